@@ -1,0 +1,59 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// No packages: the toolchain's libraries, Glibc and OpenSSL 3 are all the product needs.
+// The import table that these dependencies spell out is enforced by Tests/TidyTests.
+
+let pure: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+
+func library(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: dependencies.map { .byName(name: $0) }, swiftSettings: pure)
+}
+
+func tests(_ name: String, _ dependencies: [String]) -> Target {
+    .testTarget(
+        name: name, dependencies: (dependencies + ["TestKit"]).map { .byName(name: $0) },
+        swiftSettings: pure)
+}
+
+let package = Package(
+    name: "fieldgw",
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL"),
+
+        .target(name: "Base", swiftSettings: pure, linkerSettings: [.linkedLibrary("m")]),
+        library("Modbus", ["Base"]),
+        library("MQTT", ["Base"]),
+        library("Drivers", ["Base", "Modbus"]),
+        library("Adapter", ["Base"]),
+        library("Spool", ["Base"]),
+        library("Bridge", ["Base", "MQTT"]),
+        library("Gateway", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge"]),
+        library("Simulators", ["Base", "Modbus", "MQTT", "Bridge"]),
+        library("Platform", ["Base", "CLinux", "COpenSSL"]),
+        library("Host", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"]),
+
+        .executableTarget(
+            name: "fieldgw", dependencies: ["Host", "Gateway", "Platform"], swiftSettings: pure),
+        .executableTarget(
+            name: "fieldsim", dependencies: ["Simulators", "Host", "Gateway", "Platform"],
+            swiftSettings: pure),
+
+        .target(name: "TestKit", dependencies: ["Base"], path: "Tests/TestKit", swiftSettings: pure),
+        tests("BaseTests", ["Base"]),
+        tests("ModbusTests", ["Modbus"]),
+        tests("MQTTTests", ["MQTT"]),
+        tests("DriversTests", ["Drivers"]),
+        tests("AdapterTests", ["Adapter"]),
+        tests("SpoolTests", ["Spool"]),
+        tests("BridgeTests", ["Bridge"]),
+        tests("GatewayTests", ["Gateway"]),
+        tests("PlatformTests", ["Platform", "CLinux"]),
+        tests("SimulatorsTests", ["Simulators"]),
+        tests("SimulationTests", ["Gateway", "Simulators"]),
+        tests("PeerTests", ["Platform"]),
+        tests("TidyTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,102 @@
+/// A place in a text, both counted from 1; the column counts Unicode scalars.
+package struct TextPosition: Hashable, Sendable, Comparable {
+    package var line: Int
+    package var column: Int
+
+    package init(line: Int, column: Int) {
+        self.line = line
+        self.column = column
+    }
+
+    package static func < (left: TextPosition, right: TextPosition) -> Bool {
+        (left.line, left.column) < (right.line, right.column)
+    }
+}
+
+/// One JSON value with the place it was read from. Numbers keep their text, so integers above 2⁵³
+/// stay exact. Objects keep their members in order, duplicates included: whoever reads them decides.
+package struct JSON: Sendable {
+    package struct Member: Sendable {
+        package var name: String
+        package var position: TextPosition
+        package var value: JSON
+    }
+
+    package indirect enum Kind: Sendable {
+        case null
+        case bool(Bool)
+        case number(String)
+        case string(String)
+        case array([JSON])
+        case object([Member])
+    }
+
+    package var kind: Kind
+    package var position: TextPosition
+
+    package init(_ kind: Kind, at position: TextPosition = TextPosition(line: 1, column: 1)) {
+        self.kind = kind
+        self.position = position
+    }
+
+    package var string: String? { if case .string(let text) = kind { text } else { nil } }
+    package var bool: Bool? { if case .bool(let value) = kind { value } else { nil } }
+    package var array: [JSON]? { if case .array(let items) = kind { items } else { nil } }
+    package var members: [Member]? { if case .object(let members) = kind { members } else { nil } }
+    package var isNull: Bool { if case .null = kind { true } else { false } }
+
+    /// A finite number as Double; nil for anything else.
+    package var double: Double? {
+        guard case .number(let text) = kind else { return nil }
+        if let integer = JSON.integer(text) { return Double(integer) }
+        guard let value = Double(text), value.isFinite else { return nil }
+        return value
+    }
+
+    /// A number without a fraction, exactly; `1e3` and `2.0` count as integers.
+    package var integer: Int64? {
+        guard case .number(let text) = kind else { return nil }
+        return JSON.integer(text)
+    }
+
+    /// The same above `Int64.max`.
+    package var unsigned: UInt64? {
+        guard case .number(let text) = kind else { return nil }
+        if let value = UInt64(text) { return value }
+        return JSON.integer(text).flatMap { UInt64(exactly: $0) }
+    }
+
+    private static func integer(_ text: String) -> Int64? {
+        let digits = text.hasPrefix("+") ? text.dropFirst() : text[...]
+        if let value = Int64(digits) { return value }
+        let negative = digits.hasPrefix("-")
+        let magnitude = negative ? digits.dropFirst() : digits
+        if magnitude.hasPrefix("0x") || magnitude.hasPrefix("0X") {
+            return Int64(magnitude.dropFirst(2), radix: 16).map { negative ? -$0 : $0 }
+        }
+        return Double(digits).flatMap { Int64(exactly: $0) }
+    }
+
+    /// The first member of that name; nil if this is no object or has none.
+    package subscript(name: String) -> JSON? {
+        members?.first { $0.name == name }?.value
+    }
+
+    /// What it is, in words, for messages: "a string", "an object".
+    package var describe: String {
+        switch kind {
+        case .null: "null"
+        case .bool: "true or false"
+        case .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+/// Why a text is not JSON, and where.
+package struct JSONError: Error, Hashable, Sendable {
+    package var position: TextPosition
+    package var message: String
+}

@@ -1,0 +1,345 @@
+/// Reads JSON (RFC 8259) and JSON5 with positions, in one pass, without recursion past `depthMax`
+/// and without ever trapping on hostile input.
+///
+/// - `json`: strict, for what comes over the wire; duplicate keys are an error.
+/// - `json5`: comments, unquoted keys, single quotes, trailing commas, hexadecimal and signed
+///   numbers, for files people write; duplicates are kept so that every one can be reported.
+package struct JSONReader {
+    package enum Dialect: Sendable { case json, json5 }
+
+    package static let depthMax = 32
+    package static let sizeMax = 4 << 20
+
+    private let text: [Unicode.Scalar]
+    private let dialect: Dialect
+    private var index = 0
+    private var line = 1
+    private var lineStart = 0
+    private var depth = 0
+
+    package static func parse(_ bytes: [UInt8], _ dialect: Dialect = .json) throws(JSONError) -> JSON {
+        guard bytes.count <= sizeMax else {
+            throw JSONError(
+                position: TextPosition(line: 1, column: 1), message: "larger than \(sizeMax) bytes")
+        }
+        var reader = try JSONReader(bytes, dialect)
+        try reader.skipSpace()
+        let value = try reader.value()
+        try reader.skipSpace()
+        guard reader.index == reader.text.count else { throw reader.error("text after the end of the value") }
+        return value
+    }
+
+    package static func parse(_ text: String, _ dialect: Dialect = .json) throws(JSONError) -> JSON {
+        try parse(Array(text.utf8), dialect)
+    }
+
+    private init(_ bytes: [UInt8], _ dialect: Dialect) throws(JSONError) {
+        self.dialect = dialect
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) && dialect == .json5 ? 3 : 0
+        var scalars: [Unicode.Scalar] = []
+        scalars.reserveCapacity(bytes.count)
+        var decoder = UTF8()
+        var iterator = bytes[start...].makeIterator()
+        var line = 1
+        var column = 1
+        decoding: while true {
+            switch decoder.decode(&iterator) {
+            case .scalarValue(let scalar):
+                scalars.append(scalar)
+                if scalar == "\n" { line += 1; column = 1 } else { column += 1 }
+            case .emptyInput: break decoding
+            case .error:
+                throw JSONError(position: TextPosition(line: line, column: column), message: "not valid UTF-8")
+            }
+        }
+        text = scalars
+    }
+
+    private var position: TextPosition { TextPosition(line: line, column: index - lineStart + 1) }
+
+    private func error(_ message: String) -> JSONError { JSONError(position: position, message: message) }
+
+    private var peek: Unicode.Scalar? { index < text.count ? text[index] : nil }
+
+    private mutating func advance() {
+        if text[index] == "\n" { line += 1; lineStart = index + 1 }
+        index += 1
+    }
+
+    private mutating func skipSpace() throws(JSONError) {
+        while let scalar = peek {
+            switch scalar {
+            case " ", "\t", "\n", "\r": advance()
+            case "\u{0B}", "\u{0C}", "\u{A0}", "\u{FEFF}", "\u{2028}", "\u{2029}":
+                guard dialect == .json5 else { return }
+                advance()
+            case "/":
+                guard dialect == .json5 else { return }
+                try skipComment()
+            default: return
+            }
+        }
+    }
+
+    private mutating func skipComment() throws(JSONError) {
+        let start = position
+        advance()
+        switch peek {
+        case "/": while let scalar = peek, scalar != "\n" { _ = scalar; advance() }
+        case "*":
+            advance()
+            var star = false
+            while let scalar = peek {
+                advance()
+                if star, scalar == "/" { return }
+                star = scalar == "*"
+            }
+            throw JSONError(position: start, message: "a comment that never ends: */ is missing")
+        default: throw JSONError(position: start, message: "a lone /")
+        }
+    }
+
+    private mutating func value() throws(JSONError) -> JSON {
+        let start = position
+        guard let scalar = peek else { throw error("the text ends where a value is expected") }
+        switch scalar {
+        case "{": return JSON(try object(), at: start)
+        case "[": return JSON(try array(), at: start)
+        case "\"": return JSON(.string(try string(quote: "\"")), at: start)
+        case "'" where dialect == .json5: return JSON(.string(try string(quote: "'")), at: start)
+        case "-", "0"..."9": return JSON(try number(), at: start)
+        case "+" where dialect == .json5, "." where dialect == .json5: return JSON(try number(), at: start)
+        default:
+            let word = self.word()
+            switch word {
+            case "true": return JSON(.bool(true), at: start)
+            case "false": return JSON(.bool(false), at: start)
+            case "null": return JSON(.null, at: start)
+            case "": throw error("unexpected character \(describe(scalar))")
+            default:
+                throw JSONError(
+                    position: start, message: "\(word): a value is expected; put text in double quotes")
+            }
+        }
+    }
+
+    private func describe(_ scalar: Unicode.Scalar) -> String {
+        scalar.value < 32 || scalar.value == 127 ? "U+" + String(scalar.value, radix: 16) : "'\(scalar)'"
+    }
+
+    private mutating func word() -> String {
+        var word = String.UnicodeScalarView()
+        while let scalar = peek, isNamePart(scalar, first: word.isEmpty) {
+            word.append(scalar)
+            advance()
+        }
+        return String(word)
+    }
+
+    private func isNamePart(_ scalar: Unicode.Scalar, first: Bool) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "_", "$": true
+        case "0"..."9": !first
+        default: scalar.value > 127 && scalar.properties.isAlphabetic
+        }
+    }
+
+    private mutating func object() throws(JSONError) -> JSON.Kind {
+        try enter()
+        var members: [JSON.Member] = []
+        try skipSpace()
+        while peek != "}" {
+            let start = position
+            let name: String
+            switch peek {
+            case "\"": name = try string(quote: "\"")
+            case "'" where dialect == .json5: name = try string(quote: "'")
+            case let digit? where dialect == .json5 && ("0"..."9").contains(digit): name = numericName()
+            case nil: throw error("an object that never ends: } is missing")
+            default:
+                name = dialect == .json5 ? word() : ""
+                if name.isEmpty { throw error("a key is expected" + (dialect == .json ? ", in double quotes" : "")) }
+            }
+            if dialect == .json, members.contains(where: { $0.name == name }) {
+                throw JSONError(position: start, message: "the key \"\(name)\" is given twice")
+            }
+            try skipSpace()
+            guard peek == ":" else { throw error("a colon is expected after the key \"\(name)\"") }
+            advance()
+            try skipSpace()
+            members.append(JSON.Member(name: name, position: start, value: try value()))
+            try skipSpace()
+            if peek == "," {
+                advance()
+                try skipSpace()
+                if peek == "}", dialect == .json { throw error("a comma before }") }
+            } else if peek != "}" {
+                throw error(peek == nil ? "an object that never ends: } is missing" : "a comma or } is expected")
+            }
+        }
+        advance()
+        depth -= 1
+        return .object(members)
+    }
+
+    private mutating func numericName() -> String {
+        var name = String.UnicodeScalarView()
+        while let scalar = peek, isNamePart(scalar, first: false) {
+            name.append(scalar)
+            advance()
+        }
+        return String(name)
+    }
+
+    private mutating func array() throws(JSONError) -> JSON.Kind {
+        try enter()
+        var items: [JSON] = []
+        try skipSpace()
+        while peek != "]" {
+            guard peek != nil else { throw error("an array that never ends: ] is missing") }
+            items.append(try value())
+            try skipSpace()
+            if peek == "," {
+                advance()
+                try skipSpace()
+                if peek == "]", dialect == .json { throw error("a comma before ]") }
+            } else if peek != "]" {
+                throw error(peek == nil ? "an array that never ends: ] is missing" : "a comma or ] is expected")
+            }
+        }
+        advance()
+        depth -= 1
+        return .array(items)
+    }
+
+    private mutating func enter() throws(JSONError) {
+        guard depth < Self.depthMax else { throw error("nested deeper than \(Self.depthMax) levels") }
+        depth += 1
+        advance()
+    }
+
+    private mutating func string(quote: Unicode.Scalar) throws(JSONError) -> String {
+        let start = position
+        advance()
+        var out = String.UnicodeScalarView()
+        while let scalar = peek {
+            if scalar == quote {
+                advance()
+                return String(out)
+            }
+            if scalar == "\\" {
+                advance()
+                if let unescaped = try escape() { out.append(unescaped) }
+                continue
+            }
+            if scalar == "\n" || (dialect == .json && scalar.value < 32) {
+                throw error(scalar == "\n" ? "the line ends inside a string" : "a control character in a string")
+            }
+            out.append(scalar)
+            advance()
+        }
+        throw JSONError(position: start, message: "a string that never ends: \(quote) is missing")
+    }
+
+    private mutating func escape() throws(JSONError) -> Unicode.Scalar? {
+        guard let scalar = peek else { throw error("the text ends after a backslash") }
+        let plain: Unicode.Scalar
+        switch scalar {
+        case "\"", "\\", "/": plain = scalar
+        case "b": plain = "\u{8}"
+        case "f": plain = "\u{C}"
+        case "n": plain = "\n"
+        case "r": plain = "\r"
+        case "t": plain = "\t"
+        case "u": return try unicodeEscape()
+        case "'" where dialect == .json5: plain = scalar
+        case "\n" where dialect == .json5:
+            advance()
+            return nil
+        default: throw error("unknown escape \\\(scalar)")
+        }
+        advance()
+        return plain
+    }
+
+    private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
+        let high = try hexQuad()
+        if (0xD800...0xDBFF).contains(high) {
+            guard peek == "\\" else { throw error("half of a surrogate pair") }
+            advance()
+            guard peek == "u" else { throw error("half of a surrogate pair") }
+            let low = try hexQuad()
+            guard (0xDC00...0xDFFF).contains(low),
+                let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+            else { throw error("half of a surrogate pair") }
+            return scalar
+        }
+        guard let scalar = Unicode.Scalar(high) else { throw error("half of a surrogate pair") }
+        return scalar
+    }
+
+    private mutating func hexQuad() throws(JSONError) -> UInt32 {
+        advance()
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let digit = peek.flatMap({ Character($0).hexDigitValue }), peek!.isASCII else {
+                throw error("four hexadecimal digits are expected after \\u")
+            }
+            value = value << 4 | UInt32(digit)
+            advance()
+        }
+        return value
+    }
+
+    private mutating func number() throws(JSONError) -> JSON.Kind {
+        let start = position
+        var raw = String.UnicodeScalarView()
+        while let scalar = peek {
+            switch scalar {
+            case "0"..."9", "a"..."z", "A"..."Z", "+", "-", ".":
+                raw.append(scalar)
+                advance()
+            default:
+                return .number(try checked(String(raw), at: start))
+            }
+        }
+        return .number(try checked(String(raw), at: start))
+    }
+
+    /// The grammar of RFC 8259 section 6, widened by JSON5's forms.
+    private func checked(_ raw: String, at start: TextPosition) throws(JSONError) -> String {
+        var rest = Array(raw.utf8)[...]
+        func isDigit(_ byte: UInt8?) -> Bool { byte.map { (0x30...0x39).contains($0) } ?? false }
+        let five = dialect == .json5
+        if rest.first == 0x2D || (five && rest.first == 0x2B) { rest.removeFirst() }
+        if five, rest.count > 2, rest.starts(with: [0x30, 0x78]) || rest.starts(with: [0x30, 0x58]) {
+            let digits = rest.dropFirst(2)
+            if digits.count <= 15, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { return raw }
+            throw JSONError(position: start, message: "\(raw) is not a number")
+        }
+        let whole = rest.prefix { isDigit($0) }
+        rest = rest.dropFirst(whole.count)
+        var valid = five || (!whole.isEmpty && (whole.count == 1 || whole.first != 0x30))
+        var digits = whole.count
+        if rest.first == 0x2E {
+            rest.removeFirst()
+            let fraction = rest.prefix { isDigit($0) }
+            rest = rest.dropFirst(fraction.count)
+            digits += fraction.count
+            if fraction.isEmpty, !five { valid = false }
+        }
+        if digits == 0 || (five && whole.count > 1 && whole.first == 0x30) { valid = false }
+        if rest.first == 0x65 || rest.first == 0x45 {
+            rest.removeFirst()
+            if rest.first == 0x2B || rest.first == 0x2D { rest.removeFirst() }
+            let exponent = rest.prefix { isDigit($0) }
+            rest = rest.dropFirst(exponent.count)
+            if exponent.isEmpty { valid = false }
+        }
+        guard valid, rest.isEmpty, raw.utf8.count <= 400 else {
+            throw JSONError(position: start, message: "\(raw) is not a number; durations and sizes need quotes")
+        }
+        return raw
+    }
+}

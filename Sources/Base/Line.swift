@@ -1,0 +1,86 @@
+/// How a serial line is to be set: what the machines ask for and the shell carries out.
+package struct LineSettings: Hashable, Sendable {
+    package enum Parity: String, Hashable, Sendable { case none, even, odd }
+
+    package enum Device: Hashable, Sendable {
+        case path(String)
+        /// udev identity; every given key must match, and exactly one port may.
+        case match(serial: String?, path: String?, vendor: String?, product: String?, interface: String?)
+    }
+
+    package struct RS485: Hashable, Sendable {
+        package enum RTS: String, Hashable, Sendable { case onSend, afterSend, software }
+        package var rts: RTS
+        package var delayBeforeSend: Duration
+        package var delayAfterSend: Duration
+        package var receiveDuringSend: Bool
+        package var terminate: Bool
+
+        package init(
+            rts: RTS = .onSend, delayBeforeSend: Duration = .zero, delayAfterSend: Duration = .zero,
+            receiveDuringSend: Bool = false, terminate: Bool = false
+        ) {
+            self.rts = rts
+            self.delayBeforeSend = delayBeforeSend
+            self.delayAfterSend = delayAfterSend
+            self.receiveDuringSend = receiveDuringSend
+            self.terminate = terminate
+        }
+    }
+
+    package var device: Device
+    package var baud: Int
+    package var parity: Parity
+    package var dataBits: Int
+    package var stopBits: Int
+    package var rs485: RS485?
+
+    package init(
+        device: Device, baud: Int = 9600, parity: Parity = .none, dataBits: Int = 8, stopBits: Int = 1,
+        rs485: RS485? = nil
+    ) {
+        self.device = device
+        self.baud = baud
+        self.parity = parity
+        self.dataBits = dataBits
+        self.stopBits = stopBits
+        self.rs485 = rs485
+    }
+
+    /// Start, data, parity and stop bits: what one character costs on the wire.
+    package var bitsPerCharacter: Int { 1 + dataBits + (parity == .none ? 0 : 1) + stopBits }
+
+    /// "19200 8E1"
+    package var describe: String {
+        let letter = switch parity { case .none: "N"; case .even: "E"; case .odd: "O" }
+        return "\(baud) \(dataBits)\(letter)\(stopBits)"
+    }
+}
+
+/// What opening a line found out.
+package struct LineFacts: Hashable, Sendable {
+    /// The device node that was opened, after matching.
+    package var path: String
+    /// A pseudo-terminal drops parity and character size and has no line errors.
+    package var isPseudoTerminal: Bool
+    /// Things to tell once: an option that the driver does not support.
+    package var remarks: [String]
+
+    package init(path: String, isPseudoTerminal: Bool, remarks: [String] = []) {
+        self.path = path
+        self.isPseudoTerminal = isPseudoTerminal
+        self.remarks = remarks
+    }
+}
+
+/// Why a line could not be opened or was lost: one sentence for a person, what to do included.
+package struct LineFailure: Error, Hashable, Sendable {
+    package enum Kind: Hashable, Sendable { case missing, denied, busy, ambiguous, settings, lost, other }
+    package var kind: Kind
+    package var message: String
+
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}

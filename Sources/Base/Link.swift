@@ -1,0 +1,53 @@
+/// The way to the bridge as the machines see it: one byte stream at a time, already connected,
+/// verified and decrypted by the shell.
+package struct LinkTarget: Hashable, Sendable {
+    package var host: String
+    package var port: Int
+    /// The name that is verified and sent as SNI; `host` unless the configuration overrides it.
+    package var serverName: String
+    package var tls: Bool
+    /// Resolve, connect and handshake together.
+    package var deadline: Duration
+
+    package init(host: String, port: Int, serverName: String? = nil, tls: Bool = true, deadline: Duration = .seconds(20)) {
+        self.host = host
+        self.port = port
+        self.serverName = serverName ?? host
+        self.tls = tls
+        self.deadline = deadline
+    }
+
+    package var describe: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Why a link could not be made or was lost: one sentence for a person, what to do included.
+package struct LinkFailure: Error, Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case resolve, refused, unreachable, deadline
+        case untrusted, hostName, certificateTime, protocolVersion, handshake
+        case closed, reset, other
+    }
+    package var kind: Kind
+    package var message: String
+
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}
+
+/// How the gateway's private key signs (RFC 7518 section 3.1).
+package enum SigningAlgorithm: String, Hashable, Sendable { case rs256 = "RS256", es256 = "ES256" }
+
+/// What this machine knows about its own clock.
+package struct ClockFacts: Hashable, Sendable {
+    /// The kernel says that it is synchronised (NTP), or a time daemon's marker file exists.
+    package var synchronised: Bool
+    /// The clock was set at boot from a battery-backed RTC.
+    package var hasRTC: Bool
+
+    package init(synchronised: Bool, hasRTC: Bool) {
+        self.synchronised = synchronised
+        self.hasRTC = hasRTC
+    }
+}

@@ -1,0 +1,22 @@
+/// SplitMix64: the same seed gives the same sequence on every machine, which is what jitter in a
+/// simulation needs. Not for keys.
+package struct RandomSource: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// Uniform in [low, high).
+    package mutating func uniform(_ low: Double, _ high: Double) -> Double {
+        low + (high - low) * (Double(next() >> 11) / 9_007_199_254_740_992.0)
+    }
+
+    package mutating func chance(_ probability: Double) -> Bool { uniform(0, 1) < probability }
+}

@@ -1,0 +1,60 @@
+/// What the adapter makes of a reading for one device, ready for the journal: the
+/// `"values":{…},"bad":{…}` fragment of DESIGN's payload, without braces, `ts`, `seq` or `clock`.
+package struct Telemetry: Hashable, Sendable {
+    package var device: DeviceID
+    package var body: [UInt8]
+    /// When the last good answer came; the time of the failure if none did.
+    package var at: Moment
+    package var priority: Bool
+    /// How many values it holds and how many points are bad: for the counters people see.
+    package var good: Int
+    package var bad: Int
+
+    package init(device: DeviceID, body: [UInt8], at: Moment, priority: Bool = false, good: Int = 0, bad: Int = 0) {
+        self.device = device
+        self.body = body
+        self.at = at
+        self.priority = priority
+        self.good = good
+        self.bad = bad
+    }
+}
+
+/// A line for the log, made by a machine and written by the shell. Repeats are folded there.
+/// No secrets; text from the wire goes through `Notice.printable`.
+package struct Notice: Hashable, Sendable {
+    package enum Level: Int, Hashable, Sendable, Comparable {
+        case error = 3, warning = 4, info = 6, debug = 7   // syslog's numbers
+
+        package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    package var level: Level
+    /// "line", "unit", "bridge", "spool", "adapter", "control", "gateway".
+    package var subsystem: String
+    /// The device or port it is about; empty if none.
+    package var subject: String
+    package var message: String
+
+    package init(_ level: Level, _ subsystem: String, _ subject: String = "", _ message: String) {
+        self.level = level
+        self.subsystem = subsystem
+        self.subject = subject
+        self.message = message
+    }
+
+    /// At most 256 characters, control characters and non-ASCII shown as escapes.
+    package static func printable(_ bytes: some Collection<UInt8>) -> String {
+        var out = ""
+        for byte in bytes.prefix(256) {
+            if (0x20..<0x7F).contains(byte) {
+                out.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                out += "\\x" + Hex.encode([byte])
+            }
+        }
+        return bytes.count > 256 ? out + "…" : out
+    }
+
+    package static func printable(_ text: String) -> String { printable(Array(text.utf8)) }
+}
