@@ -1,0 +1,12 @@
+import Base
+import Platform
+
+/// What the helper threads bring back to the loop.
+enum HelperMessage: Sendable {
+    case disk(UInt64, Result<DiskAnswer, DiskFailure>)
+    case signed(UInt64, Result<[UInt8], LinkFailure>)
+    case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)
+    case lineFailed(PortName, attempt: Int, LineFailure)
+    case linkUp(attempt: Int, Link)
+    case linkFailed(attempt: Int, LinkFailure)
+}
