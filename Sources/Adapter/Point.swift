@@ -1,0 +1,148 @@
+import Base
+
+/// One named value of a node: where it is, how it is read, what of it is published and whether it
+/// may be written. Configuration makes these; `problem` says what cannot work.
+package struct Point: Hashable, Sendable {
+    package var name: String
+    package var table: Table
+    /// The zero-based protocol address; in a frame the byte offset, negative counted from its end.
+    package var address: Int
+    package var type: ValueType
+    /// Nil is most significant byte first. For strings "BA" swaps the bytes of every register.
+    package var order: ByteOrder?
+    /// For `string` and `bits` only: registers, or bytes in a frame.
+    package var length: Int
+    /// For 8-bit types in a register.
+    package var byte: RegisterByte
+    /// For frames of text: where the value stands instead of at a byte offset.
+    package var text: TextField?
+    package var scale: Double
+    package var offset: Double
+    /// Another point of the same node that holds a power of ten (SunSpec's sunssf).
+    package var scaleFrom: String?
+    package var bits: [BitField]
+    /// Names for raw codes; a code without a name stays a number.
+    package var map: [Int64: String]
+    package var invalid: [Sentinel]
+    /// Outside of these a value is bad with `range`.
+    package var min: Double?
+    package var max: Double?
+    package var units: String?
+    package var interval: Duration
+    package var priority: Bool
+    /// Publish only when the value has moved by more than this since it was last published.
+    package var deadband: Double?
+    /// Publish only when the value differs from what was last published.
+    package var onChange: Bool
+    /// With `deadband` or `onChange`: publish at the latest after this time.
+    package var heartbeat: Duration?
+    /// Nil: nobody can write it.
+    package var writable: WriteRule?
+
+    package init(
+        name: String, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
+        length: Int = 1, byte: RegisterByte = .low, text: TextField? = nil, scale: Double = 1,
+        offset: Double = 0, scaleFrom: String? = nil, bits: [BitField] = [], map: [Int64: String] = [:],
+        invalid: [Sentinel] = [], min: Double? = nil, max: Double? = nil, units: String? = nil,
+        interval: Duration = .seconds(10), priority: Bool = false, deadband: Double? = nil,
+        onChange: Bool = false, heartbeat: Duration? = nil, writable: WriteRule? = nil
+    ) {
+        self.name = name
+        self.table = table
+        self.address = address
+        self.type = type
+        self.order = order
+        self.length = length
+        self.byte = byte
+        self.text = text
+        self.scale = scale
+        self.offset = offset
+        self.scaleFrom = scaleFrom
+        self.bits = bits
+        self.map = map
+        self.invalid = invalid
+        self.min = min
+        self.max = max
+        self.units = units
+        self.interval = interval
+        self.priority = priority
+        self.deadband = deadband
+        self.onChange = onChange
+        self.heartbeat = heartbeat
+        self.writable = writable
+    }
+
+    /// Items of its table that it occupies: bits, registers or frame bytes; 0 for a text field,
+    /// which may stand anywhere in the frame.
+    package var count: Int {
+        if table.isBits { return 1 }
+        if table == .frame { return text == nil ? type.width ?? length : 0 }
+        return type.width.map { ($0 + 1) / 2 } ?? length
+    }
+
+    package var span: Span { Span(table, address, count, every: interval) }
+}
+
+/// A named part of a `bits` value, bit 0 the least significant. One bit reads as true or false,
+/// a range as a number.
+package struct BitField: Hashable, Sendable {
+    package var name: String
+    package var low: Int
+    package var high: Int
+
+    package init(name: String, low: Int, high: Int) {
+        self.name = name
+        self.low = low
+        self.high = high
+    }
+
+    package init(name: String, bit: Int) { self.init(name: name, low: bit, high: bit) }
+}
+
+/// What a device sends instead of a value. Compared before scaling.
+package enum Sentinel: Hashable, Sendable {
+    /// The bytes of the value as one unsigned number: 0x8000, 0xFFFFFFFF.
+    case code(UInt64)
+    /// The value itself: −9999, or −32768 for an int16.
+    case number(Double)
+    /// Not a number. Infinity and NaN are bad anyway, since JSON has neither.
+    case nan
+}
+
+/// The local allow-list entry of one writable point; the far side can only name the point.
+package struct WriteRule: Hashable, Sendable {
+    package var min: Double?
+    package var max: Double?
+    /// The value must be a multiple of this.
+    package var step: Double?
+    /// Accepted writes in any 60 s and in any 24 h; nil is no limit.
+    package var perMinute: Int?
+    package var perDay: Int?
+    /// When given, only these values.
+    package var values: [Double]?
+
+    package init(
+        min: Double? = nil, max: Double? = nil, step: Double? = nil, perMinute: Int? = nil,
+        perDay: Int? = nil, values: [Double]? = nil
+    ) {
+        self.min = min
+        self.max = max
+        self.step = step
+        self.perMinute = perMinute
+        self.perDay = perDay
+        self.values = values
+    }
+}
+
+/// One device and where it hangs. Several bindings may have the same address (`share: true`).
+package struct Binding: Hashable, Sendable {
+    package var device: DeviceID
+    package var address: Address
+    package var points: [Point]
+
+    package init(device: DeviceID, address: Address, points: [Point] = []) {
+        self.device = device
+        self.address = address
+        self.points = points
+    }
+}
