@@ -131,7 +131,10 @@ import Testing
     }
 
     @Test func publishInboundSlowButWholePacketsStay() {
-        var bench = ClientBench.connected { $0.partialTimeout = .seconds(10) }
+        var bench = ClientBench.connected {
+            $0.partialTimeout = .seconds(10)
+            $0.keepAlive = .zero
+        }
         let bytes = Packet.publish(Publish(topic: name("a"), payload: [1])).bytes
         var messages = 0
         for _ in 0..<20 {

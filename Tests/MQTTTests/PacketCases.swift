@@ -68,7 +68,7 @@ let packetCases: [PacketCase] = [
         name: "SUBSCRIBE",
         packet: .subscribe(
             Subscribe(id(2), [.init(filter("/d/config"), .atLeastOnce), .init(filter("/d/commands/#"), .atMostOnce)])),
-        bytes: [0x82, 29, 0, 2] + text("/d/config") + [1] + text("/d/commands/#") + [0]),
+        bytes: [0x82, 30, 0, 2] + text("/d/config") + [1] + text("/d/commands/#") + [0]),
     PacketCase(
         name: "SUBACK", packet: .suback(Suback(id(2), [1, 0, 0x80, 2])), bytes: [0x90, 6, 0, 2, 1, 0, 0x80, 2]),
     PacketCase(
