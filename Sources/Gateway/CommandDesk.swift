@@ -59,10 +59,10 @@ struct CommandDesk: Sendable {
             let wanted = WriteCommand(device: device, point: write.point, value: write.value)
             do {
                 let order = try adapter.order(
-                    wanted, id: orderID, expires: now.instant + command.expires, at: now.instant)
+                    wanted, id: orderID, expires: now.instant + command.expires, at: now)
                 orders.append((order, write.point))
             } catch {
-                refuse(command.id, device, "\(Notice.printable(write.point)): \(error.reason)")
+                refuse(command.id, device, "\(Notice.printable(write.point)): \(error.message)")
                 return
             }
         }
@@ -79,7 +79,7 @@ struct CommandDesk: Sendable {
         case .failure(let failure):
             finish(command, error: "\(point): \(failure.sentence)")
         case .success(let part):
-            if let part, let json = adapter.decode(part, of: point, device: command.key.device) {
+            if let part, let json = try? adapter.decode(part, of: command.key.device, point: point).get() {
                 command.values.append((point, json))
             }
             command.done += 1
