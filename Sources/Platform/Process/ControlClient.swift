@@ -16,10 +16,11 @@ package struct ControlClient: ~Copyable {
     /// Connects. ENOENT: no such socket; ECONNREFUSED: nobody listens, the daemon is not running.
     package init(path: String) throws(SystemFailure) {
         guard let address = UnixAddress(path) else { throw SystemFailure("connect", path, code: ENAMETOOLONG) }
-        socket = try unixStreamSocket()
-        self.path = path
+        let socket = try unixStreamSocket()
         let number = socket.number
         try checked("connect", path) { address.withSocketAddress { connect(number, $0, $1) } }
+        self.socket = socket
+        self.path = path
     }
 
     /// One request; the newline is added here.
