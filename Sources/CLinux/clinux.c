@@ -171,6 +171,12 @@ int clinux_set_nonblocking(int descriptor, int on) {
 
 int clinux_duplicate(int descriptor, int from) { return fcntl(descriptor, F_DUPFD_CLOEXEC, from); }
 
+int clinux_accept(int listener, int flags) { return accept4(listener, NULL, NULL, flags); }
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+char *const *clinux_environment(void) { return environ; }
+
 // The machine -------------------------------------------------------------------------------
 
 int clinux_clock_unsynchronised(void) {

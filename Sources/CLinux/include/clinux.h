@@ -106,6 +106,12 @@ int clinux_set_nonblocking(int descriptor, int on);
 /// A duplicate numbered `from` or above, close-on-exec.
 int clinux_duplicate(int descriptor, int from);
 
+/// accept4(2) without the address; `flags` are SOCK_CLOEXEC and SOCK_NONBLOCK.
+int clinux_accept(int listener, int flags);
+/// Both ends close-on-exec: reader, writer.
+int clinux_pipe(int ends[2]);
+char *const *clinux_environment(void);
+
 // The machine -------------------------------------------------------------------------------
 
 /// 1 when the kernel says that the clock is not synchronised, 0 when it is.

@@ -24,7 +24,7 @@ package final class DiskExecutor: Sendable {
             guard let volume = volumes[request.volume] else {
                 return .failure(DiskFailure(.missing, "no directory is configured for \(request.volume)"))
             }
-            do {
+            do throws(DiskFailure) {
                 return .success(try Self.run(request.operation, on: volume))
             } catch {
                 return .failure(error)

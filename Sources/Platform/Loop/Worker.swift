@@ -68,16 +68,24 @@ package final class Worker: Sendable {
     /// Takes no more jobs, runs those already submitted and waits for the thread to end. Called
     /// from one of its own jobs it only refuses new ones: a thread cannot wait for itself.
     package func stop() {
-        let handle: pthread_t? = thread.withLock { thread in
-            defer { thread = nil }
-            if thread != nil { core.jobs.post(nil) }
-            return thread
-        }
-        guard let handle else { return }
+        guard let handle = retire() else { return }
         if pthread_equal(handle, pthread_self()) != 0 {
             pthread_detach(handle)
         } else {
             pthread_join(handle, nil)
+        }
+    }
+
+    /// The same without waiting: for a thread that may be stuck in the kernel for good.
+    package func abandon() {
+        if let handle = retire() { pthread_detach(handle) }
+    }
+
+    private func retire() -> pthread_t? {
+        thread.withLock { thread in
+            defer { thread = nil }
+            if thread != nil { core.jobs.post(nil) }
+            return thread
         }
     }
 }
