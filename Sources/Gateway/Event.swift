@@ -10,7 +10,7 @@ package enum Event: Sendable {
     case signed(UInt64, Result<[UInt8], SigningFailure>)
     case clock(ClockFacts)
     /// One request line from a client of the control socket.
-    case control(ControlClient, [UInt8])
+    case control(ControlTicket, [UInt8])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
 }
@@ -42,7 +42,7 @@ package enum Effect: Sendable {
     case disconnect
     case disk(DiskRequest)
     case sign(ticket: UInt64, input: [UInt8])
-    case answer(ControlClient, [UInt8])
+    case answer(ControlTicket, [UInt8])
     case notice(Notice)
     /// Recovered and polling: what a service manager waits for.
     case ready
@@ -50,7 +50,7 @@ package enum Effect: Sendable {
 }
 
 /// A connection to the control socket.
-package struct ControlClient: Hashable, Sendable {
+package struct ControlTicket: Hashable, Sendable {
     package var number: Int
     package init(_ number: Int) { self.number = number }
 }

@@ -1,4 +1,5 @@
 package import Base
+import Bridge
 package import Gateway
 package import Platform
 
@@ -33,8 +34,11 @@ package final class Host {
     private var gateway: Gateway
     private var lines: [PortName: LineShell] = [:]
     private var link: LinkShell!
-    private var control: ControlServer?
+    private var control: ControlSocket?
+    private var controlClients: [Int: ControlSocket.Client] = [:]
+    private var controlRequests = 0
     private var clockDue = Instant.zero
+    private var watchdogDue: Instant?
     private var exit: ExitReason?
     private var isPerforming = false
 
@@ -47,6 +51,7 @@ package final class Host {
         keyWorker = try Worker("fgw-key", stackBytes: 512 << 10)
         disk = DiskExecutor(settings.directories)
         service = ServiceManager()
+        watchdogDue = service.watchdogInterval.map { Clock.instant + $0 }
         self.key = key
         self.log = log
         self.gateway = gateway
@@ -60,24 +65,21 @@ package final class Host {
         }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath {
-            control = try ControlServer(path, loop: loop) { [unowned self] client, line in
-                receive(.control(ControlClient(client), line))
-            }
+            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
         }
     }
 
     /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
-    package func run(signals: SignalWatch) throws -> (code: ExitCode, message: String?) {
+    package func run(signals: SignalInbox) throws -> (code: ExitCode, message: String?) {
         _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
             for signal in signals.take() where signal == .terminate { receive(.terminate) }
         }
         perform { $0.start(at: $1) }
         while exit == nil {
-            let due = [gateway.deadline, service.deadline, clockDue].compactMap { $0 }.min()
+            let due = [gateway.deadline, watchdogDue, clockDue].compactMap { $0 }.min()
             _ = try loop.wait(until: link.hasPending ? .zero : due)
             if link.hasPending { link.readPending() }
-            probeClock()
-            service.feed(at: Clock.instant)
+            tick()
             if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
             link.flush()
         }
@@ -88,7 +90,7 @@ package final class Host {
         service.notify("STOPPING=1")
         link.disconnect()
         for line in lines.values { line.close() }
-        control?.close()
+        control?.shutdown()
         diskWorker.stop()
         keyWorker.stop()
         disk.close()
@@ -123,7 +125,8 @@ package final class Host {
         case .disconnect: link.disconnect()
         case .disk(let request): submit(request)
         case .sign(let ticket, let input): sign(ticket, input)
-        case .answer(let client, let line): control?.answer(client.number, line)
+        case .answer(let ticket, let line):
+            if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
         case .notice(let notice): log.write(notice)
         case .ready: service.notify("READY=1")
         case .finished(let reason): exit = exit ?? reason
@@ -137,14 +140,15 @@ package final class Host {
 
     private func sign(_ ticket: UInt64, _ input: [UInt8]) {
         guard let key else {
-            return mailbox.post(.signed(ticket, .failure(LinkFailure(.other, "no private key is configured"))))
+            return mailbox.post(.signed(ticket, .failure(SigningFailure("no private key is configured"))))
         }
         let mailbox = mailbox
         keyWorker.submit {
             do {
                 mailbox.post(.signed(ticket, .success(try key.sign(input))))
             } catch {
-                mailbox.post(.signed(ticket, .failure(LinkFailure(.other, "\(error)"))))
+                let words = (error as? CredentialError)?.message ?? "\(error)"
+                mailbox.post(.signed(ticket, .failure(SigningFailure(words))))
             }
         }
     }
@@ -163,10 +167,27 @@ package final class Host {
         }
     }
 
-    private func probeClock() {
+    private func take(_ event: ControlSocket.Event) {
+        switch event {
+        case .line(let client, let line):
+            controlRequests += 1
+            controlClients[controlRequests] = client
+            receive(.control(ControlTicket(controlRequests), line))
+        case .closed(let client):
+            controlClients = controlClients.filter { $0.value != client }
+        }
+    }
+
+    /// What the host itself does by time: the clock's trust and the watchdog.
+    private func tick() {
         let now = Clock.instant
-        guard clockDue <= now else { return }
-        clockDue = now + Self.clockInterval
-        receive(.clock(ClockProbe.facts()))
+        if clockDue <= now {
+            clockDue = now + Self.clockInterval
+            receive(.clock(ClockProbe.facts()))
+        }
+        if let due = watchdogDue, due <= now {
+            service.notify("WATCHDOG=1")
+            watchdogDue = service.watchdogInterval.map { now + $0 }
+        }
     }
 }

@@ -68,7 +68,7 @@ struct ProfileLibrary {
     init(beside configuration: String) {
         let folder = configuration.lastIndex(of: "/").map { String(configuration[...$0]) } ?? ""
         var folders = [folder + "profiles"]
-        if let chosen = Environment.value("FIELDGW_PROFILES") { folders.append(chosen) }
+        if let chosen = Machine.environment("FIELDGW_PROFILES") { folders.append(chosen) }
         folders += ["/etc/fieldgw/profiles", "/usr/share/fieldgw/profiles"]
         // From a checkout: board/profiles above the built binary.
         if var place = FileSystem.realPath("/proc/self/exe") {
