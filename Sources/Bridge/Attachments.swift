@@ -122,6 +122,17 @@ package struct Attachments: Sendable {
         if item.failures == 0 { fresh.append(device) } else { failedBefore.append(device) }
     }
 
+    /// As if it had never failed; `enqueue` sends it.
+    package mutating func release(_ device: DeviceID) {
+        guard let status = items[device]?.status else { return }
+        items[device]?.failures = 0
+        stopWaiting(device)
+        switch status {
+        case .refused, .quarantined: items[device]?.status = .detached
+        default: break
+        }
+    }
+
     /// The next device whose attach may leave; it counts as attaching from now on.
     package mutating func next() -> DeviceID? {
         while let device = fresh.popFirst() ?? failedBefore.popFirst() {

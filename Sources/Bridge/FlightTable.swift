@@ -87,6 +87,9 @@ struct FlightTable: Sendable {
             .sorted { $0.value.number < $1.value.number }.map(\.key)
     }
 
+    /// When the oldest of them left.
+    var oldest: Instant? { flights.values.min { $0.number < $1.number }?.sent }
+
     /// The oldest attach that has no answer yet.
     mutating func oldestAttach() -> (id: PacketID, flight: Flight)? {
         while let id = attachOrder.first {

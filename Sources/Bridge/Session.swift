@@ -151,15 +151,16 @@ package struct Session: Sendable {
 
     mutating func emit(_ output: Output) { queue.append(output) }
 
-    mutating func notice(_ level: Notice.Level, _ subject: String = "", _ message: String) {
-        emit(.notice(Notice(level, "bridge", subject, message)))
+    mutating func notice(_ level: Notice.Level, _ message: String, about device: DeviceID? = nil) {
+        emit(.notice(Notice(level, "bridge", device?.text ?? "", message)))
     }
 
     /// Once per change of `value` under `topic`.
     mutating func announce(
-        _ topic: String, _ value: String, _ level: Notice.Level, _ subject: String = "", _ message: String
+        _ topic: String, _ value: String, _ level: Notice.Level, _ message: String,
+        about device: DeviceID? = nil
     ) {
-        if announcer.changed(topic, to: value) { notice(level, subject, message) }
+        if announcer.changed(topic, to: value) { notice(level, message, about: device) }
     }
 
     /// Every input passes through here first.

@@ -96,19 +96,20 @@ extension Session {
             counters.rejected += 1
             emit(.rejected(seq, key.device, reason: "\(often) this record was alone on the wire"))
             notice(
-                .error, key.device.text,
-                "\(often) record \(seq) was alone on the wire: it is dropped and noted as a gap")
+                .error, "\(often) record \(seq) was alone on the wire: it is dropped and noted as a gap",
+                about: key.device)
         case .attach:
             attachments.failed(
                 key.device, .closesConnection(reason: "\(often) it was being attached"), at: now.instant)
             notice(
-                .error, key.device.text,
+                .error,
                 "\(often) this device was being attached: it is quarantined; check its binding and its "
-                    + "registration, then use \"fieldgw device release \(key.device)\"")
+                    + "registration, then use \"fieldgw device release \(key.device)\"",
+                about: key.device)
         case .state:
             states.forget(key.device)
             notice(
-                .error, key.device.text, "\(often) its state document was alone on the wire: it is dropped")
+                .error, "\(often) its state document was alone on the wire: it is dropped", about: key.device)
         }
     }
 
