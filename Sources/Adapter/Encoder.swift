@@ -158,7 +158,7 @@ struct Encoder {
         var rest = value
         var pattern: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 64, by: 4) {
-            pattern |= rest % 10 << shift
+            pattern |= (rest % 10) << shift
             rest /= 10
         }
         return pattern
