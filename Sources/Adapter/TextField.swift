@@ -1,3 +1,5 @@
+import Base
+
 /// Where a value stands in a frame of text.
 package enum TextField: Hashable, Sendable {
     /// The item number `index` (from 0) of the frame cut at every `split`; `decimal` is the mark
@@ -55,4 +57,127 @@ package struct Template: Hashable, Sendable {
 
     /// What the value slot holds.
     package var valueKind: Kind { slots.first { $0.name == "value" }?.kind ?? .number }
+}
+
+extension TextField {
+    /// The bytes of the value, without white space around; nil when the frame has no such place.
+    /// Linear in the frame's length.
+    func find(in frame: [UInt8], tables: [[Int]]) -> ArraySlice<UInt8>? {
+        switch self {
+        case .item(let index, let split, _): Self.item(index, of: frame[...], split: split).map(Self.trimmed)
+        case .template(let template): template.match(frame, tables: tables).map(Self.trimmed)
+        }
+    }
+
+    private static func item(_ wanted: Int, of frame: ArraySlice<UInt8>, split: [UInt8]) -> ArraySlice<UInt8>? {
+        guard let first = split.first, wanted >= 0 else { return wanted == 0 ? frame : nil }
+        var index = 0
+        var start = frame.startIndex
+        var position = start
+        while position < frame.endIndex {
+            if frame[position] == first, frame[position...].starts(with: split) {
+                if index == wanted { return frame[start..<position] }
+                index += 1
+                position += split.count
+                start = position
+            } else {
+                position += 1
+            }
+        }
+        return index == wanted ? frame[start...] : nil
+    }
+
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var rest = bytes
+        while let byte = rest.first, byte <= 0x20 { rest.removeFirst() }
+        while let byte = rest.last, byte <= 0x20 { rest.removeLast() }
+        return rest
+    }
+}
+
+extension Template {
+    /// Knuth, Morris and Pratt's table: how much of the pattern still stands after a mismatch.
+    static func failureTable(_ pattern: [UInt8]) -> [Int] {
+        var table = [Int](repeating: 0, count: pattern.count)
+        var matched = 0
+        for index in pattern.indices.dropFirst() {
+            while matched > 0, pattern[index] != pattern[matched] { matched = table[matched - 1] }
+            if pattern[index] == pattern[matched] { matched += 1 }
+            table[index] = matched
+        }
+        return table
+    }
+
+    /// The first place at or after `start` where the literal stands.
+    private static func search(_ literal: [UInt8], _ table: [Int], in frame: [UInt8], from start: Int) -> Int? {
+        if literal.isEmpty { return start }
+        var matched = 0
+        var index = start
+        while index < frame.count {
+            while matched > 0, frame[index] != literal[matched] { matched = table[matched - 1] }
+            if frame[index] == literal[matched] { matched += 1 }
+            index += 1
+            if matched == literal.count { return index - matched }
+        }
+        return nil
+    }
+
+    /// One pass without going back: the first literal is searched for, a number or a word takes all
+    /// it can, a text ends before the next literal, and every other literal must follow at once.
+    func match(_ frame: [UInt8], tables: [[Int]]) -> ArraySlice<UInt8>? {
+        guard tables.count == literals.count,
+            let first = Template.search(literals[0], tables[0], in: frame, from: 0)
+        else { return nil }
+        var position = first + literals[0].count
+        var found: ArraySlice<UInt8>?
+        for (index, slot) in slots.enumerated() {
+            let literal = literals[index + 1]
+            if slot.kind != .text { while position < frame.count, frame[position] == 0x20 { position += 1 } }
+            let start = position
+            switch slot.kind {
+            case .number: while position < frame.count, Template.isNumeric(frame[position]) { position += 1 }
+            case .word: while position < frame.count, Template.isWord(frame[position]) { position += 1 }
+            case .text:
+                if literal.isEmpty {
+                    position = frame.count
+                } else {
+                    guard let end = Template.search(literal, tables[index + 1], in: frame, from: position) else {
+                        return nil
+                    }
+                    position = end
+                }
+            }
+            guard position > start || slot.kind == .text else { return nil }
+            if slot.name == "value" { found = frame[start..<position] }
+            guard frame[position...].starts(with: literal) else { return nil }
+            position += literal.count
+        }
+        return found
+    }
+
+    private static func isNumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || byte == 0x2B || byte == 0x2D || byte == 0x2E || byte == 0x2C
+    }
+
+    private static func isWord(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x5F
+    }
+}
+
+extension Decoder {
+    /// A value written as text. A number keeps the decimals it was sent with.
+    func decode(_ field: TextField, in frame: [UInt8], factor: Int, into out: inout [UInt8]) -> Verdict {
+        guard let place = field.find(in: frame, tables: templateTables) else { return .bad(.format) }
+        if type == .string {
+            guard let valid = String(validating: place, as: UTF8.self) else { return .bad(.format) }
+            JSONWriter.append(valid, to: &out)
+            return .other
+        }
+        var mark: UInt8 = place.contains(0x2C) ? 0x2C : 0x2E
+        if case .item(_, _, let decimal) = field { mark = decimal }
+        guard let value = Decimal(text: place, mark: mark) else { return .bad(place.isEmpty ? .invalid : .format) }
+        if numbers.contains(value.double) { return .bad(.invalid) }
+        if value.exponent == 0 { return integer(value.mantissa, factor: factor, into: &out) }
+        return exact(value, factor: factor, into: &out)
+    }
 }

@@ -1,0 +1,147 @@
+import Base
+
+/// Maps physical addresses to devices: tells what to read, turns readings into telemetry and
+/// commands into orders. Knows value types, but neither wire nor bridge.
+package struct Adapter: Sendable {
+    fileprivate struct Route: Sendable {
+        var unit: UnitID
+        var devices: [Int]
+        var groups: [(interval: Duration, lists: [(device: Int, points: [Int])])]
+    }
+
+    private var devices: [Device]
+    private var indexes: [DeviceID: Int] = [:]
+    /// Few ports and few units each: searching them is cheaper than hashing a name.
+    private var ports: [(name: PortName, routes: [Route])] = []
+
+    /// Several bindings may share an address; a device bound twice keeps its first place.
+    package init(_ bindings: [Binding]) {
+        devices = []
+        devices.reserveCapacity(bindings.count)
+        for binding in bindings where indexes[binding.device] == nil {
+            let index = devices.count
+            indexes[binding.device] = index
+            devices.append(Device(binding))
+            let port = ports.firstIndex { $0.name == binding.address.port } ?? {
+                ports.append((binding.address.port, []))
+                return ports.count - 1
+            }()
+            let route = ports[port].routes.firstIndex { $0.unit == binding.address.unit } ?? {
+                ports[port].routes.append(Route(unit: binding.address.unit, devices: [], groups: []))
+                return ports[port].routes.count - 1
+            }()
+            ports[port].routes[route].add(index, binding)
+        }
+    }
+
+    package var bindings: [Binding] { devices.map(\.binding) }
+
+    package func binding(of device: DeviceID) -> Binding? { indexes[device].map { devices[$0].binding } }
+
+    /// The devices that hang there, in the order of the configuration; more than one only if shared.
+    package func devices(at address: Address) -> [DeviceID] {
+        route(address)?.devices.map { devices[$0].binding.device } ?? []
+    }
+
+    /// What a port's driver has to read: per unit one span for every point of every device there,
+    /// each once, in the order table, address, count, interval.
+    package func spans(of port: PortName) -> [(unit: UnitID, spans: [Span])] {
+        guard let routes = ports.first(where: { $0.name == port })?.routes else { return [] }
+        return routes.sorted { $0.unit < $1.unit }.map { route in
+            let all = Set(route.devices.flatMap { devices[$0].binding.points.map(\.span) })
+            let order = Table.allCases
+            return (route.unit, all.sorted { left, right in
+                let tables = (order.firstIndex(of: left.table) ?? 0, order.firstIndex(of: right.table) ?? 0)
+                return (tables.0, left.address, left.count, left.interval)
+                    < (tables.1, right.address, right.count, right.interval)
+            })
+        }
+    }
+
+    private func route(_ address: Address) -> Route? {
+        ports.first { $0.name == address.port }?.routes.first { $0.unit == address.unit }
+    }
+
+    /// One cycle of one unit: a telemetry for every device there that has points in this interval
+    /// and something to say (dead bands may leave nothing).
+    package mutating func receive(_ reading: Reading) -> [Telemetry] {
+        guard let group = route(reading.address)?.groups.first(where: { $0.interval == reading.interval }) else {
+            return []
+        }
+        var all: [Telemetry] = []
+        all.reserveCapacity(group.lists.count)
+        for list in group.lists {
+            if let telemetry = devices[list.device].receive(reading, list.points) { all.append(telemetry) }
+        }
+        return all
+    }
+
+    /// The last known value of every point, in the order of the configuration.
+    package func lastValues(of device: DeviceID) -> [LastValue] {
+        indexes[device].map { devices[$0].lastValues } ?? []
+    }
+
+    /// How many points were good and bad when last read; points never read count as neither.
+    package func health(of device: DeviceID) -> (good: Int, bad: Int) {
+        indexes[device].map { devices[$0].health } ?? (0, 0)
+    }
+
+    /// What a part that was read back after a write says about that point: its JSON text.
+    package func decode(
+        _ part: ReadPart, of device: DeviceID, point name: String
+    ) -> Result<[UInt8], ReadFailure> {
+        guard let index = indexes[device], let point = devices[index].place(of: name) else {
+            return .failure(.identity)
+        }
+        return devices[index].decode(part, point)
+    }
+
+    /// Checks a command against the allow-list and makes the order that carries it out. An accepted
+    /// order counts against the point's rate and budget whether or not it reaches the wire.
+    package mutating func order(
+        _ command: WriteCommand, id: UInt64, expires: Instant, at now: Moment
+    ) throws(WriteRefusal) -> Order {
+        guard let index = indexes[command.device] else {
+            throw WriteRefusal(.unknownDevice, "there is no device \(command.device) here")
+        }
+        return try devices[index].order(command, id: id, expires: expires, at: now)
+    }
+}
+
+extension Adapter.Route {
+    mutating func add(_ device: Int, _ binding: Binding) {
+        devices.append(device)
+        let factors = Set(binding.points.compactMap(\.scaleFrom))
+        // Scale factors come first, so that they are known when a value needs them.
+        let order = binding.points.indices.filter { factors.contains(binding.points[$0].name) }
+            + binding.points.indices.filter { !factors.contains(binding.points[$0].name) }
+        for point in order {
+            let interval = binding.points[point].interval
+            let group = groups.firstIndex { $0.interval == interval } ?? {
+                groups.append((interval, []))
+                return groups.count - 1
+            }()
+            if groups[group].lists.last?.device != device { groups[group].lists.append((device, [])) }
+            groups[group].lists[groups[group].lists.count - 1].points.append(point)
+        }
+    }
+}
+
+/// A point as status and poll show it.
+package struct LastValue: Hashable, Sendable {
+    package var name: String
+    package var units: String?
+    /// The last good value as JSON text and when it was read; nil before the first.
+    package var json: String?
+    package var at: Moment?
+    /// Why the latest reading was bad, nil if it was good.
+    package var bad: ReadFailure?
+
+    package init(name: String, units: String? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil) {
+        self.name = name
+        self.units = units
+        self.json = json
+        self.at = at
+        self.bad = bad
+    }
+}

@@ -1,0 +1,238 @@
+import Base
+
+/// One bound device: its compiled points and what is known about each.
+struct Device: Sendable {
+    /// What the last readings left behind, per point.
+    struct PointState: Sendable {
+        var json: [UInt8] = []
+        var number: Double?
+        var at: Moment?
+        var bad: ReadFailure?
+        /// What was last published, for dead bands; nil makes the next good value pass.
+        var sentAt: Instant?
+        var sentNumber: Double?
+        var sentJSON: [UInt8] = []
+        var perMinute: RateWindow?
+        var perDay: RateWindow?
+    }
+
+    let binding: Binding
+    private let decoders: [Decoder]
+    /// `"name":` ready to be copied.
+    private let keys: [[UInt8]]
+    private let factors: [Int?]
+    private let filters: [Filter?]
+    var states: [PointState]
+    private var badText: [UInt8] = []
+    private var sizeGuess = 64
+
+    init(_ binding: Binding) {
+        self.binding = binding
+        let points = binding.points
+        decoders = points.map(Decoder.init)
+        keys = points.map { point in
+            var key: [UInt8] = []
+            JSONWriter.append(point.name, to: &key)
+            return key + [0x3A]
+        }
+        factors = points.map { point in point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } } }
+        filters = points.map(Filter.init)
+        states = points.map { point in
+            var state = PointState()
+            state.perMinute = point.writable?.perMinute.map { RateWindow($0, buckets: 60, of: .seconds(1)) }
+            state.perDay = point.writable?.perDay.map { RateWindow($0, buckets: 24, of: .seconds(3600)) }
+            return state
+        }
+    }
+
+    func place(of name: String) -> Int? { binding.points.firstIndex { $0.name == name } }
+
+    var lastValues: [LastValue] {
+        zip(binding.points, states).map { point, state in
+            let json = state.at == nil ? nil : String(decoding: state.json, as: UTF8.self)
+            return LastValue(name: point.name, units: point.units, json: json, at: state.at, bad: state.bad)
+        }
+    }
+
+    var health: (good: Int, bad: Int) {
+        states.reduce(into: (0, 0)) { count, state in
+            if state.bad != nil { count.1 += 1 } else if state.at != nil { count.0 += 1 }
+        }
+    }
+
+    /// Nil when every point is withheld by its dead band.
+    mutating func receive(_ reading: Reading, _ points: [Int]) -> Telemetry? {
+        var body: [UInt8] = []
+        body.reserveCapacity(sizeGuess)
+        body.append(contentsOf: #""values":{"#.utf8)
+        badText.removeAll(keepingCapacity: true)
+        var good = 0
+        var bad = 0
+        var priority = false
+        var goodAt: Moment?
+        var badAt: Moment?
+        var hint = 0
+        for point in points {
+            let (found, failure) = find(decoders[point], in: reading.parts, &hint)
+            let at = found.map { reading.parts[$0].at } ?? failure?.at
+            let start = body.count
+            if good > 0 { body.append(0x2C) }
+            body.append(contentsOf: keys[point])
+            let text = body.count
+            var verdict = Verdict.bad(failure?.word ?? .format)
+            if let found, case .success(let bytes) = reading.parts[found].result {
+                verdict = decode(point, bytes, from: reading.parts[found].address, into: &body)
+                if goodAt.map({ $0.instant < reading.parts[found].at.instant }) ?? true { goodAt = reading.parts[found].at }
+            }
+            if case .bad(let word) = verdict {
+                body.removeLast(body.count - start)
+                fail(point, word)
+                bad += 1
+                if let at, badAt.map({ $0.instant < at.instant }) ?? true { badAt = at }
+                priority = priority || binding.points[point].priority
+            } else if let at, keep(point, verdict, body[text...], at: at) {
+                good += 1
+                priority = priority || binding.points[point].priority
+            } else {
+                body.removeLast(body.count - start)
+            }
+        }
+        guard good > 0 || bad > 0, let at = goodAt ?? badAt ?? reading.parts.last?.at else { return nil }
+        body.append(0x7D)
+        if bad > 0 {
+            body.append(contentsOf: #","bad":{"#.utf8)
+            body.append(contentsOf: badText)
+            body.append(0x7D)
+        }
+        sizeGuess = max(sizeGuess, min(body.count + 16, 65536))
+        return Telemetry(device: binding.device, body: body, at: at, priority: priority, good: good, bad: bad)
+    }
+
+    /// The part that holds the whole point, or why there is none: what the parts that touch it,
+    /// or else any part, failed with. A good part counts more than a failed one.
+    private func find(
+        _ decoder: Decoder, in parts: [ReadPart], _ hint: inout Int
+    ) -> (Int?, (word: ReadFailure, at: Moment)?) {
+        if hint < parts.count, decoder.isCovered(by: parts[hint]), case .success = parts[hint].result {
+            return (hint, nil)
+        }
+        var failure: (word: ReadFailure, at: Moment)?
+        var other: (word: ReadFailure, at: Moment)?
+        for (index, part) in parts.enumerated() {
+            switch part.result {
+            case .success:
+                if decoder.isCovered(by: part) {
+                    hint = index
+                    return (index, nil)
+                }
+            case .failure(let word):
+                if decoder.touches(part) { failure = (word, part.at) } else { other = (word, part.at) }
+            }
+        }
+        return (nil, failure ?? other)
+    }
+
+    private func decode(
+        _ point: Int, _ bytes: [UInt8], from start: Int, into out: inout [UInt8]
+    ) -> Verdict {
+        let decoder = decoders[point]
+        var factor = 0
+        if decoder.usesScaleFactor {
+            switch scaleFactor(of: point) {
+            case .success(let value): factor = value
+            case .failure(let word): return .bad(word)
+            }
+        }
+        return decoder.decode(bytes, at: decoder.position(from: start, size: bytes.count), factor: factor, into: &out)
+    }
+
+    /// The power of ten of another point: −10 to 10 (SunSpec Device Information Model, sunssf).
+    func scaleFactor(of point: Int) -> Result<Int, ReadFailure> {
+        guard let source = factors[point] else { return .failure(.invalid) }
+        if let word = states[source].bad { return .failure(word) }
+        guard let number = states[source].number, let value = Int(exactly: number), abs(value) <= 10 else {
+            return .failure(.invalid)
+        }
+        return .success(value)
+    }
+
+    func decode(_ part: ReadPart, _ point: Int) -> Result<[UInt8], ReadFailure> {
+        switch part.result {
+        case .failure(let word): return .failure(word)
+        case .success(let bytes):
+            guard decoders[point].isCovered(by: part) else { return .failure(.format) }
+            var out: [UInt8] = []
+            if case .bad(let word) = decode(point, bytes, from: part.address, into: &out) { return .failure(word) }
+            return .success(out)
+        }
+    }
+
+    private mutating func fail(_ point: Int, _ word: ReadFailure) {
+        states[point].bad = word
+        states[point].sentAt = nil
+        if !badText.isEmpty { badText.append(0x2C) }
+        badText.append(contentsOf: keys[point])
+        badText.append(0x22)
+        badText.append(contentsOf: word.word.utf8)
+        badText.append(0x22)
+    }
+
+    /// Remembers a good value and says whether it is to be published.
+    private mutating func keep(_ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment) -> Bool {
+        var number: Double?
+        if case .number(let value) = verdict { number = value }
+        states[point].json.removeAll(keepingCapacity: true)
+        states[point].json.append(contentsOf: json)
+        states[point].number = number
+        states[point].at = at
+        states[point].bad = nil
+        guard let filter = filters[point] else { return true }
+        guard filter.passes(states[point], at: at.instant) else { return false }
+        states[point].sentAt = at.instant
+        states[point].sentNumber = number
+        states[point].sentJSON.removeAll(keepingCapacity: true)
+        states[point].sentJSON.append(contentsOf: json)
+        return true
+    }
+}
+
+/// The dead band or change rule of a point.
+struct Filter: Sendable {
+    let deadband: Double?
+    let heartbeat: Duration?
+
+    init?(_ point: Point) {
+        guard point.deadband != nil || point.onChange else { return nil }
+        deadband = point.deadband
+        heartbeat = point.heartbeat
+    }
+
+    /// More than the dead band away from what was last published, as OPC UA counts it (Part 4,
+    /// DataChangeFilter); another text where there is no number; or the heartbeat's time is over.
+    func passes(_ state: Device.PointState, at now: Instant) -> Bool {
+        guard let sentAt = state.sentAt else { return true }
+        if let heartbeat, now - sentAt >= heartbeat { return true }
+        if let deadband, let number = state.number, let sent = state.sentNumber {
+            return (number - sent).magnitude > deadband
+        }
+        return state.json != state.sentJSON
+    }
+}
+
+extension Decoder {
+    func isCovered(by part: ReadPart) -> Bool {
+        if table == .frame { return part.table == .frame }
+        return part.table == table && part.address <= address && address + count <= part.address + part.count
+    }
+
+    func touches(_ part: ReadPart) -> Bool {
+        if table == .frame { return part.table == .frame }
+        return part.table == table && part.address < address + count && address < part.address + part.count
+    }
+
+    /// Where the point starts in the bytes of a part: a bit number or a byte number.
+    func position(from start: Int, size: Int) -> Int {
+        if table == .frame { return address < 0 ? size + address : address - start }
+        return table.isBits ? address - start : (address - start) * 2
+    }
+}

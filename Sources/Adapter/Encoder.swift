@@ -1,0 +1,207 @@
+import Base
+
+/// The way back: from a JSON value to registers or a coil, exactly or not at all.
+struct Encoder {
+    let point: Point
+    let decoder: Decoder
+
+    init(_ point: Point) {
+        self.point = point
+        decoder = Decoder(point)
+    }
+
+    /// `factor` is the power of ten of `scaleFrom`, 0 without one.
+    func encode(_ value: JSON, factor: Int) throws(WriteRefusal) -> Order.Data {
+        guard point.table == .coil || point.table == .holding else {
+            throw refuse(.notWritable, "is in the table \(point.table.rawValue), which cannot be written")
+        }
+        switch decoder.type {
+        case .bool: return try bool(value)
+        case .string: return .registers(try string(value))
+        case .bits: throw refuse(.notWritable, "is a set of bits; writing it would change all of them at once")
+        case .uint8, .int8:
+            throw refuse(.notWritable, "is half of a register; writing it would change the other half too")
+        default: return .registers(registers(try pattern(value, factor: factor)))
+        }
+    }
+
+    private func refuse(_ kind: WriteRefusal.Kind, _ message: String) -> WriteRefusal {
+        WriteRefusal(kind, "\(point.name) \(message)")
+    }
+
+    private func bool(_ value: JSON) throws(WriteRefusal) -> Order.Data {
+        let flag: Bool
+        if let bool = value.bool {
+            flag = bool
+        } else if let number = value.integer ?? code(value), number == 0 || number == 1 {
+            flag = number == 1
+        } else {
+            throw refuse(.type, "takes true or false, not \(value.describe)")
+        }
+        return point.table == .coil ? .bits([flag]) : .registers([flag ? 1 : 0])
+    }
+
+    /// The code behind a name of the point's map; of two codes with one name the smaller.
+    private func code(_ value: JSON) -> Int64? {
+        guard let name = value.string else { return nil }
+        return point.map.filter { $0.value == name }.keys.min()
+    }
+
+    private func string(_ value: JSON) throws(WriteRefusal) -> [UInt16] {
+        guard let text = value.string else { throw refuse(.type, "takes a string, not \(value.describe)") }
+        var bytes = Array(text.utf8)
+        guard bytes.count <= decoder.width else {
+            throw refuse(.range, "holds \(decoder.width) bytes; this string has \(bytes.count)")
+        }
+        guard !bytes.contains(0) else { throw refuse(.type, "cannot hold a NUL character") }
+        bytes += [UInt8](repeating: 0, count: decoder.width - bytes.count)
+        if decoder.swapped { for index in stride(from: 0, to: bytes.count - 1, by: 2) { bytes.swapAt(index, index + 1) } }
+        return words(bytes)
+    }
+
+    private func pattern(_ value: JSON, factor: Int) throws(WriteRefusal) -> UInt64 {
+        if let code = code(value) {
+            if decoder.isPlain { try check(Decimal(Int128(code))) }
+            return try integer(Int128(code))
+        }
+        guard case .number(let text) = value.kind else {
+            let names = point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().joined(separator: ", "))"
+            throw refuse(.type, "takes a number\(names), not \(value.string.map { "\"\($0.prefix(40))\"" } ?? value.describe)")
+        }
+        guard let wanted = Decimal(text: Array(text.utf8)[...]) else {
+            throw refuse(.type, "takes a number of at most 36 digits")
+        }
+        try check(wanted)
+        let multiplier = Decimal(decoder.scale.mantissa, exponent: decoder.scale.exponent + factor)
+        if decoder.type.isFloat { return try floating(wanted, multiplier) }
+        guard let shifted = wanted.minus(decoder.offset), let raw = shifted.quotient(multiplier) else {
+            throw refuse(.resolution, "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
+        }
+        return try integer(raw)
+    }
+
+    private func check(_ wanted: Decimal) throws(WriteRefusal) {
+        let rule = point.writable ?? WriteRule()
+        let number = wanted.double
+        guard number.isFinite else { throw refuse(.range, "cannot hold so large a number") }
+        if let allowed = rule.values, !allowed.contains(number) {
+            let list = allowed.compactMap { Decimal($0).map(show) }.joined(separator: ", ")
+            throw refuse(.range, "takes only \(list), not \(show(wanted))")
+        }
+        if let min = rule.min, let least = Decimal(min), !isOrdered(least, wanted) {
+            throw refuse(.range, "takes at least \(show(least)), not \(show(wanted))")
+        }
+        if let max = rule.max, let most = Decimal(max), !isOrdered(wanted, most) {
+            throw refuse(.range, "takes at most \(show(most)), not \(show(wanted))")
+        }
+        if let step = rule.step, let size = Decimal(step), !size.isZero, wanted.quotient(size) == nil {
+            throw refuse(.step, "takes multiples of \(show(size)), and \(show(wanted)) is none")
+        }
+    }
+
+    private func isOrdered(_ left: Decimal, _ right: Decimal) -> Bool {
+        right.minus(left).map { $0.mantissa >= 0 } ?? (left.double <= right.double)
+    }
+
+    private func show(_ value: Decimal) -> String {
+        var bytes: [UInt8] = []
+        value.append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func integer(_ raw: Int128) throws(WriteRefusal) -> UInt64 {
+        let bits = 8 * decoder.width
+        let span: ClosedRange<Int128> = switch decoder.type {
+        case .bcd16: 0...9999
+        case .bcd32: 0...99_999_999
+        case .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
+        default: 0...((1 << Int128(bits)) - 1)
+        }
+        guard span.contains(raw) else {
+            throw refuse(.range, "is a \(decoder.type.rawValue); the raw value \(raw) does not fit")
+        }
+        var pattern = UInt64(truncatingIfNeeded: raw)
+        if decoder.type.isBCD { pattern = Encoder.bcd(pattern) }
+        if bits < 64 { pattern &= (1 << UInt64(bits)) - 1 }
+        guard !decoder.codes.contains(pattern), !decoder.numbers.contains(Double(raw)) else {
+            throw refuse(.range, "would read as invalid with the raw value \(raw)")
+        }
+        return pattern
+    }
+
+    /// The nearest floating value; scaled by powers of ten as exactly as its type allows.
+    private func floating(_ wanted: Decimal, _ multiplier: Decimal) throws(WriteRefusal) -> UInt64 {
+        let shifted = wanted.minus(decoder.offset)
+        let quotient = (shifted?.double ?? wanted.double - decoder.offset.double) / multiplier.double
+        let raw = shifted?.quotient(multiplier).map { Double($0) } ?? quotient
+        let pattern: UInt64
+        let stored: Double
+        switch decoder.type {
+        case .float16:
+            stored = Double(Float16(raw))
+            pattern = UInt64(Float16(raw).bitPattern)
+        case .float32:
+            stored = Double(Float(raw))
+            pattern = UInt64(Float(raw).bitPattern)
+        default:
+            stored = raw
+            pattern = raw.bitPattern
+        }
+        guard stored.isFinite else { throw refuse(.range, "is a \(decoder.type.rawValue), which cannot hold \(show(wanted))") }
+        guard !decoder.codes.contains(pattern), !decoder.numbers.contains(stored) else {
+            throw refuse(.range, "would read as invalid with the value \(show(wanted))")
+        }
+        return pattern
+    }
+
+    private static func bcd(_ value: UInt64) -> UInt64 {
+        var rest = value
+        var pattern: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 64, by: 4) {
+            pattern |= (rest % 10) << shift
+            rest /= 10
+        }
+        return pattern
+    }
+
+    private func registers(_ pattern: UInt64) -> [UInt16] {
+        words(decoder.shifts.map { UInt8(truncatingIfNeeded: pattern >> UInt64($0)) })
+    }
+
+    private func words(_ bytes: [UInt8]) -> [UInt16] {
+        stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+    }
+}
+
+extension Device {
+    mutating func order(
+        _ command: WriteCommand, id: UInt64, expires: Instant, at now: Moment
+    ) throws(WriteRefusal) -> Order {
+        guard let index = place(of: command.point) else {
+            throw WriteRefusal(.unknownPoint, "\(binding.device) has no point \(Notice.printable(command.point))")
+        }
+        let point = binding.points[index]
+        guard point.writable != nil else { throw WriteRefusal(.notWritable, "\(point.name) is not writable") }
+        var factor = 0
+        if point.scaleFrom != nil {
+            guard case .success(let known) = scaleFactor(of: index) else {
+                throw WriteRefusal(.scaleFactor, "the scale factor of \(point.name) has not been read yet")
+            }
+            factor = known
+        }
+        let data = try Encoder(point).encode(command.value, factor: factor)
+        if let left = states[index].perMinute?.left(at: now.instant), left == 0 {
+            let limit = point.writable?.perMinute ?? 0
+            throw WriteRefusal(.rate, "\(point.name) takes \(limit) writes a minute, and they are used up")
+        }
+        if let left = states[index].perDay?.left(at: now.instant), left == 0 {
+            let limit = point.writable?.perDay ?? 0
+            throw WriteRefusal(.budget, "\(point.name) takes \(limit) writes a day, and they are used up")
+        }
+        states[index].perMinute?.count(at: now.instant)
+        states[index].perDay?.count(at: now.instant)
+        return Order(
+            id: id, address: binding.address, table: point.table, start: point.address, data: data,
+            expires: expires)
+    }
+}

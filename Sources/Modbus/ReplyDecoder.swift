@@ -1,0 +1,67 @@
+import Base
+
+/// The client's side of a serial line: bytes in, verdict out; nil means more, please.
+///
+/// A reply is accepted as soon as its length is complete. A whole and sound frame that is not the
+/// one asked for throws an error with `isStranger`; it has been taken out, and `receive` with an
+/// empty chunk judges what followed it. Damage throws too and empties the decoder: what follows
+/// damage cannot be trusted before the line has been silent.
+package struct ReplyDecoder: Sendable {
+    /// Two frames: more than one reply can never be waiting in good order.
+    package static let bufferLimit = 2 * Limits.adu
+
+    package private(set) var unit: UInt8
+    package private(set) var request: Request
+    private var buffer: [UInt8] = []
+
+    package init(unit: UInt8, request: Request) {
+        self.unit = unit
+        self.request = request
+    }
+
+    /// Starts over for another exchange, keeping the buffer's memory.
+    package mutating func expect(unit: UInt8, request: Request) {
+        self.unit = unit
+        self.request = request
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Bytes that came and are not part of any verdict yet.
+    package var pending: Int { buffer.count }
+
+    /// The frame's bytes from unit to checksum that a good reply to this request has.
+    package var expectedLength: Int { (request.replyLength ?? Limits.pdu) + RTUFrame.overhead }
+
+    package mutating func receive(_ chunk: ArraySlice<UInt8>) throws(FrameError) -> Response? {
+        buffer += chunk.prefix(Self.bufferLimit - buffer.count)
+        guard buffer.count >= 2, let length = try frameLength() else { return nil }
+        guard length <= Limits.adu else {
+            buffer.removeAll(keepingCapacity: true)
+            throw .tooLong(received: length, limit: Limits.adu)
+        }
+        guard buffer.count >= length else { return nil }
+        do {
+            try RTUFrame.verify(buffer[..<length])
+        } catch {
+            buffer.removeAll(keepingCapacity: true)
+            throw error
+        }
+        defer { buffer.removeFirst(length) }
+        guard buffer[0] == unit else { throw .unit(received: buffer[0], expected: unit) }
+        let expected = request.function.rawValue
+        guard buffer[1] & ~FunctionCode.exceptionBit == expected else {
+            throw .function(received: buffer[1], expected: expected)
+        }
+        return try Response(pdu: buffer[1..<(length - 2)], answering: request)
+    }
+
+    /// A function code without a rule is measured by what was asked for: it is either damage or a
+    /// stranger, and silence ends the wait for it.
+    private func frameLength() throws(FrameError) -> Int? {
+        switch PDULength.ofReply(buffer[1...]) {
+        case .bytes(let length): length + RTUFrame.overhead
+        case .unknown: request.replyLength.map { $0 + RTUFrame.overhead }
+        case .more: nil
+        }
+    }
+}

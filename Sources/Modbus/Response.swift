@@ -1,0 +1,86 @@
+import Base
+
+/// What a server answers (Application Protocol V1.1b3, section 6), in both directions.
+package enum Response: Hashable, Sendable {
+    /// Function codes 1 to 4 and 23: the data behind the byte count, as on the wire.
+    case read(FunctionCode, [UInt8])
+    /// Function codes 5 and 6: an echo of the request; a coil's value is 0 or 0xFF00.
+    case wroteSingle(FunctionCode, address: UInt16, value: UInt16)
+    /// Function codes 15 and 16.
+    case wroteMany(FunctionCode, address: UInt16, count: UInt16)
+    case maskWrote(address: UInt16, and: UInt16, or: UInt16)
+    case exception(FunctionCode, ExceptionCode)
+    /// Any other function, data as on the wire.
+    case other(FunctionCode, [UInt8])
+
+    /// Function code (with the exception bit where it belongs) and data.
+    package var pdu: [UInt8] {
+        var out: [UInt8] = []
+        switch self {
+        case .read(let function, let data):
+            out = [function.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
+        case .wroteSingle(let function, let address, let second), .wroteMany(let function, let address, let second):
+            out.append(function.rawValue)
+            out.appendBig(address)
+            out.appendBig(second)
+        case .maskWrote(let address, let and, let or):
+            out.append(FunctionCode.maskWriteRegister.rawValue)
+            out.appendBig(address)
+            out.appendBig(and)
+            out.appendBig(or)
+        case .exception(let function, let code):
+            out = [function.rawValue | FunctionCode.exceptionBit, code.rawValue]
+        case .other(let function, let data):
+            out = [function.rawValue] + data
+        }
+        return out
+    }
+
+    /// The client's side: `pdu` is a whole reply whose function code belongs to `request`.
+    package init(pdu: ArraySlice<UInt8>, answering request: Request) throws(FrameError) {
+        let data = pdu.dropFirst()
+        let code = pdu.first ?? 0
+        if code & FunctionCode.exceptionBit != 0 {
+            let function = FunctionCode(rawValue: code & ~FunctionCode.exceptionBit)
+            self = .exception(function, ExceptionCode(rawValue: data.first ?? 0))
+            return
+        }
+        if let expected = request.replyLength, pdu.count != expected {
+            throw .byteCount(received: pdu.count, expected: expected)
+        }
+        switch request {
+        case .read, .readWrite:
+            self = .read(request.function, Array(data.dropFirst()))
+        case .other(let function, _):
+            self = .other(function, Array(data))
+        case .writeCoil(let address, let on):
+            let value: UInt16 = on ? 0xFF00 : 0
+            try Self.check(data, against: [address, value])
+            self = .wroteSingle(.writeSingleCoil, address: address, value: value)
+        case .writeRegister(let address, let value):
+            try Self.check(data, against: [address, value])
+            self = .wroteSingle(.writeSingleRegister, address: address, value: value)
+        case .writeCoils(let address, let values):
+            try Self.check(data, against: [address, UInt16(truncatingIfNeeded: values.count)])
+            self = .wroteMany(request.function, address: address, count: UInt16(truncatingIfNeeded: values.count))
+        case .writeRegisters(let address, let values):
+            try Self.check(data, against: [address, UInt16(truncatingIfNeeded: values.count)])
+            self = .wroteMany(request.function, address: address, count: UInt16(truncatingIfNeeded: values.count))
+        case .maskWrite(let address, let and, let or):
+            try Self.check(data, against: [address, and, or])
+            self = .maskWrote(address: address, and: and, or: or)
+        }
+    }
+
+    private static func check(
+        _ data: ArraySlice<UInt8>, against fields: [UInt16]
+    ) throws(FrameError) {
+        var reader = ByteReader(data)
+        for (index, expected) in fields.enumerated() {
+            let received = reader.big(UInt16.self) ?? 0
+            guard received == expected else {
+                throw .echo(field: index, received: received, expected: expected)
+            }
+        }
+    }
+}
