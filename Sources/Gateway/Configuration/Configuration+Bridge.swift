@@ -13,6 +13,11 @@ extension Configuration {
             package var messages: Int?
             package var bytes: Int?
 
+            package init(messages: Int?, bytes: Int?) {
+                self.messages = messages
+                self.bytes = bytes
+            }
+
             package static let unlimited = Rate(messages: nil, bytes: nil)
             /// A little under the documented 100 messages and 512 KB a second.
             package static let cloudIoT = Rate(messages: 95, bytes: 500 << 10)
@@ -21,6 +26,11 @@ extension Configuration {
         package struct InFlight: Hashable, Sendable {
             package var total: Int
             package var perDevice: Int
+
+            package init(total: Int, perDevice: Int) {
+                self.total = total
+                self.perDevice = perDevice
+            }
         }
 
         /// Subfolders of the events topic: "" publishes plain events, nil publishes none.
@@ -36,6 +46,11 @@ extension Configuration {
         package struct Batch: Hashable, Sendable {
             package var maxDelay: Duration
             package var maxBytes: Int
+
+            package init(maxDelay: Duration, maxBytes: Int) {
+                self.maxDelay = maxDelay
+                self.maxBytes = maxBytes
+            }
         }
 
         package var place: FilePlace

@@ -45,10 +45,10 @@ extension ConfigurationReader {
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
         }
-        let context = NodeContext(every: every, maxRegisters: maxRegisters, uart: uart)
+        let context = NodeContext(driver: port.driver, every: every, maxRegisters: maxRegisters, uart: uart)
         let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
         if points == nil, !cursor.has("profile") || profile != nil {
-            problems.error(cursor.place, "\(cursor.what) has no \(pointsKey): give \"\(pointsKey)\" or a \"profile\"")
+            _ = cursor.require(pointsKey)
         }
         cursor.finish()
         guard let device, let unit else { return nil }

@@ -3,6 +3,7 @@ import Base
 
 /// What the points of a node take from it.
 struct NodeContext {
+    var driver: Configuration.Port.Driver
     var every: Duration
     var maxRegisters: Int
     var uart: UARTProtocol?
@@ -64,8 +65,8 @@ extension ConfigurationReader {
             let moved = cursor.fields.contains { places.contains($0.name) }
             cursor.inherit(under, except: moved ? places : [])
         }
-        let site = context.uart == nil && !cursor.has("at")
-            ? readRegisterSite(&cursor, in: context) : readFrameSite(&cursor, in: context)
+        let site = context.driver == .uart
+            ? readFrameSite(&cursor, in: context) : readRegisterSite(&cursor, in: context)
         let point = readMeaning(&cursor, field.name, site, in: context)
         let scaleFrom = cursor.take("scaleFrom")
         cursor.finish()

@@ -19,6 +19,12 @@ package struct UARTProtocol: Hashable, Sendable {
         package var end: End
         /// A longer one is noise.
         package var max: Int
+
+        package init(start: [UInt8] = [], end: End, max: Int = 256) {
+            self.start = start
+            self.end = end
+            self.max = max
+        }
     }
 
     package enum ChecksumType: String, Hashable, Sendable, CaseIterable {
@@ -47,6 +53,14 @@ package struct UARTProtocol: Hashable, Sendable {
         package var to: Int
         package var at: Int
         package var order: Order
+
+        package init(type: ChecksumType, from: Int, to: Int, at: Int, order: Order = .big) {
+            self.type = type
+            self.from = from
+            self.to = to
+            self.at = at
+            self.order = order
+        }
     }
 
     /// What tells this node's frames from its neighbours' on the same line.
@@ -60,4 +74,13 @@ package struct UARTProtocol: Hashable, Sendable {
     package var frame: Frame
     package var checksum: Checksum?
     package var address: AddressField?
+
+    package init(
+        request: [UInt8]? = nil, frame: Frame, checksum: Checksum? = nil, address: AddressField? = nil
+    ) {
+        self.request = request
+        self.frame = frame
+        self.checksum = checksum
+        self.address = address
+    }
 }
