@@ -66,13 +66,9 @@ extension Link {
     /// Drives the handshake to its end or the deadline; nil when it is done.
     fileprivate func handshake(_ target: LinkTarget, _ deadline: Deadline) -> LinkFailure? {
         guard let ssl else { return nil }
-        while true {
-            ERR_clear_error()
-            let code = SSL_do_handshake(ssl)
-            let number = errno
-            if code == 1 { return nil }
+        while let step = handshakeStep(ssl) {
             let events: Int32
-            switch outcome(ssl, code, number) {
+            switch step {
             case .wants(.read): events = Int32(POLLIN)
             case .wants(.write): events = Int32(POLLOUT)
             case .failed(let failure): return failure
@@ -88,5 +84,6 @@ extension Link {
                         + "\(seconds(target.deadline)): is this a TLS port, and is the bridge overloaded?")
             }
         }
+        return nil
     }
 }

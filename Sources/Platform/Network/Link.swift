@@ -50,6 +50,8 @@ package final class Link: @unchecked Sendable {
     /// `SSL *`, owned; nil on a plain link and after `close`.
     var ssl: OpaquePointer?
     let notes: VerificationNotes?
+    /// The handshake has ended well.
+    var isEstablished = false
     /// Why reading and writing is over.
     var end: End?
     /// Names for sentences about a failed handshake.
@@ -82,7 +84,7 @@ package final class Link: @unchecked Sendable {
 
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384"; nil on a plain link or before the handshake has ended.
     package var protection: String? {
-        guard let ssl, SSL_is_init_finished(ssl) == 1 else { return nil }
+        guard let ssl, isEstablished else { return nil }
         let cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl))
         return "\(String(cString: SSL_get_version(ssl))) \(cipher.map { String(cString: $0) } ?? "")"
     }
@@ -133,16 +135,14 @@ package final class Link: @unchecked Sendable {
     package func close(orderly: Bool) {
         guard descriptor >= 0 else { return }
         if orderly, end == nil {
-            if let ssl, SSL_is_init_finished(ssl) == 1 {
+            if let ssl, isEstablished {
                 ERR_clear_error()
                 SSL_shutdown(ssl)
             }
             shutdown(descriptor, Int32(SHUT_WR))
             withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
                 var turns = 0
-                while turns < 16, recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) > 0 {
-                    turns += 1
-                }
+                while turns < 16, recv(descriptor, buffer.baseAddress, buffer.count, 0) > 0 { turns += 1 }
             }
         }
         if let ssl { SSL_free(ssl) }

@@ -11,7 +11,20 @@ extension Link {
         case failed(LinkFailure)
     }
 
+    /// One step of the handshake; nil once it has ended well. A server's link takes these steps
+    /// inside its reads and writes.
+    func handshakeStep(_ ssl: OpaquePointer) -> Step? {
+        if isEstablished { return nil }
+        ERR_clear_error()
+        let code = SSL_do_handshake(ssl)
+        let number = errno
+        guard code == 1 else { return outcome(ssl, code, number) }
+        isEstablished = true
+        return nil
+    }
+
     func readTLS(_ ssl: OpaquePointer, _ buffer: UnsafeMutableRawBufferPointer) -> Step {
+        if let step = handshakeStep(ssl) { return step }
         ERR_clear_error()
         let count = SSL_read(ssl, buffer.baseAddress, Int32(clamping: buffer.count))
         let number = errno
@@ -19,6 +32,7 @@ extension Link {
     }
 
     func writeTLS(_ ssl: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Step {
+        if let step = handshakeStep(ssl) { return step }
         ERR_clear_error()
         let count = SSL_write(ssl, bytes.baseAddress, Int32(clamping: bytes.count))
         let number = errno
@@ -47,23 +61,24 @@ extension Link {
     }
 
     /// What a call that moved nothing means (SSL_get_error(3)). Must run on the thread of the call.
-    func outcome(_ ssl: OpaquePointer, _ code: Int32, _ number: Int32) -> Step {
-        let inHandshake = SSL_is_init_finished(ssl) != 1
+    private func outcome(_ ssl: OpaquePointer, _ code: Int32, _ number: Int32) -> Step {
         switch SSL_get_error(ssl, code) {
         case SSL_ERROR_WANT_READ: return .wants(.read)
         case SSL_ERROR_WANT_WRITE: return .wants(.write)
-        case SSL_ERROR_ZERO_RETURN: return finish(inHandshake ? .failed(closedInHandshake) : .closed)
+        case SSL_ERROR_ZERO_RETURN: return finishAtEnd()
         case SSL_ERROR_SYSCALL:
             ERR_clear_error()
-            if number != 0 { return finish(.failed(systemFailure(number))) }
-            return finish(inHandshake ? .failed(closedInHandshake) : .closed)
+            return number == 0 ? finishAtEnd() : finish(.failed(systemFailure(number)))
         default:
             let errors = OpenSSLErrors.take()
-            if errors.tlsReason == SSL_R_UNEXPECTED_EOF_WHILE_READING {
-                return finish(inHandshake ? .failed(closedInHandshake) : .closed)
-            }
-            return finish(.failed(tlsFailure(errors, inHandshake: inHandshake)))
+            if errors.tlsReason == SSL_R_UNEXPECTED_EOF_WHILE_READING { return finishAtEnd() }
+            return finish(.failed(tlsFailure(errors)))
         }
+    }
+
+    /// The peer's end of the stream: ordinary, unless the handshake was still going on.
+    private func finishAtEnd() -> Step {
+        finish(isEstablished ? .closed : .failed(closedInHandshake))
     }
 
     func finish(_ reason: End) -> Step {

@@ -4,7 +4,7 @@ import Glibc
 
 /// From OpenSSL's reasons to one sentence that says what to do.
 extension Link {
-    func tlsFailure(_ errors: OpenSSLErrors, inHandshake: Bool) -> LinkFailure {
+    func tlsFailure(_ errors: OpenSSLErrors) -> LinkFailure {
         guard let reason = errors.tlsReason else {
             return LinkFailure(.handshake, "\(peer): TLS failed (\(errors.summary))")
         }
@@ -47,10 +47,10 @@ extension Link {
                 .untrusted, "\(peer) uses keys or signatures that are too weak (\(words)): its server must be updated")
         default:
             return LinkFailure(
-                inHandshake ? .handshake : .other,
-                inHandshake
-                    ? "the TLS handshake with \(peer) failed (\(words))"
-                    : "the TLS connection to \(peer) was lost (\(words))")
+                isEstablished ? .other : .handshake,
+                isEstablished
+                    ? "the TLS connection to \(peer) was lost (\(words))"
+                    : "the TLS handshake with \(peer) failed (\(words))")
         }
     }
 
