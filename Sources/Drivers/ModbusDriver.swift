@@ -159,6 +159,9 @@ package struct ModbusDriver: Sendable {
 
     package var deadline: (due: Instant, reason: Timer)? { wake }
 
+    /// A request is out and its reply neither here nor given up.
+    package var isExchanging: Bool { exchange.isBusy }
+
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {
         var all = counters

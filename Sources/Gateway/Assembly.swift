@@ -1,8 +1,8 @@
-package import Adapter
-package import Base
-package import Bridge
-package import Drivers
-package import Spool
+import Adapter
+import Base
+import Bridge
+import Drivers
+import Spool
 
 /// From what the file says to what the machines want.
 extension Gateway.Settings {

@@ -1,5 +1,5 @@
-package import Base
-package import Bridge
+import Base
+import Bridge
 
 /// Everything that can happen to a gateway. The shell makes these from descriptors and helpers;
 /// the simulation makes them from a virtual clock, line, network and disk.

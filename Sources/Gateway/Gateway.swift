@@ -1,8 +1,8 @@
-package import Adapter
-package import Base
-package import Bridge
-package import Drivers
-package import Spool
+import Adapter
+import Base
+import Bridge
+import Drivers
+import Spool
 
 /// The composition of all machines, itself one machine: events in, effects out, one deadline.
 ///
@@ -33,9 +33,6 @@ package struct Gateway: Sendable {
         package var commands: String?
     }
 
-    /// How long SIGTERM waits for outstanding acknowledgements and the disk.
-    static let stopMax = Duration.seconds(8)
-
     let settings: Settings
     var ports: [PortKeeper]
     private let portIndex: [PortName: Int]
@@ -46,15 +43,14 @@ package struct Gateway: Sendable {
     var states: StateBook
     var health: HealthReporter
     var tally = Tally()
-    private var effects: [Effect] = []
+    var effects: [Effect] = []
     private var effectsRead = 0
-    private var phase = Phase.fresh
-    private(set) var startedAt = Instant.zero
+    var phase = Phase.fresh
+    var startedAt = Instant.zero
 
-    private enum Phase: Equatable {
-        case fresh, running
-        case stopping(until: Instant)
-        case done
+    enum Phase: Equatable {
+        case fresh, running, done
+        case stopping(Stopping)
     }
 
     package init(_ settings: Settings, bootID: [UInt8], seed: UInt64) {
@@ -93,7 +89,7 @@ package struct Gateway: Sendable {
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
         case .control(let client, let line): effects.append(.answer(client, answer(line, at: now)))
-        case .terminate: stop(at: now)
+        case .terminate: beginStopping(at: now)
         }
         settle(at: now)
     }
@@ -107,14 +103,6 @@ package struct Gateway: Sendable {
         }
     }
 
-    private mutating func stop(at now: Moment) {
-        guard phase == .running else { return }
-        phase = .stopping(until: now.instant + Self.stopMax)
-        for index in ports.indices { ports[index].stop() }
-        spool.drain(at: now)
-        session.stop(at: now)
-    }
-
     package mutating func timeout(at now: Moment) {
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
@@ -122,7 +110,6 @@ package struct Gateway: Sendable {
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         settle(at: now)
-        if case .stopping(let until) = phase, until <= now.instant { finish() }
     }
 
     package var deadline: Instant? {
@@ -135,7 +122,7 @@ package struct Gateway: Sendable {
         consider(spool.deadline?.due)
         consider(session.deadline?.due)
         consider(health.due)
-        if case .stopping(let until) = phase { consider(until) }
+        if case .stopping(let stopping) = phase { consider(stopping.deadline) }
         return earliest
     }
 
@@ -165,15 +152,8 @@ package struct Gateway: Sendable {
             if drainSession(at: now) { busy = true }
             if feed(at: now) { busy = true }
             if reportHealth(at: now) { busy = true }
+            if continueStopping(at: now) { busy = true }
         }
-        if case .stopping = phase, session.isStopped, spool.isIdle { finish() }
-    }
-
-    private mutating func finish() {
-        guard phase != .done else { return }
-        phase = .done
-        effects.append(.notice(Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
-        effects.append(.finished(.drained))
     }
 
     private mutating func drainPort(_ index: Int, at now: Moment) -> Bool {
@@ -184,7 +164,9 @@ package struct Gateway: Sendable {
             any = true
             switch output {
             case .discardInput: effects.append(.discardInput(name))
-            case .transmit(let bytes): effects.append(.transmit(name, bytes))
+            case .transmit(let bytes):
+                // A port that is being closed finishes its exchange and begins no other.
+                if !ports[index].isClosing { effects.append(.transmit(name, bytes)) }
             case .reading(let reading): record(reading, at: now)
             case .outcome(let outcome): commands.receive(outcome, adapter: &adapter)
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
@@ -206,7 +188,7 @@ package struct Gateway: Sendable {
         }
     }
 
-    private mutating func append(_ entry: Entry, at now: Moment) {
+    mutating func append(_ entry: Entry, at now: Moment) {
         tally.recorded += 1
         _ = spool.append(entry, at: now)
     }
@@ -281,21 +263,40 @@ package struct Gateway: Sendable {
         case .attached(let device): publishState(of: device, at: now)
         case .detached: break
         case .config(let device, let payload, let delivery):
-            receiveConfig(payload, for: device, at: now)
+            receiveConfig(payload, for: device)
             session.acknowledge(delivery, at: now)
         case .command(let device, _, let payload, let delivery):
             commands.receive(payload, for: device, adapter: &adapter, at: now)
             session.acknowledge(delivery, at: now)
+        case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
         case .online: health.connected(at: now.instant)
         case .offline: health.disconnected()
-        case .finished: break
+        case .finished:
+            if case .stopping(var stopping) = phase {
+                stopping.sessionFinished = true
+                phase = .stopping(stopping)
+            }
         case .notice(let notice): effects.append(.notice(notice))
         }
     }
 
+    /// A new device has an empty config document, and every subscription brings the latest one again.
+    private mutating func receiveConfig(_ payload: [UInt8], for device: DeviceID) {
+        guard !payload.isEmpty else { return }
+        effects.append(.notice(Notice(
+            .info, "gateway", device.text,
+            "a config document of \(payload.count) bytes came from the bridge; what this gateway reads is "
+                + "set by its own file alone, so nothing changes")))
+    }
+
+    private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {
+        effects.append(.notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
+        spool.settle(seq, at: now)
+    }
+
     /// Gives the session every durable record that it may send now, oldest device first.
     private mutating func feed(at now: Moment) -> Bool {
-        guard phase == .running else { return false }
+        guard phase != .fresh, phase != .done, !spool.readyDevices.isEmpty else { return false }
         var any = false
         for device in Array(spool.readyDevices) {
             while session.accepts(device), let record = spool.take(device) {

@@ -1,6 +1,6 @@
-package import Adapter
-package import Base
-package import Drivers
+import Adapter
+import Base
+import Drivers
 
 /// One round of real readings without bridge and journal, for commissioning: every point of every
 /// unit is read once, at once, whatever its interval, and a unit that does not answer is not asked twice.

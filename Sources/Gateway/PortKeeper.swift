@@ -18,7 +18,7 @@ struct PortKeeper: Sendable {
     private(set) var trouble: String?
     private var reopen: Instant?
     private var outputs: [Effect] = []
-    private var closing = false
+    private(set) var isClosing = false
 
     init(name: PortName, line: LineSettings, driver: ModbusDriver) {
         self.name = name
@@ -46,22 +46,26 @@ struct PortKeeper: Sendable {
         case .failed(let failure):
             state = .closed
             complain(failure.message)
-            reopen = closing ? nil : now.instant + Self.reopenDelay
+            reopen = isClosing ? nil : now.instant + Self.reopenDelay
         case .lost(let failure):
             guard state == .open else { return }
             state = .closed
             complain(failure.message)
             driver.closed(at: now)
             outputs.append(.closeLine(name))
-            reopen = closing ? nil : now.instant + Self.reopenDelay
+            reopen = isClosing ? nil : now.instant + Self.reopenDelay
         }
     }
 
-    /// Nothing more is asked of this line.
+    /// Nothing more is asked of this line: the exchange under way may end.
     mutating func stop() {
-        closing = true
+        isClosing = true
         reopen = nil
-        if state == .open { outputs.append(.closeLine(name)) }
+        if state == .open, !driver.isExchanging { close() }
+    }
+
+    mutating func close() {
+        if state != .closed { outputs.append(.closeLine(name)) }
         state = .closed
     }
 
@@ -70,12 +74,11 @@ struct PortKeeper: Sendable {
             reopen = nil
             start()
         }
-        if state != .closed || !closing { driver.timeout(at: now) }
+        if !isClosing || state == .open { driver.timeout(at: now) }
     }
 
     var deadline: Instant? {
-        if closing { return nil }
-        let driven = driver.deadline?.due
+        let driven = isClosing && state != .open ? nil : driver.deadline?.due
         guard let reopen else { return driven }
         return driven.map { min($0, reopen) } ?? reopen
     }

@@ -1,7 +1,7 @@
-package import Base
+import Base
 import Bridge
-package import Gateway
-package import Platform
+import Gateway
+import Platform
 
 /// Carries out the gateway's effects: one loop thread that only touches descriptors that are ready,
 /// and helpers for everything that can block.

@@ -1,5 +1,5 @@
-package import Base
-package import Gateway
+import Base
+import Gateway
 import Platform
 
 /// Carries out one poll round on real lines.
