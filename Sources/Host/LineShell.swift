@@ -36,7 +36,7 @@ final class LineShell {
         close()
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         worker.submit {
-            do {
+            do throws(LineFailure) {
                 let line = try SerialPort.open(settings)
                 let facts = line.facts
                 let parcel = DescriptorParcel(line.descriptor)

@@ -175,7 +175,7 @@ extension Spool {
         while true {
             switch scanner.next(in: bytes, base: base, settled: catalogue[place].settled) {
             case .record(let found): admit(found, bytes, place)
-            case .damage(_, let lost): recovery?.lost += lost; damaged(lost, place, before: scanner.lastSeq)
+            case .damage(_, let lost): recovery?.lost += lost; damaged(lost, place, before: scanner.lastSeq &+ 1)
             case .more(let offset, let count):
                 recovery?.scanner = scanner
                 readChunk(offset, count)
@@ -289,10 +289,9 @@ extension Spool {
     private mutating func setFilesAside(_ done: Recovery) {
         var kept = done.oldAside
         for (file, hadRecords) in done.aside {
-            let name = hadRecords ? file.name + ".bad" : file.name + ".empty"
             if hadRecords {
-                request(.rename(name: file.name, to: name), .housekeeping)
-                kept.append(Recovery.File(name: name, firstSeq: file.firstSeq, size: file.size))
+                request(.rename(name: file.name, to: file.name + ".bad"), .housekeeping)
+                kept.append(Recovery.File(name: file.name + ".bad", firstSeq: file.firstSeq, size: file.size))
             } else {
                 // The machine died while it made this file: nothing was ever in it.
                 request(.remove(name: file.name), .housekeeping)

@@ -43,7 +43,7 @@ extension Spool {
             let device = devices.index(of: settings.gateway)
             let size = Record.size(
                 device: settings.gateway.text.utf8.count, subfolder: subfolder.utf8.count, body: entry.body.count)
-            _ = enqueueGap(Item(record: StoredRecord(entry, seq: 0), device: device, size: size, gap: gap))
+            enqueueGap(Item(record: StoredRecord(entry, seq: 0), device: device, size: size, gap: gap))
         }
         if let next { timers.arm(.gaps, at: next) }
     }

@@ -55,6 +55,7 @@ enum RunVerb {
         }
         let host: Host
         do {
+            try FileSystem.makeDirectories(places.state)
             host = try Host(
                 Host.Settings(directories: places.directories, controlPath: places.control),
                 gateway: gateway, key: key, tls: tls, log: log)
