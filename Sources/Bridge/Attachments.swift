@@ -60,6 +60,7 @@ package struct Attachments: Sendable {
     }
 
     package var devices: [DeviceID] { order }
+    package var count: Int { order.count }
     package func contains(_ device: DeviceID) -> Bool { items[device] != nil }
     package func status(of device: DeviceID) -> Status? { items[device]?.status }
     package func isAttached(_ device: DeviceID) -> Bool { items[device]?.status == .attached }

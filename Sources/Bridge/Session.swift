@@ -44,6 +44,8 @@ package struct Session: Sendable {
     var backoff: Backoff
     var random: RandomSource
     var guardian: ClockGuard
+    /// False until the first facts: nothing is said about a clock that nobody has looked at.
+    var clockKnown = false
     var ticket: UInt64 = 0
     var claims: TokenClaims?
     var signedAt: Moment?
@@ -65,6 +67,8 @@ package struct Session: Sendable {
     var holds: [DeviceID: Hold] = [:]
     var eventTopics: [TopicKey: TopicName] = [:]
     var letRecordGoFirst = false
+    var attachedTold = -1
+    var totalTold = -1
 
     package internal(set) var counters = Counters()
     package internal(set) var clockLevel = ClockGuard.Level.unproven
@@ -121,8 +125,17 @@ package struct Session: Sendable {
     /// What this machine says about its clock; again on every change.
     package mutating func clock(_ facts: ClockFacts, at now: Moment) {
         guardian.learn(facts)
+        clockKnown = true
+        let before = clockLevel
         see(now)
-        if case .waiting = phase, timers.due(.clock) != nil, clockLevel != .impossible { connect(at: now) }
+        if case .waiting = phase {
+            if timers.due(.clock) != nil, clockLevel != .impossible { connect(at: now) }
+            // The slow back-off was for the clock's sake.
+            if let due = timers.due(.reconnect), settings.dialect.usesToken, before < clockLevel {
+                let soon = now.instant + .seconds(fraction: random.uniform(0, 2))
+                timers.arm(.reconnect, at: min(due, soon))
+            }
+        }
         reviseRenewal(at: now)
         settle(at: now)
     }
@@ -170,6 +183,7 @@ package struct Session: Sendable {
         let level = guardian.level(at: now)
         guard level != clockLevel || announcer.isSilent("clock") else { return }
         clockLevel = level
+        guard clockKnown || level != .unproven else { return }
         switch level {
         case .trusted: announce("clock", "trusted", .info, "this machine's clock is trusted")
         case .unproven:
@@ -181,7 +195,8 @@ package struct Session: Sendable {
             announce(
                 "clock", "impossible", .error,
                 "this machine's clock says \(now.wall.timestamp), which is before \(guardian.floor.timestamp): "
-                    + "no token can be signed until it is set; set up NTP or an RTC")
+                    + (settings.dialect.usesToken ? "no token is signed" : "readings are marked \"unsynced\"")
+                    + " until it is set; set up NTP or an RTC")
         }
     }
 
@@ -205,7 +220,10 @@ package struct Session: Sendable {
             abandonSilentAttaches(at: now)
         case .subscribe: subscriptions.timeout(at: now.instant)
         case .turn: endTurn(at: now)
-        case .hold: holds = holds.filter { $0.value.until > now.instant || $0.value.failures > 1 }
+        case .hold:
+            states.wake()
+            let later = holds.values.map(\.until).filter { $0 > now.instant }.min()
+            if let later { timers.arm(.hold, at: later) }
         case .rate, .state, .client: break
         }
     }

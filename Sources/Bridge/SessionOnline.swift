@@ -46,6 +46,7 @@ extension Session {
             pull(at: now)
         }
         if case .open = phase {
+            reportAttached()
             arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
             arm(.subscribe, subscriptions.due)
             let blocked = !limiter.allows(at: instant)
@@ -156,6 +157,17 @@ extension Session {
             notice(.info, "attached", about: device)
         }
         emit(.attached(device))
+    }
+
+    /// One line when the last device has had its answer, and again when the counts change.
+    private mutating func reportAttached() {
+        guard !attachments.hasQueued, flights.attaches == 0 else { return }
+        let total = attachments.count
+        let attached = attachments.attachedCount
+        guard total > 0, attachedTold != attached || totalTold != total else { return }
+        attachedTold = attached
+        totalTold = total
+        notice(.info, "\(attached) of \(total) devices attached")
     }
 
     private mutating func sendSubscriptions(at now: Instant) {
