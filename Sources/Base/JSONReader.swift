@@ -148,6 +148,7 @@ package struct JSONReader {
     private mutating func object() throws(JSONError) -> JSON.Kind {
         try enter()
         var members: [JSON.Member] = []
+        var names: Set<String> = []
         try skipSpace()
         while peek != "}" {
             let start = position
@@ -161,7 +162,7 @@ package struct JSONReader {
                 name = dialect == .json5 ? word() : ""
                 if name.isEmpty { throw error("a key is expected" + (dialect == .json ? ", in double quotes" : "")) }
             }
-            if dialect == .json, members.contains(where: { $0.name == name }) {
+            if dialect == .json, !names.insert(name).inserted {
                 throw JSONError(position: start, message: "the key \"\(name)\" is given twice")
             }
             try skipSpace()
@@ -254,8 +255,12 @@ package struct JSONReader {
         case "t": plain = "\t"
         case "u": return try unicodeEscape()
         case "'" where dialect == .json5: plain = scalar
-        case "\n" where dialect == .json5:
+        case "v" where dialect == .json5: plain = "\u{B}"
+        case "0" where dialect == .json5: plain = "\u{0}"
+        case "x" where dialect == .json5: return Unicode.Scalar(try hexadecimal(digits: 2))
+        case "\n" where dialect == .json5, "\r" where dialect == .json5:
             advance()
+            if scalar == "\r", peek == "\n" { advance() }
             return nil
         default: throw error("unknown escape \\\(scalar)")
         }
@@ -264,12 +269,12 @@ package struct JSONReader {
     }
 
     private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
-        let high = try hexQuad()
+        let high = try hexadecimal(digits: 4)
         if (0xD800...0xDBFF).contains(high) {
             guard peek == "\\" else { throw error("half of a surrogate pair") }
             advance()
             guard peek == "u" else { throw error("half of a surrogate pair") }
-            let low = try hexQuad()
+            let low = try hexadecimal(digits: 4)
             guard (0xDC00...0xDFFF).contains(low),
                 let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
             else { throw error("half of a surrogate pair") }
@@ -279,12 +284,13 @@ package struct JSONReader {
         return scalar
     }
 
-    private mutating func hexQuad() throws(JSONError) -> UInt32 {
+    /// The digits behind `\u` or `\x`.
+    private mutating func hexadecimal(digits: Int) throws(JSONError) -> UInt32 {
         advance()
         var value: UInt32 = 0
-        for _ in 0..<4 {
+        for _ in 0..<digits {
             guard let digit = peek.flatMap({ Character($0).hexDigitValue }), peek!.isASCII else {
-                throw error("four hexadecimal digits are expected after \\u")
+                throw error("\(digits) hexadecimal digits are expected here")
             }
             value = value << 4 | UInt32(digit)
             advance()
@@ -315,7 +321,7 @@ package struct JSONReader {
         if rest.first == 0x2D || (five && rest.first == 0x2B) { rest.removeFirst() }
         if five, rest.count > 2, rest.starts(with: [0x30, 0x78]) || rest.starts(with: [0x30, 0x58]) {
             let digits = rest.dropFirst(2)
-            if digits.count <= 15, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { return raw }
+            if digits.count <= 16, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { return raw }
             throw JSONError(position: start, message: "\(raw) is not a number")
         }
         let whole = rest.prefix { isDigit($0) }
