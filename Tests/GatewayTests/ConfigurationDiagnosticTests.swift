@@ -33,6 +33,7 @@ struct Complaint: Sendable, CustomTestStringConvertible {
     static let files = [
         Complaint(.file, "{ bridge: {", "1:12", "} is missing"),
         Complaint(.file, "", "1:1", "a value is expected"),
+        Complaint(.file, "{ bridge: 5, ports: { } ]", "1:25", "a comma or } is expected"),
         Complaint(.file, "[]", "1:1", "must be an object, not an array"),
         Complaint(.file, "{ bridge: { host: \"h\", gateway: \"gw-1\" } }", "1:1", "\"ports\" is missing"),
         Complaint(.file, "{ ports: { a: { device: \"/d\", nodes: { \"d-1\": { unit: 1, points: { x: { coil: 0 } } } } } } }", "1:1", "\"bridge\" is missing"),
@@ -45,6 +46,8 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.bridge, "port: 70000", "2:7", "is 70000; it must be from 1 to 65535"),
         Complaint(.bridge, "port: \"8883\"", "2:7", "\"port\" must be a whole number, not a string"),
         Complaint(.bridge, "port: 1.5", "2:7", "must be a whole number, not 1.5"),
+        Complaint(.bridge, "keepAlive: 60s", "2:12", "durations and sizes need quotes"),
+        Complaint(.bridge, "clientID: gateway", "2:11", "put text in double quotes"),
         Complaint(.bridge, "keepAlive: 60", "2:12", "\"keepAlive\" must be a duration, not a number; write a number and a unit"),
         Complaint(.bridge, "keepAlive: \"60\"", "2:12", "\"60\" is not a duration"),
         Complaint(.bridge, "ackTimeout: \"1ms\"", "2:13", "is 1ms; it must be from 100ms to 10m"),
@@ -192,6 +195,13 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             "2:11 e", "2:33 e", "2:55 e", "2:60 w", "3:13 e", "4:22 e", "4:37 e", "4:40 e", "5:10 e",
             "7:34 e", "8:7 e", "8:19 e", "8:48 e", "8:77 e", "9:7 e", "9:25 e", "11:18 e", "11:35 w", "13:3 e",
         ], "\(diagnostics.map(\.description).joined(separator: "\n"))")
+    }
+
+    @Test func syntaxErrorsDoNotHideTheOthers() {
+        let (configuration, diagnostics) = Samples.read(
+            Samples.withBridge("keepAlive: 60s, ackTimeout: fast,\nport: 8883\ntls: \"no\", liveWithin: 0x5g"))
+        #expect(configuration == nil)
+        #expect(diagnostics.map { "\($0.place.position.line):\($0.place.position.column)" } == ["2:12", "2:29", "4:1", "4:6", "4:24"])
     }
 
     @Test func aDeviceAtTwoAddressesIsToldAtTheSecond() {

@@ -74,13 +74,9 @@ struct ConfigurationReader {
     /// The root value of a JSON5 text; nil, and reported, if it is none.
     func parse(_ bytes: [UInt8], file: String) -> Field? {
         let start = TextPosition(line: 1, column: 1)
-        do {
-            let json = try JSONReader.parse(bytes, .json5)
-            return Field(name: "", json: json, file: file, keyPosition: start)
-        } catch {
-            problems.error(FilePlace(file, error.position), error.message)
-            return nil
-        }
+        let (json, errors) = JSONReader.parseAll(bytes)
+        for error in errors { problems.syntax(FilePlace(file, error.position), error.message) }
+        return json.map { Field(name: "", json: $0, file: file, keyPosition: start) }
     }
 
     /// Relative to the directory of the configuration file as it was named.

@@ -55,7 +55,14 @@ final class Problems {
 
     private(set) var found: [Diagnostic] = []
     private var seen: Set<Diagnostic> = []
+    /// Places where the text is no JSON5: what else could be said about them is a consequence.
+    private var broken: Set<FilePlace> = []
     private(set) var hasErrors = false
+
+    func syntax(_ place: FilePlace, _ message: String) {
+        error(place, message)
+        broken.insert(place)
+    }
 
     func error(_ place: FilePlace, _ message: String) { add(Diagnostic(place, .error, message)) }
 
@@ -64,7 +71,7 @@ final class Problems {
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
         if diagnostic.severity == .error { hasErrors = true }
-        guard found.count < Self.countMax, seen.insert(diagnostic).inserted else { return }
+        guard found.count < Self.countMax, !broken.contains(diagnostic.place), seen.insert(diagnostic).inserted else { return }
         found.append(diagnostic)
     }
 
