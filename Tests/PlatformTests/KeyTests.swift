@@ -72,11 +72,13 @@ import Testing
         let scratch = Scratch()
         let path = scratch.write("key.pem", try PrivateKey.generate(.ec).privatePEM(), mode: 0o440)
         _ = try PrivateKey.load(path, credentialsDirectory: scratch.path)
-        #expect(refusal { _ = try PrivateKey.load(path, credentialsDirectory: nil) }?.kind == .openToOthers)
-        #expect(refusal { _ = try PrivateKey.load(path, credentialsDirectory: "/run/x") }?.kind == .openToOthers)
+        for directory in [nil, "", "/run/x", "/"] as [String?] {
+            let error = refusal { _ = try PrivateKey.load(path, credentialsDirectory: directory) }
+            #expect(error?.kind == .openToOthers)
+        }
         let open = scratch.write("open.pem", "x", mode: 0o444)
-        #expect(
-            refusal { _ = try PrivateKey.load(open, credentialsDirectory: scratch.path) }?.kind == .openToOthers)
+        let error = refusal { _ = try PrivateKey.load(open, credentialsDirectory: scratch.path) }
+        #expect(error?.kind == .openToOthers)
     }
 
     @Test func namesTheFileThatCannotBeUsed() throws {
@@ -178,7 +180,9 @@ import Testing
         guard reader.byte() == 0x30, reader.byte() != nil else { return nil }
         var raw: [UInt8] = []
         for _ in 0..<2 {
-            guard reader.byte() == 2, let count = reader.byte(), let bytes = reader.bytes(Int(count)) else { return nil }
+            guard reader.byte() == 2, let count = reader.byte(), let bytes = reader.bytes(Int(count)) else {
+                return nil
+            }
             let digits = bytes.drop { $0 == 0 }
             raw += [UInt8](repeating: 0, count: 32 - digits.count) + digits
         }

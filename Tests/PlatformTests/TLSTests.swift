@@ -7,9 +7,11 @@ import Testing
 private let certificates = try! TestCertificates(authority: "test CA")
 private let pair = try! certificates.issue(names: ["bridge.test", "*.plant.test", "127.0.0.1", "::1"])
 
-private func server(_ pair: TestCertificates.Pair = pair, clientCA: String? = nil, obsolete: Bool = false) throws
-    -> ServerContext {
-    try ServerContext(certificatePEM: pair.certificate, keyPEM: pair.key, clientCA: clientCA, obsolete: obsolete)
+private func server(
+    _ pair: TestCertificates.Pair = pair, clientCA: String? = nil, obsolete: Bool = false
+) throws -> ServerContext {
+    try ServerContext(
+        certificatePEM: pair.certificate, keyPEM: pair.key, clientCA: clientCA, obsolete: obsolete)
 }
 
 private func client(_ authority: TestCertificates = certificates) throws -> TLSContext {
@@ -54,15 +56,17 @@ extension Network {
             #expect(seen == .closed)
         }
 
-        @Test(arguments: ["other.test", "a.b.plant.test", "plant.test", "127.0.0.2", "::2", "bridge.test.evil"])
+        @Test(arguments: [
+            "other.test", "a.b.plant.test", "plant.test", "127.0.0.2", "::2", "bridge.test.evil"
+        ])
         func refusesEveryOtherName(name: String) throws {
             let (result, seen) = try attempt(server(), client(), name: name)
             let failure = failure(result)
             #expect(failure?.kind == .hostName)
             #expect(
                 failure?.message
-                    == "the bridge's certificate is for bridge.test, *.plant.test, 127.0.0.1, ::1, not for \(name): "
-                    + "check `host` or `serverName`")
+                    == "the bridge's certificate is for bridge.test, *.plant.test, 127.0.0.1, ::1, "
+                    + "not for \(name): check `host` or `serverName`")
             guard case .failed = seen else {
                 Issue.record("the server saw \(seen)")
                 return
@@ -95,7 +99,8 @@ extension Network {
             let scratch = Scratch()
             let path = scratch.write("roots.pem", try TestCertificates().authority.certificate, mode: 0o644)
             let (result, _) = try attempt(server(), TLSContext(trust: .file(path)))
-            #expect(failure(result)?.message.contains("in \(path) (unable to get local issuer certificate)") == true)
+            let words = "in \(path) (unable to get local issuer certificate)"
+            #expect(failure(result)?.message.contains(words) == true)
             let right = scratch.write("right.pem", certificates.authority.certificate, mode: 0o644)
             let (good, _) = try attempt(server(), TLSContext(trust: .file(right)))
             #expect(failure(good) == nil)
@@ -136,7 +141,8 @@ extension Network {
             let listener = try Listener()
             let peer = Running { () -> Bool in
                 guard let link = acceptOne(listener) else { return false }
-                return send(link, Array("220 mail.example ESMTP\r\n".utf8)) == nil && receive(link, 4096) != .silence
+                let greeting = Array("220 mail.example ESMTP\r\n".utf8)
+                return send(link, greeting) == nil && receive(link, 4096) != .silence
             }
             let failure = failure(Connector.connect(target(listener.port), context: try client()))
             #expect(failure?.kind == .handshake)
@@ -326,7 +332,8 @@ extension Network {
             let cut = String(certificate.dropLast(200)) + "\n-----END CERTIFICATE-----\n"
             let cases: [(String, CredentialError.Kind)] = [
                 (scratch.path + "/none.pem", .missing), (scratch.path, .unreadable),
-                (scratch.write("empty.pem", ""), .malformed), (scratch.write("text.pem", "hello\n"), .malformed),
+                (scratch.write("empty.pem", ""), .malformed),
+                (scratch.write("text.pem", "hello\n"), .malformed),
                 (scratch.write("key.pem", pair.key), .malformed),
                 (scratch.write("cut.pem", certificate + cut), .malformed)
             ]
@@ -365,8 +372,9 @@ extension Network {
             let scratch = Scratch()
             let ca = scratch.write("ca.pem", certificates.authority.certificate)
             let leaf = scratch.write("leaf.pem", pair.certificate)
-            #expect(shell("openssl verify -x509_strict -CAfile \(ca) -verify_hostname bridge.test \(leaf)") != nil)
-            #expect(shell("openssl verify -x509_strict -CAfile \(ca) -verify_ip ::1 \(leaf)") != nil)
+            let verify = "openssl verify -x509_strict -CAfile \(ca)"
+            #expect(shell("\(verify) -verify_hostname bridge.test \(leaf)") != nil)
+            #expect(shell("\(verify) -verify_ip ::1 \(leaf)") != nil)
             #expect(shell("openssl verify -CAfile \(ca) -verify_hostname other.test \(leaf)") == nil)
             #expect(refusal { _ = try certificates.issue(names: ["a,DNS:b"]) }?.kind == .malformed)
         }
@@ -389,7 +397,8 @@ private func exchange(_ link: Link, _ bytes: [UInt8]) -> String? {
             let piece = Array(bytes[sent..<min(sent + 30_000, bytes.count)])
             switch link.write(piece[...]) {
             case .wrote(let count): sent += count; continue
-            case .wouldBlock(let wants): (wantsRead, wantsWrite) = (wantsRead || wants == .read, wants == .write)
+            case .wouldBlock(let wants):
+                (wantsRead, wantsWrite) = (wantsRead || wants == .read, wants == .write)
             case .closed: return "closed while writing"
             case .failed(let failure): return failure.message
             }

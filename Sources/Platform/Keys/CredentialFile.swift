@@ -73,7 +73,8 @@ struct CredentialFile: ~Copyable {
         let octal = String(mode, radix: 8)
         throw CredentialError(
             .openToOthers,
-            "\(path) can be used by others than its owner (mode \(octal)): run `chmod 600 \(shellWord(path))`")
+            "\(path) can be used by others than its owner (mode \(octal)): "
+                + "run `chmod 600 \(shellWord(path))`")
     }
 }
 

@@ -39,7 +39,9 @@ extension PrivateKey {
         return try PrivateKey(owning: decode(file.bio(), path), named: path)
     }
 
-    private static func decode(_ bio: consuming BIOHandle, _ name: String) throws(CredentialError) -> OpaquePointer {
+    private static func decode(
+        _ bio: consuming BIOHandle, _ name: String
+    ) throws(CredentialError) -> OpaquePointer {
         ERR_clear_error()
         var asked = false
         let key = withUnsafeMutablePointer(to: &asked) { asked in

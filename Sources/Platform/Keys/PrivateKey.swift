@@ -20,7 +20,8 @@ package final class PrivateKey: @unchecked Sendable {
             self.handle = handle
         case .refused(let why):
             EVP_PKEY_free(handle)
-            throw CredentialError(.unsupported, "\(name): \(why); use RSA with 2048 bits or more, or EC P-256")
+            throw CredentialError(
+                .unsupported, "\(name): \(why); use RSA with 2048 bits or more, or EC P-256")
         }
     }
 
@@ -68,7 +69,9 @@ package final class PrivateKey: @unchecked Sendable {
             EVP_DigestSign(context, nil, &count, input, input.count) == 1
         else { throw failedToSign() }
         var signature = [UInt8](repeating: 0, count: count)
-        guard EVP_DigestSign(context, &signature, &count, input, input.count) == 1 else { throw failedToSign() }
+        guard EVP_DigestSign(context, &signature, &count, input, input.count) == 1 else {
+            throw failedToSign()
+        }
         signature.removeLast(signature.count - count)
         guard algorithm == .es256 else { return signature }
         guard let raw = ECDSASignature.raw(fromDER: signature) else { throw failedToSign() }
@@ -94,7 +97,8 @@ enum KeyType {
         if EVP_PKEY_is_a(key, "EC") == 1 {
             let curve = curveName(key)
             return curve == "prime256v1" || curve == "P-256"
-                ? .accepted(.es256) : .refused("an EC key on the curve \(curve) is not accepted by the bridge")
+                ? .accepted(.es256)
+                : .refused("an EC key on the curve \(curve) is not accepted by the bridge")
         }
         let type = EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown"
         return .refused("a key of type \(type) is not accepted by the bridge")
@@ -103,7 +107,9 @@ enum KeyType {
     private static func curveName(_ key: OpaquePointer) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 80) { buffer in
             buffer[0] = 0
-            guard EVP_PKEY_get_group_name(key, buffer.baseAddress!, buffer.count, nil) == 1 else { return "unnamed" }
+            guard EVP_PKEY_get_group_name(key, buffer.baseAddress!, buffer.count, nil) == 1 else {
+                return "unnamed"
+            }
             return String(cString: buffer.baseAddress!)
         }
     }

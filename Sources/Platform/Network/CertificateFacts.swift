@@ -35,7 +35,8 @@ struct CertificateFacts {
         guard index >= 0, let entry = X509_NAME_get_entry(name, index),
             let text = X509_NAME_ENTRY_get_data(entry)
         else { return nil }
-        return printable(UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: Int(ASN1_STRING_length(text))))
+        let count = Int(ASN1_STRING_length(text))
+        return printable(UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: count))
     }
 
     private static func alternativeNames(_ certificate: OpaquePointer) -> [String] {
@@ -46,7 +47,9 @@ struct CertificateFacts {
         let count = shim_GENERAL_NAMES_count(list)
         for index in 0..<max(0, count) where found.count < namesMax {
             var type: Int32 = 0, length: Int32 = 0
-            guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0 else { continue }
+            guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0 else {
+                continue
+            }
             let bytes = UnsafeBufferPointer(start: start, count: Int(length))
             found.append(type == GEN_IPADD ? address(bytes) : printable(bytes))
         }

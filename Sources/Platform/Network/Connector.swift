@@ -20,7 +20,9 @@ package enum Connector {
             return .failure(LinkFailure(.resolve, "the bridge's host name is empty: check `host`"))
         }
         guard target.tls else {
-            return reach(target, deadline).map { Link(owning: $0, ssl: nil, side: .client, peer: target.describe) }
+            return reach(target, deadline).map {
+                Link(owning: $0, ssl: nil, side: .client, peer: target.describe)
+            }
         }
         guard let context else {
             return .failure(LinkFailure(.other, "\(target.describe) needs TLS and there is no TLS context"))
@@ -40,7 +42,8 @@ package enum Connector {
 
     /// TLS over a connected socket, which it owns from now on.
     private static func secure(
-        _ descriptor: Int32, _ target: LinkTarget, _ name: PeerName, _ context: TLSContext, _ deadline: Deadline
+        _ descriptor: Int32, _ target: LinkTarget, _ name: PeerName, _ context: TLSContext,
+        _ deadline: Deadline
     ) -> Result<Link, LinkFailure> {
         ERR_clear_error()
         let notes = VerificationNotes()
@@ -56,7 +59,9 @@ package enum Connector {
         if let failure = link.handshake(target, deadline) { return .failure(failure) }
         guard name.isConfirmed(by: ssl) else {
             return .failure(
-                LinkFailure(.untrusted, "\(target.describe): the certificate was not verified; the connection is dropped"))
+                LinkFailure(
+                    .untrusted,
+                    "\(target.describe): the certificate was not verified; the connection is dropped"))
         }
         return .success(link)
     }

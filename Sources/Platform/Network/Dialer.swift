@@ -27,7 +27,8 @@ enum Dialer {
                 waiting.removeFirst()
                 nextStart = Deadline.now() + stagger
                 switch begin(address) {
-                case .success(let descriptor): running.append(Attempt(descriptor: descriptor, address: address))
+                case .success(let descriptor):
+                    running.append(Attempt(descriptor: descriptor, address: address))
                 case .failure(let error): failures.append((address, error.number))
                 }
                 continue
@@ -99,7 +100,8 @@ enum Dialer {
         case ECONNRESET:
             return LinkFailure(.reset, "\(place) reset the connection at once")
         case ETIMEDOUT:
-            return LinkFailure(.deadline, "\(place) does not answer: check the network, a firewall and `port`")
+            return LinkFailure(
+                .deadline, "\(place) does not answer: check the network, a firewall and `port`")
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL:
             return LinkFailure(
                 .unreachable, "\(place) cannot be reached (\(systemWords(worst.error))): check the network")

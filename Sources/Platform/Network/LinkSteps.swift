@@ -95,7 +95,9 @@ extension Link {
         case ETIMEDOUT:
             LinkFailure(.unreachable, "\(peer) no longer answers (TCP timed out): check the network")
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN:
-            LinkFailure(.unreachable, "\(peer) cannot be reached any more (\(systemWords(number))): check the network")
+            LinkFailure(
+                .unreachable,
+                "\(peer) cannot be reached any more (\(systemWords(number))): check the network")
         default: LinkFailure(.other, "\(peer): \(systemWords(number))")
         }
     }

@@ -54,7 +54,9 @@ package final class Listener: @unchecked Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         for _ in 0..<16 {
             let taken = withUnsafeMutablePointer(to: &storage) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(descriptor, $0, &length) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.accept(descriptor, $0, &length)
+                }
             }
             if taken >= 0 {
                 _ = fcntl(taken, F_SETFD, FD_CLOEXEC)
@@ -67,7 +69,8 @@ package final class Listener: @unchecked Sendable {
             switch errno {
             case EAGAIN: return .wouldBlock
             case EINTR, ECONNABORTED, EPROTO: continue
-            default: return .failed(LinkFailure(.other, "cannot accept on port \(port): \(systemWords(errno))"))
+            default:
+                return .failed(LinkFailure(.other, "cannot accept on port \(port): \(systemWords(errno))"))
             }
         }
         return .wouldBlock

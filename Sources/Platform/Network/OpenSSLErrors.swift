@@ -28,7 +28,7 @@ struct OpenSSLErrors {
 
     /// The cause in OpenSSL's words.
     var summary: String {
-        if let entry = entries.first(where: { $0.library == ERR_LIB_SSL }) ?? entries.first { return entry.text }
-        return "OpenSSL gives no reason"
+        let cause = entries.first { $0.library == ERR_LIB_SSL } ?? entries.first
+        return cause?.text ?? "OpenSSL gives no reason"
     }
 }

@@ -20,7 +20,8 @@ enum PeerName: Equatable {
         let name = text.hasSuffix(".") ? String(text.dropLast()) : text
         guard !name.isEmpty else {
             throw CredentialError(
-                .malformed, "the name to verify the bridge's certificate against is empty: give `host` or `serverName`")
+                .malformed,
+                "the name to verify the bridge's certificate against is empty: give `host` or `serverName`")
         }
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -31,7 +32,8 @@ enum PeerName: Equatable {
         guard allowed, !name.hasPrefix("."), name.utf8.count <= 253 else {
             let shown = CertificateFacts.printable(Array(name.utf8))
             throw CredentialError(
-                .malformed, "\"\(shown)\" is no host name that a certificate can be checked against: check `host`")
+                .malformed,
+                "\"\(shown)\" is no host name that a certificate can be checked against: check `host`")
         }
         self = .dns(name)
     }
@@ -61,9 +63,9 @@ enum PeerName: Equatable {
         defer { X509_free(certificate) }
         switch self {
         case .dns(let name):
+            let flags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
             return SSL_get0_peername(ssl) != nil
-                && X509_check_host(
-                    certificate, name, name.utf8.count, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS), nil) == 1
+                && X509_check_host(certificate, name, name.utf8.count, flags, nil) == 1
         case .ip(let address):
             return X509_check_ip_asc(certificate, address, 0) == 1
         }

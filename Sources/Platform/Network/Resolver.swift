@@ -14,7 +14,9 @@ enum Resolver {
     static func resolve(
         _ host: String, port: Int, _ deadline: Deadline
     ) -> Result<[SocketAddress], LinkFailure> {
-        if case .success(let addresses) = lookUp(host, port, flags: AI_NUMERICHOST) { return .success(addresses) }
+        if case .success(let addresses) = lookUp(host, port, flags: AI_NUMERICHOST) {
+            return .success(addresses)
+        }
         guard running.add(1, ordering: .relaxed).newValue <= abandonedMax else {
             running.subtract(1, ordering: .relaxed)
             return .failure(notAnswering(host))

@@ -19,7 +19,8 @@ package final class TLSContext: @unchecked Sendable {
         trust: TrustSource, certificate: String? = nil, key: String? = nil
     ) throws(CredentialError) {
         guard (certificate == nil) == (key == nil) else {
-            throw CredentialError(.mismatch, "a client certificate needs both `clientCertificate` and `clientKey`")
+            throw CredentialError(
+                .mismatch, "a client certificate needs both `clientCertificate` and `clientKey`")
         }
         let made = try Self.make(TLS_client_method())
         do throws(CredentialError) {

@@ -14,11 +14,13 @@ extension Link {
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE,
             SSL_R_VERSION_TOO_LOW:
             return LinkFailure(
-                .protocolVersion, "\(peer) does not speak TLS 1.2 or later (\(words)): its server must be updated")
+                .protocolVersion,
+                "\(peer) does not speak TLS 1.2 or later (\(words)): its server must be updated")
         case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST,
             SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_RECORD_TYPE:
             return LinkFailure(
-                .handshake, "\(peer) does not answer with TLS (\(words)): check `port`, or whether it is a plain one")
+                .handshake,
+                "\(peer) does not answer with TLS (\(words)): check `port`, or whether it is a plain one")
         case SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
             SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
             SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
@@ -26,15 +28,16 @@ extension Link {
             return LinkFailure(
                 .handshake,
                 side == .server
-                    ? "\(peer) does not accept our certificate (\(words)): it must trust this server's CA and name"
+                    ? "\(peer) does not accept our certificate (\(words)): it must trust our CA"
                     : "\(peer) does not accept our client certificate (\(words)): check `clientCertificate`")
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
             return LinkFailure(
                 .handshake,
                 side == .server
                     ? "\(peer) gave no client certificate"
-                    : "\(peer) wants a client certificate (\(words)): set `clientCertificate` and `clientKey`")
-        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER, SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+                    : "\(peer) wants a client certificate: set `clientCertificate` and `clientKey`")
+        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER,
+            SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
             return LinkFailure(
                 .handshake,
                 "\(peer) and this machine have no acceptable cipher in common, or a client certificate "
@@ -44,7 +47,8 @@ extension Link {
                 .hostName, "\(peer) does not serve the name \(expectedName): check `host` or `serverName`")
         case SSL_R_DH_KEY_TOO_SMALL, SSL_R_EE_KEY_TOO_SMALL, SSL_R_CA_KEY_TOO_SMALL, SSL_R_CA_MD_TOO_WEAK:
             return LinkFailure(
-                .untrusted, "\(peer) uses keys or signatures that are too weak (\(words)): its server must be updated")
+                .untrusted,
+                "\(peer) uses keys or signatures that are too weak (\(words)): its server must be updated")
         default:
             return LinkFailure(
                 isEstablished ? .other : .handshake,
@@ -70,8 +74,8 @@ extension Link {
         case X509_V_ERR_CERT_NOT_YET_VALID:
             return LinkFailure(
                 .certificateTime,
-                "\(which) is not valid before \(day(facts?.notBefore)) and this machine's date is \(day(clock)): "
-                    + "set the clock")
+                "\(which) is not valid before \(day(facts?.notBefore)) and this machine's date is "
+                    + "\(day(clock)): set the clock")
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             return LinkFailure(
                 .hostName,
@@ -82,7 +86,8 @@ extension Link {
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_SIGNATURE_FAILURE,
             X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_INVALID_CA:
             return LinkFailure(
-                .untrusted, "\(whose) certificate is not signed by a CA in \(trustName) (\(words)): check `ca`")
+                .untrusted,
+                "\(whose) certificate is not signed by a CA in \(trustName) (\(words)): check `ca`")
         default:
             return LinkFailure(.untrusted, "\(which) cannot be trusted (\(words)): it must be replaced")
         }

@@ -48,7 +48,9 @@ package struct TestCertificates: Sendable {
         try draft.extend(NID_key_usage, "critical,digitalSignature", issuer: issuer)
         try draft.extend(NID_ext_key_usage, usage == .server ? "serverAuth" : "clientAuth", issuer: issuer)
         try draft.extend(NID_authority_key_identifier, "keyid:always", issuer: issuer)
-        if !names.isEmpty { try draft.extend(NID_subject_alt_name, Self.alternativeNames(names), issuer: issuer) }
+        if !names.isEmpty {
+            try draft.extend(NID_subject_alt_name, Self.alternativeNames(names), issuer: issuer)
+        }
         return Pair(certificate: try draft.signed(by: signer), key: try key.privatePEM())
     }
 

@@ -40,16 +40,17 @@ package enum TrustSource: Hashable, Sendable {
             let added = X509_STORE_add_cert(store, certificate) == 1
             X509_free(certificate)
             guard added else {
-                throw CredentialError(
-                    .malformed, "\(name): certificate \(count + 1) is refused (\(OpenSSLErrors.take().summary))")
+                let why = OpenSSLErrors.take().summary
+                throw CredentialError(.malformed, "\(name): certificate \(count + 1) is refused (\(why))")
             }
             count += 1
         }
         // The end of the file shows as "no start line"; anything else is damage.
         let errors = OpenSSLErrors.take()
-        let atEnd = errors.entries.last.map { $0.library == ERR_LIB_PEM && $0.reason == PEM_R_NO_START_LINE } ?? true
-        guard atEnd else {
-            throw CredentialError(.malformed, "\(name): certificate \(count + 1) is damaged (\(errors.summary))")
+        let last = errors.entries.last
+        guard last == nil || last?.library == ERR_LIB_PEM && last?.reason == PEM_R_NO_START_LINE else {
+            throw CredentialError(
+                .malformed, "\(name): certificate \(count + 1) is damaged (\(errors.summary))")
         }
         guard count > 0 else { throw CredentialError(.malformed, "\(name) holds no certificate in PEM form") }
     }
@@ -75,7 +76,8 @@ package enum TrustSource: Hashable, Sendable {
         }
         throw CredentialError(
             .missing,
-            "the system has no CA certificates (looked in \(directory)): install ca-certificates, or set `ca`")
+            "the system has no CA certificates (looked in \(directory)): "
+                + "install ca-certificates, or set `ca`")
     }
 
     /// Names such as "5ad8a5d6.0", as `openssl rehash` makes them.
@@ -87,7 +89,9 @@ package enum TrustSource: Hashable, Sendable {
                 Array(raw.prefix { $0 != 0 })
             }
             guard name.count >= 10, name[8] == 0x2E else { continue }
-            let hexadecimal = name[..<8].allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            let hexadecimal = name[..<8].allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
+            }
             if hexadecimal { return true }
         }
         return false
