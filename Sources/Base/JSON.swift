@@ -63,6 +63,7 @@ package struct JSON: Sendable {
     package var unsigned: UInt64? {
         guard case .number(let text) = kind else { return nil }
         if let value = UInt64(text) { return value }
+        if text.hasPrefix("0x") || text.hasPrefix("0X") { return UInt64(text.dropFirst(2), radix: 16) }
         return JSON.integer(text).flatMap { UInt64(exactly: $0) }
     }
 
@@ -99,4 +100,9 @@ package struct JSON: Sendable {
 package struct JSONError: Error, Hashable, Sendable {
     package var position: TextPosition
     package var message: String
+
+    package init(position: TextPosition, message: String) {
+        self.position = position
+        self.message = message
+    }
 }

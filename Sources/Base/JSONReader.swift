@@ -16,18 +16,44 @@ package struct JSONReader {
     private var line = 1
     private var lineStart = 0
     private var depth = 0
+    /// The problems that `parseAll` went on after; nil: the first one ends the reading.
+    private var passed: [JSONError]?
 
     package static func parse(_ bytes: [UInt8], _ dialect: Dialect = .json) throws(JSONError) -> JSON {
-        guard bytes.count <= sizeMax else {
-            throw JSONError(
-                position: TextPosition(line: 1, column: 1), message: "larger than \(sizeMax) bytes")
-        }
         var reader = try JSONReader(bytes, dialect)
-        try reader.skipSpace()
-        let value = try reader.value()
-        try reader.skipSpace()
-        guard reader.index == reader.text.count else { throw reader.error("text after the end of the value") }
+        return try reader.whole()
+    }
+
+    /// For files that people write: a bad number, a bare word or a missing comma does not end the
+    /// reading, so that all of them are told at once. A bad value is null; the value is nil if the
+    /// structure cannot be made out.
+    package static func parseAll(_ bytes: [UInt8]) -> (json: JSON?, errors: [JSONError]) {
+        do {
+            var reader = try JSONReader(bytes, .json5)
+            reader.passed = []
+            do {
+                let value = try reader.whole()
+                return (value, reader.passed ?? [])
+            } catch {
+                return (nil, (reader.passed ?? []) + [error])
+            }
+        } catch {
+            return (nil, [error])
+        }
+    }
+
+    private mutating func whole() throws(JSONError) -> JSON {
+        try skipSpace()
+        let value = try value()
+        try skipSpace()
+        guard index == text.count else { throw error("text after the end of the value") }
         return value
+    }
+
+    /// Goes on after a problem if that was asked for, and not for ever.
+    private mutating func pass(_ error: JSONError) throws(JSONError) {
+        guard let count = passed?.count, count < 100 else { throw error }
+        passed?.append(error)
     }
 
     package static func parse(_ text: String, _ dialect: Dialect = .json) throws(JSONError) -> JSON {
@@ -35,6 +61,10 @@ package struct JSONReader {
     }
 
     private init(_ bytes: [UInt8], _ dialect: Dialect) throws(JSONError) {
+        guard bytes.count <= Self.sizeMax else {
+            throw JSONError(
+                position: TextPosition(line: 1, column: 1), message: "larger than \(Self.sizeMax) bytes")
+        }
         self.dialect = dialect
         let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) && dialect == .json5 ? 3 : 0
         var scalars: [Unicode.Scalar] = []
@@ -118,8 +148,9 @@ package struct JSONReader {
             case "null": return JSON(.null, at: start)
             case "": throw error("unexpected character \(describe(scalar))")
             default:
-                throw JSONError(
-                    position: start, message: "\(word): a value is expected; put text in double quotes")
+                try pass(JSONError(
+                    position: start, message: "\(word): a value is expected; put text in double quotes"))
+                return JSON(.null, at: start)
             }
         }
     }
@@ -148,6 +179,7 @@ package struct JSONReader {
     private mutating func object() throws(JSONError) -> JSON.Kind {
         try enter()
         var members: [JSON.Member] = []
+        var names: Set<String> = []
         try skipSpace()
         while peek != "}" {
             let start = position
@@ -161,7 +193,7 @@ package struct JSONReader {
                 name = dialect == .json5 ? word() : ""
                 if name.isEmpty { throw error("a key is expected" + (dialect == .json ? ", in double quotes" : "")) }
             }
-            if dialect == .json, members.contains(where: { $0.name == name }) {
+            if dialect == .json, !names.insert(name).inserted {
                 throw JSONError(position: start, message: "the key \"\(name)\" is given twice")
             }
             try skipSpace()
@@ -174,6 +206,8 @@ package struct JSONReader {
                 advance()
                 try skipSpace()
                 if peek == "}", dialect == .json { throw error("a comma before }") }
+            } else if let scalar = peek, scalar == "\"" || isNamePart(scalar, first: true), passed != nil {
+                try pass(error("a comma or } is expected"))
             } else if peek != "}" {
                 throw error(peek == nil ? "an object that never ends: } is missing" : "a comma or } is expected")
             }
@@ -254,8 +288,12 @@ package struct JSONReader {
         case "t": plain = "\t"
         case "u": return try unicodeEscape()
         case "'" where dialect == .json5: plain = scalar
-        case "\n" where dialect == .json5:
+        case "v" where dialect == .json5: plain = "\u{B}"
+        case "0" where dialect == .json5: plain = "\u{0}"
+        case "x" where dialect == .json5: return Unicode.Scalar(try hexadecimal(digits: 2))
+        case "\n" where dialect == .json5, "\r" where dialect == .json5:
             advance()
+            if scalar == "\r", peek == "\n" { advance() }
             return nil
         default: throw error("unknown escape \\\(scalar)")
         }
@@ -264,12 +302,12 @@ package struct JSONReader {
     }
 
     private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
-        let high = try hexQuad()
+        let high = try hexadecimal(digits: 4)
         if (0xD800...0xDBFF).contains(high) {
             guard peek == "\\" else { throw error("half of a surrogate pair") }
             advance()
             guard peek == "u" else { throw error("half of a surrogate pair") }
-            let low = try hexQuad()
+            let low = try hexadecimal(digits: 4)
             guard (0xDC00...0xDFFF).contains(low),
                 let scalar = Unicode.Scalar(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
             else { throw error("half of a surrogate pair") }
@@ -279,12 +317,13 @@ package struct JSONReader {
         return scalar
     }
 
-    private mutating func hexQuad() throws(JSONError) -> UInt32 {
+    /// The digits behind `\u` or `\x`.
+    private mutating func hexadecimal(digits: Int) throws(JSONError) -> UInt32 {
         advance()
         var value: UInt32 = 0
-        for _ in 0..<4 {
+        for _ in 0..<digits {
             guard let digit = peek.flatMap({ Character($0).hexDigitValue }), peek!.isASCII else {
-                throw error("four hexadecimal digits are expected after \\u")
+                throw error("\(digits) hexadecimal digits are expected here")
             }
             value = value << 4 | UInt32(digit)
             advance()
@@ -301,22 +340,23 @@ package struct JSONReader {
                 raw.append(scalar)
                 advance()
             default:
-                return .number(try checked(String(raw), at: start))
+                return try checked(String(raw), at: start)
             }
         }
-        return .number(try checked(String(raw), at: start))
+        return try checked(String(raw), at: start)
     }
 
     /// The grammar of RFC 8259 section 6, widened by JSON5's forms.
-    private func checked(_ raw: String, at start: TextPosition) throws(JSONError) -> String {
+    private mutating func checked(_ raw: String, at start: TextPosition) throws(JSONError) -> JSON.Kind {
         var rest = Array(raw.utf8)[...]
         func isDigit(_ byte: UInt8?) -> Bool { byte.map { (0x30...0x39).contains($0) } ?? false }
         let five = dialect == .json5
         if rest.first == 0x2D || (five && rest.first == 0x2B) { rest.removeFirst() }
         if five, rest.count > 2, rest.starts(with: [0x30, 0x78]) || rest.starts(with: [0x30, 0x58]) {
             let digits = rest.dropFirst(2)
-            if digits.count <= 15, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { return raw }
-            throw JSONError(position: start, message: "\(raw) is not a number")
+            if digits.count <= 16, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { return .number(raw) }
+            try pass(JSONError(position: start, message: "\(raw) is not a number"))
+            return .null
         }
         let whole = rest.prefix { isDigit($0) }
         rest = rest.dropFirst(whole.count)
@@ -338,8 +378,10 @@ package struct JSONReader {
             if exponent.isEmpty { valid = false }
         }
         guard valid, rest.isEmpty, raw.utf8.count <= 400 else {
-            throw JSONError(position: start, message: "\(raw) is not a number; durations and sizes need quotes")
+            try pass(JSONError(
+                position: start, message: "\(raw.prefix(40)) is not a number; durations and sizes need quotes"))
+            return .null
         }
-        return raw
+        return .number(raw)
     }
 }

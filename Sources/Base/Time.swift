@@ -16,16 +16,17 @@ package struct Instant: Hashable, Comparable, Sendable {
     /// Saturates instead of trapping, so that a deadline in the far future stays one.
     package static func + (left: Instant, right: Duration) -> Instant {
         let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.nanoseconds)
-        return overflow ? .distantFuture : Instant(nanoseconds: sum)
+        return overflow ? Instant(nanoseconds: right < .zero ? .min : .max) : Instant(nanoseconds: sum)
     }
 
     package static func - (left: Instant, right: Duration) -> Instant {
         let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
-        return Instant(nanoseconds: overflow ? .min : difference)
+        return overflow ? Instant(nanoseconds: right < .zero ? .max : .min) : Instant(nanoseconds: difference)
     }
 
     package static func - (left: Instant, right: Instant) -> Duration {
-        .nanoseconds(left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
+        return .nanoseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 
     package static func += (left: inout Instant, right: Duration) { left = left + right }
@@ -37,15 +38,19 @@ extension Duration {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return seconds < 0 ? .min : .max }
-        return whole.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+        let (sum, tooLarge) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return tooLarge ? (seconds < 0 ? .min : .max) : sum
     }
 
     package var milliseconds: Int64 { nanoseconds / 1_000_000 }
 
     package var secondsValue: Double { Double(nanoseconds) / 1e9 }
 
+    /// Whole nanoseconds towards zero, saturating as `nanoseconds` does; not a number is zero.
     package static func seconds(fraction value: Double) -> Duration {
-        .nanoseconds(Int64(value * 1e9))
+        let nanoseconds = value * 1e9
+        if let exact = Int64(exactly: nanoseconds.rounded(.towardZero)) { return .nanoseconds(exact) }
+        return .nanoseconds(nanoseconds.isNaN ? 0 : nanoseconds < 0 ? Int64.min : .max)
     }
 }
 
@@ -56,18 +61,20 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
-    package var seconds: Int64 { milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000 }
+    package var seconds: Int64 { milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0) }
 
     package static func < (left: WallTime, right: WallTime) -> Bool {
         left.milliseconds < right.milliseconds
     }
 
     package static func + (left: WallTime, right: Duration) -> WallTime {
-        WallTime(milliseconds: left.milliseconds + right.milliseconds)
+        let (sum, overflow) = left.milliseconds.addingReportingOverflow(right.milliseconds)
+        return WallTime(milliseconds: overflow ? (right < .zero ? .min : .max) : sum)
     }
 
     package static func - (left: WallTime, right: WallTime) -> Duration {
-        .milliseconds(left.milliseconds - right.milliseconds)
+        let (difference, overflow) = left.milliseconds.subtractingReportingOverflow(right.milliseconds)
+        return .milliseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 }
 

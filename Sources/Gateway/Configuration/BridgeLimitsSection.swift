@@ -1,0 +1,152 @@
+import Base
+
+/// The parts of `bridge` that have their own objects: where to, how fast, under which topics.
+extension ConfigurationReader {
+    func readEndpoints(_ cursor: inout ObjectCursor) -> [LinkTarget] {
+        let tls = cursor.bool("tls", default: true)
+        if !tls, let place = cursor.take("tls")?.keyPlace {
+            problems.warning(
+                place, "\"tls: false\": readings and passwords travel in the clear and nobody checks who the broker is")
+        }
+        let host = cursor.require("host").flatMap { readHost($0, cursor) }
+        let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
+        let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
+        if !tls { cursor.ignore(["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"") }
+        var endpoints: [LinkTarget] = []
+        if let host { endpoints.append(LinkTarget(host: host, port: port, serverName: serverName, tls: tls)) }
+        guard let fallback = cursor.take("fallback") else { return endpoints }
+        for item in cursor.items(of: fallback) {
+            guard let text = cursor.string(of: item) else { continue }
+            guard let (name, number) = Self.split(endpoint: text, port: port), Self.isHost(name) else {
+                problems.error(
+                    item.place, "\"\(text.prefix(80))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
+                continue
+            }
+            endpoints.append(LinkTarget(host: name, port: number, serverName: serverName, tls: tls))
+        }
+        if endpoints.count > 8 { problems.error(fallback.place, "\"fallback\" may have 7 entries at most") }
+        return endpoints
+    }
+
+    private func readHost(_ field: Field, _ cursor: ObjectCursor) -> String? {
+        guard let text = cursor.string(of: field) else { return nil }
+        if Self.isHost(text) { return text }
+        var hint = ""
+        if text.contains("://") {
+            hint = "; write the name alone, without \"mqtts://\""
+        } else if let (name, port) = Self.split(endpoint: text, port: 0), port > 0, Self.isHost(name) {
+            hint = "; write host: \"\(name)\", port: \(port)"
+        }
+        problems.error(field.place, "\"\(text.prefix(80))\" is no host name or IP address\(hint)")
+        return nil
+    }
+
+    /// A DNS name, an IPv4 address or an IPv6 address without brackets: by its characters only.
+    static func isHost(_ text: String) -> Bool {
+        guard (1...253).contains(text.utf8.count) else { return false }
+        if text.utf8.filter({ $0 == 0x3A }).count >= 2 {
+            return text.utf8.allSatisfy { byte in
+                Character(Unicode.Scalar(byte)).isHexDigit || byte == 0x3A || byte == 0x2E
+            }
+        }
+        return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+            (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+                && label.unicodeScalars.allSatisfy {
+                    $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-" || $0 == "_")
+                }
+        }
+    }
+
+    /// `host`, `host:port`, `[ipv6]`, `[ipv6]:port`; nil if the port is no port.
+    static func split(endpoint text: String, port: Int) -> (host: String, port: Int)? {
+        func number(_ digits: Substring) -> Int? {
+            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits) else { return nil }
+            return (1...65_535).contains(value) ? value : nil
+        }
+        if text.hasPrefix("["), let close = text.firstIndex(of: "]") {
+            let host = String(text[text.index(after: text.startIndex)..<close])
+            let rest = text[text.index(after: close)...]
+            if rest.isEmpty { return (host, port) }
+            guard rest.hasPrefix(":"), let value = number(rest.dropFirst()) else { return nil }
+            return (host, value)
+        }
+        guard let colon = text.firstIndex(of: ":"), text.lastIndex(of: ":") == colon else { return (text, port) }
+        guard let value = number(text[text.index(after: colon)...]) else { return nil }
+        return (String(text[..<colon]), value)
+    }
+
+    func readRate(_ field: Field, cloud: Bool) -> Configuration.Bridge.Rate? {
+        if field.json.string == "unlimited" { return .unlimited }
+        guard field.json.members != nil else {
+            problems.error(
+                field.place,
+                "\"rate\" must be \"unlimited\" or { messages, bytes } per second, not \(field.json.describe)")
+            return nil
+        }
+        guard var cursor = ObjectCursor(field, "\"rate\"", problems) else { return nil }
+        var rate = cloud ? Configuration.Bridge.Rate.cloudIoT : .unlimited
+        rate.messages = cursor.integer("messages", in: 1...1_000_000) ?? rate.messages
+        rate.bytes = cursor.size("bytes", in: 1024...(1 << 40)) ?? rate.bytes
+        cursor.finish()
+        return rate
+    }
+
+    func readInFlight(_ cursor: inout ObjectCursor, cloud: Bool) -> Configuration.Bridge.InFlight {
+        let standard = cloud ? 64 : 1024
+        guard var object = cursor.object("inFlight") else {
+            return Configuration.Bridge.InFlight(total: standard, perDevice: cloud ? 1 : standard)
+        }
+        // MQTT has 65,535 packet ids.
+        let total = object.integer("total", in: 1...32_768) ?? standard
+        let perDevice = object.integer("perDevice", in: 1...32_768) ?? (cloud ? 1 : total)
+        object.finish()
+        return Configuration.Bridge.InFlight(total: total, perDevice: min(perDevice, total))
+    }
+
+    func readTopics(_ cursor: inout ObjectCursor) -> Configuration.Bridge.Topics {
+        var topics = Configuration.Bridge.Topics()
+        guard var object = cursor.object("topics") else { return topics }
+        topics.health = readSubfolder("health", &object, default: topics.health)
+        topics.gaps = readSubfolder("gaps", &object, default: topics.gaps)
+        topics.commands = readSubfolder("commands", &object, default: topics.commands)
+        object.finish()
+        return topics
+    }
+
+    private func readSubfolder(_ key: String, _ cursor: inout ObjectCursor, default standard: String?) -> String? {
+        guard let field = cursor.take(key) else { return standard }
+        if field.json.bool == false { return nil }
+        guard let text = field.json.string else {
+            problems.error(
+                field.place,
+                "\"\(key)\" must be a subfolder, \"\" for plain events or false for off, not \(field.json.describe)")
+            return standard
+        }
+        guard let complaint = Self.subfolderProblem(text) else { return text }
+        problems.error(field.place, "\"\(key)\" is no subfolder: it \(complaint)")
+        return standard
+    }
+
+    /// Letters, digits and `-._~%`, parts divided by `/`, at most 256 bytes.
+    static func subfolderProblem(_ text: String) -> String? {
+        if text.isEmpty { return nil }
+        if text.utf8.count > 256 { return "is longer than 256 bytes" }
+        if text.split(separator: "/", omittingEmptySubsequences: false).contains("") { return "has an empty part" }
+        let allowed = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", "%", "/": true
+            default: false
+            }
+        }
+        return allowed ? nil : "may have letters, digits and - . _ ~ % only, parts divided by /"
+    }
+
+    func readBatch(_ field: Field) -> Configuration.Bridge.Batch? {
+        if field.json.bool == false { return nil }
+        guard var cursor = ObjectCursor(field, "\"batch\"", problems) else { return nil }
+        let maxDelay = cursor.duration("maxDelay", in: .milliseconds(10)...(.seconds(3600))) ?? .seconds(1)
+        let maxBytes = cursor.size("maxBytes", in: 256...(255 << 10)) ?? 64 << 10
+        cursor.finish()
+        return Configuration.Bridge.Batch(maxDelay: maxDelay, maxBytes: maxBytes)
+    }
+}

@@ -1,0 +1,123 @@
+import Base
+
+extension ConfigurationReader {
+    mutating func readBridge(_ field: Field) -> Configuration.Bridge? {
+        guard var cursor = ObjectCursor(field, "\"bridge\"", problems) else { return nil }
+        let gateway = cursor.require("gateway").flatMap { readDeviceID($0, "the gateway's ID") }
+        let endpoints = readEndpoints(&cursor)
+        let dialect = readDialect(&cursor, gateway: gateway)
+        let cloud = if case .cloudIoT = dialect { true } else { false }
+        let keys = readKeys(&cursor, cloud: cloud)
+        let lifetime = cursor.duration("tokenLifetime", in: .seconds(10)...(.seconds(86_400)))
+        // 1.5 times the keep alive must stay under the bridge's 20 minutes of idleness; MQTT has 16 bits.
+        let keepAlive = cursor.duration("keepAlive", in: .seconds(5)...(.seconds(cloud ? 1200 : 65_535)))
+        let ackTimeout = cursor.duration("ackTimeout", in: .milliseconds(100)...(.seconds(600)))
+        let liveWithin = cursor.duration("liveWithin", in: .milliseconds(100)...(.seconds(86_400)))
+        let rate = cursor.take("rate").flatMap { readRate($0, cloud: cloud) }
+        let inFlight = readInFlight(&cursor, cloud: cloud)
+        let topics = readTopics(&cursor)
+        let batch = cursor.take("batch").flatMap { readBatch($0) }
+        cursor.finish()
+        guard let gateway else { return nil }
+        return Configuration.Bridge(
+            place: field.place, dialect: dialect, gateway: gateway, endpoints: endpoints,
+            privateKey: keys.privateKey, ca: keys.ca, clientCertificate: keys.certificate,
+            clientKey: keys.clientKey, tokenLifetime: lifetime ?? .seconds(3600),
+            keepAlive: keepAlive ?? .seconds(60), ackTimeout: ackTimeout ?? .seconds(10),
+            liveWithin: liveWithin ?? .seconds(5), rate: rate ?? (cloud ? .cloudIoT : .unlimited),
+            inFlight: inFlight, topics: topics, batch: batch)
+    }
+
+    /// All of project, region and registry, or none.
+    private func readDialect(
+        _ cursor: inout ObjectCursor, gateway: DeviceID?
+    ) -> Configuration.Bridge.Dialect {
+        let names = ["project", "region", "registry"]
+        let given = names.filter { cursor.has($0) }
+        if given.isEmpty {
+            names.forEach { _ = cursor.take($0) }
+            let clientID = cursor.string("clientID")
+            let username = cursor.string("username")
+            let password = cursor.string("password", mayBeEmpty: true)
+            if password != nil, !cursor.has("username"), let place = cursor.take("password")?.keyPlace {
+                problems.error(place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one")
+            }
+            return .plain(clientID: clientID ?? gateway?.text ?? "", username: username, password: password)
+        }
+        let values = names.map { cursor.take($0).flatMap { topicSafe($0, cursor) } ?? "" }
+        let absent = names.filter { !cursor.has($0) }.map { "\"\($0)\"" }
+        if !absent.isEmpty, let first = cursor.take(given[0]) {
+            problems.error(
+                first.keyPlace,
+                "\"project\", \"region\" and \"registry\" belong together: \(absent.joined(separator: " and ")) "
+                    + "is missing (give none of them for a plain broker)")
+        }
+        let plainOnly = ["clientID", "username", "password", "clientCertificate", "clientKey"]
+        cursor.ignore(plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
+        return .cloudIoT(project: values[0], region: values[1], registry: values[2])
+    }
+
+    /// A part of the client id `projects/P/locations/R/registries/G/devices/D`.
+    private func topicSafe(_ field: Field, _ cursor: ObjectCursor) -> String? {
+        guard let text = cursor.string(of: field) else { return nil }
+        let allowed = text.unicodeScalars.allSatisfy {
+            $0.isASCII && $0.value > 32 && $0 != "/" && $0 != "#" && $0 != "\"" && $0 != "\\"
+        }
+        guard allowed, text.utf8.count <= 255 else {
+            problems.error(
+                field.place,
+                "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none of / # \" \\")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func readKeys(
+        _ cursor: inout ObjectCursor, cloud: Bool
+    ) -> (privateKey: Located<String>?, ca: Located<String>?, certificate: Located<String>?, clientKey: Located<String>?) {
+        if !cloud {
+            cursor.ignore(
+                ["privateKey", "tokenLifetime"],
+                "is not used: without project, region and registry this is a plain broker")
+        }
+        let privateKey = cloud ? file("privateKey", .privateKey, &cursor, required: true) : nil
+        let ca = file("ca", .certificateAuthority, &cursor)
+        guard !cloud else { return (privateKey, ca, nil, nil) }
+        let certificate = file("clientCertificate", .clientCertificate, &cursor)
+        let clientKey = file("clientKey", .clientKey, &cursor)
+        for (one, other) in [("clientCertificate", "clientKey"), ("clientKey", "clientCertificate")] {
+            if let field = cursor.take(one), !cursor.has(other) {
+                problems.error(field.keyPlace, "\"\(one)\" needs \"\(other)\"")
+            }
+        }
+        return (nil, ca, certificate, clientKey)
+    }
+
+    private mutating func file(
+        _ key: String, _ role: Configuration.FileReference.Role, _ cursor: inout ObjectCursor,
+        required: Bool = false
+    ) -> Located<String>? {
+        guard let text = cursor.located(key, required: required) else { return nil }
+        if role != .certificateAuthority, Configuration.isStoreURI(text.value) { return text }
+        let path = resolve(text)
+        files.append(Configuration.FileReference(role, path))
+        return path
+    }
+
+    func readDeviceID(_ field: Field, _ what: String) -> DeviceID? {
+        guard let text = field.json.string else {
+            problems.error(field.place, "\(what) must be a string, not \(field.json.describe)")
+            return nil
+        }
+        return deviceID(text, at: field.place, what)
+    }
+
+    func deviceID(_ text: String, at place: FilePlace, _ what: String) -> DeviceID? {
+        do {
+            return try DeviceID(text)
+        } catch {
+            problems.error(place, "\(what) \"\(Notice.printable(text))\" \(error.reason)")
+            return nil
+        }
+    }
+}

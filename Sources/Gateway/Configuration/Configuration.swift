@@ -1,0 +1,110 @@
+import Adapter
+import Base
+
+/// What one configuration file says, checked and with every default filled in. Paths are resolved
+/// against the directory of the file as it was named; everything else is a plain value.
+package struct Configuration: Hashable, Sendable {
+    package enum ClockTrust: String, Hashable, Sendable, CaseIterable { case auto, trust }
+    package enum LogLevel: String, Hashable, Sendable, CaseIterable { case error, warning, info, debug }
+
+    package var bridge: Bridge
+    package var spool: Spool
+    package var clock: ClockTrust
+    package var logLevel: LogLevel
+    /// The state directory; nil: `$STATE_DIRECTORY`.
+    package var state: Located<String>?
+    /// The control socket; nil: `$RUNTIME_DIRECTORY/control.sock`.
+    package var control: Located<String>?
+    /// In the order of the file.
+    package var ports: [Port]
+    /// Every file and device that the configuration names, for checks against the file system.
+    package var files: [FileReference]
+
+    /// A path that the configuration names and what it is for.
+    package struct FileReference: Hashable, Sendable {
+        package enum Role: Hashable, Sendable {
+            case certificateAuthority, privateKey, clientCertificate, clientKey
+            case device(PortName)
+        }
+        package var role: Role
+        package var path: Located<String>
+
+        package init(_ role: Role, _ path: Located<String>) {
+            self.role = role
+            self.path = path
+        }
+    }
+
+    /// How records are kept until the bridge has them.
+    package struct Spool: Hashable, Sendable {
+        package enum WhenFull: String, Hashable, Sendable, CaseIterable { case dropOldest }
+
+        /// Nil: `spool` in the state directory.
+        package var directory: Located<String>? = nil
+        package var maxBytes = 64 << 20
+        package var minFree = 64 << 20
+        package var maxAge: Duration = .seconds(30 * 86_400)
+        package var maxRecord = 64 << 10
+        /// Of `maxBytes`, what one device may hold before its own oldest records go first.
+        package var share = 0.25
+        /// Of `maxBytes`, what is kept for priority points and command results.
+        package var priorityReserve = 4 << 20
+        package var whenFull = WhenFull.dropOldest
+        package var sync: Duration = .seconds(1)
+
+        package init() {}
+    }
+
+    /// One serial line.
+    package struct Port: Hashable, Sendable {
+        package enum Driver: String, Hashable, Sendable, CaseIterable {
+            case modbusRTU = "modbus-rtu"
+            case uart
+        }
+
+        package var name: PortName
+        package var place: FilePlace
+        package var driver: Driver
+        package var line: LineSettings
+        package var responseTimeout: Duration
+        package var retries: Int
+        package var turnaround: Duration
+        package var every: Duration
+        package var maxLoad: Double
+        package var nodes: [Node]
+    }
+
+    /// One device and how it is read.
+    package struct Node: Hashable, Sendable {
+        package var device: DeviceID
+        package var place: FilePlace
+        /// On a UART port the node's place in the file, from 1.
+        package var unit: UnitID
+        /// Whether another device may have the same unit.
+        package var share: Bool
+        package var every: Duration
+        package var profile: String?
+        package var points: [Point]
+        /// Longest read in registers and in bits.
+        package var maxRegisters: Int
+        package var maxBits: Int
+        /// Reads touch nothing that no point asked for.
+        package var noMerge: Bool
+        /// Nil: the port's.
+        package var turnaround: Duration?
+        package var responseTimeout: Duration?
+        /// Present on a UART port only.
+        package var uart: UARTProtocol?
+    }
+
+    /// What the adapter needs: one binding per device.
+    package var bindings: [Binding] {
+        ports.flatMap { port in
+            port.nodes.map { node in
+                Binding(
+                    device: node.device, address: Address(port: port.name, unit: node.unit),
+                    points: node.points)
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Adapter
+import Base
+
+/// A profile that a node refers to, as the caller found it.
+package struct ProfileFile: Hashable, Sendable {
+    /// Its path, for messages.
+    package var path: String
+    package var bytes: [UInt8]
+
+    package init(path: String, bytes: [UInt8]) {
+        self.path = path
+        self.bytes = bytes
+    }
+}
+
+/// Why there is no such profile: finishes the sentence `profile "x" …`.
+package struct ProfileFailure: Error, Hashable, Sendable {
+    package var message: String
+
+    package init(_ message: String) { self.message = message }
+}
+
+package typealias ProfileLoader = (String) -> Result<ProfileFile, ProfileFailure>
+
+extension Configuration {
+    /// Reads a whole file and reports everything that is wrong with it in one run.
+    ///
+    /// - Parameter fileName: as the user named it; relative paths in the file are relative to its
+    ///   directory.
+    /// - Returns: nil with at least one error, or the configuration with warnings at most.
+    package static func read(
+        _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
+    ) -> (Configuration?, [Diagnostic]) {
+        var reader = ConfigurationReader(fileName: fileName, loader: profileLoader)
+        let configuration = reader.read(bytes)
+        let diagnostics = reader.problems.sorted(main: fileName)
+        return (reader.problems.hasErrors ? nil : configuration, diagnostics)
+    }
+}
+
+/// One run over one file: the state that the sections share.
+struct ConfigurationReader {
+    let fileName: String
+    let problems = Problems()
+    let loader: ProfileLoader
+    var files: [Configuration.FileReference] = []
+    /// Nil for a profile that could not be read.
+    var profiles: [String: Field?] = [:]
+
+    init(fileName: String, loader: @escaping ProfileLoader) {
+        self.fileName = fileName
+        self.loader = loader
+    }
+
+    mutating func read(_ bytes: [UInt8]) -> Configuration? {
+        guard let root = parse(bytes, file: fileName),
+            var cursor = ObjectCursor(root, "the configuration", problems)
+        else { return nil }
+        let bridge = cursor.require("bridge").flatMap { readBridge($0) }
+        let spool = cursor.take("spool").flatMap { readSpool($0) } ?? Configuration.Spool()
+        let clock = cursor.choice("clock", default: Configuration.ClockTrust.auto)
+        let logLevel = cursor.choice("logLevel", default: Configuration.LogLevel.info)
+        let state = cursor.located("state").map(resolve)
+        let control = cursor.located("control").map(resolve)
+        let ports = cursor.require("ports").map { readPorts($0, gateway: bridge?.gateway) } ?? []
+        cursor.finish()
+        guard let bridge else { return nil }
+        checkCount(ports, of: bridge)
+        return Configuration(
+            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, state: state, control: control,
+            ports: ports, files: files)
+    }
+
+    /// The root value of a JSON5 text; nil, and reported, if it is none.
+    func parse(_ bytes: [UInt8], file: String) -> Field? {
+        let start = TextPosition(line: 1, column: 1)
+        let (json, errors) = JSONReader.parseAll(bytes)
+        for error in errors { problems.syntax(FilePlace(file, error.position), error.message) }
+        return json.map { Field(name: "", json: $0, file: file, keyPosition: start) }
+    }
+
+    /// Relative to the directory of the configuration file as it was named.
+    func resolve(_ path: Located<String>) -> Located<String> {
+        Located(resolve(path.value), at: path.place)
+    }
+
+    func resolve(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let slash = fileName.lastIndex(of: "/") else { return path }
+        return String(fileName[...slash]) + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)
+    }
+}

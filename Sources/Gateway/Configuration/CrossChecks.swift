@@ -1,0 +1,58 @@
+import Base
+
+/// What only shows when the whole file has been read.
+extension ConfigurationReader {
+    /// The bridge's limit of attached devices per gateway.
+    static let attachedMax = 1000
+
+    /// One line, one port.
+    func checkLines(_ ports: [Configuration.Port]) {
+        var first: [LineSettings.Device: PortName] = [:]
+        for port in ports {
+            guard let other = first.updateValue(port.name, forKey: port.line.device) else { continue }
+            first[port.line.device] = other
+            let place = files.first { $0.role == .device(port.name) }?.path.place ?? port.place
+            problems.error(place, "port \"\(port.name)\" has the same device as port \"\(other)\"")
+        }
+    }
+
+    /// One device at one address, one address for one device (unless it is shared).
+    func checkDevices(_ ports: [Configuration.Port], gateway: DeviceID?) {
+        var byDevice: [DeviceID: (node: Configuration.Node, port: PortName)] = [:]
+        var byAddress: [Address: Configuration.Node] = [:]
+        for port in ports {
+            for node in port.nodes {
+                if node.device == gateway {
+                    problems.error(
+                        node.place, "\"\(node.device)\" is the gateway's own ID; a gateway cannot attach itself")
+                }
+                if let other = byDevice[node.device] {
+                    problems.error(
+                        node.place,
+                        "device \"\(node.device)\" has two addresses: it is at port \"\(other.port)\" already (line "
+                            + "\(other.node.place.position.line))")
+                } else {
+                    byDevice[node.device] = (node, port.name)
+                }
+                let address = Address(port: port.name, unit: node.unit)
+                guard let other = byAddress[address] else {
+                    byAddress[address] = node
+                    continue
+                }
+                guard !node.share, !other.share, node.device != other.device else { continue }
+                problems.error(
+                    node.place,
+                    "devices \"\(other.device)\" and \"\(node.device)\" are both at unit \(node.unit) of port "
+                        + "\"\(port.name)\"; if one unit really is several devices, say share: true")
+            }
+        }
+    }
+
+    /// Told once, at the bridge.
+    func checkCount(_ ports: [Configuration.Port], of bridge: Configuration.Bridge) {
+        let count = ports.reduce(0) { $0 + $1.nodes.count }
+        guard bridge.isCloudIoT, count > Self.attachedMax else { return }
+        problems.warning(
+            bridge.place, "\(count) devices; a Cloud IoT gateway may have \(Self.attachedMax) attached at a time")
+    }
+}

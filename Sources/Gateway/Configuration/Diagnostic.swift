@@ -1,0 +1,86 @@
+import Base
+
+/// A place in a named file: the configuration itself or one of the profiles it uses.
+package struct FilePlace: Hashable, Sendable, Comparable {
+    package var file: String
+    package var position: TextPosition
+
+    package init(_ file: String, _ position: TextPosition) {
+        self.file = file
+        self.position = position
+    }
+
+    package static func < (left: FilePlace, right: FilePlace) -> Bool {
+        (left.file, left.position) < (right.file, right.position)
+    }
+}
+
+/// One problem of a configuration, for a person: where, how bad, what and what to do.
+package struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
+    package enum Severity: String, Hashable, Sendable { case error, warning }
+
+    package var place: FilePlace
+    package var severity: Severity
+    package var message: String
+
+    package init(_ place: FilePlace, _ severity: Severity, _ message: String) {
+        self.place = place
+        self.severity = severity
+        self.message = message
+    }
+
+    /// `gateway.json5:12:7: error: …`, as compilers print it and editors jump to it.
+    package var description: String {
+        "\(place.file):\(place.position.line):\(place.position.column): \(severity.rawValue): \(message)"
+    }
+}
+
+/// A value together with the place it was written at, for checks that come later: whether a file
+/// is there, who may read a key.
+package struct Located<Value: Hashable & Sendable>: Hashable, Sendable {
+    package var value: Value
+    package var place: FilePlace
+
+    package init(_ value: Value, at place: FilePlace) {
+        self.value = value
+        self.place = place
+    }
+}
+
+/// Collects the problems of one run. A reference, so that the cursors of nested objects share it;
+/// it never leaves `Configuration.read`.
+final class Problems {
+    /// More than anyone reads; a hostile or garbled file ends here.
+    static let countMax = 1000
+
+    private(set) var found: [Diagnostic] = []
+    private var seen: Set<Diagnostic> = []
+    /// Places where the text is no JSON5: what else could be said about them is a consequence.
+    private var broken: Set<FilePlace> = []
+    private(set) var hasErrors = false
+
+    func syntax(_ place: FilePlace, _ message: String) {
+        error(place, message)
+        broken.insert(place)
+    }
+
+    func error(_ place: FilePlace, _ message: String) { add(Diagnostic(place, .error, message)) }
+
+    func warning(_ place: FilePlace, _ message: String) { add(Diagnostic(place, .warning, message)) }
+
+    /// A profile that thirty nodes use is read thirty times: the same problem is told once.
+    private func add(_ diagnostic: Diagnostic) {
+        if diagnostic.severity == .error { hasErrors = true }
+        guard found.count < Self.countMax, !broken.contains(diagnostic.place), seen.insert(diagnostic).inserted else { return }
+        found.append(diagnostic)
+    }
+
+    /// In the order of the text: `main` first, then the profiles by name.
+    func sorted(main: String) -> [Diagnostic] {
+        found.enumerated().sorted { left, right in
+            let (a, b) = (left.element.place, right.element.place)
+            if (a.file == main) != (b.file == main) { return a.file == main }
+            return a == b ? left.offset < right.offset : a < b
+        }.map(\.element)
+    }
+}

@@ -1,0 +1,110 @@
+import Base
+
+/// One value of a configuration with the file it came from: a node may take members from a profile.
+struct Field {
+    var name: String
+    var json: JSON
+    var file: String
+    var keyPosition: TextPosition
+
+    /// Where the value starts; problems with a value are told there.
+    var place: FilePlace { FilePlace(file, json.position) }
+    /// Where its key starts; unknown and duplicate keys are told there.
+    var keyPlace: FilePlace { FilePlace(file, keyPosition) }
+}
+
+/// Reads one object: every key that is asked for counts as known, and `finish` reports the others
+/// with what was probably meant. Duplicates are reported at once and the first one is used.
+///
+/// A getter that finds a wrong value reports it and answers like for a missing key, so that reading
+/// goes on and one run tells everything.
+struct ObjectCursor {
+    let problems: Problems
+    let place: FilePlace
+    /// What the object is, for messages: `port "bus-a"`.
+    let what: String
+    private(set) var fields: [Field] = []
+    private var asked: [String] = []
+    private var missing: [String] = []
+
+    /// Nil, and reported, if `field` is no object.
+    init?(_ field: Field, _ what: String, _ problems: Problems) {
+        self.problems = problems
+        self.what = what
+        place = field.place
+        guard let members = field.json.members else {
+            problems.error(field.place, "\(what) must be an object, not \(field.json.describe)")
+            return nil
+        }
+        var seen: [String: TextPosition] = [:]
+        for member in members {
+            let new = Field(name: member.name, json: member.value, file: field.file, keyPosition: member.position)
+            if let first = seen.updateValue(member.position, forKey: member.name) {
+                seen[member.name] = first
+                problems.error(
+                    new.keyPlace, "duplicate key \"\(member.name)\"; it is given first at line \(first.line)")
+            } else {
+                fields.append(new)
+            }
+        }
+    }
+
+    /// Takes from `other` the members that are not given here: a profile under a node's own keys.
+    mutating func inherit(_ other: ObjectCursor, except kept: Set<String> = []) {
+        let own = Set(fields.map(\.name)).union(kept)
+        fields.append(contentsOf: other.fields.filter { !own.contains($0.name) })
+    }
+
+    mutating func remove(where unwanted: (Field) -> Bool) { fields.removeAll(where: unwanted) }
+
+    func has(_ key: String) -> Bool { fields.contains { $0.name == key } }
+
+    mutating func take(_ key: String) -> Field? {
+        asked.append(key)
+        return fields.first { $0.name == key }
+    }
+
+    /// As `take`; `finish` reports it if it is not there.
+    mutating func require(_ key: String) -> Field? {
+        let field = take(key)
+        if field == nil { missing.append(key) }
+        return field
+    }
+
+    /// Known but not used under these circumstances: `why` finishes the sentence `"key" …`.
+    mutating func ignore(_ keys: [String], _ why: String) {
+        for key in keys {
+            guard let field = take(key) else { continue }
+            problems.warning(field.keyPlace, "\"\(key)\" \(why)")
+        }
+    }
+
+    mutating func object(_ key: String) -> ObjectCursor? {
+        take(key).flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
+    }
+
+    /// Reports what was not asked for and what was asked for in vain. A missing key that somebody
+    /// mistyped is told once, as the unknown key.
+    func finish() {
+        let known = Set(asked)
+        let open = asked.filter { !has($0) }
+        var mistyped: Set<String> = []
+        for field in fields where !known.contains(field.name) {
+            let what = field.file == place.file ? self.what : "the profile"
+            if let guess = Suggestion.nearest(to: field.name, in: open) {
+                mistyped.insert(guess)
+                problems.error(
+                    field.keyPlace, "unknown key \"\(field.name)\" in \(what); did you mean \"\(guess)\"?")
+            } else {
+                var words: [String] = []
+                for key in asked where !words.contains(key) { words.append(key) }
+                problems.error(
+                    field.keyPlace,
+                    "unknown key \"\(field.name)\" in \(what); known here: \(words.joined(separator: ", "))")
+            }
+        }
+        for key in missing where !mistyped.contains(key) {
+            problems.error(place, "\"\(key)\" is missing in \(what)")
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import Adapter
+import Base
+
+/// How a raw value becomes a value: bits, names, sentinels, numbers, and whether it may be written.
+extension ConfigurationReader {
+    func readBits(_ cursor: inout ObjectCursor, _ point: inout Point) -> [BitField] {
+        guard let field = cursor.take("bits") else {
+            if point.type == .bits {
+                problems.error(cursor.place, "\"bits\" is missing in \(cursor.what): which bits have which names?")
+            }
+            return []
+        }
+        guard point.type == .bits else {
+            if !point.table.isBits {
+                problems.error(field.keyPlace, "\"bits\" is for type bits, not for \(point.type.rawValue)")
+            }
+            return []
+        }
+        guard let object = ObjectCursor(field, "\"bits\"", problems) else { return [] }
+        let top = point.length * (point.table == .frame ? 8 : 16) - 1
+        if object.fields.isEmpty { problems.error(field.place, "\"bits\" is empty") }
+        return object.fields.compactMap { bit in
+            if let complaint = Self.pointNameProblem(bit.name) {
+                problems.error(bit.keyPlace, "the bit name \(complaint)")
+            }
+            guard let range = bit.json.array else {
+                return object.integer(of: bit, in: 0...top).map { BitField(name: bit.name, bit: $0) }
+            }
+            let ends = object.items(of: bit).compactMap { object.integer(of: $0, in: 0...top) }
+            guard range.count == 2, ends.count == 2, ends[0] <= ends[1] else {
+                if ends.count == range.count {
+                    problems.error(bit.place, "\"\(bit.name)\" must be a bit or the range [low, high]")
+                }
+                return nil
+            }
+            return BitField(name: bit.name, low: ends[0], high: ends[1])
+        }
+    }
+
+    /// `{ 0: "off", 1: "on" }`; codes are integers, in quotes if negative.
+    func readMap(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Int64: String] {
+        guard let field = cursor.take("map") else { return [:] }
+        if site.type == .string || site.type == .bits || site.type.isFloat && site.text == nil {
+            problems.error(field.keyPlace, "\"map\" has no meaning for \(site.type.rawValue)")
+        }
+        guard let object = ObjectCursor(field, "\"map\"", problems) else { return [:] }
+        var map: [Int64: String] = [:]
+        for member in object.fields {
+            guard let code = JSON(.number(member.name)).integer else {
+                problems.error(member.keyPlace, "\"\(Notice.printable(member.name))\" is no code: an integer is expected")
+                continue
+            }
+            guard let name = object.string(of: member, mayBeEmpty: true) else { continue }
+            if map.updateValue(name, forKey: code) != nil {
+                problems.error(member.keyPlace, "the code \(code) is given twice")
+            }
+        }
+        return map
+    }
+
+    /// One sentinel or several: `0x8000` is the bytes of the value, `-9999` the value, `"nan"`.
+    func readInvalid(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Sentinel] {
+        guard let field = cursor.take("invalid") else { return [] }
+        guard site.type.isNumber else {
+            problems.error(field.keyPlace, "\"invalid\" has no meaning for \(site.type.rawValue)")
+            return []
+        }
+        return cursor.items(of: field).compactMap { item in
+            if item.json.string?.lowercased() == "nan" {
+                if site.type.isFloat { return .nan }
+                problems.error(item.place, "a \(site.type.rawValue) is never \"nan\"")
+                return nil
+            }
+            guard case .number(let text) = item.json.kind else {
+                problems.error(item.place, "\"invalid\" takes numbers and \"nan\", not \(item.json.describe)")
+                return nil
+            }
+            return sentinel(text, item, cursor, site)
+        }
+    }
+
+    private func sentinel(_ text: String, _ item: Field, _ cursor: ObjectCursor, _ site: PointSite) -> Sentinel? {
+        guard let value = cursor.number(of: item) else { return nil }
+        let width = site.text == nil ? site.type.width ?? 8 : 8
+        let codeMax = UInt64.max >> UInt64(64 - 8 * width)
+        if let code = item.json.unsigned {
+            let isCode = text.lowercased().contains("x") || (site.type.isSigned && code > codeMax >> 1)
+            guard code <= codeMax || site.type.isFloat && !isCode else {
+                problems.error(item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
+                return nil
+            }
+            return isCode || !site.type.isFloat && !site.type.isSigned && !site.type.isBCD ? .code(code) : .number(value)
+        }
+        if value < 0, !site.type.isSigned, !site.type.isFloat {
+            problems.error(item.place, "a \(site.type.rawValue) is never \(text)")
+            return nil
+        }
+        return .number(value)
+    }
+
+    /// Scale, offset, limits and dead band: for numbers only.
+    func readNumbers(_ cursor: inout ObjectCursor, _ point: inout Point) {
+        if !point.type.isNumber {
+            for key in ["scale", "offset", "min", "max", "deadband", "scaleFrom"] {
+                guard let field = cursor.take(key) else { continue }
+                problems.error(field.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
+            }
+            return
+        }
+        point.scale = cursor.number("scale") ?? 1
+        point.offset = cursor.number("offset") ?? 0
+        point.scaleFrom = cursor.string("scaleFrom")
+        point.min = cursor.number("min")
+        point.max = cursor.number("max")
+        if point.scale == 0, let field = cursor.take("scale") {
+            problems.error(field.place, "\"scale\" is 0: every value would be the same")
+        }
+        if let low = point.min, let high = point.max, low > high, let field = cursor.take("max") {
+            problems.error(field.place, "\"max\" is below \"min\": every value would be bad")
+        }
+        point.deadband = cursor.number("deadband")
+        if let band = point.deadband, band < 0, let field = cursor.take("deadband") {
+            problems.error(field.place, "\"deadband\" must not be negative")
+        }
+    }
+
+    /// `true`, or the limits of what may be written.
+    func readWritable(_ cursor: inout ObjectCursor, _ point: Point) -> WriteRule? {
+        guard let field = cursor.take("writable") else { return nil }
+        if field.json.bool == false { return nil }
+        if point.table != .coil, point.table != .holding {
+            problems.error(field.keyPlace, "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
+        } else if point.type == .string || point.type == .bits {
+            problems.error(field.keyPlace, "\"writable\": a \(point.type.rawValue) cannot be written")
+        }
+        if field.json.bool == true { return WriteRule() }
+        guard field.json.members != nil else {
+            problems.error(
+                field.place, "\"writable\" must be true or { min, max, step, perMinute, perDay }, not \(field.json.describe)")
+            return nil
+        }
+        guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
+        var rule = WriteRule()
+        rule.min = object.number("min")
+        rule.max = object.number("max")
+        rule.step = object.number("step")
+        rule.perMinute = object.integer("perMinute", in: 1...60_000)
+        rule.perDay = object.integer("perDay", in: 1...10_000_000)
+        if let values = object.take("values") {
+            rule.values = object.items(of: values).compactMap { object.number(of: $0) }
+            if rule.values?.isEmpty == true { problems.error(values.place, "\"values\" is empty: nothing could be written") }
+        }
+        object.finish()
+        if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {
+            problems.error(max.place, "\"max\" is below \"min\": nothing could be written")
+        }
+        if let step = rule.step, step <= 0, let field = object.take("step") {
+            problems.error(field.place, "\"step\" must be above 0")
+        }
+        return rule
+    }
+}

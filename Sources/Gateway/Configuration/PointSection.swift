@@ -1,0 +1,129 @@
+import Adapter
+import Base
+
+/// What the points of a node take from it.
+struct NodeContext {
+    var driver: Configuration.Port.Driver
+    var every: Duration
+    var maxRegisters: Int
+    var uart: UARTProtocol?
+}
+
+/// Where a point is: the part that differs between Modbus and a UART frame.
+struct PointSite {
+    var table: Table
+    var address: Int
+    var type: ValueType
+    var text: TextField?
+    var length = 1
+}
+
+extension ConfigurationReader {
+    /// A node's own points over those of its profile, key by key. `false` in place of a point takes
+    /// away the profile's.
+    func readPoints(
+        _ key: String, _ node: inout ObjectCursor, profile: ObjectCursor?, in context: NodeContext
+    ) -> [Point]? {
+        let own = node.take(key)
+        var inherited = profile
+        let under = inherited?.take(key).flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
+        guard own != nil || under != nil else { return nil }
+        let over = own.flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
+
+        var points: [(point: Point, scaleFrom: Field?)] = []
+        let inheritedFields = under?.fields ?? []
+        for field in inheritedFields {
+            let override = over?.fields.first { $0.name == field.name }
+            if override?.json.bool == false { continue }
+            if let point = readPoint(override ?? field, under: override == nil ? nil : field, in: context) {
+                points.append(point)
+            }
+        }
+        let known = Set(inheritedFields.map(\.name))
+        for field in over?.fields ?? [] where !known.contains(field.name) {
+            if let point = readPoint(field, under: nil, in: context) { points.append(point) }
+        }
+        if (over?.fields ?? []).isEmpty, inheritedFields.isEmpty, let own {
+            problems.error(own.place, "\(node.what) has no \(key)")
+        }
+        checkScales(points)
+        return points.map(\.point)
+    }
+
+    private func readPoint(
+        _ field: Field, under profile: Field?, in context: NodeContext
+    ) -> (point: Point, scaleFrom: Field?)? {
+        if let complaint = Self.pointNameProblem(field.name) {
+            problems.error(field.keyPlace, "the point name \(complaint)")
+        }
+        guard var cursor = ObjectCursor(field, "point \"\(Notice.printable(field.name))\"", problems) else {
+            return nil
+        }
+        if let profile, let under = ObjectCursor(profile, "point", problems) {
+            // A new place replaces the old one, whichever words either is written in.
+            let places: Set = ["coil", "discrete", "input", "holding", "at", "index", "template"]
+            let moved = cursor.fields.contains { places.contains($0.name) }
+            cursor.inherit(under, except: moved ? places : [])
+        }
+        let site = context.driver == .uart
+            ? readFrameSite(&cursor, in: context) : readRegisterSite(&cursor, in: context)
+        let point = readMeaning(&cursor, field.name, site, in: context)
+        let scaleFrom = cursor.take("scaleFrom")
+        cursor.finish()
+        return site == nil ? nil : (point, scaleFrom)
+    }
+
+    /// Point names become JSON keys and what commands name.
+    static func pointNameProblem(_ name: String) -> String? {
+        if name.isEmpty { return "is empty" }
+        if name.utf8.count > 128 { return "is longer than 128 bytes" }
+        let printable = name.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 && $0 != "\"" && $0 != "\\" }
+        return printable ? nil : "\"\(Notice.printable(name))\" has a control character, a quote or a backslash"
+    }
+
+    /// Everything but the place: how the raw value becomes a value and what of it is published.
+    private func readMeaning(
+        _ cursor: inout ObjectCursor, _ name: String, _ site: PointSite?, in context: NodeContext
+    ) -> Point {
+        let site = site ?? PointSite(table: .holding, address: 0, type: .uint16)
+        var point = Point(
+            name: name, table: site.table, address: site.address, type: site.type, length: site.length,
+            text: site.text)
+        point.order = readOrder(&cursor, site)
+        point.byte = readByte(&cursor, site)
+        point.bits = readBits(&cursor, &point)
+        point.map = readMap(&cursor, site)
+        point.invalid = readInvalid(&cursor, site)
+        readNumbers(&cursor, &point)
+        point.units = cursor.string("units")
+        point.interval = cursor.duration("every", in: Self.intervals) ?? context.every
+        point.priority = cursor.bool("priority", default: false)
+        point.onChange = cursor.bool("onChange", default: false)
+        point.heartbeat = cursor.duration("heartbeat", in: .seconds(1)...(.seconds(30 * 86_400)))
+        if point.heartbeat != nil, point.deadband == nil, !point.onChange, let field = cursor.take("heartbeat") {
+            problems.warning(field.keyPlace, "\"heartbeat\" does nothing without \"deadband\" or \"onChange\"")
+        }
+        point.writable = readWritable(&cursor, point)
+        return point
+    }
+
+    /// `scaleFrom` must name another number of the same node that is not scaled itself.
+    private func checkScales(_ points: [(point: Point, scaleFrom: Field?)]) {
+        for (point, field) in points {
+            guard let field, let name = field.json.string else { continue }
+            guard let source = points.first(where: { $0.point.name == name })?.point else {
+                let guess = Suggestion.clause(for: name, in: points.map(\.point.name))
+                problems.error(field.place, "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)")
+                continue
+            }
+            if name == point.name {
+                problems.error(field.place, "\"scaleFrom\" names the point itself")
+            } else if !source.type.isNumber || source.type.isFloat {
+                problems.error(
+                    field.place, "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)")
+            } else if source.scaleFrom != nil {
+                problems.error(field.place, "\"scaleFrom\": \"\(name)\" has a \"scaleFrom\" itself")
+            }
+        }
+    }
+}

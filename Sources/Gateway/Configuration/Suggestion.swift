@@ -1,0 +1,44 @@
+/// Which known word somebody probably meant.
+package enum Suggestion {
+    /// The nearest of `words` by edit distance, if it is near enough to be worth saying: at most one
+    /// edit per three characters, upper and lower case counting as the same.
+    package static func nearest(to word: String, in words: some Sequence<String>) -> String? {
+        guard (1...64).contains(word.utf8.count) else { return nil }
+        let wanted = Array(word.lowercased().utf8)
+        var best: (word: String, distance: Int)?
+        for candidate in words {
+            let other = Array(candidate.lowercased().utf8)
+            let limit = max(1, min(max(wanted.count, other.count) / 3, 4))
+            let distance = self.distance(wanted, other)
+            guard distance <= limit, distance < wanted.count, distance < (best?.distance ?? .max) else { continue }
+            best = (candidate, distance)
+        }
+        return best?.word
+    }
+
+    /// `; did you mean "port"?`, or nothing.
+    package static func clause(for word: String, in words: some Sequence<String>) -> String {
+        nearest(to: word, in: words).map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+
+    /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours count
+    /// one each.
+    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        if left.isEmpty || right.isEmpty { return max(left.count, right.count) }
+        var beforeLast = [Int](repeating: 0, count: right.count + 1)
+        var last = Array(0...right.count)
+        for row in 1...left.count {
+            var current = [Int](repeating: row, count: right.count + 1)
+            for column in 1...right.count {
+                let same = left[row - 1] == right[column - 1]
+                var cost = min(last[column] + 1, current[column - 1] + 1, last[column - 1] + (same ? 0 : 1))
+                if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
+                    cost = min(cost, beforeLast[column - 2] + 1)
+                }
+                current[column] = cost
+            }
+            (beforeLast, last) = (last, current)
+        }
+        return last[right.count]
+    }
+}

@@ -1,0 +1,77 @@
+import Base
+import Testing
+
+@Suite struct NameTests {
+    @Test(arguments: ["abc", "A-b.c_d~e%f", "x12", "Googles", String(repeating: "a", count: 255)])
+    func goodDeviceIDs(_ text: String) throws { #expect(try DeviceID(text).text == text) }
+
+    @Test(arguments: [
+        ("", "is empty"), ("ab", "has 2 characters"), (String(repeating: "a", count: 256), "has 256 characters"),
+        ("1ab", "must start with a letter"), ("-ab", "must start with a letter"), ("a+b", "'+' (it has a meaning"),
+        ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a b", "control character or space"), ("a\u{0}b", "control character"),
+        ("goog-1", "must not start with \"goog\""), ("zähler", "contains 'ä'"),
+    ])
+    func badDeviceIDsAndWhy(_ text: String, _ reason: String) {
+        do {
+            _ = try DeviceID(text)
+            Issue.record("\(text) was accepted")
+        } catch {
+            #expect(error.reason.contains(reason))
+        }
+    }
+
+    @Test func unitIDs() {
+        #expect(UnitID(0) == nil && UnitID(256) == nil && UnitID(-1) == nil)
+        #expect(UnitID(1)?.isReserved == false && UnitID(247)?.isReserved == false && UnitID(248)?.isReserved == true)
+        #expect(Address(port: PortName("bus-a"), unit: UnitID(17)!).description == "bus-a:17")
+    }
+
+    @Test func noticesShowWhatIsOnTheWireAndNothingElse() {
+        #expect(Notice.printable([0x41, 0x0A, 0x1B, 0x5B, 0xFF]) == "A\\x0A\\x1B[\\xFF")
+        #expect(Notice.printable([UInt8](repeating: 0x61, count: 300)).count == 257)
+    }
+
+    @Test func lineSettingsCountTheirBits() {
+        let line = LineSettings(device: .path("/dev/x"), baud: 19200, parity: .even)
+        #expect(line.describe == "19200 8E1" && line.bitsPerCharacter == 11)
+        #expect(LineSettings(device: .path("/dev/x")).bitsPerCharacter == 10)
+        #expect(LinkTarget(host: "::1", port: 1).describe == "[::1]:1" && LinkTarget(host: "h", port: 1).serverName == "h")
+    }
+}
+
+@Suite struct JSONWriterTests {
+    @Test func placesCommas() {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("a", 1)
+            writer.raw(Array("\"b\":2".utf8))
+            writer.raw([])
+            writer.key("c")
+            writer.array { writer in
+                writer.null()
+                writer.number(1.5)
+                writer.object { _ in }
+                writer.array { _ in }
+            }
+            writer.member("d", WallTime(milliseconds: 0))
+        }
+        #expect(writer.text == #"{"a":1,"b":2,"c":[null,1.5,{},[]],"d":"1970-01-01T00:00:00.000Z"}"#)
+    }
+
+    @Test func escapesWhatJSONForbids() throws {
+        let text = "\"\\\n\r\t\u{0}\u{1F}\u{7F}é😀/"
+        var writer = JSONWriter()
+        writer.string(text)
+        #expect(writer.text == #""\"\\\n\r\t\u0000\u001f\u007fé😀/""#)
+        #expect(try JSONReader.parse(writer.bytes).string == text)
+    }
+
+    @Test func numbersAreShortAndAlwaysJSON() throws {
+        #expect(JSONWriter.number(2.0) == "2" && JSONWriter.number(Float(0.1)) == "0.1" && JSONWriter.number(-0.5) == "-0.5")
+        #expect(JSONWriter.number(Double.nan) == "null" && JSONWriter.number(-Double.infinity) == "null")
+        for value in [1e300, Double.leastNonzeroMagnitude, 1e16, 123_456_789.125, -0.0, 1e21] {
+            #expect(try JSONReader.parse(JSONWriter.number(value)).double == value)
+        }
+        #expect(JSONWriter.number(1e16) == "1e+16")
+    }
+}
