@@ -39,7 +39,7 @@ final class LineShell {
             do throws(LineFailure) {
                 let line = try SerialPort.open(settings)
                 let facts = line.facts
-                let parcel = DescriptorParcel(line.descriptor)
+                let parcel = DescriptorParcel(line.intoDescriptor())
                 mailbox.post(.lineOpened(name, attempt: attempt, parcel, facts))
             } catch {
                 mailbox.post(.lineFailed(name, attempt: attempt, error))

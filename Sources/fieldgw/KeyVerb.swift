@@ -63,9 +63,10 @@ enum KeyVerb {
             return .configuration
         }
         let key = try PrivateKey.load(location.value)
-        let claims = TokenClaims(audience: project, at: Clock.now().wall, lifetime: bridge.tokenLifetime)
+        let claims = TokenClaims(audience: project, lifetime: bridge.tokenLifetime, at: Clock.now().wall)
         let input = claims.signingInput(key.algorithm)
-        Console.say(TokenClaims.token(input, signature: try key.sign(input)))
+        let token = TokenClaims.token(input: input, signature: try key.sign(input))
+        Console.say(String(decoding: token, as: UTF8.self))
         return .ok
     }
 }

@@ -15,7 +15,7 @@ enum StatusVerb {
     ) { arguments in
         let path = try socket(arguments)
         let answer: [UInt8]
-        do { answer = try ControlClient.ask(path, Array("{\"get\":\"status\"}".utf8)) } catch {
+        do throws(SystemFailure) { answer = try ControlClient.ask(path, Array("{\"get\":\"status\"}".utf8)) } catch {
             Console.complain("\(path): \(error.words); is the gateway running, and may you talk to it?")
             return .unavailable
         }

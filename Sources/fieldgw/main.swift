@@ -1,6 +1,6 @@
 import Platform
 
-_ = Startup.prepare()
+Startup.prepare()
 
 let table = VerbTable(
     program: "fieldgw",
@@ -10,4 +10,4 @@ let table = VerbTable(
         RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb, StatusVerb.verb, SpoolVerb.verb, KeyVerb.verb,
     ])
 
-Startup.leave(table.run(Array(CommandLine.arguments.dropFirst())))
+table.main()

@@ -18,7 +18,10 @@ package struct Arguments: Sendable {
     private var given: [String: String] = [:]
 
     /// A message for the person, ending in what to do.
-    package struct Misuse: Error, Sendable { package var message: String }
+    package struct Misuse: Error, Sendable {
+        package var message: String
+        package init(message: String) { self.message = message }
+    }
 
     package init(_ words: some Sequence<String>, options: [Option]) throws(Misuse) {
         var rest = Array(words)[...]

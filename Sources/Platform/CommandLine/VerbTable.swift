@@ -1,3 +1,5 @@
+import Glibc
+
 /// One verb of a command: what `--help` says about it and what it does.
 package struct Verb: Sendable {
     package var name: String
@@ -34,6 +36,9 @@ package struct VerbTable: Sendable {
         self.version = version
         self.verbs = verbs
     }
+
+    /// Runs the verb that this process was started with, and ends it.
+    package func main() -> Never { exit(run(Array(CommandLine.arguments.dropFirst())).rawValue) }
 
     /// Runs what the words say; complaints go to standard error.
     package func run(_ words: [String]) -> ExitCode {
