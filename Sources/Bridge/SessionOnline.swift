@@ -48,10 +48,12 @@ extension Session {
         if case .open = phase {
             reportAttached()
             arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
-            arm(.subscribe, subscriptions.due)
             let blocked = !limiter.allows(at: instant)
             arm(.rate, blocked ? limiter.opens : nil)
-            arm(.state, blocked || turn != nil ? nil : states.due.map { max($0, instant + .milliseconds(10)) })
+            // What could not leave although it is due waits for the rate or the end of the turn.
+            let idle = !blocked && turn == nil
+            arm(.subscribe, idle ? subscriptions.due.map { max($0, instant + .milliseconds(10)) } : nil)
+            arm(.state, idle ? states.due.map { max($0, instant + .milliseconds(10)) } : nil)
             if turn == nil { arm(.turn, suspects.isEmpty ? nil : instant + .seconds(1)) }
             if flights.isEmpty {
                 timers.disarm(.progress)

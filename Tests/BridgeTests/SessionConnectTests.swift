@@ -1,0 +1,201 @@
+import Base
+import Bridge
+import MQTT
+import Testing
+
+/// Connecting: refusals, back-off, endpoints, tokens, the clock.
+@Suite struct SessionConnectTests {
+    @Test(arguments: [4, 5, 0x13] as [UInt8])
+    func aRefusedTokenIsSignedAnewAtTheSlowBackOffForEver(_ code: UInt8) {
+        var world = World()
+        world.broker.connackCode = code
+        world.start()
+        world.run(.seconds(600))
+        let gaps = zip(world.targets, world.targets.dropFirst()).map { $1.at - $0.at }
+        #expect(gaps.count >= 8)
+        for gap in gaps { #expect(gap >= .seconds(32) && gap <= .seconds(66)) }
+        #expect(Set(world.signingInputs).count == world.targets.count, "a token was used twice")
+        #expect(world.notices.filter { $0.level == .error }.count == 1)
+        #expect(world.says("CONNACK \(code == 0x13 ? "0x13" : String(code))") == 1)
+        #expect(world.says("trying again in ") == 1)
+        #expect(world.session.counters.refusals == [code: world.targets.count])
+    }
+
+    @Test func theLineForConnack5SaysWhatToDo() {
+        var world = World()
+        world.broker.connackCode = 5
+        world.start()
+        world.run(.seconds(1))
+        let line = world.notices.last { $0.level == .error }?.message ?? ""
+        #expect(line.hasPrefix(
+            "the bridge refused the token of gateway gw-7 (CONNACK 5): check that its public key is registered"))
+        #expect(line.contains("; trying again in "))
+    }
+
+    @Test func anUnavailableServerGetsTheExponentialBackOff() {
+        var world = World()
+        world.broker.connackCode = 3
+        world.start()
+        world.run(.seconds(1000))
+        let gaps = zip(world.targets, world.targets.dropFirst()).map { ($1.at - $0.at).secondsValue }
+        #expect(gaps.count > 10)
+        #expect(gaps[0] <= 2.1)
+        for (index, gap) in gaps.enumerated().dropFirst() {
+            let ceiling = Double(min(1 << index, 64))
+            #expect(gap >= ceiling / 2 && gap <= ceiling + 1.1, "try \(index) waited \(gap) s")
+        }
+    }
+
+    @Test func backOffIsForgottenAfterAMinuteAndAnAcknowledgement() {
+        var world = World(["dev-1"])
+        world.linkFails = { _ in LinkFailure(.refused, "connection refused") }
+        world.start()
+        world.run(.seconds(300))
+        world.linkFails = { _ in nil }
+        #expect(world.run(.seconds(100)) { $0.online == 1 })
+        // Short-lived: what was learned about this bridge stays.
+        world.run(.seconds(30))
+        world.loseLink()
+        let short = world.now.instant
+        #expect(world.run(.seconds(100)) { $0.online == 2 })
+        #expect(world.now.instant - short >= .seconds(32))
+        world.run(.seconds(61))
+        world.add(device("dev-1"), [1])
+        world.run(.seconds(2))
+        world.loseLink()
+        let long = world.now.instant
+        #expect(world.run(.seconds(100)) { $0.online == 3 })
+        #expect(world.now.instant - long <= .seconds(3))
+    }
+
+    @Test func theNextEndpointIsTriedAfterAFailedConnect() {
+        var world = World {
+            $0.endpoints = [LinkTarget(host: "a.example", port: 8883), LinkTarget(host: "a.example", port: 443)]
+        }
+        world.linkFails = { $0.port == 8883 ? LinkFailure(.deadline, "no answer within 20 s") : nil }
+        world.start()
+        world.run(.seconds(10))
+        #expect(world.targets.map(\.target.port) == [8883, 443])
+        #expect(world.session.isOnline)
+        #expect(world.says("no answer within 20 s; trying again in ") == 1)
+        world.loseLink()
+        world.run(.seconds(10))
+        #expect(world.targets.last?.target.port == 443, "the one that worked is tried first")
+    }
+
+    @Test func theSameFailureIsSaidOnce() {
+        var world = World()
+        world.linkFails = { _ in LinkFailure(.untrusted, "the certificate is not trusted") }
+        world.start()
+        world.run(.seconds(1000))
+        #expect(world.targets.count > 10)
+        #expect(world.says("the certificate is not trusted") == 1)
+    }
+
+    @Test func noConnackMeansGivingUpThisLink() {
+        var world = World()
+        world.broker.answersConnect = false
+        world.start()
+        #expect(world.run(.seconds(40)) { $0.targets.count == 2 })
+        #expect(world.closedByUs == 1)
+        #expect(world.says("no CONNACK within 30.0 seconds") == 1)
+    }
+
+    @Test func aKeyThatDoesNotSignIsSaidAndTriedSlowly() {
+        var world = World()
+        world.signingFails = true
+        world.start()
+        world.run(.seconds(300))
+        #expect((4...10).contains(world.targets.count))
+        #expect(world.says("could not sign a token: the token is not in the reader") == 1)
+        #expect(world.broker.received.isEmpty)
+    }
+
+    @Test(arguments: [10, 60, 3600] as [Int64])
+    func theTokenIsRenewedBeforeItExpires(_ lifetime: Int64) {
+        var world = World(["dev-1"]) { $0.tokenLifetime = .seconds(lifetime) }
+        world.start()
+        #expect(world.run(.seconds(lifetime)) { $0.online == 2 })
+        let age = world.targets[1].at - world.targets[0].at
+        let margin = max(2, min(60, Double(lifetime) / 5))
+        let latest = Double(lifetime) - min(10, Double(lifetime) / 4).rounded(.down) - margin
+        #expect(age.secondsValue <= latest + 0.1)
+        #expect(age.secondsValue >= latest * 0.94 - 1)
+        #expect(Set(world.signingInputs).count == 2)
+        #expect(world.broker.story.contains("DISCONNECT"))
+    }
+
+    @Test func aRenewalLetsInFlightMessagesBeAcknowledgedFirst() {
+        var world = World(["dev-1"]) { $0.tokenLifetime = .seconds(60) }
+        world.latency = .milliseconds(400)
+        world.start()
+        world.add(device("dev-1"), 1...500)
+        world.run(.seconds(120))
+        #expect(world.online >= 3)
+        #expect(world.returned.isEmpty)
+        #expect(world.settled == Array(1...UInt64(world.settled.count)))
+        #expect(world.settled.count > 200)
+    }
+
+    @Test func aRenewalDoesNotWaitForEverForASilentMessage() {
+        var world = World(["dev-1"]) { $0.tokenLifetime = .seconds(60) }
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
+        world.start()
+        world.run(.seconds(34))
+        world.add(device("dev-1"), [1])
+        world.run(.seconds(10))
+        #expect(world.online == 2)
+        #expect(world.returned == [1])
+        #expect(world.session.suspectCount == 0)
+    }
+
+    @Test func noTokenIsSignedWithAnImpossibleClock() {
+        let start = Moment(Instant(nanoseconds: 0), WallTime(milliseconds: 0))
+        var world = World(at: start, facts: ClockFacts(synchronised: false, hasRTC: true))
+        world.start()
+        world.run(.seconds(100))
+        #expect(world.targets.isEmpty)
+        #expect(world.session.clockLevel == .impossible)
+        #expect(world.says("no token is signed until it is set") == 1)
+        world.now = Moment(world.now.instant, World.start.wall)
+        world.session.clock(ClockFacts(synchronised: true, hasRTC: true), at: world.now)
+        world.run(.seconds(1))
+        #expect(world.session.isOnline)
+    }
+
+    @Test func anUnprovenClockConnectsAtTheSlowBackOffAndIsTrustedOnceAccepted() {
+        var world = World(facts: ClockFacts(synchronised: false, hasRTC: false))
+        world.linkFails = { _ in LinkFailure(.refused, "connection refused") }
+        world.start()
+        #expect(world.session.clockLevel == .unproven)
+        world.run(.seconds(300))
+        let gaps = zip(world.targets, world.targets.dropFirst()).map { $1.at - $0.at }
+        #expect(gaps.allSatisfy { $0 >= .seconds(32) })
+        world.linkFails = { _ in nil }
+        world.run(.seconds(100))
+        #expect(world.session.isOnline)
+        #expect(world.session.clockLevel == .trusted)
+        #expect(world.session.clockFloor > World.start.wall)
+    }
+
+    @Test func takeoverPingPongIsPointedOut() {
+        var world = World()
+        world.start()
+        for _ in 0..<5 {
+            #expect(world.run(.seconds(200)) { $0.session.isOnline })
+            world.run(.seconds(2))
+            world.loseLink(LinkFailure(.closed, "the bridge closed the connection"))
+        }
+        #expect(world.says("no other gateway uses the id gw-7") == 1)
+    }
+
+    @Test func garbageInsteadOfConnackClosesAndBacksOff() {
+        var world = World()
+        world.broker.answersConnect = false
+        world.start()
+        world.session.received([0x16, 0x03, 0x01, 0x00, 0xFF][...], at: world.now)
+        world.drain()
+        #expect(world.closedByUs == 1)
+        #expect(world.says("the connection is given up") == 1)
+    }
+}

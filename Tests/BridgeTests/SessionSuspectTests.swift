@@ -1,0 +1,141 @@
+import Base
+import Bridge
+import MQTT
+import Testing
+
+/// Messages that make the bridge close the connection (DESIGN, "The session in short"; faults 34).
+@Suite struct SessionSuspectTests {
+    static func poison(_ seq: UInt64) -> (Publish) -> Broker.Answer {
+        let payload = Array("{\"seq\":\(seq)}".utf8)
+        return { $0.payload == payload ? .close : .acknowledge }
+    }
+
+    @Test func aPoisonRecordIsFoundAndEverythingElseArrives() {
+        let names = (1...10).map { "dev-\($0)" }
+        var world = World(names)
+        world.broker.answer = Self.poison(105)
+        world.start()
+        world.run(.seconds(2))
+        for number in 1...10 {
+            world.add(device("dev-\(number)"), (0..<20).map { UInt64($0 * 100 + number) })
+        }
+        // Fresh readings keep coming, as they do.
+        for round in 0..<60 {
+            world.add(device("dev-1"), [UInt64(100_000 + round)])
+            world.run(.seconds(5))
+        }
+        #expect(world.rejected == [105])
+        #expect(world.settled.count == 199 + 60)
+        #expect(world.says("record 105 was alone on the wire") == 1)
+        #expect(world.session.suspectCount == 0)
+        #expect((4...6).contains(world.online), "\(world.online) connections")
+    }
+
+    @Test func aBridgeThatTakesNoRecordAtAllRejectsNone() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .close : .acknowledge }
+        world.start()
+        world.add(device("dev-1"), 1...3)
+        world.add(device("dev-2"), 11...13)
+        world.run(.seconds(3600))
+        #expect(world.rejected.isEmpty)
+        #expect(world.settled.isEmpty)
+        world.broker.answer = { _ in .acknowledge }
+        world.run(.seconds(200))
+        #expect(world.settled.sorted() == [1, 2, 3, 11, 12, 13])
+    }
+
+    @Test func anAttachThatClosesTheConnectionIsQuarantinedAndTheOthersWork() {
+        var world = World()
+        world.broker.answer = { $0.topic.text == "/devices/dev-2/attach" ? .close : .acknowledge }
+        world.start()
+        for round in 0..<40 {
+            world.add(device("dev-1"), [UInt64(1 + round)])
+            world.run(.seconds(5))
+        }
+        #expect(world.session.attachedDevices == [device("dev-1"), device("dev-3")])
+        #expect(world.session.quarantined.map(\.device) == [device("dev-2")])
+        #expect(world.settled.count == 40)
+        #expect(world.says("this device was being attached: it is quarantined") == 1)
+        #expect(world.online <= 6)
+    }
+
+    @Test func aStateDocumentThatClosesTheConnectionIsDropped() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = { $0.topic.text == "/devices/dev-1/state" ? .close : .acknowledge }
+        world.start()
+        world.run(.seconds(2))
+        world.session.state(device("dev-1"), document: [1], at: world.now)
+        for round in 0..<60 {
+            world.add(device("dev-2"), [UInt64(1 + round)])
+            world.run(.seconds(5))
+        }
+        #expect(world.settled.count == 60)
+        #expect(world.says("its state document was alone on the wire: it is dropped") == 1)
+    }
+
+    @Test func aLostLineAccusesNobody() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
+        world.start()
+        world.add(device("dev-1"), [1])
+        world.add(device("dev-2"), [2])
+        world.run(.seconds(3))
+        world.loseLink(LinkFailure(.unreachable, "no route to host"))
+        #expect(world.session.suspectCount == 0)
+    }
+
+    @Test func suspectsGoOutOneByOne() {
+        var world = World(["dev-1", "dev-2", "dev-3"])
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
+        world.start()
+        for number in 1...3 { world.add(device("dev-\(number)"), [UInt64(number)]) }
+        world.run(.seconds(3))
+        world.loseLink(LinkFailure(.reset, "connection reset by peer"))
+        #expect(world.session.suspectCount == 3)
+        world.broker.answer = { _ in .acknowledge }
+        world.latency = .milliseconds(100)
+        world.broker.forgetStory()
+        var most = 0
+        for _ in 0..<600 {
+            world.run(.milliseconds(10))
+            most = max(most, world.session.inFlight)
+        }
+        #expect(most == 1)
+        #expect(world.settled == [1, 2, 3])
+        #expect(world.session.suspectCount == 0)
+    }
+
+    @Test func aSuspectThatIsNoLongerInTheJournalBlocksNobody() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
+        world.start()
+        world.add(device("dev-1"), [1])
+        world.run(.seconds(3))
+        world.loseLink(LinkFailure(.closed, "closed"))
+        world.waiting[device("dev-1")] = []
+        world.broker.answer = { _ in .acknowledge }
+        world.add(device("dev-2"), 11...15)
+        world.run(.seconds(30))
+        #expect(world.settled == [11, 12, 13, 14, 15])
+        world.add(device("dev-1"), [2])
+        world.run(.seconds(30))
+        #expect(world.settled.last == 2)
+    }
+
+    @Test func aSuspectThatGetsNoAnswerDoesNotHoldTheOthersForLong() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = { $0.topic.text == "/devices/dev-1/events" ? .silence : .acknowledge }
+        world.start()
+        world.add(device("dev-1"), [1])
+        world.run(.seconds(3))
+        world.loseLink(LinkFailure(.closed, "closed"))
+        for round in 0..<60 {
+            world.add(device("dev-2"), [UInt64(100 + round)])
+            world.run(.seconds(1))
+        }
+        world.run(.seconds(10))
+        #expect(world.settled.count == 60)
+        #expect(world.online == 2)
+    }
+}
