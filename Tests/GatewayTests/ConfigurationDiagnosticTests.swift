@@ -150,6 +150,8 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.points, "x: { holding: 3, heartbeat: \"1m\" }", "4:18", "does nothing without", warning: true),
         Complaint(.points, "x: { holding: 3, every: \"9ms\" }", "4:25", "it must be from 10ms"),
         Complaint(.points, "x: { input: 3, writable: true }", "4:16", "only coils and holding registers"),
+        Complaint(.points, "x: { holding: 3, type: \"int8\", writable: true }", "4:32", "is a part of a register"),
+        Complaint(.points, "x: { coil: 3, writable: { min: 0 } }", "4:27", "\"min\" has no meaning for bool"),
         Complaint(.points, "x: { holding: 3, writable: { min: 2, max: 1 } }", "4:43", "nothing could be written"),
         Complaint(.points, "x: { holding: 3, writable: { step: 0 } }", "4:36", "must be above 0"),
         Complaint(.points, "x: { holding: 3, writable: 5 }", "4:28", "must be true or"),
@@ -160,6 +162,44 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.points, "\"\": { holding: 3 }", "4:1", "the point name is empty"),
         Complaint(.points, "x: { holding: 3, at: 2 }", "4:18", "unknown key \"at\""),
     ]
+
+    /// Inside the one node of a UART port, on line 2.
+    static let uart = [
+        ("fields: { v: { at: 0 } }", "1:101", "\"frame\" is missing"),
+        ("frame: { max: 8 }, fields: { v: { at: 0 } }", "2:8", "exactly one of end, fixed, length and silence, not 0"),
+        ("frame: { fixed: 4, end: \"\\n\" }, fields: { v: { at: 0 } }", "2:8", "not 2"),
+        ("frame: { fixed: 400 }, fields: { v: { at: 0 } }", "2:17", "from 1 to 256"),
+        ("frame: { start: \"hex:4\", fixed: 4 }, fields: { v: { at: 0 } }", "2:17", "is not hexadecimal"),
+        ("frame: { end: 10 }, fields: { v: { at: 0 } }", "2:15", "must be bytes"),
+        ("frame: { end: \"\" }, fields: { v: { at: 0 } }", "2:15", "has 0 bytes"),
+        ("frame: { length: { bytes: 1 } }, fields: { v: { at: 0 } }", "2:18", "\"at\" is missing in \"length\""),
+        ("frame: { silence: 5 }, fields: { v: { at: 0 } }", "2:19", "must be a duration"),
+        ("frame: { fixed: 4 }, checksum: { type: \"sum\" }, fields: { v: { at: 0 } }", "2:40", "must be one of \"none\", \"sum8\""),
+        ("frame: { fixed: 4 }, checksum: {}, fields: { v: { at: 0 } }", "2:32", "\"type\" is missing in \"checksum\""),
+        ("frame: { fixed: 4 }, checksum: { type: \"sum16\", at: -1 }, fields: { v: { at: 0 } }", "2:53", "takes 2 bytes"),
+        ("frame: { fixed: 4 }, address: { equals: 3 }, fields: { v: { at: 0 } }", "2:31", "one of \"at\" and \"index\""),
+        ("frame: { fixed: 4 }, address: { at: 3 }, fields: { v: { at: 0 } }", "2:31", "\"equals\" is missing"),
+        ("frame: { fixed: 4 }, unit: 3, fields: { v: { at: 0 } }", "2:22", "unknown key \"unit\""),
+        ("frame: { fixed: 4 }", "1:101", "\"fields\" is missing in node \"dev\""),
+        ("frame: { fixed: 4 }, fields: { v: {} }", "2:35", "exactly one of \"at\", \"index\" and \"template\", not 0"),
+        ("frame: { fixed: 4, max: 4 }, fields: { v: { at: 3, type: \"uint16\" } }", "2:49", "2 bytes at 3 do not fit"),
+        ("frame: { fixed: 4 }, fields: { v: { at: -1, type: \"uint16\" } }", "2:41", "2 bytes at -1 do not fit"),
+        ("frame: { fixed: 4 }, fields: { v: { index: 1, type: \"bits\" } }", "2:53", "a number or a string"),
+        ("frame: { fixed: 4 }, fields: { v: { index: 1, decimal: \";\" } }", "2:56", "must be \".\" or \",\""),
+        ("frame: { fixed: 4 }, fields: { v: { template: \"T={x}\" } }", "2:47", "is no template"),
+        ("frame: { fixed: 4 }, fields: { v: { at: 1, writable: true } }", "2:44", "only coils and holding"),
+        ("frame: { fixed: 4 }, fields: { v: { holding: 1, at: 1 } }", "2:37", "unknown key \"holding\""),
+    ]
+
+    @Test(arguments: uart)
+    func tellsPlaceAndReasonOnAUART(_ snippet: String, _ at: String, _ part: String) {
+        let ports = "u: { device: \"/u\", driver: \"uart\", nodes: { dev: {"
+        let text = Samples.withPorts(ports).replacing("ports: {\n", with: "ports: { ")
+            .replacing("\n} }", with: "\n\(snippet)\n} } } } }")
+        let (_, diagnostics) = Samples.read(text)
+        let match = diagnostics.first { $0.description.hasPrefix("gw.json5:\(at): error: ") && $0.message.contains(part) }
+        #expect(match != nil && diagnostics.count == 1, "\(diagnostics.map(\.description))")
+    }
 
     @Test(arguments: files + bridge + ports + nodes + points)
     func tellsPlaceAndReason(_ complaint: Complaint) throws {

@@ -89,7 +89,7 @@ struct ObjectCursor {
         let known = Set(asked)
         let open = asked.filter { !has($0) }
         var mistyped: Set<String> = []
-        for field in fields where !known.contains(field.name) {
+        for field in fields where !known.contains(field.name) && !problems.isFull {
             let what = field.file == place.file ? self.what : "the profile"
             if let guess = Suggestion.nearest(to: field.name, in: open) {
                 mistyped.insert(guess)

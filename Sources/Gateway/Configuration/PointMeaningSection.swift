@@ -130,8 +130,10 @@ extension ConfigurationReader {
         if field.json.bool == false { return nil }
         if point.table != .coil, point.table != .holding {
             problems.error(field.keyPlace, "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
-        } else if point.type == .string || point.type == .bits {
-            problems.error(field.keyPlace, "\"writable\": a \(point.type.rawValue) cannot be written")
+        } else if [.bits, .uint8, .int8].contains(point.type) {
+            problems.error(
+                field.keyPlace,
+                "\"writable\": \(point.type.rawValue) is a part of a register; writing it would change the rest too")
         }
         if field.json.bool == true { return WriteRule() }
         guard field.json.members != nil else {
@@ -141,6 +143,12 @@ extension ConfigurationReader {
         }
         guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
         var rule = WriteRule()
+        if !point.type.isNumber {
+            for key in ["min", "max", "step", "values"] {
+                guard let wrong = object.take(key) else { continue }
+                problems.error(wrong.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
+            }
+        }
         rule.min = object.number("min")
         rule.max = object.number("max")
         rule.step = object.number("step")
