@@ -5,18 +5,22 @@ import Testing
 
 @Suite struct QuantityTests {
     @Test(arguments: [
-        ("200ms", Duration.milliseconds(200)), ("5s", .seconds(5)), ("1h", .seconds(3600)), ("7d", .seconds(604_800)),
+        ("200ms", Duration.milliseconds(200)), ("5s", .seconds(5)), ("1h", .seconds(3600)),
+        ("7d", .seconds(604_800)),
         ("0ms", .zero), ("1.5s", .milliseconds(1500)), ("10 m", .seconds(600)), ("15min", .seconds(900)),
-        ("250us", .microseconds(250)), ("3ns", .nanoseconds(3)), ("0.001s", .milliseconds(1)),
+        ("250us", .microseconds(250)), ("3ns", .nanoseconds(3)), ("0.001s", .milliseconds(1))
     ])
     func durations(_ text: String, _ value: Duration) { #expect(Quantity.duration(text) == value) }
 
-    @Test(arguments: ["", "5", "s", "-5s", "5S", "5 sec", "1e3s", "5s ", "1.2.3s", "٣s", "99999999d", "1h30m", " 5s", "."])
+    @Test(arguments: [
+        "", "5", "s", "-5s", "5S", "5 sec", "1e3s", "5s ", "1.2.3s", "٣s", "99999999d", "1h30m", " 5s", "."
+    ])
     func noDurations(_ text: String) { #expect(Quantity.duration(text) == nil) }
 
     @Test(arguments: [
-        ("500KiB", 512_000), ("64MiB", 67_108_864), ("1GiB", 1 << 30), ("512B", 512), ("1MB", 1_000_000), ("1.5KiB", 1536),
-        ("0B", 0), ("1kB", 1000),
+        ("500KiB", 512_000), ("64MiB", 67_108_864), ("1GiB", 1 << 30), ("512B", 512), ("1MB", 1_000_000),
+        ("1.5KiB", 1536),
+        ("0B", 0), ("1kB", 1000)
     ])
     func sizes(_ text: String, _ value: Int) { #expect(Quantity.size(text) == value) }
 
@@ -24,7 +28,9 @@ import Testing
     func noSizes(_ text: String) { #expect(Quantity.size(text) == nil) }
 
     @Test func describesInTheLargestExactUnit() {
-        #expect(Quantity.describe(.milliseconds(1500)) == "1500ms" && Quantity.describe(.seconds(604_800)) == "7d")
+        #expect(
+            Quantity.describe(.milliseconds(1500)) == "1500ms" && Quantity.describe(.seconds(604_800)) == "7d"
+        )
         #expect(Quantity.describe(.zero) == "0s" && Quantity.describe(.nanoseconds(1)) == "1ns")
         #expect(Quantity.describe(bytes: 65_536) == "64KiB" && Quantity.describe(bytes: 1000) == "1000B")
         for text in ["200ms", "5s", "1h", "7d", "10m", "250us"] {
@@ -34,11 +40,15 @@ import Testing
 }
 
 @Suite struct SuggestionTests {
-    static let keys = ["device", "driver", "baud", "parity", "stopBits", "responseTimeout", "every", "nodes", "at"]
+    static let keys = [
+        "device", "driver", "baud", "parity", "stopBits", "responseTimeout", "every", "nodes", "at"
+    ]
 
     @Test(arguments: [
-        ("devcie", "device"), ("Device", "device"), ("bauds", "baud"), ("baudrate", nil), ("stop_bits", "stopBits"), ("stopbits", "stopBits"),
-        ("responsTimeout", "responseTimeout"), ("node", "nodes"), ("zzz", nil), ("", nil), ("x", nil), ("ta", "at"), ("pairty", "parity"),
+        ("devcie", "device"), ("Device", "device"), ("bauds", "baud"), ("baudrate", nil),
+        ("stop_bits", "stopBits"), ("stopbits", "stopBits"),
+        ("responsTimeout", "responseTimeout"), ("node", "nodes"), ("zzz", nil), ("", nil), ("x", nil),
+        ("ta", "at"), ("pairty", "parity")
     ])
     func findsWhatWasMeant(_ word: String, _ meant: String?) {
         #expect(Suggestion.nearest(to: word, in: Self.keys) == meant)
@@ -91,7 +101,9 @@ import Testing
                 guard let end = Self.end(of: line, from: place.column - 1) else { continue }
                 changed[place.line - 1] = line.prefix(place.column - 1) + wrong + line.dropFirst(end)
                 let (configuration, diagnostics) = Samples.read(changed.joined(separator: "\n"))
-                #expect((configuration == nil) == diagnostics.contains { $0.severity == .error }, "\(index) \(wrong)")
+                #expect(
+                    (configuration == nil) == diagnostics.contains { $0.severity == .error },
+                    "\(index) \(wrong)")
             }
         }
     }
@@ -118,7 +130,8 @@ import Testing
         }
         let ports = (0..<4).map { port in
             "p\(port): { device: \"/dev/tty\(port)\", nodes: { "
-                + nodes.map { $0.replacing("\"dev-", with: "\"dev-\(port)-") }.joined(separator: ",\n") + " } }"
+                + nodes.map { $0.replacing("\"dev-", with: "\"dev-\(port)-") }.joined(separator: ",\n")
+                + " } }"
         }
         let text = Samples.withPorts(ports.joined(separator: ",\n"))
         let clock = ContinuousClock()

@@ -38,7 +38,8 @@ struct ObjectCursor {
         }
         var seen: [String: TextPosition] = [:]
         for member in members {
-            let new = Field(name: member.name, json: member.value, file: field.file, keyPosition: member.position)
+            let new = Field(
+                name: member.name, json: member.value, file: field.file, keyPosition: member.position)
             if let first = seen.updateValue(member.position, forKey: member.name) {
                 seen[member.name] = first
                 problems.error(
