@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct ChecksumTests {
     @Test(arguments: [
-        ("31 32 33 34 35 36 37 38 39", UInt16(0x4B37)), ("", 0xFFFF), ("01 03 00 00 00 0A", 0xCDC5), ("11 03 00 6B 00 03", 0x8776),
+        ("31 32 33 34 35 36 37 38 39", UInt16(0x4B37)), ("", 0xFFFF), ("01 03 00 00 00 0A", 0xCDC5),
+        ("11 03 00 6B 00 03", 0x8776)
     ])
     func crc16Modbus(_ hex: String, _ value: UInt16) throws {
         let bytes = try #require(Hex.decode(hex))
@@ -29,7 +30,8 @@ import Testing
         for start in 0..<9 {
             let whole = CRC32C.checksum(bytes[start...])
             for cut in start...bytes.count {
-                #expect(CRC32C.checksum(bytes[cut...], continuing: CRC32C.checksum(bytes[start..<cut])) == whole)
+                #expect(
+                    CRC32C.checksum(bytes[cut...], continuing: CRC32C.checksum(bytes[start..<cut])) == whole)
             }
         }
     }
@@ -37,7 +39,10 @@ import Testing
 
 @Suite struct TextCodingTests {
     /// RFC 4648 section 10.
-    @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")])
+    @Test(arguments: [
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy")
+    ])
     func base64OfTheSpecification(_ plain: String, _ coded: String) {
         let bytes = Array(plain.utf8)
         #expect(Base64.encode(bytes) == coded)
@@ -66,8 +71,11 @@ import Testing
     }
 
     @Test func hexadecimal() {
-        #expect(Hex.encode([0x01, 0xAB]) == "01 AB" && Hex.encode([0x01, 0xAB], separator: "") == "01AB" && Hex.encode([]) == "")
-        #expect(Hex.decode("42 4D") == [0x42, 0x4D] && Hex.decode("424d") == [0x42, 0x4D] && Hex.decode("") == [])
+        #expect(
+            Hex.encode([0x01, 0xAB]) == "01 AB" && Hex.encode([0x01, 0xAB], separator: "") == "01AB"
+                && Hex.encode([]) == "")
+        #expect(
+            Hex.decode("42 4D") == [0x42, 0x4D] && Hex.decode("424d") == [0x42, 0x4D] && Hex.decode("") == [])
         for wrong in ["4", "4 2", "4G", "0x42", "42-4D", "é"] { #expect(Hex.decode(wrong) == nil) }
     }
 }

@@ -6,7 +6,7 @@ import Testing
         ("{\"a\":[1,-2.5e3,true,false,null,\"x\"]}", "{\"a\":[1,-2.5e3,true,false,null,\"x\"]}"),
         (" \t\n\r[ ] ", "[]"),
         ("\"\\u00e9\\ud83d\\ude00\\n\\/\"", "\"é😀\\n/\""),
-        ("0", "0"), ("-0", "-0"), ("1E+2", "1E+2"), ("{}", "{}"), ("\"\u{7F}\"", "\"\\u007f\""),
+        ("0", "0"), ("-0", "-0"), ("1E+2", "1E+2"), ("{}", "{}"), ("\"\u{7F}\"", "\"\\u007f\"")
     ])
     func readsStrictJSON(_ text: String, _ again: String) throws {
         #expect(Self.write(try JSONReader.parse(text)) == again)
@@ -16,25 +16,31 @@ import Testing
         ("// c\n{a: 'x', /* y */ \"b\": [1, 2,], $_1: .5, }", "{\"a\":\"x\",\"b\":[1,2],\"$_1\":.5}"),
         ("{ 0: 0x10, -: 1 }".replacing("-: 1", with: "é: +1"), "{\"0\":0x10,\"é\":+1}"),
         ("'it\\'s \\\nok'", "\"it's ok\""), ("5.", "5."), ("\u{FEFF}{}", "{}"), ("-0xff", "-0xff"),
-        ("'a\\\r\nb'", "\"ab\""), ("'a\\vb\\0\\x41'", "\"a\\u000bb\\u0000A\""),
+        ("'a\\\r\nb'", "\"ab\""), ("'a\\vb\\0\\x41'", "\"a\\u000bb\\u0000A\"")
     ])
     func readsJSON5(_ text: String, _ again: String) throws {
         #expect(Self.write(try JSONReader.parse(text, .json5)) == again)
     }
 
     @Test(arguments: [
-        ("", "1:1"), ("{", "1:2"), ("[1,]", "1:4"), ("{\"a\":1,}", "1:8"), ("{\"a\" 1}", "1:6"), ("01", "1:1"), ("1.", "1:1"),
-        (".5", "1:1"), ("+1", "1:1"), ("0x1", "1:1"), ("1e", "1:1"), ("nul", "1:1"), ("\"a\nb\"", "1:3"), ("\"\t\"", "1:2"),
-        ("\"\\x\"", "1:3"), ("\"\\ud800\"", "1:8"), ("\"\\udc00\"", "1:8"), ("\"\\ud800\\u0041\"", "1:14"), ("{\"a\":1,\n\"a\":2}", "2:1"),
-        ("[1] 2", "1:5"), ("'a'", "1:1"), ("{a:1}", "1:2"), ("// c", "1:1"), ("\"abc", "1:1"), ("[\"a\"\n\n,\n}", "4:1"),
+        ("", "1:1"), ("{", "1:2"), ("[1,]", "1:4"), ("{\"a\":1,}", "1:8"), ("{\"a\" 1}", "1:6"),
+        ("01", "1:1"), ("1.", "1:1"),
+        (".5", "1:1"), ("+1", "1:1"), ("0x1", "1:1"), ("1e", "1:1"), ("nul", "1:1"), ("\"a\nb\"", "1:3"),
+        ("\"\t\"", "1:2"),
+        ("\"\\x\"", "1:3"), ("\"\\ud800\"", "1:8"), ("\"\\udc00\"", "1:8"), ("\"\\ud800\\u0041\"", "1:14"),
+        ("{\"a\":1,\n\"a\":2}", "2:1"),
+        ("[1] 2", "1:5"), ("'a'", "1:1"), ("{a:1}", "1:2"), ("// c", "1:1"), ("\"abc", "1:1"),
+        ("[\"a\"\n\n,\n}", "4:1")
     ])
     func refusesWithThePlace(_ text: String, _ place: String) {
         #expect(Self.failure(text, .json) == place)
     }
 
     @Test(arguments: [
-        ("{ a: 5s }", "1:6"), ("{ a: yes }", "1:6"), ("{ a: 1 b: 2 }", "1:8"), ("/* x", "1:1"), ("{ a: 0xg }", "1:6"),
-        ("{ a: \"x\n\" }", "1:8"), ("{ a: 'é', b }", "1:13"), ("/", "1:1"), ("{ : 1 }", "1:3"), ("0x", "1:1"), (".", "1:1"),
+        ("{ a: 5s }", "1:6"), ("{ a: yes }", "1:6"), ("{ a: 1 b: 2 }", "1:8"), ("/* x", "1:1"),
+        ("{ a: 0xg }", "1:6"),
+        ("{ a: \"x\n\" }", "1:8"), ("{ a: 'é', b }", "1:13"), ("/", "1:1"), ("{ : 1 }", "1:3"), ("0x", "1:1"),
+        (".", "1:1")
     ])
     func refusesJSON5WithThePlace(_ text: String, _ place: String) {
         #expect(Self.failure(text, .json5) == place)
@@ -54,8 +60,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("9007199254740993", Int64(9_007_199_254_740_993)), ("-9223372036854775808", .min), ("2.0", 2), ("1e3", 1000),
-        ("0x7FFFFFFFFFFFFFFF", .max), ("-0x10", -16),
+        ("9007199254740993", Int64(9_007_199_254_740_993)), ("-9223372036854775808", .min), ("2.0", 2),
+        ("1e3", 1000),
+        ("0x7FFFFFFFFFFFFFFF", .max), ("-0x10", -16)
     ])
     func integersAreExact(_ text: String, _ value: Int64) throws {
         #expect(try JSONReader.parse(text, .json5).integer == value)
@@ -98,7 +105,8 @@ import Testing
     }
 
     @Test func everyPrefixAndEveryFlippedBitIsAnAnswerNotATrap() {
-        let text = "{ \"a\": [1, -2.5e3, 0x1F, true, null], // c\n 'b': { c: \"\\u00e9\\ud83d\\ude00\" }, /* d */ }"
+        let text =
+            "{ \"a\": [1, -2.5e3, 0x1F, true, null], // c\n 'b': { c: \"\\u00e9\\ud83d\\ude00\" }, /* d */ }"
         let bytes = Array(text.utf8)
         for dialect in [JSONReader.Dialect.json, .json5] {
             for count in 0...bytes.count { _ = try? JSONReader.parse(Array(bytes[..<count]), dialect) }
@@ -120,7 +128,8 @@ import Testing
             _ = try JSONReader.parse(bytes)
             Issue.record("it was accepted")
         } catch {
-            #expect(error == JSONError(position: TextPosition(line: 2, column: 3), message: "not valid UTF-8"))
+            #expect(
+                error == JSONError(position: TextPosition(line: 2, column: 3), message: "not valid UTF-8"))
         }
     }
 

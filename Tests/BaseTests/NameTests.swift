@@ -6,10 +6,13 @@ import Testing
     func goodDeviceIDs(_ text: String) throws { #expect(try DeviceID(text).text == text) }
 
     @Test(arguments: [
-        ("", "is empty"), ("ab", "has 2 characters"), (String(repeating: "a", count: 256), "has 256 characters"),
-        ("1ab", "must start with a letter"), ("-ab", "must start with a letter"), ("a+b", "'+' (it has a meaning"),
-        ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a b", "control character or space"), ("a\u{0}b", "control character"),
-        ("goog-1", "must not start with \"goog\""), ("zähler", "contains 'ä'"),
+        ("", "is empty"), ("ab", "has 2 characters"),
+        (String(repeating: "a", count: 256), "has 256 characters"),
+        ("1ab", "must start with a letter"), ("-ab", "must start with a letter"),
+        ("a+b", "'+' (it has a meaning"),
+        ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a b", "control character or space"),
+        ("a\u{0}b", "control character"),
+        ("goog-1", "must not start with \"goog\""), ("zähler", "contains 'ä'")
     ])
     func badDeviceIDsAndWhy(_ text: String, _ reason: String) {
         do {
@@ -22,7 +25,9 @@ import Testing
 
     @Test func unitIDs() {
         #expect(UnitID(0) == nil && UnitID(256) == nil && UnitID(-1) == nil)
-        #expect(UnitID(1)?.isReserved == false && UnitID(247)?.isReserved == false && UnitID(248)?.isReserved == true)
+        #expect(
+            UnitID(1)?.isReserved == false && UnitID(247)?.isReserved == false
+                && UnitID(248)?.isReserved == true)
         #expect(Address(port: PortName("bus-a"), unit: UnitID(17)!).description == "bus-a:17")
     }
 
@@ -35,7 +40,9 @@ import Testing
         let line = LineSettings(device: .path("/dev/x"), baud: 19200, parity: .even)
         #expect(line.describe == "19200 8E1" && line.bitsPerCharacter == 11)
         #expect(LineSettings(device: .path("/dev/x")).bitsPerCharacter == 10)
-        #expect(LinkTarget(host: "::1", port: 1).describe == "[::1]:1" && LinkTarget(host: "h", port: 1).serverName == "h")
+        #expect(
+            LinkTarget(host: "::1", port: 1).describe == "[::1]:1"
+                && LinkTarget(host: "h", port: 1).serverName == "h")
     }
 }
 
@@ -67,7 +74,9 @@ import Testing
     }
 
     @Test func numbersAreShortAndAlwaysJSON() throws {
-        #expect(JSONWriter.number(2.0) == "2" && JSONWriter.number(Float(0.1)) == "0.1" && JSONWriter.number(-0.5) == "-0.5")
+        #expect(
+            JSONWriter.number(2.0) == "2" && JSONWriter.number(Float(0.1)) == "0.1"
+                && JSONWriter.number(-0.5) == "-0.5")
         #expect(JSONWriter.number(Double.nan) == "null" && JSONWriter.number(-Double.infinity) == "null")
         for value in [1e300, Double.leastNonzeroMagnitude, 1e16, 123_456_789.125, -0.0, 1e21] {
             #expect(try JSONReader.parse(JSONWriter.number(value)).double == value)

@@ -3,9 +3,12 @@ import Testing
 
 @Suite struct TimestampTests {
     @Test(arguments: [
-        (Int64(0), "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-        (1_795_338_000_123, "2026-11-22T09:00:00.123Z"), (4_107_542_399_999, "2100-02-28T23:59:59.999Z"), (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"), (.max, "9999-12-31T23:59:59.999Z"), (.min, "0000-01-01T00:00:00.000Z"),
+        (Int64(0), "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+        (1_795_338_000_123, "2026-11-22T09:00:00.123Z"), (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+        (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"), (.max, "9999-12-31T23:59:59.999Z"),
+        (.min, "0000-01-01T00:00:00.000Z")
     ])
     func writesRFC3339(_ milliseconds: Int64, _ text: String) {
         #expect(WallTime(milliseconds: milliseconds).timestamp == text)
@@ -35,10 +38,15 @@ import Testing
     }
 
     @Test func durationsInNanosecondsSaturate() {
-        #expect(Duration.seconds(2).nanoseconds == 2_000_000_000 && Duration.milliseconds(-3).milliseconds == -3)
-        #expect(Duration.seconds(Int64.max).nanoseconds == .max && Duration.seconds(Int64.min).nanoseconds == .min)
+        #expect(
+            Duration.seconds(2).nanoseconds == 2_000_000_000 && Duration.milliseconds(-3).milliseconds == -3)
+        #expect(
+            Duration.seconds(Int64.max).nanoseconds == .max && Duration.seconds(Int64.min).nanoseconds == .min
+        )
         #expect(Duration.seconds(fraction: 0.25) == .milliseconds(250))
-        #expect(Duration.seconds(fraction: 1e300).nanoseconds == .max && Duration.seconds(fraction: .nan) == .zero)
+        #expect(
+            Duration.seconds(fraction: 1e300).nanoseconds == .max && Duration.seconds(fraction: .nan) == .zero
+        )
     }
 }
 

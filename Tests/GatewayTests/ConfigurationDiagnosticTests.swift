@@ -36,22 +36,29 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.file, "{ bridge: 5, ports: { } ]", "1:25", "a comma or } is expected"),
         Complaint(.file, "[]", "1:1", "must be an object, not an array"),
         Complaint(.file, "{ bridge: { host: \"h\", gateway: \"gw-1\" } }", "1:1", "\"ports\" is missing"),
-        Complaint(.file, "{ ports: { a: { device: \"/d\", nodes: { \"d-1\": { unit: 1, points: { x: { coil: 0 } } } } } } }", "1:1", "\"bridge\" is missing"),
+        Complaint(
+            .file,
+            "{ ports: { a: { device: \"/d\", nodes: { \"d-1\": { unit: 1, points: { x: { coil: 0 } } } } } } }",
+            "1:1", "\"bridge\" is missing")
     ]
 
     static let bridge = [
         Complaint(.bridge, "prot: 1883", "2:1", "unknown key \"prot\" in \"bridge\"; did you mean \"port\"?"),
-        Complaint(.bridge, "zzzz: 1", "2:1", "unknown key \"zzzz\" in \"bridge\"; known here: gateway, tls, host"),
+        Complaint(
+            .bridge, "zzzz: 1", "2:1", "unknown key \"zzzz\" in \"bridge\"; known here: gateway, tls, host"),
         Complaint(.bridge, "host: \"b\"", "2:1", "duplicate key \"host\"; it is given first at line 1"),
         Complaint(.bridge, "port: 70000", "2:7", "is 70000; it must be from 1 to 65535"),
         Complaint(.bridge, "port: \"8883\"", "2:7", "\"port\" must be a whole number, not a string"),
         Complaint(.bridge, "port: 1.5", "2:7", "must be a whole number, not 1.5"),
         Complaint(.bridge, "keepAlive: 60s", "2:12", "durations and sizes need quotes"),
         Complaint(.bridge, "clientID: gateway", "2:11", "put text in double quotes"),
-        Complaint(.bridge, "keepAlive: 60", "2:12", "\"keepAlive\" must be a duration, not a number; write a number and a unit"),
+        Complaint(
+            .bridge, "keepAlive: 60", "2:12",
+            "\"keepAlive\" must be a duration, not a number; write a number and a unit"),
         Complaint(.bridge, "keepAlive: \"60\"", "2:12", "\"60\" is not a duration"),
         Complaint(.bridge, "ackTimeout: \"1ms\"", "2:13", "is 1ms; it must be from 100ms to 10m"),
-        Complaint(.bridge, "privateKey: \"k\", project: \"p\"", "2:18", "\"region\" and \"registry\" is missing"),
+        Complaint(
+            .bridge, "privateKey: \"k\", project: \"p\"", "2:18", "\"region\" and \"registry\" is missing"),
         Complaint(.bridge, "privateKey: \"k.pem\"", "2:1", "is not used", warning: true),
         Complaint(.bridge, "password: \"p\"", "2:1", "needs \"username\""),
         Complaint(.bridge, "clientKey: \"k\"", "2:1", "\"clientKey\" needs \"clientCertificate\""),
@@ -68,77 +75,117 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.bridge, "tls: false", "2:1", "in the clear", warning: true),
         Complaint(.bridge, "tls: \"no\"", "2:6", "must be true or false, not a string"),
         Complaint(.bridge, "username: null", "2:11", "must be a string, not null"),
-        Complaint(.bridge, "username: \"a\\u0007b\"", "2:11", "control character"),
+        Complaint(.bridge, "username: \"a\\u0007b\"", "2:11", "control character")
     ]
 
     static let ports = [
         Complaint(.ports, "", "1:50", "\"ports\" is empty", warning: true),
         Complaint(.ports, "a: { device: \"/d\", nodes: {} }", "2:27", "has no nodes", warning: true),
         Complaint(.ports, "a: { nodes: {} , match: {} }", "2:25", "\"match\" is empty"),
-        Complaint(.ports, "\"a/b\": { device: \"/d\", nodes: {} }", "2:1", "the port name \"a/b\" may have letters"),
+        Complaint(
+            .ports, "\"a/b\": { device: \"/d\", nodes: {} }", "2:1", "the port name \"a/b\" may have letters"),
         Complaint(.ports, "a: { devcie: \"/d\", nodes: {} }", "2:6", "did you mean \"device\"?"),
         Complaint(.ports, "a: { nodes: {} }", "2:4", "\"device\" is missing in port \"a\""),
-        Complaint(.ports, "a: { device: \"/d\", match: { serial: \"X\" }, nodes: {} }", "2:20", "exclude each other"),
+        Complaint(
+            .ports, "a: { device: \"/d\", match: { serial: \"X\" }, nodes: {} }", "2:20", "exclude each other"
+        ),
         Complaint(.ports, "a: { match: { vendor: \"403\" }, nodes: {} }", "2:23", "four hexadecimal digits"),
-        Complaint(.ports, "a: { device: \"/d\", driver: \"modbus\", nodes: {} }", "2:28", "must be one of \"modbus-rtu\", \"uart\""),
-        Complaint(.ports, "a: { device: \"/d\", parity: \"evn\", nodes: {} }", "2:28", "did you mean \"even\"?"),
+        Complaint(
+            .ports, "a: { device: \"/d\", driver: \"modbus\", nodes: {} }", "2:28",
+            "must be one of \"modbus-rtu\", \"uart\""),
+        Complaint(
+            .ports, "a: { device: \"/d\", parity: \"evn\", nodes: {} }", "2:28", "did you mean \"even\"?"),
         Complaint(.ports, "a: { device: \"/d\", baud: 0, nodes: {} }", "2:26", "it must be from 50 to"),
         Complaint(.ports, "a: { device: \"/d\", stopBits: 3, nodes: {} }", "2:30", "it must be from 1 to 2"),
         Complaint(.ports, "a: { device: \"/d\", dataBits: 7, nodes: {} }", "2:30", "needs 8 data bits"),
-        Complaint(.ports, "a: { device: \"/d\", every: \"5ms\", nodes: {} }", "2:27", "is 5ms; it must be from 10ms"),
-        Complaint(.ports, "a: { device: \"/d\", retries: -1, nodes: {} }", "2:29", "is -1; it must be from 0 to 10"),
-        Complaint(.ports, "a: { device: \"/d\", maxLoad: 1.5, nodes: {} }", "2:29", "it must be from 0.05 to 1"),
-        Complaint(.ports, "a: { device: \"/d\", rs485: { rts: \"onsend\" }, nodes: {} }", "2:34", "did you mean \"onSend\"?"),
-        Complaint(.ports, "a: { device: \"/d\", rs485: { delayAfterSend: \"1s\" }, nodes: {} }", "2:45", "from 0s to 100ms"),
-        Complaint(.ports, "a: { device: \"/d\", nodes: {} },\nb: { device: \"/d\", nodes: {} }", "3:14", "same device as port \"a\""),
+        Complaint(
+            .ports, "a: { device: \"/d\", every: \"5ms\", nodes: {} }", "2:27", "is 5ms; it must be from 10ms"
+        ),
+        Complaint(
+            .ports, "a: { device: \"/d\", retries: -1, nodes: {} }", "2:29", "is -1; it must be from 0 to 10"),
+        Complaint(
+            .ports, "a: { device: \"/d\", maxLoad: 1.5, nodes: {} }", "2:29", "it must be from 0.05 to 1"),
+        Complaint(
+            .ports, "a: { device: \"/d\", rs485: { rts: \"onsend\" }, nodes: {} }", "2:34",
+            "did you mean \"onSend\"?"),
+        Complaint(
+            .ports, "a: { device: \"/d\", rs485: { delayAfterSend: \"1s\" }, nodes: {} }", "2:45",
+            "from 0s to 100ms"),
+        Complaint(
+            .ports, "a: { device: \"/d\", nodes: {} },\nb: { device: \"/d\", nodes: {} }", "3:14",
+            "same device as port \"a\"")
     ]
 
     static let nodes = [
-        Complaint(.nodes, "\"a+b\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "contains '+' (it has a meaning in MQTT topics)"),
-        Complaint(.nodes, "\"1st\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must start with a letter"),
-        Complaint(.nodes, "goog1: { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must not start with \"goog\""),
-        Complaint(.nodes, "\"gw-1\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "is the gateway's own ID"),
-        Complaint(.nodes, "dev: { points: { x: { coil: 0 } } }", "3:6", "\"unit\" is missing in node \"dev\""),
+        Complaint(
+            .nodes, "\"a+b\": { unit: 1, points: { x: { coil: 0 } } }", "3:1",
+            "contains '+' (it has a meaning in MQTT topics)"),
+        Complaint(
+            .nodes, "\"1st\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must start with a letter"),
+        Complaint(
+            .nodes, "goog1: { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must not start with \"goog\""),
+        Complaint(
+            .nodes, "\"gw-1\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "is the gateway's own ID"),
+        Complaint(
+            .nodes, "dev: { points: { x: { coil: 0 } } }", "3:6", "\"unit\" is missing in node \"dev\""),
         Complaint(.nodes, "dev: { unit: 0, points: { x: { coil: 0 } } }", "3:14", "is broadcast"),
         Complaint(.nodes, "dev: { unit: 256, points: { x: { coil: 0 } } }", "3:14", "from 1 to 255"),
-        Complaint(.nodes, "dev: { unit: 248, points: { x: { coil: 0 } } }", "3:14", "is reserved", warning: true),
+        Complaint(
+            .nodes, "dev: { unit: 248, points: { x: { coil: 0 } } }", "3:14", "is reserved", warning: true),
         Complaint(.nodes, "dev: { unit: 1 }", "3:6", "\"points\" is missing"),
         Complaint(.nodes, "dev: { unit: 1, points: {} }", "3:25", "has no points"),
         Complaint(.nodes, "dev: { unit: 1, profile: \"nix\" }", "3:26", "profile \"nix\" does not exist"),
-        Complaint(.nodes, "dev: { unit: 1, points: { x: { coil: 0 } } },\nother: { unit: 1, points: { x: { coil: 0 } } }", "4:1", "say share: true"),
-        Complaint(.nodes, "dev: { unit: 1, points: { x: { coil: 0 } } },\ndev: { unit: 2, points: { x: { coil: 0 } } }", "4:1", "duplicate key \"dev\""),
+        Complaint(
+            .nodes,
+            "dev: { unit: 1, points: { x: { coil: 0 } } },\nother: { unit: 1, points: { x: { coil: 0 } } }",
+            "4:1", "say share: true"),
+        Complaint(
+            .nodes,
+            "dev: { unit: 1, points: { x: { coil: 0 } } },\ndev: { unit: 2, points: { x: { coil: 0 } } }",
+            "4:1", "duplicate key \"dev\""),
         Complaint(.nodes, "dev: 5", "3:6", "node \"dev\" must be an object, not a number"),
-        Complaint(.nodes, "dev: { unit: 1, maxRegisters: 126, points: { x: { coil: 0 } } }", "3:31", "from 1 to 125"),
+        Complaint(
+            .nodes, "dev: { unit: 1, maxRegisters: 126, points: { x: { coil: 0 } } }", "3:31", "from 1 to 125"
+        )
     ]
 
     static let points = [
-        Complaint(.points, "x: { holding: 40001 }", "4:15", "write the zero-based address holding: 0; if 40001 really is the protocol address, write 0x9C41"),
+        Complaint(
+            .points, "x: { holding: 40001 }", "4:15",
+            "write the zero-based address holding: 0; if 40001 really is the protocol address, write 0x9C41"),
         Complaint(.points, "x: { holding: 400108 }", "4:15", "holding: 107"),
         Complaint(.points, "x: { input: 30011 }", "4:13", "input: 10"),
         Complaint(.points, "x: { input: 40011 }", "4:13", "holding: 10"),
         Complaint(.points, "x: { discrete: 10001 }", "4:16", "discrete: 0"),
         Complaint(.points, "x: { holding: 70000 }", "4:15", "from 0 to 65535"),
-        Complaint(.points, "x: { holding: 65535, type: \"int32\" }", "4:15", "2 registers from 65535 end above"),
+        Complaint(
+            .points, "x: { holding: 65535, type: \"int32\" }", "4:15", "2 registers from 65535 end above"),
         Complaint(.points, "x: { holding: \"4\" }", "4:15", "must be a whole number, not a string"),
         Complaint(.points, "x: { type: \"int16\" }", "4:4", "coil, discrete, input or holding"),
         Complaint(.points, "x: { hodling: 3 }", "4:6", "did you mean \"holding\"?"),
         Complaint(.points, "x: { holding: 3, input: 3 }", "4:6", "two places: \"input\" and \"holding\""),
         Complaint(.points, "x: { holding: 3, type: \"uint17\" }", "4:24", "did you mean \"uint16\"?"),
         Complaint(.points, "x: { coil: 3, type: \"int16\" }", "4:21", "a coil is one bit"),
-        Complaint(.points, "x: { holding: 3, order: \"CDAB\" }", "4:25", "no byte order for uint16; it must be \"AB\" or \"BA\""),
-        Complaint(.points, "x: { holding: 3, type: \"float32\", order: \"ACBD\" }", "4:42", "\"ABCD\", \"CDAB\""),
-        Complaint(.points, "x: { holding: 3, type: \"int64\", order: \"ABCDEFGG\" }", "4:40", "eight letters"),
+        Complaint(
+            .points, "x: { holding: 3, order: \"CDAB\" }", "4:25",
+            "no byte order for uint16; it must be \"AB\" or \"BA\""),
+        Complaint(
+            .points, "x: { holding: 3, type: \"float32\", order: \"ACBD\" }", "4:42", "\"ABCD\", \"CDAB\""),
+        Complaint(
+            .points, "x: { holding: 3, type: \"int64\", order: \"ABCDEFGG\" }", "4:40", "eight letters"),
         Complaint(.points, "x: { coil: 3, order: \"AB\" }", "4:15", "no meaning for bool"),
         Complaint(.points, "x: { holding: 3, byte: \"high\" }", "4:18", "is for uint8 and int8"),
         Complaint(.points, "x: { holding: 3, type: \"string\" }", "4:4", "\"length\" is missing"),
         Complaint(.points, "x: { holding: 3, length: 2 }", "4:18", "is for string and bits"),
         Complaint(.points, "x: { holding: 3, type: \"string\", length: 126 }", "4:42", "from 1 to 125"),
         Complaint(.points, "x: { holding: 3, bits: { a: 16 } }", "4:29", "from 0 to 15"),
-        Complaint(.points, "x: { holding: 3, bits: { a: [3, 1] } }", "4:29", "a bit or the range [low, high]"),
+        Complaint(
+            .points, "x: { holding: 3, bits: { a: [3, 1] } }", "4:29", "a bit or the range [low, high]"),
         Complaint(.points, "x: { holding: 3, type: \"bits\" }", "4:4", "which bits"),
         Complaint(.points, "x: { holding: 3, type: \"int16\", bits: { a: 1 } }", "4:33", "is for type bits"),
         Complaint(.points, "x: { holding: 3, map: { on: \"1\" } }", "4:25", "is no code"),
-        Complaint(.points, "x: { holding: 3, map: { 1: \"a\", 0x1: \"b\" } }", "4:33", "the code 1 is given twice"),
+        Complaint(
+            .points, "x: { holding: 3, map: { 1: \"a\", 0x1: \"b\" } }", "4:33", "the code 1 is given twice"),
         Complaint(.points, "x: { holding: 3, invalid: \"nan\" }", "4:27", "is never \"nan\""),
         Complaint(.points, "x: { holding: 3, invalid: [0x10000] }", "4:28", "does not fit into 2 bytes"),
         Complaint(.points, "x: { holding: 3, invalid: -1 }", "4:27", "a uint16 is never -1"),
@@ -147,25 +194,109 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.points, "x: { holding: 3, scale: 1e400 }", "4:25", "too large"),
         Complaint(.points, "x: { holding: 3, min: 2, max: 1 }", "4:31", "below \"min\""),
         Complaint(.points, "x: { holding: 3, deadband: -1 }", "4:28", "must not be negative"),
-        Complaint(.points, "x: { holding: 3, heartbeat: \"1m\" }", "4:18", "does nothing without", warning: true),
+        Complaint(
+            .points, "x: { holding: 3, heartbeat: \"1m\" }", "4:18", "does nothing without", warning: true),
         Complaint(.points, "x: { holding: 3, every: \"9ms\" }", "4:25", "it must be from 10ms"),
         Complaint(.points, "x: { input: 3, writable: true }", "4:16", "only coils and holding registers"),
-        Complaint(.points, "x: { holding: 3, writable: { min: 2, max: 1 } }", "4:43", "nothing could be written"),
+        Complaint(
+            .points, "x: { holding: 3, type: \"int8\", writable: true }", "4:32", "is a part of a register"),
+        Complaint(.points, "x: { coil: 3, writable: { min: 0 } }", "4:27", "\"min\" has no meaning for bool"),
+        Complaint(
+            .points, "x: { holding: 3, writable: { min: 2, max: 1 } }", "4:43", "nothing could be written"),
         Complaint(.points, "x: { holding: 3, writable: { step: 0 } }", "4:36", "must be above 0"),
         Complaint(.points, "x: { holding: 3, writable: 5 }", "4:28", "must be true or"),
         Complaint(.points, "x: { holding: 3, writable: { maximum: 2 } }", "4:30", "unknown key \"maximum\""),
-        Complaint(.points, "volts: { holding: 3, scaleFrom: \"volts_fs\" }, volts_sf: { holding: 4 }", "4:33", "did you mean \"volts_sf\"?"),
+        Complaint(
+            .points, "volts: { holding: 3, scaleFrom: \"volts_fs\" }, volts_sf: { holding: 4 }", "4:33",
+            "did you mean \"volts_sf\"?"),
         Complaint(.points, "x: { holding: 3, scaleFrom: \"x\" }", "4:29", "names the point itself"),
-        Complaint(.points, "x: { holding: 3, scaleFrom: \"y\" }, y: { coil: 3 }", "4:29", "must be an integer type, not bool"),
+        Complaint(
+            .points, "x: { holding: 3, scaleFrom: \"y\" }, y: { coil: 3 }", "4:29",
+            "must be an integer type, not bool"),
         Complaint(.points, "\"\": { holding: 3 }", "4:1", "the point name is empty"),
-        Complaint(.points, "x: { holding: 3, at: 2 }", "4:18", "unknown key \"at\""),
+        Complaint(.points, "x: { holding: 3, at: 2 }", "4:18", "unknown key \"at\"")
     ]
+
+    /// Inside the one node of a UART port, on line 2.
+    static let uart = [
+        ("fields: { v: { at: 0 } }", "1:101", "\"frame\" is missing"),
+        (
+            "frame: { max: 8 }, fields: { v: { at: 0 } }", "2:8",
+            "exactly one of end, fixed, length and silence, not 0"
+        ),
+        ("frame: { fixed: 4, end: \"\\n\" }, fields: { v: { at: 0 } }", "2:8", "not 2"),
+        ("frame: { fixed: 400 }, fields: { v: { at: 0 } }", "2:17", "from 1 to 256"),
+        ("frame: { start: \"hex:4\", fixed: 4 }, fields: { v: { at: 0 } }", "2:17", "is not hexadecimal"),
+        ("frame: { end: 10 }, fields: { v: { at: 0 } }", "2:15", "must be bytes"),
+        ("frame: { end: \"\" }, fields: { v: { at: 0 } }", "2:15", "has 0 bytes"),
+        (
+            "frame: { length: { bytes: 1 } }, fields: { v: { at: 0 } }", "2:18",
+            "\"at\" is missing in \"length\""
+        ),
+        ("frame: { silence: 5 }, fields: { v: { at: 0 } }", "2:19", "must be a duration"),
+        (
+            "frame: { fixed: 4 }, checksum: { type: \"sum\" }, fields: { v: { at: 0 } }", "2:40",
+            "must be one of \"none\", \"sum8\""
+        ),
+        (
+            "frame: { fixed: 4 }, checksum: {}, fields: { v: { at: 0 } }", "2:32",
+            "\"type\" is missing in \"checksum\""
+        ),
+        (
+            "frame: { fixed: 4 }, checksum: { type: \"sum16\", at: -1 }, fields: { v: { at: 0 } }", "2:53",
+            "takes 2 bytes"
+        ),
+        (
+            "frame: { fixed: 4 }, address: { equals: 3 }, fields: { v: { at: 0 } }", "2:31",
+            "one of \"at\" and \"index\""
+        ),
+        (
+            "frame: { fixed: 4 }, address: { at: 3 }, fields: { v: { at: 0 } }", "2:31",
+            "\"equals\" is missing"
+        ),
+        ("frame: { fixed: 4 }, unit: 3, fields: { v: { at: 0 } }", "2:22", "unknown key \"unit\""),
+        ("frame: { fixed: 4 }", "1:101", "\"fields\" is missing in node \"dev\""),
+        (
+            "frame: { fixed: 4 }, fields: { v: {} }", "2:35",
+            "exactly one of \"at\", \"index\" and \"template\", not 0"
+        ),
+        (
+            "frame: { fixed: 4, max: 4 }, fields: { v: { at: 3, type: \"uint16\" } }", "2:49",
+            "2 bytes at 3 do not fit"
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { at: -1, type: \"uint16\" } }", "2:41",
+            "2 bytes at -1 do not fit"
+        ),
+        ("frame: { fixed: 4 }, fields: { v: { index: 1, type: \"bits\" } }", "2:53", "a number or a string"),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 1, decimal: \";\" } }", "2:56",
+            "must be \".\" or \",\""
+        ),
+        ("frame: { fixed: 4 }, fields: { v: { template: \"T={x}\" } }", "2:47", "is no template"),
+        ("frame: { fixed: 4 }, fields: { v: { at: 1, writable: true } }", "2:44", "only coils and holding"),
+        ("frame: { fixed: 4 }, fields: { v: { holding: 1, at: 1 } }", "2:37", "unknown key \"holding\"")
+    ]
+
+    @Test(arguments: uart)
+    func tellsPlaceAndReasonOnAUART(_ snippet: String, _ at: String, _ part: String) {
+        let ports = "u: { device: \"/u\", driver: \"uart\", nodes: { dev: {"
+        let text = Samples.withPorts(ports).replacing("ports: {\n", with: "ports: { ")
+            .replacing("\n} }", with: "\n\(snippet)\n} } } } }")
+        let (_, diagnostics) = Samples.read(text)
+        let match = diagnostics.first {
+            $0.description.hasPrefix("gw.json5:\(at): error: ") && $0.message.contains(part)
+        }
+        #expect(match != nil && diagnostics.count == 1, "\(diagnostics.map(\.description))")
+    }
 
     @Test(arguments: files + bridge + ports + nodes + points)
     func tellsPlaceAndReason(_ complaint: Complaint) throws {
         let (configuration, diagnostics) = Samples.read(complaint.text)
         let wanted = "gw.json5:\(complaint.at): \(complaint.warning ? "warning" : "error"): "
-        let match = diagnostics.first { $0.description.hasPrefix(wanted) && $0.message.contains(complaint.part) }
+        let match = diagnostics.first {
+            $0.description.hasPrefix(wanted) && $0.message.contains(complaint.part)
+        }
         #expect(match != nil, "wanted \(wanted)…\(complaint.part)…, got \(diagnostics.map(\.description))")
         let worse = diagnostics.filter { $0.severity == .error }
         #expect(worse.count == (complaint.warning ? 0 : 1), "\(worse.map(\.description))")
@@ -191,23 +322,32 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             """
         let (configuration, diagnostics) = Samples.read(text)
         #expect(configuration == nil)
-        #expect(diagnostics.map { "\($0.place.position.line):\($0.place.position.column) \($0.severity.rawValue.prefix(1))" } == [
-            "2:11 e", "2:33 e", "2:55 e", "2:60 w", "3:13 e", "4:22 e", "4:37 e", "4:40 e", "5:10 e",
-            "7:34 e", "8:7 e", "8:19 e", "8:48 e", "8:77 e", "9:7 e", "9:25 e", "11:18 e", "11:35 w", "13:3 e",
-        ], "\(diagnostics.map(\.description).joined(separator: "\n"))")
+        #expect(
+            diagnostics.map {
+                "\($0.place.position.line):\($0.place.position.column) \($0.severity.rawValue.prefix(1))"
+            } == [
+                "2:11 e", "2:33 e", "2:55 e", "2:60 w", "3:13 e", "4:22 e", "4:37 e", "4:40 e", "5:10 e",
+                "7:34 e", "8:7 e", "8:19 e", "8:48 e", "8:77 e", "9:7 e", "9:25 e", "11:18 e", "11:35 w",
+                "13:3 e"
+            ], "\(diagnostics.map(\.description).joined(separator: "\n"))")
     }
 
     @Test func syntaxErrorsDoNotHideTheOthers() {
         let (configuration, diagnostics) = Samples.read(
-            Samples.withBridge("keepAlive: 60s, ackTimeout: fast,\nport: 8883\ntls: \"no\", liveWithin: 0x5g"))
+            Samples.withBridge("keepAlive: 60s, ackTimeout: fast,\nport: 8883\ntls: \"no\", liveWithin: 0x5g")
+        )
         #expect(configuration == nil)
-        #expect(diagnostics.map { "\($0.place.position.line):\($0.place.position.column)" } == ["2:12", "2:29", "4:1", "4:6", "4:24"])
+        #expect(
+            diagnostics.map { "\($0.place.position.line):\($0.place.position.column)" } == [
+                "2:12", "2:29", "4:1", "4:6", "4:24"
+            ])
     }
 
     @Test func aDeviceAtTwoAddressesIsToldAtTheSecond() {
         let node = "dev: { unit: 1, points: { x: { coil: 0 } } }"
         let (_, diagnostics) = Samples.read(
-            Samples.withPorts("a: { device: \"/a\", nodes: { \(node) } },\nb: { device: \"/b\", nodes: { \(node) } }"))
+            Samples.withPorts(
+                "a: { device: \"/a\", nodes: { \(node) } },\nb: { device: \"/b\", nodes: { \(node) } }"))
         #expect(diagnostics.count == 1)
         #expect(diagnostics[0].place.position == TextPosition(line: 3, column: 29))
         #expect(diagnostics[0].message.contains("has two addresses: it is at port \"a\" already (line 2)"))
@@ -215,7 +355,7 @@ struct Complaint: Sendable, CustomTestStringConvertible {
 
     @Test(arguments: [
         "share: true, unit: 1, points: { x: { coil: 0 } } }, e-2: { share: true, unit: 1,",
-        "unit: 1, points: { x: { coil: 0 } } }, e-2: { share: true, unit: 1,",
+        "unit: 1, points: { x: { coil: 0 } } }, e-2: { share: true, unit: 1,"
     ])
     func twoDevicesMayShareAUnitIfTheySaySo(_ middle: String) {
         let nodes = "d-1: { \(middle) points: { y: { coil: 1 } } }"

@@ -47,7 +47,8 @@ enum Samples {
         """#
 
     static func read(
-        _ text: String, fileName: String = "gw.json5", profiles: [String: String] = ["eastron-sdm120": profile]
+        _ text: String, fileName: String = "gw.json5",
+        profiles: [String: String] = ["eastron-sdm120": profile]
     ) -> (Configuration?, [Diagnostic]) {
         Configuration.read(Array(text.utf8), fileName: fileName) { name in
             guard let text = profiles[name] else { return .failure(ProfileFailure("does not exist")) }
@@ -67,7 +68,8 @@ enum Samples {
 
     /// The snippet is on line 4, inside `points` of one node.
     static func withPoints(_ points: String) -> String {
-        withNodes("\"dev-1\": { unit: 1, points: {").replacing("\n} } } }", with: "") + "\n\(points)\n} } } } } }"
+        withNodes("\"dev-1\": { unit: 1, points: {").replacing("\n} } } }", with: "")
+            + "\n\(points)\n} } } } } }"
     }
 
     /// The snippet is on line 2, inside `bridge` after host and gateway.

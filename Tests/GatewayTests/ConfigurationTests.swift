@@ -12,7 +12,8 @@ import Testing
         #expect(read.bridge.dialect == .cloudIoT(project: "acme", region: "us-central1", registry: "plant"))
         #expect(read.bridge.gateway.text == "gw-7")
         #expect(read.bridge.endpoints.map(\.port) == [8883, 443])
-        #expect(read.bridge.endpoints.allSatisfy { $0.tls && $0.serverName == "us-central1-mqtt.clearblade.com" })
+        #expect(
+            read.bridge.endpoints.allSatisfy { $0.tls && $0.serverName == "us-central1-mqtt.clearblade.com" })
         #expect(read.bridge.rate == .cloudIoT)
         #expect(read.spool.maxBytes == 67_108_864)
         #expect(read.spool.maxAge == .seconds(2_592_000))
@@ -38,15 +39,19 @@ import Testing
 
         let dust = try #require(read.ports[1].nodes.first)
         #expect(read.ports[1].driver == .uart)
-        #expect(dust.uart?.frame == UARTProtocol.Frame(start: [0x42, 0x4D], end: .length(at: 2, bytes: 2, adds: 4), max: 64))
-        #expect(dust.uart?.checksum == UARTProtocol.Checksum(type: .sum16, from: 0, to: -2, at: -2, order: .big))
+        #expect(
+            dust.uart?.frame
+                == UARTProtocol.Frame(start: [0x42, 0x4D], end: .length(at: 2, bytes: 2, adds: 4), max: 64))
+        #expect(
+            dust.uart?.checksum == UARTProtocol.Checksum(type: .sum16, from: 0, to: -2, at: -2, order: .big))
         #expect(dust.points == [Point(name: "pm25", table: .frame, address: 12, type: .uint16)])
         #expect(read.bindings.map(\.address.description) == ["bus-a:1", "bus-a:17", "dust:1"])
     }
 
     @Test func fillsInEveryDefaultOnAPlainBroker() throws {
         let (configuration, diagnostics) = Samples.read(
-            Samples.withPoints("x: { holding: 7 }, y: { coil: 1 }, z: { input: 2, bits: { run: 0, mode: [4, 6] } }"))
+            Samples.withPoints(
+                "x: { holding: 7 }, y: { coil: 1 }, z: { input: 2, bits: { run: 0, mode: [4, 6] } }"))
         #expect(diagnostics == [])
         let read = try #require(configuration)
         #expect(read.bridge.dialect == .plain(clientID: "gw-1", username: nil, password: nil))
@@ -66,7 +71,8 @@ import Testing
         #expect(node.maxRegisters == 125 && node.maxBits == 2000 && !node.noMerge && !node.share)
         #expect(node.turnaround == nil && node.responseTimeout == nil && node.uart == nil)
         #expect(node.points.map(\.type) == [.uint16, .bool, .bits])
-        #expect(node.points[2].bits == [BitField(name: "run", bit: 0), BitField(name: "mode", low: 4, high: 6)])
+        #expect(
+            node.points[2].bits == [BitField(name: "run", bit: 0), BitField(name: "mode", low: 4, high: 6)])
         #expect(node.points[0] == Point(name: "x", table: .holding, address: 7))
     }
 
@@ -98,7 +104,9 @@ import Testing
     }
 
     @Test func aLimitedRateOnAPlainBrokerLimitsOnlyWhatItNames() throws {
-        let read = try #require(Samples.read(Samples.withBridge("rate: { messages: 10 }, topics: { gaps: false, health: \"\" }")).0)
+        let read = try #require(
+            Samples.read(Samples.withBridge("rate: { messages: 10 }, topics: { gaps: false, health: \"\" }"))
+                .0)
         #expect(read.bridge.rate == Configuration.Bridge.Rate(messages: 10, bytes: nil))
         #expect(read.bridge.topics.gaps == nil && read.bridge.topics.health == "")
         #expect(read.bridge.topics.commands == "commands")
@@ -121,18 +129,23 @@ import Testing
         #expect(node.points.map(\.name) == ["voltage", "moved", "kept", "extra"])
         #expect(node.points.map(\.interval) == [.seconds(1), .seconds(3), .seconds(3), .seconds(3)])
         #expect(node.points[0].deadband == 1 && node.points[0].type == .float32)
-        #expect(node.points[1].table == .holding && node.points[1].address == 5 && node.points[1].type == .int16)
+        #expect(
+            node.points[1].table == .holding && node.points[1].address == 5 && node.points[1].type == .int16)
         #expect(node.maxRegisters == 40)
     }
 
     @Test func aProblemInAProfileIsToldOnceAtItsPlace() {
-        let nodes = #""m-1": { unit: 1, profile: "p" }, "m-2": { unit: 2, profile: "p" }, "m-3": { unit: 3, profile: "q" }"#
+        let nodes =
+            #""m-1": { unit: 1, profile: "p" }, "m-2": { unit: 2, profile: "p" }, "m-3": { unit: 3, profile: "q" }"#
         let profile = "{\n  points: { v: { input: 0, tipe: \"int16\" } },\n  unit: 4, maxRegister: 3 }"
         let (configuration, diagnostics) = Samples.read(Samples.withNodes(nodes), profiles: ["p": profile])
         #expect(configuration == nil)
         let lines = diagnostics.map(\.description)
         #expect(lines.count == 4)
-        #expect(lines.contains { $0.hasPrefix("profiles/p.json5:2:28: error: unknown key \"tipe\"") && $0.contains("\"type\"") })
+        #expect(
+            lines.contains {
+                $0.hasPrefix("profiles/p.json5:2:28: error: unknown key \"tipe\"") && $0.contains("\"type\"")
+            })
         #expect(lines.contains { $0.hasPrefix("profiles/p.json5:3:3: error: \"unit\" belongs to a node") })
         #expect(lines.contains { $0.hasPrefix("profiles/p.json5:3:12: error: unknown key \"maxRegister\"") })
         #expect(lines.contains { $0.hasPrefix("gw.json5:3:") && $0.contains("profile \"q\" does not exist") })
@@ -151,10 +164,12 @@ import Testing
             { driver: "uart", manual: "PMS5003 series data manual",
               frame: { start: "hex:42 4D", fixed: 32, max: 32 }, fields: { pm25: { at: 12, type: "uint16" } } }
             """
-        let (configuration, diagnostics) = Samples.read(Samples.withPorts(ports), profiles: ["pms5003": profile])
+        let (configuration, diagnostics) = Samples.read(
+            Samples.withPorts(ports), profiles: ["pms5003": profile])
         #expect(diagnostics.map(\.description) == [])
         #expect(configuration?.ports[0].nodes[0].uart?.frame.end == .fixed(32))
-        let wrong = Samples.read(Samples.withNodes(#""m-1": { unit: 1, profile: "pms5003" }"#), profiles: ["pms5003": profile])
+        let wrong = Samples.read(
+            Samples.withNodes(#""m-1": { unit: 1, profile: "pms5003" }"#), profiles: ["pms5003": profile])
         #expect(wrong.1.contains { $0.message.contains("is for driver \"uart\"") })
     }
 }

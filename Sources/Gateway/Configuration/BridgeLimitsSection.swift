@@ -6,12 +6,16 @@ extension ConfigurationReader {
         let tls = cursor.bool("tls", default: true)
         if !tls, let place = cursor.take("tls")?.keyPlace {
             problems.warning(
-                place, "\"tls: false\": readings and passwords travel in the clear and nobody checks who the broker is")
+                place,
+                "\"tls: false\": readings and passwords travel in the clear and nobody checks who the broker is"
+            )
         }
         let host = cursor.require("host").flatMap { readHost($0, cursor) }
         let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
         let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
-        if !tls { cursor.ignore(["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"") }
+        if !tls {
+            cursor.ignore(["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"")
+        }
         var endpoints: [LinkTarget] = []
         if let host { endpoints.append(LinkTarget(host: host, port: port, serverName: serverName, tls: tls)) }
         guard let fallback = cursor.take("fallback") else { return endpoints }
@@ -19,7 +23,8 @@ extension ConfigurationReader {
             guard let text = cursor.string(of: item) else { continue }
             guard let (name, number) = Self.split(endpoint: text, port: port), Self.isHost(name) else {
                 problems.error(
-                    item.place, "\"\(text.prefix(80))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
+                    item.place,
+                    "\"\(text.prefix(80))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
                 continue
             }
             endpoints.append(LinkTarget(host: name, port: number, serverName: serverName, tls: tls))
@@ -52,7 +57,8 @@ extension ConfigurationReader {
         return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
             (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
                 && label.unicodeScalars.allSatisfy {
-                    $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-" || $0 == "_")
+                    $0.isASCII
+                        && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-" || $0 == "_")
                 }
         }
     }
@@ -60,7 +66,9 @@ extension ConfigurationReader {
     /// `host`, `host:port`, `[ipv6]`, `[ipv6]:port`; nil if the port is no port.
     static func split(endpoint text: String, port: Int) -> (host: String, port: Int)? {
         func number(_ digits: Substring) -> Int? {
-            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits) else { return nil }
+            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits) else {
+                return nil
+            }
             return (1...65_535).contains(value) ? value : nil
         }
         if text.hasPrefix("["), let close = text.firstIndex(of: "]") {
@@ -70,7 +78,9 @@ extension ConfigurationReader {
             guard rest.hasPrefix(":"), let value = number(rest.dropFirst()) else { return nil }
             return (host, value)
         }
-        guard let colon = text.firstIndex(of: ":"), text.lastIndex(of: ":") == colon else { return (text, port) }
+        guard let colon = text.firstIndex(of: ":"), text.lastIndex(of: ":") == colon else {
+            return (text, port)
+        }
         guard let value = number(text[text.index(after: colon)...]) else { return nil }
         return (String(text[..<colon]), value)
     }
@@ -80,7 +90,8 @@ extension ConfigurationReader {
         guard field.json.members != nil else {
             problems.error(
                 field.place,
-                "\"rate\" must be \"unlimited\" or { messages, bytes } per second, not \(field.json.describe)")
+                "\"rate\" must be \"unlimited\" or { messages, bytes } per second, not \(field.json.describe)"
+            )
             return nil
         }
         guard var cursor = ObjectCursor(field, "\"rate\"", problems) else { return nil }
@@ -113,13 +124,16 @@ extension ConfigurationReader {
         return topics
     }
 
-    private func readSubfolder(_ key: String, _ cursor: inout ObjectCursor, default standard: String?) -> String? {
+    private func readSubfolder(_ key: String, _ cursor: inout ObjectCursor, default standard: String?)
+        -> String?
+    {
         guard let field = cursor.take(key) else { return standard }
         if field.json.bool == false { return nil }
         guard let text = field.json.string else {
             problems.error(
                 field.place,
-                "\"\(key)\" must be a subfolder, \"\" for plain events or false for off, not \(field.json.describe)")
+                "\"\(key)\" must be a subfolder, \"\" for plain events or false for off, not \(field.json.describe)"
+            )
             return standard
         }
         guard let complaint = Self.subfolderProblem(text) else { return text }
@@ -131,7 +145,9 @@ extension ConfigurationReader {
     static func subfolderProblem(_ text: String) -> String? {
         if text.isEmpty { return nil }
         if text.utf8.count > 256 { return "is longer than 256 bytes" }
-        if text.split(separator: "/", omittingEmptySubsequences: false).contains("") { return "has an empty part" }
+        if text.split(separator: "/", omittingEmptySubsequences: false).contains("") {
+            return "has an empty part"
+        }
         let allowed = text.unicodeScalars.allSatisfy { scalar in
             switch scalar {
             case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", "%", "/": true

@@ -40,7 +40,8 @@ extension ConfigurationReader {
             let username = cursor.string("username")
             let password = cursor.string("password", mayBeEmpty: true)
             if password != nil, !cursor.has("username"), let place = cursor.take("password")?.keyPlace {
-                problems.error(place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one")
+                problems.error(
+                    place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one")
             }
             return .plain(clientID: clientID ?? gateway?.text ?? "", username: username, password: password)
         }
@@ -66,7 +67,8 @@ extension ConfigurationReader {
         guard allowed, text.utf8.count <= 255 else {
             problems.error(
                 field.place,
-                "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none of / # \" \\")
+                "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none of / # \" \\"
+            )
             return nil
         }
         return text
@@ -74,7 +76,10 @@ extension ConfigurationReader {
 
     private mutating func readKeys(
         _ cursor: inout ObjectCursor, cloud: Bool
-    ) -> (privateKey: Located<String>?, ca: Located<String>?, certificate: Located<String>?, clientKey: Located<String>?) {
+    ) -> (
+        privateKey: Located<String>?, ca: Located<String>?, certificate: Located<String>?,
+        clientKey: Located<String>?
+    ) {
         if !cloud {
             cursor.ignore(
                 ["privateKey", "tokenLifetime"],

@@ -24,7 +24,8 @@ extension ConfigurationReader {
             for node in port.nodes {
                 if node.device == gateway {
                     problems.error(
-                        node.place, "\"\(node.device)\" is the gateway's own ID; a gateway cannot attach itself")
+                        node.place,
+                        "\"\(node.device)\" is the gateway's own ID; a gateway cannot attach itself")
                 }
                 if let other = byDevice[node.device] {
                     problems.error(
@@ -53,6 +54,7 @@ extension ConfigurationReader {
         let count = ports.reduce(0) { $0 + $1.nodes.count }
         guard bridge.isCloudIoT, count > Self.attachedMax else { return }
         problems.warning(
-            bridge.place, "\(count) devices; a Cloud IoT gateway may have \(Self.attachedMax) attached at a time")
+            bridge.place,
+            "\(count) devices; a Cloud IoT gateway may have \(Self.attachedMax) attached at a time")
     }
 }

@@ -59,6 +59,8 @@ final class Problems {
     private var broken: Set<FilePlace> = []
     private(set) var hasErrors = false
 
+    var isFull: Bool { found.count >= Self.countMax }
+
     func syntax(_ place: FilePlace, _ message: String) {
         error(place, message)
         broken.insert(place)
@@ -71,7 +73,7 @@ final class Problems {
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
         if diagnostic.severity == .error { hasErrors = true }
-        guard found.count < Self.countMax, !broken.contains(diagnostic.place), seen.insert(diagnostic).inserted else { return }
+        guard !isFull, !broken.contains(diagnostic.place), seen.insert(diagnostic).inserted else { return }
         found.append(diagnostic)
     }
 

@@ -11,7 +11,8 @@ extension ConfigurationReader {
         let template = cursor.take("template")
         guard given.count == 1 else {
             problems.error(
-                cursor.place, "\(cursor.what) needs exactly one of \"at\", \"index\" and \"template\", not \(given.count)")
+                cursor.place,
+                "\(cursor.what) needs exactly one of \"at\", \"index\" and \"template\", not \(given.count)")
             _ = readType(&cursor, default: .uint16)
             _ = cursor.take("split")
             _ = cursor.take("decimal")

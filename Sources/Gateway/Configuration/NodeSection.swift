@@ -62,9 +62,12 @@ extension ConfigurationReader {
     private func readUnit(_ cursor: inout ObjectCursor) -> UnitID? {
         guard let field = cursor.require("unit") else { return nil }
         guard field.json.integer == 0 else {
-            guard let value = cursor.integer(of: field, in: 1...255), let unit = UnitID(value) else { return nil }
+            guard let value = cursor.integer(of: field, in: 1...255), let unit = UnitID(value) else {
+                return nil
+            }
             if unit.isReserved {
-                problems.warning(field.place, "unit \(unit) is reserved (248 to 255); few devices answer there")
+                problems.warning(
+                    field.place, "unit \(unit) is reserved (248 to 255); few devices answer there")
             }
             return unit
         }
@@ -85,13 +88,15 @@ extension ConfigurationReader {
                 problems.error(field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
             }
         }
-        guard let root = profiles[name] ?? nil, var cursor = ObjectCursor(root, "the profile", problems) else {
+        guard let root = profiles[name] ?? nil, var cursor = ObjectCursor(root, "the profile", problems)
+        else {
             return nil
         }
         for key in ["name", "description", "manual"] { _ = cursor.string(key) }
         if let wanted = cursor.string("driver"), wanted != driver.rawValue {
             problems.error(
-                field.place, "profile \"\(name)\" is for driver \"\(wanted)\", this port has \"\(driver.rawValue)\"")
+                field.place,
+                "profile \"\(name)\" is for driver \"\(wanted)\", this port has \"\(driver.rawValue)\"")
         }
         for key in ["unit", "share", "profile"] {
             if let wrong = cursor.take(key) {

@@ -38,7 +38,8 @@ struct ObjectCursor {
         }
         var seen: [String: TextPosition] = [:]
         for member in members {
-            let new = Field(name: member.name, json: member.value, file: field.file, keyPosition: member.position)
+            let new = Field(
+                name: member.name, json: member.value, file: field.file, keyPosition: member.position)
             if let first = seen.updateValue(member.position, forKey: member.name) {
                 seen[member.name] = first
                 problems.error(
@@ -89,7 +90,7 @@ struct ObjectCursor {
         let known = Set(asked)
         let open = asked.filter { !has($0) }
         var mistyped: Set<String> = []
-        for field in fields where !known.contains(field.name) {
+        for field in fields where !known.contains(field.name) && !problems.isFull {
             let what = field.file == place.file ? self.what : "the profile"
             if let guess = Suggestion.nearest(to: field.name, in: open) {
                 mistyped.insert(guess)

@@ -6,7 +6,8 @@ extension ConfigurationReader {
     func readBits(_ cursor: inout ObjectCursor, _ point: inout Point) -> [BitField] {
         guard let field = cursor.take("bits") else {
             if point.type == .bits {
-                problems.error(cursor.place, "\"bits\" is missing in \(cursor.what): which bits have which names?")
+                problems.error(
+                    cursor.place, "\"bits\" is missing in \(cursor.what): which bits have which names?")
             }
             return []
         }
@@ -47,7 +48,9 @@ extension ConfigurationReader {
         var map: [Int64: String] = [:]
         for member in object.fields {
             guard let code = JSON(.number(member.name)).integer else {
-                problems.error(member.keyPlace, "\"\(Notice.printable(member.name))\" is no code: an integer is expected")
+                problems.error(
+                    member.keyPlace, "\"\(Notice.printable(member.name))\" is no code: an integer is expected"
+                )
                 continue
             }
             guard let name = object.string(of: member, mayBeEmpty: true) else { continue }
@@ -79,17 +82,21 @@ extension ConfigurationReader {
         }
     }
 
-    private func sentinel(_ text: String, _ item: Field, _ cursor: ObjectCursor, _ site: PointSite) -> Sentinel? {
+    private func sentinel(_ text: String, _ item: Field, _ cursor: ObjectCursor, _ site: PointSite)
+        -> Sentinel?
+    {
         guard let value = cursor.number(of: item) else { return nil }
         let width = site.text == nil ? site.type.width ?? 8 : 8
         let codeMax = UInt64.max >> UInt64(64 - 8 * width)
         if let code = item.json.unsigned {
             let isCode = text.lowercased().contains("x") || (site.type.isSigned && code > codeMax >> 1)
             guard code <= codeMax || site.type.isFloat && !isCode else {
-                problems.error(item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
+                problems.error(
+                    item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
                 return nil
             }
-            return isCode || !site.type.isFloat && !site.type.isSigned && !site.type.isBCD ? .code(code) : .number(value)
+            return isCode || !site.type.isFloat && !site.type.isSigned && !site.type.isBCD
+                ? .code(code) : .number(value)
         }
         if value < 0, !site.type.isSigned, !site.type.isFloat {
             problems.error(item.place, "a \(site.type.rawValue) is never \(text)")
@@ -129,18 +136,31 @@ extension ConfigurationReader {
         guard let field = cursor.take("writable") else { return nil }
         if field.json.bool == false { return nil }
         if point.table != .coil, point.table != .holding {
-            problems.error(field.keyPlace, "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
-        } else if point.type == .string || point.type == .bits {
-            problems.error(field.keyPlace, "\"writable\": a \(point.type.rawValue) cannot be written")
+            problems.error(
+                field.keyPlace,
+                "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
+        } else if [.bits, .uint8, .int8].contains(point.type) {
+            problems.error(
+                field.keyPlace,
+                "\"writable\": \(point.type.rawValue) is a part of a register; writing it would change the rest too"
+            )
         }
         if field.json.bool == true { return WriteRule() }
         guard field.json.members != nil else {
             problems.error(
-                field.place, "\"writable\" must be true or { min, max, step, perMinute, perDay }, not \(field.json.describe)")
+                field.place,
+                "\"writable\" must be true or { min, max, step, perMinute, perDay }, not \(field.json.describe)"
+            )
             return nil
         }
         guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
         var rule = WriteRule()
+        if !point.type.isNumber {
+            for key in ["min", "max", "step", "values"] {
+                guard let wrong = object.take(key) else { continue }
+                problems.error(wrong.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
+            }
+        }
         rule.min = object.number("min")
         rule.max = object.number("max")
         rule.step = object.number("step")
@@ -148,7 +168,9 @@ extension ConfigurationReader {
         rule.perDay = object.integer("perDay", in: 1...10_000_000)
         if let values = object.take("values") {
             rule.values = object.items(of: values).compactMap { object.number(of: $0) }
-            if rule.values?.isEmpty == true { problems.error(values.place, "\"values\" is empty: nothing could be written") }
+            if rule.values?.isEmpty == true {
+                problems.error(values.place, "\"values\" is empty: nothing could be written")
+            }
         }
         object.finish()
         if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {

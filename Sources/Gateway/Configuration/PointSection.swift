@@ -65,7 +65,8 @@ extension ConfigurationReader {
             let moved = cursor.fields.contains { places.contains($0.name) }
             cursor.inherit(under, except: moved ? places : [])
         }
-        let site = context.driver == .uart
+        let site =
+            context.driver == .uart
             ? readFrameSite(&cursor, in: context) : readRegisterSite(&cursor, in: context)
         let point = readMeaning(&cursor, field.name, site, in: context)
         let scaleFrom = cursor.take("scaleFrom")
@@ -77,8 +78,11 @@ extension ConfigurationReader {
     static func pointNameProblem(_ name: String) -> String? {
         if name.isEmpty { return "is empty" }
         if name.utf8.count > 128 { return "is longer than 128 bytes" }
-        let printable = name.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 && $0 != "\"" && $0 != "\\" }
-        return printable ? nil : "\"\(Notice.printable(name))\" has a control character, a quote or a backslash"
+        let printable = name.unicodeScalars.allSatisfy {
+            $0.value >= 32 && $0.value != 127 && $0 != "\"" && $0 != "\\"
+        }
+        return printable
+            ? nil : "\"\(Notice.printable(name))\" has a control character, a quote or a backslash"
     }
 
     /// Everything but the place: how the raw value becomes a value and what of it is published.
@@ -100,8 +104,11 @@ extension ConfigurationReader {
         point.priority = cursor.bool("priority", default: false)
         point.onChange = cursor.bool("onChange", default: false)
         point.heartbeat = cursor.duration("heartbeat", in: .seconds(1)...(.seconds(30 * 86_400)))
-        if point.heartbeat != nil, point.deadband == nil, !point.onChange, let field = cursor.take("heartbeat") {
-            problems.warning(field.keyPlace, "\"heartbeat\" does nothing without \"deadband\" or \"onChange\"")
+        if point.heartbeat != nil, point.deadband == nil, !point.onChange,
+            let field = cursor.take("heartbeat")
+        {
+            problems.warning(
+                field.keyPlace, "\"heartbeat\" does nothing without \"deadband\" or \"onChange\"")
         }
         point.writable = readWritable(&cursor, point)
         return point
@@ -113,14 +120,18 @@ extension ConfigurationReader {
             guard let field, let name = field.json.string else { continue }
             guard let source = points.first(where: { $0.point.name == name })?.point else {
                 let guess = Suggestion.clause(for: name, in: points.map(\.point.name))
-                problems.error(field.place, "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)")
+                problems.error(
+                    field.place,
+                    "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)"
+                )
                 continue
             }
             if name == point.name {
                 problems.error(field.place, "\"scaleFrom\" names the point itself")
             } else if !source.type.isNumber || source.type.isFloat {
                 problems.error(
-                    field.place, "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)")
+                    field.place,
+                    "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)")
             } else if source.scaleFrom != nil {
                 problems.error(field.place, "\"scaleFrom\": \"\(name)\" has a \"scaleFrom\" itself")
             }

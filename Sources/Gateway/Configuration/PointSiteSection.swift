@@ -15,7 +15,9 @@ extension ConfigurationReader {
                 !words.contains(field.name) && Suggestion.nearest(to: field.name, in: words) != nil
             }
             if !mistyped {
-                problems.error(cursor.place, "\(cursor.what) needs its table and address: coil, discrete, input or holding")
+                problems.error(
+                    cursor.place,
+                    "\(cursor.what) needs its table and address: coil, discrete, input or holding")
             }
             _ = readLength(&cursor, type: type ?? .uint16, limit: context.maxRegisters)
             return nil
@@ -31,7 +33,8 @@ extension ConfigurationReader {
         }
         let length = readLength(&cursor, type: chosen, limit: context.maxRegisters)
         guard let address = readAddress(field, table, cursor) else { return nil }
-        let site = PointSite(table: table, address: address, type: table.isBits ? .bool : chosen, length: length)
+        let site = PointSite(
+            table: table, address: address, type: table.isBits ? .bool : chosen, length: length)
         let count = Point(name: "", table: table, address: address, type: site.type, length: length).count
         if address + count > 65_536 {
             problems.error(
@@ -41,7 +44,9 @@ extension ConfigurationReader {
         }
         if count > context.maxRegisters, table.isRegisters {
             problems.error(
-                field.place, "\(cursor.what) needs \(count) registers in one read; this node allows \(context.maxRegisters)")
+                field.place,
+                "\(cursor.what) needs \(count) registers in one read; this node allows \(context.maxRegisters)"
+            )
         }
         return site
     }
@@ -57,11 +62,15 @@ extension ConfigurationReader {
     /// Registers (bytes in a frame) of a string or of bits.
     func readLength(_ cursor: inout ObjectCursor, type: ValueType, limit: Int) -> Int {
         guard let field = cursor.take("length") else {
-            if type == .string { problems.error(cursor.place, "\"length\" is missing in \(cursor.what): how long is the string?") }
+            if type == .string {
+                problems.error(
+                    cursor.place, "\"length\" is missing in \(cursor.what): how long is the string?")
+            }
             return 1
         }
         guard type.width == nil else {
-            problems.error(field.keyPlace, "\"length\" is for string and bits; a \(type.rawValue) has its own")
+            problems.error(
+                field.keyPlace, "\"length\" is for string and bits; a \(type.rawValue) has its own")
             return 1
         }
         return cursor.integer(of: field, in: 1...(type == .bits ? min(4, limit) : limit)) ?? 1
@@ -74,7 +83,9 @@ extension ConfigurationReader {
             return cursor.integer(of: field, in: 0...65_535)
         }
         let isHexadecimal = text.lowercased().contains("x")
-        if !isHexadecimal, let (meant, address) = Self.reference(value), Self.looksLikeReference(value, in: table, meant) {
+        if !isHexadecimal, let (meant, address) = Self.reference(value),
+            Self.looksLikeReference(value, in: table, meant)
+        {
             let hex = "0x" + String(value, radix: 16, uppercase: true)
             let escape = value <= 65_535 ? "; if \(value) really is the protocol address, write \(hex)" : ""
             problems.error(
@@ -135,7 +146,8 @@ extension ConfigurationReader {
     func readByte(_ cursor: inout ObjectCursor, _ site: PointSite) -> RegisterByte {
         guard let field = cursor.take("byte") else { return .low }
         guard site.table.isRegisters, site.type == .uint8 || site.type == .int8 else {
-            problems.error(field.keyPlace, "\"byte\" is for uint8 and int8 in a register, not for \(site.type.rawValue)")
+            problems.error(
+                field.keyPlace, "\"byte\" is for uint8 and int8 in a register, not for \(site.type.rawValue)")
             return .low
         }
         return cursor.choice("byte", default: RegisterByte.low)

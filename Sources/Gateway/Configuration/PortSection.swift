@@ -113,7 +113,9 @@ extension ConfigurationReader {
     private func readUSBID(_ key: String, _ cursor: inout ObjectCursor) -> String? {
         guard let field = cursor.take(key) else { return nil }
         guard let text = field.json.string, text.utf8.count == 4, Hex.decode(text)?.count == 2 else {
-            problems.error(field.place, "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\"")
+            problems.error(
+                field.place,
+                "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\"")
             return nil
         }
         return text.lowercased()

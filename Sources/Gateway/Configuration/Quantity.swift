@@ -3,12 +3,13 @@ import Base
 /// Durations and sizes as people write them: a number and a unit, "200ms", "1.5h", "64MiB".
 package enum Quantity {
     private static let durationUnits: [(name: String, nanoseconds: Double)] = [
-        ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("m", 60e9), ("h", 3600e9),
-        ("d", 86_400e9),
+        ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("m", 60e9),
+        ("h", 3600e9),
+        ("d", 86_400e9)
     ]
     private static let sizeUnits: [(name: String, bytes: Double)] = [
         ("B", 1), ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("TiB", 1_099_511_627_776),
-        ("kB", 1e3), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12),
+        ("kB", 1e3), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)
     ]
 
     package static let durationHint = "write a number and a unit: \"200ms\", \"5s\", \"10m\", \"1h\", \"7d\""
@@ -45,7 +46,7 @@ package enum Quantity {
         let value = duration.nanoseconds
         let units: [(String, Int64)] = [
             ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000),
-            ("ms", 1_000_000), ("us", 1000),
+            ("ms", 1_000_000), ("us", 1000)
         ]
         for (name, scale) in units where value != 0 && value % scale == 0 { return "\(value / scale)\(name)" }
         return value == 0 ? "0s" : "\(value)ns"

@@ -10,7 +10,9 @@ package enum Suggestion {
             let other = Array(candidate.lowercased().utf8)
             let limit = max(1, min(max(wanted.count, other.count) / 3, 4))
             let distance = self.distance(wanted, other)
-            guard distance <= limit, distance < wanted.count, distance < (best?.distance ?? .max) else { continue }
+            guard distance <= limit, distance < wanted.count, distance < (best?.distance ?? .max) else {
+                continue
+            }
             best = (candidate, distance)
         }
         return best?.word
@@ -32,7 +34,8 @@ package enum Suggestion {
             for column in 1...right.count {
                 let same = left[row - 1] == right[column - 1]
                 var cost = min(last[column] + 1, current[column - 1] + 1, last[column - 1] + (same ? 0 : 1))
-                if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
+                if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1]
+                {
                     cost = min(cost, beforeLast[column - 2] + 1)
                 }
                 current[column] = cost

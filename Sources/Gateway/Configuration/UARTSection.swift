@@ -17,14 +17,16 @@ extension ConfigurationReader {
         guard let text = field.json.string else {
             problems.error(
                 field.place,
-                "\"\(field.name)\" must be bytes, \"hex:42 4D\" or text in quotes, not \(field.json.describe)")
+                "\"\(field.name)\" must be bytes, \"hex:42 4D\" or text in quotes, not \(field.json.describe)"
+            )
             return nil
         }
         var bytes = Array(text.utf8)
         if text.hasPrefix("hex:") {
             guard let decoded = Hex.decode(text.dropFirst(4)) else {
                 problems.error(
-                    field.place, "\"\(Notice.printable(text))\" is not hexadecimal; write pairs of digits: \"hex:42 4D\"")
+                    field.place,
+                    "\"\(Notice.printable(text))\" is not hexadecimal; write pairs of digits: \"hex:42 4D\"")
                 return nil
             }
             bytes = decoded
@@ -52,7 +54,8 @@ extension ConfigurationReader {
         cursor.finish()
         guard ends.count == 1 else {
             problems.error(
-                field.place, "\"frame\" needs exactly one of end, fixed, length and silence, not \(ends.count)")
+                field.place,
+                "\"frame\" needs exactly one of end, fixed, length and silence, not \(ends.count)")
             return nil
         }
         return ends[0].map { UARTProtocol.Frame(start: start, end: $0, max: limit) }
@@ -80,7 +83,8 @@ extension ConfigurationReader {
         let order = cursor.choice("order", default: natural)
         cursor.finish()
         if type.width > 0, at < 0, -at < type.width, let place = cursor.take("at")?.place {
-            problems.error(place, "\(type.rawValue) takes \(type.width) bytes; at \(at) there are only \(-at) left")
+            problems.error(
+                place, "\(type.rawValue) takes \(type.width) bytes; at \(at) there are only \(-at) left")
         }
         if from >= 0, to > 0, from >= to, let place = cursor.take("to")?.place {
             problems.error(place, "the checksum covers nothing: \"to\" is \(to), \"from\" is \(from)")
@@ -96,7 +100,9 @@ extension ConfigurationReader {
         let index = cursor.integer("index", in: 0...255)
         let equals = cursor.require("equals").flatMap { field -> [UInt8]? in
             if case .number = field.json.kind {
-                return cursor.integer(of: field, in: 0...255).map { cursor.has("at") ? [UInt8($0)] : Array("\($0)".utf8) }
+                return cursor.integer(of: field, in: 0...255).map {
+                    cursor.has("at") ? [UInt8($0)] : Array("\($0)".utf8)
+                }
             }
             return bytes(of: field)
         }
