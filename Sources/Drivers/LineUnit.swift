@@ -71,6 +71,9 @@ struct LineUnit: Sendable {
 extension PlannedRead {
     var function: FunctionCode { FunctionCode.reading(table) ?? .readHoldingRegisters }
 
+    /// As `Request.replyLength`.
+    var replyLength: Int { 2 + (table.isBits ? (count + 7) / 8 : 2 * count) }
+
     var request: Request {
         .read(function, address: UInt16(address), count: UInt16(count))
     }
