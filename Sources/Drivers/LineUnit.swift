@@ -37,6 +37,9 @@ struct LineUnit: Sendable {
         guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
     }
 
+    /// It may still answer a request that timed out.
+    func mayAnswerLate(at now: Instant) -> Bool { guards.contains { $0.until > now } }
+
     mutating func dropGuards() { guards.removeAll() }
 
     /// When a request of this shape may be sent.

@@ -58,7 +58,7 @@ extension ModbusDriver {
         let choice = choose(at: start)
         guard let work = choice.work else {
             var due = min(choice.earliest, nextRelease)
-            if plan.load > 1, let (index, at) = earlyCycle(), at < due {
+            if plan.load > 1, let (index, at) = earlyCycle(at: start), at < due {
                 guard at > start else {
                     beginEarly(index, at: now, start: start)
                     return
@@ -101,19 +101,16 @@ extension ModbusDriver {
 
     /// On a stretched schedule the line may turn out to be faster than planned: the cycle that is
     /// due next then goes early, but never sooner than its own interval.
-    private func earlyCycle() -> (index: Int, at: Instant)? {
-        var best: Int?
-        var at = Instant.distantFuture
+    private func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
+        var best: (index: Int, at: Instant, due: Instant)?
         for index in cycles.indices {
-            let cycle = cycles[index]
-            guard cycle.run == nil, !units[cycle.unit].health.isSuspect else { continue }
-            let isSooner = (cycle.earliest, cycle.nextRelease) < (at, cycles[best ?? index].nextRelease)
-            if best == nil || isSooner {
-                best = index
-                at = cycle.earliest
-            }
+            guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else { continue }
+            let at = max(cycles[index].earliest, start)
+            let due = cycles[index].nextRelease
+            if let known = best, (known.at, known.due) <= (at, due) { continue }
+            best = (index, at, due)
         }
-        return best.map { ($0, at) }
+        return best.map { ($0.index, $0.at) }
     }
 
     private mutating func beginEarly(_ index: Int, at now: Moment, start: Instant) {
@@ -176,8 +173,8 @@ extension ModbusDriver {
     /// budget can pay for its attempt; otherwise it gets time in which nobody else wants the line.
     private func chooseRead(at start: Instant, _ choice: inout Choice) {
         var healthy: Candidate?
-        var funded: Candidate?
-        var unfunded: (candidate: Candidate, cost: Duration)?
+        var funded: (candidate: Candidate, timeouts: Int)?
+        var unfunded: (candidate: Candidate, timeouts: Int, cost: Duration)?
         var nextHealthy = Instant.distantFuture
         for index in cycles.indices {
             let unit = cycles[index].unit
@@ -192,7 +189,7 @@ extension ModbusDriver {
                 if !isSuspect { nextHealthy = min(nextHealthy, free) }
                 continue
             }
-            var candidate = Candidate(
+            let candidate = Candidate(
                 cycle: index, rank: job.failures > 0 && unit == failedUnit ? 1 : 0,
                 deadline: cycles[index].run?.deadline ?? start)
             guard isSuspect else {
@@ -200,23 +197,23 @@ extension ModbusDriver {
                 healthy = min(candidate, healthy ?? candidate)
                 continue
             }
+            // Among suspects first everybody once, so that one who lives is found soon.
+            let timeouts = units[unit].health.timeouts
             let cost = units[unit].health.timeout(units[unit].responseTimeout) + job.read.wireTime
             let payable = budget.affordable(cost, at: start)
             if payable <= start {
-                funded = min(candidate, funded ?? candidate)
+                if let known = funded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
+                funded = (candidate, timeouts)
             } else {
                 choice.earliest = min(choice.earliest, payable)
-                // First everybody once, so that one who lives is found soon.
-                candidate.rank = units[unit].health.timeouts
-                if candidate < unfunded?.candidate ?? candidate || unfunded == nil {
-                    unfunded = (candidate, cost)
-                }
+                if let known = unfunded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
+                unfunded = (candidate, timeouts, cost)
             }
         }
-        if let funded, funded <= healthy ?? funded {
-            choice.work = .read(cycle: funded.cycle)
+        if let suspect = funded?.candidate, suspect <= healthy ?? suspect {
+            choice.work = .read(cycle: suspect.cycle)
             // Time that nobody else wants is free.
-            choice.isOnBudget = nextHealthy - start < units[cycles[funded.cycle].unit].responseTimeout
+            choice.isOnBudget = nextHealthy - start < units[cycles[suspect.cycle].unit].responseTimeout
         } else if let healthy {
             choice.work = .read(cycle: healthy.cycle)
         } else if let unfunded, nextHealthy - start >= unfunded.cost {

@@ -120,7 +120,7 @@ import Testing
         #expect(rig.readings.count >= 9)
         #expect(rig.readings.allSatisfy { $0.reading.parts[0].result == .failure(.checksum) })
         #expect(rig.states.map(\.1) == [.degraded])
-        #expect(rig.sent.count == 3 * rig.readings.count)
+        #expect((0...2).contains(rig.sent.count - 3 * rig.readings.count))
     }
 
     @Test func aLateReplyIsCountedAndNeverTakenForAnother() {

@@ -148,6 +148,19 @@ import Testing
         }
     }
 
+    @Test func writesToADeadUnitCannotStopTheLiving() {
+        var rig = rig((1...4).map { node($0) }) { unit, _, _ in unit == 4 ? .silent : .answer(.zero) }
+        rig.run(for: .seconds(10))
+        let before = rig.readings.count
+        for id in 0..<200 as Range<UInt64> {
+            rig.submit(order(id, 4, .registers([1])))
+            rig.run(for: .milliseconds(100))
+        }
+        #expect(rig.outcomes.count >= 199)
+        #expect(rig.outcomes.allSatisfy { [.failure(.read(.offline)), .failure(.read(.timeout))].contains($0.result) })
+        #expect(rig.readings.count - before >= 59)
+    }
+
     @Test func aLostLineAnswersEveryOrder() {
         var rig = rig([node(1)])
         rig.submit(order(1, 1, .registers([1])))
