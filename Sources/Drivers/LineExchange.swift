@@ -30,6 +30,7 @@ struct LineExchange: Sendable {
     private var sentUntil = Instant.zero
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
+    private var lastByte = Instant.zero
 
     /// No request may begin earlier.
     private(set) var quietUntil = Instant.zero
@@ -39,12 +40,12 @@ struct LineExchange: Sendable {
 
     /// The request that timed out last, for recognising its late reply.
     private var missed: ReplyDecoder?
-    private(set) var lateReplies = 0
-    private(set) var wrongUnit = 0
     private(set) var strayBytes = 0
     private(set) var busTime = Duration.zero
     /// The unit whose late reply came since this was last cleared.
     var lateUnit: UInt8?
+    /// The unit whose unexpected reply came since this was last cleared.
+    var strangerUnit: UInt8?
 
     init(_ timing: RTUTiming) { self.timing = timing }
 
@@ -68,6 +69,8 @@ struct LineExchange: Sendable {
         quietUntil = now + timing.silence
         babblesSince = nil
         missed = nil
+        lateUnit = nil
+        strangerUnit = nil
         needsDiscard = true
     }
 
@@ -84,6 +87,7 @@ struct LineExchange: Sendable {
     }
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
+        lastByte = now
         switch state {
         case .idle:
             stray(bytes, at: now)
@@ -99,13 +103,13 @@ struct LineExchange: Sendable {
             do {
                 guard let response = try decoder.receive(chunk) else { break }
                 let turnaround = max(.zero, firstByte - sentUntil)
-                finish(at: now, lastByte: now)
+                finish(at: now)
                 needsDiscard = decoder.pending > 0
                 strayBytes += decoder.pending
                 return .response(response, turnaround: turnaround)
             } catch {
                 guard error.isStranger else {
-                    finish(at: now, lastByte: now)
+                    finish(at: now)
                     needsDiscard = true
                     return .damage(error)
                 }
@@ -136,7 +140,7 @@ struct LineExchange: Sendable {
                 state = .awaiting
                 return now < replyDue ? nil : fallSilent(at: now)
             }
-            finish(at: now, lastByte: firstByte)
+            finish(at: now)
             needsDiscard = true
             return .damage(.incomplete(received: received, expected: decoder.expectedLength))
         }
@@ -144,12 +148,12 @@ struct LineExchange: Sendable {
 
     private mutating func fallSilent(at now: Instant) -> Verdict {
         missed = ReplyDecoder(unit: decoder.unit, request: decoder.request)
-        finish(at: now, lastByte: sentUntil)
+        finish(at: now)
         needsDiscard = true
         return .silence
     }
 
-    private mutating func finish(at now: Instant, lastByte: Instant) {
+    private mutating func finish(at now: Instant) {
         state = .idle
         busTime += now - sentAt
         quietUntil = max(lastByte, sentUntil) + timing.silence
@@ -169,21 +173,19 @@ struct LineExchange: Sendable {
             guard try missed?.receive(bytes) != nil, let unit = missed?.unit else { return }
             noteLate(unit)
         } catch {
-            if !error.isStranger { missed = nil }
+            if case .unit(let unit, _) = error { strangerUnit = unit } else { missed = nil }
         }
     }
 
     private mutating func countStranger(_ error: FrameError) {
-        guard case .unit(let unit, _) = error else {
-            // The unit that was asked, but another function, length or place: an older request.
-            noteLate(decoder.unit)
-            return
+        switch error {
+        case .unit(let unit, _) where unit != missed?.unit: strangerUnit = unit
+        // The unit that was asked, but another function, length or place: an older request.
+        default: noteLate(missed?.unit ?? decoder.unit)
         }
-        if missed?.unit == unit { noteLate(unit) } else { wrongUnit += 1 }
     }
 
     private mutating func noteLate(_ unit: UInt8) {
-        lateReplies += 1
         lateUnit = unit
         missed = nil
     }

@@ -37,6 +37,9 @@ struct LineUnit: Sendable {
         guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
     }
 
+    /// It may still answer a request that timed out.
+    func mayAnswerLate(at now: Instant) -> Bool { guards.contains { $0.until > now } }
+
     mutating func dropGuards() { guards.removeAll() }
 
     /// When a request of this shape may be sent.
@@ -70,6 +73,9 @@ struct LineUnit: Sendable {
 
 extension PlannedRead {
     var function: FunctionCode { FunctionCode.reading(table) ?? .readHoldingRegisters }
+
+    /// As `Request.replyLength`.
+    var replyLength: Int { 2 + (table.isBits ? (count + 7) / 8 : 2 * count) }
 
     var request: Request {
         .read(function, address: UInt16(address), count: UInt16(count))

@@ -23,11 +23,11 @@ extension ModbusDriver {
         if line != .open { return .read(.port) }
         if orders.count >= Self.orderLimit { return .busy }
         if order.expires <= now.instant { return .expired }
-        // A flood of writes to a dead unit must not stop the living ones.
-        if unit.health.isOffline, orders.contains(where: { $0.order.address == order.address }) {
-            return .read(.offline)
-        }
-        return nil
+        guard unit.health.isOffline else { return nil }
+        // Writes to dead units must not stop the living ones: one at a time, and within the budget.
+        let isAlone = !orders.contains { units[$0.unit].health.isOffline }
+        let price = unit.health.timeout(unit.responseTimeout)
+        return isAlone && budget.affordable(price, at: now.instant) <= now.instant ? nil : .read(.offline)
     }
 
     /// The first order that may go at `start`; those of one unit keep their order.

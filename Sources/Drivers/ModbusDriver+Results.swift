@@ -159,6 +159,7 @@ extension ModbusDriver {
     private mutating func comeBack(_ unit: Int, at now: Moment) {
         let state = units[unit].health.state
         guard state == nil || state == .offline else { return }
+        if state == .offline { say(.info, unit: unit, "answers again") }
         setState(unit, .online, at: now)
         // What was far away is due now; a cycle that probes has its next release within a period.
         for index in units[unit].cycles where cycles[index].nextRelease > now.instant + cycles[index].period {
@@ -177,6 +178,9 @@ extension ModbusDriver {
             run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
             emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
         }
+        if !units[unit].health.isOffline {
+            say(.warning, unit: unit, "does not answer: offline, asked again with growing pauses")
+        }
         setState(unit, .offline, at: now)
         guard let probe = units[unit].cycles.first(where: { !cycles[$0].plan.reads.isEmpty }) else { return }
         let pause = units[unit].health.pause(cycles[probe].plan.interval, &random)
@@ -184,9 +188,17 @@ extension ModbusDriver {
     }
 
     /// A late reply shows that its unit lives and needs longer than was thought.
-    mutating func noteLateReply() {
+    mutating func noteStrangers(at now: Instant) {
+        if let stranger = exchange.strangerUnit {
+            exchange.strangerUnit = nil
+            let isLate = units.contains {
+                $0.address.unit.value == stranger && $0.mayAnswerLate(at: now)
+            }
+            if isLate { exchange.lateUnit = stranger } else { counters.wrongUnit += 1 }
+        }
         guard let late = exchange.lateUnit else { return }
         exchange.lateUnit = nil
+        counters.lateReplies += 1
         guard let unit = units.firstIndex(where: { $0.address.unit.value == late }) else { return }
         units[unit].statistics.lateReplies += 1
         units[unit].health.late()

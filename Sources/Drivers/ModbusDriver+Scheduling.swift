@@ -31,7 +31,9 @@ extension ModbusDriver {
             say(.warning, "the plan needs \(percent) % of the line, more than maxLoad")
         }
         for (unit, span) in plan.unreadable {
-            say(.error, "unit \(unit): no request can read \(span.table.rawValue) \(span.address), \(span.count) items")
+            say(
+                .error,
+                "unit \(unit): no request can read \(span.table.rawValue) \(span.address), \(span.count) items")
         }
     }
 
@@ -56,7 +58,7 @@ extension ModbusDriver {
         let choice = choose(at: start)
         guard let work = choice.work else {
             var due = min(choice.earliest, nextRelease)
-            if plan.load > 1, let (index, at) = earlyCycle(), at < due {
+            if plan.load > 1, let (index, at) = earlyCycle(at: start), at < due {
                 guard at > start else {
                     beginEarly(index, at: now, start: start)
                     return
@@ -99,18 +101,16 @@ extension ModbusDriver {
 
     /// On a stretched schedule the line may turn out to be faster than planned: the cycle that is
     /// due next then goes early, but never sooner than its own interval.
-    private func earlyCycle() -> (index: Int, at: Instant)? {
-        var best: Int?
-        var at = Instant.distantFuture
+    private func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
+        var best: (index: Int, at: Instant, due: Instant)?
         for index in cycles.indices {
-            let cycle = cycles[index]
-            guard cycle.run == nil, !units[cycle.unit].health.isSuspect else { continue }
-            if cycle.earliest < at || cycle.earliest == at && cycle.nextRelease < cycles[best ?? index].nextRelease {
-                best = index
-                at = cycle.earliest
-            }
+            guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else { continue }
+            let at = max(cycles[index].earliest, start)
+            let due = cycles[index].nextRelease
+            if let known = best, (known.at, known.due) <= (at, due) { continue }
+            best = (index, at, due)
         }
-        return best.map { ($0, at) }
+        return best.map { ($0.index, $0.at) }
     }
 
     private mutating func beginEarly(_ index: Int, at now: Moment, start: Instant) {
@@ -169,57 +169,66 @@ extension ModbusDriver {
         choice.isOnBudget = units[orders[0].unit].health.isSuspect
     }
 
+    /// The due read with the earliest deadline. A unit under suspicion competes only if the unhealthy
+    /// budget can pay for its attempt; otherwise it gets time in which nobody else wants the line.
     private func chooseRead(at start: Instant, _ choice: inout Choice) {
-        var healthy: (index: Int, isRetry: Bool, deadline: Instant)?
-        var funded: (index: Int, isRetry: Bool, deadline: Instant)?
-        var waiting: (index: Int, timeouts: Int, deadline: Instant, cost: Duration)?
+        var healthy: Candidate?
+        var funded: (candidate: Candidate, timeouts: Int)?
+        var unfunded: (candidate: Candidate, timeouts: Int, cost: Duration)?
         var nextHealthy = Instant.distantFuture
         for index in cycles.indices {
             let unit = cycles[index].unit
             let isSuspect = units[unit].health.isSuspect
-            guard let run = cycles[index].run, let job = run.job else {
+            guard cycles[index].run != nil, let job = cycles[index].run?.job else {
                 if !isSuspect { nextHealthy = min(nextHealthy, cycles[index].nextRelease) }
                 continue
             }
-            let request = job.read.request
-            let free = max(job.notBefore, units[unit].free(request.function, replyLength: request.replyLength))
+            let free = max(job.notBefore, units[unit].free(job.read.function, replyLength: job.read.replyLength))
             guard free <= start else {
                 choice.earliest = min(choice.earliest, free)
                 if !isSuspect { nextHealthy = min(nextHealthy, free) }
                 continue
             }
-            let isRetry = job.failures > 0 && unit == failedUnit
-            if !isSuspect {
+            let candidate = Candidate(
+                cycle: index, rank: job.failures > 0 && unit == failedUnit ? 1 : 0,
+                deadline: cycles[index].run?.deadline ?? start)
+            guard isSuspect else {
                 nextHealthy = start
-                if healthy.map({ (isRetry ? 1 : 0, run.deadline) < ($0.isRetry ? 1 : 0, $0.deadline) }) ?? true {
-                    healthy = (index, isRetry, run.deadline)
-                }
+                healthy = min(candidate, healthy ?? candidate)
                 continue
             }
+            // Among suspects first everybody once, so that one who lives is found soon.
+            let timeouts = units[unit].health.timeouts
             let cost = units[unit].health.timeout(units[unit].responseTimeout) + job.read.wireTime
             let payable = budget.affordable(cost, at: start)
             if payable <= start {
-                if funded.map({ (isRetry ? 1 : 0, run.deadline) < ($0.isRetry ? 1 : 0, $0.deadline) }) ?? true {
-                    funded = (index, isRetry, run.deadline)
-                }
+                if let known = funded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
+                funded = (candidate, timeouts)
             } else {
                 choice.earliest = min(choice.earliest, payable)
-                let timeouts = units[unit].health.timeouts
-                if waiting.map({ (timeouts, run.deadline) < ($0.timeouts, $0.deadline) }) ?? true {
-                    waiting = (index, timeouts, run.deadline, cost)
-                }
+                if let known = unfunded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
+                unfunded = (candidate, timeouts, cost)
             }
         }
-        if let one = funded,
-            healthy.map({ (one.isRetry ? 1 : 0, one.deadline) < ($0.isRetry ? 1 : 0, $0.deadline) }) ?? true {
-            choice.work = .read(cycle: one.index)
-            // Time that nobody wants is not charged.
-            let slack = nextHealthy - start
-            choice.isOnBudget = slack < units[cycles[one.index].unit].responseTimeout
+        if let suspect = funded?.candidate, suspect <= healthy ?? suspect {
+            choice.work = .read(cycle: suspect.cycle)
+            // Time that nobody else wants is free.
+            choice.isOnBudget = nextHealthy - start < units[cycles[suspect.cycle].unit].responseTimeout
         } else if let healthy {
-            choice.work = .read(cycle: healthy.index)
-        } else if let waiting, nextHealthy - start >= waiting.cost {
-            choice.work = .read(cycle: waiting.index)
+            choice.work = .read(cycle: healthy.cycle)
+        } else if let unfunded, nextHealthy - start >= unfunded.cost {
+            choice.work = .read(cycle: unfunded.candidate.cycle)
+        }
+    }
+
+    private struct Candidate: Comparable {
+        var cycle: Int
+        /// 1 for a retry that must let other units go first.
+        var rank: Int
+        var deadline: Instant
+
+        static func < (left: Candidate, right: Candidate) -> Bool {
+            (left.rank, left.deadline) < (right.rank, right.deadline)
         }
     }
 }

@@ -134,7 +134,7 @@ package struct ModbusDriver: Sendable {
         guard line == .open, !bytes.isEmpty else { return }
         counters.bytesReceived += bytes.count
         let verdict = exchange.receive(bytes, at: now.instant)
-        noteLateReply()
+        noteStrangers(at: now.instant)
         if let verdict { finish(verdict, at: now) }
         settle(at: now)
     }
@@ -165,8 +165,6 @@ package struct ModbusDriver: Sendable {
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {
         var all = counters
-        all.lateReplies = exchange.lateReplies
-        all.wrongUnit = exchange.wrongUnit
         all.strayBytes = exchange.strayBytes
         all.busTime = exchange.busTime
         all.units = units.map { unit in

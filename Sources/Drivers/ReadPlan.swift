@@ -24,25 +24,35 @@ package struct ReadPlan: Sendable {
         var cycles: [CyclePlan]
     }
 
+    /// One exchange takes no more than half the shortest interval of the port, so that it does not
+    /// block others for long.
     package static func make(
         line: LineSettings, turnaround: Duration, responseTimeout: Duration = .milliseconds(1000),
         nodes: [NodePlan]
     ) -> ReadPlan {
-        let timing = RTUTiming(line)
         let shortest = nodes.lazy.flatMap(\.spans).map(\.interval).min() ?? .seconds(10)
         let limit = max(shortest, NodePlan.shortestInterval) / 2
-        var plan = ReadPlan()
+        let plan = ReadPlan(line, turnaround, responseTimeout, nodes, exchangeLimit: limit)
+        // On an overloaded line short exchanges protect nobody; they only cost more.
+        if plan.load <= 1 { return plan }
+        return ReadPlan(line, turnaround, responseTimeout, nodes, exchangeLimit: .seconds(3600))
+    }
+
+    private init(
+        _ line: LineSettings, _ turnaround: Duration, _ responseTimeout: Duration, _ nodes: [NodePlan],
+        exchangeLimit: Duration
+    ) {
+        let timing = RTUTiming(line)
         for node in nodes {
             let cost = WireCost(timing, turnaround: node.turnaround ?? turnaround)
-            let planner = ReadPlanner(cost: cost, node: node, exchangeLimit: limit)
+            let planner = ReadPlanner(cost: cost, node: node, exchangeLimit: exchangeLimit)
             let cycles = planner.cycles()
-            plan.units.append(Unit(planner: planner, cycles: cycles))
+            units.append(Unit(planner: planner, cycles: cycles))
             for cycle in cycles {
-                plan.unreadable += cycle.unreadable.map { (node.unit, $0) }
-                for read in cycle.reads { plan.add(read, node.responseTimeout ?? responseTimeout) }
+                unreadable += cycle.unreadable.map { (node.unit, $0) }
+                for read in cycle.reads { add(read, node.responseTimeout ?? responseTimeout) }
             }
         }
-        return plan
     }
 
     private mutating func add(_ read: PlannedRead, _ timeout: Duration) {

@@ -30,8 +30,8 @@ package struct RequestDecoder: Sendable {
         buffer += chunk.prefix(2 * Limits.adu - buffer.count)
         guard buffer.count >= 2 else { return nil }
         guard case .bytes(let body) = PDULength.ofRequest(buffer[1...]) else {
-            guard buffer.count <= Limits.adu else { throw lose(.tooLong(received: buffer.count, limit: Limits.adu)) }
-            return nil
+            if buffer.count <= Limits.adu { return nil }
+            throw lose(.tooLong(received: buffer.count, limit: Limits.adu))
         }
         let length = body + RTUFrame.overhead
         guard length <= Limits.adu else { throw lose(.tooLong(received: length, limit: Limits.adu)) }

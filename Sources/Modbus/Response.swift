@@ -19,7 +19,8 @@ package enum Response: Hashable, Sendable {
         switch self {
         case .read(let function, let data):
             out = [function.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
-        case .wroteSingle(let function, let address, let second), .wroteMany(let function, let address, let second):
+        case .wroteSingle(let function, let address, let second),
+            .wroteMany(let function, let address, let second):
             out.append(function.rawValue)
             out.appendBig(address)
             out.appendBig(second)
@@ -61,11 +62,13 @@ package enum Response: Hashable, Sendable {
             try Self.check(data, against: [address, value])
             self = .wroteSingle(.writeSingleRegister, address: address, value: value)
         case .writeCoils(let address, let values):
-            try Self.check(data, against: [address, UInt16(truncatingIfNeeded: values.count)])
-            self = .wroteMany(request.function, address: address, count: UInt16(truncatingIfNeeded: values.count))
+            let count = UInt16(truncatingIfNeeded: values.count)
+            try Self.check(data, against: [address, count])
+            self = .wroteMany(.writeMultipleCoils, address: address, count: count)
         case .writeRegisters(let address, let values):
-            try Self.check(data, against: [address, UInt16(truncatingIfNeeded: values.count)])
-            self = .wroteMany(request.function, address: address, count: UInt16(truncatingIfNeeded: values.count))
+            let count = UInt16(truncatingIfNeeded: values.count)
+            try Self.check(data, against: [address, count])
+            self = .wroteMany(.writeMultipleRegisters, address: address, count: count)
         case .maskWrite(let address, let and, let or):
             try Self.check(data, against: [address, and, or])
             self = .maskWrote(address: address, and: and, or: or)

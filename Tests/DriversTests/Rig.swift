@@ -1,0 +1,203 @@
+import Base
+import Drivers
+import Modbus
+import Testing
+
+/// What a scripted slave does with one request.
+enum Behaviour {
+    /// Answers properly after this turnaround.
+    case answer(Duration)
+    case refuse(ExceptionCode, Duration)
+    case silent
+    /// These bytes instead of the answer.
+    case say([UInt8], Duration)
+    /// The answer with one bit flipped.
+    case flip(Int, Duration)
+}
+
+/// A driver, a line with its byte times, and slaves that follow a script; time is virtual.
+struct Rig {
+    struct Sent: Hashable {
+        var at: Instant
+        var unit: UInt8
+        var pdu: [UInt8]
+    }
+
+    var driver: ModbusDriver
+    let timing: RTUTiming
+    var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+    /// By unit, request and how often this unit has been asked.
+    var script: (UInt8, Request, Int) -> Behaviour
+    var holding: [UInt8: [Int: UInt16]] = [:]
+
+    private(set) var outputs: [ModbusDriver.Output] = []
+    private(set) var readings: [(at: Instant, reading: Reading)] = []
+    private(set) var outcomes: [Outcome] = []
+    private(set) var states: [(Address, UnitState)] = []
+    private(set) var sent: [Sent] = []
+    private(set) var notices: [Notice] = []
+    /// Requests that began before t3.5 of silence.
+    private(set) var early = 0
+    private(set) var wireTime = Duration.zero
+    private var asked: [UInt8: Int] = [:]
+    private var arrivals: [(at: Instant, bytes: [UInt8])] = []
+    private var quietSince = Instant.zero
+
+    init(_ settings: ModbusDriver.Settings, seed: UInt64 = 1, script: @escaping (UInt8, Request, Int) -> Behaviour) {
+        driver = ModbusDriver(settings, seed: seed)
+        timing = RTUTiming(settings.line)
+        self.script = script
+    }
+
+    mutating func open() {
+        driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
+        drain()
+    }
+
+    mutating func close() {
+        arrivals.removeAll()
+        driver.closed(at: now)
+        drain()
+    }
+
+    mutating func submit(_ order: Order) {
+        driver.submit(order, at: now)
+        drain()
+    }
+
+    /// Bytes that arrive by themselves.
+    mutating func inject(_ bytes: [UInt8], after delay: Duration) {
+        deliver(bytes, from: now.instant + delay)
+    }
+
+    /// One event. False when nothing will ever happen again, or not before `end`.
+    mutating func step(until end: Instant) -> Bool {
+        let arrival = arrivals.first?.at ?? .distantFuture
+        let due = driver.deadline?.due ?? .distantFuture
+        let next = min(arrival, due)
+        guard next <= end else {
+            now = now + (end - now.instant)
+            return false
+        }
+        if next > now.instant { now = now + (next - now.instant) }
+        if arrival <= due {
+            let bytes = arrivals.removeFirst().bytes
+            quietSince = now.instant
+            driver.receive(bytes[...], at: now)
+        } else {
+            driver.timeout(at: now)
+        }
+        drain()
+        return true
+    }
+
+    /// Returns the number of events, which is bounded: a driver that spins fails here.
+    @discardableResult
+    mutating func run(for time: Duration, events limit: Int = 200_000) -> Int {
+        let end = now.instant + time
+        for count in 0..<limit {
+            if !step(until: end) { return count }
+        }
+        return limit
+    }
+
+    /// Until the driver waits for this; a failure if it never does.
+    mutating func run(untilWaitingFor reason: ModbusDriver.Timer, events limit: Int = 1000) {
+        for _ in 0..<limit {
+            if driver.deadline?.reason == reason { return }
+            if !step(until: .distantFuture - .seconds(1)) { break }
+        }
+        Issue.record("never waited for \(reason)")
+    }
+
+    func readings(of unit: Int) -> [Reading] {
+        readings.map(\.reading).filter { Int($0.address.unit.value) == unit }
+    }
+
+    private mutating func drain() {
+        while let output = driver.next() {
+            outputs.append(output)
+            switch output {
+            case .transmit(let frame): answer(frame)
+            case .reading(let reading): readings.append((now.instant, reading))
+            case .outcome(let outcome): outcomes.append(outcome)
+            case .unit(let address, let state, _): states.append((address, state))
+            case .notice(let notice): notices.append(notice)
+            case .discardInput: break
+            }
+        }
+    }
+
+    private mutating func answer(_ frame: [UInt8]) {
+        if now.instant < quietSince + timing.silence { early += 1 }
+        let end = now.instant + timing.time(of: frame.count)
+        quietSince = end
+        wireTime += timing.time(of: frame.count) + timing.silence
+        let unit = frame[0]
+        let pdu = Array(frame[1..<(frame.count - 2)])
+        sent.append(Sent(at: now.instant, unit: unit, pdu: pdu))
+        guard let request = try? Request(pdu: pdu[...]) else { return }
+        let count = asked[unit, default: 0]
+        asked[unit] = count + 1
+        switch script(unit, request, count) {
+        case .silent: break
+        case .answer(let wait):
+            deliver(RTUFrame.encode(unit: unit, serve(unit, request).pdu), from: end + wait)
+            wireTime += wait
+        case .refuse(let code, let wait):
+            deliver(RTUFrame.encode(unit: unit, Response.exception(request.function, code).pdu), from: end + wait)
+        case .say(let bytes, let wait): deliver(bytes, from: end + wait)
+        case .flip(let bit, let wait):
+            var bytes = RTUFrame.encode(unit: unit, serve(unit, request).pdu)
+            bytes[bit / 8 % bytes.count] ^= 1 << (bit % 8)
+            deliver(bytes, from: end + wait)
+        }
+    }
+
+    /// The first byte arrives when it is complete, the rest together.
+    private mutating func deliver(_ bytes: [UInt8], from start: Instant) {
+        arrivals.append((start + timing.character, Array(bytes.prefix(1))))
+        if bytes.count > 1 { arrivals.append((start + timing.time(of: bytes.count), Array(bytes.dropFirst()))) }
+        arrivals.sort { $0.at < $1.at }
+        wireTime += timing.time(of: bytes.count)
+    }
+
+    private mutating func serve(_ unit: UInt8, _ request: Request) -> Response {
+        switch request {
+        case .read(let function, let address, let count):
+            if function.readsBits {
+                let bits = (0..<Int(count)).map { (Int(address) + $0) % 3 == 0 }
+                return .read(function, Bits.pack(bits))
+            }
+            var data: [UInt8] = []
+            for index in 0..<Int(count) { data.appendBig(value(unit, Int(address) + index)) }
+            return .read(function, data)
+        case .writeRegister(let address, let value):
+            holding[unit, default: [:]][Int(address)] = value
+            return .wroteSingle(.writeSingleRegister, address: address, value: value)
+        case .writeRegisters(let address, let values):
+            for (index, value) in values.enumerated() { holding[unit, default: [:]][Int(address) + index] = value }
+            return .wroteMany(request.function, address: address, count: UInt16(values.count))
+        case .writeCoil(let address, let on):
+            return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
+        case .writeCoils(let address, let values):
+            return .wroteMany(request.function, address: address, count: UInt16(values.count))
+        default: return .exception(request.function, .illegalFunction)
+        }
+    }
+
+    func value(_ unit: UInt8, _ address: Int) -> UInt16 {
+        holding[unit]?[address] ?? UInt16(truncatingIfNeeded: address &* 7 &+ Int(unit))
+    }
+}
+
+func unit(_ number: Int) -> UnitID { UnitID(number)! }
+
+func line(_ baud: Int, _ parity: LineSettings.Parity = .even) -> LineSettings {
+    LineSettings(device: .path("/dev/test"), baud: baud, parity: parity)
+}
+
+/// One node with ten holding registers.
+func node(_ number: Int, every interval: Duration = .seconds(1), count: Int = 10) -> NodePlan {
+    NodePlan(unit: unit(number), spans: (0..<count).map { Span(.holding, $0, 1, every: interval) })
+}
