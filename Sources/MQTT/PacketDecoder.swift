@@ -71,6 +71,10 @@ package struct PacketDecoder: Sendable {
 
     private mutating func reset() {
         start = 0
-        if buffer.capacity > Self.keptCapacityMax { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
+        if buffer.capacity > Self.keptCapacityMax {
+            buffer = []
+        } else {
+            buffer.removeAll(keepingCapacity: true)
+        }
     }
 }

@@ -6,7 +6,8 @@ import Testing
 @Suite struct BridgeAttachTests {
     let gateway = BridgeBench.gateway
 
-    @Test(arguments: ["", "{}", "{\"authorization\":\"\"}"]) func aBoundDeviceIsAttached(_ payload: String) {   // E18, E19
+    @Test(arguments: ["", "{}", "{\"authorization\":\"\"}"]) func aBoundDeviceIsAttached(_ payload: String)
+    {   // E18, E19
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/meter-1/attach", payload) == puback)
         #expect(bench.publish(gateway, "/devices/meter-1/attach", payload) == puback)
@@ -26,7 +27,8 @@ import Testing
         let error = try #require(errors(answers).first)
         #expect(error["error_type"]?.string == "GATEWAY_ATTACHMENT_ERROR")
         #expect(error["device_id"]?.string == "loner")
-        #expect(error["description"]?.string?.contains("DeviceId loner is not associated with Gateway") == true)
+        #expect(
+            error["description"]?.string?.contains("DeviceId loner is not associated with Gateway") == true)
         #expect(error["mqtt_message_info"]?["message_type"]?.string == "PUBLISH")
         #expect(error["mqtt_message_info"]?["topic"]?.string == "/devices/loner/attach")
         #expect(error["mqtt_message_info"]?["packet_id"]?.integer == 77)
@@ -96,7 +98,9 @@ import Testing
         let error = try #require(errors(answers).first)
         #expect(answers.count == 1)
         #expect(error["error_type"]?.string == "GATEWAY_DEVICE_NOT_FOUND")
-        #expect(error["description"]?.string == "The specified device with ID 'meter-1' is not attached to the gateway.")
+        #expect(
+            error["description"]?.string
+                == "The specified device with ID 'meter-1' is not attached to the gateway.")
         let subscribed = bench.subscribing(gateway, "/devices/meter-1/config")
         #expect(subscribed.first == .suback(Suback(PacketID(99)!, [0x80])))
         #expect(errors(subscribed).first?["mqtt_message_info"]?["message_type"]?.string == "SUBSCRIBE")

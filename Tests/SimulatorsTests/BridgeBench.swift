@@ -17,7 +17,9 @@ struct BridgeBench {
 
     static let gateway = ConnectionID(1)
 
-    static func key(_ number: UInt8) -> BridgeRegistry.Key { BridgeRegistry.Key("-----BEGIN TEST KEY \(number)") }
+    static func key(_ number: UInt8) -> BridgeRegistry.Key {
+        BridgeRegistry.Key("-----BEGIN TEST KEY \(number)")
+    }
 
     static func registry(_ method: BridgeRegistry.AuthMethod = .associationOnly) -> BridgeRegistry {
         let role = BridgeRegistry.GatewayRole(authMethod: method, bound: ["meter-1", "meter-2", "meter-3"])
@@ -62,13 +64,15 @@ struct BridgeBench {
     }
 
     func token(
-        key: UInt8 = 1, audience: String = "acme", issued: Int64 = -5, lifetime: Int64 = 3600, header: String? = nil
+        key: UInt8 = 1, audience: String = "acme", issued: Int64 = -5, lifetime: Int64 = 3600,
+        header: String? = nil
     ) -> String {
         let iat = now.wall.seconds + issued
         let claims = "{\"iat\":\(iat),\"exp\":\(iat + lifetime),\"aud\":\"\(audience)\"}"
         let head = header ?? "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
         let signature = [UInt8](repeating: key, count: 64)
-        return [Array(head.utf8), Array(claims.utf8), signature].map { Base64.encodeURL($0) }.joined(separator: ".")
+        return [Array(head.utf8), Array(claims.utf8), signature].map { Base64.encodeURL($0) }.joined(
+            separator: ".")
     }
 
     /// The code of CONNACK; nil if none came.

@@ -22,7 +22,9 @@ import Testing
         #expect(bench.closed[id]?.contains(reason) == true)
     }
 
-    @Test(arguments: ["", "gw", "goog-x", "gw 7", "7gw", "gw/7"]) func malformedClientIDsAreRefused(_ device: String) {
+    @Test(arguments: ["", "gw", "goog-x", "gw 7", "7gw", "gw/7"]) func malformedClientIDsAreRefused(
+        _ device: String
+    ) {
         var bench = BridgeBench()
         let id = bench.open()
         #expect(bench.connect(id, device) == 2)
@@ -33,7 +35,8 @@ import Testing
         let fine = BridgeBench().token()
         let parts = fine.split(separator: ".").map(String.init)
         let tokens = [
-            "", "x", "a.b", fine + ".x", fine + "=", parts[0] + "." + parts[1] + ".", parts[0] + "=." + parts[1] + "." + parts[2],
+            "", "x", "a.b", fine + ".x", fine + "=", parts[0] + "." + parts[1] + ".",
+            parts[0] + "=." + parts[1] + "." + parts[2],
             BridgeBench().token(header: "{\"alg\":\"none\"}"), BridgeBench().token(header: "{}"),
             BridgeBench().token(header: "[]"), BridgeBench().token(header: "{\"alg\":\"HS256\"}"),
             fine.replacing("-", with: "+").replacing("_", with: "/") + "+/",
@@ -45,21 +48,27 @@ import Testing
     }
 
     /// E4: issued, lifetime in seconds relative to now; the code of CONNACK.
-    @Test(arguments: [
-        (0, 3600, 0), (599, 3600, 0), (601, 3600, 5), (-86_400, 86_400, 0), (0, 86_401, 5), (-3600, 3001, 0),
-        (-4200, 3600, 5), (-4199, 3600, 0), (0, 0, 5), (0, -5, 5),
-    ] as [(Int64, Int64, UInt8)]) func claimsAreChecked(_ issued: Int64, _ lifetime: Int64, _ code: UInt8) {
+    @Test(
+        arguments: [
+            (0, 3600, 0), (599, 3600, 0), (601, 3600, 5), (-86_400, 86_400, 0), (0, 86_401, 5),
+            (-3600, 3001, 0),
+            (-4200, 3600, 5), (-4199, 3600, 0), (0, 0, 5), (0, -5, 5),
+        ] as [(Int64, Int64, UInt8)]) func claimsAreChecked(_ issued: Int64, _ lifetime: Int64, _ code: UInt8)
+    {
         var bench = BridgeBench()
         let token = bench.token(issued: issued, lifetime: lifetime)
         #expect(bench.connect(bench.open(), "gw-7", token: token) == code)
     }
 
     @Test func claimsAtTheEndsOfTheNumbersDoNotCrash() {
-        for (iat, exp) in [(Int64.min, Int64.min + 1), (Int64.max - 1, Int64.max), (Int64.min, Int64.max), (0, Int64.min)] {
+        for (iat, exp) in [
+            (Int64.min, Int64.min + 1), (Int64.max - 1, Int64.max), (Int64.min, Int64.max), (0, Int64.min),
+        ] {
             var bench = BridgeBench()
             let claims = "{\"iat\":\(iat),\"exp\":\(exp),\"aud\":\"acme\"}"
             let parts = ["{\"alg\":\"ES256\"}", claims].map { Base64.encodeURL(Array($0.utf8)) }
-            let token = parts.joined(separator: ".") + "." + Base64.encodeURL([UInt8](repeating: 1, count: 64))
+            let token =
+                parts.joined(separator: ".") + "." + Base64.encodeURL([UInt8](repeating: 1, count: 64))
             #expect(bench.connect(bench.open(), "gw-7", token: token) == 5)
         }
     }
@@ -142,7 +151,9 @@ import Testing
     }
 
     @Test func whateverIsNotMQTT311ClosesAtOnce() {   // E1
-        for bytes in [[0x10, 12, 0, 4, 0x4D, 0x51, 0x54, 0x54, 5, 2, 0, 0, 0, 0], [0xC0, 0], [0x16, 3, 1]] as [[UInt8]] {
+        for bytes in [[0x10, 12, 0, 4, 0x4D, 0x51, 0x54, 0x54, 5, 2, 0, 0, 0, 0], [0xC0, 0], [0x16, 3, 1]]
+            as [[UInt8]]
+        {
             var bench = BridgeBench()
             let id = bench.open()
             bench.emulator.received(id, bytes[...], at: bench.now)

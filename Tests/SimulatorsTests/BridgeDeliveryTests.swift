@@ -38,7 +38,8 @@ import Testing
     @Test func aNewDeviceHasAnEmptyConfiguration() throws {   // E16
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/meter-2/attach") == puback)
-        let message = try #require(messages(bench.subscribing(gateway, "/devices/meter-2/config", .atMostOnce)).first)
+        let message = try #require(
+            messages(bench.subscribing(gateway, "/devices/meter-2/config", .atMostOnce)).first)
         #expect(message.payload.isEmpty)
         #expect(message.qos == .atMostOnce)
         bench.wait(.seconds(60))
@@ -72,7 +73,8 @@ import Testing
         #expect(messages(bench.packets(for: gateway)).map(\.payload) == [Array("new".utf8)])
         #expect(bench.exchange(gateway, .puback(Puback(new.packetID!))).isEmpty)
         #expect(bench.emulator.registry.devices["gw-7"]?.acknowledgedVersion == 2)
-        #expect(bench.emulator.setConfig("gw-7", [UInt8](repeating: 0, count: 65_537), at: bench.now) == false)
+        #expect(
+            bench.emulator.setConfig("gw-7", [UInt8](repeating: 0, count: 65_537), at: bench.now) == false)
         #expect(bench.emulator.setConfig("ghost", [], at: bench.now) == false)
     }
 
@@ -149,10 +151,12 @@ import Testing
         }
         client.connect(at: bench.now.instant)
         run()
-        let asked = client.subscribe([(try TopicFilter("/devices/gw-7/config"), .atLeastOnce)], at: bench.now.instant)
+        let asked = client.subscribe(
+            [(try TopicFilter("/devices/gw-7/config"), .atLeastOnce)], at: bench.now.instant)
         run()
         let sent = client.publish(
-            topic: try TopicName("/devices/gw-7/events"), payload: [1], qos: .atLeastOnce, at: bench.now.instant)
+            topic: try TopicName("/devices/gw-7/events"), payload: [1], qos: .atLeastOnce,
+            at: bench.now.instant)
         run()
         #expect(seen.first == .connected(sessionPresent: false))
         #expect(seen.contains(.subscribed(asked, [1])))

@@ -7,8 +7,10 @@ import Testing
     let gateway = BridgeBench.gateway
 
     @Test(arguments: [
-        "devices/gw-7/events", "/devices/gw-7", "/devices/gw-7/event", "/devices/gw-7/events/", "/devices/gw-7/state/x",
-        "/devices//events", "/gw-7/events", "/devices/gw-7/config", "/devices/gw-7/attach/x", "/", "telemetry",
+        "devices/gw-7/events", "/devices/gw-7", "/devices/gw-7/event", "/devices/gw-7/events/",
+        "/devices/gw-7/state/x",
+        "/devices//events", "/gw-7/events", "/devices/gw-7/config", "/devices/gw-7/attach/x", "/",
+        "telemetry",
     ]) func anyOtherTopicClosesTheConnection(_ topic: String) {   // E11
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, topic).isEmpty)
@@ -101,7 +103,9 @@ import Testing
 
     @Test func moreThanHalfAMegabyteASecondCloses() {   // E14
         var bench = BridgeBench.connected()
-        for _ in 0..<3 { _ = bench.publish(gateway, "/devices/gw-7/events", String(repeating: "x", count: 250_000)) }
+        for _ in 0..<3 {
+            _ = bench.publish(gateway, "/devices/gw-7/events", String(repeating: "x", count: 250_000))
+        }
         #expect(bench.closed[gateway]?.contains("bytes a second") == true)
     }
 

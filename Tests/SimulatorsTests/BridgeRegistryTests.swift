@@ -9,7 +9,8 @@ import Testing
                 """
                 { project: "acme", region: "us-central1", registry: "plant",   // a comment
                   gateways: {
-                    "gw-7": { keys: ["gw-7.pub.pem", { key: "-----BEGIN PUBLIC KEY-----x", expires: 1900000000 }],
+                    "gw-7": { keys: ["gw-7.pub.pem",
+                                     { key: "-----BEGIN PUBLIC KEY-----x", expires: 1900000000 }],
                               authMethod: "DEVICE_AUTH_TOKEN_ONLY", bound: ["meter-1"], blocked: false },
                   },
                   devices: { "meter-1": { config: '{"every":"5s"}', blocked: true }, "meter-2": {} } }
@@ -30,7 +31,7 @@ import Testing
         let text = """
             { project: "acme", region: 7, regstry: "plant",
               gateways: { "gw-7": { bound: ["ghost"], authMethod: "NONE", keys: "x" } },
-              devices: { "x": {}, "meter-1": { keys: [1], bound: [] }, "meter-1": {}, "gw-7": { blocked: 1 } } }
+              devices: { x: {}, "meter-1": { keys: [1], bound: [] }, "meter-1": {}, "gw-7": { blocked: 1 } } }
             """
         do {
             _ = try BridgeRegistry(json5: Array(text.utf8))
@@ -39,7 +40,8 @@ import Testing
             let found = error.problems.map { "\($0.position.line): \($0.message)" }
             for expected in [
                 "1: region must be a string, not a number", "1: registry is missing",
-                "2: \"ghost\" is bound here but is not among the devices", "2: keys must be an array, not a string",
+                "2: \"ghost\" is bound here but is not among the devices",
+                "2: keys must be an array, not a string",
                 "3: \"x\" is not a device ID", "3: the device \"meter-1\" is given twice",
                 "3: the device \"gw-7\" is given twice", "3: blocked must be true or false, not a number",
             ] { #expect(found.contains(expected), "\(expected)") }
@@ -50,7 +52,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "[]", "{", "null", "{project: 1, project: 2}"]) func nonsenseIsAnErrorNotACrash(_ text: String) {
+    @Test(arguments: ["", "[]", "{", "null", "{project: 1, project: 2}"]) func nonsenseIsAnErrorNotACrash(
+        _ text: String
+    ) {
         do {
             _ = try BridgeRegistry(json5: Array(text.utf8))
             Issue.record("accepted")

@@ -28,10 +28,13 @@ extension BridgeEmulator {
         }
         let device = String(name)
         connections[id]?.device = device
-        guard let entry = registry.devices[device] else { return refuse(id, switches.refusedCode, "unknown device") }
+        guard let entry = registry.devices[device] else {
+            return refuse(id, switches.refusedCode, "unknown device")
+        }
         guard !entry.blocked else { return refuse(id, switches.refusedCode, "the device is blocked") }
         if switches.unsupported == .close, connect.will != nil || !connect.cleanSession {
-            return close(id, connect.will != nil ? "a will is not supported" : "only clean sessions are supported")
+            return close(
+                id, connect.will != nil ? "a will is not supported" : "only clean sessions are supported")
         }
         do {
             let token = try DeviceToken(connect.password ?? [])
@@ -51,11 +54,13 @@ extension BridgeEmulator {
 
     /// E4: any of the device's unexpired keys may verify; those of the wrong kind are not tried.
     mutating func verify(
-        _ token: DeviceToken, of device: String, for purpose: Verification.Purpose, on id: ConnectionID, at now: Moment
+        _ token: DeviceToken, of device: String, for purpose: Verification.Purpose, on id: ConnectionID,
+        at now: Moment
     ) {
         let keys = registry.devices[device]?.keys ?? []
         let usable = keys.prefix(BridgeRegistry.keysMax).filter { key in
-            key.isPEM && key.expires ?? .max > now.wall.seconds && key.algorithm ?? token.algorithm == token.algorithm
+            key.isPEM && key.expires ?? .max > now.wall.seconds
+                && key.algorithm ?? token.algorithm == token.algorithm
         }
         if case .connect = purpose { connections[id]?.phase = .verifying }
         connections[id]?.isWaiting = true
@@ -85,22 +90,32 @@ extension BridgeEmulator {
         connections[id]?.isWaiting = false
         switch verification.purpose {
         case .connect(let connect):
-            if isGenuine { accept(connect, verification.token, on: id, at: now) } else {
-                refuse(id, switches.refusedCode, "no \(verification.token.algorithm.rawValue) key verifies the token")
+            if isGenuine {
+                accept(connect, verification.token, on: id, at: now)
+            } else {
+                refuse(
+                    id, switches.refusedCode,
+                    "no \(verification.token.algorithm.rawValue) key verifies the token")
             }
         case .attach(let device, let message):
-            if isGenuine { attach(device, by: message, on: id, at: now) } else {
+            if isGenuine {
+                attach(device, by: message, on: id, at: now)
+            } else {
                 attachFailed(device, message, "the device's token is not signed by one of its keys", on: id)
             }
         }
         drain(id, at: now)
     }
 
-    private mutating func accept(_ connect: Connect, _ token: DeviceToken, on id: ConnectionID, at now: Moment) {
+    private mutating func accept(
+        _ connect: Connect, _ token: DeviceToken, on id: ConnectionID, at now: Moment
+    ) {
         guard var connection = connections[id] else { return }
         let device = connection.device
         if let old = online[device], old != id {
-            close(old, "The connection was closed because there is another active connection with the same device ID.")
+            close(
+                old, "The connection was closed because there is another active connection with the same "
+                    + "device ID.")
         }
         takeOver(device, from: "it has connected itself")
         connection.phase = .open

@@ -54,7 +54,10 @@ struct BridgeConnection: Sendable {
 
     /// A message to the client that is not over: waiting for its moment, or for its PUBACK.
     struct Delivery: Sendable {
-        enum Kind: Hashable { case config(version: Int), command }
+        enum Kind: Hashable {
+            case config(version: Int)
+            case command
+        }
 
         var device: String
         var kind: Kind

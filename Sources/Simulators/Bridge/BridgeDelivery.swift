@@ -13,7 +13,8 @@ extension BridgeEmulator {
         /// The device of an allowed filter and whether it asks for configurations; nil for any other.
         static func parse(_ filter: TopicFilter) -> (device: String, isConfig: Bool)? {
             let levels = filter.text.split(separator: "/", maxSplits: 4, omittingEmptySubsequences: false)
-            guard levels.count >= 4, levels[0].isEmpty, levels[1] == "devices", BridgeRegistry.isValidID(levels[2])
+            guard levels.count >= 4, levels[0].isEmpty, levels[1] == "devices",
+                BridgeRegistry.isValidID(levels[2])
             else { return nil }
             let device = String(levels[2])
             guard all(of: device).contains(filter.text) else { return nil }
@@ -46,7 +47,9 @@ extension BridgeEmulator {
             if isConfig { configs.append(device) }
         }
         send(.suback(Suback(packet.packetID, codes)), to: id)
-        for (device, filter) in missing { reportNotFound(device, packet.packetID, .subscribe, filter, on: id) }
+        for (device, filter) in missing {
+            reportNotFound(device, packet.packetID, .subscribe, filter, on: id)
+        }
         for device in configs { pushConfig(device, on: id, after: switches.configDelay, at: now) }
     }
 
@@ -74,7 +77,8 @@ extension BridgeEmulator {
     package mutating func sendCommand(
         _ device: String, subfolder: String = "", _ bytes: [UInt8], at now: Moment
     ) -> Bool {
-        guard bytes.count <= switches.commandMax, subfolder.utf8.count <= 256, let id = connection(of: device),
+        guard bytes.count <= switches.commandMax, subfolder.utf8.count <= 256,
+            let id = connection(of: device),
             let qos = connections[id]?.subscriptions[Filter.commands(device)],
             connections[id]?.deliveries.count ?? 0 < 1000
         else { return false }
@@ -91,8 +95,11 @@ extension BridgeEmulator {
     // MARK: Deliveries
 
     /// E16: the latest version; one that waits for its PUBACK is replaced.
-    private mutating func pushConfig(_ device: String, on id: ConnectionID, after delay: Duration, at now: Moment) {
-        guard let entry = registry.devices[device], let qos = connections[id]?.subscriptions[Filter.config(device)],
+    private mutating func pushConfig(
+        _ device: String, on id: ConnectionID, after delay: Duration, at now: Moment
+    ) {
+        guard let entry = registry.devices[device],
+            let qos = connections[id]?.subscriptions[Filter.config(device)],
             let topic = try? TopicName(Filter.config(device))
         else { return }
         connections[id]?.retire { delivery in
@@ -103,7 +110,8 @@ extension BridgeEmulator {
     }
 
     private mutating func deliver(
-        _ device: String, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8], _ qos: QoS,
+        _ device: String, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
+        _ qos: QoS,
         on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
         guard connections[id] != nil else { return }
@@ -147,7 +155,8 @@ extension BridgeEmulator {
         guard let delivery = connection.deliveries.first(where: { $0.message.packetID == packetID }) else {
             guard !connection.wasRetired(packetID) else { return }
             let cause = Cause(type: .puback, topic: "", packetID: packetID)
-            return report(.unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
+            return report(
+                .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
         }
         connections[id]?.retire { $0.message.packetID == packetID }
         if case .config(let version) = delivery.kind {

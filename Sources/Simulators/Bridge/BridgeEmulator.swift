@@ -34,14 +34,14 @@ package struct BridgeEmulator: Sendable {
     }
 
     package enum Timer: String, Hashable, Sendable {
-        case connect    // no accepted CONNECT in time
-        case keepAlive  // 1.5 times keep alive without a packet (E8)
-        case idle       // 20 minutes without a packet (E8)
-        case token      // the token and its grace are over (E6)
+        case connect   // no accepted CONNECT in time
+        case keepAlive   // 1.5 times keep alive without a packet (E8)
+        case idle   // 20 minutes without a packet (E8)
+        case token   // the token and its grace are over (E6)
         case lifetime   // 24 hours (E8)
-        case reset      // a fault: every connection ends after a while
+        case reset   // a fault: every connection ends after a while
         case delivery   // a configuration or command is due, or due again
-        case puback     // a fault: PUBACKs are late
+        case puback   // a fault: PUBACKs are late
     }
 
     package struct Statistics: Hashable, Sendable {
@@ -79,7 +79,8 @@ package struct BridgeEmulator: Sendable {
     private var outputStart = 0
 
     package init(
-        registry: BridgeRegistry, switches: BridgeSwitches = BridgeSwitches(), faults: BridgeFaults = BridgeFaults(),
+        registry: BridgeRegistry, switches: BridgeSwitches = BridgeSwitches(),
+        faults: BridgeFaults = BridgeFaults(),
         seed: UInt64 = 1
     ) {
         self.registry = registry

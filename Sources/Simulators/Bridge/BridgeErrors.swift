@@ -58,7 +58,9 @@ extension BridgeEmulator {
             json.member("message_type", cause.type.description)
             json.member("topic", cause.topic)
             if let packetID = cause.packetID {
-                if switches.packetIDAsString { json.member("packet_id", packetID.description) } else {
+                if switches.packetIDAsString {
+                    json.member("packet_id", packetID.description)
+                } else {
                     json.member("packet_id", packetID.value)
                 }
             }

@@ -5,12 +5,14 @@ import MQTT
 extension BridgeEmulator {
     /// What a topic asks for; nil for every topic that closes the connection.
     enum Target: Hashable {
-        case events(subfolder: String), state, attach, detach
+        case events(subfolder: String)
+        case state, attach, detach
 
         /// `/devices/{device}/events[/{subfolder}]`, `…/state`, `…/attach`, `…/detach`.
         static func parse(_ topic: TopicName) -> (device: String, target: Target)? {
             let levels = topic.utf8.split(separator: 0x2F, maxSplits: 4, omittingEmptySubsequences: false)
-            guard levels.count >= 4, levels[0].isEmpty, levels[1].elementsEqual("devices".utf8), !levels[2].isEmpty
+            guard levels.count >= 4, levels[0].isEmpty, levels[1].elementsEqual("devices".utf8),
+                !levels[2].isEmpty
             else { return nil }
             let device = String(decoding: levels[2], as: UTF8.self)
             switch (String(decoding: levels[3], as: UTF8.self), levels.count) {
@@ -29,7 +31,9 @@ extension BridgeEmulator {
     mutating func publish(_ message: Publish, on id: ConnectionID, at now: Moment) {
         guard let connection = connections[id] else { return }
         guard message.qos != .exactlyOnce else { return close(id, "QoS 2 is not supported") }
-        if message.retain, switches.unsupported == .close { return close(id, "retained messages are not supported") }
+        if message.retain, switches.unsupported == .close {
+            return close(id, "retained messages are not supported")
+        }
         guard let (device, target) = Target.parse(message.topic) else {
             return close(id, "topic \(Notice.printable(message.topic.utf8)) is not allowed")
         }
@@ -38,12 +42,18 @@ extension BridgeEmulator {
             return close(id, "only a gateway may speak for another device (\(Notice.printable(device)))")
         }
         guard BridgeRegistry.isValidID(device) else {
-            return report(.invalidTopic, Notice.printable(device), "The device ID in the topic is not valid.", message, on: id)
+            return report(
+                .invalidTopic, Notice.printable(device), "The device ID in the topic is not valid.", message,
+                on: id)
         }
         switch target {
         case .attach, .detach:
-            guard connection.isGateway else { return close(id, "a control message from a device that is no gateway") }
-            if target == .attach { checkAttach(device, message, on: id, at: now) } else {
+            guard connection.isGateway else {
+                return close(id, "a control message from a device that is no gateway")
+            }
+            if target == .attach {
+                checkAttach(device, message, on: id, at: now)
+            } else {
                 if connection.attached.contains(device) { log("\(device): detached by \(connection.device)") }
                 dropAttachment(device, on: id)
                 acknowledge(message.packetID, on: id, at: now)
@@ -94,7 +104,8 @@ extension BridgeEmulator {
     /// E13.
     private mutating func stateTooSoon(_ device: String, on id: ConnectionID) {
         if connections[id]?.device == device {
-            close(id, "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms.")
+            close(
+                id, "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms.")
         } else {
             log("\(device): state more often than allowed")
             detachWithError(device, on: id)
@@ -104,10 +115,14 @@ extension BridgeEmulator {
     // MARK: Attach
 
     /// E19: by the gateway's method, and once per device.
-    private mutating func checkAttach(_ device: String, _ message: Publish, on id: ConnectionID, at now: Moment) {
+    private mutating func checkAttach(
+        _ device: String, _ message: Publish, on id: ConnectionID, at now: Moment
+    ) {
         guard let connection = connections[id] else { return }
         if connection.attached.contains(device) { return acknowledge(message.packetID, on: id, at: now) }
-        let role = registry.devices[connection.device]?.gateway ?? BridgeRegistry.GatewayRole(authMethod: .unspecified)
+        let role =
+            registry.devices[connection.device]?.gateway
+            ?? BridgeRegistry.GatewayRole(authMethod: .unspecified)
         func fail(_ reason: String) { attachFailed(device, message, reason, on: id) }
         guard role.authMethod != .unspecified else { return fail("the gateway has no authentication method") }
         if role.authMethod.needsBinding, !role.bound.contains(device) {

@@ -46,7 +46,9 @@ package struct BridgeRegistry: Sendable {
         package var acknowledgedVersion: Int?
         package var gateway: GatewayRole?
 
-        package init(keys: [Key] = [], blocked: Bool = false, config: [UInt8] = [], gateway: GatewayRole? = nil) {
+        package init(
+            keys: [Key] = [], blocked: Bool = false, config: [UInt8] = [], gateway: GatewayRole? = nil
+        ) {
             self.keys = keys
             self.blocked = blocked
             self.config = config
@@ -71,7 +73,9 @@ package struct BridgeRegistry: Sendable {
     }
 
     /// What stands before a device's id in its client id.
-    package var clientIDPrefix: String { "projects/\(project)/locations/\(region)/registries/\(registry)/devices/" }
+    package var clientIDPrefix: String {
+        "projects/\(project)/locations/\(region)/registries/\(registry)/devices/"
+    }
 
     /// Key files that the shell has to read, each once, in order of name.
     package var keyFiles: [String] {
@@ -89,7 +93,9 @@ package struct BridgeRegistry: Sendable {
 
     /// E3: `[a-zA-Z][-a-zA-Z0-9._+~%]+`, 3–255 characters, not starting with "goog".
     package static func isValidID(_ id: some StringProtocol) -> Bool {
-        guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first else { return false }
+        guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first else {
+            return false
+        }
         func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) }
         return isLetter(first)
             && id.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "-._+~%".utf8.contains($0) }

@@ -4,12 +4,17 @@ import Base
 /// with the most probable behaviour as default. E numbers are the rules that the emulator follows.
 package struct BridgeSwitches: Sendable {
     package enum AttachFailure: String, Sendable, CaseIterable {
-        case errorOnly = "error_only", errorThenClose = "error_then_close", close
+        case errorOnly = "error_only"
+        case errorThenClose = "error_then_close"
+        case close
     }
     package enum Unsupported: String, Sendable, CaseIterable { case ignore, close }
     package enum OverLimit: String, Sendable, CaseIterable { case close, drop }
     package enum ErrorShape: String, Sendable, CaseIterable { case nested, flat }
-    package enum SecondAttach: String, Sendable, CaseIterable { case lastWins = "last_wins", refuse }
+    package enum SecondAttach: String, Sendable, CaseIterable {
+        case lastWins = "last_wins"
+        case refuse
+    }
 
     /// E5: the codes of CONNACK.
     package var refusedCode: UInt8 = 5
@@ -57,7 +62,9 @@ package struct BridgeSwitches: Sendable {
 /// What goes wrong on purpose. May be changed while the emulator runs.
 package struct BridgeFaults: Sendable {
     package enum Pick: Hashable, Sendable {
-        case never, every(Int), chance(Double)
+        case never
+        case every(Int)
+        case chance(Double)
     }
 
     /// The message is taken, its PUBACK is lost.

@@ -35,12 +35,14 @@ package struct DeviceToken: Hashable, Sendable {
         guard parts.count == 3 else { throw .malformed("the token has \(parts.count) parts instead of 3") }
         let header = try Self.object(parts[0], "header")
         let claims = try Self.object(parts[1], "claims")
-        guard let signature = Base64.decodeURL(String(decoding: parts[2], as: UTF8.self)), !signature.isEmpty else {
+        guard let signature = Base64.decodeURL(String(decoding: parts[2], as: UTF8.self)), !signature.isEmpty
+        else {
             throw .malformed("the token's signature is not base64url")
         }
         guard let name = header["alg"]?.string else { throw .malformed("the token's header has no alg") }
         guard let algorithm = SigningAlgorithm(rawValue: name) else {
-            throw .malformed("the token's algorithm is \(Notice.printable(name)); RS256 and ES256 are accepted")
+            throw .malformed(
+                "the token's algorithm is \(Notice.printable(name)); RS256 and ES256 are accepted")
         }
         if algorithm == .es256, signature.count != 64 {
             throw .malformed("an ES256 signature has 64 bytes, r and s; this one has \(signature.count)")

@@ -16,7 +16,8 @@ extension BridgeRegistry {
     /// Reads a registry file, JSON5:
     /// ```json5
     /// { project: "acme", region: "us-central1", registry: "plant",
-    ///   gateways: { "gw-7": { keys: ["gw-7.pub.pem"], authMethod: "ASSOCIATION_ONLY", bound: ["meter-1"] } },
+    ///   gateways: {
+    ///     "gw-7": { keys: ["gw-7.pub.pem"], authMethod: "ASSOCIATION_ONLY", bound: ["meter-1"] } },
     ///   devices: { "meter-1": { config: "{}" } } }
     /// ```
     /// A key is PEM text, the path of a PEM file, or `{ key, expires }` with seconds since 1970.
@@ -44,15 +45,18 @@ private struct RegistryReader {
     }
 
     mutating func registry(_ json: JSON) -> BridgeRegistry {
-        let members = self.members(json, of: "the registry", ["project", "region", "registry", "gateways", "devices"])
+        let members = self.members(
+            json, of: "the registry", ["project", "region", "registry", "gateways", "devices"])
         var registry = BridgeRegistry(
-            project: name(members["project"], "project", json), region: name(members["region"], "region", json),
+            project: name(members["project"], "project", json),
+            region: name(members["region"], "region", json),
             registry: name(members["registry"], "registry", json))
         var bindings: [(device: String, position: TextPosition)] = []
         for (section, isGateway) in [("gateways", true), ("devices", false)] {
             guard let value = members[section] else { continue }
             guard let entries = value.members else {
-                complain(value.position, "\(section) must be an object keyed by device ID, not \(value.describe)")
+                complain(
+                    value.position, "\(section) must be an object keyed by device ID, not \(value.describe)")
                 continue
             }
             for entry in entries {
@@ -69,7 +73,9 @@ private struct RegistryReader {
         return registry
     }
 
-    private mutating func check(_ bindings: [(device: String, position: TextPosition)], in registry: BridgeRegistry) {
+    private mutating func check(
+        _ bindings: [(device: String, position: TextPosition)], in registry: BridgeRegistry
+    ) {
         var gateways: [String: Int] = [:]
         for (device, position) in bindings {
             if registry.devices[device] == nil {
@@ -93,7 +99,9 @@ private struct RegistryReader {
             complain(keys.position, "\(device.keys.count) keys; a device has at most 3")
         }
         if let blocked = members["blocked"] {
-            if let value = blocked.bool { device.blocked = value } else {
+            if let value = blocked.bool {
+                device.blocked = value
+            } else {
                 complain(blocked.position, "blocked must be true or false, not \(blocked.describe)")
             }
         }
@@ -102,7 +110,9 @@ private struct RegistryReader {
         var role = BridgeRegistry.GatewayRole()
         if let method = members["authMethod"] {
             let word = text(method, "authMethod")
-            if let known = BridgeRegistry.AuthMethod(rawValue: word) { role.authMethod = known } else {
+            if let known = BridgeRegistry.AuthMethod(rawValue: word) {
+                role.authMethod = known
+            } else {
                 let all = BridgeRegistry.AuthMethod.allCases.map(\.rawValue).joined(separator: ", ")
                 complain(method.position, "authMethod \"\(word)\" is not one of \(all)")
             }
@@ -143,7 +153,9 @@ private struct RegistryReader {
         var found: [String: JSON] = [:]
         for member in members {
             if !known.contains(member.name) {
-                complain(member.position, "unknown key \"\(member.name)\"; known are \(known.joined(separator: ", "))")
+                complain(
+                    member.position,
+                    "unknown key \"\(member.name)\"; known are \(known.joined(separator: ", "))")
             } else if found.updateValue(member.value, forKey: member.name) != nil {
                 complain(member.position, "the key \"\(member.name)\" is given twice")
             }
