@@ -7,7 +7,11 @@ import Base
 /// A message with QoS 1 stays here until its PUBACK; every `ackTimeout` without one it goes out
 /// again with DUP=1, in the order of the originals [MQTT-4.6.0-1].
 package struct Client: Sendable {
-    private enum Phase { case idle, connecting(until: Instant), connected, closed }
+    private enum Phase {
+        case idle
+        case connecting(until: Instant)
+        case connected, closed
+    }
 
     package let settings: Settings
     package private(set) var statistics = Statistics()

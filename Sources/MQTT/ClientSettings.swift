@@ -23,9 +23,11 @@ extension Client {
         package var packetSizeMax: Int
 
         package init(
-            clientID: String, username: String? = nil, password: [UInt8]? = nil, keepAlive: Duration = .seconds(60),
+            clientID: String, username: String? = nil, password: [UInt8]? = nil,
+            keepAlive: Duration = .seconds(60),
             cleanSession: Bool = true, ackTimeout: Duration = .seconds(10),
-            connectTimeout: Duration = .seconds(20), packetSizeMax: Int = 512 << 10, will: Connect.Will? = nil,
+            connectTimeout: Duration = .seconds(20), packetSizeMax: Int = 512 << 10,
+            will: Connect.Will? = nil,
             pingTimeout: Duration = .seconds(20), subscribeTimeout: Duration? = .seconds(30),
             partialTimeout: Duration = .seconds(30)
         ) {
@@ -76,12 +78,12 @@ extension Client {
     }
 
     package enum Timer: String, Hashable, Sendable {
-        case connack        // no CONNACK yet: close
-        case keepAlive      // nothing sent, or nothing heard: PINGREQ
-        case pingresp       // PINGREQ unanswered: close
-        case partialPacket  // a packet that dribbles in: close
-        case acknowledgement // the oldest PUBACK is overdue: send again with DUP
-        case suback         // the oldest SUBACK or UNSUBACK is overdue: close
+        case connack   // no CONNACK yet: close
+        case keepAlive   // nothing sent, or nothing heard: PINGREQ
+        case pingresp   // PINGREQ unanswered: close
+        case partialPacket   // a packet that dribbles in: close
+        case acknowledgement   // the oldest PUBACK is overdue: send again with DUP
+        case suback   // the oldest SUBACK or UNSUBACK is overdue: close
     }
 
     package struct Statistics: Hashable, Sendable {

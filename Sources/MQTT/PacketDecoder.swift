@@ -17,6 +17,9 @@ package struct PacketDecoder: Sendable {
     /// Bytes of a packet that is not complete; call `next()` until nil before asking.
     package var isPartial: Bool { start < buffer.count }
 
+    /// Bytes held: a partial packet, and whole ones that `next()` has not been asked for.
+    package var buffered: Int { buffer.count - start }
+
     package mutating func receive(_ bytes: ArraySlice<UInt8>) {
         guard fault == nil else { return }
         if start > 0 {
@@ -68,6 +71,10 @@ package struct PacketDecoder: Sendable {
 
     private mutating func reset() {
         start = 0
-        if buffer.capacity > Self.keptCapacityMax { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
+        if buffer.capacity > Self.keptCapacityMax {
+            buffer = []
+        } else {
+            buffer.removeAll(keepingCapacity: true)
+        }
     }
 }

@@ -1,6 +1,7 @@
 /// Section 2.2.1: the upper four bits of a packet's first byte.
 package enum PacketType: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
-    case connect = 1, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback
+    case connect = 1
+    case connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback
     case unsubscribe, unsuback, pingreq, pingresp, disconnect
 
     package var description: String {
@@ -34,7 +35,8 @@ package enum PacketType: UInt8, Hashable, Sendable, CaseIterable, CustomStringCo
 
 /// Section 4.3. We send and subscribe with the first two only.
 package enum QoS: UInt8, Hashable, Sendable, Comparable, CaseIterable {
-    case atMostOnce = 0, atLeastOnce, exactlyOnce
+    case atMostOnce = 0
+    case atLeastOnce, exactlyOnce
 
     package static func < (left: QoS, right: QoS) -> Bool { left.rawValue < right.rawValue }
 }

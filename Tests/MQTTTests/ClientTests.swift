@@ -45,7 +45,7 @@ struct ClientBench {
 
     /// Advances to the next deadline, which must be this one.
     mutating func expire(_ reason: Client.Timer) {
-        guard let deadline = client.deadline else { 
+        guard let deadline = client.deadline else {
             Issue.record("no deadline; \(reason) expected")
             return
         }
@@ -71,7 +71,8 @@ struct ClientBench {
         #expect(bench.client.isConnected)
     }
 
-    @Test(arguments: [1, 2, 3, 4, 5, 0x13, 0xFF] as [UInt8]) func aRefusalIsReportedWithItsCode(_ code: UInt8) {
+    @Test(arguments: [1, 2, 3, 4, 5, 0x13, 0xFF] as [UInt8]) func aRefusalIsReportedWithItsCode(_ code: UInt8)
+    {
         var bench = ClientBench()
         bench.client.connect(at: bench.now)
         _ = bench.outputs()
@@ -166,7 +167,8 @@ struct ClientBench {
 
     @Test func subscribeAndUnsubscribeAreAnsweredByTheirIDs() {
         var bench = ClientBench.connected()
-        let one = bench.client.subscribe([(filter("a"), .atLeastOnce), (filter("b/#"), .atMostOnce)], at: bench.now)
+        let one = bench.client.subscribe(
+            [(filter("a"), .atLeastOnce), (filter("b/#"), .atMostOnce)], at: bench.now)
         let two = bench.client.unsubscribe([filter("a")], at: bench.now)
         #expect(bench.sent().map(\.type) == [.subscribe, .unsubscribe])
         bench.receive(.unsuback(Unsuback(two)))

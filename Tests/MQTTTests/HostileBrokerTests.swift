@@ -74,7 +74,8 @@ import Testing
 
     @Test(arguments: [[], [1], [1, 0, 0]] as [[UInt8]]) func subackInboundWrongCount(_ codes: [UInt8]) {
         var bench = ClientBench.connected()
-        let asked = bench.client.subscribe([(filter("a"), .atLeastOnce), (filter("b"), .atMostOnce)], at: bench.now)
+        let asked = bench.client.subscribe(
+            [(filter("a"), .atLeastOnce), (filter("b"), .atMostOnce)], at: bench.now)
         _ = bench.outputs()
         bench.receive(.suback(Suback(asked, codes)))
         guard case .close(.subackCount(let received, _))? = bench.outputs().first else {
@@ -118,7 +119,8 @@ import Testing
 
     @Test func publishInboundSlowLoris() {
         var bench = ClientBench.connected { $0.partialTimeout = .seconds(10) }
-        let bytes = Packet.publish(Publish(topic: name("a"), payload: [UInt8](repeating: 0, count: 100))).bytes
+        let bytes = Packet.publish(Publish(topic: name("a"), payload: [UInt8](repeating: 0, count: 100)))
+            .bytes
         var closed: [Client.Output] = []
         for byte in bytes {
             bench.receive([byte])

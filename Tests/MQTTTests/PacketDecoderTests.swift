@@ -37,7 +37,9 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
     @Test func aStreamOfAllPacketsComesOutInOrderAtEveryChunkSize() {
         let stream = packetCases.flatMap(\.bytes)
         for size in 1...97 {
-            let chunks = stride(from: 0, to: stream.count, by: size).map { stream[$0..<min($0 + size, stream.count)] }
+            let chunks = stride(from: 0, to: stream.count, by: size).map {
+                stream[$0..<min($0 + size, stream.count)]
+            }
             let (packets, fault) = decode(chunks)
             #expect(packets == packetCases.map(\.packet) && fault == nil, "chunks of \(size)")
         }
@@ -97,7 +99,8 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
 
     @Test func theLargestPacketOfEachLengthSizeRoundTrips() {
         for length in [127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
-            let packet = Packet.publish(Publish(topic: name("a"), payload: [UInt8](repeating: 1, count: length - 3)))
+            let packet = Packet.publish(
+                Publish(topic: name("a"), payload: [UInt8](repeating: 1, count: length - 3)))
             let (packets, fault) = decode([packet.bytes[...]], limit: PacketDecoder.protocolMax)
             #expect(packets == [packet] && fault == nil)
         }

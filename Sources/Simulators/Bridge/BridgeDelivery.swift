@@ -1,0 +1,167 @@
+import Base
+import MQTT
+
+/// Subscriptions, configurations and commands: E15 to E17.
+extension BridgeEmulator {
+    enum Filter {
+        static func config(_ device: String) -> String { "/devices/\(device)/config" }
+        static func commands(_ device: String) -> String { "/devices/\(device)/commands/#" }
+        static func errors(_ device: String) -> String { "/devices/\(device)/errors" }
+
+        static func all(of device: String) -> [String] { [config(device), commands(device), errors(device)] }
+
+        /// The device of an allowed filter and whether it asks for configurations; nil for any other.
+        static func parse(_ filter: TopicFilter) -> (device: String, isConfig: Bool)? {
+            let levels = filter.text.split(separator: "/", maxSplits: 4, omittingEmptySubsequences: false)
+            guard levels.count >= 4, levels[0].isEmpty, levels[1] == "devices",
+                BridgeRegistry.isValidID(levels[2])
+            else { return nil }
+            let device = String(levels[2])
+            guard all(of: device).contains(filter.text) else { return nil }
+            return (device, levels[3] == "config")
+        }
+    }
+
+    mutating func subscribe(_ packet: Subscribe, on id: ConnectionID, at now: Moment) {
+        guard let connection = connections[id] else { return }
+        var codes: [UInt8] = []
+        var configs: [String] = []
+        var missing: [(device: String, filter: String)] = []
+        for request in packet.requests {
+            guard let (device, isConfig) = Filter.parse(request.filter) else {
+                log("\(connection.device): subscription to \(Notice.printable(request.filter.utf8)) refused")
+                codes.append(Suback.failure)
+                continue
+            }
+            guard device == connection.device || connection.attached.contains(device) else {
+                if !connection.isGateway || switches.subscribeUnattached == .close {
+                    return close(id, "subscription for \(device), which is not attached")
+                }
+                codes.append(Suback.failure)
+                missing.append((device, request.filter.text))
+                continue
+            }
+            let granted = min(request.qos, .atLeastOnce)
+            connections[id]?.subscriptions[request.filter.text] = granted
+            codes.append(granted.rawValue)
+            if isConfig { configs.append(device) }
+        }
+        send(.suback(Suback(packet.packetID, codes)), to: id)
+        for (device, filter) in missing {
+            reportNotFound(device, packet.packetID, .subscribe, filter, on: id)
+        }
+        for device in configs { pushConfig(device, on: id, after: switches.configDelay, at: now) }
+    }
+
+    mutating func unsubscribe(_ packet: Unsubscribe, on id: ConnectionID) {
+        for filter in packet.filters { connections[id]?.subscriptions[filter.text] = nil }
+        send(.unsuback(Unsuback(packet.packetID)), to: id)
+    }
+
+    // MARK: Injection
+
+    /// A new version of a device's configuration, pushed if the device is subscribed; false if there
+    /// is no such device or the configuration is too large.
+    package mutating func setConfig(_ device: String, _ bytes: [UInt8], at now: Moment) -> Bool {
+        guard registry.devices[device] != nil, bytes.count <= switches.configMax else { return false }
+        registry.devices[device]?.config = bytes
+        registry.devices[device]?.configVersion += 1
+        if let id = connection(of: device), connections[id]?.subscriptions[Filter.config(device)] != nil {
+            pushConfig(device, on: id, after: .zero, at: now)
+        }
+        return true
+    }
+
+    /// True if it was sent: the device is connected or attached, and subscribed (E17). Commands are
+    /// never stored. Subfolder: as in a topic, without slashes at its ends; empty for none.
+    package mutating func sendCommand(
+        _ device: String, subfolder: String = "", _ bytes: [UInt8], at now: Moment
+    ) -> Bool {
+        guard bytes.count <= switches.commandMax, subfolder.utf8.count <= 256,
+            let id = connection(of: device),
+            let qos = connections[id]?.subscriptions[Filter.commands(device)],
+            connections[id]?.deliveries.count ?? 0 < 1000
+        else { return false }
+        let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/" + subfolder)
+        guard let topic = try? TopicName(text) else { return false }
+        log("\(device): command sent" + (subfolder.isEmpty ? "" : " to \(Notice.printable(subfolder))"))
+        deliver(device, .command, topic, bytes, qos, on: id, after: .zero, at: now)
+        return true
+    }
+
+    /// The connection that speaks for a device: its gateway's, or its own.
+    func connection(of device: String) -> ConnectionID? { owners[device] ?? online[device] }
+
+    // MARK: Deliveries
+
+    /// E16: the latest version; one that waits for its PUBACK is replaced.
+    private mutating func pushConfig(
+        _ device: String, on id: ConnectionID, after delay: Duration, at now: Moment
+    ) {
+        guard let entry = registry.devices[device],
+            let qos = connections[id]?.subscriptions[Filter.config(device)],
+            let topic = try? TopicName(Filter.config(device))
+        else { return }
+        connections[id]?.retire { delivery in
+            if case .config = delivery.kind { delivery.device == device } else { false }
+        }
+        let kind = BridgeConnection.Delivery.Kind.config(version: entry.configVersion)
+        deliver(device, kind, topic, entry.config, qos, on: id, after: delay, at: now)
+    }
+
+    private mutating func deliver(
+        _ device: String, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
+        _ qos: QoS,
+        on id: ConnectionID, after delay: Duration, at now: Moment
+    ) {
+        guard connections[id] != nil else { return }
+        var message = Publish(topic: topic, payload: payload)
+        if qos != .atMostOnce, let packetID = connections[id]?.nextID() {
+            message = Publish(topic: topic, payload: payload, packetID: packetID)
+        }
+        let due = now.instant + delay
+        connections[id]?.deliveries.append(.init(device: device, kind: kind, message: message, due: due))
+        if delay == .zero { redeliver(on: id, at: now) }
+    }
+
+    /// Sends what is due; with QoS 1 it is due again until its PUBACK, a command only a few times.
+    mutating func redeliver(on id: ConnectionID, at now: Moment) {
+        guard var connection = connections[id], !faults.mute, !connection.isDeaf else { return }
+        var over: Set<PacketID> = []
+        for index in connection.deliveries.indices where connection.deliveries[index].due <= now.instant {
+            let delivery = connection.deliveries[index]
+            connection.deliveries[index].due = now.instant + max(switches.retry, .milliseconds(1))
+            connection.deliveries[index].tries += 1
+            if delivery.kind == .command, delivery.tries >= switches.commandTries {
+                delivery.message.packetID.map { _ = over.insert($0) }
+                continue
+            }
+            var message = delivery.message
+            message.dup = delivery.tries > 0
+            send(.publish(message), to: id)
+            if message.packetID != nil, picker.hits(faults.duplicateDeliveries, .delivery) {
+                message.dup = true
+                send(.publish(message), to: id)
+            }
+        }
+        connection.retire { delivery in
+            delivery.message.packetID.map(over.contains) ?? (delivery.tries > 0)
+        }
+        connections[id] = connection
+    }
+
+    mutating func acknowledged(_ packetID: PacketID, on id: ConnectionID) {
+        guard let connection = connections[id] else { return }
+        guard let delivery = connection.deliveries.first(where: { $0.message.packetID == packetID }) else {
+            guard !connection.wasRetired(packetID) else { return }
+            let cause = Cause(type: .puback, topic: "", packetID: packetID)
+            return report(
+                .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
+        }
+        connections[id]?.retire { $0.message.packetID == packetID }
+        if case .config(let version) = delivery.kind {
+            registry.devices[delivery.device]?.acknowledgedVersion = version
+            log("\(delivery.device): configuration version \(version) acknowledged")
+        }
+    }
+}

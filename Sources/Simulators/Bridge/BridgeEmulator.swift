@@ -1,0 +1,276 @@
+import Base
+import MQTT
+
+/// The broker's side of a Cloud-IoT-Core-compatible MQTT bridge: one registry, many connections,
+/// attach rules, errors topic, configurations and commands, limits, and faults on purpose. It holds
+/// no socket and no key: the shell carries bytes, verifies signatures and tells the time.
+package struct BridgeEmulator: Sendable {
+    /// A message that a device published.
+    package struct Received: Hashable, Sendable {
+        package var device: String
+        /// The gateway that carried it; nil if the device is connected itself.
+        package var gateway: String?
+        package var topic: String
+        /// What follows `events/`; empty for plain events and for state.
+        package var subfolder: String
+        package var payload: [UInt8]
+        package var qos: QoS
+        package var dup: Bool
+        package var at: Moment
+    }
+
+    package enum Output: Hashable, Sendable {
+        case send(ConnectionID, [UInt8])
+        /// Close it; nothing about it follows.
+        case close(ConnectionID, reason: String)
+        /// To be answered with `verified`. An ES256 signature is r and s, 32 bytes each.
+        case verify(
+            ticket: UInt64, algorithm: SigningAlgorithm, publicKeyPEM: String, signingInput: [UInt8],
+            signature: [UInt8])
+        case telemetry(Received)
+        case state(Received)
+        /// What happened, in plain words.
+        case log(String)
+    }
+
+    package enum Timer: String, Hashable, Sendable {
+        case connect   // no accepted CONNECT in time
+        case keepAlive   // 1.5 times keep alive without a packet (E8)
+        case idle   // 20 minutes without a packet (E8)
+        case token   // the token and its grace are over (E6)
+        case lifetime   // 24 hours (E8)
+        case reset   // a fault: every connection ends after a while
+        case delivery   // a configuration or command is due, or due again
+        case puback   // a fault: PUBACKs are late
+    }
+
+    package struct Statistics: Hashable, Sendable {
+        package var accepted = 0
+        package var refused = 0
+        package var attached = 0
+        package var attachFailures = 0
+        package var events = 0
+        package var states = 0
+        package var pubacks = 0
+        package var pubacksDropped = 0
+        package var messagesDropped = 0
+        package var closed = 0
+        /// Messages for the errors topic by error type, sent or only logged.
+        package var errors: [String: Int] = [:]
+
+        package init() {}
+    }
+
+    package internal(set) var registry: BridgeRegistry
+    package let switches: BridgeSwitches
+    package var faults: BridgeFaults
+    package internal(set) var statistics = Statistics()
+
+    var connections: [ConnectionID: BridgeConnection] = [:]
+    /// The connection of each client by device ID (E7), and the gateway's for each attached device.
+    var online: [String: ConnectionID] = [:]
+    var owners: [String: ConnectionID] = [:]
+    var lastState: [String: Instant] = [:]
+    var verifications: [UInt64: Verification] = [:]
+    var lastTicket: UInt64 = 0
+    var picker: FaultPicker
+    private var latePubacks: [(due: Instant, connection: ConnectionID, id: PacketID)] = []
+    private var outputs: [Output] = []
+    private var outputStart = 0
+
+    package init(
+        registry: BridgeRegistry, switches: BridgeSwitches = BridgeSwitches(),
+        faults: BridgeFaults = BridgeFaults(),
+        seed: UInt64 = 1
+    ) {
+        self.registry = registry
+        self.switches = switches
+        self.faults = faults
+        picker = FaultPicker(seed: seed)
+    }
+
+    // MARK: Input
+
+    package mutating func connected(_ id: ConnectionID, at now: Moment) {
+        connections[id] = BridgeConnection(at: now.instant, switches)
+    }
+
+    package mutating func received(_ id: ConnectionID, _ bytes: ArraySlice<UInt8>, at now: Moment) {
+        guard connections[id] != nil else { return }
+        if faults.mute { connections[id]?.isDeaf = true }
+        guard connections[id]?.isDeaf == false else { return }
+        connections[id]?.lastReceived = now.instant
+        connections[id]?.decoder.receive(bytes)
+        drain(id, at: now)
+        if let connection = connections[id], connection.isWaiting, connection.decoder.buffered > 2 << 20 {
+            close(id, "too much sent while a token is being verified")
+        }
+    }
+
+    package mutating func disconnected(_ id: ConnectionID, at now: Moment) {
+        guard let connection = connections[id] else { return }
+        log("\(connection.name): connection lost")
+        forget(id)
+    }
+
+    /// Takes whole packets in order until bytes are missing or a signature has to be waited for.
+    mutating func drain(_ id: ConnectionID, at now: Moment) {
+        while connections[id]?.isWaiting == false {
+            do {
+                guard let packet = try connections[id]?.decoder.next() else { return }
+                handle(packet, on: id, at: now)
+            } catch {
+                return close(id, "protocol fault: \(error)")
+            }
+        }
+    }
+
+    private mutating func handle(_ packet: Packet, on id: ConnectionID, at now: Moment) {
+        guard connections[id]?.phase == .open else {
+            guard case .connect(let connect) = packet else {
+                return close(id, "protocol fault: \(ProtocolFault.notConnect(packet.type))")
+            }
+            return self.connect(connect, on: id, at: now)
+        }
+        connections[id]?.packets += 1
+        if let limit = faults.closeAfterPackets, connections[id]?.packets ?? 0 > limit {
+            return close(id, "fault: closed after \(limit) packets")
+        }
+        guard withinLimits(packet, on: id, at: now) else { return }
+        switch packet {
+        case .publish(let message): publish(message, on: id, at: now)
+        case .puback(let puback): acknowledged(puback.packetID, on: id)
+        case .subscribe(let subscribe): self.subscribe(subscribe, on: id, at: now)
+        case .unsubscribe(let unsubscribe): self.unsubscribe(unsubscribe, on: id)
+        case .pingreq: send(.pingresp(Pingresp()), to: id)
+        case .disconnect: close(id, "DISCONNECT received")
+        case .pubrec, .pubrel, .pubcomp: unexpected(packet, on: id)
+        case .connect: close(id, "protocol fault: \(ProtocolFault.secondConnect)")
+        default: close(id, "protocol fault: \(ProtocolFault.unexpected(packet.type))")
+        }
+    }
+
+    /// E14: messages and bytes a second.
+    private mutating func withinLimits(_ packet: Packet, on id: ConnectionID, at now: Moment) -> Bool {
+        var size = 4
+        var isMessage = false
+        if case .publish(let message) = packet {
+            size = message.payload.count + message.topic.utf8.count + 9
+            isMessage = true
+        }
+        let messages = connections[id]?.messages.take(1, at: now.instant) ?? false
+        let bytes = connections[id]?.bytes.take(Double(size), at: now.instant) ?? false
+        if messages, bytes { return true }
+        let what = messages ? "bytes" : "messages"
+        if switches.overLimit == .drop {
+            if isMessage { statistics.messagesDropped += 1 }
+            return !isMessage
+        }
+        close(id, "more \(what) a second than the limit allows")
+        return false
+    }
+
+    // MARK: Time
+
+    package var deadline: (due: Instant, reason: Timer)? {
+        guard !faults.mute else { return nil }
+        var earliest: (due: Instant, reason: Timer)?
+        if let late = latePubacks.first { earliest = (late.due, .puback) }
+        for connection in connections.values {
+            let due = connection.deadline(switches)
+            if due.due < earliest?.due ?? .distantFuture { earliest = due }
+        }
+        return earliest
+    }
+
+    package mutating func timeout(at now: Moment) {
+        guard !faults.mute else { return }
+        let late = latePubacks.prefix { $0.due <= now.instant }
+        latePubacks.removeFirst(late.count)
+        for entry in late where connections[entry.connection] != nil {
+            statistics.pubacks += 1
+            send(.puback(Puback(entry.id)), to: entry.connection)
+        }
+        for id in connections.keys.sorted() {
+            while let connection = connections[id] {
+                let (due, reason) = connection.deadline(switches)
+                guard due <= now.instant else { break }
+                switch reason {
+                case .connect: close(id, "no CONNECT in time")
+                case .keepAlive: close(id, "nothing heard for 1.5 times keep alive")
+                case .idle: close(id, "idle for too long")
+                case .token: close(id, "The authorization token expired.")
+                case .lifetime: close(id, "connected for as long as is allowed")
+                case .reset: close(id, "fault: every connection ends after a while")
+                case .delivery, .puback: redeliver(on: id, at: now)
+                }
+            }
+        }
+    }
+
+    // MARK: Output
+
+    package mutating func next() -> Output? {
+        guard outputStart < outputs.count else {
+            outputs.removeAll(keepingCapacity: outputs.capacity <= 1024)
+            outputStart = 0
+            return nil
+        }
+        defer { outputStart += 1 }
+        return outputs[outputStart]
+    }
+
+    mutating func emit(_ output: Output) { outputs.append(output) }
+
+    mutating func log(_ words: String) { outputs.append(.log(words)) }
+
+    mutating func send(_ packet: Packet, to id: ConnectionID) {
+        guard !faults.mute, connections[id]?.isDeaf == false else { return }
+        outputs.append(.send(id, packet.bytes))
+    }
+
+    /// PUBACK, unless a fault takes or delays it.
+    mutating func acknowledge(_ packetID: PacketID?, on id: ConnectionID, at now: Moment) {
+        guard let packetID else { return }
+        if picker.hits(faults.dropPubacks, .puback) {
+            statistics.pubacksDropped += 1
+        } else if faults.delayPubacks > .zero {
+            latePubacks.append((now.instant + faults.delayPubacks, id, packetID))
+        } else {
+            statistics.pubacks += 1
+            send(.puback(Puback(packetID)), to: id)
+        }
+    }
+
+    mutating func close(_ id: ConnectionID, _ reason: String) {
+        guard let connection = connections[id] else { return }
+        log("\(connection.name): closed: \(reason)")
+        statistics.closed += 1
+        outputs.append(.close(id, reason: reason))
+        forget(id)
+    }
+
+    private mutating func forget(_ id: ConnectionID) {
+        guard let connection = connections.removeValue(forKey: id) else { return }
+        if online[connection.device] == id { online[connection.device] = nil }
+        for device in connection.attached where owners[device] == id { owners[device] = nil }
+        verifications = verifications.filter { $0.value.connection != id }
+    }
+}
+
+extension BridgeConnection {
+    /// There is always one: even an idle connection is cut some time.
+    func deadline(_ switches: BridgeSwitches) -> (due: Instant, reason: BridgeEmulator.Timer) {
+        guard phase == .open else { return (opened + switches.connectTimeout, .connect) }
+        var earliest = (due: lastReceived + switches.idleLimit, reason: BridgeEmulator.Timer.idle)
+        func consider(_ due: Instant?, _ reason: BridgeEmulator.Timer) {
+            if let due, due < earliest.due { earliest = (due, reason) }
+        }
+        consider(silenceMax.map { lastReceived + $0 }, .keepAlive)
+        consider(tokenEnds, .token)
+        consider(lifetimeEnds, .lifetime)
+        consider(resetAt, .reset)
+        if !isDeaf { for delivery in deliveries { consider(delivery.due, .delivery) } }
+        return earliest
+    }
+}

@@ -1,0 +1,180 @@
+import Base
+import MQTT
+
+/// Messages from clients: events, state, attach and detach (E10 to E14, E18 to E22, E25).
+extension BridgeEmulator {
+    /// What a topic asks for; nil for every topic that closes the connection.
+    enum Target: Hashable {
+        case events(subfolder: String)
+        case state, attach, detach
+
+        /// `/devices/{device}/events[/{subfolder}]`, `…/state`, `…/attach`, `…/detach`.
+        static func parse(_ topic: TopicName) -> (device: String, target: Target)? {
+            let levels = topic.utf8.split(separator: 0x2F, maxSplits: 4, omittingEmptySubsequences: false)
+            guard levels.count >= 4, levels[0].isEmpty, levels[1].elementsEqual("devices".utf8),
+                !levels[2].isEmpty
+            else { return nil }
+            let device = String(decoding: levels[2], as: UTF8.self)
+            switch (String(decoding: levels[3], as: UTF8.self), levels.count) {
+            case ("events", 4): return (device, .events(subfolder: ""))
+            case ("events", 5):
+                guard (1...256).contains(levels[4].count) else { return nil }
+                return (device, .events(subfolder: String(decoding: levels[4], as: UTF8.self)))
+            case ("state", 4): return (device, .state)
+            case ("attach", 4): return (device, .attach)
+            case ("detach", 4): return (device, .detach)
+            default: return nil
+            }
+        }
+    }
+
+    mutating func publish(_ message: Publish, on id: ConnectionID, at now: Moment) {
+        guard let connection = connections[id] else { return }
+        guard message.qos != .exactlyOnce else { return close(id, "QoS 2 is not supported") }
+        if message.retain, switches.unsupported == .close {
+            return close(id, "retained messages are not supported")
+        }
+        guard let (device, target) = Target.parse(message.topic) else {
+            return close(id, "topic \(Notice.printable(message.topic.utf8)) is not allowed")
+        }
+        let isOwn = device == connection.device
+        guard isOwn || connection.isGateway else {
+            return close(id, "only a gateway may speak for another device (\(Notice.printable(device)))")
+        }
+        guard BridgeRegistry.isValidID(device) else {
+            return report(
+                .invalidTopic, Notice.printable(device), "The device ID in the topic is not valid.", message,
+                on: id)
+        }
+        switch target {
+        case .attach, .detach:
+            guard connection.isGateway else {
+                return close(id, "a control message from a device that is no gateway")
+            }
+            if target == .attach {
+                checkAttach(device, message, on: id, at: now)
+            } else {
+                if connection.attached.contains(device) { log("\(device): detached by \(connection.device)") }
+                dropAttachment(device, on: id)
+                acknowledge(message.packetID, on: id, at: now)
+            }
+        case .events, .state:
+            guard isOwn || connection.attached.contains(device) else {
+                return reportNotFound(device, message.packetID, .publish, message.topic.text, on: id)
+            }
+            take(message, device, target, on: id, at: now)
+        }
+    }
+
+    private mutating func take(
+        _ message: Publish, _ device: String, _ target: Target, on id: ConnectionID, at now: Moment
+    ) {
+        let isState = target == .state
+        let limit = isState ? switches.stateMax : switches.eventsMax
+        guard message.payload.count <= limit else {
+            statistics.messagesDropped += 1
+            guard switches.overLimit == .close else { return }
+            return close(id, "a payload of \(message.payload.count) bytes; at most \(limit) are allowed")
+        }
+        if isState {
+            if let last = lastState[device], now.instant < last + switches.stateInterval {
+                return stateTooSoon(device, on: id)
+            }
+            lastState[device] = now.instant
+        }
+        if picker.hits(faults.dropMessages, .message) {
+            statistics.messagesDropped += 1
+            return
+        }
+        let owner = connections[id]?.device ?? ""
+        var received = Received(
+            device: device, gateway: owner == device ? nil : owner, topic: message.topic.text, subfolder: "",
+            payload: message.payload, qos: message.qos, dup: message.dup, at: now)
+        if case .events(let subfolder) = target {
+            received.subfolder = subfolder
+            statistics.events += 1
+            emit(.telemetry(received))
+        } else {
+            statistics.states += 1
+            emit(.state(received))
+        }
+        acknowledge(message.packetID, on: id, at: now)
+    }
+
+    /// E13.
+    private mutating func stateTooSoon(_ device: String, on id: ConnectionID) {
+        if connections[id]?.device == device {
+            close(
+                id, "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms.")
+        } else {
+            log("\(device): state more often than allowed")
+            detachWithError(device, on: id)
+        }
+    }
+
+    // MARK: Attach
+
+    /// E19: by the gateway's method, and once per device.
+    private mutating func checkAttach(
+        _ device: String, _ message: Publish, on id: ConnectionID, at now: Moment
+    ) {
+        guard let connection = connections[id] else { return }
+        if connection.attached.contains(device) { return acknowledge(message.packetID, on: id, at: now) }
+        let role =
+            registry.devices[connection.device]?.gateway
+            ?? BridgeRegistry.GatewayRole(authMethod: .unspecified)
+        func fail(_ reason: String) { attachFailed(device, message, reason, on: id) }
+        guard role.authMethod != .unspecified else { return fail("the gateway has no authentication method") }
+        if role.authMethod.needsBinding, !role.bound.contains(device) {
+            return fail("DeviceId \(device) is not associated with Gateway \(connection.device)")
+        }
+        guard let entry = registry.devices[device] else { return fail("DeviceId \(device) was not found") }
+        guard entry.gateway == nil else { return fail("DeviceId \(device) is a gateway") }
+        guard !entry.blocked else { return fail("DeviceId \(device) is blocked") }
+        guard connection.attached.count < switches.attachedMax else {
+            return fail("more than \(switches.attachedMax) attached devices")
+        }
+        if switches.secondAttach == .refuse, owners[device] != nil || online[device] != nil {
+            return fail("DeviceId \(device) is connected elsewhere")
+        }
+        guard role.authMethod.needsToken else { return attach(device, by: message, on: id, at: now) }
+        do {
+            let token = try DeviceToken(Self.authorization(message.payload))
+            try token.check(project: registry.project, now: now.wall, skew: switches.skew)
+            verify(token, of: device, for: .attach(device: device, message), on: id, at: now)
+        } catch {
+            fail(error.reason)
+        }
+    }
+
+    /// The token of `{"authorization":"…"}`.
+    private static func authorization(_ payload: [UInt8]) throws(DeviceToken.Fault) -> [UInt8] {
+        guard let json = try? JSONReader.parse(payload), let token = json["authorization"]?.string else {
+            throw .malformed("the attach payload is not {\"authorization\":\"…\"}")
+        }
+        guard !token.isEmpty else { throw .malformed("the authorization is empty") }
+        return Array(token.utf8)
+    }
+
+    mutating func attach(_ device: String, by message: Publish, on id: ConnectionID, at now: Moment) {
+        guard let gateway = connections[id]?.device else { return }
+        takeOver(device, from: "\(gateway) has attached it")
+        if let direct = online[device] { close(direct, "the gateway \(gateway) has attached it") }
+        connections[id]?.attached.insert(device)
+        owners[device] = id
+        statistics.attached += 1
+        log("\(device): attached by \(gateway)")
+        acknowledge(message.packetID, on: id, at: now)
+    }
+
+    /// E20, E21: the failure goes to the errors topic; there is no PUBACK.
+    mutating func attachFailed(_ device: String, _ message: Publish, _ reason: String, on id: ConnectionID) {
+        guard let gateway = connections[id]?.device else { return }
+        statistics.attachFailures += 1
+        log("\(device): attach by \(gateway) refused: \(reason)")
+        if switches.attachFailure != .close {
+            report(.attachment, device, "The attach request was refused: \(reason).", message, on: id)
+        }
+        if switches.attachFailure != .errorOnly { close(id, "an attach failed: \(reason)") }
+    }
+}
