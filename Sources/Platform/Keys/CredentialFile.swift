@@ -1,4 +1,4 @@
-import Base
+import CLinux
 import COpenSSL
 import Glibc
 
@@ -15,16 +15,9 @@ struct CredentialFile: ~Copyable {
     /// systemd hands credentials over with an access list, which shows as group permission; what
     /// lies in `credentialsDirectory` (`$CREDENTIALS_DIRECTORY`) may therefore have mode 0440.
     init(_ path: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else {
-            let error = errno
-            throw CredentialError(
-                error == ENOENT || error == ENOTDIR ? .missing : .unreadable,
-                "\(path): \(systemWords(error))")
-        }
-        defer { close(descriptor) }
+        let descriptor = try Self.open(path)
         var facts = stat()
-        guard fstat(descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
+        guard fstat(descriptor.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
             throw CredentialError(.unreadable, "\(path) is not a regular file")
         }
         if secret {
@@ -39,8 +32,9 @@ struct CredentialFile: ~Copyable {
         var filled = 0
         var failure: Int32 = 0
         while filled < buffer.count {
-            let got = Glibc.read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
-            if got < 0 && errno == EINTR { continue }
+            let got = retrying {
+                Glibc.read(descriptor.number, buffer.baseAddress! + filled, buffer.count - filled)
+            }
             if got < 0 { failure = errno }
             if got <= 0 { break }
             filled += got
@@ -61,6 +55,15 @@ struct CredentialFile: ~Copyable {
 
     /// A read-only BIO over the bytes; valid while this value lives.
     func bio() -> BIOHandle { BIOHandle(BIO_new_mem_buf(memory.baseAddress, Int32(count))) }
+
+    private static func open(_ path: String) throws(CredentialError) -> OwnedFD {
+        do throws(SystemFailure) {
+            return try OwnedFD("open") { clinux_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0) }
+        } catch {
+            let absent = error.code == ENOENT || error.code == ENOTDIR
+            throw CredentialError(absent ? .missing : .unreadable, "\(path): \(error.words)")
+        }
+    }
 
     private static func checkPrivacy(
         _ mode: mode_t, _ path: String, _ credentialsDirectory: String?
@@ -104,11 +107,8 @@ struct BIOHandle: ~Copyable {
     deinit { BIO_free_all(pointer) }
 }
 
-/// The system's words for an error number, such as "Permission denied". glibc's `strerror` answers
-/// from memory of the calling thread (since 2.32).
-func systemWords(_ number: Int32) -> String {
-    strerror(number).map { String(cString: $0) } ?? "error \(number)"
-}
+/// The system's words for an error number, such as "Permission denied (EACCES)".
+func systemWords(_ number: Int32) -> String { SystemFailure("", code: number).words }
 
 /// A C buffer up to its NUL.
 func cText(_ buffer: [CChar]) -> String {

@@ -8,19 +8,13 @@ struct Deadline {
     let interrupt: Int32
 
     init(after duration: Duration, interrupt: Int32 = -1) {
-        due = Self.now() + duration
+        due = Clock.instant + duration
         self.interrupt = interrupt
     }
 
     enum Wake: Equatable { case ready, expired, interrupted }
 
-    static func now() -> Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-    }
-
-    var hasPassed: Bool { Self.now() >= due }
+    var hasPassed: Bool { Clock.instant >= due }
 
     /// Waits until one of `sockets` is ready, and not beyond `limit` if that is earlier; `revents`
     /// is filled in. `.expired` then means that `limit` or the deadline has passed.
@@ -29,12 +23,12 @@ struct Deadline {
         defer { sockets.removeLast() }
         let end = min(limit ?? due, due)
         while true {
-            let left = (end - Self.now()).nanoseconds
+            let left = (end - Clock.instant).nanoseconds
             if left <= 0 { return .expired }
             let milliseconds = Int32(clamping: (left + 999_999) / 1_000_000)
-            let ready = poll(&sockets, nfds_t(sockets.count), milliseconds)
-            if ready < 0 && errno != EINTR { return .expired }
-            if ready <= 0 { continue }
+            let ready = retrying { poll(&sockets, nfds_t(sockets.count), milliseconds) }
+            if ready < 0 { return .expired }
+            if ready == 0 { continue }
             return sockets[sockets.count - 1].revents != 0 ? .interrupted : .ready
         }
     }

@@ -19,17 +19,17 @@ enum Dialer {
         var running: [Attempt] = []
         defer { for attempt in running { close(attempt.descriptor) } }
         var waiting = addresses[...]
-        var nextStart = Deadline.now()
+        var nextStart = Clock.instant
         var failures: [(address: SocketAddress, error: Int32)] = []
         // Every turn starts an attempt, ends one, or waits for the deadline.
         while !waiting.isEmpty || !running.isEmpty {
-            if let address = waiting.first, running.isEmpty || Deadline.now() >= nextStart {
+            if let address = waiting.first, running.isEmpty || Clock.instant >= nextStart {
                 waiting.removeFirst()
-                nextStart = Deadline.now() + stagger
+                nextStart = Clock.instant + stagger
                 switch begin(address) {
                 case .success(let descriptor):
                     running.append(Attempt(descriptor: descriptor, address: address))
-                case .failure(let error): failures.append((address, error.number))
+                case .failure(let failure): failures.append((address, failure.code))
                 }
                 continue
             }
@@ -42,29 +42,39 @@ enum Dialer {
             }
             for index in sockets.indices.reversed() where sockets[index].revents != 0 {
                 let attempt = running.remove(at: index)
-                let socket = NetworkSocket.adopt(attempt.descriptor)
-                let error = socket.pendingError
-                if error == 0 {
-                    socket.tune()
-                    return .success(socket.release())
+                switch finish(attempt.descriptor) {
+                case .success(let descriptor): return .success(descriptor)
+                case .failure(let failure): failures.append((attempt.address, failure.code))
                 }
-                failures.append((attempt.address, error))
-                nextStart = Deadline.now()
+                nextStart = Clock.instant
             }
         }
         return .failure(failure(target, failures))
     }
 
-    private struct SystemError: Error { var number: Int32 }
-
-    private static func begin(_ address: SocketAddress) -> Result<Int32, SystemError> {
-        guard let socket = NetworkSocket.make(family: address.family) else {
-            return .failure(SystemError(number: errno))
+    private static func begin(_ address: SocketAddress) -> Result<Int32, SystemFailure> {
+        do throws(SystemFailure) {
+            let socket = try OwnedFD.tcp(family: address.family)
+            let code = address.with { connect(socket.number, $0, $1) }
+            let error = errno
+            if code == 0 || error == EINPROGRESS { return .success(socket.release()) }
+            throw SystemFailure("connect", code: error)
+        } catch {
+            return .failure(error)
         }
-        let code = address.with { connect(socket.descriptor, $0, $1) }
-        let error = errno
-        if code == 0 || error == EINPROGRESS || error == EINTR { return .success(socket.release()) }
-        return .failure(SystemError(number: error))
+    }
+
+    /// Takes over a descriptor whose connect has ended, well or badly.
+    private static func finish(_ descriptor: Int32) -> Result<Int32, SystemFailure> {
+        do throws(SystemFailure) {
+            let socket = try OwnedFD(adopting: descriptor)
+            let error = socket.pendingError
+            guard error == 0 else { throw SystemFailure("connect", code: error) }
+            socket.tuneTCP()
+            return .success(socket.release())
+        } catch {
+            return .failure(error)
+        }
     }
 
     private static func tooSlow(_ target: LinkTarget, _ addresses: [SocketAddress]) -> LinkFailure {

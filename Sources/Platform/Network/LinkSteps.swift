@@ -40,24 +40,18 @@ extension Link {
     }
 
     func readPlain(_ buffer: UnsafeMutableRawBufferPointer) -> Step {
-        while true {
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            if count > 0 { return .moved(count) }
-            if count == 0 { return finish(.closed) }
-            let number = errno
-            if number == EINTR { continue }
-            return number == EAGAIN ? .wants(.read) : finish(.failed(systemFailure(number)))
-        }
+        let count = retrying { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
+        if count > 0 { return .moved(count) }
+        if count == 0 { return finish(.closed) }
+        let number = errno
+        return number == EAGAIN ? .wants(.read) : finish(.failed(systemFailure(number)))
     }
 
     func writePlain(_ bytes: UnsafeRawBufferPointer) -> Step {
-        while true {
-            let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-            if count >= 0 { return .moved(count) }
-            let number = errno
-            if number == EINTR { continue }
-            return number == EAGAIN ? .wants(.write) : finish(.failed(systemFailure(number)))
-        }
+        let count = retrying { send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        if count >= 0 { return .moved(count) }
+        let number = errno
+        return number == EAGAIN ? .wants(.write) : finish(.failed(systemFailure(number)))
     }
 
     /// What a call that moved nothing means (SSL_get_error(3)). Must run on the thread of the call.

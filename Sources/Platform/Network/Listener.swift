@@ -1,4 +1,5 @@
 import Base
+import CLinux
 import COpenSSL
 import Glibc
 
@@ -32,45 +33,30 @@ package final class Listener: @unchecked Sendable {
         case .success(let addresses): bound = addresses[0]
         case .failure(let failure): throw failure
         }
-        guard let socket = NetworkSocket.make(family: bound.family) else {
-            throw LinkFailure(.other, "no socket for \(place): \(systemWords(errno))")
+        do throws(SystemFailure) {
+            let socket = try OwnedFD.tcp(family: bound.family)
+            socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
+            try checked("bind") { bound.with { bind(socket.number, $0, $1) } }
+            try checked("listen") { listen(socket.number, 256) }
+            self.port = SocketAddress.local(of: socket.number)?.port ?? port
+            descriptor = socket.release()
+        } catch {
+            throw LinkFailure(.other, "cannot listen on \(place): \(error.words)")
         }
-        socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
-        let code = bound.with { bind(socket.descriptor, $0, $1) }
-        guard code == 0, listen(socket.descriptor, 256) == 0,
-            let actual = SocketAddress.localPort(of: socket.descriptor)
-        else {
-            throw LinkFailure(.other, "cannot listen on \(place): \(systemWords(errno))")
-        }
-        descriptor = socket.release()
-        self.port = actual
         self.context = context
     }
 
     deinit { close() }
 
     package func accept() -> AcceptResult {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // A client that has gone before we looked is no failure of ours.
         for _ in 0..<16 {
-            let taken = withUnsafeMutablePointer(to: &storage) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    Glibc.accept(descriptor, $0, &length)
-                }
-            }
-            if taken >= 0 {
-                _ = fcntl(taken, F_SETFD, FD_CLOEXEC)
-                _ = fcntl(taken, F_SETFL, O_NONBLOCK)
-                let address = withUnsafePointer(to: storage) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { SocketAddress($0, length) }
-                }
-                return serve(taken, address?.text ?? "a client")
-            }
-            switch errno {
-            case EAGAIN: return .wouldBlock
-            case EINTR, ECONNABORTED, EPROTO: continue
-            default:
-                return .failed(LinkFailure(.other, "cannot accept on port \(port): \(systemWords(errno))"))
+            do throws(SystemFailure) {
+                return serve(try OwnedFD("accept") { clinux_accept(descriptor, OwnedFD.socketFlags) })
+            } catch {
+                if error.code == EAGAIN { return .wouldBlock }
+                if error.code == ECONNABORTED || error.code == EPROTO { continue }
+                return .failed(LinkFailure(.other, "cannot accept on port \(port): \(error.words)"))
             }
         }
         return .wouldBlock
@@ -81,9 +67,9 @@ package final class Listener: @unchecked Sendable {
         descriptor = -1
     }
 
-    private func serve(_ taken: Int32, _ peer: String) -> AcceptResult {
-        let socket = NetworkSocket.adopt(taken)
-        socket.tune()
+    private func serve(_ socket: consuming OwnedFD) -> AcceptResult {
+        socket.tuneTCP()
+        let peer = SocketAddress.remote(of: socket.number)?.text ?? "a client"
         guard let context else {
             return .link(Link(owning: socket.release(), ssl: nil, side: .server, peer: peer))
         }

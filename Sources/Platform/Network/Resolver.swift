@@ -1,4 +1,5 @@
 import Base
+import CLinux
 import Glibc
 import Synchronization
 
@@ -21,15 +22,15 @@ enum Resolver {
             running.subtract(1, ordering: .relaxed)
             return .failure(notAnswering(host))
         }
-        guard let lookup = Lookup(host, port) else {
+        let lookup: Lookup
+        do throws(SystemFailure) {
+            lookup = try Lookup(host, port)
+            try start(lookup)
+        } catch {
             running.subtract(1, ordering: .relaxed)
-            return .failure(LinkFailure(.other, "no descriptor for a name look-up: \(systemWords(errno))"))
+            return .failure(LinkFailure(.other, "the name look-up cannot start: \(error)"))
         }
-        guard start(lookup) else {
-            running.subtract(1, ordering: .relaxed)
-            return .failure(LinkFailure(.other, "no thread for a name look-up"))
-        }
-        switch deadline.wait(lookup.finished, for: POLLIN) {
+        switch deadline.wait(lookup.finished.number, for: POLLIN) {
         case .interrupted: return .failure(LinkFailure(.other, "the attempt was interrupted"))
         case .expired: return .failure(notAnswering(host))
         case .ready: break
@@ -43,56 +44,45 @@ enum Resolver {
 
     private struct Code: Error { var value: Int32 }
 
-    /// What the asking thread and the looking thread share; the last of them closes the pair of sockets.
+    /// What the asking thread and the looking thread share; the last of them closes the pipe.
     private final class Lookup: Sendable {
         let host: String
         let port: Int
         let answer = Mutex<Result<[SocketAddress], Code>?>(nil)
-        let finished: Int32
-        let signal: Int32
+        let finished: OwnedFD
+        private let signal: OwnedFD
 
-        init?(_ host: String, _ port: Int) {
+        init(_ host: String, _ port: Int) throws(SystemFailure) {
             var ends: [Int32] = [-1, -1]
-            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-            guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
-            (finished, signal) = (ends[0], ends[1])
+            try checked("pipe") { clinux_pipe(&ends) }
+            finished = try OwnedFD(adopting: ends[0])
+            signal = try OwnedFD(adopting: ends[1])
             self.host = host
             self.port = port
-        }
-
-        deinit {
-            close(finished)
-            close(signal)
         }
 
         func run() {
             let found = Resolver.lookUp(host, port, flags: 0)
             answer.withLock { $0 = found }
             var byte: UInt8 = 1
-            _ = Glibc.write(signal, &byte, 1)
+            _ = retrying { Glibc.write(signal.number, &byte, 1) }
         }
     }
 
-    private static func start(_ lookup: Lookup) -> Bool {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 512 << 10)
-        // Signals stay with the threads that expect them.
-        var all = sigset_t(), before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    private static func start(_ lookup: Lookup) throws(SystemFailure) {
+        let context = Unmanaged.passRetained(lookup)
         var thread = pthread_t()
-        let argument = Unmanaged.passRetained(lookup)
-        let code = pthread_create(&thread, &attributes, { raw in
-            Unmanaged<Lookup>.fromOpaque(raw!).takeRetainedValue().run()
-            Resolver.running.subtract(1, ordering: .relaxed)
-            return nil
-        }, argument.toOpaque())
-        if code != 0 { argument.release() }
-        return code == 0
+        let code = clinux_thread_start(
+            "fgw-resolve", 512 << 10,
+            { raw in
+                Unmanaged<Lookup>.fromOpaque(raw!).takeRetainedValue().run()
+                Resolver.running.subtract(1, ordering: .relaxed)
+            }, context.toOpaque(), &thread)
+        guard code == 0 else {
+            context.release()
+            throw SystemFailure("pthread_create", "fgw-resolve", code: code)
+        }
+        pthread_detach(thread)
     }
 
     private static func lookUp(_ host: String, _ port: Int, flags: Int32) -> Result<[SocketAddress], Code> {

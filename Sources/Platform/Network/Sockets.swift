@@ -1,38 +1,22 @@
 import Base
 import Glibc
 
-/// An owned TCP socket: non-blocking, close-on-exec, closed exactly once.
-struct NetworkSocket: ~Copyable {
-    let descriptor: Int32
+/// TCP sockets: always non-blocking and close-on-exec.
+extension OwnedFD {
+    static let socketFlags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
 
-    private init(_ descriptor: Int32) { self.descriptor = descriptor }
-
-    deinit { Glibc.close(descriptor) }
-
-    /// nil with `errno` set if there is no descriptor left.
-    static func make(family: Int32) -> NetworkSocket? {
-        let flags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | flags, 0)
-        return descriptor < 0 ? nil : NetworkSocket(descriptor)
-    }
-
-    static func adopt(_ descriptor: Int32) -> NetworkSocket { NetworkSocket(descriptor) }
-
-    /// The descriptor, which the caller owns from now on.
-    consuming func release() -> Int32 {
-        let descriptor = descriptor
-        discard self
-        return descriptor
+    static func tcp(family: Int32) throws(SystemFailure) -> OwnedFD {
+        try OwnedFD("socket") { socket(family, Int32(SOCK_STREAM.rawValue) | socketFlags, 0) }
     }
 
     func set(_ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
-        setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// Small packets leave at once; a peer that vanished is noticed in 30 s while we have data under
     /// way (TCP_USER_TIMEOUT), and in 90 s while idle.
-    func tune() {
+    func tuneTCP() {
         let tcp = Int32(IPPROTO_TCP)
         set(tcp, TCP_NODELAY, 1)
         set(SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -46,7 +30,7 @@ struct NetworkSocket: ~Copyable {
     var pendingError: Int32 {
         var error: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno
+        return getsockopt(number, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno
     }
 }
 
@@ -86,19 +70,35 @@ struct SocketAddress {
         return family == AF_INET6 ? "[\(name)]:\(number)" : "\(name):\(number)"
     }
 
-    /// The port a socket is bound to; nil if it has none.
-    static func localPort(of descriptor: Int32) -> Int? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let code = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-        }
-        guard code == 0 else { return nil }
-        return withUnsafeBytes(of: storage) { raw in
-            switch Int32(storage.ss_family) {
+    /// The port; 0 for another family.
+    var port: Int {
+        withUnsafeBytes(of: storage) { raw in
+            switch family {
             case AF_INET: Int(UInt16(bigEndian: raw.load(as: sockaddr_in.self).sin_port))
             case AF_INET6: Int(UInt16(bigEndian: raw.load(as: sockaddr_in6.self).sin6_port))
-            default: nil
+            default: 0
+            }
+        }
+    }
+
+    /// What `descriptor` is bound to.
+    static func local(of descriptor: Int32) -> SocketAddress? {
+        fill { getsockname(descriptor, $0, $1) }
+    }
+
+    /// What `descriptor` is connected to.
+    static func remote(of descriptor: Int32) -> SocketAddress? {
+        fill { getpeername(descriptor, $0, $1) }
+    }
+
+    private static func fill(
+        _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                call(address, &length) == 0 ? SocketAddress(address, length) : nil
             }
         }
     }
