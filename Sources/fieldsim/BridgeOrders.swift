@@ -38,7 +38,9 @@ final class BridgeOrders {
         switch (words.first, words.count) {
         case ("config", 2...):
             let text = words.count > 2 ? words[2] : ""
-            shell.change { $0.setConfig(words[1], Array(text.utf8), at: now) }
+            var isKnown = false
+            shell.change { isKnown = $0.setConfig(words[1], Array(text.utf8), at: now) }
+            if !isKnown { Console.complain("\(words[1]) is not in the registry, or the document is too large") }
         case ("command", 3):
             let place = words[1].split(separator: "/", maxSplits: 1).map(String.init)
             var isDelivered = false

@@ -36,7 +36,7 @@ enum BusVerb {
         let seed = try arguments.integer("seed", in: 0...Int.max, default: 1)
         let shell = try BusShell(description, seed: UInt64(seed), on: loop)
         if let link = arguments["link"] {
-            do { try FileSystem.link(shell.path, at: link) } catch {
+            do throws(SystemFailure) { try FileSystem.link(shell.path, at: link) } catch {
                 Console.complain("\(link): \(error.words)")
                 return .inputOutput
             }

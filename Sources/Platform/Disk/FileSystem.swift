@@ -95,6 +95,13 @@ package enum FileSystem {
         }
     }
 
+    /// A symbolic link at `path`, in place of one that is there; anything else there is EEXIST.
+    package static func link(_ target: String, at path: String) throws(SystemFailure) {
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK { unlink(path) }
+        try checked("symlink", path) { symlink(target, path) }
+    }
+
     /// Makes a directory and the missing ones above it, 0700 each.
     package static func makeDirectories(_ path: String) throws(SystemFailure) {
         var made = path.hasPrefix("/") ? "" : "."

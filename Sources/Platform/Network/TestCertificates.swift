@@ -9,6 +9,11 @@ package struct TestCertificates: Sendable {
         package var certificate: String
         /// Its private key, PKCS#8 PEM.
         package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     package enum Usage: Sendable { case server, client }
