@@ -7,6 +7,6 @@ let table = VerbTable(
     summary: "fieldsim: the far ends of a field gateway, for trying and testing: serial lines with Modbus units, "
         + "and a Cloud IoT Core style bridge",
     version: "0.1.0",
-    verbs: [BusVerb.verb, BridgeVerb.verb])
+    verbs: [DemoVerb.verb, BusVerb.verb, BridgeVerb.verb])
 
 table.main()

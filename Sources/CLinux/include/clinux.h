@@ -121,6 +121,8 @@ int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
 int clinux_clock_unsynchronised(void);
 /// Nanoseconds since boot (CLOCK_BOOTTIME) and milliseconds since 1970 (CLOCK_REALTIME).
 void clinux_now(int64_t *boot_ns, int64_t *wall_ms);
+/* A folder with everything below it, links not followed; goes on where it can. */
+void clinux_remove_tree(const char *path);
 ssize_t clinux_random(void *bytes, size_t count);
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
 int clinux_terminal_width(int descriptor);
