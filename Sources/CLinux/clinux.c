@@ -177,6 +177,10 @@ int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 char *const *clinux_environment(void) { return environ; }
 
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, from);
+}
+
 // The machine -------------------------------------------------------------------------------
 
 int clinux_clock_unsynchronised(void) {

@@ -4,6 +4,7 @@
 // Unless said otherwise a function answers as its system call does: -1 and errno on failure.
 #pragma once
 #include <pthread.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -111,6 +112,8 @@ int clinux_accept(int listener, int flags);
 /// Both ends close-on-exec: reader, writer.
 int clinux_pipe(int ends[2]);
 char *const *clinux_environment(void);
+/// The child closes every descriptor from this number on.
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
 
 // The machine -------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ package final class ChildProcess: Sendable {
         // The parent's ends are kept, the child's ends closed when this initialiser returns.
         let outputEnds = try Self.connect(output, 1, &actions)
         let errorsEnds = try Self.connect(errors, 2, &actions)
+        clinux_spawn_close_from(&actions, 3)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

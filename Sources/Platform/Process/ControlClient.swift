@@ -23,6 +23,9 @@ package struct ControlClient: ~Copyable {
         self.path = path
     }
 
+    /// The connection alone.
+    package consuming func intoDescriptor() -> OwnedFD { socket }
+
     /// One request; the newline is added here.
     package mutating func send(_ line: [UInt8], within limit: Duration = .seconds(5)) throws(SystemFailure) {
         let due = Clock.instant + limit

@@ -40,6 +40,9 @@ package struct PseudoTerminal: ~Copyable, Sendable {
         }
     }
 
+    /// Closes both ends: the other side's line hangs up, as when an adapter is unplugged.
+    package consuming func hangUp() {}
+
     /// Whether somebody has the line open; always true while this value holds the slave itself.
     package var isOpened: Bool {
         let bits = clinux_poll_ns(master.number, Int16(POLLIN), 0)

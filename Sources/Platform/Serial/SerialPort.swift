@@ -6,6 +6,14 @@ import Glibc
 package struct OpenLine: ~Copyable, Sendable {
     package let descriptor: OwnedFD
     package let facts: LineFacts
+
+    package init(descriptor: consuming OwnedFD, facts: LineFacts) {
+        self.descriptor = descriptor
+        self.facts = facts
+    }
+
+    /// The descriptor alone, for closing or for a parcel.
+    package consuming func intoDescriptor() -> OwnedFD { descriptor }
 }
 
 /// Opening, setting and closing serial lines. `open` and `close` can block for a long time in a

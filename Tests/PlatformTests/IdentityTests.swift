@@ -1,0 +1,115 @@
+import Base
+import Platform
+import Testing
+
+/// A machine drawn in a directory: two USB adapters with the same chip, one with two ports, one UART
+/// on the board and one 8250 place with nothing behind it.
+private func drawnMachine() throws -> (Scratch, SystemPaths) {
+    let scratch = Scratch()
+    let root = scratch.path
+    let host = "sys/devices/pci0000:00/0000:00:14.0"
+    try scratch.directory(host)
+    try scratch.link("\(host)/subsystem", to: "\(root)/sys/bus/pci")
+    func usb(_ device: String, _ interface: String, _ tty: String, serial: String, product: String) throws {
+        let folder = "\(host)/usb1/\(device)"
+        let port = "\(folder)/\(device):1.\(interface)/\(tty)"
+        try scratch.write("\(port)/latency_timer", "16\n")
+        try? scratch.write("\(folder)/idVendor", "0403\n")
+        try? scratch.write("\(folder)/idProduct", product + "\n")
+        try? scratch.write("\(folder)/serial", serial + "\n")
+        try? scratch.write("\(folder)/manufacturer", "FTDI\n")
+        try? scratch.write("\(folder)/product", "USB-RS485 Cable\n")
+        try scratch.write("\(folder)/\(device):1.\(interface)/bInterfaceNumber", "0\(interface)\n")
+        try scratch.link("\(port)/driver", to: "\(root)/sys/bus/usb-serial/drivers/ftdi_sio")
+        try scratch.link("sys/class/tty/\(tty)/device", to: "\(root)/\(port)")
+        try scratch.write("sys/class/tty/\(tty)/dev", "188:\(tty.dropFirst(6))\n")
+    }
+    for folder in ["bus/pci", "bus/platform", "bus/usb-serial/drivers/ftdi_sio"] {
+        try scratch.directory("sys/\(folder)")
+    }
+    try usb("1-1.2", "0", "ttyUSB0", serial: "A50285BI", product: "6001")
+    try usb("1-1.3", "0", "ttyUSB2", serial: "DUAL", product: "6010")
+    try usb("1-1.3", "1", "ttyUSB10", serial: "DUAL", product: "6010")
+
+    let board = "sys/devices/platform/soc/fe201000.serial"
+    try scratch.directory(board)
+    try scratch.link("\(board)/subsystem", to: "\(root)/sys/bus/platform")
+    try scratch.link("sys/class/tty/ttyAMA0/device", to: "\(root)/\(board)")
+    try scratch.directory("sys/devices/platform/serial8250")
+    try scratch.link("sys/class/tty/ttyS0/device", to: "\(root)/sys/devices/platform/serial8250")
+    try scratch.write("sys/class/tty/ttyS0/type", "0\n")
+    try scratch.directory("sys/class/tty/ptmx")
+    return (scratch, SystemPaths(sys: "\(root)/sys", dev: "\(root)/dev", proc: "/proc", run: "\(root)/run"))
+}
+
+private func settings(
+    serial: String? = nil, path: String? = nil, vendor: String? = nil, product: String? = nil,
+    interface: String? = nil
+) -> LineSettings {
+    LineSettings(
+        device: .match(serial: serial, path: path, vendor: vendor, product: product, interface: interface))
+}
+
+@Suite struct IdentityTests {
+    @Test func listsThePortsThatHaveHardware() throws {
+        let (scratch, system) = try drawnMachine()
+        let ports = SerialPorts.list(in: system)
+        let dev = scratch.file("dev")
+        #expect(ports.map(\.path) == ["ttyAMA0", "ttyUSB0", "ttyUSB2", "ttyUSB10"].map { "\(dev)/\($0)" })
+        #expect(
+            ports[1].identity
+                == PortIdentity(
+                    serial: "A50285BI", path: "pci-0000:00:14.0-usb-0:1.2:1.0", vendor: "0403", product: "6001",
+                    interface: "00"))
+        #expect(ports[1].driver == "ftdi_sio")
+        #expect(ports[1].product == "FTDI USB-RS485 Cable")
+        #expect(ports[0].identity == PortIdentity(path: "platform-fe201000.serial"))
+    }
+
+    @Test func theDatabaseOfUdevHasTheLastWord() throws {
+        let (scratch, system) = try drawnMachine()
+        try scratch.write("run/udev/data/c188:0", "S:serial/by-id/x\nE:ID_PATH=pci-X-usb-0:9:1.0\nE:ID_SERIAL_SHORT=SHORT\nE:bad\n")
+        let port = try #require(SerialPorts.list(in: system).first { $0.path.hasSuffix("ttyUSB0") })
+        #expect(port.identity.path == "pci-X-usb-0:9:1.0")
+        #expect(port.identity.serial == "SHORT")
+    }
+
+    /// The nodes do not exist, so "does not exist" with the right name means that it was found.
+    @Test(arguments: [
+        (settings(serial: "A50285BI"), "ttyUSB0"), (settings(path: "usb-0:1.2:1.0"), "ttyUSB0"),
+        (settings(path: "pci-0000:00:14.0-usb-0:1.3:1.1"), "ttyUSB10"),
+        (settings(vendor: "0403", product: "6001"), "ttyUSB0"),
+        (settings(serial: "DUAL", interface: "01"), "ttyUSB10"),
+        (settings(serial: "DUAL", interface: "0"), "ttyUSB2"),
+        (settings(path: "platform-fe201000.serial"), "ttyAMA0"),
+    ])
+    func everyGivenKeyMustMatchAndOnePortMay(settings: LineSettings, name: String) throws {
+        let (scratch, system) = try drawnMachine()
+        let refused = try #require(lineFailure(settings, in: system))
+        #expect(refused.message.hasPrefix("\(scratch.file("dev"))/\(name) does not exist"))
+    }
+
+    @Test func twoMatchesOpenNeither() throws {
+        let (scratch, system) = try drawnMachine()
+        let refused = try #require(lineFailure(settings(serial: "DUAL"), in: system))
+        let dev = scratch.file("dev")
+        #expect(refused.kind == .ambiguous)
+        #expect(refused.message.hasPrefix("\(dev)/ttyUSB10, \(dev)/ttyUSB2 all match serial DUAL; neither is opened"))
+    }
+
+    @Test(arguments: [
+        settings(serial: "A50285BI", product: "6010"), settings(path: "0:1.2:1.0"), settings(path: "usb-0:1.2"),
+        settings(serial: "a50285bi"), settings(vendor: "10c4"), settings(serial: "A50285BI", interface: "x"),
+    ])
+    func noMatchSaysWhatWasLookedFor(settings: LineSettings) throws {
+        let (_, system) = try drawnMachine()
+        let refused = try #require(lineFailure(settings, in: system))
+        #expect(refused.kind == .missing)
+        #expect(refused.message.hasPrefix("no serial port matches "))
+    }
+
+    @Test func aMachineWithoutSysfsHasNoPorts() {
+        let none = SystemPaths(sys: "/nonexistent", dev: "/nonexistent", proc: "/nonexistent", run: "/nonexistent")
+        #expect(SerialPorts.list(in: none).isEmpty)
+    }
+}
