@@ -124,7 +124,7 @@ func internetSockets() -> Int {
 }
 
 /// A fresh directory for the files of one test.
-struct Scratch: ~Copyable {
+struct CredentialFolder: ~Copyable {
     let path: String
 
     init() {

@@ -96,7 +96,7 @@ extension Network {
         }
 
         @Test func namesTheCAFileInTheSentence() throws {
-            let scratch = Scratch()
+            let scratch = CredentialFolder()
             let path = scratch.write("roots.pem", try TestCertificates().authority.certificate, mode: 0o644)
             let (result, _) = try attempt(server(), TLSContext(trust: .file(path)))
             let words = "in \(path) (unable to get local issuer certificate)"
@@ -189,7 +189,7 @@ extension Network {
         }
 
         @Test func showsItsClientCertificate() throws {
-            let scratch = Scratch()
+            let scratch = CredentialFolder()
             let own = try certificates.issue(names: ["gw-7"], usage: .client)
             let certificate = scratch.write("own.pem", own.certificate, mode: 0o644)
             let key = scratch.write("own.key", own.key)
@@ -327,7 +327,7 @@ extension Network {
 
     @Suite(.serialized) struct TLSTrust {
         @Test func refusesACAFileThatSaysNothing() throws {
-            let scratch = Scratch()
+            let scratch = CredentialFolder()
             let certificate = certificates.authority.certificate
             let cut = String(certificate.dropLast(200)) + "\n-----END CERTIFICATE-----\n"
             let cases: [(String, CredentialError.Kind)] = [
@@ -345,7 +345,7 @@ extension Network {
         }
 
         @Test func takesACommentedBundle() throws {
-            let scratch = Scratch()
+            let scratch = CredentialFolder()
             let other = try TestCertificates().authority.certificate
             let text = "# roots\n" + other + "\n# ours\n" + certificates.authority.certificate + "\n"
             let context = try TLSContext(trust: .file(scratch.write("roots.pem", text)))
@@ -369,7 +369,7 @@ extension Network {
         }
 
         @Test func makesCertificatesThatOpenSSLAccepts() throws {
-            let scratch = Scratch()
+            let scratch = CredentialFolder()
             let ca = scratch.write("ca.pem", certificates.authority.certificate)
             let leaf = scratch.write("leaf.pem", pair.certificate)
             let verify = "openssl verify -x509_strict -CAfile \(ca)"

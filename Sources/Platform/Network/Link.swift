@@ -101,7 +101,7 @@ package final class Link: @unchecked Sendable {
         return withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { buffer in
             let step = ssl.map { readTLS($0, buffer) } ?? readPlain(buffer)
             switch step {
-            case .moved(let count): return .bytes(Array(buffer[..<count]))
+            case .moved(let count): return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
             case .wants(let wants): return .wouldBlock(wants: wants)
             case .closed: return .closed
             case .failed(let failure): return .failed(failure)
