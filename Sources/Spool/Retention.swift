@@ -8,14 +8,23 @@ extension Spool {
     /// Key of the gap whose device is not known.
     static let nobody = -1
 
-    /// Merges a loss into the device's open gap; it is appended soon, at most every 10 s a device.
+    /// Merges a loss into the device's open gap. What was dropped on disk is told with the next commit,
+    /// so that a crash cannot make it silent; other losses at most every 10 s a device.
     mutating func lose(_ gap: Gap) {
         counters.dropped += gap.count
         guard settings.gapSubfolder != nil, phase != .failed else { return }
         let key = gap.device.map { devices.index(of: $0) } ?? Self.nobody
         if gaps[key] == nil { gaps[key] = gap } else { gaps[key]?.merge(gap) }
-        let due = max(now.instant, gapSent[key].map { $0 + Self.gapPace } ?? now.instant)
+        let due = gapDue(key, gap.reason)
         if timers.due(.gaps).map({ due < $0 }) ?? true { timers.arm(.gaps, at: due) }
+    }
+
+    private func gapDue(_ key: Int, _ reason: Gap.Reason) -> Instant {
+        guard let sent = gapSent[key] else { return now.instant }
+        switch reason {
+        case .full, .age, .share: return max(now.instant, sent + settings.sync)
+        case .damage, .oversize, .rejected, .memory: return max(now.instant, sent + Self.gapPace)
+        }
     }
 
     mutating func flushGaps() {
@@ -31,11 +40,13 @@ extension Spool {
         guard !gaps.isEmpty, let subfolder = settings.gapSubfolder else { return }
         var next: Instant?
         for key in gaps.keys.sorted() {
-            if let sent = gapSent[key], sent + Self.gapPace > now.instant, !isDraining {
-                next = min(next ?? .distantFuture, sent + Self.gapPace)
+            guard let gap = gaps[key] else { continue }
+            let due = gapDue(key, gap.reason)
+            if due > now.instant, !isDraining {
+                next = min(next ?? .distantFuture, due)
                 continue
             }
-            guard let gap = gaps.removeValue(forKey: key) else { continue }
+            gaps[key] = nil
             gapSent[key] = now.instant
             let entry = Entry(
                 device: settings.gateway, subfolder: subfolder, kind: .gap, priority: true, body: gap.body,
@@ -78,9 +89,11 @@ extension Spool {
             toTime: record.at.wall, reason: reason))
     }
 
-    /// Drops the device's oldest loaded records until it keeps to its share.
+    /// Drops the device's oldest loaded records until it keeps to its share, with a little to spare so
+    /// that one gap tells of many.
     mutating func trimShare(_ device: Int) {
-        while devices[device].aliveBytes > shareMax, devices[device].window.first?.segment ?? 0 != 0,
+        guard devices[device].aliveBytes > shareMax else { return }
+        while devices[device].aliveBytes > shareMax - shareMax / 16, devices[device].window.first?.segment ?? 0 != 0,
             let item = popWindow(device)
         {
             drop(item, .share)

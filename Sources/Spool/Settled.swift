@@ -42,11 +42,11 @@ package struct Settled: Hashable, Sendable {
         bytes[bit >> 3] |= 1 << UInt8(bit & 7)
     }
 
-    /// How many records that begin in `offsets` are settled.
+    /// How many records that begin in `offsets` are settled; both ends lie between records.
     package func count(in offsets: Range<Int>) -> Int {
         var count = 0
-        var bit = max(Self.bit(of: offsets.lowerBound + Self.granule - 1), 0)
-        let end = min(Self.bit(of: offsets.upperBound + Self.granule - 1), bytes.count * 8)
+        var bit = max(Self.bit(of: offsets.lowerBound), 0)
+        let end = min(Self.bit(of: offsets.upperBound), bytes.count * 8)
         while bit < end {
             if bit & 7 == 0, bytes[bit >> 3] == 0 { bit += 8; continue }
             if bytes[bit >> 3] >> UInt8(bit & 7) & 1 == 1 { count += 1 }
