@@ -74,7 +74,7 @@ final class DemoScript {
             if now >= since + awayFor { bringBack(now, demo) }
         case .back(let since):
             countSecond(demo)
-            if demo.bridge.emulator.isConnected(DemoSite.gateway), let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
+            if demo.bridge.emulator.onlineDevices.contains(DemoSite.gateway), let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
                 demo.tell("backlog delivered: \(waitedMost) readings had waited, \(demo.ledger.readings) readings acknowledged in all")
                 sendCommand(now, demo)
             } else if now > since + 60 {
@@ -184,22 +184,9 @@ final class DemoScript {
     }
 
     private static func farewell(in text: String) -> (recorded: Int, acknowledged: Int, waiting: Int)? {
-        guard let start = text.range(of: "stopped: ") else { return nil }
-        let numbers = text[start...].split { !$0.isNumber }.compactMap { Int($0) }
+        let words = text.split(separator: " ")
+        guard let from = words.firstIndex(of: "stopped:") else { return nil }
+        let numbers = words[from...].compactMap { Int($0) }
         return numbers.count == 3 ? (numbers[0], numbers[1], numbers[2]) : nil
     }
-}
-
-extension String {
-    /// The place of a word in a text, without Foundation; the end of the word is its upper bound.
-    func range(of word: String) -> PartialRangeFrom<String.Index>? {
-        var place = startIndex
-        while place < endIndex {
-            if self[place...].hasPrefix(word) { return index(place, offsetBy: word.count)... }
-            place = index(after: place)
-        }
-        return nil
-    }
-
-    func contains(_ word: String) -> Bool { range(of: word) != nil }
 }
