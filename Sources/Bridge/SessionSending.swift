@@ -157,7 +157,7 @@ extension Session {
             sendAttach(device, at: now)
             fly(at: now)
         case .state:
-            guard let (_, document) = states.next(at: now, eligible: { $0 == device }) else {
+            guard let document = states.take(device, at: now) else {
                 suspects.unused(turn.key)
                 self.turn = nil
                 return
@@ -176,7 +176,7 @@ extension Session {
         switch key.item {
         case .record: isReady(key.device)
         case .attach: attachments.status(of: key.device) == .detached && attachments.retry(of: key.device) == nil
-        case .state: isReady(key.device)
+        case .state: isReady(key.device) && states.isDue(key.device, at: now.instant)
         }
     }
 

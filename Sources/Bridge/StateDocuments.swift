@@ -38,23 +38,27 @@ package struct StateDocuments: Sendable {
     ) -> (device: DeviceID, document: [UInt8])? {
         guard !waiting.isEmpty, lookAgain <= now else { return nil }
         var earliest = Instant.distantFuture
-        for (index, device) in waiting.enumerated() {
-            guard var item = items[device], let document = item.pending, item.sending == nil,
-                eligible(device)
-            else { continue }
-            if let last = item.last, last + interval > now {
-                earliest = min(earliest, last + interval)
-                continue
-            }
-            item.pending = nil
-            item.sending = document
-            item.last = now
-            items[device] = item
-            waiting.remove(at: index)
-            return (device, document)
+        for device in waiting {
+            guard let item = items[device], item.sending == nil, eligible(device) else { continue }
+            if let document = take(device, at: now) { return (device, document) }
+            if let last = item.last { earliest = min(earliest, last + interval) }
         }
         lookAgain = earliest
         return nil
+    }
+
+    /// Whether this device's document may go now, by its pace.
+    package func isDue(_ device: DeviceID, at now: Instant) -> Bool {
+        guard let item = items[device], item.pending != nil, item.sending == nil else { return false }
+        return item.last.map { $0 + interval <= now } ?? true
+    }
+
+    /// This device's document, if it may go now; it counts as sent.
+    package mutating func take(_ device: DeviceID, at now: Instant) -> [UInt8]? {
+        guard isDue(device, at: now), let document = items[device]?.pending else { return nil }
+        items[device] = Item(pending: nil, sending: document, last: now)
+        if let index = waiting.firstIndex(of: device) { waiting.remove(at: index) }
+        return document
     }
 
     package mutating func acknowledged(_ device: DeviceID) {

@@ -52,19 +52,22 @@ import Testing
         world.start()
         world.run(.seconds(300))
         world.linkFails = { _ in nil }
-        #expect(world.run(.seconds(100)) { $0.online == 1 })
+        let reached1 = world.run(.seconds(100)) { $0.online == 1 }
+        #expect(reached1)
         // Short-lived: what was learned about this bridge stays.
         world.run(.seconds(30))
         world.loseLink()
         let short = world.now.instant
-        #expect(world.run(.seconds(100)) { $0.online == 2 })
+        let reached2 = world.run(.seconds(100)) { $0.online == 2 }
+        #expect(reached2)
         #expect(world.now.instant - short >= .seconds(32))
         world.run(.seconds(61))
         world.add(device("dev-1"), [1])
         world.run(.seconds(2))
         world.loseLink()
         let long = world.now.instant
-        #expect(world.run(.seconds(100)) { $0.online == 3 })
+        let reached3 = world.run(.seconds(100)) { $0.online == 3 }
+        #expect(reached3)
         #expect(world.now.instant - long <= .seconds(3))
     }
 
@@ -96,7 +99,8 @@ import Testing
         var world = World()
         world.broker.answersConnect = false
         world.start()
-        #expect(world.run(.seconds(40)) { $0.targets.count == 2 })
+        let reached4 = world.run(.seconds(40)) { $0.targets.count == 2 }
+        #expect(reached4)
         #expect(world.closedByUs == 1)
         #expect(world.says("no CONNACK within 30.0 seconds") == 1)
     }
@@ -115,7 +119,8 @@ import Testing
     func theTokenIsRenewedBeforeItExpires(_ lifetime: Int64) {
         var world = World(["dev-1"]) { $0.tokenLifetime = .seconds(lifetime) }
         world.start()
-        #expect(world.run(.seconds(lifetime)) { $0.online == 2 })
+        let reached5 = world.run(.seconds(lifetime)) { $0.online == 2 }
+        #expect(reached5)
         let age = world.targets[1].at - world.targets[0].at
         let margin = max(2, min(60, Double(lifetime) / 5))
         let latest = Double(lifetime) - min(10, Double(lifetime) / 4).rounded(.down) - margin
@@ -182,7 +187,8 @@ import Testing
         var world = World()
         world.start()
         for _ in 0..<5 {
-            #expect(world.run(.seconds(200)) { $0.session.isOnline })
+            let reached6 = world.run(.seconds(200)) { $0.session.isOnline }
+            #expect(reached6)
             world.run(.seconds(2))
             world.loseLink(LinkFailure(.closed, "the bridge closed the connection"))
         }
