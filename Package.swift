@@ -52,8 +52,8 @@ let package = Package(
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators"]),
         tests("SimulationTests", ["Gateway", "Simulators"]),
-        tests("PeerTests", ["Platform"]),
-        tests("TidyTests", []),
+        .testTarget(name: "PeerTests", exclude: ["peers"], swiftSettings: pure),
+        .testTarget(name: "TidyTests", swiftSettings: pure),
     ],
     swiftLanguageModes: [.v6]
 )

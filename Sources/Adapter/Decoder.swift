@@ -80,7 +80,7 @@ struct Decoder: Sendable {
         numbers = point.invalid.compactMap { sentinel in
             switch sentinel {
             case .number(let number): number
-            case .code(let code): Double(code)
+            case .code(let code): point.text == nil ? nil : Double(code)
             case .nan: nil
             }
         }

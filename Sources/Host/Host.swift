@@ -1,1 +1,193 @@
 import Base
+import Bridge
+import Gateway
+import Platform
+
+/// Carries out the gateway's effects: one loop thread that only touches descriptors that are ready,
+/// and helpers for everything that can block.
+package final class Host {
+    package struct Settings: Sendable {
+        package var directories: [DiskRequest.Volume: String]
+        package var controlPath: String?
+        package var logLevel: Notice.Level
+
+        package init(
+            directories: [DiskRequest.Volume: String], controlPath: String?, logLevel: Notice.Level = .info
+        ) {
+            self.directories = directories
+            self.controlPath = controlPath
+            self.logLevel = logLevel
+        }
+    }
+
+    /// The clock's trust is looked at this often.
+    private static let clockInterval = Duration.seconds(10)
+
+    private let loop: EventLoop
+    private let mailbox: Mailbox<HelperMessage>
+    private let diskWorker: Worker
+    private let keyWorker: Worker
+    private let disk: DiskExecutor
+    private let key: PrivateKey?
+    private let log: LogSink
+    private let service: ServiceManager
+    private var gateway: Gateway
+    private var lines: [PortName: LineShell] = [:]
+    private var link: LinkShell!
+    private var control: ControlSocket?
+    private var controlClients: [Int: ControlSocket.Client] = [:]
+    private var controlRequests = 0
+    private var clockDue = Instant.zero
+    private var watchdogDue: Instant?
+    private var exit: ExitReason?
+    private var isPerforming = false
+
+    package init(
+        _ settings: Settings, gateway: Gateway, key: PrivateKey?, tls: TLSContext?, log: LogSink
+    ) throws {
+        loop = try EventLoop()
+        mailbox = try Mailbox()
+        diskWorker = try Worker("fgw-disk", stackBytes: 512 << 10)
+        keyWorker = try Worker("fgw-key", stackBytes: 512 << 10)
+        disk = DiskExecutor(settings.directories)
+        service = ServiceManager()
+        watchdogDue = service.watchdogInterval.map { Clock.instant + $0 }
+        self.key = key
+        self.log = log
+        self.gateway = gateway
+        link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
+            receive(.link(event))
+        }
+        for port in gateway.portNames {
+            lines[port] = try LineShell(port, loop: loop, mailbox: mailbox) { [unowned self] event in
+                receive(.line(port, event))
+            }
+        }
+        _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
+        if let path = settings.controlPath {
+            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
+        }
+    }
+
+    /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
+    package func run(signals: SignalInbox) throws -> (code: ExitCode, message: String?) {
+        _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
+            for signal in signals.take() where signal == .terminate { receive(.terminate) }
+        }
+        perform { $0.start(at: $1) }
+        while exit == nil {
+            let due = [gateway.deadline, watchdogDue, clockDue].compactMap { $0 }.min()
+            _ = try loop.wait(until: link.hasPending ? .zero : due)
+            if link.hasPending { link.readPending() }
+            tick()
+            if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
+            link.flush()
+        }
+        return leave()
+    }
+
+    private func leave() -> (code: ExitCode, message: String?) {
+        service.notify("STOPPING=1")
+        link.disconnect()
+        for line in lines.values { line.close() }
+        control?.shutdown()
+        diskWorker.stop()
+        keyWorker.stop()
+        disk.close()
+        switch exit {
+        case .unavailable(let reason): return (.unavailable, reason)
+        case .drained, nil: return (.ok, nil)
+        }
+    }
+
+    // MARK: Events and effects
+
+    private func receive(_ event: Event) { perform { $0.receive(event, at: $1) } }
+
+    /// Feeds the gateway and carries out what it wants. An effect that answers at once (a lost line)
+    /// comes back through here and only feeds: the loop below picks its effects up.
+    private func perform(_ feed: (inout Gateway, Moment) -> Void) {
+        feed(&gateway, Clock.now())
+        guard !isPerforming else { return }
+        isPerforming = true
+        while let effect = gateway.next() { carryOut(effect) }
+        isPerforming = false
+    }
+
+    private func carryOut(_ effect: Effect) {
+        switch effect {
+        case .openLine(let name, let settings): lines[name]?.open(settings)
+        case .closeLine(let name): lines[name]?.close()
+        case .discardInput(let name): lines[name]?.discardInput()
+        case .transmit(let name, let bytes): lines[name]?.transmit(bytes)
+        case .connect(let target): link.connect(target)
+        case .send(let bytes): link.send(bytes)
+        case .disconnect: link.disconnect()
+        case .disk(let request): submit(request)
+        case .sign(let ticket, let input): sign(ticket, input)
+        case .answer(let ticket, let line):
+            if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
+        case .notice(let notice): log.write(notice)
+        case .ready: service.notify("READY=1")
+        case .finished(let reason): exit = exit ?? reason
+        }
+    }
+
+    private func submit(_ request: DiskRequest) {
+        let (disk, mailbox) = (disk, mailbox)
+        diskWorker.submit { mailbox.post(.disk(request.ticket, disk.execute(request))) }
+    }
+
+    private func sign(_ ticket: UInt64, _ input: [UInt8]) {
+        guard let key else {
+            return mailbox.post(.signed(ticket, .failure(SigningFailure("no private key is configured"))))
+        }
+        let mailbox = mailbox
+        keyWorker.submit {
+            do {
+                mailbox.post(.signed(ticket, .success(try key.sign(input))))
+            } catch {
+                let words = (error as? CredentialError)?.message ?? "\(error)"
+                mailbox.post(.signed(ticket, .failure(SigningFailure(words))))
+            }
+        }
+    }
+
+    private func takeHelperMessages() {
+        for message in mailbox.drain() {
+            switch message {
+            case .disk(let ticket, let result): receive(.disk(ticket, result))
+            case .signed(let ticket, let result): receive(.signed(ticket, result))
+            case .lineOpened(let name, let attempt, let parcel, let facts):
+                lines[name]?.opened(parcel, facts, attempt: attempt)
+            case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
+            case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
+            case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
+            }
+        }
+    }
+
+    private func take(_ event: ControlSocket.Event) {
+        switch event {
+        case .line(let client, let line):
+            controlRequests += 1
+            controlClients[controlRequests] = client
+            receive(.control(ControlTicket(controlRequests), line))
+        case .closed(let client):
+            controlClients = controlClients.filter { $0.value != client }
+        }
+    }
+
+    /// What the host itself does by time: the clock's trust and the watchdog.
+    private func tick() {
+        let now = Clock.instant
+        if clockDue <= now {
+            clockDue = now + Self.clockInterval
+            receive(.clock(ClockProbe.facts()))
+        }
+        if let due = watchdogDue, due <= now {
+            service.notify("WATCHDOG=1")
+            watchdogDue = service.watchdogInterval.map { now + $0 }
+        }
+    }
+}

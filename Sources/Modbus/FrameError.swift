@@ -13,13 +13,15 @@ package enum FrameError: Error, Hashable, Sendable {
     case echo(field: Int, received: UInt16, expected: UInt16)
     /// The length byte promises more than a frame can hold.
     case tooLong(received: Int, limit: Int)
+    /// The line fell silent in the middle of a frame.
+    case incomplete(received: Int, expected: Int)
 
     /// True for a frame that arrived whole and undamaged but was not the one asked for: whoever
     /// waits goes on waiting. False for damage.
     package var isStranger: Bool {
         switch self {
         case .unit, .function, .byteCount, .echo: true
-        case .checksum, .tooLong: false
+        case .checksum, .tooLong, .incomplete: false
         }
     }
 }

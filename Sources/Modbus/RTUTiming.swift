@@ -15,10 +15,10 @@ package struct RTUTiming: Hashable, Sendable {
         self.init(baud: line.baud, bitsPerCharacter: line.bitsPerCharacter)
     }
 
-    /// `baud` below 1 counts as 1; times are rounded up to whole nanoseconds.
+    /// Settings that no line has are brought into range; times are rounded up to whole nanoseconds.
     package init(baud: Int, bitsPerCharacter: Int) {
         let bits = Int64(max(1, min(bitsPerCharacter, 64)))
-        let rate = Int64(max(1, baud))
+        let rate = Int64(max(1, min(baud, 1_000_000_000)))
         func up(_ halfCharacters: Int64) -> Int64 {
             (halfCharacters * bits * 500_000_000 + rate - 1) / rate
         }

@@ -1,1 +1,322 @@
 import Base
+
+/// The journal: every reading waits here, on disk, until the bridge has acknowledged it.
+///
+/// A record is offered for sending only after the write that covers it was synced; its settled bit
+/// goes to disk with a later commit, and a segment file goes when all of it is settled. Losses are
+/// never silent: each is part of a gap record (see `Gap`).
+///
+/// Memory holds a window of each device's oldest records and per segment a few sums, never an
+/// index of the backlog. When the disk fails, records live in a bounded ring in memory, loudly,
+/// until a probe succeeds. The format is documented at `Segment`, `Settled` and `Record`.
+package struct Spool: Sendable {
+    package enum Output: Sendable {
+        case disk(DiskRequest)
+        case notice(Notice)
+        /// The directory cannot be used at all (another process holds it, another identity wrote
+        /// it); says what to do. Nothing follows.
+        case failed(String)
+    }
+
+    package enum Timer: Hashable, Sendable {
+        /// The oldest pending record has waited long enough.
+        case commit
+        /// Settled bits have waited long enough.
+        case settle
+        /// A gap record may be written.
+        case gaps
+        /// The failed disk is tried again.
+        case probe
+        /// Age limits, and removals that failed.
+        case upkeep
+    }
+
+    package struct Statistics: Hashable, Sendable {
+        package var appended = 0
+        package var settled = 0
+        package var dropped = 0
+        package var commits = 0
+        package var bytesWritten = 0
+        package var failures = 0
+        package var damaged = 0
+        package var refused = 0
+        package var segments = 0
+        package var loadedBytes = 0
+        package var fileBytes = 0
+        package var memoryOnly = false
+    }
+
+    enum Phase { case idle, opening, recovering, running, failed }
+
+    /// What an outstanding disk request was for.
+    enum Purpose {
+        case open
+        case sync(file: Int)
+        case header(file: Int)
+        case probe(file: Int)
+        case scan
+        case space
+        case create
+        case commit
+        case page(segment: UInt64)
+        case remove(segment: UInt64)
+        case load
+        case housekeeping
+    }
+
+    /// The write in flight.
+    struct Commit {
+        var items: [Item]
+        var segment: UInt64
+        var end: Int
+        var withPage: Bool
+        var anchor: Moment?
+    }
+
+    static let batchBytes = 64 << 10
+    static let batchMax = 512 << 10
+    static let priorityDelay = Duration.milliseconds(50)
+    static let settleDelay = Duration.seconds(5)
+    static let settleCount = 1000
+    static let gapPace = Duration.seconds(10)
+    static let upkeepPace = Duration.seconds(60)
+    static let probeFirst = Duration.seconds(10)
+    static let probeMax = Duration.seconds(300)
+
+    let settings: Settings
+    let bootID: [UInt8]
+    var random: RandomSource
+    var phase = Phase.idle
+    var isDraining = false
+    package internal(set) var isMemoryOnly = false
+    var now = Moment(.zero, WallTime(milliseconds: 0))
+
+    var catalogue = Catalogue()
+    var devices = DeviceTable()
+    var ready = ReadyDevices()
+    var anchors = Anchors()
+    var clockTrusted = false
+    var anchorToWrite: Moment?
+    var inFlight: [UInt64: Item] = [:]
+    var gaps: [Int: Gap] = [:]
+    var gapSent: [Int: Instant] = [:]
+
+    var nextSeq: UInt64 = 0
+    var pending: [Item] = []
+    var pendingBytes = 0
+    var commit: Commit?
+    var commitWanted = false
+    /// The segment that records are appended to.
+    var active: UInt64?
+    var creating: Segment.Header?
+    var failuresInRow = 0
+    var probeDelay = Spool.probeFirst
+    var settledSinceCommit = 0
+
+    var recovery: Recovery?
+    var loading: (position: Position, count: Int)?
+    var loadedBytes = 0
+    var activeDevices = 0
+    /// Bytes of records that are in memory only and wait in tails.
+    var memoryBytes = 0
+
+    var waitingCount = 0
+    var waitingSize = 0
+    var counters = Statistics()
+
+    var timers = TimerTable<Timer>()
+    var operations: [UInt64: Purpose] = [:]
+    var lastTicket: UInt64 = 0
+    private var outputs: [Output] = []
+    private var outputHead = 0
+
+    package init(_ settings: Settings, bootID: [UInt8], seed: UInt64) {
+        self.settings = settings
+        self.bootID = Array((bootID + [UInt8](repeating: 0, count: 16)).prefix(16))
+        random = RandomSource(seed: seed)
+    }
+
+    package mutating func next() -> Output? {
+        guard outputHead < outputs.count else {
+            outputs.removeAll(keepingCapacity: true)
+            outputHead = 0
+            return nil
+        }
+        defer { outputHead += 1 }
+        return outputs[outputHead]
+    }
+
+    package var deadline: (due: Instant, reason: Timer)? { timers.next }
+
+    mutating func emit(_ output: Output) { outputs.append(output) }
+
+    mutating func note(_ level: Notice.Level, _ message: String, subject: String = "") {
+        emit(.notice(Notice(level, "spool", subject, message)))
+    }
+
+    mutating func request(_ operation: DiskRequest.Operation, _ purpose: Purpose) {
+        lastTicket += 1
+        operations[lastTicket] = purpose
+        emit(.disk(DiskRequest(ticket: lastTicket, volume: .spool, operation)))
+    }
+
+    // MARK: - Commands
+
+    /// Begins recovery. Appends are accepted from before this on and wait in memory.
+    package mutating func start(at now: Moment) {
+        self.now = now
+        guard phase == .idle else { return }
+        phase = .opening
+        timers.arm(.upkeep, at: now.instant + Self.upkeepPace)
+        request(.open, .open)
+    }
+
+    /// Takes an entry; it is durable a commit later. Answers its number, or nil while the journal
+    /// recovers (it is numbered then) or if the entry was refused (a gap record will say so). On
+    /// entering memory-only mode records that are not yet durable are numbered anew.
+    @discardableResult
+    package mutating func append(_ entry: Entry, at now: Moment) -> UInt64? {
+        self.now = now
+        guard phase != .failed else { return nil }
+        let device = devices.index(of: entry.device)
+        guard entry.body.count <= settings.bodyMax, entry.subfolder.utf8.count <= 255 else {
+            let reason: Gap.Reason = entry.body.count > settings.bodyMax ? .oversize : .rejected
+            refuse(entry, device, reason)
+            return nil
+        }
+        var item = Item(
+            record: StoredRecord(entry, seq: 0), device: device,
+            size: Record.size(
+                device: entry.device.text.utf8.count, subfolder: entry.subfolder.utf8.count,
+                body: entry.body.count))
+        if entry.kind == .gap { item.gap = Gap(body: entry.body) }
+        guard isMemoryOnly || pendingBytes + item.size <= settings.memoryMax else {
+            refuse(entry, device, .memory)
+            return nil
+        }
+        return enqueue(item, entry.priority)
+    }
+
+    mutating func enqueue(_ new: Item, _ priority: Bool) -> UInt64? {
+        var item = new
+        counters.appended += 1
+        count(item, +1)
+        if isMemoryOnly {
+            number(&item)
+            item.numberedInMemory = true
+            keepInMemory(item)
+            trimMemory()
+            return item.record.seq
+        }
+        if phase == .running { number(&item) }
+        pending.append(item)
+        pendingBytes += item.size
+        let due = now.instant + (priority ? min(Self.priorityDelay, settings.sync) : settings.sync)
+        if timers.due(.commit).map({ due < $0 }) ?? true { timers.arm(.commit, at: due) }
+        if pendingBytes >= Self.batchBytes, phase == .running { commitNow() }
+        return item.record.seq == 0 ? nil : item.record.seq
+    }
+
+    mutating func number(_ item: inout Item) {
+        item.record.seq = nextSeq
+        nextSeq += 1
+    }
+
+    private mutating func refuse(_ entry: Entry, _ device: Int, _ reason: Gap.Reason) {
+        counters.refused += 1
+        if entry.kind == .gap, let gap = Gap(body: entry.body) { lose(gap); return }
+        lose(Gap(
+            device: entry.device, from: 0, to: 0, count: 1, fromTime: entry.at.wall,
+            toTime: entry.at.wall, reason: reason))
+    }
+
+    /// Keeps the sums over all unsettled records.
+    mutating func count(_ item: Item, _ sign: Int) {
+        count(item.device, records: sign, bytes: sign * item.size)
+    }
+
+    mutating func count(_ device: Int, records: Int, bytes: Int) {
+        let before = devices[device].alive
+        devices[device].alive += records
+        devices[device].aliveBytes += bytes
+        waitingCount += records
+        waitingSize += bytes
+        if before == 0, devices[device].alive > 0 { activeDevices += 1 }
+        if before > 0, devices[device].alive == 0 { activeDevices -= 1 }
+    }
+
+    /// The clock is trusted from now on: records of this boot that were written before get the
+    /// right time when they are taken, after a restart too.
+    package mutating func anchor(at now: Moment) {
+        self.now = now
+        anchors.learn(bootID, now)
+        guard !clockTrusted else { return }
+        clockTrusted = true
+        anchorToWrite = now
+        if timers.due(.commit) == nil { timers.arm(.commit, at: now.instant + settings.sync) }
+    }
+
+    /// Commits everything now, settled bits included; `isIdle` tells when that is done.
+    package mutating func drain(at now: Moment) {
+        self.now = now
+        isDraining = true
+        commitNow()
+        writePages()
+    }
+
+    /// Nothing is pending and no disk operation is outstanding.
+    package var isIdle: Bool {
+        if phase == .failed { return true }
+        guard operations.isEmpty, pending.isEmpty else { return false }
+        return isMemoryOnly || gaps.isEmpty
+            && !catalogue.segments.contains { $0.isDirty && !$0.isPoisoned && !$0.isRemoving }
+    }
+
+    package mutating func timeout(at now: Moment) {
+        self.now = now
+        while let timer = timers.expire(at: now.instant) {
+            switch timer {
+            case .commit: commitNow()
+            case .settle: writePages()
+            case .gaps: flushGaps()
+            case .probe: probe()
+            case .upkeep: upkeep()
+            }
+        }
+    }
+
+    package mutating func completed(
+        _ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>, at now: Moment
+    ) {
+        self.now = now
+        guard let purpose = operations.removeValue(forKey: ticket), phase != .failed else { return }
+        switch purpose {
+        case .open: opened(result)
+        case .sync(let file): synced(file, result)
+        case .header(let file): readHeader(file, result)
+        case .probe(let file): probedDamaged(file, result)
+        case .scan: scanned(result)
+        case .space: measured(result)
+        case .create: created(result)
+        case .commit: committed(result)
+        case .page(let segment): pageWritten(segment, result)
+        case .remove(let segment): removed(segment, result)
+        case .load: loaded(result)
+        case .housekeeping: break
+        }
+    }
+
+    package var waiting: Int { waitingCount }
+    package var waitingBytes: Int { waitingSize }
+    package func waiting(of device: DeviceID) -> Int { devices.existing(device).map { devices[$0].alive } ?? 0 }
+    package var isRecovered: Bool { phase == .running }
+
+    package var statistics: Statistics {
+        var all = counters
+        all.segments = catalogue.segments.count
+        all.fileBytes = catalogue.bytes
+        all.loadedBytes = loadedBytes
+        all.memoryOnly = isMemoryOnly
+        return all
+    }
+}

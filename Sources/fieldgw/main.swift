@@ -1,1 +1,13 @@
-print("fieldgw")
+import Platform
+
+Startup.prepare()
+
+let table = VerbTable(
+    program: "fieldgw",
+    summary: "fieldgw \(Version.text): Modbus and UART sensors to the cloud, without losing a reading",
+    version: Version.text,
+    verbs: [
+        RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb, StatusVerb.verb, SpoolVerb.verb, KeyVerb.verb,
+    ])
+
+table.main()

@@ -133,6 +133,14 @@ let scalings: [(Double, Double, String, String)] = [
     }
 }
 
+@Test func takesACodeForBytesAndNotForTheValue() {
+    let float = Point(name: "v", table: .holding, address: 0, type: .float32, invalid: [.code(0x8000)])
+    #expect(body(float, "47 00 00 00") == #""values":{"v":32768}"#)
+    let signed = Point(name: "v", table: .holding, address: 0, type: .int16, invalid: [.number(-1), .code(0x1_0005)])
+    #expect(body(signed, "00 05") == #""values":{"v":5}"#)
+    #expect(body(signed, "FF FF") == #""values":{},"bad":{"v":"invalid"}"#)
+}
+
 @Test func refusesWhatIsOutsideItsRangeOrNoDigit() {
     let point = Point(name: "v", table: .holding, address: 0, type: .int16, scale: 0.1, min: -1, max: 10)
     #expect(body(point, "00 64") == #""values":{"v":10}"#)

@@ -1,0 +1,55 @@
+import Base
+
+/// The object around a record's body, added when the record is first sent:
+/// `{"ts":"2026-11-22T09:00:00.123Z","seq":4711,"clock":"unsynced","backfill":true,` body `}`.
+///
+/// `clock` is there only while the record's clock was not trusted, `backfill` only in the
+/// backfill lane. The body is one or more members without braces, and may be empty.
+package struct Envelope: Hashable, Sendable {
+    package var ts: WallTime
+    package var seq: UInt64
+    package var clockTrusted: Bool
+    package var backfill: Bool
+
+    package init(ts: WallTime, seq: UInt64, clockTrusted: Bool = true, backfill: Bool = false) {
+        self.ts = ts
+        self.seq = seq
+        self.clockTrusted = clockTrusted
+        self.backfill = backfill
+    }
+
+    private static let start = Array("{\"ts\":\"".utf8)
+    private static let sequence = Array("\",\"seq\":".utf8)
+    private static let unsynced = Array(",\"clock\":\"unsynced\"".utf8)
+    private static let lane = Array(",\"backfill\":true".utf8)
+
+    package func bytes(around body: some Collection<UInt8>) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(body.count + 96)
+        append(to: &out, body: body)
+        return out
+    }
+
+    package func append(to out: inout [UInt8], body: some Collection<UInt8>) {
+        out.append(contentsOf: Self.start)
+        ts.appendTimestamp(to: &out)
+        out.append(contentsOf: Self.sequence)
+        Self.appendDecimal(seq, to: &out)
+        if !clockTrusted { out.append(contentsOf: Self.unsynced) }
+        if backfill { out.append(contentsOf: Self.lane) }
+        if !body.isEmpty {
+            out.append(0x2C)
+            out.append(contentsOf: body)
+        }
+        out.append(0x7D)
+    }
+
+    private static func appendDecimal(_ value: UInt64, to out: inout [UInt8]) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            out.append(UInt8(48 + value / divisor % 10))
+            divisor /= 10
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Base
+import MQTT
+
+/// One message with QoS 1 that waits for its PUBACK.
+struct Flight: Sendable {
+    enum Kind: Hashable, Sendable {
+        case record(UInt64)
+        case attach
+        case detach
+        case state
+    }
+
+    var kind: Kind
+    var device: DeviceID
+    var sent: Instant
+    /// Counts messages, so that the order of sending survives.
+    var number: UInt64
+
+    /// Sorts records in journal order, everything else before them.
+    var seq: UInt64 { if case .record(let seq) = kind { seq } else { 0 } }
+
+    var suspect: Suspects.Key? {
+        switch kind {
+        case .record(let seq): Suspects.Key(device, .record(seq))
+        case .attach: Suspects.Key(device, .attach)
+        case .state: Suspects.Key(device, .state)
+        case .detach: nil
+        }
+    }
+}
+
+/// What is on its way, by packet id, with the counts that the window needs.
+struct FlightTable: Sendable {
+    private var flights: [PacketID: Flight] = [:]
+    private var perDevice: [DeviceID: Int] = [:]
+    private var attachOrder = Fifo<PacketID>()
+    private var numbers: UInt64 = 0
+    private(set) var records = 0
+    private(set) var attaches = 0
+    /// Given up, although the client still has them: what it re-sends of these is held back, and a
+    /// packet id is not used again while a late PUBACK could be meant for its first message.
+    private(set) var abandoned: [PacketID: Flight] = [:]
+
+    var isEmpty: Bool { flights.isEmpty }
+    var count: Int { flights.count }
+    func records(of device: DeviceID) -> Int { perDevice[device] ?? 0 }
+    subscript(id: PacketID) -> Flight? { flights[id] }
+
+    mutating func add(_ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, at now: Instant) {
+        numbers += 1
+        flights[id] = Flight(kind: kind, device: device, sent: now, number: numbers)
+        switch kind {
+        case .record:
+            records += 1
+            perDevice[device, default: 0] += 1
+        case .attach:
+            attaches += 1
+            attachOrder.append(id)
+        case .detach, .state: break
+        }
+    }
+
+    mutating func remove(_ id: PacketID) -> Flight? {
+        guard let flight = flights.removeValue(forKey: id) else { return nil }
+        switch flight.kind {
+        case .record:
+            records -= 1
+            let left = (perDevice[flight.device] ?? 1) - 1
+            perDevice[flight.device] = left > 0 ? left : nil
+        case .attach: attaches -= 1
+        case .detach, .state: break
+        }
+        return flight
+    }
+
+    /// Takes a message off the table that will not be acknowledged.
+    mutating func abandon(_ id: PacketID) -> Flight? {
+        guard let flight = remove(id) else { return nil }
+        abandoned[id] = flight
+        return flight
+    }
+
+    mutating func removeAbandoned(_ id: PacketID) -> Flight? { abandoned.removeValue(forKey: id) }
+
+    func ids(of device: DeviceID, where matches: (Flight.Kind) -> Bool) -> [PacketID] {
+        flights.filter { $0.value.device == device && matches($0.value.kind) }
+            .sorted { $0.value.number < $1.value.number }.map(\.key)
+    }
+
+    /// When the oldest of them left.
+    var oldest: Instant? { flights.values.min { $0.number < $1.number }?.sent }
+
+    /// The oldest attach that has no answer yet.
+    mutating func oldestAttach() -> (id: PacketID, flight: Flight)? {
+        while let id = attachOrder.first {
+            if let flight = flights[id], flight.kind == .attach { return (id, flight) }
+            _ = attachOrder.popFirst()
+        }
+        return nil
+    }
+
+    /// Empties the table; in the order of sending.
+    mutating func takeAll() -> [Flight] {
+        defer { self = FlightTable(numbers: numbers) }
+        return flights.values.sorted { $0.number < $1.number }
+    }
+
+    init() {}
+    private init(numbers: UInt64) { self.numbers = numbers }
+}

@@ -1,0 +1,243 @@
+import Base
+import MQTT
+
+/// Everything between journal records and MQTT bytes: connecting with fresh tokens, attaching the
+/// devices, sending within rate and window, and telling exactly which records the bridge has.
+///
+/// | phase | waits for | becomes |
+/// |---|---|---|
+/// | idle | `start` | connecting |
+/// | waiting | back-off or a possible clock | connecting |
+/// | connecting | the shell's link | signing, or handshaking without a token |
+/// | signing | the key helper | handshaking |
+/// | handshaking | CONNACK | settingUp, or open on a plain broker |
+/// | settingUp | SUBACK of the errors topic | open |
+/// | open | | draining before the token expires or at `stop`; waiting when the link is lost |
+/// | draining | PUBACKs, bounded | connecting or stopped |
+///
+/// Call `next()` until nil after every call, then ask `accepts` for the devices that have records.
+package struct Session: Sendable {
+    enum Phase: Sendable {
+        case idle
+        case waiting
+        case connecting
+        case signing(ticket: UInt64)
+        case handshaking
+        case settingUp
+        case open
+        case draining(stop: Bool)
+        case stopped
+    }
+
+    package let settings: Settings
+    var phase = Phase.idle
+    var client: Client?
+    /// Counts links, so that a token of an earlier one is recognised.
+    var connection = 0
+    var timers = TimerTable<Timer>()
+    var queue = Fifo<Output>()
+    var now = Moment(.zero, WallTime(milliseconds: 0))
+    var announcer = Announcer()
+
+    // Connecting
+    var endpoint = 0
+    var backoff: Backoff
+    var random: RandomSource
+    var guardian: ClockGuard
+    /// False until the first facts: nothing is said about a clock that nobody has looked at.
+    var clockKnown = false
+    var ticket: UInt64 = 0
+    var claims: TokenClaims?
+    var signedAt: Moment?
+    var connectedAt: Moment?
+    var acknowledgedSinceConnect = false
+    var shortConnections = 0
+
+    // Online
+    var limiter: RateLimiter
+    var attachments: Attachments
+    var suspects = Suspects()
+    var subscriptions = Subscriptions()
+    var states: StateDocuments
+    var flights = FlightTable()
+    var turn: Turn?
+    var turnNotBefore = Instant.zero
+    var lastProgress = Instant.zero
+    var deliveries: Set<UInt16> = []
+    var holds: [DeviceID: Hold] = [:]
+    var eventTopics: [TopicKey: TopicName] = [:]
+    var letRecordGoFirst = false
+    var attachedTold = -1
+    var totalTold = -1
+
+    package internal(set) var counters = Counters()
+    package internal(set) var clockLevel = ClockGuard.Level.unproven
+
+    struct TopicKey: Hashable, Sendable {
+        var device: DeviceID
+        var subfolder: String
+    }
+
+    /// After an error that nobody knows, the device's records wait a while.
+    struct Hold: Sendable {
+        var until: Instant
+        var failures: Int
+    }
+
+    package init(_ settings: Settings, devices: [DeviceID], seed: UInt64) {
+        self.settings = settings
+        var seeds = RandomSource(seed: seed)
+        backoff = Backoff(seed: seeds.next())
+        attachments = Attachments(devices.filter { $0 != settings.gateway }, seed: seeds.next())
+        random = seeds
+        limiter = RateLimiter(settings.rate)
+        states = StateDocuments(interval: settings.stateInterval)
+        guardian = ClockGuard(
+            release: settings.releaseDate, floor: settings.clockFloor, trust: settings.trustClock)
+    }
+
+    // MARK: Commands
+
+    package mutating func start(at now: Moment) {
+        see(now)
+        guard case .idle = phase else { return }
+        connect(at: now)
+    }
+
+    /// Ends the session: what is in flight may still be acknowledged for a moment, then DISCONNECT,
+    /// `.disconnect` and `.finished`.
+    package mutating func stop(at now: Moment) {
+        see(now)
+        switch phase {
+        case .stopped: return
+        case .draining:
+            phase = .draining(stop: true)
+        case .open, .settingUp:
+            beginDrain(stop: true, bound: .seconds(2), at: now)
+        case .connecting, .signing, .handshaking:
+            endConnection(.planned, at: now)
+            finish()
+        case .idle, .waiting: finish()
+        }
+        settle(at: now)
+    }
+
+    /// What this machine says about its clock; again on every change.
+    package mutating func clock(_ facts: ClockFacts, at now: Moment) {
+        guardian.learn(facts)
+        clockKnown = true
+        let before = clockLevel
+        see(now)
+        if case .waiting = phase {
+            if timers.due(.clock) != nil, clockLevel != .impossible { connect(at: now) }
+            // The slow back-off was for the clock's sake.
+            if let due = timers.due(.reconnect), settings.dialect.usesToken, before < clockLevel {
+                let soon = now.instant + .seconds(fraction: random.uniform(0, 2))
+                timers.arm(.reconnect, at: min(due, soon))
+            }
+        }
+        reviseRenewal(at: now)
+        settle(at: now)
+    }
+
+    package mutating func timeout(at now: Moment) {
+        see(now)
+        client?.timeout(at: now.instant)
+        pull(at: now)
+        while let timer = timers.expire(at: now.instant) { expired(timer, at: now) }
+        settle(at: now)
+    }
+
+    package mutating func next() -> Output? {
+        if let output = queue.popFirst() { return output }
+        pull(at: now)
+        return queue.popFirst()
+    }
+
+    package var deadline: (due: Instant, reason: Timer)? {
+        let own = timers.next
+        guard let other = client?.deadline, other.due < own?.due ?? .distantFuture else { return own }
+        return (other.due, .client(other.reason.rawValue))
+    }
+
+    // MARK: Inside
+
+    mutating func emit(_ output: Output) { queue.append(output) }
+
+    mutating func notice(_ level: Notice.Level, _ message: String, about device: DeviceID? = nil) {
+        emit(.notice(Notice(level, "bridge", device?.text ?? "", message)))
+    }
+
+    /// Once per change of `value` under `topic`.
+    mutating func announce(
+        _ topic: String, _ value: String, _ level: Notice.Level, _ message: String,
+        about device: DeviceID? = nil
+    ) {
+        if announcer.changed(topic, to: value) { notice(level, message, about: device) }
+    }
+
+    /// Every input passes through here first.
+    mutating func see(_ now: Moment) {
+        self.now = now
+        guardian.observe(now)
+        let level = guardian.level(at: now)
+        guard level != clockLevel || announcer.isSilent("clock") else { return }
+        clockLevel = level
+        guard clockKnown || level != .unproven else { return }
+        switch level {
+        case .trusted: announce("clock", "trusted", .info, "this machine's clock is trusted")
+        case .unproven:
+            announce(
+                "clock", "unproven", .warning,
+                "this machine's clock is neither synchronised nor backed by an RTC: readings are marked "
+                    + "\"unsynced\"; set up NTP")
+        case .impossible:
+            announce(
+                "clock", "impossible", .error,
+                "this machine's clock says \(now.wall.timestamp), which is before \(guardian.floor.timestamp): "
+                    + (settings.dialect.usesToken ? "no token is signed" : "readings are marked \"unsynced\"")
+                    + " until it is set; set up NTP or an RTC")
+        }
+    }
+
+    mutating func finish() {
+        timers.disarmAll()
+        client = nil
+        phase = .stopped
+        emit(.finished)
+    }
+
+    mutating func expired(_ timer: Timer, at now: Moment) {
+        switch timer {
+        case .reconnect, .clock: connect(at: now)
+        case .handshake: handshakeTimedOut(at: now)
+        case .renew: renew(at: now)
+        case .drain: endDrain(at: now)
+        case .healthy: if acknowledgedSinceConnect { backoff.reset() }
+        case .progress: checkProgress(at: now)
+        case .attach:
+            attachments.timeout(at: now.instant)
+            abandonSilentAttaches(at: now)
+        case .subscribe: subscriptions.timeout(at: now.instant)
+        case .turn: endTurn(at: now)
+        case .hold:
+            states.wake()
+            let later = holds.values.map(\.until).filter { $0 > now.instant }.min()
+            if let later { timers.arm(.hold, at: later) }
+        case .rate, .state, .client: break
+        }
+    }
+}
+
+/// Repeats nothing: a line is worth saying when what it says about its topic has changed.
+struct Announcer: Sendable {
+    private var said: [String: String] = [:]
+
+    func isSilent(_ topic: String) -> Bool { said[topic] == nil }
+
+    mutating func changed(_ topic: String, to value: String) -> Bool {
+        said.updateValue(value, forKey: topic) != value
+    }
+
+    mutating func forget(_ topic: String) { said[topic] = nil }
+}

@@ -1,0 +1,233 @@
+import Base
+import MQTT
+
+/// A connection that stands: what the client reports, and what leaves when there is room.
+extension Session {
+    static let attachesMax = 64
+    static let progressMax: Duration = .seconds(30)
+
+    /// Takes everything the client has to say. Bytes go out as they come.
+    mutating func pull(at now: Moment) {
+        while let output = client?.next() {
+            switch output {
+            case .send(let bytes): send(bytes, at: now)
+            case .connected: accepted(at: now)
+            case .refused(let code):
+                counters.refusals[code, default: 0] += 1
+                endConnection(.refused(code), at: now)
+            case .published(let id): acknowledged(id, at: now)
+            case .subscribed(let id, let codes): subscribed(id, codes, at: now)
+            case .message(let message): arrived(message, at: now)
+            case .close(let fault): endConnection(.fault(fault), at: now)
+            case .unsubscribed: break
+            }
+        }
+    }
+
+    private mutating func send(_ bytes: [UInt8], at now: Moment) {
+        var bytes = bytes
+        let scan = PacketScan(&bytes, withoutResends: flights.abandoned)
+        limiter.spend(messages: scan.unpaid, bytes: scan.unpaidBytes, at: now.instant)
+        counters.resent += scan.resent
+        counters.bytesSent += bytes.count
+        if !bytes.isEmpty { emit(.send(bytes)) }
+    }
+
+    /// After every input: sends what may go, and sets the alarms for what may not yet.
+    mutating func settle(at now: Moment) {
+        pull(at: now)
+        let instant = now.instant
+        if case .draining = phase, flights.isEmpty { endDrain(at: now) }
+        if case .open = phase {
+            sendAttaches(at: instant)
+            sendSubscriptions(at: instant)
+            takeTurn(at: instant)
+            sendStates(at: instant)
+            pull(at: now)
+        }
+        if case .open = phase {
+            reportAttached()
+            arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
+            arm(.subscribe, subscriptions.due)
+            let blocked = !limiter.allows(at: instant)
+            arm(.rate, blocked ? limiter.opens : nil)
+            arm(.state, blocked || turn != nil ? nil : states.due.map { max($0, instant + .milliseconds(10)) })
+            if turn == nil { arm(.turn, suspects.isEmpty ? nil : instant + .seconds(1)) }
+            if flights.isEmpty {
+                timers.disarm(.progress)
+            } else if timers.due(.progress) == nil {
+                timers.arm(.progress, at: instant + Self.progressMax)
+            }
+        }
+    }
+
+    private mutating func arm(_ timer: Timer, _ due: Instant?) {
+        if let due { timers.arm(timer, at: due) } else { timers.disarm(timer) }
+    }
+
+    private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
+    }
+
+    // MARK: Setting up
+
+    /// The errors topic first, so that no attach error is missed; then our own; then the devices.
+    mutating func setUp(at now: Moment) {
+        guard settings.dialect.attachesByMessage else { return open(at: now) }
+        phase = .settingUp
+        subscribe([(Topics.errors(settings.gateway), .atMostOnce)], at: now.instant)
+    }
+
+    private mutating func open(at now: Moment) {
+        phase = .open
+        turnNotBefore = now.instant
+        subscribe(Self.filters(of: settings.gateway), at: now.instant)
+        emit(.attached(settings.gateway))
+        attachments.connected()
+        states.wake()
+        guard !settings.dialect.attachesByMessage else { return }
+        while let device = attachments.next() { attached(device, at: now) }
+    }
+
+    static func filters(of device: DeviceID) -> [(String, QoS)] {
+        [(Topics.config(device), .atLeastOnce), (Topics.commands(device), .atLeastOnce)]
+    }
+
+    @discardableResult
+    private mutating func subscribe(_ filters: [(String, QoS)], at now: Instant) -> PacketID? {
+        let checked = filters.compactMap { text, qos in (try? TopicFilter(text)).map { ($0, qos) } }
+        guard !checked.isEmpty, client?.isConnected == true else { return nil }
+        limiter.spend(bytes: checked.reduce(8) { $0 + $1.0.utf8.count + 3 }, at: now)
+        return client?.subscribe(checked, at: now)
+    }
+
+    private mutating func subscribed(_ id: PacketID, _ codes: [UInt8], at now: Moment) {
+        lastProgress = now.instant
+        if case .settingUp = phase {
+            if codes.contains(Suback.failure) {
+                notice(
+                    .warning,
+                    "the bridge refused the subscription to its errors topic: a refused attach will only "
+                        + "be seen as silence")
+            }
+            return open(at: now)
+        }
+        for device in subscriptions.answered(id, codes, at: now.instant) {
+            notice(
+                .warning,
+                "the bridge refused the subscription to config and commands of this device; trying again "
+                    + "in \(Self.seconds(Subscriptions.retryAfter))",
+                about: device)
+        }
+    }
+
+    // MARK: Attaching
+
+    private mutating func sendAttaches(at now: Instant) {
+        guard settings.dialect.attachesByMessage else { return attachAtOnce() }
+        while turn == nil, flights.attaches < Self.attachesMax, limiter.allows(at: now),
+            let device = attachments.next()
+        {
+            if suspects.contains(Suspects.Key(device, .attach)) {
+                attachments.setAside(device)
+            } else {
+                sendAttach(device, at: now)
+            }
+        }
+    }
+
+    private mutating func attachAtOnce() {
+        while let device = attachments.next() { attached(device, at: now) }
+    }
+
+    mutating func sendAttach(_ device: DeviceID, at now: Instant) {
+        counters.attaches += 1
+        if !publish(Topics.attach(device), [0x7B, 0x7D], .attach, device, at: now) {
+            attachments.setAside(device)
+        }
+    }
+
+    private mutating func attached(_ device: DeviceID, at now: Moment) {
+        let failures = attachments.failures(of: device)
+        guard attachments.accepted(device, at: now.instant) else { return }
+        subscriptions.want(device, at: now.instant)
+        states.wake()
+        if announcer.changed("attach \(device)", to: "attached"), failures > 0 {
+            notice(.info, "attached", about: device)
+        }
+        emit(.attached(device))
+    }
+
+    /// One line when the last device has had its answer, and again when the counts change.
+    private mutating func reportAttached() {
+        guard !attachments.hasQueued, flights.attaches == 0 else { return }
+        let total = attachments.count
+        let attached = attachments.attachedCount
+        guard total > 0, attachedTold != attached || totalTold != total else { return }
+        attachedTold = attached
+        totalTold = total
+        notice(.info, "\(attached) of \(total) devices attached")
+    }
+
+    private mutating func sendSubscriptions(at now: Instant) {
+        let eager = flights.attaches == 0 && !attachments.hasQueued
+        while turn == nil, limiter.allows(at: now), let devices = subscriptions.next(at: now, eager: eager) {
+            let known = devices.filter { attachments.isAttached($0) }
+            guard !known.isEmpty, let id = subscribe(known.flatMap(Self.filters(of:)), at: now) else { continue }
+            subscriptions.sent(id, known)
+        }
+    }
+
+    /// How long an attach may go without PUBACK or error before its place is given to others.
+    var silence: Duration { settings.ackTimeout * 3 }
+
+    mutating func abandonSilentAttaches(at now: Moment) {
+        while let (id, flight) = flights.oldestAttach(), flight.sent + silence <= now.instant {
+            _ = flights.abandon(id)
+            let wait = attachments.failed(flight.device, .lost, at: now.instant)
+            announce(
+                "attach \(flight.device)", "silent", .warning,
+                "no answer to its attach for \(Self.seconds(silence)); trying again in \(Self.seconds(wait))",
+                about: flight.device)
+        }
+        boundAbandoned(at: now)
+    }
+
+    // MARK: Acknowledgements
+
+    private mutating func acknowledged(_ id: PacketID, at now: Moment) {
+        lastProgress = now.instant
+        acknowledgedSinceConnect = true
+        if let connectedAt, now.instant - connectedAt.instant >= Self.healthyAfter { backoff.reset() }
+        guard let flight = flights.remove(id) else { return acknowledgedLate(id, at: now) }
+        if let key = flight.suspect {
+            suspects.acknowledged(key)
+            if turn?.key == key { turn = nil }
+        }
+        switch flight.kind {
+        case .record(let seq):
+            counters.acknowledged += 1
+            if !holds.isEmpty { holds[flight.device] = nil }
+            emit(.settled(seq))
+        case .attach: attached(flight.device, at: now)
+        case .detach: emit(.detached(flight.device, reason: "removed"))
+        case .state: states.acknowledged(flight.device)
+        }
+    }
+
+    /// For an attach that was given up a late yes is still a yes.
+    private mutating func acknowledgedLate(_ id: PacketID, at now: Moment) {
+        guard let flight = flights.removeAbandoned(id), flight.kind == .attach,
+            attachments.status(of: flight.device) == .detached
+        else { return }
+        attached(flight.device, at: now)
+    }
+
+    /// Reconnect only when nothing at all was acknowledged for 30 s while something waits.
+    mutating func checkProgress(at now: Moment) {
+        guard case .open = phase, let oldest = flights.oldest else { return }
+        let due = max(lastProgress, oldest) + Self.progressMax
+        if due <= now.instant { endConnection(.noProgress, at: now) } else { timers.arm(.progress, at: due) }
+    }
+}

@@ -1,0 +1,193 @@
+import Base
+import MQTT
+
+/// Whose turn it is to be alone on the wire.
+struct Turn: Sendable {
+    enum Stage: Sendable {
+        /// Until everything in flight is acknowledged.
+        case clearing
+        /// Until its record is offered.
+        case granted
+        case flying
+    }
+
+    var key: Suspects.Key
+    var stage: Stage
+
+    var isFlying: Bool { stage == .flying }
+}
+
+/// What goes out: records, state documents, and the suspects one by one.
+extension Session {
+    /// Whether this device's next record may be published now. Ask again after every call.
+    package func accepts(_ device: DeviceID) -> Bool {
+        guard case .open = phase, limiter.allows(at: now.instant), isReady(device) else { return false }
+        if let turn {
+            guard case .record = turn.key.item, turn.stage == .granted else { return false }
+            return turn.key.device == device && flights.isEmpty
+        }
+        return flights.records < settings.inFlight.total
+            && flights.records(of: device) < settings.inFlight.perDevice
+            && !suspects.holds(device)
+    }
+
+    private func isReady(_ device: DeviceID) -> Bool {
+        if !holds.isEmpty, let hold = holds[device], hold.until > now.instant { return false }
+        return device == settings.gateway || attachments.isAttached(device)
+    }
+
+    /// QoS 1 on the device's events topic. Not accepted: given back at once.
+    package mutating func publish(_ record: Outgoing, at now: Moment) {
+        self.now = now
+        guard accepts(record.device) else { return emit(.returned(record.seq)) }
+        guard let topic = eventTopic(record.device, record.subfolder) else {
+            counters.rejected += 1
+            notice(
+                .error,
+                "record \(record.seq) names the subfolder \"\(Notice.printable(record.subfolder))\", which is none",
+                about: record.device)
+            return emit(
+                .rejected(record.seq, record.device, reason: "its subfolder is not a topic"))
+        }
+        if turn != nil {
+            suspects.clearRecords(of: record.device, below: record.seq)
+            turn = Turn(key: Suspects.Key(record.device, .record(record.seq)), stage: .flying)
+            timers.arm(.turn, at: now.instant + .seconds(3))
+        }
+        letRecordGoFirst = false
+        guard send(topic, record.payload, .record(record.seq), record.device, at: now.instant) else {
+            return emit(.returned(record.seq))
+        }
+        counters.published += 1
+        if timers.due(.progress) == nil { timers.arm(.progress, at: now.instant + Self.progressMax) }
+        if !limiter.allows(at: now.instant) { timers.arm(.rate, at: limiter.opens) }
+    }
+
+    private mutating func eventTopic(_ device: DeviceID, _ subfolder: String) -> TopicName? {
+        let key = TopicKey(device: device, subfolder: subfolder)
+        if let topic = eventTopics[key] { return topic }
+        guard let topic = Topics.events(device, subfolder).flatMap({ try? TopicName($0) }) else { return nil }
+        if eventTopics.count >= 4096 { eventTopics.removeAll() }
+        eventTopics[key] = topic
+        return topic
+    }
+
+    /// False if it did not leave: no connection, or no packet id left.
+    mutating func publish(
+        _ topic: String, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, at now: Instant
+    ) -> Bool {
+        guard let name = try? TopicName(topic) else { return false }
+        return send(name, payload, kind, device, at: now)
+    }
+
+    private mutating func send(
+        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, at now: Instant
+    ) -> Bool {
+        guard client?.isConnected == true,
+            let id = client?.publish(topic: topic, payload: payload, qos: .atLeastOnce, at: now),
+            client?.isConnected == true
+        else { return false }
+        limiter.spend(bytes: payload.count + topic.utf8.count + 9, at: now)
+        flights.add(id, kind, device, at: now)
+        return true
+    }
+
+    // MARK: State documents
+
+    /// The latest only; it leaves when the device is attached and its pace allows.
+    package mutating func state(_ device: DeviceID, document: [UInt8], at now: Moment) {
+        see(now)
+        guard device == settings.gateway || attachments.contains(device) else { return }
+        states.submit(device, document)
+        settle(at: now)
+    }
+
+    /// Records and state documents alternate where the rate is short.
+    mutating func sendStates(at now: Instant) {
+        guard turn == nil, states.isWaiting else { return }
+        if letRecordGoFirst, settings.rate.messages != nil {
+            letRecordGoFirst = false
+            timers.arm(.rate, at: max(limiter.opens, now + .milliseconds(10)))
+            return
+        }
+        while limiter.allows(at: now), flights.records < settings.inFlight.total {
+            guard let (device, document) = nextState(at: now) else { return }
+            guard publish(Topics.state(device), document, .state, device, at: now) else {
+                return states.returned(device)
+            }
+            counters.states += 1
+            letRecordGoFirst = true
+            if settings.rate.messages != nil { return }
+        }
+    }
+
+    private mutating func nextState(at now: Instant) -> (device: DeviceID, document: [UInt8])? {
+        // Out of self while it is asked, because the question is about the rest of self.
+        var documents = StateDocuments()
+        swap(&documents, &states)
+        defer { swap(&documents, &states) }
+        return documents.next(at: now) { device in
+            isReady(device) && !suspects.contains(Suspects.Key(device, .state))
+        }
+    }
+
+    // MARK: Suspects
+
+    /// When the devices are attached and subscribed, what may have closed the last connection goes
+    /// out with nothing else on the wire.
+    mutating func takeTurn(at now: Instant) {
+        guard !suspects.isEmpty else { return }
+        if turn == nil {
+            guard now >= turnNotBefore, !attachments.hasQueued, flights.attaches == 0, subscriptions.isIdle,
+                let connectedAt
+            else { return }
+            let patient = now - connectedAt.instant < .seconds(10)
+            guard let key = suspects.next(where: isEligible(_:), patient: patient) else { return }
+            turn = Turn(key: key, stage: .clearing)
+            timers.arm(.turn, at: now + .seconds(5))
+        }
+        guard let turn, turn.stage == .clearing, flights.isEmpty, limiter.allows(at: now) else { return }
+        let device = turn.key.device
+        switch turn.key.item {
+        case .record:
+            self.turn?.stage = .granted
+            timers.arm(.turn, at: now + .seconds(2))
+        case .attach:
+            attachments.begin(device)
+            sendAttach(device, at: now)
+            fly(at: now)
+        case .state:
+            guard let (_, document) = states.next(at: now, eligible: { $0 == device }) else {
+                suspects.unused(turn.key)
+                self.turn = nil
+                return
+            }
+            if !publish(Topics.state(device), document, .state, device, at: now) { states.returned(device) }
+            fly(at: now)
+        }
+    }
+
+    private mutating func fly(at now: Instant) {
+        turn?.stage = .flying
+        timers.arm(.turn, at: now + .seconds(3))
+    }
+
+    private func isEligible(_ key: Suspects.Key) -> Bool {
+        switch key.item {
+        case .record: isReady(key.device)
+        case .attach: attachments.status(of: key.device) == .detached && attachments.retry(of: key.device) == nil
+        case .state: isReady(key.device)
+        }
+    }
+
+    /// A turn is bounded: one silent message must not hold up the others.
+    mutating func endTurn(at now: Moment) {
+        guard let turn else { return }
+        self.turn = nil
+        switch turn.stage {
+        case .clearing: turnNotBefore = now.instant + .seconds(10)
+        case .granted: suspects.unused(turn.key)
+        case .flying: turnNotBefore = now.instant + .seconds(3)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Base
+
+extension Session {
+    package struct Settings: Sendable {
+        /// Subfolders of the events topics; "" is plain events, nil is off.
+        package struct TopicNames: Hashable, Sendable {
+            package var health: String?
+            package var gaps: String?
+            package var commands: String?
+
+            package init(
+                health: String? = "health", gaps: String? = "gaps", commands: String? = "commands"
+            ) {
+                self.health = health
+                self.gaps = gaps
+                self.commands = commands
+            }
+        }
+
+        package var dialect: Dialect
+        package var gateway: DeviceID
+        /// At least one; the next one is tried after a failed connect.
+        package var endpoints: [LinkTarget]
+        package var algorithm: SigningAlgorithm
+        package var tokenLifetime: Duration
+        package var keepAlive: Duration
+        package var ackTimeout: Duration
+        package var rate: Rate
+        package var inFlight: InFlight
+        package var topics: TopicNames
+        /// Between two state documents of one device; never under 2 s.
+        package var stateInterval: Duration
+        /// Before this no clock is right: the day this program was released.
+        package var releaseDate: WallTime
+        /// `Session.clockFloor` as it was stored, if it was.
+        package var clockFloor: WallTime?
+        /// `clock: "trust"` in the configuration.
+        package var trustClock: Bool
+
+        package init(
+            dialect: Dialect, gateway: DeviceID, endpoints: [LinkTarget],
+            algorithm: SigningAlgorithm = .es256, tokenLifetime: Duration = .seconds(3600),
+            keepAlive: Duration = .seconds(60), ackTimeout: Duration = .seconds(10), rate: Rate? = nil,
+            inFlight: InFlight? = nil, topics: TopicNames = TopicNames(),
+            stateInterval: Duration = .seconds(10),
+            releaseDate: WallTime = WallTime(milliseconds: 1_760_000_000_000),
+            clockFloor: WallTime? = nil, trustClock: Bool = false
+        ) {
+            precondition(!endpoints.isEmpty, "a session needs an endpoint")
+            self.dialect = dialect
+            self.gateway = gateway
+            self.endpoints = endpoints
+            self.algorithm = algorithm
+            self.tokenLifetime = max(.seconds(1), min(tokenLifetime, TokenClaims.lifetimeMax))
+            self.keepAlive = keepAlive
+            self.ackTimeout = ackTimeout
+            self.rate = rate ?? dialect.defaultRate
+            self.inFlight = inFlight ?? dialect.defaultInFlight
+            self.topics = topics
+            self.stateInterval = stateInterval
+            self.releaseDate = releaseDate
+            self.clockFloor = clockFloor
+            self.trustClock = trustClock
+        }
+    }
+}

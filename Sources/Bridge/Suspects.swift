@@ -1,0 +1,130 @@
+import Base
+
+/// What may have made the bridge close the connection. MQTT 3.1.1 gives no reason, so whatever was
+/// not acknowledged at such a close is suspected, later sent while nothing else is on the wire, and
+/// given up after three closes while alone, if something of its kind was acknowledged between them:
+/// a bridge that takes no record at all proves nothing about any one record.
+///
+/// One mechanism for records, attaches and state documents.
+package struct Suspects: Sendable {
+    package enum Item: Hashable, Sendable {
+        case record(UInt64)
+        case attach
+        case state
+    }
+
+    package struct Key: Hashable, Sendable {
+        package var device: DeviceID
+        package var item: Item
+
+        package init(_ device: DeviceID, _ item: Item) {
+            self.device = device
+            self.item = item
+        }
+    }
+
+    private struct Entry: Sendable {
+        var closes = 0
+        /// The count of acknowledgements of its kind at its last close while alone.
+        var marker = 0
+        var place: UInt64
+        var unused = 0
+    }
+
+    package static let closesMax = 3
+    private static let unusedMax = 3
+
+    private var entries: [Key: Entry] = [:]
+    private var places: UInt64 = 0
+    private var heldRecords: [DeviceID: Int] = [:]
+    private var acknowledgedRecords = 0
+    private var acknowledgedAttaches = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { entries.isEmpty }
+    package var count: Int { entries.count }
+    package func contains(_ key: Key) -> Bool { entries[key] != nil }
+    /// Its records wait for their turn alone.
+    package func holds(_ device: DeviceID) -> Bool { !heldRecords.isEmpty && heldRecords[device] != nil }
+    package func closes(of key: Key) -> Int { entries[key]?.closes ?? 0 }
+
+    /// The bridge closed while these were not acknowledged, oldest first. `alone` is the one that
+    /// was on the wire by itself. True if that one is given up now.
+    package mutating func closed(_ unacknowledged: [Key], alone: Key?) -> Bool {
+        for key in unacknowledged where entries[key] == nil { insert(key) }
+        guard let alone, var entry = entries[alone] else { return false }
+        let acknowledged = acknowledgements(of: alone.item)
+        if entry.closes == 0 || acknowledged > entry.marker { entry.closes += 1 }
+        entry.marker = acknowledged
+        places += 1
+        entry.place = places
+        entries[alone] = entry
+        guard entry.closes >= Self.closesMax else { return false }
+        clear(alone)
+        return true
+    }
+
+    package mutating func acknowledged(_ key: Key) {
+        switch key.item {
+        case .record: acknowledgedRecords += 1
+        case .attach: acknowledgedAttaches += 1
+        case .state: break
+        }
+        if !entries.isEmpty { clear(key) }
+    }
+
+    package mutating func clear(_ key: Key) {
+        guard entries.removeValue(forKey: key) != nil, case .record = key.item else { return }
+        let left = (heldRecords[key.device] ?? 1) - 1
+        heldRecords[key.device] = left > 0 ? left : nil
+    }
+
+    /// A device's records below `seq` are no longer in the journal.
+    package mutating func clearRecords(of device: DeviceID, below seq: UInt64) {
+        guard holds(device) else { return }
+        for case let key in Array(entries.keys) where key.device == device {
+            if case .record(let other) = key.item, other < seq { clear(key) }
+        }
+    }
+
+    package mutating func clearAll(of device: DeviceID) {
+        for key in Array(entries.keys) where key.device == device { clear(key) }
+    }
+
+    /// The next to be sent alone: those that never closed a connection while alone come first, then
+    /// in the order they came. One that did waits until something of its kind was acknowledged since.
+    package func next(where eligible: (Key) -> Bool, patient: Bool) -> Key? {
+        var best: (key: Key, entry: Entry)?
+        for (key, entry) in entries {
+            if let best, (best.entry.closes, best.entry.place) < (entry.closes, entry.place) { continue }
+            if entry.closes > 0, patient, acknowledgements(of: key.item) <= entry.marker { continue }
+            if eligible(key) { best = (key, entry) }
+        }
+        return best?.key
+    }
+
+    /// Its turn passed without it being sent: to the end, and after three such turns forgotten.
+    package mutating func unused(_ key: Key) {
+        guard var entry = entries[key] else { return }
+        entry.unused += 1
+        places += 1
+        entry.place = places
+        entries[key] = entry
+        if entry.unused >= Self.unusedMax { clear(key) }
+    }
+
+    private mutating func insert(_ key: Key) {
+        places += 1
+        entries[key] = Entry(place: places)
+        if case .record = key.item { heldRecords[key.device, default: 0] += 1 }
+    }
+
+    /// Any acknowledged record shows that the bridge takes records; for an attach either kind does.
+    private func acknowledgements(of item: Item) -> Int {
+        switch item {
+        case .record, .state: acknowledgedRecords
+        case .attach: acknowledgedRecords + acknowledgedAttaches
+        }
+    }
+}

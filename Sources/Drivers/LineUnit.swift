@@ -1,0 +1,77 @@
+import Base
+import Modbus
+
+/// One unit on the port.
+struct LineUnit: Sendable {
+    let address: Address
+    let responseTimeout: Duration
+    let planner: ReadPlanner
+    /// Its cycles in the driver's list, fastest first.
+    let cycles: Range<Int>
+    var health = UnitHealth()
+    var statistics: UnitStatistics
+    private var guards: [ShapeGuard] = []
+    /// Ranges that were refused because of an address, and until when they are read in pieces.
+    private var splits: [Range<Int>: (table: Table, until: Instant)] = [:]
+
+    static let splitMemory = Duration.seconds(24 * 3600)
+
+    /// After a timeout a reply of this shape may still come; it must not be taken for the answer to
+    /// another request.
+    private struct ShapeGuard: Sendable {
+        var function: FunctionCode
+        var replyLength: Int?
+        var until: Instant
+    }
+
+    init(address: Address, responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
+        self.address = address
+        self.responseTimeout = responseTimeout
+        self.planner = planner
+        self.cycles = cycles
+        statistics = UnitStatistics(address.unit)
+    }
+
+    mutating func guardShape(of request: Request, until: Instant, at now: Instant) {
+        guards.removeAll { $0.until <= now }
+        guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
+    }
+
+    mutating func dropGuards() { guards.removeAll() }
+
+    /// When a request of this shape may be sent.
+    func free(_ function: FunctionCode, replyLength: Int?) -> Instant {
+        guard !guards.isEmpty else { return .zero }
+        var until = Instant.zero
+        for one in guards where one.function == function && one.replyLength == replyLength {
+            until = max(until, one.until)
+        }
+        return until
+    }
+
+    mutating func rememberSplit(_ read: PlannedRead, at now: Instant) {
+        splits[read.address..<read.end] = (read.table, now + Self.splitMemory)
+    }
+
+    /// The read, or the pieces it has to be taken in.
+    mutating func expand(_ read: PlannedRead, at now: Instant, into jobs: inout [ReadJob]) {
+        guard !splits.isEmpty, let known = splits[read.address..<read.end], known.table == read.table else {
+            jobs.append(ReadJob(read: read))
+            return
+        }
+        guard known.until > now else {
+            splits[read.address..<read.end] = nil
+            jobs.append(ReadJob(read: read))
+            return
+        }
+        for piece in planner.pieces(of: read) { expand(piece, at: now, into: &jobs) }
+    }
+}
+
+extension PlannedRead {
+    var function: FunctionCode { FunctionCode.reading(table) ?? .readHoldingRegisters }
+
+    var request: Request {
+        .read(function, address: UInt16(address), count: UInt16(count))
+    }
+}

@@ -1,0 +1,49 @@
+import Base
+
+/// The line is gone: everybody is told once, then there is silence until it is back.
+extension ModbusDriver {
+    package mutating func closed(at now: Moment) {
+        if line == .unopened { spreadPhases(at: now.instant) }
+        let wasClosed = line == .closed
+        line = .closed
+        work = nil
+        exchange.reset(at: now.instant)
+        for job in orders { emit(.outcome(Outcome(id: job.order.id, .failure(.read(.port)), at: now))) }
+        orders.removeAll()
+        if !wasClosed {
+            for index in cycles.indices {
+                // A unit that was given up has said what there is to say.
+                cycles[index].hasReportedPort = units[cycles[index].unit].health.isOffline
+                if let run = cycles[index].run, !run.isProbe { failForPort(index, run, at: now) }
+                cycles[index].run = nil
+            }
+            for unit in units.indices { setState(unit, .offline, at: now) }
+        }
+        settle(at: now)
+    }
+
+    private mutating func failForPort(_ index: Int, _ unfinished: CycleRun, at now: Moment) {
+        var run = unfinished
+        run.fail(.port, rest: .port, at: now)
+        cycles[index].hasReportedPort = true
+        let address = units[cycles[index].unit].address
+        emit(.reading(Reading(address, every: cycles[index].plan.interval, run.parts)))
+    }
+
+    /// One failed reading per cycle when it is due.
+    mutating func reportPort(at now: Moment) {
+        var next = Instant.distantFuture
+        for index in cycles.indices where !cycles[index].hasReportedPort {
+            guard cycles[index].nextRelease <= now.instant else {
+                next = min(next, cycles[index].nextRelease)
+                continue
+            }
+            let plan = cycles[index].plan
+            let run = CycleRun(
+                deadline: now.instant, isProbe: false, jobs: plan.reads.map { ReadJob(read: $0) },
+                waiting: plan.borrowed)
+            failForPort(index, run, at: now)
+        }
+        wake = next == .distantFuture ? nil : (next, .release)
+    }
+}

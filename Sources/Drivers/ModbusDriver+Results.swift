@@ -1,0 +1,194 @@
+import Base
+import Modbus
+
+/// From a job to the wire, and from the verdict back to readings, outcomes and unit states.
+extension ModbusDriver {
+    mutating func begin(_ work: Work, onBudget: Bool, at now: Moment) {
+        let unit: Int
+        let request: Request
+        switch work {
+        case .read(let cycle):
+            guard let job = cycles[cycle].run?.job else { return }
+            unit = cycles[cycle].unit
+            request = job.read.request
+        case .order:
+            unit = orders[0].unit
+            request = orders[0].request
+        }
+        self.work = work
+        isOnBudget = onBudget
+        startedAt = now.instant
+        let frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
+        if exchange.needsDiscard { emit(.discardInput) }
+        emit(.transmit(frame))
+        counters.requests += 1
+        counters.bytesSent += frame.count
+        units[unit].statistics.requests += 1
+        exchange.start(
+            unit: units[unit].address.unit.value, request, frame: frame,
+            timeout: units[unit].health.timeout(units[unit].responseTimeout), at: now.instant)
+    }
+
+    /// The exchange under way has ended.
+    mutating func finish(_ verdict: LineExchange.Verdict, at now: Moment) {
+        guard let work else { return }
+        self.work = nil
+        if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
+        let unit: Int
+        switch work {
+        case .read(let cycle): unit = cycles[cycle].unit
+        case .order: unit = orders[0].unit
+        }
+        count(verdict, unit, at: now)
+        if failedUnit != unit { failedUnit = nil }
+        switch work {
+        case .read(let cycle): finishRead(cycle, verdict, at: now)
+        case .order: finishOrder(verdict, at: now)
+        }
+    }
+
+    private mutating func count(_ verdict: LineExchange.Verdict, _ unit: Int, at now: Moment) {
+        switch verdict {
+        case .response(let response, let turnaround):
+            counters.replies += 1
+            units[unit].statistics.replies += 1
+            units[unit].statistics.lastGood = now.instant
+            if case .exception = response {
+                counters.exceptions += 1
+                units[unit].statistics.exceptions += 1
+            }
+            units[unit].health.answered(turnaround: turnaround)
+        case .silence:
+            counters.timeouts += 1
+            units[unit].statistics.timeouts += 1
+            units[unit].health.silent()
+            let until = now.instant + units[unit].responseTimeout
+            units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
+        case .damage:
+            counters.checksumErrors += 1
+            units[unit].statistics.checksumErrors += 1
+            units[unit].health.damaged()
+        }
+    }
+
+    // MARK: reads
+
+    private mutating func finishRead(_ index: Int, _ verdict: LineExchange.Verdict, at now: Moment) {
+        guard var run = cycles[index].run, let job = run.job else { return }
+        let unit = cycles[index].unit
+        cycles[index].run = nil   // taken out, so that it is changed in place
+        var failure: ReadFailure?
+        switch verdict {
+        case .response(.read(_, let data), _):
+            comeBack(unit, at: now)
+            run.complete(.success(data), at: now)
+        case .response(.exception(_, let code), _):
+            comeBack(unit, at: now)
+            if code == .illegalDataAddress, split(job.read, in: &run, unit, at: now) { break }
+            if code.isTemporary, job.failures < settings.retries {
+                run.jobs[run.next].failures += 1
+                run.jobs[run.next].notBefore = now.instant + Self.busyPause * (1 << min(job.failures, 6))
+            } else {
+                run.complete(.failure(.exception(code.rawValue)), at: now)
+            }
+        case .response: failure = .format
+        case .silence: failure = .timeout
+        case .damage:
+            if run.isProbe { comeBack(unit, at: now) }
+            failure = .checksum
+        }
+        if let failure {
+            failedUnit = unit
+            run.jobs[run.next].failures += 1
+            if failure == .timeout, run.isProbe || units[unit].health.timeouts > settings.retries {
+                cycles[index].run = run
+                giveUp(unit, failed: index, at: now)
+                return
+            }
+            if run.jobs[run.next].failures > settings.retries { run.complete(.failure(failure), at: now) }
+        }
+        run.isProbe = units[unit].health.isOffline
+        cycles[index].run = run
+        if run.isDone { close(index, at: now) }
+    }
+
+    /// How long a unit that says it is busy is left alone, doubling.
+    private static let busyPause = Duration.milliseconds(100)
+
+    /// Replaces a refused request by its pieces. False if it has none.
+    private mutating func split(
+        _ read: PlannedRead, in run: inout CycleRun, _ unit: Int, at now: Moment
+    ) -> Bool {
+        let pieces = units[unit].planner.pieces(of: read)
+        guard !pieces.isEmpty else { return false }
+        units[unit].rememberSplit(read, at: now.instant)
+        run.jobs.replaceSubrange(run.next...run.next, with: pieces.map { ReadJob(read: $0) })
+        say(
+            .info, unit: unit,
+            "answers exception 2 for \(read.table.rawValue) \(read.address), \(read.count) items: "
+                + "read in \(pieces.count) pieces for 24 h")
+        return true
+    }
+
+    /// A cycle has ended: its reading goes out, and slower cycles take over what they borrow.
+    mutating func close(_ index: Int, at now: Moment) {
+        guard let run = cycles[index].run else { return }
+        cycles[index].run = nil
+        let unit = cycles[index].unit
+        emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
+        if !units[unit].health.isOffline {
+            setState(unit, run.parts.contains(where: \.isLineFailure) ? .degraded : .online, at: now)
+        }
+        let place = index - cycles[index].base
+        for slower in units[unit].cycles where slower > index {
+            guard cycles[slower].run?.waiting.isEmpty == false else { continue }
+            cycles[slower].run?.take(run.parts, fromCycle: place)
+            if cycles[slower].run?.isDone == true { close(slower, at: now) }
+        }
+    }
+
+    // MARK: units
+
+    mutating func setState(_ unit: Int, _ state: UnitState, at now: Moment) {
+        guard units[unit].health.state != state else { return }
+        units[unit].health.state = state
+        emit(.unit(units[unit].address, state, now))
+    }
+
+    /// A unit that was given up, or never heard, has answered: all its cycles are due.
+    private mutating func comeBack(_ unit: Int, at now: Moment) {
+        let state = units[unit].health.state
+        guard state == nil || state == .offline else { return }
+        setState(unit, .online, at: now)
+        // What was far away is due now; a cycle that probes has its next release within a period.
+        for index in units[unit].cycles where cycles[index].nextRelease > now.instant + cycles[index].period {
+            cycles[index].nextRelease = now.instant
+        }
+    }
+
+    /// Silent at every attempt: one failed reading per cycle under way, then only probes.
+    mutating func giveUp(_ unit: Int, failed: Int?, at now: Moment) {
+        for index in units[unit].cycles {
+            cycles[index].nextRelease = .distantFuture
+            guard var run = cycles[index].run else { continue }
+            cycles[index].run = nil
+            if run.isProbe { continue }
+            let wasAsked = index == failed || (run.job?.failures ?? 0) > 0
+            run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
+            emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
+        }
+        setState(unit, .offline, at: now)
+        guard let probe = units[unit].cycles.first(where: { !cycles[$0].plan.reads.isEmpty }) else { return }
+        let pause = units[unit].health.pause(cycles[probe].plan.interval, &random)
+        cycles[probe].nextRelease = now.instant + pause
+    }
+
+    /// A late reply shows that its unit lives and needs longer than was thought.
+    mutating func noteLateReply() {
+        guard let late = exchange.lateUnit else { return }
+        exchange.lateUnit = nil
+        guard let unit = units.firstIndex(where: { $0.address.unit.value == late }) else { return }
+        units[unit].statistics.lateReplies += 1
+        units[unit].health.late()
+    }
+}

@@ -1,0 +1,190 @@
+import Base
+import Modbus
+
+/// The Modbus-RTU master of one port: plans the reads, releases them on time, asks one unit after
+/// the other, and says what came of it. Pure: it knows no clock and no descriptor.
+///
+/// - One exchange at a time (`LineExchange`); a command's first exchange is the next on the wire,
+///   then the due read with the earliest deadline.
+/// - A retry is a new job and never immediate while another unit is due.
+/// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and on
+///   time that nobody else wants, so that they cannot slow those that answer.
+/// - An overloaded line stretches every interval by its load; nothing queues up.
+package struct ModbusDriver: Sendable {
+    package struct Settings: Hashable, Sendable {
+        package var port: PortName
+        package var line: LineSettings
+        /// From the end of our transmission to the first byte of the reply.
+        package var responseTimeout: Duration
+        /// Attempts after the first.
+        package var retries: Int
+        /// Planning figure only; it adds no wait.
+        package var turnaround: Duration
+        /// Share of the line above which a warning is due.
+        package var maxLoad: Double
+        /// One per unit.
+        package var nodes: [NodePlan]
+
+        package init(
+            port: PortName, line: LineSettings, responseTimeout: Duration = .milliseconds(1000),
+            retries: Int = 2, turnaround: Duration = .milliseconds(5), maxLoad: Double = 0.9,
+            nodes: [NodePlan]
+        ) {
+            self.port = port
+            self.line = line
+            self.responseTimeout = responseTimeout
+            self.retries = retries
+            self.turnaround = turnaround
+            self.maxLoad = maxLoad
+            self.nodes = nodes
+        }
+    }
+
+    package enum Output: Hashable, Sendable {
+        /// Throw away what has arrived and was not read yet; always followed by `transmit`.
+        case discardInput
+        case transmit([UInt8])
+        case reading(Reading)
+        case outcome(Outcome)
+        case unit(Address, UnitState, Moment)
+        case notice(Notice)
+    }
+
+    package enum Timer: Hashable, Sendable {
+        /// The line has been silent long enough for the next request.
+        case silence
+        /// The first byte of the reply is overdue.
+        case reply
+        /// The rest of the reply is overdue.
+        case rest
+        /// A cycle is due, or a unit may be asked again.
+        case release
+    }
+
+    enum Line: Sendable { case unopened, open, closed }
+    enum Work: Sendable { case read(cycle: Int), order }
+
+    let settings: Settings
+    package let plan: ReadPlan
+    var exchange: LineExchange
+    var line = Line.unopened
+    var units: [LineUnit]
+    var cycles: [PollCycle]
+    var orders: [OrderJob] = []
+    /// What the exchange under way is for; an order is then the first of `orders`.
+    var work: Work?
+    /// The exchange under way goes at the expense of the unhealthy budget.
+    var isOnBudget = false
+    var startedAt = Instant.zero
+    /// The unit whose attempt failed last: its retry lets others go first.
+    var failedUnit: Int?
+    var budget: UnhealthyBudget
+    var random: RandomSource
+    var counters = PortStatistics()
+    var wake: (due: Instant, reason: Timer)?
+    private(set) var outputs: [Output] = []
+    private var drained = 0
+
+    /// Orders beyond this many waiting on a port are refused as busy.
+    package static let orderLimit = 64
+
+    package init(_ settings: Settings, seed: UInt64) {
+        self.settings = settings
+        let plan = ReadPlan.make(
+            line: settings.line, turnaround: settings.turnaround,
+            responseTimeout: settings.responseTimeout, nodes: settings.nodes)
+        exchange = LineExchange(RTUTiming(settings.line))
+        random = RandomSource(seed: seed)
+        units = []
+        cycles = []
+        var longest = settings.responseTimeout
+        for (index, unit) in plan.units.enumerated() {
+            let node = unit.planner.node
+            let base = cycles.count
+            cycles += unit.cycles.map { PollCycle(unit: index, plan: $0, base: base, stretch: plan.load) }
+            let timeout = node.responseTimeout ?? settings.responseTimeout
+            longest = max(longest, timeout)
+            units.append(
+                LineUnit(
+                    address: Address(port: settings.port, unit: node.unit), responseTimeout: timeout,
+                    planner: unit.planner, cycles: base..<cycles.count))
+        }
+        budget = UnhealthyBudget(limit: longest + .milliseconds(100))
+        self.plan = plan
+    }
+
+    // MARK: the line
+
+    package mutating func opened(_ facts: LineFacts, at now: Moment) {
+        if line == .open { closed(at: now) }
+        line = .open
+        exchange.reset(at: now.instant)
+        budget.restart(at: now.instant)
+        failedUnit = nil
+        for index in units.indices {
+            units[index].health.restart()
+            units[index].dropGuards()
+        }
+        spreadPhases(at: now.instant)
+        announceLoad()
+        settle(at: now)
+    }
+
+    package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
+        guard line == .open, !bytes.isEmpty else { return }
+        counters.bytesReceived += bytes.count
+        let verdict = exchange.receive(bytes, at: now.instant)
+        noteLateReply()
+        if let verdict { finish(verdict, at: now) }
+        settle(at: now)
+    }
+
+    package mutating func timeout(at now: Moment) {
+        if let due = exchange.deadline?.due, due <= now.instant,
+            let verdict = exchange.timeout(at: now.instant) {
+            finish(verdict, at: now)
+        }
+        settle(at: now)
+    }
+
+    package mutating func next() -> Output? {
+        guard drained < outputs.count else {
+            outputs.removeAll(keepingCapacity: true)
+            drained = 0
+            return nil
+        }
+        drained += 1
+        return outputs[drained - 1]
+    }
+
+    package var deadline: (due: Instant, reason: Timer)? { wake }
+
+    /// A request is out and its reply neither here nor given up.
+    package var isExchanging: Bool { exchange.isBusy }
+
+    /// Everything that was counted; units in the order of the settings.
+    package var statistics: PortStatistics {
+        var all = counters
+        all.lateReplies = exchange.lateReplies
+        all.wrongUnit = exchange.wrongUnit
+        all.strayBytes = exchange.strayBytes
+        all.busTime = exchange.busTime
+        all.units = units.map { unit in
+            var one = unit.statistics
+            one.state = unit.health.state
+            one.turnaround = unit.health.turnaround
+            return one
+        }
+        return all
+    }
+
+    mutating func emit(_ output: Output) { outputs.append(output) }
+
+    mutating func say(_ level: Notice.Level, unit: Int? = nil, _ message: String) {
+        if let unit {
+            emit(.notice(Notice(level, "unit", units[unit].address.description, message)))
+        } else {
+            emit(.notice(Notice(level, "line", settings.port.text, message)))
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Base
+
+/// One request of a running cycle, with its attempts.
+struct ReadJob: Sendable {
+    var read: PlannedRead
+    /// Attempts that failed.
+    var failures = 0
+    /// Not asked before: a unit that said "busy".
+    var notBefore = Instant.zero
+}
+
+/// One unit and interval: released on a grid, run to the end, answered with one `Reading`.
+struct PollCycle: Sendable {
+    /// Index of the unit in the driver.
+    let unit: Int
+    let plan: CyclePlan
+    /// First cycle of the unit, for `plan.borrowed`.
+    let base: Int
+    /// The interval, stretched if the line is overloaded.
+    let period: Duration
+    var nextRelease = Instant.distantFuture
+    /// When the next run may begin at the earliest, stretched or not.
+    var earliest = Instant.zero
+    var run: CycleRun?
+    /// The line is down and this cycle has said so.
+    var hasReportedPort = false
+
+    init(unit: Int, plan: CyclePlan, base: Int, stretch: Double) {
+        self.unit = unit
+        self.plan = plan
+        self.base = base
+        let nanoseconds = min(plan.interval.secondsValue * max(1, stretch), 1e9) * 1e9
+        period = stretch > 1 ? .nanoseconds(Int64(nanoseconds)) : plan.interval
+    }
+}
+
+/// A cycle under way.
+struct CycleRun: Sendable {
+    let deadline: Instant
+    /// The single attempt by which a unit that was given up may come back.
+    var isProbe: Bool
+    var jobs: [ReadJob]
+    var next = 0
+    var parts: [ReadPart] = []
+    /// Faster cycles whose next result is still to come.
+    var waiting: [CyclePlan.Borrowed]
+
+    var job: ReadJob? { next < jobs.count ? jobs[next] : nil }
+    var isDone: Bool { next >= jobs.count && waiting.isEmpty }
+
+    mutating func complete(_ result: Result<[UInt8], ReadFailure>, at now: Moment) {
+        let read = jobs[next].read
+        parts.append(ReadPart(read.table, read.address, read.count, result, at: now))
+        next += 1
+    }
+
+    /// Fails what is outstanding: the request under way with `first`, the others with `rest`.
+    mutating func fail(_ first: ReadFailure, rest: ReadFailure, at now: Moment) {
+        var failure = first
+        while next < jobs.count {
+            complete(.failure(failure), at: now)
+            failure = rest
+        }
+        for span in waiting.lazy.flatMap(\.spans) {
+            parts.append(ReadPart(span.table, span.address, span.count, .failure(rest), at: now))
+        }
+        waiting = []
+    }
+
+    /// Takes over what a faster cycle has read.
+    mutating func take(_ parts: [ReadPart], fromCycle index: Int) {
+        guard let place = waiting.firstIndex(where: { $0.cycle == index }) else { return }
+        let spans = waiting.remove(at: place).spans
+        for part in parts where spans.contains(where: { part.holds($0) }) { self.parts.append(part) }
+    }
+}
+
+extension ReadPart {
+    func holds(_ span: Span) -> Bool {
+        span.table == table && span.address >= address && span.end <= address + count
+    }
+
+    /// Silence or damage, as opposed to an answer that says no.
+    var isLineFailure: Bool {
+        guard case .failure(let failure) = result else { return false }
+        return failure == .timeout || failure == .checksum
+    }
+}

@@ -1,0 +1,45 @@
+import Base
+
+/// What was counted on one port since the driver was made.
+package struct PortStatistics: Hashable, Sendable {
+    package var requests = 0
+    package var replies = 0
+    package var timeouts = 0
+    /// Replies that arrived damaged or incomplete.
+    package var checksumErrors = 0
+    package var exceptions = 0
+    /// Sound replies that came after their exchange was over.
+    package var lateReplies = 0
+    /// Sound replies of a unit that was not asked.
+    package var wrongUnit = 0
+    /// Releases of a cycle that found its previous one unfinished.
+    package var skipped = 0
+    /// Bytes that belonged to no exchange.
+    package var strayBytes = 0
+    package var bytesSent = 0
+    package var bytesReceived = 0
+    /// From the first bit of each request to the end of its exchange.
+    package var busTime = Duration.zero
+    /// By unit id.
+    package var units: [UnitStatistics] = []
+
+    package init() {}
+}
+
+package struct UnitStatistics: Hashable, Sendable {
+    package var unit: UnitID
+    /// Nil until it has answered or failed.
+    package var state: UnitState?
+    package var lastGood: Instant?
+    package var requests = 0
+    package var replies = 0
+    package var timeouts = 0
+    package var checksumErrors = 0
+    package var exceptions = 0
+    package var lateReplies = 0
+    package var skipped = 0
+    /// From the end of our transmission to the first byte, slowly forgotten peak; nil until learned.
+    package var turnaround: Duration?
+
+    package init(_ unit: UnitID) { self.unit = unit }
+}

@@ -1,0 +1,69 @@
+import Base
+
+/// How one unit answers: what it may cost when it does not, and what is said about it.
+struct UnitHealth: Sendable {
+    /// What was last said about it; nil until something is known.
+    var state: UnitState?
+    /// Answered at least once since the line was opened.
+    private(set) var isProven = false
+    /// Timeouts since its last answer, damaged ones included.
+    private(set) var timeouts = 0
+    /// Given up: asked only by single probes, with growing pauses.
+    private(set) var isOffline = false
+    private var probes = 0
+    /// From the end of our transmission to its first byte: a peak that is slowly forgotten.
+    private(set) var turnaround: Duration?
+
+    static let shortestPause = Duration.seconds(1)
+    static let longestPause = Duration.seconds(60)
+    /// Below this a host's own jitter would look like silence.
+    static let shortestTimeout = Duration.milliseconds(20)
+
+    /// Its attempts draw on the unhealthy budget.
+    var isSuspect: Bool { !isProven || timeouts > 0 }
+
+    /// How long to wait for the first byte. A unit under suspicion gets three times what it usually
+    /// needs, and now and then all of it, in case it has become slower.
+    func timeout(_ normal: Duration) -> Duration {
+        guard timeouts > 0, let turnaround, probes % 4 != 3 else { return normal }
+        return min(normal, max(turnaround * 3, Self.shortestTimeout))
+    }
+
+    mutating func answered(turnaround sample: Duration) {
+        // 1/16 of the way down, all the way up.
+        turnaround = turnaround.map { max(sample, $0 - ($0 - sample) / 16) } ?? sample
+        recover()
+    }
+
+    /// Something came, so it is there; nothing is learned from it.
+    mutating func damaged() { recover() }
+
+    private mutating func recover() {
+        isProven = true
+        timeouts = 0
+        isOffline = false
+        probes = 0
+    }
+
+    mutating func silent() { timeouts += 1 }
+
+    /// An answer came after its time: what was learned is too short.
+    mutating func late() { turnaround = nil }
+
+    /// Given up, or a probe failed: the pause until the next probe.
+    mutating func pause(_ interval: Duration, _ random: inout RandomSource) -> Duration {
+        isOffline = true
+        let base = max(interval, Self.shortestPause) * (1 << min(probes, 10))
+        probes += 1
+        let pause = min(base, max(Self.longestPause, interval))
+        return .seconds(fraction: pause.secondsValue * random.uniform(0.75, 1.25))
+    }
+
+    /// The line was opened anew: unproven again, pauses forgotten, what was learned kept.
+    mutating func restart() {
+        isProven = false
+        timeouts = 0
+        isOffline = false
+        probes = 0
+    }
+}

@@ -1,0 +1,33 @@
+import Base
+import Modbus
+
+/// What an exchange costs on the wire: request, the unit's turnaround, reply, and the silence that
+/// must follow before the next request.
+struct WireCost: Sendable {
+    let timing: RTUTiming
+    let turnaround: Duration
+
+    private let character: Int64
+    private let fixed: Int64
+
+    /// Unit, function, address, count, checksum.
+    static let requestBytes = 8
+    /// Unit, function, byte count, checksum.
+    static let replyBytes = 5
+
+    init(_ timing: RTUTiming, turnaround: Duration) {
+        self.timing = timing
+        self.turnaround = turnaround
+        character = timing.character.nanoseconds
+        fixed = timing.time(of: Self.requestBytes + Self.replyBytes).nanoseconds
+            + max(0, turnaround.nanoseconds) + timing.silence.nanoseconds
+    }
+
+    /// The cost of reading `count` items of `table` with one request, in nanoseconds.
+    func nanoseconds(_ table: Table, _ count: Int) -> Int64 {
+        let bytes = table.isBits ? (count + 7) / 8 : 2 * count
+        return fixed + character * Int64(bytes)
+    }
+
+    func time(_ table: Table, _ count: Int) -> Duration { .nanoseconds(nanoseconds(table, count)) }
+}

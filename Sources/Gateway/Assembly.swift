@@ -1,0 +1,79 @@
+import Adapter
+import Base
+import Bridge
+import Drivers
+import Spool
+
+/// From what the file says to what the machines want.
+extension Gateway.Settings {
+    /// - Parameter algorithm: of the private key; nil where none is configured.
+    package init(_ configuration: Configuration, algorithm: SigningAlgorithm?, floor: WallTime, version: String) {
+        let bridge = configuration.bridge
+        self.init(
+            gateway: bridge.gateway,
+            ports: configuration.ports.map(Gateway.Settings.Port.init),
+            bindings: configuration.bindings,
+            spool: Spool.Settings(configuration),
+            session: Session.Settings(configuration, algorithm: algorithm, floor: floor),
+            topics: Gateway.Topics(
+                health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
+            version: version)
+    }
+}
+
+extension Gateway.Settings.Port {
+    package init(_ port: Configuration.Port) {
+        self.init(
+            name: port.name, line: port.line,
+            driver: ModbusDriver.Settings(
+                port: port.name, line: port.line, responseTimeout: port.responseTimeout, retries: port.retries,
+                turnaround: port.turnaround, maxLoad: port.maxLoad, nodes: port.nodePlans))
+    }
+}
+
+extension Configuration.Port {
+    /// One plan per unit: devices that share a unit are read together, by the more careful of their limits.
+    package var nodePlans: [NodePlan] {
+        var plans: [NodePlan] = []
+        var places: [UnitID: Int] = [:]
+        for node in nodes {
+            let spans = node.points.map(\.span)
+            guard let place = places[node.unit] else {
+                places[node.unit] = plans.count
+                plans.append(
+                    NodePlan(
+                        unit: node.unit, spans: spans, maxRegisters: node.maxRegisters, maxBits: node.maxBits,
+                        noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout))
+                continue
+            }
+            plans[place].spans += spans
+            plans[place].maxRegisters = min(plans[place].maxRegisters, node.maxRegisters)
+            plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
+            plans[place].noMerge = plans[place].noMerge || node.noMerge
+        }
+        for index in plans.indices {
+            var seen: Set<Span> = []
+            plans[index].spans.removeAll { !seen.insert($0).inserted }
+        }
+        return plans
+    }
+
+    /// What the planner makes of it: for `plan` and `check`.
+    package var readPlan: ReadPlan {
+        ReadPlan.make(line: line, turnaround: turnaround, responseTimeout: responseTimeout, nodes: nodePlans)
+    }
+}
+
+extension Spool.Settings {
+    package init(_ configuration: Configuration) {
+        let (bridge, spool) = (configuration.bridge, configuration.spool)
+        let identity = switch bridge.dialect {
+        case .cloudIoT(let project, _, let registry): "\(project)/\(registry)/\(bridge.gateway)"
+        case .plain: "//\(bridge.gateway)"
+        }
+        self.init(
+            identity: identity, gateway: bridge.gateway, gapSubfolder: bridge.topics.gaps,
+            maxBytes: spool.maxBytes, minFree: spool.minFree, maxAge: spool.maxAge, maxRecord: spool.maxRecord,
+            share: spool.share, priorityReserve: spool.priorityReserve, sync: spool.sync)
+    }
+}

@@ -1,0 +1,63 @@
+import Base
+import Bridge
+
+/// Everything that can happen to a gateway. The shell makes these from descriptors and helpers;
+/// the simulation makes them from a virtual clock, line, network and disk.
+package enum Event: Sendable {
+    case line(PortName, LineEvent)
+    case link(LinkEvent)
+    case disk(UInt64, Result<DiskAnswer, DiskFailure>)
+    case signed(UInt64, Result<[UInt8], SigningFailure>)
+    case clock(ClockFacts)
+    /// One request line from a client of the control socket.
+    case control(ControlTicket, [UInt8])
+    /// SIGTERM: commit, disconnect, finish.
+    case terminate
+}
+
+package enum LineEvent: Sendable {
+    case opened(LineFacts)
+    case failed(LineFailure)
+    case received([UInt8])
+    case lost(LineFailure)
+}
+
+package enum LinkEvent: Sendable {
+    case up
+    case failed(LinkFailure)
+    case received([UInt8])
+    case closed(LinkFailure)
+}
+
+/// What the gateway wants done. Effects on one line, on the link and on the disk are carried out
+/// in the order in which they come.
+package enum Effect: Sendable {
+    case openLine(PortName, LineSettings)
+    case closeLine(PortName)
+    /// Throws away what has arrived and was not read: the silence before a request.
+    case discardInput(PortName)
+    case transmit(PortName, [UInt8])
+    case connect(LinkTarget)
+    case send([UInt8])
+    case disconnect
+    case disk(DiskRequest)
+    case sign(ticket: UInt64, input: [UInt8])
+    case answer(ControlTicket, [UInt8])
+    case notice(Notice)
+    /// Recovered and polling: what a service manager waits for.
+    case ready
+    case finished(ExitReason)
+}
+
+/// A connection to the control socket.
+package struct ControlTicket: Hashable, Sendable {
+    package var number: Int
+    package init(_ number: Int) { self.number = number }
+}
+
+/// Why the gateway is done.
+package enum ExitReason: Hashable, Sendable {
+    case drained
+    /// The journal cannot be used at all: it is locked, or belongs to another gateway.
+    case unavailable(String)
+}

@@ -1,0 +1,29 @@
+import Base
+import Spool
+
+extension Gateway {
+    /// Appends the health record when it is due; true if it did.
+    mutating func reportHealth(at now: Moment) -> Bool {
+        guard health.isDue(at: now.instant), let subfolder = settings.topics.health else { return false }
+        var writer = JSONWriter()
+        writer.member("version", settings.version)
+        writer.member("uptime", Int((now.instant - startedAt).secondsValue))
+        writer.key("bridge")
+        writer.object { writeBridge(&$0, at: now) }
+        writer.key("spool")
+        writer.object { writeSpool(&$0) }
+        writer.key("ports")
+        writer.object { writer in
+            for port in ports {
+                writer.key(port.name.text)
+                writer.object { writePort(port, &$0, at: now) }
+            }
+        }
+        append(
+            Entry(
+                device: settings.gateway, subfolder: subfolder, kind: .health, priority: false,
+                body: writer.bytes, at: now, clockTrusted: session.clockLevel == .trusted),
+            at: now)
+        return true
+    }
+}

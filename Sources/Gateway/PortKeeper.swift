@@ -1,0 +1,96 @@
+import Base
+import Drivers
+
+/// One port: the driver and the state of its line. A line that cannot be opened or is lost is tried
+/// again for ever; each change of the reason is told once.
+struct PortKeeper: Sendable {
+    enum State: Sendable, Equatable { case closed, opening, open }
+
+    /// Between two attempts to open a line.
+    static let reopenDelay = Duration.seconds(2)
+
+    let name: PortName
+    let line: LineSettings
+    var driver: ModbusDriver
+    private(set) var state = State.closed
+    private(set) var path = ""
+    /// Why the line is not open; nil while it is.
+    private(set) var trouble: String?
+    private var reopen: Instant?
+    private var outputs: [Effect] = []
+    private(set) var isClosing = false
+
+    init(name: PortName, line: LineSettings, driver: ModbusDriver) {
+        self.name = name
+        self.line = line
+        self.driver = driver
+    }
+
+    mutating func start() {
+        state = .opening
+        outputs.append(.openLine(name, line))
+    }
+
+    mutating func receive(_ event: LineEvent, at now: Moment) {
+        switch event {
+        case .opened(let facts):
+            state = .open
+            path = facts.path
+            trouble = nil
+            say(.info, "opened \(facts.path) at \(line.describe)")
+            for remark in facts.remarks { say(.warning, remark) }
+            driver.opened(facts, at: now)
+        case .received(let bytes):
+            guard state == .open else { return }
+            driver.receive(bytes[...], at: now)
+        case .failed(let failure):
+            state = .closed
+            complain(failure.message)
+            reopen = isClosing ? nil : now.instant + Self.reopenDelay
+        case .lost(let failure):
+            guard state == .open else { return }
+            state = .closed
+            complain(failure.message)
+            driver.closed(at: now)
+            outputs.append(.closeLine(name))
+            reopen = isClosing ? nil : now.instant + Self.reopenDelay
+        }
+    }
+
+    /// Nothing more is asked of this line: the exchange under way may end.
+    mutating func stop() {
+        isClosing = true
+        reopen = nil
+        if state == .open, !driver.isExchanging { close() }
+    }
+
+    mutating func close() {
+        if state != .closed { outputs.append(.closeLine(name)) }
+        state = .closed
+    }
+
+    mutating func timeout(at now: Moment) {
+        if let due = reopen, due <= now.instant {
+            reopen = nil
+            start()
+        }
+        if !isClosing || state == .open { driver.timeout(at: now) }
+    }
+
+    var deadline: Instant? {
+        let driven = isClosing && state != .open ? nil : driver.deadline?.due
+        guard let reopen else { return driven }
+        return driven.map { min($0, reopen) } ?? reopen
+    }
+
+    mutating func nextEffect() -> Effect? { outputs.isEmpty ? nil : outputs.removeFirst() }
+
+    private mutating func complain(_ message: String) {
+        if trouble != message { say(.warning, message) }
+        trouble = message
+    }
+
+    private mutating func say(_ level: Notice.Level, _ message: String) {
+        outputs.append(.notice(Notice(level, "line", name.text, message)))
+    }
+}

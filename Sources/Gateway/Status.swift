@@ -1,0 +1,146 @@
+import Base
+import Bridge
+import Drivers
+import Spool
+
+/// The document behind `fieldgw status --json`, and the parts of it that health events carry.
+extension Gateway {
+    func status(at now: Moment) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("gateway", settings.gateway.text)
+            writer.member("version", settings.version)
+            writer.member("ts", now.wall)
+            writer.member("uptime", Int((now.instant - startedAt).secondsValue))
+            writer.key("tally")
+            writer.object { writer in
+                writer.member("readings", tally.readings)
+                writer.member("values", tally.values)
+                writer.member("recorded", tally.recorded)
+                writer.member("acknowledged", tally.acknowledged)
+            }
+            writer.key("bridge")
+            writer.object { writeBridge(&$0, at: now) }
+            writer.key("spool")
+            writer.object { writeSpool(&$0) }
+            writer.key("ports")
+            writer.object { writer in
+                for port in ports {
+                    writer.key(port.name.text)
+                    writer.object { writePort(port, &$0, at: now) }
+                }
+            }
+            writer.key("devices")
+            writer.object { writer in
+                for binding in adapter.bindings {
+                    writer.key(binding.device.text)
+                    writer.object { writeDevice(binding.device, binding.address, &$0) }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
+    func writeBridge(_ writer: inout JSONWriter, at now: Moment) {
+        let counters = session.counters
+        writer.member("state", session.state)
+        writer.member("online", session.isOnline)
+        if let since = session.connectedSince { writer.member("since", since.wall) }
+        if let next = session.nextTry { writer.member("nextTrySeconds", max(0, (next - now.instant).secondsValue)) }
+        writer.member("clock", "\(session.clockLevel)")
+        writer.member("attached", session.attachedCount)
+        writer.member("inFlight", session.inFlight)
+        writer.member("connects", counters.connects)
+        writer.member("published", counters.published)
+        writer.member("acknowledged", counters.acknowledged)
+        writer.member("resent", counters.resent)
+        writer.member("returned", counters.returned)
+        writer.member("rejected", counters.rejected)
+        if !counters.errors.isEmpty {
+            writer.key("errors")
+            writer.object { writer in
+                for (code, count) in counters.errors.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+                    writer.member("\(code)", count)
+                }
+            }
+        }
+        let quarantined = session.quarantined
+        if !quarantined.isEmpty {
+            writer.key("quarantined")
+            writer.object { writer in
+                for each in quarantined { writer.member(each.device.text, each.reason) }
+            }
+        }
+    }
+
+    func writePort(_ port: PortKeeper, _ writer: inout JSONWriter, at now: Moment) {
+        let figures = port.driver.statistics
+        writer.member("state", "\(port.state)")
+        if !port.path.isEmpty { writer.member("path", port.path) }
+        if let trouble = port.trouble { writer.member("trouble", trouble) }
+        writer.member("requests", figures.requests)
+        writer.member("replies", figures.replies)
+        writer.member("timeouts", figures.timeouts)
+        writer.member("checksum", figures.checksumErrors)
+        writer.member("exceptions", figures.exceptions)
+        writer.member("late", figures.lateReplies)
+        writer.member("wrongUnit", figures.wrongUnit)
+        writer.member("skipped", figures.skipped)
+        writer.member("busTimeSeconds", figures.busTime.secondsValue)
+        writer.key("units")
+        writer.object { writer in
+            for unit in figures.units {
+                writer.key("\(unit.unit)")
+                writer.object { writer in
+                    if let state = unit.state { writer.member("state", state.rawValue) }
+                    writer.member("requests", unit.requests)
+                    writer.member("replies", unit.replies)
+                    writer.member("timeouts", unit.timeouts)
+                    writer.member("checksum", unit.checksumErrors)
+                    writer.member("exceptions", unit.exceptions)
+                    if let last = unit.lastGood {
+                        writer.member("lastGoodSecondsAgo", max(0, (now.instant - last).secondsValue))
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeDevice(_ device: DeviceID, _ address: Address, _ writer: inout JSONWriter) {
+        writer.member("address", address.description)
+        if let state = states.state(of: device) {
+            writer.member("status", state.status.rawValue)
+            writer.member("since", state.since)
+        }
+        if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
+        writer.member("waiting", spool.waiting(of: device))
+    }
+}
+
+extension Attachments.Status {
+    /// For a table: one or two words, or the reason of a refusal.
+    var words: String {
+        switch self {
+        case .refused(let reason): "refused: \(reason)"
+        case .quarantined(let reason): "quarantined: \(reason)"
+        default: "\(self)"
+        }
+    }
+}
+
+extension Gateway {
+    func writeSpool(_ writer: inout JSONWriter) {
+        let figures = spool.statistics
+        writer.member("waiting", spool.waiting)
+        writer.member("waitingBytes", spool.waitingBytes)
+        writer.member("appended", figures.appended)
+        writer.member("settled", figures.settled)
+        writer.member("dropped", figures.dropped)
+        writer.member("damaged", figures.damaged)
+        writer.member("commits", figures.commits)
+        writer.member("bytesWritten", figures.bytesWritten)
+        writer.member("fileBytes", figures.fileBytes)
+        writer.member("segments", figures.segments)
+        writer.member("memoryOnly", figures.memoryOnly)
+    }
+}

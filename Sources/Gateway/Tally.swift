@@ -1,0 +1,16 @@
+/// What went through since the start: the numbers that `status` shows and that the last line of the
+/// log compares.
+package struct Tally: Sendable {
+    /// Readings made by the adapter, and good values in them.
+    package var readings = 0
+    package var values = 0
+    /// Records given to the journal: readings, health, command results.
+    package var recorded = 0
+    /// Records whose PUBACK came.
+    package var acknowledged = 0
+
+    func farewell(_ waiting: Int) -> String {
+        "stopped: \(recorded) records journaled since the start, \(acknowledged) acknowledged by the bridge, "
+            + "\(waiting) wait in the journal"
+    }
+}

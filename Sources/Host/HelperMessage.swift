@@ -1,0 +1,13 @@
+import Base
+import Bridge
+import Platform
+
+/// What the helper threads bring back to the loop.
+enum HelperMessage: Sendable {
+    case disk(UInt64, Result<DiskAnswer, DiskFailure>)
+    case signed(UInt64, Result<[UInt8], SigningFailure>)
+    case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)
+    case lineFailed(PortName, attempt: Int, LineFailure)
+    case linkUp(attempt: Int, Link)
+    case linkFailed(attempt: Int, LinkFailure)
+}

@@ -1,0 +1,139 @@
+import Base
+import Gateway
+import Platform
+
+/// The way to the bridge: made by the network helper, read and written by the loop.
+final class LinkShell {
+    /// The session's window bounds what is in flight; this bounds a bridge that stops reading.
+    private static let unsentMax = 8 << 20
+    private static let readsPerTurn = 4
+    private static let writesPerTurn = 16
+
+    private let loop: EventLoop
+    private let worker: Worker
+    private let mailbox: Mailbox<HelperMessage>
+    private let context: TLSContext?
+    private let deliver: (LinkEvent) -> Void
+    private var link: Link?
+    private var watch: EventLoop.Watch?
+    private var interest = EventLoop.Interest.read
+    private var unsent: [UInt8] = []
+    private var unsentStart = 0
+    private var attempt = 0
+
+    init(
+        loop: EventLoop, mailbox: Mailbox<HelperMessage>, context: TLSContext?,
+        deliver: @escaping (LinkEvent) -> Void
+    ) throws {
+        self.loop = loop
+        self.mailbox = mailbox
+        self.context = context
+        self.deliver = deliver
+        worker = try Worker("fgw-net", stackBytes: 512 << 10)
+    }
+
+    /// True while decrypted bytes wait inside the TLS library, which no descriptor reports.
+    var hasPending: Bool { link?.hasPending ?? false }
+
+    func connect(_ target: LinkTarget) {
+        close(orderly: false)
+        let (attempt, mailbox, context) = (attempt, mailbox, context)
+        worker.submit {
+            switch Connector.connect(target, context: context) {
+            case .success(let link): mailbox.post(.linkUp(attempt: attempt, link))
+            case .failure(let failure): mailbox.post(.linkFailed(attempt: attempt, failure))
+            }
+        }
+    }
+
+    func up(_ link: Link, attempt: Int) {
+        guard attempt == self.attempt else { return link.close(orderly: false) }
+        do {
+            watch = try loop.watch(link.descriptor, .read) { [unowned self] ready in self.ready(ready) }
+            interest = .read
+            self.link = link
+            deliver(.up)
+        } catch {
+            link.close(orderly: false)
+            deliver(.failed(LinkFailure(.other, "the connection cannot be watched: \(error)")))
+        }
+    }
+
+    func failed(_ failure: LinkFailure, attempt: Int) {
+        if attempt == self.attempt { deliver(.failed(failure)) }
+    }
+
+    func send(_ bytes: [UInt8]) {
+        guard link != nil else { return }
+        guard unsent.count - unsentStart + bytes.count <= Self.unsentMax else {
+            return lose(LinkFailure(.closed, "the bridge takes no more bytes"))
+        }
+        unsent.append(contentsOf: bytes)
+    }
+
+    /// Writes what `send` collected: once a turn, so that small packets share TLS records.
+    func flush() {
+        var turns = 0
+        while unsentStart < unsent.count, let link {
+            guard turns < Self.writesPerTurn else { return change(to: [.read, .write]) }
+            turns += 1
+            switch link.write(unsent[unsentStart...]) {
+            case .wrote(let count): unsentStart += count
+            case .wouldBlock(.write): return change(to: [.read, .write])
+            case .wouldBlock(.read): return change(to: .read)
+            case .closed: return lose(LinkFailure(.closed, "the bridge closed the connection"))
+            case .failed(let failure): return lose(failure)
+            }
+        }
+        unsent.removeAll(keepingCapacity: unsent.capacity <= 64 << 10)
+        unsentStart = 0
+        change(to: .read)
+    }
+
+    /// What the last packets say still goes out before the descriptor is closed.
+    func disconnect() {
+        flush()
+        close(orderly: true)
+    }
+
+    func readPending() { receive() }
+
+    private func ready(_ ready: EventLoop.Ready) {
+        if ready.isReadable || ready.isHungUp { receive() }
+        if ready.isWritable { flush() }
+    }
+
+    private func receive() {
+        for _ in 0..<Self.readsPerTurn {
+            guard let link else { return }
+            switch link.read() {
+            case .bytes(let bytes): deliver(.received(bytes))
+            case .wouldBlock(.read): return
+            case .wouldBlock(.write): return change(to: [.read, .write])
+            case .closed: return lose(LinkFailure(.closed, "the bridge closed the connection"))
+            case .failed(let failure): return lose(failure)
+            }
+        }
+    }
+
+    private func change(to wanted: EventLoop.Interest) {
+        guard let watch, wanted != interest else { return }
+        try? loop.change(watch, wanted)
+        interest = wanted
+    }
+
+    private func lose(_ failure: LinkFailure) {
+        close(orderly: false)
+        deliver(.closed(failure))
+    }
+
+    private func close(orderly: Bool) {
+        attempt += 1
+        if let watch { loop.remove(watch) }
+        watch = nil
+        link?.close(orderly: orderly)
+        link = nil
+        unsent = []
+        unsentStart = 0
+    }
+}

@@ -1,0 +1,59 @@
+import Base
+import Gateway
+import Platform
+
+/// Carries out one poll round on real lines.
+package final class Poller {
+    private let loop: EventLoop
+    private let mailbox: Mailbox<HelperMessage>
+    private var round: PollRound
+    private var lines: [PortName: LineShell] = [:]
+    private let tell: (Notice) -> Void
+
+    package init(_ round: PollRound, tell: @escaping (Notice) -> Void) throws {
+        loop = try EventLoop()
+        mailbox = try Mailbox()
+        self.round = round
+        self.tell = tell
+        for name in round.portNames {
+            lines[name] = try LineShell(name, loop: loop, mailbox: mailbox) { [unowned self] event in
+                perform { $0.receive(name, event, at: $1) }
+            }
+        }
+        _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
+            for message in mailbox.drain() { take(message) }
+        }
+    }
+
+    package func run() throws -> PollRound {
+        perform { $0.start(at: $1) }
+        while !round.isDone {
+            _ = try loop.wait(until: round.deadline)
+            if let due = round.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
+        }
+        for line in lines.values { line.close() }
+        return round
+    }
+
+    private func take(_ message: HelperMessage) {
+        switch message {
+        case .lineOpened(let name, let attempt, let parcel, let facts):
+            lines[name]?.opened(parcel, facts, attempt: attempt)
+        case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
+        default: break
+        }
+    }
+
+    private func perform(_ feed: (inout PollRound, Moment) -> Void) {
+        feed(&round, Clock.now())
+        while let effect = round.next() {
+            switch effect {
+            case .openLine(let name, let settings): lines[name]?.open(settings)
+            case .discardInput(let name): lines[name]?.discardInput()
+            case .transmit(let name, let bytes): lines[name]?.transmit(bytes)
+            case .notice(let notice): tell(notice)
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Base
+
+/// The messages with QoS 1 that wait for their PUBACK, oldest transmission first, and the packet
+/// ids they hold.
+struct Flights: Sendable {
+    private struct Flight {
+        var bytes: [UInt8]
+        var sent: Instant
+    }
+
+    private var flights: [PacketID: Flight] = [:]
+    /// Every transmission in order of time; entries whose message was acknowledged or sent again
+    /// since are stale and skipped.
+    private var order: [(id: PacketID, sent: Instant)] = []
+    private var orderStart = 0
+    private var lastID = PacketID(.max) ?? .first
+
+    var count: Int { flights.count }
+
+    mutating func add(_ id: PacketID, _ bytes: [UInt8], at now: Instant) {
+        flights[id] = Flight(bytes: bytes, sent: now)
+        order.append((id, now))
+    }
+
+    mutating func remove(_ id: PacketID) -> Bool {
+        guard flights.removeValue(forKey: id) != nil else { return false }
+        skipStale()
+        return true
+    }
+
+    var oldestSent: Instant? { orderStart < order.count ? order[orderStart].sent : nil }
+
+    /// The oldest message with its DUP flag set [MQTT-3.3.1-1]; it becomes the newest.
+    mutating func resendOldest(at now: Instant) -> [UInt8]? {
+        guard orderStart < order.count else { return nil }
+        let id = order[orderStart].id
+        orderStart += 1
+        guard var flight = flights.removeValue(forKey: id) else { return nil }
+        flight.bytes[0] |= 0x08
+        flight.sent = now
+        let bytes = flight.bytes
+        flights[id] = flight
+        order.append((id, now))
+        skipStale()
+        return bytes
+    }
+
+    /// The next free id after the last one given out; nil if all are taken.
+    mutating func nextID(unless taken: (PacketID) -> Bool) -> PacketID? {
+        var candidate = lastID.successor
+        for _ in 0..<Int(UInt16.max) {
+            if flights[candidate] == nil, !taken(candidate) {
+                lastID = candidate
+                return candidate
+            }
+            candidate = candidate.successor
+        }
+        return nil
+    }
+
+    private mutating func skipStale() {
+        while orderStart < order.count {
+            let entry = order[orderStart]
+            if let flight = flights[entry.id], flight.sent == entry.sent { break }
+            orderStart += 1
+        }
+        if orderStart == order.count {
+            order.removeAll(keepingCapacity: true)
+            orderStart = 0
+        } else if orderStart >= 64, orderStart * 2 >= order.count {
+            order.removeFirst(orderStart)
+            orderStart = 0
+        }
+    }
+}

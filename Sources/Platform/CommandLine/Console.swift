@@ -1,0 +1,43 @@
+import Glibc
+
+/// Standard output for results, standard error for complaints and progress.
+package enum Console {
+    package static func say(_ text: String) { write(1, text + "\n") }
+    package static func complain(_ text: String) { write(2, text + "\n") }
+    /// Without a line end.
+    package static func emit(_ bytes: [UInt8]) { write(1, bytes) }
+
+    package static var isTerminal: Bool { isatty(1) == 1 }
+
+    private static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
+
+    /// All of it; a closed pipe or full disk ends the output quietly, as for every Unix filter.
+    private static func write(_ descriptor: Int32, _ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { return }
+        }
+    }
+
+    /// Columns padded to their widest cell, two spaces between; numbers are the caller's to align.
+    package static func table(_ header: [String], _ rows: [[String]]) -> String {
+        var widths = header.map(\.count)
+        for row in rows {
+            for (column, cell) in row.enumerated() where column < widths.count {
+                widths[column] = max(widths[column], cell.count)
+            }
+        }
+        func line(_ cells: [String]) -> String {
+            var text = ""
+            for (column, cell) in cells.enumerated() {
+                text += cell
+                if column < cells.count - 1 {
+                    text += String(repeating: " ", count: widths[column] - cell.count + 2)
+                }
+            }
+            return text
+        }
+        return ([header] + rows).map(line).joined(separator: "\n")
+    }
+}

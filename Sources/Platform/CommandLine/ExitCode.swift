@@ -1,0 +1,11 @@
+/// How a command ends, as sysexits.h numbers it.
+package enum ExitCode: Int32, Error, Sendable {
+    case ok = 0
+    case usage = 64
+    case badData = 65
+    case noInput = 66
+    case unavailable = 69
+    case software = 70
+    case inputOutput = 74
+    case configuration = 78
+}

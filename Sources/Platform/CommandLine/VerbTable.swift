@@ -1,0 +1,111 @@
+import Glibc
+
+/// One verb of a command: what `--help` says about it and what it does.
+package struct Verb: Sendable {
+    package var name: String
+    package var arguments: String
+    package var summary: String
+    /// More than a line, for `VERB --help`; may be empty.
+    package var details: String
+    package var options: [Option]
+    package var run: @Sendable (Arguments) throws -> ExitCode
+
+    package init(
+        _ name: String, _ arguments: String = "", summary: String, details: String = "", options: [Option] = [],
+        run: @escaping @Sendable (Arguments) throws -> ExitCode
+    ) {
+        self.name = name
+        self.arguments = arguments
+        self.summary = summary
+        self.details = details
+        self.options = options
+        self.run = run
+    }
+}
+
+/// A command line that is a table of verbs.
+package struct VerbTable: Sendable {
+    package var program: String
+    package var summary: String
+    package var verbs: [Verb]
+    package var version: String
+
+    package init(program: String, summary: String, version: String, verbs: [Verb]) {
+        self.program = program
+        self.summary = summary
+        self.version = version
+        self.verbs = verbs
+    }
+
+    /// Runs the verb that this process was started with, and ends it.
+    package func main() -> Never { exit(run(Array(CommandLine.arguments.dropFirst())).rawValue) }
+
+    /// Runs what the words say; complaints go to standard error.
+    package func run(_ words: [String]) -> ExitCode {
+        guard let first = words.first else {
+            Console.complain(overview)
+            return .usage
+        }
+        if ["--help", "-h", "help"].contains(first) {
+            if words.count > 1, let verb = verbs.first(where: { $0.name == words[1] }) {
+                Console.say(help(verb))
+            } else {
+                Console.say(overview)
+            }
+            return .ok
+        }
+        if first == "--version" {
+            Console.say("\(program) \(version)")
+            return .ok
+        }
+        guard let verb = verbs.first(where: { $0.name == first }) else {
+            let near = Suggestion.nearest(to: first, among: verbs.map(\.name))
+            let hint = near.map { "did you mean \"\($0)\"?" } ?? "\(program) --help lists the verbs"
+            Console.complain("\(program): no verb \"\(first)\"; \(hint)")
+            return .usage
+        }
+        if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
+            Console.say(help(verb))
+            return .ok
+        }
+        do {
+            return try verb.run(try Arguments(words.dropFirst(), options: verb.options))
+        } catch let misuse as Arguments.Misuse {
+            Console.complain("\(program) \(verb.name): \(misuse.message); see \(program) \(verb.name) --help")
+            return .usage
+        } catch let code as ExitCode {
+            return code
+        } catch {
+            Console.complain("\(program) \(verb.name): \(error)")
+            return .software
+        }
+    }
+
+    private var overview: String {
+        var lines = [summary, "", "usage: \(program) VERB [options] [arguments]", ""]
+        let width = verbs.map { $0.name.count + $0.arguments.count + 1 }.max() ?? 0
+        for verb in verbs {
+            let left = verb.arguments.isEmpty ? verb.name : "\(verb.name) \(verb.arguments)"
+            lines.append("  " + left + String(repeating: " ", count: width - left.count + 2) + verb.summary)
+        }
+        lines.append(contentsOf: ["", "\(program) VERB --help tells more. Exit codes are those of sysexits.h."])
+        return lines.joined(separator: "\n")
+    }
+
+    private func help(_ verb: Verb) -> String {
+        var usage = "usage: \(program) \(verb.name)"
+        if !verb.options.isEmpty { usage += " [options]" }
+        if !verb.arguments.isEmpty { usage += " \(verb.arguments)" }
+        var lines = [verb.summary, "", usage]
+        if !verb.details.isEmpty { lines.append(contentsOf: ["", verb.details]) }
+        if !verb.options.isEmpty {
+            lines.append("")
+            let names = verb.options.map { "--\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
+            let width = names.map(\.count).max() ?? 0
+            for (name, option) in zip(names, verb.options) {
+                lines.append("  " + name + String(repeating: " ", count: width - name.count + 2) + option.help)
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}

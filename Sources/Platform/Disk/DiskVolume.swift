@@ -1,0 +1,384 @@
+import Base
+import CLinux
+import Glibc
+
+/// One directory: its lock, its open files and the files whose last sync failed. The semantics are
+/// those of `DiskRequest.Operation`.
+final class DiskVolume {
+    static let lockName = "lock"
+    static let temporarySuffix = ".tmp"
+    static let openFilesMax = 16
+    static let loadMax = 1 << 20
+    /// The most that one `.read` may ask for.
+    static let readMax = 16 << 20
+    static let sizeMax = 1 << 30
+
+    private final class OpenFile {
+        let descriptor: OwnedFD
+        var lastUse: UInt64 = 0
+        init(_ descriptor: consuming OwnedFD) { self.descriptor = descriptor }
+    }
+
+    let path: String
+    private let faults: DiskExecutor.FaultTable?
+    private var directory: OpenFile?
+    private var lock: OpenFile?
+    private var files: [String: OpenFile] = [:]
+    private var uses: UInt64 = 0
+    /// After a failed sync nobody knows what the disk has, and the kernel may call the pages clean: the
+    /// next sync would lie. Such a file is not written again.
+    private var poisoned: Set<String> = []
+
+    init(_ path: String, faults: DiskExecutor.FaultTable?) {
+        self.path = path
+        self.faults = faults
+    }
+
+    // The directory -------------------------------------------------------------------------
+
+    func open() throws(DiskFailure) -> [DiskAnswer.Entry] {
+        files.removeAll()
+        if directory == nil {
+            do { try FileSystem.makeDirectories(path) } catch { throw DiskFailure(error) }
+            let descriptor = try opened("open", "") {
+                clinux_open(self.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            }
+            directory = OpenFile(descriptor)
+        }
+        if lock == nil { try takeLock() }
+        let entries = try listing()
+        try syncDirectory()
+        return entries
+    }
+
+    func close() {
+        files.removeAll()
+        lock = nil
+        directory = nil
+    }
+
+    func space() throws(DiskFailure) -> DiskSpace {
+        let number = try directoryNumber()
+        var status = statvfs()
+        try call("fstatvfs", "") { fstatvfs(number, &status) }
+        let block = Int64(clamping: status.f_frsize)
+        func bytes(_ blocks: UInt64) -> Int64 {
+            let (product, overflow) = Int64(clamping: blocks).multipliedReportingOverflow(by: block)
+            return overflow ? .max : product
+        }
+        return DiskSpace(available: bytes(UInt64(status.f_bavail)), total: bytes(UInt64(status.f_blocks)))
+    }
+
+    /// flock on the file "lock", which holds the owner's pid. On a read-only file system an existing lock
+    /// file is enough: what the journal has can still be read.
+    private func takeLock() throws(DiskFailure) {
+        let number = try directoryNumber()
+        let flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
+        var descriptor = clinux_openat(number, Self.lockName, O_RDWR | O_CREAT | flags, 0o600)
+        let isReadOnly = descriptor < 0 && errno == EROFS
+        if isReadOnly { descriptor = clinux_openat(number, Self.lockName, O_RDONLY | flags, 0) }
+        let file = OpenFile(try opened("open", Self.lockName) { descriptor })
+        let lockNumber = file.descriptor.number
+        if retrying({ flock(lockNumber, LOCK_EX | LOCK_NB) }) != 0 {
+            guard errno == EWOULDBLOCK else { throw failure("flock", Self.lockName, errno) }
+            var text = [UInt8](repeating: 0, count: 20)
+            let count = max(0, pread(lockNumber, &text, text.count, 0))
+            let digits = String(decoding: text[..<count].prefix { (0x30...0x39).contains($0) }, as: UTF8.self)
+            let who = digits.isEmpty ? "another process" : "process \(digits)"
+            throw DiskFailure(.locked, "\(path) is in use by \(who)")
+        }
+        lock = file
+        guard !isReadOnly else { return }
+        // The lock is what counts; the number in it is for people, and a full disk may refuse it.
+        let text = Array("\(getpid())\n".utf8)
+        _ = retrying { ftruncate(lockNumber, 0) }
+        _ = retrying { pwrite(lockNumber, text, text.count, 0) }
+    }
+
+    /// Regular files with their sizes; what an interrupted `.replace` left behind is removed.
+    private func listing() throws(DiskFailure) -> [DiskAnswer.Entry] {
+        let number = try directoryNumber()
+        let names: [String]
+        do { names = try FileSystem.names(in: path) } catch { throw DiskFailure(error) }
+        var entries: [DiskAnswer.Entry] = []
+        for name in names.sorted() where name != Self.lockName {
+            if name.hasSuffix(Self.temporarySuffix) {
+                unlinkat(number, name, 0)
+                continue
+            }
+            var status = stat()
+            guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else { continue }
+            entries.append(DiskAnswer.Entry(name: name, size: Int(status.st_size)))
+        }
+        return entries
+    }
+
+    // Whole files ---------------------------------------------------------------------------
+
+    func create(_ name: String, size: Int, header: [UInt8]) throws(DiskFailure) {
+        try check(name)
+        guard (0...Self.sizeMax).contains(size) else { throw DiskFailure(.io, "\(label(name)): size \(size)") }
+        let file = try openFile(name, O_RDWR | O_CREAT | O_EXCL)
+        do {
+            try allocate(file, name, size)
+            try writeAll(file, name, header[...], at: 0)
+            try call("fdatasync", name) { fdatasync(file.descriptor.number) }
+            try syncDirectory()
+        } catch {
+            _ = unlinkat(try directoryNumber(), name, 0)
+            throw error
+        }
+        poisoned.remove(name)
+        keep(file, name)
+    }
+
+    func load(_ name: String) throws(DiskFailure) -> [UInt8] {
+        let file = try file(name)
+        let size = try size(of: file, name)
+        guard size <= Self.loadMax else {
+            throw DiskFailure(.io, "\(label(name)) has \(size) bytes; \(Self.loadMax) is the most")
+        }
+        return try readAll(file, name, offset: 0, count: size)
+    }
+
+    func replace(_ name: String, _ bytes: [UInt8]) throws(DiskFailure) {
+        try check(name)
+        guard bytes.count <= Self.loadMax else {
+            throw DiskFailure(.io, "\(label(name)): \(bytes.count) bytes; \(Self.loadMax) is the most")
+        }
+        let number = try directoryNumber()
+        let temporary = name + Self.temporarySuffix
+        unlinkat(number, temporary, 0)
+        let file = try openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+        do {
+            try writeAll(file, temporary, bytes[...], at: 0)
+            try call("fsync", temporary) { fsync(file.descriptor.number) }
+            try call("rename", name) { renameat(number, temporary, number, name) }
+        } catch {
+            unlinkat(number, temporary, 0)
+            throw error
+        }
+        forget(name)
+        poisoned.remove(name)
+        try syncDirectory()
+    }
+
+    func remove(_ name: String) throws(DiskFailure) {
+        try check(name)
+        let number = try directoryNumber()
+        try call("unlink", name) { unlinkat(number, name, 0) }
+        forget(name)
+        poisoned.remove(name)
+    }
+
+    func rename(_ name: String, to other: String) throws(DiskFailure) {
+        try check(name)
+        try check(other)
+        let number = try directoryNumber()
+        try call("rename", name) { renameat(number, name, number, other) }
+        forget(other)
+        if let file = files.removeValue(forKey: name) { files[other] = file }
+        poisoned.remove(other)
+        if poisoned.remove(name) != nil { poisoned.insert(other) }
+        try syncDirectory()
+    }
+
+    // Parts of files ------------------------------------------------------------------------
+
+    func write(_ name: String, _ extents: [DiskRequest.Extent], sync: Bool) throws(DiskFailure) {
+        let file = try file(name)
+        try refusePoisoned(name)
+        for extent in extents { try writeAll(file, name, extent.bytes[...], at: extent.offset) }
+        if sync { try self.sync(file, name, "fdatasync") { fdatasync($0) } }
+    }
+
+    func read(_ name: String, offset: Int, count: Int) throws(DiskFailure) -> [UInt8] {
+        guard offset >= 0, (0...Self.readMax).contains(count) else {
+            throw DiskFailure(.io, "\(label(name)): cannot read \(count) bytes at \(offset)")
+        }
+        let file = try file(name)
+        // The file's size bounds the buffer, whatever was asked for.
+        let rest = max(0, try size(of: file, name) - offset)
+        return try readAll(file, name, offset: offset, count: min(count, rest))
+    }
+
+    func sync(_ name: String) throws(DiskFailure) {
+        let file = try file(name)
+        try refusePoisoned(name)
+        try sync(file, name, "fsync") { fsync($0) }
+    }
+
+    private func sync(
+        _ file: OpenFile, _ name: String, _ call: StaticString, _ run: (Int32) -> Int32
+    ) throws(DiskFailure) {
+        do {
+            try self.call(call, name) { run(file.descriptor.number) }
+        } catch {
+            poisoned.insert(name)
+            throw error
+        }
+    }
+
+    private func refusePoisoned(_ name: String) throws(DiskFailure) {
+        guard !poisoned.contains(name) else {
+            throw DiskFailure(.io, "\(label(name)): an earlier sync failed, so nothing more is written to it")
+        }
+    }
+
+    private func allocate(_ file: OpenFile, _ name: String, _ size: Int) throws(DiskFailure) {
+        guard size > 0 else { return }
+        let code: Int32
+        if let forced = faults?("fallocate", name) {
+            code = forced
+        } else {
+            code = retrying { clinux_allocate(file.descriptor.number, 0, Int64(size)) } == 0 ? 0 : errno
+        }
+        // A file system that cannot (NFS, FAT) still takes the writes.
+        guard code == 0 || code == EOPNOTSUPP || code == ENOSYS else { throw failure("fallocate", name, code) }
+    }
+
+    private func writeAll(
+        _ file: OpenFile, _ name: String, _ bytes: ArraySlice<UInt8>, at offset: Int
+    ) throws(DiskFailure) {
+        guard offset >= 0, offset <= Self.sizeMax else {
+            throw DiskFailure(.io, "\(label(name)): cannot write at \(offset)")
+        }
+        var done = 0
+        while done < bytes.count {
+            let count = try call("pwrite", name) {
+                bytes.withUnsafeBytes { raw in
+                    pwrite(
+                        file.descriptor.number, raw.baseAddress.map { $0 + done }, raw.count - done,
+                        off_t(offset + done))
+                }
+            }
+            guard count > 0 else { throw failure("pwrite", name, EIO) }
+            done += count
+        }
+    }
+
+    private func readAll(
+        _ file: OpenFile, _ name: String, offset: Int, count: Int
+    ) throws(DiskFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let got = try call("pread", name) {
+                bytes.withUnsafeMutableBytes { raw in
+                    pread(
+                        file.descriptor.number, raw.baseAddress.map { $0 + done }, count - done,
+                        off_t(offset + done))
+                }
+            }
+            if got == 0 { break }
+            done += got
+        }
+        if done < count { bytes.removeLast(count - done) }
+        return bytes
+    }
+
+    // Descriptors ---------------------------------------------------------------------------
+
+    private func directoryNumber() throws(DiskFailure) -> Int32 {
+        guard let directory else { throw DiskFailure(.io, "\(path) is not open") }
+        return directory.descriptor.number
+    }
+
+    private func syncDirectory() throws(DiskFailure) {
+        let number = try directoryNumber()
+        try call("fsync", "") { fsync(number) }
+    }
+
+    private func file(_ name: String) throws(DiskFailure) -> OpenFile {
+        try check(name)
+        if let file = files[name] {
+            touch(file)
+            return file
+        }
+        let file: OpenFile
+        do {
+            file = try openFile(name, O_RDWR)
+        } catch where error.kind == .readOnly {
+            file = try openFile(name, O_RDONLY)
+        }
+        keep(file, name)
+        return file
+    }
+
+    private func openFile(_ name: String, _ flags: Int32) throws(DiskFailure) -> OpenFile {
+        let directory = try directoryNumber()
+        let all = flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+        let file = OpenFile(try opened("open", name) { clinux_openat(directory, name, all, 0o600) })
+        var status = stat()
+        try call("fstat", name) { fstat(file.descriptor.number, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw DiskFailure(.io, "\(label(name)) is not a regular file")
+        }
+        return file
+    }
+
+    private func size(of file: OpenFile, _ name: String) throws(DiskFailure) -> Int {
+        var status = stat()
+        try call("fstat", name) { fstat(file.descriptor.number, &status) }
+        return Int(status.st_size)
+    }
+
+    private func touch(_ file: OpenFile) {
+        uses += 1
+        file.lastUse = uses
+    }
+
+    private func keep(_ file: OpenFile, _ name: String) {
+        touch(file)
+        if files.count >= Self.openFilesMax, let oldest = files.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+            files[oldest.key] = nil
+        }
+        files[name] = file
+    }
+
+    private func forget(_ name: String) { files[name] = nil }
+
+    private func check(_ name: String) throws(DiskFailure) {
+        let isPlain = !name.isEmpty && name.utf8.count <= 200 && !name.utf8.contains { $0 == 0x2F || $0 == 0 }
+        guard isPlain, name != ".", name != "..", name != Self.lockName, !name.hasSuffix(Self.temporarySuffix)
+        else { throw DiskFailure(.io, "\"\(Notice.printable(name))\" is no name for a file in \(path)") }
+    }
+
+    private func label(_ name: String) -> String { name.isEmpty ? path : "\(path)/\(name)" }
+
+    private func failure(_ call: StaticString, _ name: String, _ code: Int32) -> DiskFailure {
+        DiskFailure(SystemFailure("\(call)", label(name), code: code))
+    }
+
+    @discardableResult
+    private func call<Value: SignedInteger>(
+        _ name: StaticString, _ file: String, _ run: () -> Value
+    ) throws(DiskFailure) -> Value {
+        if let code = faults?(name, file) { throw failure(name, file, code) }
+        let value = retrying(run)
+        if value == -1 { throw failure(name, file, errno) }
+        return value
+    }
+
+    private func opened(
+        _ name: StaticString, _ file: String, _ open: () -> Int32
+    ) throws(DiskFailure) -> OwnedFD {
+        let number = try call(name, file, open)
+        do { return try OwnedFD(adopting: number) } catch { throw DiskFailure(error) }
+    }
+}
+
+extension DiskFailure.Kind {
+    init(code: Int32) {
+        switch code {
+        case ENOSPC, EDQUOT, EFBIG: self = .noSpace
+        case EROFS: self = .readOnly
+        case ENOENT: self = .missing
+        case EEXIST: self = .exists
+        case EACCES, EPERM: self = .denied
+        default: self = .io
+        }
+    }
+}

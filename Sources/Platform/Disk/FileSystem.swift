@@ -1,0 +1,143 @@
+import CLinux
+import Glibc
+
+/// Small files read and written as a whole: configuration, keys, sysfs and procfs.
+package enum FileSystem {
+    /// At most `limit` bytes; a longer file is EFBIG. Directories, pipes and devices are refused.
+    package static func read(_ path: String, limit: Int = 4 << 20) throws(SystemFailure) -> [UInt8] {
+        let file = try open(path)
+        return try contents(of: file, path, limit)
+    }
+
+    /// A private key: refused with EACCES when group or others can read or write it. The check is made on
+    /// the open file, so what is checked is what is read.
+    package static func readSecret(_ path: String, limit: Int = 1 << 20) throws(SystemFailure) -> [UInt8] {
+        let file = try open(path)
+        var status = stat()
+        let number = file.number
+        try checked("fstat", path) { fstat(number, &status) }
+        guard status.st_mode & 0o077 == 0 else {
+            throw SystemFailure("others can read this private key; run chmod 600 on it: open", path, code: EACCES)
+        }
+        return try contents(of: file, path, limit)
+    }
+
+    /// Whether group or others can read or write the file; nil if it cannot be looked at.
+    package static func isExposed(_ path: String) -> Bool? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & 0o077 != 0 : nil
+    }
+
+    /// A short text without the white space around it, as sysfs attributes are.
+    package static func text(_ path: String, limit: Int = 1 << 20) throws(SystemFailure) -> String {
+        var bytes = try read(path, limit: limit)[...]
+        while let last = bytes.last, last <= 0x20 { bytes.removeLast() }
+        while let first = bytes.first, first <= 0x20 { bytes.removeFirst() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Creates a file that must not exist yet, with exactly `mode`, and syncs it.
+    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemFailure) {
+        let file = try OwnedFD("open", path) {
+            clinux_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
+        let number = file.number
+        do {
+            try checked("fchmod", path) { fchmod(number, mode_t(mode)) }
+            try writeAll(number, path, bytes)
+            try checked("fsync", path) { fsync(number) }
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    /// Writes into an existing file or attribute in one call.
+    package static func overwrite(_ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
+        let file = try OwnedFD("open", path) { clinux_open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0) }
+        try writeAll(file.number, path, bytes)
+    }
+
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Absolute, with every symbolic link followed; nil if it does not exist.
+    package static func realPath(_ path: String) -> String? {
+        guard let raw = realpath(path, nil) else { return nil }
+        defer { free(raw) }
+        return String(cString: raw)
+    }
+
+    /// The names in a directory, without "." and "..", in no order.
+    package static func names(in path: String) throws(SystemFailure) -> [String] {
+        guard let directory = opendir(path) else { throw SystemFailure("opendir", path, code: errno) }
+        defer { closedir(directory) }
+        return try names(directory, path)
+    }
+
+    /// The names that an open directory stream still has.
+    static func names(_ directory: OpaquePointer, _ path: String) throws(SystemFailure) -> [String] {
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else {
+                guard errno == 0 else { throw SystemFailure("readdir", path, code: errno) }
+                return names
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { raw in
+                String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+    }
+
+    /// Makes a directory and the missing ones above it, 0700 each.
+    package static func makeDirectories(_ path: String) throws(SystemFailure) {
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/" + part
+            if retrying({ mkdir(made, 0o700) }) == 0 || errno == EEXIST { continue }
+            let code = errno
+            guard isDirectory(made) else { throw SystemFailure("mkdir", made, code: code) }
+        }
+        guard isDirectory(path) else { throw SystemFailure("mkdir", path, code: ENOTDIR) }
+    }
+
+    private static func open(_ path: String) throws(SystemFailure) -> OwnedFD {
+        // O_NONBLOCK: a pipe planted under the name must not hang us.
+        try OwnedFD("open", path) { clinux_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0) }
+    }
+
+    private static func contents(
+        of file: borrowing OwnedFD, _ path: String, _ limit: Int
+    ) throws(SystemFailure) -> [UInt8] {
+        let number = file.number
+        var status = stat()
+        try checked("fstat", path) { fstat(number, &status) }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG else {
+            throw SystemFailure("open", path, code: kind == S_IFDIR ? EISDIR : EINVAL)
+        }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: min(max(Int(status.st_size) + 1, 512), 65536))
+        while true {
+            let count = try checked("read", path) { Glibc.read(number, &chunk, chunk.count) }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= limit else { throw SystemFailure("read", path, code: EFBIG) }
+            bytes += chunk[..<count]
+        }
+    }
+
+    private static func writeAll(_ number: Int32, _ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
+        var offset = 0
+        while offset < bytes.count {
+            offset += try checked("write", path) {
+                bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import Base
+import COpenSSL
+import Glibc
+
+/// A key, certificate or CA file in memory. The bytes are wiped when the value ends.
+struct CredentialFile: ~Copyable {
+    /// What a PEM file may hold at most. A whole system CA bundle is about 220 kB.
+    static let sizeMax = 4 << 20
+
+    private let memory: UnsafeMutableRawBufferPointer
+    private let count: Int
+
+    /// Reads a regular file. A `secret` that its group or others may touch is refused: the check is
+    /// made on the opened descriptor, so nothing can be swapped in between.
+    /// systemd hands credentials over with an access list, which shows as group permission; what
+    /// lies in `credentialsDirectory` (`$CREDENTIALS_DIRECTORY`) may therefore have mode 0440.
+    init(_ path: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else {
+            let error = errno
+            throw CredentialError(
+                error == ENOENT || error == ENOTDIR ? .missing : .unreadable,
+                "\(path): \(systemWords(error))")
+        }
+        defer { close(descriptor) }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
+            throw CredentialError(.unreadable, "\(path) is not a regular file")
+        }
+        if secret {
+            try Self.checkPrivacy(facts.st_mode & 0o777, path, credentialsDirectory)
+        }
+        guard facts.st_size > 0 else { throw CredentialError(.malformed, "\(path) is empty") }
+        guard facts.st_size <= Self.sizeMax else {
+            throw CredentialError(
+                .malformed, "\(path) has \(facts.st_size) bytes; \(Self.sizeMax) are allowed")
+        }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(facts.st_size), alignment: 1)
+        var filled = 0
+        var failure: Int32 = 0
+        while filled < buffer.count {
+            let got = Glibc.read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { failure = errno }
+            if got <= 0 { break }
+            filled += got
+        }
+        if failure != 0 {
+            OPENSSL_cleanse(buffer.baseAddress, buffer.count)
+            buffer.deallocate()
+            throw CredentialError(.unreadable, "\(path): \(systemWords(failure))")
+        }
+        memory = buffer
+        count = filled
+    }
+
+    deinit {
+        OPENSSL_cleanse(memory.baseAddress, memory.count)
+        memory.deallocate()
+    }
+
+    /// A read-only BIO over the bytes; valid while this value lives.
+    func bio() -> BIOHandle { BIOHandle(BIO_new_mem_buf(memory.baseAddress, Int32(count))) }
+
+    private static func checkPrivacy(
+        _ mode: mode_t, _ path: String, _ credentialsDirectory: String?
+    ) throws(CredentialError) {
+        if mode & 0o077 == 0 { return }
+        if mode & 0o037 == 0, let directory = credentialsDirectory, directory.hasPrefix("/"),
+            path.hasPrefix(directory + "/"), !path.contains("/../") {
+            return
+        }
+        let octal = String(mode, radix: 8)
+        throw CredentialError(
+            .openToOthers,
+            "\(path) can be used by others than its owner (mode \(octal)): "
+                + "run `chmod 600 \(shellWord(path))`")
+    }
+}
+
+/// An owned `BIO *`.
+struct BIOHandle: ~Copyable {
+    let pointer: OpaquePointer?
+
+    init(_ pointer: OpaquePointer?) { self.pointer = pointer }
+
+    /// A growing memory buffer to write into.
+    static func memory() -> BIOHandle { BIOHandle(BIO_new(BIO_s_mem())) }
+
+    /// A buffer that holds `text`. It is not wiped: for certificates and keys made for tests.
+    static func text(_ text: String) -> BIOHandle {
+        let bio = memory()
+        for chunk in [Array(text.utf8)] { BIO_write(bio.pointer, chunk, Int32(clamping: chunk.count)) }
+        return bio
+    }
+
+    /// What has been written into a memory buffer.
+    var contents: String {
+        var count = 0
+        guard let bytes = shim_BIO_contents(pointer, &count) else { return "" }
+        return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+    }
+
+    deinit { BIO_free_all(pointer) }
+}
+
+/// The system's words for an error number, such as "Permission denied". glibc's `strerror` answers
+/// from memory of the calling thread (since 2.32).
+func systemWords(_ number: Int32) -> String {
+    strerror(number).map { String(cString: $0) } ?? "error \(number)"
+}
+
+/// A C buffer up to its NUL.
+func cText(_ buffer: [CChar]) -> String {
+    String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// A path as a shell takes it, quoted only where it must be.
+func shellWord(_ text: String) -> String {
+    let plain = text.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "/._-+@:,=%".utf8.contains(byte)
+        }
+    }
+    if plain && !text.isEmpty { return text }
+    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}

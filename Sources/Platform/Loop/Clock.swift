@@ -1,0 +1,22 @@
+import Base
+import CLinux
+
+/// The two clocks of `Moment`: CLOCK_BOOTTIME and CLOCK_REALTIME.
+package enum Clock {
+    package static func now() -> Moment {
+        var boot: Int64 = 0
+        var wall: Int64 = 0
+        clinux_now(&boot, &wall)
+        return Moment(Instant(nanoseconds: boot), WallTime(milliseconds: wall))
+    }
+
+    package static var instant: Instant { now().instant }
+}
+
+extension Instant {
+    /// Nanoseconds from `now` until here, never negative; -1, "for ever", for nil.
+    static func wait(until due: Instant?, from now: Instant) -> Int64 {
+        guard let due, due != .distantFuture else { return -1 }
+        return max(0, due.nanoseconds.subtractingReportingOverflow(now.nanoseconds).partialValue)
+    }
+}

@@ -1,0 +1,102 @@
+import Base
+import COpenSSL
+import Glibc
+
+/// What a sentence about a refused certificate needs. Everything in it comes from the peer: names
+/// are cut and stripped of anything that is not printable.
+struct CertificateFacts {
+    static let namesMax = 4
+    static let nameLengthMax = 80
+
+    /// DNS names and IP addresses, or the common name if there are none.
+    var names: [String] = []
+    var subject = ""
+    var notBefore: WallTime?
+    var notAfter: WallTime?
+
+    init(_ certificate: OpaquePointer) {
+        let commonName = Self.commonName(X509_get_subject_name(certificate))
+        subject = commonName ?? "a CA without a name"
+        names = Self.alternativeNames(certificate)
+        if names.isEmpty, let commonName { names = [commonName] }
+        notBefore = Self.time(X509_get0_notBefore(certificate))
+        notAfter = Self.time(X509_get0_notAfter(certificate))
+    }
+
+    var nameList: String { names.isEmpty ? "no name at all" : names.joined(separator: ", ") }
+
+    static func printable(_ bytes: some Collection<UInt8>) -> String {
+        let shown = bytes.prefix(nameLengthMax).map { (0x20...0x7E).contains($0) ? $0 : 0x3F }
+        return String(decoding: shown, as: UTF8.self) + (bytes.count > nameLengthMax ? "..." : "")
+    }
+
+    private static func commonName(_ name: OpaquePointer?) -> String? {
+        let index = X509_NAME_get_index_by_NID(name, NID_commonName, -1)
+        guard index >= 0, let entry = X509_NAME_get_entry(name, index),
+            let text = X509_NAME_ENTRY_get_data(entry)
+        else { return nil }
+        let count = Int(ASN1_STRING_length(text))
+        return printable(UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: count))
+    }
+
+    private static func alternativeNames(_ certificate: OpaquePointer) -> [String] {
+        guard let raw = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return [] }
+        let list = OpaquePointer(raw)
+        defer { GENERAL_NAMES_free(list) }
+        var found: [String] = []
+        let count = shim_GENERAL_NAMES_count(list)
+        for index in 0..<max(0, count) where found.count < namesMax {
+            var type: Int32 = 0, length: Int32 = 0
+            guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0 else {
+                continue
+            }
+            let bytes = UnsafeBufferPointer(start: start, count: Int(length))
+            found.append(type == GEN_IPADD ? address(bytes) : printable(bytes))
+        }
+        if Int(count) > namesMax { found.append("and more") }
+        return found
+    }
+
+    private static func address(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+        guard bytes.count == 4 || bytes.count == 16 else { return "a malformed IP address" }
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let family = bytes.count == 4 ? AF_INET : AF_INET6
+        guard inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil else { return "?" }
+        return cText(text)
+    }
+
+    private static func time(_ time: UnsafePointer<ASN1_TIME>?) -> WallTime? {
+        var parts = tm()
+        guard let time, ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
+        return WallTime(milliseconds: Int64(timegm(&parts)) * 1000)
+    }
+}
+
+/// What the verification of one handshake found first. The callback only takes notes: it returns
+/// OpenSSL's own verdict unchanged, so it cannot let anything pass.
+final class VerificationNotes {
+    var error: Int32 = 0
+    /// 0 is the peer's own certificate, higher numbers are its CAs.
+    var depth: Int32 = 0
+    var certificate: CertificateFacts?
+
+    /// Notes of `ssl` go to this object, which must outlive it.
+    func attach(to ssl: OpaquePointer) {
+        SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
+        SSL_set_verify(ssl, SSL_get_verify_mode(ssl) | SSL_VERIFY_PEER, noteVerification)
+    }
+}
+
+private func noteVerification(_ verdict: Int32, _ context: OpaquePointer?) -> Int32 {
+    guard verdict != 1, let context,
+        let ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()),
+        let raw = SSL_get_ex_data(OpaquePointer(ssl), 0)
+    else { return verdict }
+    let notes = Unmanaged<VerificationNotes>.fromOpaque(raw).takeUnretainedValue()
+    if notes.error == 0 {
+        notes.error = X509_STORE_CTX_get_error(context)
+        notes.depth = X509_STORE_CTX_get_error_depth(context)
+        notes.certificate = X509_STORE_CTX_get_current_cert(context).map { CertificateFacts($0) }
+    }
+    return verdict
+}

@@ -1,0 +1,39 @@
+import COpenSSL
+
+/// The server's side of TLS, for the bridge emulator: a certificate with its key, as PEM text.
+/// Sendable: not changed after it was made.
+package final class ServerContext: @unchecked Sendable {
+    let handle: OpaquePointer
+
+    /// - Parameter certificatePEM: the server's certificate, then its chain if there is one.
+    /// - Parameter clientCA: PEM of the CA whose client certificates are demanded; nil asks for none.
+    /// - Parameter obsolete: speaks TLS 1.1 at most, so that a client's refusal can be seen.
+    package init(
+        certificatePEM: String, keyPEM: String, clientCA: String? = nil, obsolete: Bool = false
+    ) throws(CredentialError) {
+        let made = try TLSContext.make(TLS_server_method())
+        do throws(CredentialError) {
+            if obsolete {
+                SSL_CTX_set_security_level(made, 0)
+                _ = SSL_CTX_set_cipher_list(made, "ALL:@SECLEVEL=0")
+                _ = shim_SSL_CTX_set_versions(made, TLS1_VERSION, TLS1_1_VERSION)
+            }
+            let key = try PrivateKey(pem: keyPEM)
+            try TLSContext.use(
+                BIOHandle.text(certificatePEM), "the server certificate", key: key.handle, keyName: "given",
+                in: made)
+            if let clientCA {
+                try TrustSource.pem(clientCA).load(into: made)
+                SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+            }
+        } catch {
+            SSL_CTX_free(made)
+            throw error
+        }
+        shim_SSL_CTX_no_sessions(made)
+        SSL_CTX_set_num_tickets(made, 0)
+        handle = made
+    }
+
+    deinit { SSL_CTX_free(handle) }
+}

@@ -1,0 +1,94 @@
+import Base
+import CLinux
+import Glibc
+
+/// The command line's side of the control socket: asks and waits, each wait with a limit.
+package struct ControlClient: ~Copyable {
+    /// The longest answer that is taken.
+    package static let answerMax = 16 << 20
+
+    private let socket: OwnedFD
+    private let path: String
+    private var received: [UInt8] = []
+    /// Where to look for the next newline: what lies before has been searched.
+    private var searched = 0
+
+    /// Connects. ENOENT: no such socket; ECONNREFUSED: nobody listens, the daemon is not running.
+    package init(path: String) throws(SystemFailure) {
+        guard let address = UnixAddress(path) else { throw SystemFailure("connect", path, code: ENAMETOOLONG) }
+        let socket = try unixStreamSocket()
+        let number = socket.number
+        try checked("connect", path) { address.withSocketAddress { connect(number, $0, $1) } }
+        self.socket = socket
+        self.path = path
+    }
+
+    /// One request; the newline is added here.
+    package mutating func send(_ line: [UInt8], within limit: Duration = .seconds(5)) throws(SystemFailure) {
+        let due = Clock.instant + limit
+        let bytes = line + [0x0A]
+        let number = socket.number
+        var done = 0
+        while done < bytes.count {
+            let count = retrying {
+                bytes.withUnsafeBytes {
+                    Glibc.send(number, $0.baseAddress.map { $0 + done }, $0.count - done, Int32(MSG_NOSIGNAL))
+                }
+            }
+            if count >= 0 {
+                done += count
+            } else if errno == EAGAIN {
+                try wait(POLLOUT, until: due)
+            } else {
+                throw SystemFailure("send", path, code: errno)
+            }
+        }
+    }
+
+    /// The next line without its newline; nil when the daemon has closed. ETIMEDOUT after `limit`.
+    package mutating func receive(within limit: Duration = .seconds(5)) throws(SystemFailure) -> [UInt8]? {
+        let due = Clock.instant + limit
+        let number = socket.number
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            if let end = received[searched...].firstIndex(of: 0x0A) {
+                let line = Array(received[..<end])
+                received.removeFirst(end + 1)
+                searched = 0
+                return line
+            }
+            searched = received.count
+            guard searched <= Self.answerMax else { throw SystemFailure("recv", path, code: EMSGSIZE) }
+            let count = retrying { recv(number, &chunk, chunk.count, 0) }
+            if count > 0 {
+                received += chunk[..<count]
+            } else if count == 0 {
+                return nil
+            } else if errno == EAGAIN {
+                try wait(POLLIN, until: due)
+            } else {
+                throw SystemFailure("recv", path, code: errno)
+            }
+        }
+    }
+
+    /// Connects, asks once and closes. A daemon that closes without an answer is ECONNRESET.
+    package static func ask(
+        _ path: String, _ line: [UInt8], within limit: Duration = .seconds(5)
+    ) throws(SystemFailure) -> [UInt8] {
+        var client = try ControlClient(path: path)
+        try client.send(line, within: limit)
+        guard let answer = try client.receive(within: limit) else {
+            throw SystemFailure("recv", path, code: ECONNRESET)
+        }
+        return answer
+    }
+
+    private func wait(_ events: Int32, until due: Instant) throws(SystemFailure) {
+        let number = socket.number
+        let answer = try checked("poll", path) {
+            clinux_poll_ns(number, Int16(events), Instant.wait(until: due, from: Clock.instant))
+        }
+        guard answer != 0 else { throw SystemFailure("poll", path, code: ETIMEDOUT) }
+    }
+}

@@ -1,0 +1,114 @@
+import Base
+
+/// What tells one serial port from another, whatever its node is called today. As keys of the
+/// configuration's `match`, nil means "any".
+package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// The USB device's serial number (udev's ID_SERIAL_SHORT).
+    package var serial: String?
+    /// Where it is plugged in (udev's ID_PATH): "pci-0000:00:14.0-usb-0:1.2:1.0".
+    package var path: String?
+    /// Four hexadecimal digits each.
+    package var vendor: String?
+    package var product: String?
+    /// bInterfaceNumber: "00", "01" on adapters with several ports.
+    package var interface: String?
+
+    package init(
+        serial: String? = nil, path: String? = nil, vendor: String? = nil, product: String? = nil,
+        interface: String? = nil
+    ) {
+        self.serial = serial
+        self.path = path
+        self.vendor = vendor
+        self.product = product
+        self.interface = interface
+    }
+
+    /// Whether every key that `wanted` gives is met. A path may leave out its front ("usb-0:1.2:1.0"),
+    /// an interface its leading zero.
+    package func matches(_ wanted: PortIdentity) -> Bool {
+        func same(_ mine: String?, _ theirs: String?) -> Bool {
+            theirs == nil || mine?.lowercased() == theirs?.lowercased()
+        }
+        if let tail = wanted.path {
+            guard let path, path == tail || path.hasSuffix("-" + tail) else { return false }
+        }
+        if let number = wanted.interface {
+            guard let interface, let mine = Int(interface, radix: 16), mine == Int(number, radix: 16)
+            else { return false }
+        }
+        return (wanted.serial == nil || serial == wanted.serial) && same(vendor, wanted.vendor)
+            && same(product, wanted.product)
+    }
+
+    /// "serial A50285BI, vendor 0403"
+    package var description: String {
+        let pairs = [
+            ("serial", serial), ("path", path), ("vendor", vendor), ("product", product),
+            ("interface", interface),
+        ]
+        let given = pairs.compactMap { name, value in value.map { "\(name) \(Notice.printable($0))" } }
+        return given.isEmpty ? "any port" : given.joined(separator: ", ")
+    }
+}
+
+/// One serial port of this machine.
+package struct SerialPortEntry: Hashable, Sendable {
+    /// "/dev/ttyUSB0"
+    package var path: String
+    package var identity: PortIdentity
+    /// "ftdi_sio"; empty if unknown.
+    package var driver: String
+    /// "FTDI USB-RS485 Cable"; empty if the device does not say.
+    package var product: String
+}
+
+/// The serial ports that the kernel has, from sysfs and udev's database.
+package enum SerialPorts {
+    /// Sorted by node name. Ports without hardware (an 8250 that was not found) are left out.
+    package static func list(in system: SystemPaths = SystemPaths()) -> [SerialPortEntry] {
+        let names = (try? FileSystem.names(in: "\(system.sys)/class/tty")) ?? []
+        return names.sorted(by: naturalOrder).compactMap { entry($0, in: system) }
+    }
+
+    private static func entry(_ name: String, in system: SystemPaths) -> SerialPortEntry? {
+        let folder = "\(system.sys)/class/tty/\(name)"
+        guard let device = FileSystem.realPath("\(folder)/device") else { return nil }
+        // "type" is the 8250's: 0 is PORT_UNKNOWN, a place on the board with no chip behind it.
+        if (try? FileSystem.text("\(folder)/type")) == "0", !isUSB(device) { return nil }
+        let driver = FileSystem.realPath("\(device)/driver").flatMap(lastPart) ?? ""
+        let walk = DeviceWalk(from: device, sys: FileSystem.realPath(system.sys) ?? system.sys)
+        var identity = walk.identity
+        let known = database(folder, in: system)
+        identity.path = known["ID_PATH"] ?? identity.path
+        identity.serial = known["ID_SERIAL_SHORT"] ?? identity.serial
+        return SerialPortEntry(
+            path: "\(system.dev)/\(name)", identity: identity, driver: driver, product: walk.product)
+    }
+
+    private static func isUSB(_ device: String) -> Bool { device.contains("/usb") }
+
+    /// udev's properties of a node: the E: lines of /run/udev/data/c<major>:<minor>.
+    private static func database(_ folder: String, in system: SystemPaths) -> [String: String] {
+        guard let number = try? FileSystem.text("\(folder)/dev"),
+            let text = try? FileSystem.text("\(system.run)/udev/data/c\(number)")
+        else { return [:] }
+        var properties: [String: String] = [:]
+        for line in text.split(separator: "\n") where line.hasPrefix("E:") {
+            let pair = line.dropFirst(2).split(separator: "=", maxSplits: 1)
+            if pair.count == 2 { properties[String(pair[0])] = String(pair[1]) }
+        }
+        return properties
+    }
+
+    /// ttyUSB2 before ttyUSB10.
+    private static func naturalOrder(_ left: String, _ right: String) -> Bool {
+        func split(_ name: String) -> (String, Int) {
+            let digits = String(name.reversed().prefix { $0.isASCII && $0.isNumber }.reversed())
+            return (String(name.dropLast(digits.count)), Int(digits) ?? -1)
+        }
+        return split(left) < split(right)
+    }
+}
+
+func lastPart(_ path: String) -> String? { path.split(separator: "/").last.map(String.init) }

@@ -1,0 +1,122 @@
+import Base
+
+/// A place in the journal: segments are in seq order, so are the records in one.
+struct Position: Comparable, Sendable {
+    var segment: UInt64
+    var offset: Int
+
+    static func < (left: Position, right: Position) -> Bool {
+        (left.segment, left.offset) < (right.segment, right.offset)
+    }
+}
+
+/// One device's part of the journal. Its waiting records in order are: `window` (loaded, durable,
+/// or in memory only), then `unloaded` ones on disk from `resume` on, then `tail` (in memory only,
+/// behind what the failed disk still holds).
+struct DeviceState: Sendable {
+    let id: DeviceID
+    var window = RecordQueue()
+    var unloaded = 0
+    var resume = Position(segment: 0, offset: 0)
+    var tail = RecordQueue()
+    /// Unsettled records of every kind, in flight included, and what they take on disk.
+    var alive = 0
+    var aliveBytes = 0
+    /// Of these in flight.
+    var inFlight = 0
+    /// The size of the record that found no room at `resume`; 0 if none did.
+    var blocked = 0
+    /// The head of the window as the ready list knows it; 0 if not listed.
+    var readySeq: UInt64 = 0
+}
+
+/// Devices by ID, and by the bytes of an ID in a record without making a String of each.
+struct DeviceTable: Sendable {
+    private(set) var states: [DeviceState] = []
+    private var byHash: [UInt64: [Int]] = [:]
+
+    var indices: Range<Int> { states.indices }
+
+    subscript(index: Int) -> DeviceState {
+        get { states[index] }
+        _modify { yield &states[index] }
+    }
+
+    private static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        var value: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return value
+    }
+
+    func existing(_ id: DeviceID) -> Int? {
+        byHash[Self.hash(id.text.utf8)]?.first { states[$0].id == id }
+    }
+
+    mutating func index(of id: DeviceID) -> Int {
+        if let found = existing(id) { return found }
+        byHash[Self.hash(id.text.utf8), default: []].append(states.count)
+        states.append(DeviceState(id: id))
+        return states.count - 1
+    }
+
+    /// nil if the bytes are no device ID.
+    mutating func index(ofName name: ArraySlice<UInt8>) -> Int? {
+        if let found = byHash[Self.hash(name)]?.first(where: { states[$0].id.text.utf8.elementsEqual(name) }) {
+            return found
+        }
+        guard let id = try? DeviceID(String(decoding: name, as: UTF8.self)),
+            id.text.utf8.elementsEqual(name)
+        else { return nil }
+        return index(of: id)
+    }
+}
+
+/// Devices that have a record to send, by the seq of their oldest: a sorted array, a thousand
+/// devices at most, so that inserting is one short move.
+package struct ReadyDevices: RandomAccessCollection, Sendable {
+    struct Place: Hashable, Sendable {
+        var seq: UInt64
+        var device: DeviceID
+    }
+
+    private var places: [Place] = []
+
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { places.count }
+    package subscript(index: Int) -> DeviceID { places[index].device }
+
+    private func place(of seq: UInt64) -> Int {
+        var low = 0
+        var high = places.count
+        while low < high {
+            let middle = (low + high) / 2
+            if places[middle].seq < seq { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    mutating func move(_ device: DeviceID, from old: UInt64, to new: UInt64) {
+        if old != 0 {
+            let index = place(of: old)
+            if index < places.count, places[index].seq == old { places.remove(at: index) }
+        }
+        if new != 0 { places.insert(Place(seq: new, device: device), at: place(of: new)) }
+    }
+}
+
+/// What is known of the relation between boot time and civil time, per boot: from clock anchors
+/// and from segments made while the clock was trusted.
+struct Anchors: Sendable {
+    private var known: [(boot: [UInt8], anchor: Moment)] = []
+
+    mutating func learn(_ boot: [UInt8], _ anchor: Moment) {
+        known.removeAll { $0.boot == boot }
+        known.append((boot, anchor))
+        if known.count > 64 { known.removeFirst() }
+    }
+
+    func wall(_ boot: [UInt8], at instant: Instant) -> WallTime? {
+        guard let anchor = known.last(where: { $0.boot == boot })?.anchor else { return nil }
+        return WallTime(milliseconds: anchor.wall.milliseconds &+ (instant - anchor.instant).milliseconds)
+    }
+}

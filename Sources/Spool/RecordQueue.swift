@@ -1,0 +1,95 @@
+import Base
+
+/// A record in memory and where it lies on disk.
+struct Item: Sendable {
+    var record: StoredRecord
+    /// Index in the device table.
+    var device: Int
+    /// First seq of its segment; 0 if it is in memory only.
+    var segment: UInt64 = 0
+    var offset = 0
+    var size: Int
+    /// The number of a record that went to memory only: it was shown to the world and stays.
+    var numberedInMemory = false
+    /// Of a gap record: what it reports, so that dropping it loses no count.
+    var gap: Gap?
+}
+
+/// A ring of records in seq order: cheap at both ends.
+struct RecordQueue: Sendable {
+    private var slots: [Item?] = []
+    private var head = 0
+    private(set) var count = 0
+    private(set) var bytes = 0
+
+    var isEmpty: Bool { count == 0 }
+    var first: Item? { count == 0 ? nil : slots[head] }
+    var last: Item? { count == 0 ? nil : slots[(head + count - 1) & (slots.count - 1)] }
+
+    private mutating func reserve() {
+        guard count == slots.count else { return }
+        var wider: [Item?] = []
+        wider.reserveCapacity(max(4, slots.count * 2))
+        for index in 0..<count { wider.append(slots[(head + index) & (slots.count - 1)]) }
+        while wider.count < max(4, slots.count * 2) { wider.append(nil) }
+        slots = wider
+        head = 0
+    }
+
+    mutating func append(_ item: Item) {
+        reserve()
+        slots[(head + count) & (slots.count - 1)] = item
+        count += 1
+        bytes += item.size
+    }
+
+    mutating func popFirst() -> Item? {
+        guard count > 0 else { return nil }
+        let item = slots[head]
+        slots[head] = nil
+        head = (head + 1) & (slots.count - 1)
+        count -= 1
+        bytes -= item?.size ?? 0
+        if count == 0 { shrink() }
+        return item
+    }
+
+    mutating func popLast() -> Item? {
+        guard count > 0 else { return nil }
+        let index = (head + count - 1) & (slots.count - 1)
+        let item = slots[index]
+        slots[index] = nil
+        count -= 1
+        bytes -= item?.size ?? 0
+        return item
+    }
+
+    /// Puts a record back in its place, which is near the front.
+    mutating func insert(_ item: Item) {
+        reserve()
+        let mask = slots.count - 1
+        head = (head - 1) & mask
+        count += 1
+        bytes += item.size
+        var place = head
+        for step in 1..<max(count, 1) {
+            let next = (head + step) & mask
+            guard let other = slots[next], other.record.seq < item.record.seq else { break }
+            slots[place] = other
+            place = next
+        }
+        slots[place] = item
+    }
+
+    mutating func removeAll() -> [Item] {
+        var all: [Item] = []
+        all.reserveCapacity(count)
+        while let item = popFirst() { all.append(item) }
+        return all
+    }
+
+    private mutating func shrink() {
+        head = 0
+        if slots.count > 64 { slots = [] }
+    }
+}

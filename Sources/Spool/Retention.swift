@@ -1,0 +1,159 @@
+import Base
+
+/// Bounds, and what is lost by them: always told in a gap record.
+extension Spool {
+    /// What one device may hold.
+    var shareMax: Int { Int(min(max(settings.share, 0.001), 1) * Double(settings.maxBytes)) }
+
+    /// Key of the gap whose device is not known.
+    static let nobody = -1
+
+    /// Merges a loss into the device's open gap; it is appended soon, at most every 10 s a device.
+    mutating func lose(_ gap: Gap) {
+        counters.dropped += gap.count
+        guard settings.gapSubfolder != nil, phase != .failed else { return }
+        let key = gap.device.map { devices.index(of: $0) } ?? Self.nobody
+        if gaps[key] == nil { gaps[key] = gap } else { gaps[key]?.merge(gap) }
+        let due = max(now.instant, gapSent[key].map { $0 + Self.gapPace } ?? now.instant)
+        if timers.due(.gaps).map({ due < $0 }) ?? true { timers.arm(.gaps, at: due) }
+    }
+
+    mutating func flushGaps() {
+        guard phase == .running || isMemoryOnly else {
+            timers.arm(.gaps, at: now.instant + Self.gapPace)
+            return
+        }
+        if isMemoryOnly { appendDueGaps() } else { commitNow() }
+    }
+
+    /// Turns the open gaps that are due into records.
+    mutating func appendDueGaps() {
+        guard !gaps.isEmpty, let subfolder = settings.gapSubfolder else { return }
+        var next: Instant?
+        for key in gaps.keys.sorted() {
+            if let sent = gapSent[key], sent + Self.gapPace > now.instant, !isDraining {
+                next = min(next ?? .distantFuture, sent + Self.gapPace)
+                continue
+            }
+            guard let gap = gaps.removeValue(forKey: key) else { continue }
+            gapSent[key] = now.instant
+            let entry = Entry(
+                device: settings.gateway, subfolder: subfolder, kind: .gap, priority: true, body: gap.body,
+                at: now, clockTrusted: clockTrusted)
+            let device = devices.index(of: settings.gateway)
+            let size = Record.size(
+                device: settings.gateway.text.utf8.count, subfolder: subfolder.utf8.count, body: entry.body.count)
+            enqueueGap(Item(record: StoredRecord(entry, seq: 0), device: device, size: size, gap: gap))
+        }
+        if let next { timers.arm(.gaps, at: next) }
+    }
+
+    /// Like `enqueue`, without starting a commit: the caller is one.
+    private mutating func enqueueGap(_ new: Item) {
+        var item = new
+        counters.appended += 1
+        count(item, +1)
+        number(&item)
+        if isMemoryOnly {
+            item.numberedInMemory = true
+            keepInMemory(item)
+        } else {
+            pending.append(item)
+            pendingBytes += item.size
+        }
+    }
+
+    /// Settles a loaded record as dropped.
+    mutating func drop(_ item: Item, _ reason: Gap.Reason) {
+        lose(item, reason)
+        finish(item)
+    }
+
+    /// Counts a record as lost; a gap record gives its own count on.
+    mutating func lose(_ item: Item, _ reason: Gap.Reason) {
+        if let gap = item.gap { lose(gap); return }
+        let record = item.record
+        lose(Gap(
+            device: record.device, from: record.seq, to: record.seq, count: 1, fromTime: record.at.wall,
+            toTime: record.at.wall, reason: reason))
+    }
+
+    /// Drops the device's oldest loaded records until it keeps to its share.
+    mutating func trimShare(_ device: Int) {
+        while devices[device].aliveBytes > shareMax, devices[device].window.first?.segment ?? 0 != 0,
+            let item = popWindow(device)
+        {
+            drop(item, .share)
+        }
+        refresh(device)
+    }
+
+    /// Place of the oldest segment that can go as a whole.
+    func oldestDroppable() -> Int? {
+        catalogue.indices.first {
+            let segment = catalogue[$0]
+            return !segment.isRemoving && segment.firstSeq != commit?.segment
+                && ($0 < catalogue.segments.count - 1 || segment.alive > 0)
+        }
+    }
+
+    /// Drops the oldest segment with all that waits in it; false if there is none.
+    mutating func dropOldest(_ reason: Gap.Reason) -> Bool {
+        guard let place = oldestDroppable() else { return false }
+        dropSegment(place, reason)
+        return true
+    }
+
+    mutating func dropSegment(_ place: Int, _ reason: Gap.Reason) {
+        let segment = catalogue[place]
+        if active == segment.firstSeq { active = nil }
+        // What is in flight was offered and may be acknowledged yet: it stays in memory only.
+        for (seq, item) in inFlight where item.segment == segment.firstSeq {
+            inFlight[seq]?.segment = 0
+            catalogue[place].gaps[seq] = nil
+            catalogue[place].tallies[item.device]?.count(-1, -item.size, 0)
+        }
+        for device in segment.tallies.keys.sorted() {
+            guard let tally = catalogue[place].tallies[device] else { continue }
+            var from = max(tally.from, devices[device].window.first?.record.seq ?? 0)
+            while let first = devices[device].window.first, first.segment == segment.firstSeq {
+                _ = devices[device].window.popFirst()
+                loadedBytes -= first.size
+            }
+            if from > tally.to { from = tally.from }
+            devices[device].unloaded -= tally.unloaded
+            count(device, records: -tally.alive, bytes: -tally.bytes)
+            let told = devices[device].id == settings.gateway ? catalogue[place].gaps.count : 0
+            if tally.alive > told {
+                lose(Gap(
+                    device: devices[device].id, from: from, to: tally.to, count: tally.alive - told,
+                    fromTime: tally.fromTime, toTime: tally.toTime, reason: reason))
+            }
+            refill(device)
+            refresh(device)
+        }
+        for gap in catalogue[place].gaps.values { lose(gap) }
+        catalogue[place].gaps = [:]
+        catalogue[place].alive = 0
+        catalogue[place].tallies = [:]
+        catalogue[place].isDirty = false
+        remove(place)
+    }
+
+    // MARK: - Upkeep
+
+    mutating func upkeep() {
+        timers.arm(.upkeep, at: now.instant + Self.upkeepPace)
+        guard phase == .running else { return }
+        reapAll()
+        guard clockTrusted else { return }
+        while let place = catalogue.indices.first(where: { !catalogue[$0].isRemoving }),
+            catalogue[place].alive > 0, catalogue[place].firstSeq != active,
+            commit?.segment != catalogue[place].firstSeq, place < catalogue.segments.count - 1,
+            now.wall - catalogue[place].newest > settings.maxAge
+        {
+            dropSegment(place, .age)
+        }
+        if phase == .running, !gaps.isEmpty { flushGaps() }
+    }
+}

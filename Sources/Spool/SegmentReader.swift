@@ -1,0 +1,81 @@
+import Base
+
+/// A whole segment file decoded at once, read-only: for looking into a spool without the daemon,
+/// also one that is in use, copied or damaged.
+package struct SegmentReader: Sendable {
+    package struct Item: Sendable {
+        package var record: StoredRecord
+        package var settled: Bool
+        package var offset: Int
+    }
+
+    package struct Damage: Hashable, Sendable {
+        package var range: Range<Int>
+        /// Data records that were lost there and were not settled.
+        package var lost: Int
+    }
+
+    package var header: Segment.Header
+    /// Generation of the settled page in force; 0: none was valid, or none was written yet.
+    package var generation: UInt64
+    package var damagedPages: Int
+    package var items: [Item] = []
+    package var anchors: [Moment] = []
+    package var damage: [Damage] = []
+    /// The end of the last valid record, and whether torn bytes follow it.
+    package var end = Segment.dataStart
+    package var torn = false
+    /// Valid records of a type, version or device name that this version does not know.
+    package var unknown = 0
+
+    package var waiting: Int { items.reduce(0) { $0 + ($1.settled ? 0 : 1) } }
+
+    package init(_ bytes: [UInt8]) throws(Segment.HeaderError) {
+        header = try Segment.header(Array(bytes.prefix(Segment.headerSize)))
+        let newest = Settled.newest(in: bytes, seed: Record.seed(salt: header.salt))
+        generation = newest.generation
+        damagedPages = newest.damaged
+        var scanner = SegmentScanner(header, size: bytes.count)
+        scan: while true {
+            switch scanner.next(in: bytes, base: 0, settled: newest.settled) {
+            case .record(let found): take(found, bytes, newest.settled)
+            case .damage(let range, let lost): damage.append(Damage(range: range, lost: lost))
+            case .end(let offset, let torn):
+                (end, self.torn) = (offset, torn)
+                break scan
+            case .more: break scan
+            }
+        }
+        correct()
+    }
+
+    private mutating func take(_ found: SegmentScanner.Found, _ bytes: [UInt8], _ settled: Settled) {
+        let at = Instant(nanoseconds: Int64(bitPattern: found.header.bootTime))
+        if found.header.type == Record.RecordType.anchor.rawValue, found.payload.count >= 16 {
+            let wall = Record.little(bytes, found.payload.lowerBound + 8, Int64.self)
+            anchors.append(Moment(at, WallTime(milliseconds: wall)))
+            return
+        }
+        guard found.header.type == Record.RecordType.data.rawValue,
+            let parts = Record.Parts(bytes, found.payload),
+            let device = try? DeviceID(String(decoding: bytes[parts.device], as: UTF8.self))
+        else { unknown += 1; return }
+        let record = StoredRecord(
+            seq: found.header.seq, device: device,
+            subfolder: String(decoding: bytes[parts.subfolder], as: UTF8.self), kind: parts.kind,
+            priority: found.header.flags.contains(.priority), body: Array(bytes[parts.body]),
+            at: Moment(at, parts.wall), clockTrusted: found.header.flags.contains(.clockTrusted),
+            thisBoot: false)
+        items.append(Item(record: record, settled: settled.contains(offset: found.offset), offset: found.offset))
+    }
+
+    /// Gives records that were written before the clock was trusted the time an anchor knows.
+    private mutating func correct() {
+        guard let anchor = anchors.last ?? (header.clockTrusted ? header.created : nil) else { return }
+        for index in items.indices where !items[index].record.clockTrusted {
+            let at = items[index].record.at.instant
+            items[index].record.at.wall = anchor.wall + (at - anchor.instant)
+            items[index].record.clockTrusted = true
+        }
+    }
+}

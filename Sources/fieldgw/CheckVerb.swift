@@ -1,0 +1,88 @@
+import Base
+import Drivers
+import Gateway
+import Platform
+
+/// Every problem of a configuration in one run, and whether the lines have time for it.
+enum CheckVerb {
+    static let verb = Verb(
+        "check", "FILE", summary: "tell every problem of a configuration, and the bus-time budget",
+        details: """
+            Problems go to standard error as file:line:col: error|warning: message, the budget per port to
+            standard output. Exit code 0 without errors, 78 with errors, 66 if the file cannot be read.
+            """,
+        options: [Option("json", nil, "the budget and the problems as one JSON document")]
+    ) { arguments in
+        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
+        var (configuration, diagnostics) = try ConfigurationFile.examine(arguments.positional[0], checksFiles: true)
+        if let configuration { diagnostics += overload(configuration) }
+        for each in diagnostics { Console.complain(each.description) }
+        if let configuration {
+            Console.say(arguments.has("json") ? json(configuration, diagnostics) : budget(configuration))
+        }
+        return diagnostics.contains { $0.severity == .error } ? .configuration : .ok
+    }
+
+    /// Warnings about lines that are asked for more than `maxLoad`.
+    private static func overload(_ configuration: Configuration) -> [Diagnostic] {
+        configuration.ports.compactMap { port in
+            guard port.driver == .modbusRTU else { return nil }
+            let plan = port.readPlan
+            guard plan.load > port.maxLoad else { return nil }
+            let worst = plan.reads.max { $0.wireTime / $0.interval < $1.wireTime / $1.interval }
+            let hint = worst.map { "; the most costly read is unit \($0.unit) every \(Text.duration($0.interval))" } ?? ""
+            let stretch = plan.load > 1 ? ": every interval will stretch by \(Text.decimal(plan.load, 2))" : ""
+            return Diagnostic(
+                port.place, .warning,
+                "port \(port.name) needs \(Text.percent(plan.load)) of the line's time, more than maxLoad "
+                    + "\(Text.percent(port.maxLoad))\(stretch)\(hint)")
+        }
+    }
+
+    private static func budget(_ configuration: Configuration) -> String {
+        let rows = configuration.ports.map { port -> [String] in
+            let plan = port.readPlan
+            let points = port.nodes.reduce(0) { $0 + $1.points.count }
+            return [
+                port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)", "\(plan.reads.count)",
+                Text.percent(plan.load), Text.duration(plan.worstBlocking),
+            ]
+        }
+        return Console.table(
+            ["port", "line", "nodes", "points", "reads", "load", "worst blocking"], rows)
+    }
+
+    private static func json(_ configuration: Configuration, _ diagnostics: [Diagnostic]) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("ports")
+            writer.array { writer in
+                for port in configuration.ports {
+                    let plan = port.readPlan
+                    writer.object { writer in
+                        writer.member("port", port.name.text)
+                        writer.member("line", port.line.describe)
+                        writer.member("nodes", port.nodes.count)
+                        writer.member("reads", plan.reads.count)
+                        writer.member("load", plan.load)
+                        writer.member("maxLoad", port.maxLoad)
+                        writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)
+                    }
+                }
+            }
+            writer.key("problems")
+            writer.array { writer in
+                for each in diagnostics {
+                    writer.object { writer in
+                        writer.member("file", each.place.file)
+                        writer.member("line", each.place.position.line)
+                        writer.member("column", each.place.position.column)
+                        writer.member("severity", each.severity.rawValue)
+                        writer.member("message", each.message)
+                    }
+                }
+            }
+        }
+        return writer.text
+    }
+}

@@ -1,0 +1,93 @@
+import Base
+import Gateway
+import Platform
+
+/// A configuration as the verbs take it: read, every problem told, checked against the file system.
+struct ConfigurationFile {
+    var configuration: Configuration
+    var path: String
+
+    /// Reads the file and prints every diagnostic on standard error. Throws 66 if it cannot be read,
+    /// 78 if it has errors.
+    static func load(_ path: String, checksFiles: Bool = true) throws -> ConfigurationFile {
+        let (configuration, diagnostics) = try examine(path, checksFiles: checksFiles)
+        for each in diagnostics { Console.complain(each.description) }
+        guard let configuration, !diagnostics.contains(where: { $0.severity == .error }) else {
+            throw ExitCode.configuration
+        }
+        return ConfigurationFile(configuration: configuration, path: path)
+    }
+
+    static func examine(_ path: String, checksFiles: Bool) throws -> (Configuration?, [Diagnostic]) {
+        let bytes: [UInt8]
+        do { bytes = try FileSystem.read(path) } catch {
+            Console.complain("\(path): \(error.words)")
+            throw ExitCode.noInput
+        }
+        let library = ProfileLibrary(beside: path)
+        var (configuration, diagnostics) = Configuration.read(
+            bytes, fileName: path, profileLoader: { library.load($0) })
+        if let configuration, checksFiles { diagnostics += FileChecks.problems(of: configuration) }
+        return (configuration, diagnostics)
+    }
+}
+
+/// What only the file system can tell.
+enum FileChecks {
+    static func problems(of configuration: Configuration) -> [Diagnostic] {
+        configuration.files.compactMap { problem($0) }
+    }
+
+    private static func problem(_ file: Configuration.FileReference) -> Diagnostic? {
+        let path = file.path.value
+        func error(_ message: String) -> Diagnostic { Diagnostic(file.path.place, .error, message) }
+        switch file.role {
+        case .privateKey, .clientKey:
+            do { _ = try PrivateKey.load(path) } catch { return Diagnostic(file.path.place, .error, error.message) }
+        case .certificateAuthority:
+            do { _ = try TLSContext(trust: .file(path)) } catch {
+                return Diagnostic(file.path.place, .error, error.message)
+            }
+        case .clientCertificate:
+            if !FileSystem.exists(path) { return error("the client certificate \(path) does not exist") }
+        case .device(let port):
+            if !FileSystem.exists(path) {
+                return Diagnostic(
+                    file.path.place, .warning,
+                    "\(path) does not exist now: port \(port) is tried again until it appears")
+            }
+        }
+        return nil
+    }
+}
+
+/// Where profiles are looked for, nearest first.
+struct ProfileLibrary {
+    private let folders: [String]
+
+    init(beside configuration: String) {
+        let folder = configuration.lastIndex(of: "/").map { String(configuration[...$0]) } ?? ""
+        var folders = [folder + "profiles"]
+        if let chosen = Machine.environment("FIELDGW_PROFILES") { folders.append(chosen) }
+        folders += ["/etc/fieldgw/profiles", "/usr/share/fieldgw/profiles"]
+        // From a checkout: board/profiles above the built binary.
+        if var place = FileSystem.realPath("/proc/self/exe") {
+            while let slash = place.lastIndex(of: "/"), slash > place.startIndex {
+                place = String(place[..<slash])
+                if FileSystem.isDirectory(place + "/board/profiles") { folders.append(place + "/board/profiles") }
+            }
+        }
+        self.folders = folders
+    }
+
+    func load(_ name: String) -> Result<ProfileFile, ProfileFailure> {
+        for folder in folders {
+            let path = "\(folder)/\(name).json5"
+            guard FileSystem.exists(path) else { continue }
+            do { return .success(ProfileFile(path: path, bytes: try FileSystem.read(path))) } catch {
+                return .failure(ProfileFailure("cannot be read: \(path): \(error.words)"))
+            }
+        }
+        return .failure(ProfileFailure("is in none of \(folders.joined(separator: ", "))"))
+    }
+}

@@ -1,0 +1,79 @@
+import Adapter
+import Base
+import Gateway
+import Host
+import Platform
+
+/// One round of real readings on the terminal.
+enum PollVerb {
+    static let verb = Verb(
+        "poll", "FILE", summary: "read every point once and show it; no bridge needed",
+        details: """
+            Exit code 0 if every point was read, 69 if a port could not be opened or a unit was silent, 65 if a unit
+            answered with an exception, damaged data or an impossible value.
+            """,
+        options: [Option("json", nil, "one JSON object a line and device")]
+    ) { arguments in
+        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
+        let file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
+        let poller = try Poller(PollRound(file.configuration, seed: Machine.seed())) { notice in
+            Console.complain("\(notice.subject): \(notice.message)")
+        }
+        let round = try poller.run()
+        return report(file.configuration, round, json: arguments.has("json"))
+    }
+
+    private static func report(_ configuration: Configuration, _ round: PollRound, json: Bool) -> ExitCode {
+        var code = ExitCode.ok
+        func worse(_ other: ExitCode) { if code != .unavailable { code = other } }
+        var rows: [[String]] = []
+        for port in configuration.ports {
+            if let failure = round.failure(of: port.name) {
+                Console.complain("port \(port.name): \(failure.message)")
+                worse(.unavailable)
+            }
+            for node in port.nodes {
+                let values = round.adapter.lastValues(of: node.device)
+                for value in values where value.bad != nil || value.json == nil {
+                    worse(value.bad.map { [.timeout, .port, .offline].contains($0) } ?? true ? .unavailable : .badData)
+                }
+                if json {
+                    Console.say(line(node.device, values))
+                } else {
+                    rows += values.map { row(node, $0) }
+                }
+            }
+        }
+        if !json { Console.say(Console.table(["device", "unit", "point", "value", ""], rows)) }
+        return code
+    }
+
+    private static func row(_ node: Configuration.Node, _ value: LastValue) -> [String] {
+        let shown = value.bad == nil ? value.json ?? "-" : "-"
+        let note = value.bad?.word ?? (value.json == nil ? "not read" : value.units ?? "")
+        return [node.device.text, "\(node.unit)", value.name, shown, note]
+    }
+
+    private static func line(_ device: DeviceID, _ values: [LastValue]) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("device", device.text)
+            if let last = values.compactMap({ $0.at?.wall }).max() { writer.member("ts", last) }
+            writer.key("values")
+            writer.object { writer in
+                for value in values where value.bad == nil {
+                    guard let json = value.json else { continue }
+                    writer.key(value.name)
+                    writer.raw(Array(json.utf8))
+                }
+            }
+            writer.key("bad")
+            writer.object { writer in
+                for value in values where value.bad != nil || value.json == nil {
+                    writer.member(value.name, value.bad?.word ?? "port")
+                }
+            }
+        }
+        return writer.text
+    }
+}

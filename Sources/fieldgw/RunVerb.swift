@@ -1,0 +1,106 @@
+import Base
+import Gateway
+import Host
+import Platform
+
+/// The gateway itself.
+enum RunVerb {
+    static let options = [
+        Option("config", "FILE", "the configuration"),
+        Option("state", "DIR", "the state directory; default: key `state`, then $STATE_DIRECTORY"),
+        Option("control", "SOCKET", "the control socket; default: key `control`, then $RUNTIME_DIRECTORY/control.sock"),
+        Option("log", "LEVEL", "error, warning, info or debug; default: key `logLevel`"),
+    ]
+
+    static let verb = Verb(
+        "run", "--config FILE", summary: "run the gateway until SIGTERM",
+        details: """
+            Exit code 0 after SIGTERM, 78 for a configuration, CA or key that cannot work, 69 if another gateway
+            holds the state directory or the journal is another gateway's. Everything else is tried again for ever.
+            """,
+        options: options
+    ) { arguments in
+        guard let path = arguments["config"] ?? arguments.positional.first else {
+            throw Arguments.Misuse(message: "--config FILE is needed")
+        }
+        // Signals first: threads inherit the mask.
+        let signals = try SignalInbox()
+        let file = try ConfigurationFile.load(path)
+        let places = try Places(file, arguments)
+        return try run(file, places, arguments, signals)
+    }
+
+    private static func run(
+        _ file: ConfigurationFile, _ places: Places, _ arguments: Arguments, _ signals: SignalInbox
+    ) throws -> ExitCode {
+        let configuration = file.configuration
+        let log = try LogSink(threshold: try level(arguments["log"] ?? configuration.logLevel.rawValue))
+        let key: PrivateKey?
+        let tls: TLSContext?
+        do {
+            key = try configuration.bridge.privateKey.map { try PrivateKey.load($0.value) }
+            tls = try configuration.bridge.tls ? context(configuration.bridge) : nil
+        } catch let error as CredentialError {
+            Console.complain(error.message)
+            return .configuration
+        }
+        let settings = Gateway.Settings(
+            configuration, algorithm: key?.algorithm, floor: Version.released, version: Version.text)
+        let gateway = Gateway(settings, bootID: Machine.bootID(), seed: Machine.seed())
+        log.write(Notice(.info, "gateway", configuration.bridge.gateway.text, "fieldgw \(Version.text) starts: "
+            + "\(configuration.ports.count) ports, \(configuration.bindings.count) devices"))
+        if !configuration.bridge.tls {
+            log.write(Notice(.warning, "bridge", configuration.bridge.gateway.text,
+                "tls is false: everything goes over the network readable and unprotected"))
+        }
+        let host: Host
+        do {
+            try FileSystem.makeDirectories(places.state)
+            host = try Host(
+                Host.Settings(directories: places.directories, controlPath: places.control),
+                gateway: gateway, key: key, tls: tls, log: log)
+        } catch let error as SystemFailure {
+            Console.complain("\(error)")
+            return .unavailable
+        }
+        let end = try host.run(signals: signals)
+        log.flush()
+        if let message = end.message { Console.complain("fieldgw run: \(message)") }
+        return end.code
+    }
+
+    private static func context(_ bridge: Configuration.Bridge) throws(CredentialError) -> TLSContext {
+        try TLSContext(
+            trust: bridge.ca.map { .file($0.value) } ?? .system, certificate: bridge.clientCertificate?.value,
+            key: bridge.clientKey?.value)
+    }
+
+    private static func level(_ word: String) throws -> Notice.Level {
+        switch word {
+        case "error": .error
+        case "warning": .warning
+        case "info": .info
+        case "debug": .debug
+        default: throw Arguments.Misuse(message: "--log is error, warning, info or debug, not \(word)")
+        }
+    }
+}
+
+/// Where the daemon keeps and shows things.
+struct Places {
+    var state: String
+    var spool: String
+    var control: String
+
+    var directories: [DiskRequest.Volume: String] { [.state: state, .spool: spool] }
+
+    init(_ file: ConfigurationFile, _ arguments: Arguments) throws {
+        let configuration = file.configuration
+        let folder = file.path.lastIndex(of: "/").map { String(file.path[...$0]) } ?? ""
+        state = arguments["state"] ?? configuration.state?.value
+            ?? Machine.environment("STATE_DIRECTORY") ?? folder + "state"
+        spool = configuration.spool.directory?.value ?? state + "/spool"
+        control = arguments["control"] ?? configuration.control?.value
+            ?? Machine.environment("RUNTIME_DIRECTORY").map { $0 + "/control.sock" } ?? state + "/control.sock"
+    }
+}

@@ -1,0 +1,74 @@
+import Base
+import Gateway
+import Platform
+
+/// What the running gateway says about itself, over its control socket.
+enum StatusVerb {
+    static let verb = Verb(
+        "status", "", summary: "show the state of a running gateway",
+        options: [
+            Option("config", "FILE", "the configuration it runs with: tells where its control socket is"),
+            Option("control", "SOCKET", "the control socket itself"),
+            Option("state", "DIR", "its state directory"),
+            Option("json", nil, "the whole document as one line of JSON"),
+        ]
+    ) { arguments in
+        let path = try socket(arguments)
+        let answer: [UInt8]
+        do throws(SystemFailure) { answer = try ControlClient.ask(path, Array("{\"get\":\"status\"}".utf8)) } catch {
+            Console.complain("\(path): \(error.words); is the gateway running, and may you talk to it?")
+            return .unavailable
+        }
+        if arguments.has("json") {
+            Console.emit(answer + [0x0A])
+            return .ok
+        }
+        guard let document = try? JSONReader.parse(answer) else {
+            Console.complain("\(path): the answer is not JSON")
+            return .badData
+        }
+        show(document)
+        return .ok
+    }
+
+    private static func socket(_ arguments: Arguments) throws -> String {
+        if let path = arguments["control"] { return path }
+        if let config = arguments["config"] ?? arguments.positional.first {
+            return try Places(try ConfigurationFile.load(config, checksFiles: false), arguments).control
+        }
+        if let state = arguments["state"] { return state + "/control.sock" }
+        if let folder = Machine.environment("RUNTIME_DIRECTORY") { return folder + "/control.sock" }
+        return "/run/fieldgw/control.sock"
+    }
+
+    private static func show(_ document: JSON) {
+        let bridge = document["bridge"]
+        Console.say("gateway \(document["gateway"]?.string ?? "?"), fieldgw \(document["version"]?.string ?? "?"), "
+            + "up \(Text.duration(.seconds(document["uptime"]?.integer ?? 0)))")
+        Console.say("bridge: \(bridge?["state"]?.string ?? "?"), \(bridge?["attached"]?.integer ?? 0) devices attached, "
+            + "clock \(bridge?["clock"]?.string ?? "?")")
+        let tally = document["tally"]
+        Console.say("records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "
+            + "\(tally?["acknowledged"]?.integer ?? 0) acknowledged, \(document["spool"]?["waiting"]?.integer ?? 0) waiting")
+        Console.say("")
+        var rows: [[String]] = []
+        for port in document["ports"]?.members ?? [] {
+            let figures = port.value
+            func count(_ name: String) -> String { "\(figures[name]?.integer ?? 0)" }
+            rows.append([
+                port.name, figures["state"]?.string ?? "?", count("requests"), count("replies"), count("timeouts"),
+                count("checksum"), count("exceptions"), figures["trouble"]?.string ?? "",
+            ])
+        }
+        Console.say(Console.table(
+            ["port", "line", "requests", "replies", "timeouts", "crc errors", "exceptions", ""], rows))
+        Console.say("")
+        rows = (document["devices"]?.members ?? []).map { device in
+            [
+                device.name, device.value["address"]?.string ?? "", device.value["status"]?.string ?? "unknown",
+                device.value["attached"]?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)",
+            ]
+        }
+        Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
+    }
+}

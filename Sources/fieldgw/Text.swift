@@ -1,0 +1,34 @@
+import Base
+
+/// Figures as people read them.
+enum Text {
+    static func duration(_ value: Duration) -> String {
+        let seconds = value.secondsValue
+        switch seconds {
+        case ..<0.001: return "\(decimal(seconds * 1e6, 0)) µs"
+        case ..<1: return "\(decimal(seconds * 1000, 1)) ms"
+        case ..<120: return "\(decimal(seconds, 1)) s"
+        case ..<7200: return "\(decimal(seconds / 60, 0)) min"
+        case ..<172_800: return "\(decimal(seconds / 3600, 0)) h"
+        default: return "\(decimal(seconds / 86_400, 0)) days"
+        }
+    }
+
+    static func percent(_ share: Double) -> String { decimal(share * 100, 1) + " %" }
+
+    static func bytes(_ count: Int) -> String {
+        switch count {
+        case ..<1024: "\(count) B"
+        case ..<(1 << 20): "\(decimal(Double(count) / 1024, 1)) KiB"
+        default: "\(decimal(Double(count) / 1_048_576, 1)) MiB"
+        }
+    }
+
+    /// At most so many decimals, without trailing zeros.
+    static func decimal(_ value: Double, _ places: Int) -> String {
+        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        var factor = 1.0
+        for _ in 0..<places { factor *= 10 }
+        return JSONWriter.number((value * factor).rounded() / factor)
+    }
+}

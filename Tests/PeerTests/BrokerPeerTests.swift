@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// The whole road with two real ends: a libmodbus slave on a pseudo-terminal, `fieldgw run`, and
+/// mosquitto over TLS, read back with mosquitto_sub.
+@Suite(.serialized) struct BrokerPeerTests {
+    private struct Broker {
+        var process: Peer
+        var port: Int
+    }
+
+    /// A CA and a server certificate for "localhost", made by the openssl command.
+    private func certificates(in workspace: Workspace) throws {
+        let openssl = try Tools.find("openssl", package: "openssl")
+        func run(_ arguments: [String]) throws {
+            let (code, _, errors) = try Peer(openssl, arguments).finish()
+            guard code == 0 else { throw MissingPeer(description: "openssl \(arguments[0]): \(errors)") }
+        }
+        try run([
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=peer test CA", "-keyout", workspace.path("ca.key"), "-out", workspace.path("ca.pem"),
+        ])
+        try run([
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+            "-keyout", workspace.path("server.key"), "-out", workspace.path("server.csr"),
+        ])
+        try workspace.write("server.ext", "subjectAltName=DNS:localhost\n")
+        try run([
+            "x509", "-req", "-in", workspace.path("server.csr"), "-CA", workspace.path("ca.pem"),
+            "-CAkey", workspace.path("ca.key"), "-CAcreateserial", "-days", "2",
+            "-extfile", workspace.path("server.ext"), "-out", workspace.path("server.pem"),
+        ])
+    }
+
+    private func mosquitto(in workspace: Workspace) throws -> Broker {
+        let port = try Tools.freePort()
+        let file = try workspace.write("mosquitto.conf", """
+            listener \(port) 127.0.0.1
+            allow_anonymous true
+            user root
+            cafile \(workspace.path("ca.pem"))
+            certfile \(workspace.path("server.pem"))
+            keyfile \(workspace.path("server.key"))
+            persistence false
+            """)
+        let broker = try Peer(try Tools.find("mosquitto", package: "mosquitto"), ["-c", file])
+        try Tools.until("mosquitto listens on \(port)") { accepts(port) }
+        return Broker(process: broker, port: port)
+    }
+
+    private func accepts(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func publishesThroughMosquittoOverTLS() throws {
+        let workspace = try Workspace()
+        try certificates(in: workspace)
+        let broker = try mosquitto(in: workspace)
+        defer { broker.process.stop() }
+        let subscriber = try Peer(try Tools.find("mosquitto_sub", package: "mosquitto-clients"), [
+            "-h", "localhost", "-p", "\(broker.port)", "--cafile", workspace.path("ca.pem"), "-q", "1",
+            "-t", "/devices/+/events/#", "-F", "%t %p", "-d",
+        ])
+        defer { subscriber.stop() }
+        #expect(subscriber.line { $0.contains("SUBACK") } != nil, "mosquitto_sub did not subscribe")
+
+        let binary = try Tools.libmodbusSlave(in: workspace)
+        let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
+        let slave = try Peer(binary, [theirs, "115200", "N", "7"])
+        defer { slave.stop(); socat.stop() }
+        #expect(slave.line() == "ready")
+
+        let file = try workspace.write("gateway.json5", """
+            {
+              bridge: { host: "localhost", port: \(broker.port), ca: "ca.pem", gateway: "gw-peer" },
+              spool: { directory: "spool" }, state: "state", clock: "trust",
+              ports: { line: { device: "\(ours)", driver: "modbus-rtu", baud: 115200, parity: "none", nodes: {
+                "node-7": { unit: 7, every: "200ms", points: { a: { holding: 3 }, b: { input: 4 } } } } } },
+            }
+            """)
+        let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file])
+        defer { gateway.stop() }
+        var sequence: [Int] = []
+        while sequence.count < 5 {
+            let line = try #require(subscriber.line { $0.hasPrefix("/devices/node-7/events ") })
+            let payload = Data(line.drop { $0 != "{" }.utf8)
+            let document = try #require(try JSONSerialization.jsonObject(with: payload) as? [String: Any])
+            let values = try #require(document["values"] as? [String: Any])
+            #expect(values["a"] as? Int == 703)
+            #expect(values["b"] as? Int == 1004)
+            sequence.append(try #require(document["seq"] as? Int))
+        }
+        #expect(Set(sequence).count == 5, "a seq came twice: \(sequence)")
+        #expect(sequence == sequence.sorted(), "out of order: \(sequence)")
+        #expect(gateway.stop() == 0, "SIGTERM drains and leaves with 0")
+    }
+}

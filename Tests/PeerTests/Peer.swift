@@ -1,0 +1,174 @@
+import Foundation
+
+/// A real program beside ours: started by a test, ended by its pid, its output read line by line.
+final class Peer {
+    let process = Process()
+    private let output = Pipe()
+    private let errors = Pipe()
+    private var buffered = Data()
+    let name: String
+
+    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        name = (program as NSString).lastPathComponent
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+    }
+
+    /// The next line of standard output; nil at its end. Blocks: the caller's test has a time limit.
+    func line() -> String? {
+        while true {
+            if let end = buffered.firstIndex(of: 0x0A) {
+                defer { buffered.removeSubrange(...end) }
+                return String(decoding: buffered[..<end], as: UTF8.self)
+            }
+            let more = output.fileHandleForReading.availableData
+            if more.isEmpty { return nil }
+            buffered.append(more)
+        }
+    }
+
+    /// Lines until one satisfies the test; nil if the peer ends first.
+    func line(where wanted: (String) -> Bool) -> String? {
+        while let next = line() { if wanted(next) { return next } }
+        return nil
+    }
+
+    /// Waits for its end: exit code, standard output and standard error.
+    func finish() -> (code: Int32, output: String, errors: String) {
+        let rest = output.fileHandleForReading.readDataToEndOfFile()
+        let complaints = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (
+            process.terminationStatus, String(decoding: buffered + rest, as: UTF8.self),
+            String(decoding: complaints, as: UTF8.self)
+        )
+    }
+
+    /// SIGTERM, and its exit code.
+    @discardableResult func stop() -> Int32 {
+        if process.isRunning { process.terminate() }
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+}
+
+/// Something the test needs is not here: what, and what to install.
+struct MissingPeer: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// A folder of one test's own files, gone afterwards.
+final class Workspace {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory
+            .appendingPathComponent("fieldgw-peer-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+    @discardableResult func write(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
+        try text.write(toFile: path(name), atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path(name))
+        return path(name)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+enum Tools {
+    static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    static func find(_ program: String, package: String) throws -> String {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        for folder in folders + ["/usr/sbin", "/sbin"] {
+            let path = "\(folder)/\(program)"
+            if FileManager.default.isExecutableFile(atPath: path) { return path }
+        }
+        throw MissingPeer(description: "\(program) is missing: apt-get install \(package) (board/test does it)")
+    }
+
+    static func python() throws -> String {
+        guard let path = ProcessInfo.processInfo.environment["FIELDGW_PYTHON"] else {
+            throw MissingPeer(description: "FIELDGW_PYTHON is not set: run these tests with board/test, "
+                + "which makes a Python environment with pymodbus")
+        }
+        return path
+    }
+
+    static func fieldgw() throws -> String {
+        let environment = ProcessInfo.processInfo.environment
+        let folders = [environment["FIELDGW_BINARIES"]].compactMap { $0 }
+            + ["release", "debug"].map { root.appendingPathComponent(".build/\($0)").path }
+        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/fieldgw") {
+            return "\(folder)/fieldgw"
+        }
+        throw MissingPeer(description: "the fieldgw binary is not built: swift build, or run board/test")
+    }
+
+    static func peer(_ name: String) -> String {
+        root.appendingPathComponent("Tests/PeerTests/peers/\(name)").path
+    }
+
+    /// The libmodbus slave, compiled once per test run.
+    static func libmodbusSlave(in workspace: Workspace) throws -> String {
+        let binary = workspace.path("libmodbus-slave")
+        let compiler = try Peer(try find("cc", package: "gcc"), [
+            "-o", binary, peer("libmodbus-slave.c"), "-I/usr/include/modbus", "-lmodbus",
+        ])
+        let (code, _, errors) = compiler.finish()
+        guard code == 0 else {
+            throw MissingPeer(description: "libmodbus does not compile: apt-get install libmodbus-dev\n\(errors)")
+        }
+        return binary
+    }
+
+    /// Two pseudo-terminals joined by socat: what is written to one end is read from the other.
+    static func serialPair(in workspace: Workspace) throws -> (Peer, String, String) {
+        let left = workspace.path("line-a")
+        let right = workspace.path("line-b")
+        let socat = try Peer(try find("socat", package: "socat"), [
+            "-d", "-d", "pty,raw,echo=0,link=\(left)", "pty,raw,echo=0,link=\(right)",
+        ])
+        try until("socat made its pseudo-terminals") {
+            FileManager.default.fileExists(atPath: left) && FileManager.default.fileExists(atPath: right)
+        }
+        return (socat, left, right)
+    }
+
+    /// A condition that a peer brings about by itself; asked again every 20 ms, at most 20 s.
+    static func until(_ what: String, _ holds: () throws -> Bool) throws {
+        for _ in 0..<1000 {
+            if try holds() { return }
+            usleep(20_000)
+        }
+        throw MissingPeer(description: "waited 20 s in vain: \(what)")
+    }
+
+    /// A TCP port of the loopback interface that nobody uses at this moment.
+    static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard bound else { throw MissingPeer(description: "no free TCP port on 127.0.0.1") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}

@@ -1,0 +1,33 @@
+"""A Modbus-RTU slave made of pymodbus, for the peer tests: pymodbus-slave.py DEVICE BAUD PARITY UNIT...
+Holding register n of unit u holds 100 * u + n; registers 40 and 41 hold the float32 12.5. Prints "ready"."""
+import asyncio
+import struct
+import sys
+
+from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+from pymodbus.framer import FramerType
+from pymodbus.server import StartAsyncSerialServer
+
+
+def unit_map(unit):
+    registers = [100 * unit + n for n in range(64)]
+    registers[40:42] = struct.unpack(">HH", struct.pack(">f", 12.5))
+    # pymodbus addresses its blocks from 1.
+    return ModbusSlaveContext(
+        di=ModbusSequentialDataBlock(1, [n % 2 == 0 for n in range(64)]),
+        co=ModbusSequentialDataBlock(1, [n % 3 == 0 for n in range(64)]),
+        hr=ModbusSequentialDataBlock(1, registers),
+        ir=ModbusSequentialDataBlock(1, [1000 + n for n in range(64)]),
+    )
+
+
+async def main():
+    device, baud, parity = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    units = {int(unit): unit_map(int(unit)) for unit in sys.argv[4:]}
+    asyncio.get_running_loop().call_later(0.2, lambda: print("ready", flush=True))
+    await StartAsyncSerialServer(
+        context=ModbusServerContext(slaves=units, single=False), framer=FramerType.RTU,
+        port=device, baudrate=baud, parity=parity, stopbits=1, bytesize=8)
+
+
+asyncio.run(main())

@@ -1,0 +1,51 @@
+# Sourced by the scripts of board/: where things are, what must be installed, and how to say so.
+# Everything that is fetched or built goes to the cache folder outside the repository.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${FIELDGW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fieldgw}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$(basename "$0"): $*"; exit 69; }
+
+# need_swift: a toolchain of 6.0 or later.
+need_swift() {
+    command -v swift >/dev/null 2>&1 \
+        || die "no swift on the PATH: install Debian 13's package swiftlang or a toolchain from swift.org"
+}
+
+# need_packages PACKAGE…: Debian packages, installed if we may.
+need_packages() {
+    local missing=() package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    local as=()
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || die "packages are missing and sudo asks for a password: apt-get install ${missing[*]}"
+        as=(sudo -n)
+    fi
+    say "installing: ${missing[*]}"
+    "${as[@]}" apt-get update -qq >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+        >"${TMPDIR:-/tmp}/fieldgw-apt.$$" 2>&1 \
+        || { tail -5 "${TMPDIR:-/tmp}/fieldgw-apt.$$" >&2; die "apt-get install failed: ${missing[*]}"; }
+    rm -f "${TMPDIR:-/tmp}/fieldgw-apt.$$"
+}
+
+# python_peers: a virtual environment with the Modbus and MQTT peers of the tests; prints its python.
+python_peers() {
+    local venv=$cache/peers wanted="pymodbus==3.9.2 pyserial==3.5"
+    if [ "$(cat "$venv/.wanted" 2>/dev/null)" != "$wanted" ]; then
+        rm -rf "$venv"
+        mkdir -p "$cache"
+        say "installing Python peers: $wanted"
+        python3 -m venv "$venv" >&2 || die "python3 -m venv failed: apt-get install python3-venv"
+        # shellcheck disable=SC2086
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $wanted >&2 \
+            || die "pip could not install: $wanted"
+        printf '%s' "$wanted" >"$venv/.wanted"
+    fi
+    printf '%s' "$venv/bin/python"
+}
