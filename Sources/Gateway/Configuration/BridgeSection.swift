@@ -52,7 +52,7 @@ extension ConfigurationReader {
             problems.error(
                 first.keyPlace,
                 "\"project\", \"region\" and \"registry\" belong together: "
-                    + "\(list) \(absent.count > 1 ? "are" : "is") missing (give none of them for a plain broker)")
+                    + "\(list) \(absent.count > 1 ? "are" : "is") missing (none of them: plain broker)")
         }
         let plainOnly = ["clientID", "username", "password", "clientCertificate", "clientKey"]
         cursor.ignore(plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
