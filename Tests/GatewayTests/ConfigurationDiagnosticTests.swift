@@ -58,7 +58,8 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.bridge, "keepAlive: \"60\"", "2:12", "\"60\" is not a duration"),
         Complaint(.bridge, "ackTimeout: \"1ms\"", "2:13", "is 1ms; it must be from 100ms to 10m"),
         Complaint(
-            .bridge, "privateKey: \"k\", project: \"p\"", "2:18", "\"region\" and \"registry\" is missing"),
+            .bridge, "privateKey: \"k\", project: \"p\"", "2:18",
+            "\"region\" and \"registry\" are missing (none of them),
         Complaint(.bridge, "privateKey: \"k.pem\"", "2:1", "is not used", warning: true),
         Complaint(.bridge, "password: \"p\"", "2:1", "needs \"username\""),
         Complaint(.bridge, "clientKey: \"k\"", "2:1", "\"clientKey\" needs \"clientCertificate\""),
@@ -341,6 +342,25 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             diagnostics.map { "\($0.place.position.line):\($0.place.position.column)" } == [
                 "2:12", "2:29", "4:1", "4:6", "4:24"
             ])
+    }
+
+    @Test func limitsOfTheBridgeAreWarnings() {
+        let text = Samples.design.replacing("messages: 95", with: "messages: 200")
+            .replacing("perDevice: 1", with: "perDevice: 4")
+        let (configuration, diagnostics) = Samples.read(text)
+        #expect(configuration != nil)
+        #expect(diagnostics.map(\.severity) == [.warning, .warning])
+        #expect(diagnostics.first?.message.contains("100 messages and 512 KB a second") == true)
+        #expect(diagnostics.last?.message.contains("breaks the order") == true)
+    }
+
+    @Test func twoStreamsOnOneLineMustDiffer() {
+        let node = "frame: { end: \"\\n\" }, fields: { v: { index: 1 } }"
+        let two = "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node) },\ntwo: { \(node) } } }"
+        let (_, diagnostics) = Samples.read(Samples.withPorts(two))
+        #expect(diagnostics.map(\.place.position) == [TextPosition(line: 3, column: 1)])
+        let told = two.replacing("two: {", with: "two: { address: { index: 0, equals: \"B\" },")
+        #expect(Samples.read(Samples.withPorts(told)).1 == [])
     }
 
     @Test func aDeviceAtTwoAddressesIsToldAtTheSecond() {

@@ -45,7 +45,8 @@ import Testing
     ]
 
     @Test(arguments: [
-        ("devcie", "device"), ("Device", "device"), ("bauds", "baud"), ("baudrate", nil),
+        ("devcie", "device"), ("Device", "device"), ("bauds", "baud"), ("baudrate", "baud"),
+        ("timeout", "responseTimeout"),
         ("stop_bits", "stopBits"), ("stopbits", "stopBits"),
         ("responsTimeout", "responseTimeout"), ("node", "nodes"), ("zzz", nil), ("", nil), ("x", nil),
         ("ta", "at"), ("pairty", "parity")

@@ -7,8 +7,8 @@ extension ConfigurationReader {
         if !tls, let place = cursor.take("tls")?.keyPlace {
             problems.warning(
                 place,
-                "\"tls: false\": readings and passwords travel in the clear and nobody checks who the broker is"
-            )
+                "\"tls: false\": readings and passwords travel in the clear, and nobody checks who the "
+                    + "broker is")
         }
         let host = cursor.require("host").flatMap { readHost($0, cursor) }
         let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
@@ -98,6 +98,12 @@ extension ConfigurationReader {
         var rate = cloud ? Configuration.Bridge.Rate.cloudIoT : .unlimited
         rate.messages = cursor.integer("messages", in: 1...1_000_000) ?? rate.messages
         rate.bytes = cursor.size("bytes", in: 1024...(1 << 40)) ?? rate.bytes
+        if cloud, rate.messages ?? 0 > 100 || rate.bytes ?? 0 > 512_000 {
+            problems.warning(
+                field.place,
+                "\"rate\" is above the bridge's limits, 100 messages and 512 KB a second: it may close the "
+                    + "connection")
+        }
         cursor.finish()
         return rate
     }
@@ -110,6 +116,11 @@ extension ConfigurationReader {
         // MQTT has 65,535 packet ids.
         let total = object.integer("total", in: 1...32_768) ?? standard
         let perDevice = object.integer("perDevice", in: 1...32_768) ?? (cloud ? 1 : total)
+        if cloud, perDevice > 1, let place = object.take("perDevice")?.place {
+            problems.warning(
+                place, "\"perDevice\" above 1: the bridge may drop a message silently, which breaks the order"
+            )
+        }
         object.finish()
         return Configuration.Bridge.InFlight(total: total, perDevice: min(perDevice, total))
     }
@@ -132,8 +143,8 @@ extension ConfigurationReader {
         guard let text = field.json.string else {
             problems.error(
                 field.place,
-                "\"\(key)\" must be a subfolder, \"\" for plain events or false for off, not \(field.json.describe)"
-            )
+                "\"\(key)\" must be a subfolder, \"\" for plain events or false for off, not "
+                    + field.json.describe)
             return standard
         }
         guard let complaint = Self.subfolderProblem(text) else { return text }

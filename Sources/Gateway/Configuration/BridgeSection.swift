@@ -48,10 +48,11 @@ extension ConfigurationReader {
         let values = names.map { cursor.take($0).flatMap { topicSafe($0, cursor) } ?? "" }
         let absent = names.filter { !cursor.has($0) }.map { "\"\($0)\"" }
         if !absent.isEmpty, let first = cursor.take(given[0]) {
+            let list = absent.joined(separator: " and ")
             problems.error(
                 first.keyPlace,
-                "\"project\", \"region\" and \"registry\" belong together: \(absent.joined(separator: " and ")) "
-                    + "is missing (give none of them for a plain broker)")
+                "\"project\", \"region\" and \"registry\" belong together: "
+                    + "\(list) \(absent.count > 1 ? "are" : "is") missing (none of them: plain broker)")
         }
         let plainOnly = ["clientID", "username", "password", "clientCertificate", "clientKey"]
         cursor.ignore(plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
@@ -67,8 +68,8 @@ extension ConfigurationReader {
         guard allowed, text.utf8.count <= 255 else {
             problems.error(
                 field.place,
-                "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none of / # \" \\"
-            )
+                "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none "
+                    + "of / # \" \\")
             return nil
         }
         return text

@@ -30,8 +30,8 @@ extension ConfigurationReader {
                 if let other = byDevice[node.device] {
                     problems.error(
                         node.place,
-                        "device \"\(node.device)\" has two addresses: it is at port \"\(other.port)\" already (line "
-                            + "\(other.node.place.position.line))")
+                        "device \"\(node.device)\" has two addresses: it is at port \"\(other.port)\" "
+                            + "already (line \(other.node.place.position.line))")
                 } else {
                     byDevice[node.device] = (node, port.name)
                 }
@@ -43,8 +43,26 @@ extension ConfigurationReader {
                 guard !node.share, !other.share, node.device != other.device else { continue }
                 problems.error(
                     node.place,
-                    "devices \"\(other.device)\" and \"\(node.device)\" are both at unit \(node.unit) of port "
-                        + "\"\(port.name)\"; if one unit really is several devices, say share: true")
+                    "devices \"\(other.device)\" and \"\(node.device)\" are both at unit \(node.unit) of "
+                        + "port \"\(port.name)\"; if one unit really is several devices, say share: true")
+            }
+        }
+    }
+
+    /// Nodes that speak by themselves must differ in their frames or have an address.
+    func checkStreams(_ ports: [Configuration.Port]) {
+        for port in ports {
+            var first: [UARTProtocol.Frame: DeviceID] = [:]
+            for node in port.nodes {
+                guard let uart = node.uart, uart.request == nil, uart.address == nil else { continue }
+                guard let other = first[uart.frame] else {
+                    first[uart.frame] = node.device
+                    continue
+                }
+                problems.error(
+                    node.place,
+                    "nothing tells the frames of \"\(node.device)\" from those of \"\(other)\": give "
+                        + "\"address\" or \"request\"")
             }
         }
     }

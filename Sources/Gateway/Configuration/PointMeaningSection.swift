@@ -142,15 +142,15 @@ extension ConfigurationReader {
         } else if [.bits, .uint8, .int8].contains(point.type) {
             problems.error(
                 field.keyPlace,
-                "\"writable\": \(point.type.rawValue) is a part of a register; writing it would change the rest too"
-            )
+                "\"writable\": \(point.type.rawValue) is a part of a register; writing it would change "
+                    + "the rest too")
         }
         if field.json.bool == true { return WriteRule() }
         guard field.json.members != nil else {
             problems.error(
                 field.place,
-                "\"writable\" must be true or { min, max, step, perMinute, perDay }, not \(field.json.describe)"
-            )
+                "\"writable\" must be true or { min, max, step, perMinute, perDay }, not "
+                    + field.json.describe)
             return nil
         }
         guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }

@@ -122,8 +122,8 @@ extension ConfigurationReader {
                 let guess = Suggestion.clause(for: name, in: points.map(\.point.name))
                 problems.error(
                     field.place,
-                    "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)"
-                )
+                    "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point"
+                        + guess)
                 continue
             }
             if name == point.name {

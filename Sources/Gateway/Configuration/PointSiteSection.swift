@@ -45,8 +45,8 @@ extension ConfigurationReader {
         if count > context.maxRegisters, table.isRegisters {
             problems.error(
                 field.place,
-                "\(cursor.what) needs \(count) registers in one read; this node allows \(context.maxRegisters)"
-            )
+                "\(cursor.what) needs \(count) registers in one read; this node allows "
+                    + "\(context.maxRegisters)")
         }
         return site
     }

@@ -18,6 +18,7 @@ extension ConfigurationReader {
         let ports = cursor.fields.compactMap { readPort($0) }
         checkLines(ports)
         checkDevices(ports, gateway: gateway)
+        checkStreams(ports)
         return ports
     }
 

@@ -19,8 +19,8 @@ extension ConfigurationReader {
             if reserve > spool.maxBytes / 2, let place = cursor.take("priorityReserve")?.place {
                 problems.error(
                     place,
-                    "\"priorityReserve\" is \(Quantity.describe(bytes: reserve)), more than half of \"maxBytes\" "
-                        + "(\(Quantity.describe(bytes: spool.maxBytes)))")
+                    "\"priorityReserve\" is \(Quantity.describe(bytes: reserve)), more than half of "
+                        + "\"maxBytes\" (\(Quantity.describe(bytes: spool.maxBytes)))")
             }
             spool.priorityReserve = reserve
         }

@@ -1,7 +1,8 @@
 /// Which known word somebody probably meant.
 package enum Suggestion {
     /// The nearest of `words` by edit distance, if it is near enough to be worth saying: at most one
-    /// edit per three characters, upper and lower case counting as the same.
+    /// edit per three characters, upper and lower case counting as the same. A word that holds the
+    /// other is near too: "baudrate" means "baud", "timeout" means "responseTimeout".
     package static func nearest(to word: String, in words: some Sequence<String>) -> String? {
         guard (1...64).contains(word.utf8.count) else { return nil }
         let wanted = Array(word.lowercased().utf8)
@@ -9,13 +10,20 @@ package enum Suggestion {
         for candidate in words {
             let other = Array(candidate.lowercased().utf8)
             let limit = max(1, min(max(wanted.count, other.count) / 3, 4))
-            let distance = self.distance(wanted, other)
-            guard distance <= limit, distance < wanted.count, distance < (best?.distance ?? .max) else {
-                continue
+            var distance = self.distance(wanted, other)
+            if distance > limit || distance >= wanted.count {
+                guard holds(wanted, other) || holds(other, wanted) else { continue }
+                distance += 4
             }
-            best = (candidate, distance)
+            if distance < (best?.distance ?? .max) { best = (candidate, distance) }
         }
         return best?.word
+    }
+
+    /// Whether one begins or ends with the other; short words say nothing.
+    private static func holds(_ long: [UInt8], _ short: [UInt8]) -> Bool {
+        short.count >= 4 && long.count >= short.count
+            && (long.starts(with: short) || long.suffix(short.count).elementsEqual(short))
     }
 
     /// `; did you mean "port"?`, or nothing.
