@@ -95,7 +95,8 @@ import Testing
     @Test func damagedRepliesAreAskedForAgainAndNeverPauseAUnit() {
         var random = RandomSource(seed: 9)
         var rig = Rig(settings((1...4).map { node($0) })) { _, _, _ in
-            random.chance(0.1) ? .flip(Int(random.next() % 1000), .milliseconds(5)) : .answer(.milliseconds(5))
+            random.chance(0.1)
+                ? .flip(Int(random.next() % 1000), .milliseconds(5)) : .answer(.milliseconds(5))
         }
         rig.open()
         rig.run(for: .seconds(250))

@@ -61,7 +61,9 @@ import Testing
     }
 
     @Test func anOverloadedLineStretchesEveryIntervalAlikeAndSaysSoOnce() {
-        let nodes = [node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)), node(3, every: .seconds(1))]
+        let nodes = [
+            node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)), node(3, every: .seconds(1)),
+        ]
         var rig = Rig(settings(nodes)) { _, _, _ in .answer(.milliseconds(5)) }
         rig.open()
         rig.run(for: .seconds(30))
@@ -74,7 +76,8 @@ import Testing
     }
 
     @Test func theNextRequestLeavesExactlyAfterTheSilence() {
-        var rig = Rig(settings((1...8).map { node($0, every: .milliseconds(10)) })) { _, _, _ in .answer(.zero) }
+        let nodes = (1...8).map { node($0, every: .milliseconds(10)) }
+        var rig = Rig(settings(nodes)) { _, _, _ in .answer(.zero) }
         rig.open()
         rig.run(untilWaitingFor: .reply)
         rig.run(untilWaitingFor: .rest)
@@ -151,7 +154,8 @@ import Testing
         var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, request, _ in
             guard case .read(let function, let address, let count) = request else { return .silent }
             let asked = Int(address)..<Int(address) + Int(count)
-            return !function.readsBits && asked.contains(6) ? .refuse(.illegalDataAddress, .zero) : .answer(.zero)
+            let isRefused = !function.readsBits && asked.contains(6)
+            return isRefused ? .refuse(.illegalDataAddress, .zero) : .answer(.zero)
         }
         rig.open()
         rig.run(for: .seconds(30))
