@@ -64,7 +64,11 @@ extension ModbusDriver {
             units[unit].health.silent()
             let until = now.instant + units[unit].responseTimeout
             units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
-        case .damage:
+        case .damage(let error):
+            if error.isStranger {
+                let until = now.instant + units[unit].responseTimeout
+                units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
+            }
             counters.checksumErrors += 1
             units[unit].statistics.checksumErrors += 1
             units[unit].health.damaged()
@@ -93,9 +97,9 @@ extension ModbusDriver {
             }
         case .response: failure = .format
         case .silence: failure = .timeout
-        case .damage:
+        case .damage(let error):
             if run.isProbe { comeBack(unit, at: now) }
-            failure = .checksum
+            failure = error.isStranger ? .format : .checksum
         }
         if let failure {
             failedUnit = unit

@@ -93,9 +93,12 @@ extension ModbusDriver {
             let due = cycles[index].nextRelease + .nanoseconds(missed * period)
             cycles[index].nextRelease = due + cycles[index].period
             let isBusy = cycles[index].run != nil
-            let skipped = Int(missed) + (isBusy ? 1 : 0)
-            counters.skipped += skipped
-            units[cycles[index].unit].statistics.skipped += skipped
+            let unit = cycles[index].unit
+            if !units[unit].health.isSuspect {
+                let skipped = Int(missed) + (isBusy ? 1 : 0)
+                counters.skipped += skipped
+                units[unit].statistics.skipped += skipped
+            }
             if !isBusy { startRun(index, released: due, at: now) }
         }
     }

@@ -90,9 +90,9 @@ extension ReadPart {
         span.table == table && span.address >= address && span.end <= address + count
     }
 
-    /// Silence or damage, as opposed to an answer that says no.
+    /// Silence, damage or nonsense, as opposed to an answer that says no.
     var isLineFailure: Bool {
         guard case .failure(let failure) = result else { return false }
-        return failure == .timeout || failure == .checksum
+        return failure == .timeout || failure == .checksum || failure == .format
     }
 }

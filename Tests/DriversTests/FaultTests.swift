@@ -151,6 +151,17 @@ import Testing
         #expect(rig.readings.count == 1 && rig.driver.statistics.timeouts == 0)
     }
 
+    @Test func aUnitThatAnswersSomethingElseIsDegradedNotDead() {
+        var rig = Rig(settings([node(1)])) { _, _, _ in
+            .say(RTUFrame.encode(unit: 1, [3, 4, 0, 1, 0, 2]), .milliseconds(5))
+        }
+        rig.open()
+        rig.run(for: .seconds(20))
+        #expect(rig.readings.count >= 6)
+        #expect(rig.readings.allSatisfy { $0.reading.parts[0].result == .failure(.format) })
+        #expect(rig.states.map(\.1) == [.degraded])
+    }
+
     @Test func exceptionsFiveAndSixAreAskedAgainLaterAndOthersAreFinal() {
         for (code, requests) in [(UInt8(6), 3), (5, 3), (1, 1), (4, 1), (11, 1)] {
             var rig = Rig(settings([node(1)])) { _, _, count in
