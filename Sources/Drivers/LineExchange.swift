@@ -13,7 +13,7 @@ struct LineExchange: Sendable {
         /// `turnaround`: from the end of our transmission to the first byte.
         case response(Response, turnaround: Duration)
         case silence
-        /// Something came, but no whole and sound frame.
+        /// Something came from this unit, but not a whole and sound answer to this request.
         case damage(FrameError)
     }
 
@@ -31,6 +31,9 @@ struct LineExchange: Sendable {
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
     private var lastByte = Instant.zero
+
+    /// A sound frame of the unit that was asked, but no answer to what it was asked.
+    private var mismatch: FrameError?
 
     /// No request may begin earlier.
     private(set) var quietUntil = Instant.zero
@@ -82,6 +85,7 @@ struct LineExchange: Sendable {
         sentUntil = now + timing.time(of: frame.count)
         replyDue = sentUntil + timeout
         state = .awaiting
+        mismatch = nil
         babblesSince = nil
         needsDiscard = false
     }
@@ -147,6 +151,11 @@ struct LineExchange: Sendable {
     }
 
     private mutating func fallSilent(at now: Instant) -> Verdict {
+        if let mismatch {
+            finish(at: now)
+            needsDiscard = true
+            return .damage(mismatch)
+        }
         missed = ReplyDecoder(unit: decoder.unit, request: decoder.request)
         finish(at: now)
         needsDiscard = true
@@ -178,10 +187,12 @@ struct LineExchange: Sendable {
     }
 
     private mutating func countStranger(_ error: FrameError) {
-        switch error {
-        case .unit(let unit, _) where unit != missed?.unit: strangerUnit = unit
-        // The unit that was asked, but another function, length or place: an older request.
-        default: noteLate(missed?.unit ?? decoder.unit)
+        if case .unit(let unit, _) = error {
+            if unit == missed?.unit { noteLate(unit) } else { strangerUnit = unit }
+        } else {
+            // The unit that was asked, but another function, length or place: an older request.
+            noteLate(decoder.unit)
+            mismatch = error
         }
     }
 

@@ -12,7 +12,7 @@ struct LineUnit: Sendable {
     var statistics: UnitStatistics
     private var guards: [ShapeGuard] = []
     /// Ranges that were refused because of an address, and until when they are read in pieces.
-    private var splits: [Range<Int>: (table: Table, until: Instant)] = [:]
+    private var splits: [RefusedRange: Instant] = [:]
 
     static let splitMemory = Duration.seconds(24 * 3600)
 
@@ -22,6 +22,18 @@ struct LineUnit: Sendable {
         var function: FunctionCode
         var replyLength: Int?
         var until: Instant
+    }
+
+    private struct RefusedRange: Hashable, Sendable {
+        var table: Table
+        var address: Int
+        var count: Int
+
+        init(_ read: PlannedRead) {
+            table = read.table
+            address = read.address
+            count = read.count
+        }
     }
 
     init(address: Address, responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
@@ -53,17 +65,17 @@ struct LineUnit: Sendable {
     }
 
     mutating func rememberSplit(_ read: PlannedRead, at now: Instant) {
-        splits[read.address..<read.end] = (read.table, now + Self.splitMemory)
+        splits[RefusedRange(read)] = now + Self.splitMemory
     }
 
     /// The read, or the pieces it has to be taken in.
     mutating func expand(_ read: PlannedRead, at now: Instant, into jobs: inout [ReadJob]) {
-        guard !splits.isEmpty, let known = splits[read.address..<read.end], known.table == read.table else {
+        guard !splits.isEmpty, let until = splits[RefusedRange(read)] else {
             jobs.append(ReadJob(read: read))
             return
         }
-        guard known.until > now else {
-            splits[read.address..<read.end] = nil
+        guard until > now else {
+            splits[RefusedRange(read)] = nil
             jobs.append(ReadJob(read: read))
             return
         }

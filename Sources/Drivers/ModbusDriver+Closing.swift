@@ -39,9 +39,8 @@ extension ModbusDriver {
                 continue
             }
             let plan = cycles[index].plan
-            let run = CycleRun(
-                deadline: now.instant, isProbe: false, jobs: plan.reads.map { ReadJob(read: $0) },
-                waiting: plan.borrowed)
+            let jobs = plan.reads.map { ReadJob(read: $0) }
+            let run = CycleRun(plan, jobs, isProbe: false, deadline: now.instant, at: now)
             failForPort(index, run, at: now)
         }
         wake = next == .distantFuture ? nil : (next, .release)

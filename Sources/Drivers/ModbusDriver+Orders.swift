@@ -71,7 +71,7 @@ extension ModbusDriver {
         case .response:
             if job.order.readBack { orders[0].beginReadBack() } else { endOrder(.success([]), at: now) }
         case .silence: failOrder(.timeout, at: now)
-        case .damage: failOrder(.checksum, at: now)
+        case .damage(let error): failOrder(error.isStranger ? .format : .checksum, at: now)
         }
     }
 

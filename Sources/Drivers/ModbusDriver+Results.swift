@@ -64,7 +64,11 @@ extension ModbusDriver {
             units[unit].health.silent()
             let until = now.instant + units[unit].responseTimeout
             units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
-        case .damage:
+        case .damage(let error):
+            if error.isStranger {
+                let until = now.instant + units[unit].responseTimeout
+                units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
+            }
             counters.checksumErrors += 1
             units[unit].statistics.checksumErrors += 1
             units[unit].health.damaged()
@@ -93,9 +97,9 @@ extension ModbusDriver {
             }
         case .response: failure = .format
         case .silence: failure = .timeout
-        case .damage:
+        case .damage(let error):
             if run.isProbe { comeBack(unit, at: now) }
-            failure = .checksum
+            failure = error.isStranger ? .format : .checksum
         }
         if let failure {
             failedUnit = unit
@@ -115,18 +119,20 @@ extension ModbusDriver {
     /// How long a unit that says it is busy is left alone, doubling.
     private static let busyPause = Duration.milliseconds(100)
 
-    /// Replaces a refused request by its pieces. False if it has none.
+    /// Replaces a refused request by its pieces, which are remembered. False if it has none: then the
+    /// one point it is for is bad.
     private mutating func split(
         _ read: PlannedRead, in run: inout CycleRun, _ unit: Int, at now: Moment
     ) -> Bool {
-        let pieces = units[unit].planner.pieces(of: read)
-        guard !pieces.isEmpty else { return false }
+        guard !units[unit].planner.pieces(of: read).isEmpty else { return false }
         units[unit].rememberSplit(read, at: now.instant)
-        run.jobs.replaceSubrange(run.next...run.next, with: pieces.map { ReadJob(read: $0) })
+        var jobs: [ReadJob] = []
+        units[unit].expand(read, at: now.instant, into: &jobs)
+        run.jobs.replaceSubrange(run.next...run.next, with: jobs)
         say(
             .info, unit: unit,
             "answers exception 2 for \(read.table.rawValue) \(read.address), \(read.count) items: "
-                + "read in \(pieces.count) pieces for 24 h")
+                + "read in pieces for 24 h")
         return true
     }
 

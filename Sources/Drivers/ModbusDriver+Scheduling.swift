@@ -33,7 +33,8 @@ extension ModbusDriver {
         for (unit, span) in plan.unreadable {
             say(
                 .error,
-                "unit \(unit): no request can read \(span.table.rawValue) \(span.address), \(span.count) items")
+                "unit \(unit): no request can read \(span.count) items "
+                    + "from \(span.table.rawValue) \(span.address)")
         }
     }
 
@@ -92,9 +93,12 @@ extension ModbusDriver {
             let due = cycles[index].nextRelease + .nanoseconds(missed * period)
             cycles[index].nextRelease = due + cycles[index].period
             let isBusy = cycles[index].run != nil
-            let skipped = Int(missed) + (isBusy ? 1 : 0)
-            counters.skipped += skipped
-            units[cycles[index].unit].statistics.skipped += skipped
+            let unit = cycles[index].unit
+            if !units[unit].health.isSuspect {
+                let skipped = Int(missed) + (isBusy ? 1 : 0)
+                counters.skipped += skipped
+                units[unit].statistics.skipped += skipped
+            }
             if !isBusy { startRun(index, released: due, at: now) }
         }
     }
@@ -125,13 +129,11 @@ extension ModbusDriver {
 
     private mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
         let cycle = cycles[index]
-        var run = CycleRun(
-            deadline: released + cycle.period, isProbe: units[cycle.unit].health.isOffline, jobs: [],
-            waiting: cycle.plan.borrowed)
-        for read in cycle.plan.reads { units[cycle.unit].expand(read, at: now.instant, into: &run.jobs) }
-        for span in cycle.plan.unreadable {
-            run.parts.append(ReadPart(span.table, span.address, span.count, .failure(.range), at: now))
-        }
+        var jobs: [ReadJob] = []
+        for read in cycle.plan.reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }
+        let run = CycleRun(
+            cycle.plan, jobs, isProbe: units[cycle.unit].health.isOffline, deadline: released + cycle.period,
+            at: now)
         cycles[index].earliest = released + cycle.plan.interval
         cycles[index].run = run
         if run.isDone { close(index, at: now) }
@@ -183,7 +185,8 @@ extension ModbusDriver {
                 if !isSuspect { nextHealthy = min(nextHealthy, cycles[index].nextRelease) }
                 continue
             }
-            let free = max(job.notBefore, units[unit].free(job.read.function, replyLength: job.read.replyLength))
+            let free = max(
+                job.notBefore, units[unit].free(job.read.function, replyLength: job.read.replyLength))
             guard free <= start else {
                 choice.earliest = min(choice.earliest, free)
                 if !isSuspect { nextHealthy = min(nextHealthy, free) }
@@ -206,7 +209,9 @@ extension ModbusDriver {
                 funded = (candidate, timeouts)
             } else {
                 choice.earliest = min(choice.earliest, payable)
-                if let known = unfunded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
+                if let known = unfunded, (known.timeouts, known.candidate) <= (timeouts, candidate) {
+                    continue
+                }
                 unfunded = (candidate, timeouts, cost)
             }
         }

@@ -45,6 +45,16 @@ struct CycleRun: Sendable {
     /// Faster cycles whose next result is still to come.
     var waiting: [CyclePlan.Borrowed]
 
+    init(_ plan: CyclePlan, _ jobs: [ReadJob], isProbe: Bool, deadline: Instant, at now: Moment) {
+        self.deadline = deadline
+        self.isProbe = isProbe
+        self.jobs = jobs
+        waiting = plan.borrowed
+        for span in plan.unreadable {
+            parts.append(ReadPart(span.table, span.address, span.count, .failure(.range), at: now))
+        }
+    }
+
     var job: ReadJob? { next < jobs.count ? jobs[next] : nil }
     var isDone: Bool { next >= jobs.count && waiting.isEmpty }
 
@@ -80,9 +90,9 @@ extension ReadPart {
         span.table == table && span.address >= address && span.end <= address + count
     }
 
-    /// Silence or damage, as opposed to an answer that says no.
+    /// Silence, damage or nonsense, as opposed to an answer that says no.
     var isLineFailure: Bool {
         guard case .failure(let failure) = result else { return false }
-        return failure == .timeout || failure == .checksum
+        return failure == .timeout || failure == .checksum || failure == .format
     }
 }

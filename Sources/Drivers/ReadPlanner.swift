@@ -88,21 +88,18 @@ struct ReadPlanner {
         return reads
     }
 
-    /// The smaller requests that replace one which the unit refused because of an address: first
-    /// without the holes, then one per span. Empty if there is nothing to take apart.
+    /// The two smaller requests that replace one which the unit refused because of an address: cut
+    /// at the hole nearest to the middle, or in the middle if there is none. Empty for a single span.
     func pieces(of refused: PlannedRead) -> [PlannedRead] {
         let leaders = Self.leaders(of: refused.spans)
         guard leaders.count > 1 else { return [] }
-        var runs: [(address: Int, end: Int)] = []
-        for span in leaders {
-            if let last = runs.indices.last, span.address <= runs[last].end {
-                runs[last].end = max(runs[last].end, span.end)
-            } else {
-                runs.append((span.address, span.end))
-            }
+        let middle = leaders.count / 2
+        let holes = (1..<leaders.count).filter { leaders[$0].address > leaders[$0 - 1].end }
+        let cut = holes.min { abs($0 - middle) < abs($1 - middle) } ?? middle
+        var reads = [leaders[..<cut], leaders[cut...]].map { half in
+            let address = half[half.startIndex].address
+            return read(refused.table, address, half[half.endIndex - 1].end - address, refused.interval)
         }
-        if runs.count == 1 { runs = leaders.map { ($0.address, $0.end) } }
-        var reads = runs.map { read(refused.table, $0.address, $0.end - $0.address, refused.interval) }
         assign(refused.spans, to: &reads)
         return reads
     }

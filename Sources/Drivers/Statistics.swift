@@ -5,14 +5,14 @@ package struct PortStatistics: Hashable, Sendable {
     package var requests = 0
     package var replies = 0
     package var timeouts = 0
-    /// Replies that arrived damaged or incomplete.
+    /// Replies that arrived damaged or incomplete, or answered something else than was asked.
     package var checksumErrors = 0
     package var exceptions = 0
     /// Sound replies that came after their exchange was over.
     package var lateReplies = 0
     /// Sound replies of a unit that was not asked.
     package var wrongUnit = 0
-    /// Releases of a cycle that found its previous one unfinished.
+    /// Releases of a cycle that found its previous one unfinished; units that do not answer excepted.
     package var skipped = 0
     /// Bytes that belonged to no exchange.
     package var strayBytes = 0

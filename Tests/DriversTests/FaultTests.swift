@@ -95,7 +95,8 @@ import Testing
     @Test func damagedRepliesAreAskedForAgainAndNeverPauseAUnit() {
         var random = RandomSource(seed: 9)
         var rig = Rig(settings((1...4).map { node($0) })) { _, _, _ in
-            random.chance(0.1) ? .flip(Int(random.next() % 1000), .milliseconds(5)) : .answer(.milliseconds(5))
+            random.chance(0.1)
+                ? .flip(Int(random.next() % 1000), .milliseconds(5)) : .answer(.milliseconds(5))
         }
         rig.open()
         rig.run(for: .seconds(250))
@@ -148,6 +149,17 @@ import Testing
         rig.run(for: .milliseconds(500))
         #expect(rig.driver.statistics.wrongUnit == 1)
         #expect(rig.readings.count == 1 && rig.driver.statistics.timeouts == 0)
+    }
+
+    @Test func aUnitThatAnswersSomethingElseIsDegradedNotDead() {
+        var rig = Rig(settings([node(1)])) { _, _, _ in
+            .say(RTUFrame.encode(unit: 1, [3, 4, 0, 1, 0, 2]), .milliseconds(5))
+        }
+        rig.open()
+        rig.run(for: .seconds(20))
+        #expect(rig.readings.count >= 6)
+        #expect(rig.readings.allSatisfy { $0.reading.parts[0].result == .failure(.format) })
+        #expect(rig.states.map(\.1) == [.degraded])
     }
 
     @Test func exceptionsFiveAndSixAreAskedAgainLaterAndOthersAreFinal() {

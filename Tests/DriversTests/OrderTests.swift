@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct OrderTests {
     func rig(
-        _ nodes: [NodePlan], _ script: @escaping (UInt8, Request, Int) -> Behaviour = { _, _, _ in .answer(.zero) }
+        _ nodes: [NodePlan],
+        _ script: @escaping (UInt8, Request, Int) -> Behaviour = { _, _, _ in .answer(.zero) }
     ) -> Rig {
         var rig = Rig(
             .init(
@@ -157,7 +158,10 @@ import Testing
             rig.run(for: .milliseconds(100))
         }
         #expect(rig.outcomes.count >= 199)
-        #expect(rig.outcomes.allSatisfy { [.failure(.read(.offline)), .failure(.read(.timeout))].contains($0.result) })
+        let expected: [Result<ReadPart?, Outcome.Failure>] = [
+            .failure(.read(.offline)), .failure(.read(.timeout)),
+        ]
+        #expect(rig.outcomes.allSatisfy { expected.contains($0.result) })
         #expect(rig.readings.count - before >= 59)
     }
 

@@ -25,7 +25,7 @@ import Testing
         let reads = plan(holding((0..<100).map { ($0 * 4, 4) })).reads
         #expect(reads.allSatisfy { $0.count <= 125 && $0.count % 4 == 0 })
         #expect(reads.count == 4)
-        let bits = plan((0..<3000).map { Span(.coil, $0, 1, every: .seconds(10)) }).reads
+        let bits = plan((0..<300).map { Span(.coil, $0 * 10, 10, every: .seconds(10)) }).reads
         #expect(bits.map(\.count).max()! <= 2000 && bits.count == 2)
     }
 

@@ -61,7 +61,9 @@ import Testing
     }
 
     @Test func anOverloadedLineStretchesEveryIntervalAlikeAndSaysSoOnce() {
-        let nodes = [node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)), node(3, every: .seconds(1))]
+        let nodes = [
+            node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)), node(3, every: .seconds(1)),
+        ]
         var rig = Rig(settings(nodes)) { _, _, _ in .answer(.milliseconds(5)) }
         rig.open()
         rig.run(for: .seconds(30))
@@ -74,7 +76,8 @@ import Testing
     }
 
     @Test func theNextRequestLeavesExactlyAfterTheSilence() {
-        var rig = Rig(settings((1...8).map { node($0, every: .milliseconds(10)) })) { _, _, _ in .answer(.zero) }
+        let nodes = (1...8).map { node($0, every: .milliseconds(10)) }
+        var rig = Rig(settings(nodes)) { _, _, _ in .answer(.zero) }
         rig.open()
         rig.run(untilWaitingFor: .reply)
         rig.run(untilWaitingFor: .rest)
@@ -125,21 +128,43 @@ import Testing
         #expect(rig.driver.statistics.exceptions == 2)
     }
 
-    @Test func aSingleBadPointFailsAlone() throws {
-        let spans = (0..<4).map { Span(.holding, $0, 1, every: .seconds(1)) }
+    @Test func aSingleBadPointFailsAloneAndCostsFewRequests() {
+        let spans = (0..<32).map { Span(.holding, $0, 1, every: .seconds(1)) }
         var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, request, _ in
             guard case .read(_, let address, let count) = request else { return .silent }
             let asked = Int(address)..<Int(address) + Int(count)
-            return asked.contains(2) ? .refuse(.illegalDataAddress, .zero) : .answer(.zero)
+            return asked.contains(21) ? .refuse(.illegalDataAddress, .zero) : .answer(.zero)
         }
         rig.open()
         rig.run(for: .seconds(5))
         for reading in rig.readings(of: 1) {
-            #expect(reading.parts.map(\.address) == [0, 1, 2, 3])
-            #expect(reading.parts[2].result == .failure(.exception(2)))
-            #expect(reading.parts.filter { (try? $0.result.get()) != nil }.count == 3)
+            #expect(reading.parts.map(\.address) == [0, 16, 20, 21, 22, 24])
+            #expect(reading.parts.reduce(0) { $0 + $1.count } == 32)
+            #expect(reading.parts[3].result == .failure(.exception(2)))
+            #expect(reading.parts.filter { (try? $0.result.get()) != nil }.count == 5)
         }
         #expect(rig.states.map(\.1) == [.online])
+    }
+
+    @Test func slowerPointsInARefusedRangeAreStillFound() {
+        let spans = [
+            Span(.holding, 0, 2, every: .seconds(1)), Span(.holding, 8, 2, every: .seconds(1)),
+            Span(.holding, 4, 1, every: .seconds(5)), Span(.coil, 0, 10, every: .seconds(1)),
+        ]
+        var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, request, _ in
+            guard case .read(let function, let address, let count) = request else { return .silent }
+            let asked = Int(address)..<Int(address) + Int(count)
+            let isRefused = !function.readsBits && asked.contains(6)
+            return isRefused ? .refuse(.illegalDataAddress, .zero) : .answer(.zero)
+        }
+        rig.open()
+        rig.run(for: .seconds(30))
+        let slow = rig.readings(of: 1).filter { $0.interval == .seconds(5) }
+        #expect(slow.count >= 5)
+        for reading in slow {
+            #expect(reading.parts.contains { $0.address <= 4 && 4 < $0.address + $0.count })
+            #expect(reading.parts.allSatisfy { (try? $0.result.get()) != nil })
+        }
     }
 
     @Test func aClosedLineFailsEveryCycleOnceAndThenIsSilent() {

@@ -43,7 +43,10 @@ struct Rig {
     private var arrivals: [(at: Instant, bytes: [UInt8])] = []
     private var quietSince = Instant.zero
 
-    init(_ settings: ModbusDriver.Settings, seed: UInt64 = 1, script: @escaping (UInt8, Request, Int) -> Behaviour) {
+    init(
+        _ settings: ModbusDriver.Settings, seed: UInt64 = 1,
+        script: @escaping (UInt8, Request, Int) -> Behaviour
+    ) {
         driver = ModbusDriver(settings, seed: seed)
         timing = RTUTiming(settings.line)
         self.script = script
@@ -145,7 +148,8 @@ struct Rig {
             deliver(RTUFrame.encode(unit: unit, serve(unit, request).pdu), from: end + wait)
             wireTime += wait
         case .refuse(let code, let wait):
-            deliver(RTUFrame.encode(unit: unit, Response.exception(request.function, code).pdu), from: end + wait)
+            let refusal = Response.exception(request.function, code)
+            deliver(RTUFrame.encode(unit: unit, refusal.pdu), from: end + wait)
         case .say(let bytes, let wait): deliver(bytes, from: end + wait)
         case .flip(let bit, let wait):
             var bytes = RTUFrame.encode(unit: unit, serve(unit, request).pdu)
@@ -157,7 +161,9 @@ struct Rig {
     /// The first byte arrives when it is complete, the rest together.
     private mutating func deliver(_ bytes: [UInt8], from start: Instant) {
         arrivals.append((start + timing.character, Array(bytes.prefix(1))))
-        if bytes.count > 1 { arrivals.append((start + timing.time(of: bytes.count), Array(bytes.dropFirst()))) }
+        if bytes.count > 1 {
+            arrivals.append((start + timing.time(of: bytes.count), Array(bytes.dropFirst())))
+        }
         arrivals.sort { $0.at < $1.at }
         wireTime += timing.time(of: bytes.count)
     }
@@ -176,7 +182,9 @@ struct Rig {
             holding[unit, default: [:]][Int(address)] = value
             return .wroteSingle(.writeSingleRegister, address: address, value: value)
         case .writeRegisters(let address, let values):
-            for (index, value) in values.enumerated() { holding[unit, default: [:]][Int(address) + index] = value }
+            for (index, value) in values.enumerated() {
+                holding[unit, default: [:]][Int(address) + index] = value
+            }
             return .wroteMany(request.function, address: address, count: UInt16(values.count))
         case .writeCoil(let address, let on):
             return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)

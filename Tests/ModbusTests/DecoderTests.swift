@@ -63,7 +63,9 @@ import Testing
         (RTUFrame.encode(unit: 5, [4, 4, 0, 1, 0, 2]), FrameError.function(received: 4, expected: 3)),
         (RTUFrame.encode(unit: 5, [0x84, 2]), FrameError.function(received: 0x84, expected: 3)),
         (RTUFrame.encode(unit: 5, [3, 2, 0, 1]), FrameError.byteCount(received: 4, expected: 6)),
-    ]) func aStrangersFrameIsTakenOutAndTheAnswerBehindItIsFound(_ frame: [UInt8], _ error: FrameError) throws {
+    ]) func aStrangersFrameIsTakenOutAndTheAnswerBehindItIsFound(
+        _ frame: [UInt8], _ error: FrameError
+    ) throws {
         #expect(error.isStranger)
         var decoder = ReplyDecoder(unit: 5, request: Self.asked)
         do {

@@ -20,43 +20,53 @@ func bytes(_ hex: String) -> [UInt8] { hex.split(separator: " ").map { UInt8($0,
 
 let samples: [Sample] = [
     Sample(
-        name: "1 read coils 20–38", request: .read(.readCoils, address: 0x13, count: 0x13),
+        name: "1 read coils 20–38",
+        request: .read(.readCoils, address: 0x13, count: 0x13),
         asked: "01 00 13 00 13",                              // code, start, quantity
         response: .read(.readCoils, [0xCD, 0x6B, 0x05]),
         answered: "01 03 CD 6B 05"),                          // code, byte count, coils 27–20 35–28 38–36
     Sample(
-        name: "2 read discrete inputs 197–218", request: .read(.readDiscreteInputs, address: 0xC4, count: 0x16),
+        name: "2 read discrete inputs 197–218",
+        request: .read(.readDiscreteInputs, address: 0xC4, count: 0x16),
         asked: "02 00 C4 00 16",
         response: .read(.readDiscreteInputs, [0xAC, 0xDB, 0x35]),
         answered: "02 03 AC DB 35"),
     Sample(
-        name: "3 read holding registers 108–110", request: .read(.readHoldingRegisters, address: 0x6B, count: 3),
+        name: "3 read holding registers 108–110",
+        request: .read(.readHoldingRegisters, address: 0x6B, count: 3),
         asked: "03 00 6B 00 03",
         response: .read(.readHoldingRegisters, [0x02, 0x2B, 0, 0, 0, 0x64]),
         answered: "03 06 02 2B 00 00 00 64"),                 // code, byte count, three values
     Sample(
-        name: "4 read input register 9", request: .read(.readInputRegisters, address: 8, count: 1),
+        name: "4 read input register 9",
+        request: .read(.readInputRegisters, address: 8, count: 1),
         asked: "04 00 08 00 01",
         response: .read(.readInputRegisters, [0, 0x0A]), answered: "04 02 00 0A"),
     Sample(
-        name: "5 write coil 173 on", request: .writeCoil(address: 0xAC, true),
+        name: "5 write coil 173 on",
+        request: .writeCoil(address: 0xAC, true),
         asked: "05 00 AC FF 00",
         response: .wroteSingle(.writeSingleCoil, address: 0xAC, value: 0xFF00), answered: "05 00 AC FF 00"),
     Sample(
-        name: "6 write register 2", request: .writeRegister(address: 1, 3), asked: "06 00 01 00 03",
+        name: "6 write register 2",
+        request: .writeRegister(address: 1, 3), asked: "06 00 01 00 03",
         response: .wroteSingle(.writeSingleRegister, address: 1, value: 3), answered: "06 00 01 00 03"),
     Sample(
-        name: "7 read exception status", request: .other(.readExceptionStatus, []), asked: "07",
+        name: "7 read exception status",
+        request: .other(.readExceptionStatus, []), asked: "07",
         response: .other(.readExceptionStatus, [0x6D]), answered: "07 6D"),
     Sample(
-        name: "8 diagnostics, loop back", request: .other(.diagnostics, [0, 0, 0xA5, 0x37]),
+        name: "8 diagnostics, loop back",
+        request: .other(.diagnostics, [0, 0, 0xA5, 0x37]),
         asked: "08 00 00 A5 37",
         response: .other(.diagnostics, [0, 0, 0xA5, 0x37]), answered: "08 00 00 A5 37"),
     Sample(
-        name: "11 event counter", request: .other(.getCommEventCounter, []), asked: "0B",
+        name: "11 event counter",
+        request: .other(.getCommEventCounter, []), asked: "0B",
         response: .other(.getCommEventCounter, [0xFF, 0xFF, 0x01, 0x08]), answered: "0B FF FF 01 08"),
     Sample(
-        name: "12 event log", request: .other(.getCommEventLog, []), asked: "0C",
+        name: "12 event log",
+        request: .other(.getCommEventLog, []), asked: "0C",
         response: .other(.getCommEventLog, bytes("08 00 00 01 08 01 21 20 00")),
         answered: "0C 08 00 00 01 08 01 21 20 00"),
     Sample(
@@ -66,11 +76,13 @@ let samples: [Sample] = [
         asked: "0F 00 13 00 0A 02 CD 01",                     // code, start, quantity, byte count, coils
         response: .wroteMany(.writeMultipleCoils, address: 0x13, count: 10), answered: "0F 00 13 00 0A"),
     Sample(
-        name: "16 write registers 2–3", request: .writeRegisters(address: 1, [0x0A, 0x102]),
+        name: "16 write registers 2–3",
+        request: .writeRegisters(address: 1, [0x0A, 0x102]),
         asked: "10 00 01 00 02 04 00 0A 01 02",
         response: .wroteMany(.writeMultipleRegisters, address: 1, count: 2), answered: "10 00 01 00 02"),
     Sample(
-        name: "17 report server id", request: .other(.reportServerID, []), asked: "11",
+        name: "17 report server id",
+        request: .other(.reportServerID, []), asked: "11",
         response: .other(.reportServerID, [3, 0x41, 0x42, 0xFF]), answered: "11 03 41 42 FF"),
     Sample(
         name: "20 read file record",
@@ -85,7 +97,8 @@ let samples: [Sample] = [
         response: .other(.writeFileRecord, bytes("0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D")),
         answered: "15 0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D"),
     Sample(
-        name: "22 mask write register 5", request: .maskWrite(address: 4, and: 0xF2, or: 0x25),
+        name: "22 mask write register 5",
+        request: .maskWrite(address: 4, and: 0xF2, or: 0x25),
         asked: "16 00 04 00 F2 00 25",
         response: .maskWrote(address: 4, and: 0xF2, or: 0x25), answered: "16 00 04 00 F2 00 25"),
     Sample(
@@ -95,15 +108,18 @@ let samples: [Sample] = [
         response: .read(.readWriteMultipleRegisters, bytes("00 FE 0A CD 00 01 00 03 00 0D 00 FF")),
         answered: "17 0C 00 FE 0A CD 00 01 00 03 00 0D 00 FF"),
     Sample(
-        name: "24 read FIFO queue", request: .other(.readFIFOQueue, [0x04, 0xDE]), asked: "18 04 DE",
+        name: "24 read FIFO queue",
+        request: .other(.readFIFOQueue, [0x04, 0xDE]), asked: "18 04 DE",
         response: .other(.readFIFOQueue, bytes("00 06 00 02 01 B8 12 84")),
         answered: "18 00 06 00 02 01 B8 12 84"),
     Sample(
-        name: "43/14 identification", request: .other(.encapsulatedInterface, [14, 1, 0]), asked: "2B 0E 01 00",
+        name: "43/14 identification",
+        request: .other(.encapsulatedInterface, [14, 1, 0]), asked: "2B 0E 01 00",
         response: .other(.encapsulatedInterface, bytes("0E 01 01 00 00 02 00 03 41 42 43 01 00")),
         answered: "2B 0E 01 01 00 00 02 00 03 41 42 43 01 00"),   // two objects, the second is empty
     Sample(
-        name: "3 refused with exception 2", request: .read(.readHoldingRegisters, address: 0x4A1, count: 1),
+        name: "3 refused with exception 2",
+        request: .read(.readHoldingRegisters, address: 0x4A1, count: 1),
         asked: "03 04 A1 00 01",
         response: .exception(.readHoldingRegisters, .illegalDataAddress), answered: "83 02"),
 ]
