@@ -55,7 +55,8 @@ enum OpenDescriptors {
         return names.filter { name in
             var buffer = [UInt8](repeating: 0, count: 4096)
             let length = buffer.withUnsafeMutableBytes { raw in
-                readlink("/proc/self/fd/\(name)", raw.baseAddress!.assumingMemoryBound(to: CChar.self), raw.count)
+                let target = raw.baseAddress!.assumingMemoryBound(to: CChar.self)
+                return readlink("/proc/self/fd/\(name)", target, raw.count)
             }
             guard length > 0 else { return false }
             return text.isEmpty || String(decoding: buffer[..<length], as: UTF8.self).contains(text)
@@ -65,7 +66,9 @@ enum OpenDescriptors {
 
 /// Runs the loop until `condition` holds; false after `limit`, so that a stuck test fails instead of
 /// hanging.
-func turn(_ loop: EventLoop, within limit: Duration = .seconds(10), until condition: () -> Bool) throws -> Bool {
+func turn(
+    _ loop: EventLoop, within limit: Duration = .seconds(10), until condition: () -> Bool
+) throws -> Bool {
     let due = Clock.instant + limit
     while !condition() {
         if Clock.instant >= due { return false }

@@ -17,7 +17,8 @@ package enum FileSystem {
         let number = file.number
         try checked("fstat", path) { fstat(number, &status) }
         guard status.st_mode & 0o077 == 0 else {
-            throw SystemFailure("others can read this private key; run chmod 600 on it: open", path, code: EACCES)
+            throw SystemFailure(
+                "others can read this private key; run chmod 600 on it: open", path, code: EACCES)
         }
         return try contents(of: file, path, limit)
     }
@@ -136,7 +137,9 @@ package enum FileSystem {
         var offset = 0
         while offset < bytes.count {
             offset += try checked("write", path) {
-                bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+                bytes.withUnsafeBytes { raw in
+                    Glibc.write(number, raw.baseAddress.map { $0 + offset }, raw.count - offset)
+                }
             }
         }
     }

@@ -62,7 +62,8 @@ package enum SerialPort {
             let found = SerialPorts.list(in: system).filter { $0.identity.matches(wanted) }
             if let only = found.first, found.count == 1 { return only.path }
             if found.isEmpty {
-                throw LineFailure(.missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'")
+                throw LineFailure(
+                    .missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'")
             }
             let names = found.map(\.path).sorted().joined(separator: ", ")
             throw LineFailure(
@@ -92,7 +93,8 @@ package enum SerialPort {
                     + " (sudo usermod -aG dialout USER) and log in again")
         case EPERM:
             LineFailure(
-                .denied, "the system refuses \(path): \(error.words); in a systemd unit, DeviceAllow must name it")
+                .denied, "the system refuses \(path): \(error.words);"
+                    + " in a systemd unit, DeviceAllow must name it")
         case EBUSY, EAGAIN:
             LineFailure(.busy, "\(path) is in use by another program, which holds it exclusively")
         case EISDIR, ENOTDIR:
