@@ -112,6 +112,40 @@ private func settings(
         #expect(refused.message.hasPrefix("no serial port matches "))
     }
 
+    @Test func whoElseHasAPortOpenIsSaidByName() throws {
+        let scratch = Scratch()
+        try scratch.write("dev/ttyUSB0", "")
+        try scratch.write("proc/4711/comm", "ModemManager\n")
+        try scratch.link("proc/4711/fd/9", to: FileSystem.realPath(scratch.file("dev/ttyUSB0")) ?? "")
+        try scratch.link("proc/4712/fd/9", to: "/dev/null")
+        try scratch.directory("proc/self")
+        let system = SystemPaths(proc: scratch.file("proc"))
+        let users = SerialPorts.users(of: scratch.file("dev/ttyUSB0"), in: system)
+        #expect(users.map(\.description) == ["ModemManager (process 4711)"])
+    }
+
+    @Test(arguments: [
+        (
+            "add@/devices/x/ttyUSB0\0ACTION=add\0SUBSYSTEM=tty\0DEVNAME=ttyUSB0\0",
+            DeviceMonitor.Change.added("ttyUSB0")
+        ),
+        ("remove@/x\0ACTION=remove\0SUBSYSTEM=tty\0DEVNAME=/dev/ttyACM1\0", .removed("ttyACM1")),
+        ("libudev\0\u{1}\u{2}\0ACTION=add\0DEVNAME=/dev/ttyUSB0\0SUBSYSTEM=tty", .added("ttyUSB0")),
+        ("add@/x\0ACTION=add\0SUBSYSTEM=usb\0DEVNAME=bus/usb/001/002\0", nil),
+        ("bind@/x\0ACTION=bind\0SUBSYSTEM=tty\0DEVNAME=ttyUSB0\0", nil), ("", nil), ("\0\0=\0", nil),
+    ])
+    func aUeventAboutATerminalIsUnderstood(message: String, change: DeviceMonitor.Change?) {
+        #expect(DeviceMonitor.parse(Array(message.utf8)[...]) == change)
+    }
+
+    @Test func aMonitorWithoutNewsAnswersNothing() throws {
+        // A container may forbid netlink; then the gateway goes on without, and so does this test.
+        guard let monitor = try? DeviceMonitor() else { return }
+        for _ in 0..<10 { _ = monitor.take() }
+        let number = monitor.descriptor
+        #expect(number > 2)
+    }
+
     @Test func aMachineWithoutSysfsHasNoPorts() {
         let none = SystemPaths(sys: "/nonexistent", dev: "/nonexistent", run: "/nonexistent")
         #expect(SerialPorts.list(in: none).isEmpty)

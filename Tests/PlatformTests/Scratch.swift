@@ -53,13 +53,8 @@ enum OpenDescriptors {
     static func count(of text: String) -> Int {
         let names = (try? FileSystem.names(in: "/proc/self/fd")) ?? []
         return names.filter { name in
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let length = buffer.withUnsafeMutableBytes { raw in
-                let target = raw.baseAddress!.assumingMemoryBound(to: CChar.self)
-                return readlink("/proc/self/fd/\(name)", target, raw.count)
-            }
-            guard length > 0 else { return false }
-            return text.isEmpty || String(decoding: buffer[..<length], as: UTF8.self).contains(text)
+            guard let target = FileSystem.linkTarget("/proc/self/fd/\(name)") else { return false }
+            return text.isEmpty || target.contains(text)
         }.count
     }
 }

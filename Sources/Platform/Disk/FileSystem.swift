@@ -73,6 +73,16 @@ package enum FileSystem {
         return String(cString: raw)
     }
 
+    /// What a symbolic link says; nil if it is none.
+    package static func linkTarget(_ path: String) -> String? {
+        // CChar is signed on some processors and not on others; bytes are bytes.
+        var target = [UInt8](repeating: 0, count: 4096)
+        let count = target.withUnsafeMutableBytes { raw in
+            readlink(path, raw.bindMemory(to: CChar.self).baseAddress, raw.count)
+        }
+        return count > 0 ? String(decoding: target[..<count], as: UTF8.self) : nil
+    }
+
     /// The names in a directory, without "." and "..", in no order.
     package static func names(in path: String) throws(SystemFailure) -> [String] {
         guard let directory = opendir(path) else { throw SystemFailure("opendir", path, code: errno) }

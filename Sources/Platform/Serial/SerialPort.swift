@@ -34,6 +34,11 @@ package enum SerialPort {
         try configure(descriptor.number, path, settings, isPseudoTerminal, &remarks)
         if let rs485 = settings.rs485 { setRS485(descriptor.number, rs485, &remarks) }
         if !isPseudoTerminal {
+            let others = SerialPorts.users(of: path, in: system)
+            if !others.isEmpty {
+                let names = others.map(\.description).joined(separator: ", ")
+                remarks.append("\(path) is also open in \(names): both will get parts of the replies")
+            }
             _ = clinux_low_latency(descriptor.number)
             shortenLatency(path, in: system, &remarks)
         }
