@@ -78,7 +78,7 @@ package enum FileSystem {
         // CChar is signed on some processors and not on others; bytes are bytes.
         var target = [UInt8](repeating: 0, count: 4096)
         let count = target.withUnsafeMutableBytes { raw in
-            readlink(path, raw.bindMemory(to: CChar.self).baseAddress, raw.count)
+            raw.bindMemory(to: CChar.self).baseAddress.map { readlink(path, $0, raw.count) } ?? -1
         }
         return count > 0 ? String(decoding: target[..<count], as: UTF8.self) : nil
     }
