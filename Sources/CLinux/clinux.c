@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/netlink.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -181,6 +182,18 @@ char *const *clinux_environment(void) { return environ; }
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
     return posix_spawn_file_actions_addclosefrom_np(actions, from);
+}
+
+int clinux_uevent_socket(void) {
+    int number = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    if (number < 0) return -1;
+    // Group 1 is the kernel's, group 2 udev's.
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 3};
+    if (bind(number, (struct sockaddr *)&address, sizeof address) == 0) return number;
+    int error = errno;
+    close(number);
+    errno = error;
+    return -1;
 }
 
 // The machine -------------------------------------------------------------------------------

@@ -118,7 +118,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         #expect(disk.names() == [])
     }
 
-    @Test(arguments: ["", ".", "..", "a/b", "/etc/passwd", "lock", "x.tmp", "nul\0", String(repeating: "n", count: 201)])
+    @Test(arguments: [
+        "", ".", "..", "a/b", "/etc/passwd", "lock", "x.tmp", "nul\0", String(repeating: "n", count: 201),
+    ])
     func namesThatLeaveTheDirectoryAreRefused(name: String) {
         let disk = Disk()
         _ = disk.run(.open)
@@ -134,7 +136,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         try disk.scratch.link("a/spool/link", to: disk.scratch.file("secret"))
         try disk.scratch.directory("a/spool/folder")
         #expect(mkfifo(disk.path("pipe"), 0o600) == 0)
-        for name in ["link", "folder", "pipe"] { #expect(disk.failure(.load(name: name))?.kind == .io, "\(name)") }
+        for name in ["link", "folder", "pipe"] {
+            #expect(disk.failure(.load(name: name))?.kind == .io, "\(name)")
+        }
         #expect(disk.names() == [])
     }
 
@@ -261,7 +265,10 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
 @Suite struct FileSystemTests {
     @Test func aSecretOthersCanReadIsRefused() throws {
         let scratch = Scratch()
-        for (mode, isFine) in [(UInt32(0o600), true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+        let modes: [(UInt32, Bool)] = [
+            (0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false),
+        ]
+        for (mode, isFine) in modes {
             let name = "key-\(String(mode, radix: 8))"
             try scratch.write(name, "secret", mode: mode)
             let path = scratch.file(name)

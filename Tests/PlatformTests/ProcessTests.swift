@@ -90,7 +90,7 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
         }
         try #require(bound == 0)
 
-        let manager = ServiceManager { $0 == "NOTIFY_SOCKET" ? name : $0 == "WATCHDOG_USEC" ? "30000000" : nil }
+        let manager = ServiceManager { ["NOTIFY_SOCKET": name, "WATCHDOG_USEC": "30000000"][$0] }
         #expect(manager.isPresent)
         #expect(manager.watchdogInterval == .seconds(15))
         #expect(manager.notify("READY=1\nSTATUS=fine"))
@@ -105,7 +105,7 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
         #expect(manager.watchdogInterval == nil)
         let gone = ServiceManager { $0 == "NOTIFY_SOCKET" ? "/nonexistent/notify" : nil }
         #expect(!gone.notify("READY=1"))
-        let other = ServiceManager { $0 == "WATCHDOG_USEC" ? "30000000" : $0 == "WATCHDOG_PID" ? "1" : nil }
+        let other = ServiceManager { ["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"][$0] }
         #expect(other.watchdogInterval == nil)
     }
 }

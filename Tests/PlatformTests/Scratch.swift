@@ -53,19 +53,17 @@ enum OpenDescriptors {
     static func count(of text: String) -> Int {
         let names = (try? FileSystem.names(in: "/proc/self/fd")) ?? []
         return names.filter { name in
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let length = buffer.withUnsafeMutableBytes { raw in
-                readlink("/proc/self/fd/\(name)", raw.baseAddress!.assumingMemoryBound(to: CChar.self), raw.count)
-            }
-            guard length > 0 else { return false }
-            return text.isEmpty || String(decoding: buffer[..<length], as: UTF8.self).contains(text)
+            guard let target = FileSystem.linkTarget("/proc/self/fd/\(name)") else { return false }
+            return text.isEmpty || target.contains(text)
         }.count
     }
 }
 
 /// Runs the loop until `condition` holds; false after `limit`, so that a stuck test fails instead of
 /// hanging.
-func turn(_ loop: EventLoop, within limit: Duration = .seconds(10), until condition: () -> Bool) throws -> Bool {
+func turn(
+    _ loop: EventLoop, within limit: Duration = .seconds(10), until condition: () -> Bool
+) throws -> Bool {
     let due = Clock.instant + limit
     while !condition() {
         if Clock.instant >= due { return false }

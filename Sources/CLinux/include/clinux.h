@@ -86,6 +86,8 @@ int clinux_low_latency(int descriptor);
 int clinux_exclusive(int descriptor, int on);
 int clinux_flush(int descriptor, int queue);
 int clinux_rts(int descriptor, int on);
+/// A non-blocking netlink socket that hears the kernel's and udev's uevents.
+int clinux_uevent_socket(void);
 /// Bytes that the driver has not yet sent.
 int clinux_output_pending(int descriptor);
 /// 1 when the UART's shift register is empty, 0 when not; ENOTTY where the driver cannot tell.

@@ -13,15 +13,15 @@ final class DiskVolume {
     static let readMax = 16 << 20
     static let sizeMax = 1 << 30
 
-    private final class OpenFile {
+    final class OpenFile {
         let descriptor: OwnedFD
         var lastUse: UInt64 = 0
         init(_ descriptor: consuming OwnedFD) { self.descriptor = descriptor }
     }
 
     let path: String
-    private let faults: DiskExecutor.FaultTable?
-    private var directory: OpenFile?
+    let faults: DiskExecutor.FaultTable?
+    private(set) var directory: OpenFile?
     private var lock: OpenFile?
     private var files: [String: OpenFile] = [:]
     private var uses: UInt64 = 0
@@ -119,7 +119,9 @@ final class DiskVolume {
 
     func create(_ name: String, size: Int, header: [UInt8]) throws(DiskFailure) {
         try check(name)
-        guard (0...Self.sizeMax).contains(size) else { throw DiskFailure(.io, "\(label(name)): size \(size)") }
+        guard (0...Self.sizeMax).contains(size) else {
+            throw DiskFailure(.io, "\(label(name)): size \(size)")
+        }
         let file = try openFile(name, O_RDWR | O_CREAT | O_EXCL)
         do {
             try allocate(file, name, size)
@@ -227,69 +229,7 @@ final class DiskVolume {
         }
     }
 
-    private func allocate(_ file: OpenFile, _ name: String, _ size: Int) throws(DiskFailure) {
-        guard size > 0 else { return }
-        let code: Int32
-        if let forced = faults?("fallocate", name) {
-            code = forced
-        } else {
-            code = retrying { clinux_allocate(file.descriptor.number, 0, Int64(size)) } == 0 ? 0 : errno
-        }
-        // A file system that cannot (NFS, FAT) still takes the writes.
-        guard code == 0 || code == EOPNOTSUPP || code == ENOSYS else { throw failure("fallocate", name, code) }
-    }
-
-    private func writeAll(
-        _ file: OpenFile, _ name: String, _ bytes: ArraySlice<UInt8>, at offset: Int
-    ) throws(DiskFailure) {
-        guard offset >= 0, offset <= Self.sizeMax else {
-            throw DiskFailure(.io, "\(label(name)): cannot write at \(offset)")
-        }
-        var done = 0
-        while done < bytes.count {
-            let count = try call("pwrite", name) {
-                bytes.withUnsafeBytes { raw in
-                    pwrite(
-                        file.descriptor.number, raw.baseAddress.map { $0 + done }, raw.count - done,
-                        off_t(offset + done))
-                }
-            }
-            guard count > 0 else { throw failure("pwrite", name, EIO) }
-            done += count
-        }
-    }
-
-    private func readAll(
-        _ file: OpenFile, _ name: String, offset: Int, count: Int
-    ) throws(DiskFailure) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let got = try call("pread", name) {
-                bytes.withUnsafeMutableBytes { raw in
-                    pread(
-                        file.descriptor.number, raw.baseAddress.map { $0 + done }, count - done,
-                        off_t(offset + done))
-                }
-            }
-            if got == 0 { break }
-            done += got
-        }
-        if done < count { bytes.removeLast(count - done) }
-        return bytes
-    }
-
     // Descriptors ---------------------------------------------------------------------------
-
-    private func directoryNumber() throws(DiskFailure) -> Int32 {
-        guard let directory else { throw DiskFailure(.io, "\(path) is not open") }
-        return directory.descriptor.number
-    }
-
-    private func syncDirectory() throws(DiskFailure) {
-        let number = try directoryNumber()
-        try call("fsync", "") { fsync(number) }
-    }
 
     private func file(_ name: String) throws(DiskFailure) -> OpenFile {
         try check(name)
@@ -319,12 +259,6 @@ final class DiskVolume {
         return file
     }
 
-    private func size(of file: OpenFile, _ name: String) throws(DiskFailure) -> Int {
-        var status = stat()
-        try call("fstat", name) { fstat(file.descriptor.number, &status) }
-        return Int(status.st_size)
-    }
-
     private func touch(_ file: OpenFile) {
         uses += 1
         file.lastUse = uses
@@ -332,7 +266,9 @@ final class DiskVolume {
 
     private func keep(_ file: OpenFile, _ name: String) {
         touch(file)
-        if files.count >= Self.openFilesMax, let oldest = files.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+        if files.count >= Self.openFilesMax,
+            let oldest = files.min(by: { $0.value.lastUse < $1.value.lastUse })
+        {
             files[oldest.key] = nil
         }
         files[name] = file
@@ -346,39 +282,4 @@ final class DiskVolume {
         else { throw DiskFailure(.io, "\"\(Notice.printable(name))\" is no name for a file in \(path)") }
     }
 
-    private func label(_ name: String) -> String { name.isEmpty ? path : "\(path)/\(name)" }
-
-    private func failure(_ call: StaticString, _ name: String, _ code: Int32) -> DiskFailure {
-        DiskFailure(SystemFailure("\(call)", label(name), code: code))
-    }
-
-    @discardableResult
-    private func call<Value: SignedInteger>(
-        _ name: StaticString, _ file: String, _ run: () -> Value
-    ) throws(DiskFailure) -> Value {
-        if let code = faults?(name, file) { throw failure(name, file, code) }
-        let value = retrying(run)
-        if value == -1 { throw failure(name, file, errno) }
-        return value
-    }
-
-    private func opened(
-        _ name: StaticString, _ file: String, _ open: () -> Int32
-    ) throws(DiskFailure) -> OwnedFD {
-        let number = try call(name, file, open)
-        do { return try OwnedFD(adopting: number) } catch { throw DiskFailure(error) }
-    }
-}
-
-extension DiskFailure.Kind {
-    init(code: Int32) {
-        switch code {
-        case ENOSPC, EDQUOT, EFBIG: self = .noSpace
-        case EROFS: self = .readOnly
-        case ENOENT: self = .missing
-        case EEXIST: self = .exists
-        case EACCES, EPERM: self = .denied
-        default: self = .io
-        }
-    }
 }

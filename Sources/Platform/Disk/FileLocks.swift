@@ -6,7 +6,8 @@ enum FileLocks {
     /// The process with an flock on the file that `descriptor` has open; nil if it cannot be told.
     static func holder(of descriptor: Int32) -> Int? {
         var status = stat()
-        guard fstat(descriptor, &status) == 0, let text = try? FileSystem.text("/proc/locks") else { return nil }
+        guard fstat(descriptor, &status) == 0, let text = try? FileSystem.text("/proc/locks")
+        else { return nil }
         for line in text.split(separator: "\n") {
             // "1: FLOCK  ADVISORY  WRITE 1234 00:1b:3 0 EOF"; the inode is the last of the three.
             let words = line.split(separator: " ")

@@ -17,7 +17,8 @@ package enum FileSystem {
         let number = file.number
         try checked("fstat", path) { fstat(number, &status) }
         guard status.st_mode & 0o077 == 0 else {
-            throw SystemFailure("others can read this private key; run chmod 600 on it: open", path, code: EACCES)
+            throw SystemFailure(
+                "others can read this private key; run chmod 600 on it: open", path, code: EACCES)
         }
         return try contents(of: file, path, limit)
     }
@@ -70,6 +71,16 @@ package enum FileSystem {
         guard let raw = realpath(path, nil) else { return nil }
         defer { free(raw) }
         return String(cString: raw)
+    }
+
+    /// What a symbolic link says; nil if it is none.
+    package static func linkTarget(_ path: String) -> String? {
+        // CChar is signed on some processors and not on others; bytes are bytes.
+        var target = [UInt8](repeating: 0, count: 4096)
+        let count = target.withUnsafeMutableBytes { raw in
+            raw.bindMemory(to: CChar.self).baseAddress.map { readlink(path, $0, raw.count) } ?? -1
+        }
+        return count > 0 ? String(decoding: target[..<count], as: UTF8.self) : nil
     }
 
     /// The names in a directory, without "." and "..", in no order.
@@ -143,7 +154,9 @@ package enum FileSystem {
         var offset = 0
         while offset < bytes.count {
             offset += try checked("write", path) {
-                bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+                bytes.withUnsafeBytes { raw in
+                    Glibc.write(number, raw.baseAddress.map { $0 + offset }, raw.count - offset)
+                }
             }
         }
     }

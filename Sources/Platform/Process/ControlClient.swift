@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 
 /// The command line's side of the control socket: asks and waits, each wait with a limit.
-package struct ControlClient: ~Copyable {
+package final class ControlClient {
     /// The longest answer that is taken.
     package static let answerMax = 16 << 20
 
@@ -15,7 +15,9 @@ package struct ControlClient: ~Copyable {
 
     /// Connects. ENOENT: no such socket; ECONNREFUSED: nobody listens, the daemon is not running.
     package init(path: String) throws(SystemFailure) {
-        guard let address = UnixAddress(path) else { throw SystemFailure("connect", path, code: ENAMETOOLONG) }
+        guard let address = UnixAddress(path) else {
+            throw SystemFailure("connect", path, code: ENAMETOOLONG)
+        }
         let socket = try unixStreamSocket()
         let number = socket.number
         try checked("connect", path) { address.withSocketAddress { connect(number, $0, $1) } }
@@ -23,11 +25,8 @@ package struct ControlClient: ~Copyable {
         self.path = path
     }
 
-    /// The connection alone.
-    package consuming func intoDescriptor() -> OwnedFD { socket }
-
     /// One request; the newline is added here.
-    package mutating func send(_ line: [UInt8], within limit: Duration = .seconds(5)) throws(SystemFailure) {
+    package func send(_ line: [UInt8], within limit: Duration = .seconds(5)) throws(SystemFailure) {
         let due = Clock.instant + limit
         let bytes = line + [0x0A]
         let number = socket.number
@@ -49,7 +48,7 @@ package struct ControlClient: ~Copyable {
     }
 
     /// The next line without its newline; nil when the daemon has closed. ETIMEDOUT after `limit`.
-    package mutating func receive(within limit: Duration = .seconds(5)) throws(SystemFailure) -> [UInt8]? {
+    package func receive(within limit: Duration = .seconds(5)) throws(SystemFailure) -> [UInt8]? {
         let due = Clock.instant + limit
         let number = socket.number
         var chunk = [UInt8](repeating: 0, count: 65536)
@@ -79,7 +78,7 @@ package struct ControlClient: ~Copyable {
     package static func ask(
         _ path: String, _ line: [UInt8], within limit: Duration = .seconds(5)
     ) throws(SystemFailure) -> [UInt8] {
-        var client = try ControlClient(path: path)
+        let client = try ControlClient(path: path)
         try client.send(line, within: limit)
         guard let answer = try client.receive(within: limit) else {
             throw SystemFailure("recv", path, code: ECONNRESET)

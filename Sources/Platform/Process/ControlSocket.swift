@@ -165,8 +165,9 @@ package final class ControlSocket {
         let client = Client(id: nextID, userID: userID, processID: processID)
         nextID += 1
         let connection = Connection(descriptor, client)
-        connection.watch = try? loop.watch(connection.descriptor.number, .read) { [weak self, weak connection] in
-            if let connection { self?.ready(connection, $0) }
+        let number = connection.descriptor.number
+        connection.watch = try? loop.watch(number, .read) { [weak self, weak connection] ready in
+            if let connection { self?.ready(connection, ready) }
         }
         guard connection.watch != nil else { return }
         connections[client.id] = connection

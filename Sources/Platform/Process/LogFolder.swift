@@ -43,7 +43,9 @@ package struct LogFolder: Sendable {
                 return []
             }
             append(summary: known, at: now, to: &lines)
-        } else if last.count >= Self.subjectsMax, let oldest = last.min(by: { $0.value.until < $1.value.until }) {
+        } else if last.count >= Self.subjectsMax,
+            let oldest = last.min(by: { $0.value.until < $1.value.until })
+        {
             append(summary: oldest.value, at: now, to: &lines)
             last[oldest.key] = nil
         }

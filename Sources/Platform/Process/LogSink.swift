@@ -107,9 +107,9 @@ package final class LogSink: Sendable {
             put(lines, descriptor)
             let dropped = shared.dropped.load(ordering: .relaxed)
             if dropped > reported {
-                let notice = Notice(.warning, "log", "", "\(dropped - reported) messages were dropped: nobody read the log")
+                let words = "\(dropped - reported) messages were dropped: nobody read the log"
                 reported = dropped
-                put(folder.receive(notice, at: Clock.now()), descriptor)
+                put(folder.receive(Notice(.warning, "log", "", words), at: Clock.now()), descriptor)
             }
         }
     }
@@ -119,7 +119,9 @@ package final class LogSink: Sendable {
         var done = 0
         while done < lines.count {
             let count = retrying {
-                lines.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done) }
+                lines.withUnsafeBytes { raw in
+                    Glibc.write(descriptor, raw.baseAddress.map { $0 + done }, raw.count - done)
+                }
             }
             if count > 0 {
                 done += count

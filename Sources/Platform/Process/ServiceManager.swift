@@ -26,7 +26,8 @@ package struct ServiceManager: Sendable {
     package func notify(_ state: String) -> Bool {
         guard let address else { return false }
         let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        guard let socket = try? OwnedFD("socket", "", { Glibc.socket(AF_UNIX, kind, 0) }) else { return false }
+        guard let socket = try? OwnedFD("socket", "", { Glibc.socket(AF_UNIX, kind, 0) })
+        else { return false }
         let number = socket.number
         let bytes = Array(state.utf8)
         return address.withSocketAddress { pointer, length in
@@ -39,6 +40,7 @@ package struct ServiceManager: Sendable {
     package func notifyReloading() -> Bool {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
-        return notify("RELOADING=1\nMONOTONIC_USEC=\(Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)")
+        let microseconds = Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+        return notify("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
     }
 }

@@ -26,9 +26,12 @@ extension SerialPort {
         let character = UInt32(CSIZE) | UInt32(PARENB) | UInt32(PARODD)
         if (got.control ^ wanted.control) & character != 0 {
             guard isPseudoTerminal else {
-                throw LineFailure(.settings, "\(path) cannot do \(settings.describe): the driver changed parity or size")
+                throw LineFailure(
+                    .settings, "\(path) cannot do \(settings.describe): the driver changed parity or size")
             }
-            remarks.append("\(path) is a pseudo-terminal: parity and character size of \(settings.describe) have no effect")
+            remarks.append(
+                "\(path) is a pseudo-terminal: parity and character size of \(settings.describe)"
+                    + " have no effect")
         }
         guard (got.control ^ wanted.control) & UInt32(CSTOPB) == 0 else {
             throw LineFailure(.settings, "\(path) cannot do \(settings.stopBits) stop bits")
@@ -81,7 +84,8 @@ extension SerialPort {
             delay_after_send_ms: milliseconds(settings.delayAfterSend))
         guard clinux_rs485_set(descriptor, &wanted) == 0 else {
             let words = SystemFailure("TIOCSRS485", code: errno).words
-            remarks.append("the driver has no RS-485 mode (\(words)); the adapter must switch direction by itself")
+            remarks.append(
+                "the driver has no RS-485 mode (\(words)); the adapter must switch direction by itself")
             return
         }
         var got = clinux_rs485()

@@ -32,7 +32,9 @@ extension SerialPort {
             }
         }
         if count > 0 { return .bytes(count) }
-        if count == 0 { return .hungUp(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone")) }
+        if count == 0 {
+            return .hungUp(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone"))
+        }
         return ended(errno)
     }
 

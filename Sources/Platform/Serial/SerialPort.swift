@@ -34,6 +34,11 @@ package enum SerialPort {
         try configure(descriptor.number, path, settings, isPseudoTerminal, &remarks)
         if let rs485 = settings.rs485 { setRS485(descriptor.number, rs485, &remarks) }
         if !isPseudoTerminal {
+            let others = SerialPorts.users(of: path, in: system)
+            if !others.isEmpty {
+                let names = others.map(\.description).joined(separator: ", ")
+                remarks.append("\(path) is also open in \(names): both will get parts of the replies")
+            }
             _ = clinux_low_latency(descriptor.number)
             shortenLatency(path, in: system, &remarks)
         }
@@ -62,7 +67,8 @@ package enum SerialPort {
             let found = SerialPorts.list(in: system).filter { $0.identity.matches(wanted) }
             if let only = found.first, found.count == 1 { return only.path }
             if found.isEmpty {
-                throw LineFailure(.missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'")
+                throw LineFailure(
+                    .missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'")
             }
             let names = found.map(\.path).sorted().joined(separator: ", ")
             throw LineFailure(
@@ -92,7 +98,8 @@ package enum SerialPort {
                     + " (sudo usermod -aG dialout USER) and log in again")
         case EPERM:
             LineFailure(
-                .denied, "the system refuses \(path): \(error.words); in a systemd unit, DeviceAllow must name it")
+                .denied, "the system refuses \(path): \(error.words);"
+                    + " in a systemd unit, DeviceAllow must name it")
         case EBUSY, EAGAIN:
             LineFailure(.busy, "\(path) is in use by another program, which holds it exclusively")
         case EISDIR, ENOTDIR:

@@ -22,7 +22,9 @@ struct DeviceWalk {
         if identity.interface == nil, identity.vendor == nil, let number = attribute("bInterfaceNumber") {
             identity.interface = number
             // "1-1.2:1.0" is bus 1, port 1.2: path_id writes "usb-0:1.2:1.0".
-            if let dash = name.firstIndex(of: "-") { path.append("usb-0:" + name[name.index(after: dash)...]) }
+            if let dash = name.firstIndex(of: "-") {
+                path.append("usb-0:" + name[name.index(after: dash)...])
+            }
         }
         if identity.vendor == nil, let vendor = attribute("idVendor") {
             identity.vendor = vendor
