@@ -74,7 +74,7 @@ extension Session {
 
     private mutating func giveBack(_ id: PacketID) {
         guard let flight = flights.abandon(id) else { return }
-        if let key = flight.suspect, turn?.key == key { turn = nil }
+        endTurnIfIdle()
         switch flight.kind {
         case .record(let seq):
             counters.returned += 1
@@ -93,7 +93,7 @@ extension Session {
         _ = flights.abandon(id)
         if let key = flight.suspect {
             suspects.clear(key)
-            if turn?.key == key { turn = nil }
+            endTurnIfIdle()
         }
         say(device, error, "the message is dropped")
         switch flight.kind {

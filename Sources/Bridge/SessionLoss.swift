@@ -73,7 +73,8 @@ extension Session {
         var rejected: Suspects.Key?
         if suspicious {
             let keys = all.compactMap(\.suspect)
-            let alone = keys.count == 1 && turn?.isFlying == true && turn?.key == keys[0] ? keys[0] : nil
+            let inTurn = turn.map { $0.stage != .clearing && $0.key.device == keys.first?.device } ?? false
+            let alone = keys.count == 1 && inTurn ? keys[0] : nil
             if suspects.closed(keys, alone: alone) { rejected = alone }
         }
         for flight in all.sorted(by: { $0.seq < $1.seq }) {

@@ -205,7 +205,7 @@ extension Session {
         guard let flight = flights.remove(id) else { return acknowledgedLate(id, at: now) }
         if let key = flight.suspect {
             suspects.acknowledged(key)
-            if turn?.key == key { turn = nil }
+            endTurnIfIdle()
         }
         switch flight.kind {
         case .record(let seq):

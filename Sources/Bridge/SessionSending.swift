@@ -6,15 +6,14 @@ struct Turn: Sendable {
     enum Stage: Sendable {
         /// Until everything in flight is acknowledged.
         case clearing
-        /// Until its record is offered.
+        /// Until its record is offered; with a window above 1, until that many are in flight.
         case granted
         case flying
     }
 
     var key: Suspects.Key
-    var stage: Stage
-
-    var isFlying: Bool { stage == .flying }
+    var stage = Stage.clearing
+    var window: Int
 }
 
 /// What goes out: records, state documents, and the suspects one by one.
@@ -24,7 +23,7 @@ extension Session {
         guard case .open = phase, limiter.allows(at: now.instant), isReady(device) else { return false }
         if let turn {
             guard case .record = turn.key.item, turn.stage == .granted else { return false }
-            return turn.key.device == device && flights.isEmpty
+            return turn.key.device == device && flights.count < turn.window
         }
         return flights.records < settings.inFlight.total
             && flights.records(of: device) < settings.inFlight.perDevice
@@ -49,9 +48,10 @@ extension Session {
             return emit(
                 .rejected(record.seq, record.device, reason: "its subfolder is not a topic"))
         }
-        if turn != nil {
+        if let turn, turn.window == 1 || flights.isEmpty {
             suspects.clearRecords(of: record.device, below: record.seq)
-            turn = Turn(key: Suspects.Key(record.device, .record(record.seq)), stage: .flying)
+            let key = Suspects.Key(record.device, .record(record.seq))
+            self.turn = Turn(key: key, stage: turn.window == 1 ? .flying : .granted, window: turn.window)
             timers.arm(.turn, at: now.instant + .seconds(3))
         }
         letRecordGoFirst = false
@@ -143,7 +143,7 @@ extension Session {
             else { return }
             let patient = now - connectedAt.instant < .seconds(10)
             guard let key = suspects.next(where: isEligible(_:), patient: patient) else { return }
-            turn = Turn(key: key, stage: .clearing)
+            turn = Turn(key: key, window: suspects.window(of: key))
             timers.arm(.turn, at: now + .seconds(5))
         }
         guard let turn, turn.stage == .clearing, flights.isEmpty, limiter.allows(at: now) else { return }
@@ -167,6 +167,11 @@ extension Session {
         }
     }
 
+    /// Everything sent in this turn has had its answer.
+    mutating func endTurnIfIdle() {
+        if let turn, turn.stage != .clearing, flights.isEmpty { self.turn = nil }
+    }
+
     private mutating func fly(at now: Instant) {
         turn?.stage = .flying
         timers.arm(.turn, at: now + .seconds(3))
@@ -186,8 +191,8 @@ extension Session {
         self.turn = nil
         switch turn.stage {
         case .clearing: turnNotBefore = now.instant + .seconds(10)
-        case .granted: suspects.unused(turn.key)
-        case .flying: turnNotBefore = now.instant + .seconds(3)
+        case .granted where flights.isEmpty: suspects.unused(turn.key)
+        case .granted, .flying: turnNotBefore = now.instant + .seconds(3)
         }
     }
 }

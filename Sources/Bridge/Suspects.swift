@@ -5,6 +5,10 @@ import Base
 /// given up after three closes while alone, if something of its kind was acknowledged between them:
 /// a bridge that takes no record at all proves nothing about any one record.
 ///
+/// Alone costs a round trip each. After a plain broker's restart there may be a thousand suspects:
+/// while there are more than 64, those not yet tried go out a few of one device at a time, and only
+/// what was in flight at another close goes out alone.
+///
 /// One mechanism for records, attaches and state documents.
 package struct Suspects: Sendable {
     package enum Item: Hashable, Sendable {
@@ -25,6 +29,8 @@ package struct Suspects: Sendable {
 
     private struct Entry: Sendable {
         var closes = 0
+        /// The bridge closed again while this was on the wire, alone or with a few others.
+        var triedBefore = false
         /// The count of acknowledgements of its kind at its last close while alone.
         var marker = 0
         var place: UInt64
@@ -52,7 +58,9 @@ package struct Suspects: Sendable {
     /// The bridge closed while these were not acknowledged, oldest first. `alone` is the one that
     /// was on the wire by itself. True if that one is given up now.
     package mutating func closed(_ unacknowledged: [Key], alone: Key?) -> Bool {
-        for key in unacknowledged where entries[key] == nil { insert(key) }
+        for key in unacknowledged {
+            if entries[key] == nil { insert(key) } else { entries[key]?.triedBefore = true }
+        }
         guard let alone, var entry = entries[alone] else { return false }
         let acknowledged = acknowledgements(of: alone.item)
         if entry.closes == 0 || acknowledged > entry.marker { entry.closes += 1 }
@@ -63,6 +71,12 @@ package struct Suspects: Sendable {
         guard entry.closes >= Self.closesMax else { return false }
         clear(alone)
         return true
+    }
+
+    /// How many of this one's device may be on the wire together in its turn.
+    package func window(of key: Key) -> Int {
+        guard let entry = entries[key], case .record = key.item, !entry.triedBefore, count > 64 else { return 1 }
+        return count / 32
     }
 
     package mutating func acknowledged(_ key: Key) {
@@ -83,7 +97,7 @@ package struct Suspects: Sendable {
     /// A device's records below `seq` are no longer in the journal.
     package mutating func clearRecords(of device: DeviceID, below seq: UInt64) {
         guard holds(device) else { return }
-        for case let key in Array(entries.keys) where key.device == device {
+        for key in Array(entries.keys) where key.device == device {
             if case .record(let other) = key.item, other < seq { clear(key) }
         }
     }
@@ -94,9 +108,15 @@ package struct Suspects: Sendable {
 
     /// The next to be sent alone: those that never closed a connection while alone come first, then
     /// in the order they came. One that did waits until something of its kind was acknowledged since.
+    /// A device's records keep their order: only its oldest suspect can be next.
     package func next(where eligible: (Key) -> Bool, patient: Bool) -> Key? {
+        var oldest: [DeviceID: UInt64] = [:]
+        for key in entries.keys {
+            if case .record(let seq) = key.item { oldest[key.device] = min(oldest[key.device] ?? seq, seq) }
+        }
         var best: (key: Key, entry: Entry)?
         for (key, entry) in entries {
+            if case .record(let seq) = key.item, oldest[key.device] != seq { continue }
             if let best, (best.entry.closes, best.entry.place) < (entry.closes, entry.place) { continue }
             if entry.closes > 0, patient, acknowledgements(of: key.item) <= entry.marker { continue }
             if eligible(key) { best = (key, entry) }

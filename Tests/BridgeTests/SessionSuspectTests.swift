@@ -138,4 +138,50 @@ import Testing
         #expect(world.settled.count == 60)
         #expect(world.online == 2)
     }
+
+    /// A restarted broker leaves up to 1,024 records without an answer. One round trip each would
+    /// hold up the live readings of a WAN link for a minute.
+    @Test func aThousandSuspectsAreClearedInSeconds() {
+        var world = World(["dev-1", "dev-2"]) {
+            $0 = Session.Settings(
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                endpoints: $0.endpoints)
+        }
+        world.latency = .milliseconds(50)
+        world.broker.answer = { _ in .silence }
+        world.start()
+        world.add(device("dev-1"), 1...600)
+        world.add(device("dev-2"), 1001...1600)
+        world.run(.seconds(2))
+        #expect(world.session.inFlight == 1024)
+        world.loseLink(LinkFailure(.closed, "closed"))
+        #expect(world.returned.count == 1024)
+        world.broker.answer = { _ in .acknowledge }
+        world.run(.seconds(60)) { $0.session.isOnline }
+        let back = world.now.instant
+        world.run(.seconds(60)) { $0.settled.count == 1200 }
+        #expect(world.settled.count == 1200)
+        #expect(world.now.instant - back < .seconds(20))
+        #expect(world.settled.filter { $0 < 1000 } == Array(1...600))
+    }
+
+    @Test func onePoisonRecordAmongAThousandIsFound() {
+        var world = World(["dev-1", "dev-2"]) {
+            $0 = Session.Settings(
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                endpoints: $0.endpoints)
+        }
+        world.broker.answer = Self.poison(300)
+        world.start()
+        world.run(.seconds(1))
+        world.add(device("dev-1"), 1...600)
+        world.add(device("dev-2"), 1001...1600)
+        for round in 0..<100 {
+            world.add(device("dev-2"), [UInt64(5000 + round)])
+            world.run(.seconds(3))
+        }
+        #expect(world.rejected == [300])
+        #expect(world.settled.count == 599 + 600 + 100)
+        #expect(world.online <= 7, "\(world.online) connections")
+    }
 }
