@@ -59,7 +59,7 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.bridge, "ackTimeout: \"1ms\"", "2:13", "is 1ms; it must be from 100ms to 10m"),
         Complaint(
             .bridge, "privateKey: \"k\", project: \"p\"", "2:18",
-            "\"region\" and \"registry\" are missing (none of them),
+            "\"region\" and \"registry\" are missing (none of them"),
         Complaint(.bridge, "privateKey: \"k.pem\"", "2:1", "is not used", warning: true),
         Complaint(.bridge, "password: \"p\"", "2:1", "needs \"username\""),
         Complaint(.bridge, "clientKey: \"k\"", "2:1", "\"clientKey\" needs \"clientCertificate\""),
