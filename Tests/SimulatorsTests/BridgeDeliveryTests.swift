@@ -78,6 +78,26 @@ import Testing
         #expect(bench.emulator.setConfig("ghost", [], at: bench.now) == false)
     }
 
+    @Test func subscribingAgainWithQoS0EndsTheRepeats() {   // E16
+        var bench = BridgeBench.connected()
+        #expect(messages(bench.subscribing(gateway, "/devices/gw-7/config")).map(\.qos) == [.atLeastOnce])
+        let again = messages(bench.subscribing(gateway, "/devices/gw-7/config", .atMostOnce))
+        #expect(again.map(\.qos) == [.atMostOnce])
+        bench.wait(.seconds(60))
+        #expect(messages(bench.packets(for: gateway)).isEmpty)
+    }
+
+    @Test func aConfigurationCanFollowItsSubscribeLater() {   // E16
+        for qos in [QoS.atMostOnce, .atLeastOnce] {
+            var bench = BridgeBench.connected { $0.configDelay = .milliseconds(800) }
+            #expect(messages(bench.subscribing(gateway, "/devices/gw-7/config", qos)).isEmpty)
+            bench.wait(.milliseconds(799))
+            #expect(messages(bench.packets(for: gateway)).isEmpty)
+            bench.wait(.milliseconds(1))
+            #expect(messages(bench.packets(for: gateway)).map(\.dup) == [false])
+        }
+    }
+
     @Test func aCommandReachesOnlyASubscribedDeviceAndIsNotStored() throws {   // E17
         var bench = BridgeBench.connected()
         #expect(bench.emulator.sendCommand("meter-1", [1], at: bench.now) == false)
@@ -111,6 +131,27 @@ import Testing
         let got = messages(bench.packets(for: gateway))
         #expect(got.map(\.dup) == [false, true])
         #expect(got.first?.packetID == got.last?.packetID)
+    }
+
+    @Test func aThousandDevicesAreAttachedAndConfigured() {   // E14
+        var registry = BridgeBench.registry()
+        for number in 1000..<2000 {
+            registry.devices["dev-\(number)"] = .init()
+            registry.devices["gw-7"]?.gateway?.bound.insert("dev-\(number)")
+        }
+        var bench = BridgeBench.connected(registry) { $0.messagesPerSecond = nil }
+        for number in 1000..<2000 { _ = bench.publish(gateway, "/devices/dev-\(number)/attach") }
+        #expect(bench.emulator.attachedDevices(of: "gw-7").count == 1000)
+        var ids: Set<PacketID> = []
+        for number in 1000..<2000 {
+            let pushed = messages(bench.subscribing(gateway, "/devices/dev-\(number)/config"))
+            ids.formUnion(pushed.compactMap(\.packetID))
+        }
+        #expect(ids.count == 1000)
+        for id in ids { #expect(bench.exchange(gateway, .puback(Puback(id))).isEmpty) }
+        let acknowledged = bench.emulator.registry.devices.values.filter { $0.acknowledgedVersion == 1 }
+        #expect(acknowledged.count == 1000)
+        #expect(bench.closed.isEmpty)
     }
 
     @Test func unexpectedPacketsAreReportedToTheGateway() {   // E24
@@ -154,13 +195,13 @@ import Testing
         let asked = client.subscribe(
             [(try TopicFilter("/devices/gw-7/config"), .atLeastOnce)], at: bench.now.instant)
         run()
-        let sent = client.publish(
-            topic: try TopicName("/devices/gw-7/events"), payload: [1], qos: .atLeastOnce,
-            at: bench.now.instant)
+        let topic = try TopicName("/devices/gw-7/events")
+        let published = client.publish(topic: topic, payload: [1], qos: .atLeastOnce, at: bench.now.instant)
+        let sent = try #require(published)
         run()
         #expect(seen.first == .connected(sessionPresent: false))
         #expect(seen.contains(.subscribed(asked, [1])))
-        #expect(seen.last == .published(try #require(sent)))
+        #expect(seen.last == .published(sent))
         #expect(bench.telemetry.count == 1)
         client.disconnect()
         run()

@@ -37,8 +37,13 @@ struct BridgeConnection: Sendable {
     var packets = 0
     var messages: Allowance
     var bytes: Allowance
-    var deliveries: [Delivery] = []
+    private(set) var deliveries: [PacketID: Delivery] = [:]
+    /// No delivery is due before that; nil if there is none.
+    private(set) var deliveryDue: Instant?
+    /// The delivery of each device's configuration, if it has no PUBACK yet.
+    private var configs: [String: PacketID] = [:]
     private var retired: [PacketID] = []
+    private var deliveryCount = 0
     private var lastID = PacketID.first
 
     init(at now: Instant, _ switches: BridgeSwitches) {
@@ -64,22 +69,66 @@ struct BridgeConnection: Sendable {
         var message: Publish
         var due: Instant
         var tries = 0
+        /// The order in which they were made.
+        var number = 0
     }
 
     /// An id that no delivery uses [MQTT-2.3.1-4].
     mutating func nextID() -> PacketID {
-        repeat { lastID = lastID.successor } while deliveries.contains { $0.message.packetID == lastID }
+        repeat { lastID = lastID.successor } while deliveries[lastID] != nil
         retired.removeAll { $0 == lastID }
         return lastID
     }
 
-    /// Ends deliveries; a PUBACK that still comes for them is no error.
-    mutating func retire(where isOver: (Delivery) -> Bool) {
-        for delivery in deliveries where isOver(delivery) {
-            if let id = delivery.message.packetID { retired.append(id) }
+    /// Makes room for a newer configuration, whether the old one has its PUBACK or not (E16).
+    mutating func retireConfig(of device: String) {
+        if let old = configs[device] { retire(old) }
+    }
+
+    mutating func add(_ delivery: Delivery, as id: PacketID) {
+        if case .config = delivery.kind { configs[delivery.device] = id }
+        deliveryCount += 1
+        deliveries[id] = delivery
+        deliveries[id]?.number = deliveryCount
+        deliveryDue = min(deliveryDue ?? delivery.due, delivery.due)
+    }
+
+    /// Ends a delivery; a PUBACK that still comes for it is no error.
+    mutating func retire(_ id: PacketID) {
+        guard let delivery = deliveries.removeValue(forKey: id) else { return }
+        if configs[delivery.device] == id { configs[delivery.device] = nil }
+        if deliveries.isEmpty { deliveryDue = nil }
+        guard delivery.message.packetID != nil else { return }
+        retired.append(id)
+        if retired.count > 512 { retired.removeFirst(256) }
+    }
+
+    mutating func retireAll(of device: String) {
+        for (id, delivery) in deliveries where delivery.device == device { retire(id) }
+    }
+
+    /// What is to be sent now, in order; each is due again after `retry`. What has been sent with
+    /// QoS 0, or as a command `commandTries` times, is over.
+    mutating func takeDue(at now: Instant, _ switches: BridgeSwitches) -> [Publish] {
+        let due = deliveries.filter { $0.value.due <= now }.sorted { $0.value.number < $1.value.number }
+        var messages: [Publish] = []
+        for (id, delivery) in due {
+            if delivery.kind == .command, delivery.tries >= switches.commandTries {
+                retire(id)
+                continue
+            }
+            var message = delivery.message
+            message.dup = delivery.tries > 0
+            messages.append(message)
+            if message.packetID == nil {
+                retire(id)
+            } else {
+                deliveries[id]?.tries += 1
+                deliveries[id]?.due = now + max(switches.retry, .milliseconds(1))
+            }
         }
-        deliveries.removeAll(where: isOver)
-        if retired.count > 512 { retired.removeFirst(retired.count - 256) }
+        deliveryDue = deliveries.values.map(\.due).min()
+        return messages
     }
 
     func wasRetired(_ id: PacketID) -> Bool { retired.contains(id) }

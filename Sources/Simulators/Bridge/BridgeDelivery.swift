@@ -102,9 +102,7 @@ extension BridgeEmulator {
             let qos = connections[id]?.subscriptions[Filter.config(device)],
             let topic = try? TopicName(Filter.config(device))
         else { return }
-        connections[id]?.retire { delivery in
-            if case .config = delivery.kind { delivery.device == device } else { false }
-        }
+        connections[id]?.retireConfig(of: device)
         let kind = BridgeConnection.Delivery.Kind.config(version: entry.configVersion)
         deliver(device, kind, topic, entry.config, qos, on: id, after: delay, at: now)
     }
@@ -114,51 +112,44 @@ extension BridgeEmulator {
         _ qos: QoS,
         on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
-        guard connections[id] != nil else { return }
+        guard let packetID = connections[id]?.nextID() else { return }
         var message = Publish(topic: topic, payload: payload)
-        if qos != .atMostOnce, let packetID = connections[id]?.nextID() {
-            message = Publish(topic: topic, payload: payload, packetID: packetID)
+        if qos != .atMostOnce { message = Publish(topic: topic, payload: payload, packetID: packetID) }
+        var delivery = BridgeConnection.Delivery(
+            device: device, kind: kind, message: message, due: now.instant + delay)
+        if delay == .zero, !faults.mute, connections[id]?.isDeaf == false {
+            transmit([message], to: id)
+            guard qos != .atMostOnce else { return }
+            delivery.tries = 1
+            delivery.due = now.instant + max(switches.retry, .milliseconds(1))
         }
-        let due = now.instant + delay
-        connections[id]?.deliveries.append(.init(device: device, kind: kind, message: message, due: due))
-        if delay == .zero { redeliver(on: id, at: now) }
+        connections[id]?.add(delivery, as: packetID)
     }
 
-    /// Sends what is due; with QoS 1 it is due again until its PUBACK, a command only a few times.
     mutating func redeliver(on id: ConnectionID, at now: Moment) {
-        guard var connection = connections[id], !faults.mute, !connection.isDeaf else { return }
-        var over: Set<PacketID> = []
-        for index in connection.deliveries.indices where connection.deliveries[index].due <= now.instant {
-            let delivery = connection.deliveries[index]
-            connection.deliveries[index].due = now.instant + max(switches.retry, .milliseconds(1))
-            connection.deliveries[index].tries += 1
-            if delivery.kind == .command, delivery.tries >= switches.commandTries {
-                delivery.message.packetID.map { _ = over.insert($0) }
-                continue
-            }
-            var message = delivery.message
-            message.dup = delivery.tries > 0
+        guard let messages = connections[id]?.takeDue(at: now.instant, switches) else { return }
+        transmit(messages, to: id)
+    }
+
+    private mutating func transmit(_ messages: [Publish], to id: ConnectionID) {
+        for var message in messages {
             send(.publish(message), to: id)
-            if message.packetID != nil, picker.hits(faults.duplicateDeliveries, .delivery) {
-                message.dup = true
-                send(.publish(message), to: id)
-            }
+            guard message.packetID != nil, picker.hits(faults.duplicateDeliveries, .delivery)
+            else { continue }
+            message.dup = true
+            send(.publish(message), to: id)
         }
-        connection.retire { delivery in
-            delivery.message.packetID.map(over.contains) ?? (delivery.tries > 0)
-        }
-        connections[id] = connection
     }
 
     mutating func acknowledged(_ packetID: PacketID, on id: ConnectionID) {
         guard let connection = connections[id] else { return }
-        guard let delivery = connection.deliveries.first(where: { $0.message.packetID == packetID }) else {
+        guard let delivery = connection.deliveries[packetID], delivery.tries > 0 else {
             guard !connection.wasRetired(packetID) else { return }
             let cause = Cause(type: .puback, topic: "", packetID: packetID)
             return report(
                 .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
         }
-        connections[id]?.retire { $0.message.packetID == packetID }
+        connections[id]?.retire(packetID)
         if case .config(let version) = delivery.kind {
             registry.devices[delivery.device]?.acknowledgedVersion = version
             log("\(delivery.device): configuration version \(version) acknowledged")

@@ -270,7 +270,7 @@ extension BridgeConnection {
         consider(tokenEnds, .token)
         consider(lifetimeEnds, .lifetime)
         consider(resetAt, .reset)
-        if !isDeaf { for delivery in deliveries { consider(delivery.due, .delivery) } }
+        if !isDeaf { consider(deliveryDue, .delivery) }
         return earliest
     }
 }

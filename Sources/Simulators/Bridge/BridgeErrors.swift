@@ -87,6 +87,6 @@ extension BridgeEmulator {
         guard connections[id]?.attached.remove(device) != nil else { return }
         if owners[device] == id { owners[device] = nil }
         for filter in Filter.all(of: device) { connections[id]?.subscriptions[filter] = nil }
-        connections[id]?.retire { $0.device == device }
+        connections[id]?.retireAll(of: device)
     }
 }
