@@ -193,7 +193,7 @@ extension Spool {
 
     mutating func writePage(_ place: Int) {
         guard catalogue[place].isDirty, !catalogue[place].isPoisoned, !catalogue[place].isRemoving,
-            !isMemoryOnly
+            !catalogue[place].isTrimming, !isMemoryOnly
         else { return }
         let extent = page(place)
         catalogue[place].pagesInFlight += 1

@@ -281,9 +281,42 @@ extension Spool {
             nextSeq += 1
         }
         reapAll()
+        trimSegments()
         if isMemoryOnly { beginReturn() } else { commitNow() }
         if isDraining { writePages() }
         loadMore()
+    }
+
+    /// A recovered file is never appended to: what it was preallocated for goes back, or every
+    /// restart in an outage would cost a whole segment of the bound.
+    private mutating func trimSegments() {
+        for place in catalogue.indices where catalogue[place].alive > 0 && !catalogue[place].isRemoving {
+            let keep = trimmedSize(catalogue[place])
+            guard catalogue[place].fileSize - keep >= 16 << 10 else { continue }
+            catalogue[place].isTrimming = true
+            request(.load(name: catalogue[place].name), .trimLoad(segment: catalogue[place].firstSeq))
+        }
+    }
+
+    private func trimmedSize(_ segment: SegmentState) -> Int { (segment.end + 4095) & ~4095 }
+
+    mutating func trim(_ segment: UInt64, _ result: Result<DiskAnswer, DiskFailure>) {
+        guard let place = catalogue.index(of: segment), !catalogue[place].isRemoving else { return }
+        let keep = trimmedSize(catalogue[place])
+        guard case .success(.bytes(let bytes)) = result, bytes.count >= keep, !isMemoryOnly else {
+            trimmed(segment, .success(.done))
+            return
+        }
+        request(.replace(name: catalogue[place].name, bytes: Array(bytes[..<keep])), .trimmed(segment: segment))
+        catalogue[place].fileSize = keep
+    }
+
+    mutating func trimmed(_ segment: UInt64, _ result: Result<DiskAnswer, DiskFailure>) {
+        if case .failure = result { counters.failures += 1 }
+        guard let place = catalogue.index(of: segment) else { return }
+        catalogue[place].isTrimming = false
+        if catalogue[place].isDirty, catalogue[place].alive == 0 || isDraining { writePage(place) }
+        reap(segment)
     }
 
     private mutating func setFilesAside(_ done: Recovery) {
