@@ -31,6 +31,8 @@ struct SegmentState: Sendable {
     /// What the unsettled gap records report: dropping one must not lose its count.
     var gaps: [UInt64: Gap] = [:]
     var pagesInFlight = 0
+    /// Its file is being replaced by a shorter one.
+    var isTrimming = false
     var newest: WallTime
     let seed: UInt32
 

@@ -193,7 +193,7 @@ extension Spool {
 
     mutating func writePage(_ place: Int) {
         guard catalogue[place].isDirty, !catalogue[place].isPoisoned, !catalogue[place].isRemoving,
-            !isMemoryOnly
+            !catalogue[place].isTrimming, !isMemoryOnly
         else { return }
         let extent = page(place)
         catalogue[place].pagesInFlight += 1
@@ -221,7 +221,7 @@ extension Spool {
     mutating func reap(_ segment: UInt64) {
         guard let place = catalogue.index(of: segment) else { return }
         let state = catalogue[place]
-        guard phase == .running, state.alive == 0, !state.isRemoving, segment != active,
+        guard phase == .running, state.alive == 0, !state.isRemoving, !state.isTrimming, segment != active,
             commit?.segment != segment, place < catalogue.segments.count - 1,
             !state.isDirty && state.pagesInFlight == 0 || state.isPoisoned
         else { return }

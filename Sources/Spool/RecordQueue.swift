@@ -11,6 +11,8 @@ struct Item: Sendable {
     var size: Int
     /// The number of a record that went to memory only: it was shown to the world and stays.
     var numberedInMemory = false
+    /// Its segment was dropped while it was in flight: the loss is told already.
+    var isTold = false
     /// Of a gap record: what it reports, so that dropping it loses no count.
     var gap: Gap?
 }

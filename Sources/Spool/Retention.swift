@@ -120,11 +120,10 @@ extension Spool {
     mutating func dropSegment(_ place: Int, _ reason: Gap.Reason) {
         let segment = catalogue[place]
         if active == segment.firstSeq { active = nil }
-        // What is in flight was offered and may be acknowledged yet: it stays in memory only.
+        // What is in flight may be acknowledged yet, or be gone at a crash: it is told as lost.
         for (seq, item) in inFlight where item.segment == segment.firstSeq {
             inFlight[seq]?.segment = 0
-            catalogue[place].gaps[seq] = nil
-            catalogue[place].tallies[item.device]?.count(-1, -item.size, 0)
+            inFlight[seq]?.isTold = true
         }
         for device in segment.tallies.keys.sorted() {
             guard let tally = catalogue[place].tallies[device] else { continue }

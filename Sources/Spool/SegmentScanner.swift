@@ -53,7 +53,7 @@ package struct SegmentScanner: Sendable {
             guard offset >= base, offset + Record.headerSize <= bufferEnd else {
                 return .more(offset: offset, count: Self.chunkSize)
             }
-            if damagedFrom != nil, isZero(buffer, offset - base) { offset += Record.alignment; continue }
+            if damagedFrom != nil, isZero(buffer, offset - base) { skipZeros(buffer, base); continue }
             guard let header = Record.header(in: buffer, at: offset - base, seed: seed),
                 header.seq > lastSeq, offset + header.size <= size
             else {
@@ -104,6 +104,17 @@ package struct SegmentScanner: Sendable {
         let most = (offset - from) / Record.headerSize
         if sparse { return known == 0 && hole > 0 ? 1 : 0 }
         return max(min(hole, most) - known, 0)
+    }
+
+    /// Preallocated ends are long: this is the loop that passes them.
+    private mutating func skipZeros(_ buffer: [UInt8], _ base: Int) {
+        var index = offset - base
+        buffer.withUnsafeBytes { raw in
+            while index + 8 <= raw.count, raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) == 0 {
+                index += 8
+            }
+        }
+        offset = max(base + index, offset + Record.alignment)
     }
 
     private func isZero(_ buffer: [UInt8], _ index: Int) -> Bool {

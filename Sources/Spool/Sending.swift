@@ -38,6 +38,7 @@ extension Spool {
     package mutating func giveBack(_ seq: UInt64) {
         guard let item = inFlight.removeValue(forKey: seq) else { return }
         devices[item.device].inFlight -= 1
+        guard !item.isTold else { return }
         devices[item.device].window.insert(item)
         loadedBytes += item.size
         refresh(item.device)
@@ -51,6 +52,7 @@ extension Spool {
 
     /// The record is settled, by acknowledgement or as dropped.
     mutating func finish(_ item: Item) {
+        guard !item.isTold else { return }
         count(item, -1)
         guard item.segment != 0, let place = catalogue.index(of: item.segment) else { return }
         catalogue[place].settle(item)

@@ -61,6 +61,8 @@ package struct Spool: Sendable {
         case page(segment: UInt64)
         case remove(segment: UInt64)
         case load
+        case trimLoad(segment: UInt64)
+        case trimmed(segment: UInt64)
         case housekeeping
     }
 
@@ -302,6 +304,8 @@ package struct Spool: Sendable {
         case .page(let segment): pageWritten(segment, result)
         case .remove(let segment): removed(segment, result)
         case .load: loaded(result)
+        case .trimLoad(let segment): trim(segment, result)
+        case .trimmed(let segment): trimmed(segment, result)
         case .housekeeping: break
         }
     }
