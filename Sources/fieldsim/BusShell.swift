@@ -33,6 +33,8 @@ final class BusShell: TimedShell {
 
     private func receive() {
         guard case .bytes(let count) = SerialPort.read(terminal.master, into: &buffer) else { return }
+        // A client that was killed must not lock others out of a line that is never closed.
+        terminal.forgetExclusive()
         bus.receive(buffer[..<count], at: Clock.instant)
         send()
     }
