@@ -22,14 +22,18 @@ package struct Adapter: Sendable {
             let index = devices.count
             indexes[binding.device] = index
             devices.append(Device(binding))
-            let port = ports.firstIndex { $0.name == binding.address.port } ?? {
-                ports.append((binding.address.port, []))
-                return ports.count - 1
-            }()
-            let route = ports[port].routes.firstIndex { $0.unit == binding.address.unit } ?? {
-                ports[port].routes.append(Route(unit: binding.address.unit, devices: [], groups: []))
-                return ports[port].routes.count - 1
-            }()
+            let port =
+                ports.firstIndex { $0.name == binding.address.port }
+                ?? {
+                    ports.append((binding.address.port, []))
+                    return ports.count - 1
+                }()
+            let route =
+                ports[port].routes.firstIndex { $0.unit == binding.address.unit }
+                ?? {
+                    ports[port].routes.append(Route(unit: binding.address.unit, devices: [], groups: []))
+                    return ports[port].routes.count - 1
+                }()
             ports[port].routes[route].add(index, binding)
         }
     }
@@ -50,11 +54,16 @@ package struct Adapter: Sendable {
         return routes.sorted { $0.unit < $1.unit }.map { route in
             let all = Set(route.devices.flatMap { devices[$0].binding.points.map(\.span) })
             let order = Table.allCases
-            return (route.unit, all.sorted { left, right in
-                let tables = (order.firstIndex(of: left.table) ?? 0, order.firstIndex(of: right.table) ?? 0)
-                return (tables.0, left.address, left.count, left.interval)
-                    < (tables.1, right.address, right.count, right.interval)
-            })
+            return (
+                route.unit,
+                all.sorted { left, right in
+                    let tables = (
+                        order.firstIndex(of: left.table) ?? 0, order.firstIndex(of: right.table) ?? 0
+                    )
+                    return (tables.0, left.address, left.count, left.interval)
+                        < (tables.1, right.address, right.count, right.interval)
+                }
+            )
         }
     }
 
@@ -65,7 +74,8 @@ package struct Adapter: Sendable {
     /// One cycle of one unit: a telemetry for every device there that has points in this interval
     /// and something to say (dead bands may leave nothing).
     package mutating func receive(_ reading: Reading) -> [Telemetry] {
-        guard let group = route(reading.address)?.groups.first(where: { $0.interval == reading.interval }) else {
+        guard let group = route(reading.address)?.groups.first(where: { $0.interval == reading.interval })
+        else {
             return []
         }
         var all: [Telemetry] = []
@@ -113,14 +123,17 @@ extension Adapter.Route {
         devices.append(device)
         let factors = Set(binding.points.compactMap(\.scaleFrom))
         // Scale factors come first, so that they are known when a value needs them.
-        let order = binding.points.indices.filter { factors.contains(binding.points[$0].name) }
+        let order =
+            binding.points.indices.filter { factors.contains(binding.points[$0].name) }
             + binding.points.indices.filter { !factors.contains(binding.points[$0].name) }
         for point in order {
             let interval = binding.points[point].interval
-            let group = groups.firstIndex { $0.interval == interval } ?? {
-                groups.append((interval, []))
-                return groups.count - 1
-            }()
+            let group =
+                groups.firstIndex { $0.interval == interval }
+                ?? {
+                    groups.append((interval, []))
+                    return groups.count - 1
+                }()
             if groups[group].lists.last?.device != device { groups[group].lists.append((device, [])) }
             groups[group].lists[groups[group].lists.count - 1].points.append(point)
         }
@@ -137,7 +150,9 @@ package struct LastValue: Hashable, Sendable {
     /// Why the latest reading was bad, nil if it was good.
     package var bad: ReadFailure?
 
-    package init(name: String, units: String? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil) {
+    package init(
+        name: String, units: String? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil
+    ) {
         self.name = name
         self.units = units
         self.json = json

@@ -14,7 +14,9 @@ package struct Decimal: Hashable, Sendable {
     /// The shortest decimal that reads back as this number, which for a number from a
     /// configuration is what was written there. Nil for NaN and infinity.
     package init?(_ value: Double) {
-        guard value.isFinite, let exact = Decimal(text: Array(value.description.utf8)[...]) else { return nil }
+        guard value.isFinite, let exact = Decimal(text: Array(value.description.utf8)[...]) else {
+            return nil
+        }
         self = exact
     }
 

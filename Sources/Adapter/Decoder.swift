@@ -51,7 +51,8 @@ struct Decoder: Sendable {
         skip = narrow && point.table.isRegisters && point.byte == .low ? 1 : 0
         swapped = type == .string && point.order?.description == "BA"
         let order = point.order.flatMap { [width] in $0.width == width ? $0 : nil } ?? .bigEndian(width)
-        shifts = type == .string ? [] : order.places.map { [width] in UInt8(clamping: 8 * (width - 1 - Int($0))) }
+        shifts =
+            type == .string ? [] : order.places.map { [width] in UInt8(clamping: 8 * (width - 1 - Int($0))) }
         scale = Decimal(point.scale) ?? Decimal(1)
         offset = Decimal(point.offset) ?? Decimal(0)
         isPlain = scale.normalized == Decimal(1) && offset.isZero && point.scaleFrom == nil
@@ -97,7 +98,9 @@ struct Decoder: Sendable {
         }
         if let text { return decode(text, in: bytes, factor: factor, into: &out) }
         let start = offset &+ skip
-        guard start >= 0, width > 0, width <= bytes.count, start <= bytes.count - width else { return .bad(.format) }
+        guard start >= 0, width > 0, width <= bytes.count, start <= bytes.count - width else {
+            return .bad(.format)
+        }
         if type == .string { return string(bytes[start..<(start + width)], into: &out) }
         var pattern: UInt64 = 0
         for index in 0..<width { pattern |= UInt64(bytes[start + index]) << UInt64(shifts[index]) }
@@ -120,7 +123,8 @@ struct Decoder: Sendable {
         default:
             if type.isSigned {
                 let unused = UInt64(64 - 8 * width)
-                return integer(Int128(Int64(bitPattern: pattern << unused) >> Int64(unused)), factor: factor, into: &out)
+                return integer(
+                    Int128(Int64(bitPattern: pattern << unused) >> Int64(unused)), factor: factor, into: &out)
             }
             return integer(Int128(pattern), factor: factor, into: &out)
         }
@@ -154,7 +158,9 @@ struct Decoder: Sendable {
     /// Ends at the first NUL; spaces behind are padding. Anything but UTF-8 is bad.
     private func string(_ bytes: ArraySlice<UInt8>, into out: inout [UInt8]) -> Verdict {
         var text = Array(bytes)
-        if swapped { for index in stride(from: 0, to: text.count - 1, by: 2) { text.swapAt(index, index + 1) } }
+        if swapped {
+            for index in stride(from: 0, to: text.count - 1, by: 2) { text.swapAt(index, index + 1) }
+        }
         var end = text.firstIndex(of: 0) ?? text.count
         while end > 0, text[end - 1] <= 0x20 { end -= 1 }
         guard let valid = String(validating: text[..<end], as: UTF8.self) else { return .bad(.format) }

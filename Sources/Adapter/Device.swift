@@ -35,7 +35,9 @@ struct Device: Sendable {
             JSONWriter.append(point.name, to: &key)
             return key + [0x3A]
         }
-        factors = points.map { point in point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } } }
+        factors = points.map { point in
+            point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } }
+        }
         filters = points.map(Filter.init)
         states = points.map { point in
             var state = PointState()
@@ -82,7 +84,9 @@ struct Device: Sendable {
             var verdict = Verdict.bad(failure?.word ?? .format)
             if let found, case .success(let bytes) = reading.parts[found].result {
                 verdict = decode(point, bytes, from: reading.parts[found].address, into: &body)
-                if goodAt.map({ $0.instant < reading.parts[found].at.instant }) ?? true { goodAt = reading.parts[found].at }
+                if goodAt.map({ $0.instant < reading.parts[found].at.instant }) ?? true {
+                    goodAt = reading.parts[found].at
+                }
             }
             if case .bad(let word) = verdict {
                 body.removeLast(body.count - start)
@@ -143,7 +147,8 @@ struct Device: Sendable {
             case .failure(let word): return .bad(word)
             }
         }
-        return decoder.decode(bytes, at: decoder.position(from: start, size: bytes.count), factor: factor, into: &out)
+        return decoder.decode(
+            bytes, at: decoder.position(from: start, size: bytes.count), factor: factor, into: &out)
     }
 
     /// The power of ten of another point: −10 to 10 (SunSpec Device Information Model, sunssf).
@@ -162,7 +167,9 @@ struct Device: Sendable {
         case .success(let bytes):
             guard decoders[point].isCovered(by: part) else { return .failure(.format) }
             var out: [UInt8] = []
-            if case .bad(let word) = decode(point, bytes, from: part.address, into: &out) { return .failure(word) }
+            if case .bad(let word) = decode(point, bytes, from: part.address, into: &out) {
+                return .failure(word)
+            }
             return .success(out)
         }
     }
@@ -178,7 +185,9 @@ struct Device: Sendable {
     }
 
     /// Remembers a good value and says whether it is to be published.
-    private mutating func keep(_ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment) -> Bool {
+    private mutating func keep(_ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment)
+        -> Bool
+    {
         var number: Double?
         if case .number(let value) = verdict { number = value }
         states[point].json.removeAll(keepingCapacity: true)

@@ -18,7 +18,8 @@ struct Encoder {
         switch decoder.type {
         case .bool: return try bool(value)
         case .string: return .registers(try string(value))
-        case .bits: throw refuse(.notWritable, "is a set of bits; writing it would change all of them at once")
+        case .bits:
+            throw refuse(.notWritable, "is a set of bits; writing it would change all of them at once")
         case .uint8, .int8:
             throw refuse(.notWritable, "is half of a register; writing it would change the other half too")
         default: return .registers(registers(try pattern(value, factor: factor)))
@@ -55,7 +56,9 @@ struct Encoder {
         }
         guard !bytes.contains(0) else { throw refuse(.type, "cannot hold a NUL character") }
         bytes += [UInt8](repeating: 0, count: decoder.width - bytes.count)
-        if decoder.swapped { for index in stride(from: 0, to: bytes.count - 1, by: 2) { bytes.swapAt(index, index + 1) } }
+        if decoder.swapped {
+            for index in stride(from: 0, to: bytes.count - 1, by: 2) { bytes.swapAt(index, index + 1) }
+        }
         return words(bytes)
     }
 
@@ -65,8 +68,12 @@ struct Encoder {
             return try integer(Int128(code))
         }
         guard case .number(let text) = value.kind else {
-            let names = point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().joined(separator: ", "))"
-            throw refuse(.type, "takes a number\(names), not \(value.string.map { "\"\($0.prefix(40))\"" } ?? value.describe)")
+            let names =
+                point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().joined(separator: ", "))"
+            throw refuse(
+                .type,
+                "takes a number\(names), not \(value.string.map { "\"\($0.prefix(40))\"" } ?? value.describe)"
+            )
         }
         guard let wanted = Decimal(text: Array(text.utf8)[...]) else {
             throw refuse(.type, "takes a number of at most 36 digits")
@@ -75,7 +82,8 @@ struct Encoder {
         let multiplier = Decimal(decoder.scale.mantissa, exponent: decoder.scale.exponent + factor)
         if decoder.type.isFloat { return try floating(wanted, multiplier) }
         guard let shifted = wanted.minus(decoder.offset), let raw = shifted.quotient(multiplier) else {
-            throw refuse(.resolution, "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
+            throw refuse(
+                .resolution, "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
         }
         return try integer(raw)
     }
@@ -111,12 +119,13 @@ struct Encoder {
 
     private func integer(_ raw: Int128) throws(WriteRefusal) -> UInt64 {
         let bits = 8 * decoder.width
-        let span: ClosedRange<Int128> = switch decoder.type {
-        case .bcd16: 0...9999
-        case .bcd32: 0...99_999_999
-        case .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
-        default: 0...((1 << Int128(bits)) - 1)
-        }
+        let span: ClosedRange<Int128> =
+            switch decoder.type {
+            case .bcd16: 0...9999
+            case .bcd32: 0...99_999_999
+            case .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
+            default: 0...((1 << Int128(bits)) - 1)
+            }
         guard span.contains(raw) else {
             throw refuse(.range, "is a \(decoder.type.rawValue); the raw value \(raw) does not fit")
         }
@@ -147,7 +156,9 @@ struct Encoder {
             stored = raw
             pattern = raw.bitPattern
         }
-        guard stored.isFinite else { throw refuse(.range, "is a \(decoder.type.rawValue), which cannot hold \(show(wanted))") }
+        guard stored.isFinite else {
+            throw refuse(.range, "is a \(decoder.type.rawValue), which cannot hold \(show(wanted))")
+        }
         guard !decoder.codes.contains(pattern), !decoder.numbers.contains(stored) else {
             throw refuse(.range, "would read as invalid with the value \(show(wanted))")
         }
@@ -178,7 +189,8 @@ extension Device {
         _ command: WriteCommand, id: UInt64, expires: Instant, at now: Moment
     ) throws(WriteRefusal) -> Order {
         guard let index = place(of: command.point) else {
-            throw WriteRefusal(.unknownPoint, "\(binding.device) has no point \(Notice.printable(command.point))")
+            throw WriteRefusal(
+                .unknownPoint, "\(binding.device) has no point \(Notice.printable(command.point))")
         }
         let point = binding.points[index]
         guard point.writable != nil else { throw WriteRefusal(.notWritable, "\(point.name) is not writable") }

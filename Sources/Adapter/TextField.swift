@@ -50,7 +50,9 @@ package struct Template: Hashable, Sendable {
             literals.append([])
         }
         let open = slots.indices.dropLast().contains { slots[$0].kind == .text && literals[$0 + 1].isEmpty }
-        guard slots.filter({ $0.name == "value" }).count == 1, !open, pattern.utf8.count <= 256 else { return nil }
+        guard slots.filter({ $0.name == "value" }).count == 1, !open, pattern.utf8.count <= 256 else {
+            return nil
+        }
         self.literals = literals
         self.slots = slots
     }
@@ -69,7 +71,8 @@ extension TextField {
         }
     }
 
-    private static func item(_ wanted: Int, of frame: ArraySlice<UInt8>, split: [UInt8]) -> ArraySlice<UInt8>? {
+    private static func item(_ wanted: Int, of frame: ArraySlice<UInt8>, split: [UInt8]) -> ArraySlice<UInt8>?
+    {
         guard let first = split.first, wanted >= 0 else { return wanted == 0 ? frame : nil }
         var index = 0
         var start = frame.startIndex
@@ -109,7 +112,8 @@ extension Template {
     }
 
     /// The first place at or after `start` where the literal stands.
-    private static func search(_ literal: [UInt8], _ table: [Int], in frame: [UInt8], from start: Int) -> Int? {
+    private static func search(_ literal: [UInt8], _ table: [Int], in frame: [UInt8], from start: Int) -> Int?
+    {
         if literal.isEmpty { return start }
         var matched = 0
         var index = start
@@ -141,7 +145,8 @@ extension Template {
                 if literal.isEmpty {
                     position = frame.count
                 } else {
-                    guard let end = Template.search(literal, tables[index + 1], in: frame, from: position) else {
+                    guard let end = Template.search(literal, tables[index + 1], in: frame, from: position)
+                    else {
                         return nil
                     }
                     position = end
@@ -160,7 +165,8 @@ extension Template {
     }
 
     private static func isWord(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x5F
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+            || byte == 0x5F
     }
 }
 
@@ -175,7 +181,9 @@ extension Decoder {
         }
         var mark: UInt8 = place.contains(0x2C) ? 0x2C : 0x2E
         if case .item(_, _, let decimal) = field { mark = decimal }
-        guard let value = Decimal(text: place, mark: mark) else { return .bad(place.isEmpty ? .invalid : .format) }
+        guard let value = Decimal(text: place, mark: mark) else {
+            return .bad(place.isEmpty ? .invalid : .format)
+        }
         if numbers.contains(value.double) { return .bad(.invalid) }
         if value.exponent == 0 { return integer(value.mantissa, factor: factor, into: &out) }
         return exact(value, factor: factor, into: &out)

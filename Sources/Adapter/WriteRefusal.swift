@@ -17,7 +17,8 @@ package struct WriteCommand: Sendable {
 /// command's result.
 package struct WriteRefusal: Error, Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable {
-        case unknownDevice, unknownPoint, notWritable, type, range, step, resolution, rate, budget, scaleFactor
+        case unknownDevice, unknownPoint, notWritable, type, range, step, resolution, rate, budget,
+            scaleFactor
     }
     package var kind: Kind
     package var message: String

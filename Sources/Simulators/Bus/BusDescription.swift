@@ -79,7 +79,8 @@ package struct BusDescription: Hashable, Sendable {
 
     package init(
         baud: Int = 9600, parity: LineSettings.Parity = .none, dataBits: Int = 8, stopBits: Int = 1,
-        units: [UInt8: BusUnitDescription] = [:], chunk: Int = 8, jitter: Duration = .zero, logLimit: Int = 10_000
+        units: [UInt8: BusUnitDescription] = [:], chunk: Int = 8, jitter: Duration = .zero,
+        logLimit: Int = 10_000
     ) {
         self.baud = baud
         self.parity = parity
@@ -107,7 +108,8 @@ package struct BusDescription: Hashable, Sendable {
                 guard address < 16 else { continue }
                 let every = Duration.seconds(1 + address)
                 cells[.coil, default: [:]][address] = CellDescription(.constant(Double(address & 1)))
-                cells[.discrete, default: [:]][address] = CellDescription(.counter(start: 0, step: 1, every: every))
+                cells[.discrete, default: [:]][address] = CellDescription(
+                    .counter(start: 0, step: 1, every: every))
             }
             bus.units[unit] = BusUnitDescription(cells: cells)
         }
@@ -120,8 +122,9 @@ package struct BusDescription: Hashable, Sendable {
         case 0: return CellDescription(.counter(start: base, step: 1, every: .seconds(1)))
         case 1: return CellDescription(.sine(mean: 2300, amplitude: 50 + base / 10, period: .seconds(60)))
         case 2: return CellDescription(.ramp(from: 0, to: 1000 + base, period: .seconds(30)))
-        case 3: return CellDescription(
-            .walk(start: 200 + base, step: 5, every: .milliseconds(500), low: 0, high: 60_000))
+        case 3:
+            return CellDescription(
+                .walk(start: 200 + base, step: 5, every: .milliseconds(500), low: 0, high: 60_000))
         default: return CellDescription(.constant(base + Double(address)))
         }
     }

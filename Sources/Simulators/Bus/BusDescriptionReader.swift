@@ -48,7 +48,8 @@ extension BusDescription {
         }
         for member in try fields.members("units") {
             guard let id = UInt8(member.name), (1...247).contains(id) else {
-                throw BusDescriptionError(position: member.position, message: "\(member.name) is no unit id: 1 to 247")
+                throw BusDescriptionError(
+                    position: member.position, message: "\(member.name) is no unit id: 1 to 247")
             }
             guard bus.units[id] == nil else {
                 throw BusDescriptionError(position: member.position, message: "unit \(id) is given twice")
@@ -76,12 +77,15 @@ extension BusDescription {
         return unit
     }
 
-    private static func range(_ text: String, at position: TextPosition) throws(BusDescriptionError) -> ClosedRange<Int> {
+    private static func range(_ text: String, at position: TextPosition) throws(BusDescriptionError)
+        -> ClosedRange<Int>
+    {
         let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
         guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
             0 <= first, first <= last, last <= 65_535
         else {
-            throw BusDescriptionError(position: position, message: "\(text) is no address: 0 to 65535, or a range \"10-19\"")
+            throw BusDescriptionError(
+                position: position, message: "\(text) is no address: 0 to 65535, or a range \"10-19\"")
         }
         return first...last
     }
@@ -118,7 +122,8 @@ extension BusDescription {
         case "constant"?: return .constant(try fields.number("value") ?? 0)
         case "counter"?: return .counter(start: start, step: step, every: every)
         case "ramp"?:
-            return .ramp(from: try fields.number("from") ?? 0, to: try fields.number("to") ?? 1000, period: period)
+            return .ramp(
+                from: try fields.number("from") ?? 0, to: try fields.number("to") ?? 1000, period: period)
         case "sine"?:
             let mean = try fields.number("mean") ?? 1000
             return .sine(mean: mean, amplitude: try fields.number("amplitude") ?? mean / 10, period: period)
@@ -127,7 +132,8 @@ extension BusDescription {
             let high = try fields.number("high") ?? 65_535
             return .walk(start: start, step: step, every: every, low: low, high: high)
         case "reads"?: return .reads
-        default: throw (fields["kind"] ?? json).error("kind is one of constant, counter, ramp, sine, walk, reads")
+        default:
+            throw (fields["kind"] ?? json).error("kind is one of constant, counter, ramp, sine, walk, reads")
         }
     }
 
@@ -150,7 +156,9 @@ extension BusDescription {
         for item in items {
             let entry = try Fields(item, "table", "at", "code")
             let table = entry["table"]?.string.flatMap(Table.init)
-            if let given = entry["table"], table == nil { throw given.error("table is coil, discrete, input or holding") }
+            if let given = entry["table"], table == nil {
+                throw given.error("table is coil, discrete, input or holding")
+            }
             var addresses = 0...65_535
             if let place = entry["at"] {
                 let name = place.string ?? place.integer.map { String($0) } ?? "?"
@@ -168,15 +176,19 @@ private struct Fields {
     private let object: JSON
 
     init(_ json: JSON, _ known: String...) throws(BusDescriptionError) {
-        guard let members = json.members else { throw json.error("an object is expected, not \(json.describe)") }
+        guard let members = json.members else {
+            throw json.error("an object is expected, not \(json.describe)")
+        }
         var seen: Set<String> = []
         for member in members {
             guard known.contains(member.name) else {
                 let list = known.joined(separator: ", ")
-                throw BusDescriptionError(position: member.position, message: "unknown key \(member.name); known are \(list)")
+                throw BusDescriptionError(
+                    position: member.position, message: "unknown key \(member.name); known are \(list)")
             }
             guard seen.insert(member.name).inserted else {
-                throw BusDescriptionError(position: member.position, message: "the key \(member.name) is given twice")
+                throw BusDescriptionError(
+                    position: member.position, message: "the key \(member.name) is given twice")
             }
         }
         object = json
@@ -186,13 +198,17 @@ private struct Fields {
 
     func members(_ name: String) throws(BusDescriptionError) -> [JSON.Member] {
         guard let value = object[name] else { return [] }
-        guard let members = value.members else { throw value.error("\(name) is an object, not \(value.describe)") }
+        guard let members = value.members else {
+            throw value.error("\(name) is an object, not \(value.describe)")
+        }
         return members
     }
 
     func number(_ name: String) throws(BusDescriptionError) -> Double? {
         guard let value = object[name] else { return nil }
-        guard let number = value.double else { throw value.error("\(name) is a number, not \(value.describe)") }
+        guard let number = value.double else {
+            throw value.error("\(name) is a number, not \(value.describe)")
+        }
         return number
     }
 
@@ -239,5 +255,7 @@ private struct Fields {
 }
 
 extension JSON {
-    fileprivate func error(_ message: String) -> BusDescriptionError { BusDescriptionError(position: position, message: message) }
+    fileprivate func error(_ message: String) -> BusDescriptionError {
+        BusDescriptionError(position: position, message: message)
+    }
 }

@@ -66,10 +66,13 @@ package struct BusSimulator: Sendable {
 
     /// Whether these words, one after the other, left a unit in one reply within that time.
     package func didServe(
-        _ words: [UInt16], unit: UInt8, _ table: Table, _ address: Int, between first: Instant, and last: Instant
+        _ words: [UInt16], unit: UInt8, _ table: Table, _ address: Int, between first: Instant,
+        and last: Instant
     ) -> Bool {
         log.latest.reversed().contains { entry in
-            guard entry.unit == unit, entry.content.table == table, first <= entry.at, entry.at <= last else { return false }
+            guard entry.unit == unit, entry.content.table == table, first <= entry.at, entry.at <= last else {
+                return false
+            }
             let offset = address - entry.content.address
             guard offset >= 0, offset + words.count <= entry.content.values.count else { return false }
             return entry.content.values[offset..<(offset + words.count)].elementsEqual(words)
@@ -78,7 +81,9 @@ package struct BusSimulator: Sendable {
 
     package func faults(of unit: UInt8) -> BusFaults? { units[unit]?.description.faults }
 
-    package mutating func set(_ faults: BusFaults, of unit: UInt8) { units[unit]?.description.faults = faults }
+    package mutating func set(_ faults: BusFaults, of unit: UInt8) {
+        units[unit]?.description.faults = faults
+    }
 
     /// The line was closed at the other end: what was under way is lost, values and writes stay.
     package mutating func disconnect() {
@@ -127,7 +132,8 @@ package struct BusSimulator: Sendable {
         received = end
         quiet = max(quiet, end)
         var heard = Array(bytes)
-        for index in transmissions.indices where transmissions[index].start < end && start < transmissions[index].end {
+        for index in transmissions.indices
+        where transmissions[index].start < end && start < transmissions[index].end {
             statistics.collisions += 1
             transmissions[index].garbled = true
             heard[0] ^= 0x55
@@ -157,7 +163,9 @@ package struct BusSimulator: Sendable {
                 statistics.badFrames += 1
             }
         }
-        while let index = transmissions.indices.min(by: { chunkDue(transmissions[$0]) < chunkDue(transmissions[$1]) }),
+        while let index = transmissions.indices.min(by: {
+            chunkDue(transmissions[$0]) < chunkDue(transmissions[$1])
+        }),
             chunkDue(transmissions[index]) <= now
         {
             send(index)
@@ -196,12 +204,16 @@ package struct BusSimulator: Sendable {
             }
             return
         }
-        guard var unit = units[frame.unit] else { return statistics.strangers += 1 }
+        guard var unit = units[frame.unit] else {
+            statistics.strangers += 1
+            return
+        }
         defer { units[frame.unit] = unit }
         let faults = unit.description.faults
         unit.statistics.requests += 1
         guard !faults.dead, !random.chance(faults.silence), transmissions.count < Self.transmissionsMax else {
-            return unit.statistics.unanswered += 1
+            unit.statistics.unanswered += 1
+            return
         }
         let (response, content) = unit.answer(frame.pdu, at: end)
         let (bytes, intact) = damaged(RTUFrame.encode(unit: frame.unit, response.pdu), faults)
@@ -211,7 +223,8 @@ package struct BusSimulator: Sendable {
         unit.statistics.damaged += intact ? 0 : 1
         var start = end + max(timing.silence, unit.description.turnaround)
         if random.chance(faults.late) { start += faults.lateBy }
-        var reply = Transmission(unit: frame.unit, bytes: bytes, start: start, end: start + timing.time(of: bytes.count))
+        var reply = Transmission(
+            unit: frame.unit, bytes: bytes, start: start, end: start + timing.time(of: bytes.count))
         for index in transmissions.indices
         where transmissions[index].start < reply.end && reply.start < transmissions[index].end {
             statistics.collisions += 1
@@ -227,10 +240,13 @@ package struct BusSimulator: Sendable {
     private mutating func damaged(_ reply: [UInt8], _ faults: BusFaults) -> (bytes: [UInt8], intact: Bool) {
         var bytes = reply
         if random.chance(faults.wrongUnit) {
-            bytes = RTUFrame.encode(unit: reply[0] == 247 ? 1 : reply[0] &+ 1, Array(reply[1..<(reply.count - 2)]))
+            bytes = RTUFrame.encode(
+                unit: reply[0] == 247 ? 1 : reply[0] &+ 1, Array(reply[1..<(reply.count - 2)]))
         }
         if faults.noise > 0 {
-            for index in bytes.indices where random.chance(faults.noise) { bytes[index] ^= 1 << UInt8(random.next() & 7) }
+            for index in bytes.indices where random.chance(faults.noise) {
+                bytes[index] ^= 1 << UInt8(random.next() & 7)
+            }
         }
         if random.chance(faults.truncated) { bytes.removeLast(bytes.count / 2) }
         return (bytes, bytes == reply)

@@ -20,7 +20,9 @@ struct BusUnit: Sendable {
         for table in Table.allCases {
             for (address, cell) in (description.cells[table] ?? [:]).sorted(by: { $0.key < $1.key }) {
                 let words = table.isBits ? 1 : cell.type.words
-                for word in 0..<words { places[table, default: [:]][address + word] = Place(cell: cells.count, word: word) }
+                for word in 0..<words {
+                    places[table, default: [:]][address + word] = Place(cell: cells.count, word: word)
+                }
                 cells.append(Cell(cell, seed: seed &+ UInt64(cells.count) &* 0x9E37_79B9))
             }
         }
@@ -55,10 +57,14 @@ struct BusUnit: Sendable {
             return (.wroteSingle(request.function, address: address, value: value), content)
         case .writeCoils(let address, let values):
             let content = try write(.coil, Int(address), values.map { $0 ? 1 : 0 })
-            return (.wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content)
+            return (
+                .wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content
+            )
         case .writeRegisters(let address, let values):
             let content = try write(.holding, Int(address), values)
-            return (.wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content)
+            return (
+                .wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content
+            )
         case .maskWrite(let address, let and, let or):
             let current = try read(.holding, Int(address), 1, at: now)[0]
             let content = try write(.holding, Int(address), [(current & and) | (or & ~and)])
@@ -66,7 +72,8 @@ struct BusUnit: Sendable {
         case .readWrite(let address, let count, let place, let values):
             _ = try write(.holding, Int(place), values)
             let found = try read(.holding, Int(address), Int(count), at: now)
-            let content = Served.Content(table: .holding, address: Int(address), values: found, isWrite: false)
+            let content = Served.Content(
+                table: .holding, address: Int(address), values: found, isWrite: false)
             return (.read(request.function, BusUnit.bytes(found)), content)
         case .other: throw .illegalFunction
         }
@@ -91,7 +98,9 @@ struct BusUnit: Sendable {
     private func check(_ table: Table, _ addresses: Range<Int>) throws(ExceptionCode) {
         for refusal in description.faults.refusals {
             let meant = refusal.table == nil || refusal.table == table
-            if meant, addresses.overlaps(Range(refusal.addresses)) { throw ExceptionCode(rawValue: refusal.code) }
+            if meant, addresses.overlaps(Range(refusal.addresses)) {
+                throw ExceptionCode(rawValue: refusal.code)
+            }
         }
         for address in addresses where places[table]?[address] == nil { throw .illegalDataAddress }
     }
