@@ -22,7 +22,6 @@ import Testing
             if isStray { strays.append(publish.topic.text) }
             let answer = calm ? .acknowledge : pick()
             if isAttach, answer == .acknowledge { attached.insert(levels[1]) }
-            if answer == .close { attached = [] }
             return answer
         }
 
@@ -46,6 +45,7 @@ import Testing
             $0.endpoints = [8883, 443].map { LinkTarget(host: "a.example", port: $0) }
         }
         world.broker.answer = { chaos.answer($0) }
+        world.broker.onConnect = { chaos.attached = [] }
         world.start()
         var seq: UInt64 = 0
         for _ in 0..<120 {
@@ -58,7 +58,6 @@ import Testing
                 world.drain()
             }
             if chaos.random.chance(0.03), world.session.isOnline {
-                chaos.attached = []
                 world.loseLink(LinkFailure(.reset, "reset"))
             }
             world.run(.seconds(10))

@@ -121,6 +121,20 @@ import Testing
         #expect(world.broker.publishes.count == 1)
     }
 
+    @Test func whatIsRememberedOfGivenUpMessagesIsBounded() {
+        var world = World(["dev-1"])
+        world.broker.answer = {
+            guard $0.topic.text.hasSuffix("/events") else { return .acknowledge }
+            return .error("GATEWAY_INVALID_MQTT_TOPIC", thenClose: false)
+        }
+        world.start()
+        world.add(device("dev-1"), 1...600)
+        world.run(.seconds(60))
+        #expect(world.rejected.count == 600)
+        #expect(world.online == 3, "a new connection for every 256 or so")
+        #expect(world.returned.isEmpty)
+    }
+
     @Test func anErrorThatNobodyKnowsBacksOff() {
         var world = World(["dev-1", "dev-2"])
         world.broker.answer = {
