@@ -113,9 +113,8 @@ package struct Attachments: Sendable {
 
     /// Queues one device that `connected` has not seen, or that is to be tried before its timer.
     package mutating func enqueue(_ device: DeviceID) {
-        guard var item = items[device], !item.queued, item.status != .attached, item.status != .attaching else {
-            return
-        }
+        guard var item = items[device], !item.queued, item.status != .attached, item.status != .attaching
+        else { return }
         item.queued = true
         item.status = .detached
         items[device] = item

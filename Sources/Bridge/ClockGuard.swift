@@ -5,7 +5,7 @@ import Base
 ///
 /// | level | when | consequence |
 /// |---|---|---|
-/// | impossible | before the release date, or before the last good time and not synchronised | no token is signed |
+/// | impossible | before the release date; not synchronised and before the last good time | no token |
 /// | unproven | neither synchronised nor backed by an RTC | connect at the slow back-off, readings marked |
 /// | trusted | synchronised, RTC, told so, or a token signed now was accepted | everything |
 package struct ClockGuard: Sendable {

@@ -14,9 +14,12 @@ struct PacketScan {
         while start < bytes.count, let end = Self.end(of: start, in: bytes) {
             let type = bytes[start] >> 4
             let isResend = type == PacketType.publish.rawValue && bytes[start] & 0x08 != 0
-            if isResend, !abandoned.isEmpty, let id = Self.packetID(in: bytes[start..<end]), abandoned[id] != nil {
+            let isPaid = type == PacketType.publish.rawValue || type == PacketType.subscribe.rawValue
+            if isResend, !abandoned.isEmpty, let id = Self.packetID(in: bytes[start..<end]),
+                abandoned[id] != nil
+            {
                 drops.append(start..<end)
-            } else if isResend || (type != PacketType.publish.rawValue && type != PacketType.subscribe.rawValue) {
+            } else if isResend || !isPaid {
                 if isResend { resent += 1 }
                 unpaid += 1
                 unpaidBytes += end - start

@@ -194,7 +194,7 @@ package struct Session: Sendable {
         case .impossible:
             announce(
                 "clock", "impossible", .error,
-                "this machine's clock says \(now.wall.timestamp), which is before \(guardian.floor.timestamp): "
+                "this machine's clock says \(now.wall.timestamp), before \(guardian.floor.timestamp): "
                     + (settings.dialect.usesToken ? "no token is signed" : "readings are marked \"unsynced\"")
                     + " until it is set; set up NTP or an RTC")
         }

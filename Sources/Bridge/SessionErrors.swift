@@ -33,7 +33,8 @@ extension Session {
     private mutating func say(_ device: DeviceID, _ error: GatewayError, _ consequence: String) {
         announce(
             "attach \(device)", error.word + error.description, .warning,
-            "the bridge reports \(error.word): \(Self.clause(error.description)); \(consequence)", about: device)
+            "the bridge reports \(error.word): \(Self.clause(error.description)); \(consequence)",
+            about: device)
     }
 
     /// GATEWAY_ATTACHMENT_ERROR: this device waits for a slow timer or a person.
@@ -41,8 +42,8 @@ extension Session {
         guard device != settings.gateway else { return say(device, error, "nothing to do") }
         let wasAttached = attachments.isAttached(device)
         withdraw(device, attach: true)
-        let wait = attachments.failed(
-            device, .refused(reason: error.description.isEmpty ? error.word : error.description), at: now.instant)
+        let reason = error.description.isEmpty ? error.word : error.description
+        let wait = attachments.failed(device, .refused(reason: reason), at: now.instant)
         say(
             device, error,
             "check that it exists in the registry and is bound to gateway \(settings.gateway); trying again "
@@ -57,10 +58,11 @@ extension Session {
         guard device != settings.gateway else { return say(device, error, "nothing to do") }
         let wasAttached = attachments.isAttached(device)
         // One of several messages that met the same end: the new attach is on its way already.
-        guard wasAttached || failure == .lost || error.isAboutAttach else { return withdraw(device, attach: false) }
-        withdraw(device, attach: failure == .lost || error.isAboutAttach)
+        let anew = failure == .lost || error.isAboutAttach
+        withdraw(device, attach: anew)
+        guard wasAttached || anew else { return }
         let wait = attachments.failed(device, failure, at: now.instant)
-        say(device, error, wait == .zero ? "attaching it again" : "attaching it again in \(Self.seconds(wait))")
+        say(device, error, "attaching it again" + (wait == .zero ? "" : " in \(Self.seconds(wait))"))
         if wasAttached { emit(.detached(device, reason: error.word)) }
     }
 

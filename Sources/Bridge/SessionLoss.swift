@@ -161,7 +161,9 @@ extension Session {
                 + "gateway uses the id \(settings.gateway)")
     }
 
-    static func seconds(_ duration: Duration) -> String { "\(max(1, (duration.milliseconds + 500) / 1000)) s" }
+    static func seconds(_ duration: Duration) -> String {
+        "\(max(1, (duration.milliseconds + 500) / 1000)) s"
+    }
 
     /// A sentence as a clause: without its full stop.
     static func clause(_ text: String) -> String { text.hasSuffix(".") ? String(text.dropLast()) : text }
@@ -178,12 +180,12 @@ enum Refusal {
                 + (dialect.usesToken ? "project, region, registry and gateway" : "clientID")
         case (3, _): return "the bridge is not available (CONNACK 3)"
         case (4, true):
-            return "the bridge could not read the token of gateway \(gateway) (CONNACK 4): check that the key "
-                + "in privateKey is of the type registered (ES256 or RS256)"
+            return "the bridge could not read the token of gateway \(gateway) (CONNACK 4): check that the "
+                + "key in privateKey is of the type registered (ES256 or RS256)"
         case (5, true), (0x13, true):
             let shown = code == 5 ? "5" : "0x13"
-            return "the bridge refused the token of gateway \(gateway) (CONNACK \(shown)): check that its public "
-                + "key is registered, that it is not blocked, and project, region and registry"
+            return "the bridge refused the token of gateway \(gateway) (CONNACK \(shown)): check that its "
+                + "public key is registered, that it is not blocked, and project, region and registry"
         case (4, false), (5, false):
             return "the broker refused us (CONNACK \(code)): check username and password, or the client "
                 + "certificate"

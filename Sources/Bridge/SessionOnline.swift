@@ -176,7 +176,8 @@ extension Session {
         let eager = flights.attaches == 0 && !attachments.hasQueued
         while turn == nil, limiter.allows(at: now), let devices = subscriptions.next(at: now, eager: eager) {
             let known = devices.filter { attachments.isAttached($0) }
-            guard !known.isEmpty, let id = subscribe(known.flatMap(Self.filters(of:)), at: now) else { continue }
+            guard !known.isEmpty, let id = subscribe(known.flatMap(Self.filters(of:)), at: now)
+            else { continue }
             subscriptions.sent(id, known)
         }
     }

@@ -41,9 +41,10 @@ extension Session {
         guard accepts(record.device) else { return emit(.returned(record.seq)) }
         guard let topic = eventTopic(record.device, record.subfolder) else {
             counters.rejected += 1
+            let shown = Notice.printable(record.subfolder)
             notice(
                 .error,
-                "record \(record.seq) names the subfolder \"\(Notice.printable(record.subfolder))\", which is none",
+                "record \(record.seq) has the subfolder \"\(shown)\", which is no topic: it is dropped",
                 about: record.device)
             return emit(
                 .rejected(record.seq, record.device, reason: "its subfolder is not a topic"))
@@ -180,7 +181,8 @@ extension Session {
     private func isEligible(_ key: Suspects.Key) -> Bool {
         switch key.item {
         case .record: isReady(key.device)
-        case .attach: attachments.status(of: key.device) == .detached && attachments.retry(of: key.device) == nil
+        case .attach:
+            attachments.status(of: key.device) == .detached && attachments.retry(of: key.device) == nil
         case .state: isReady(key.device) && states.isDue(key.device, at: now.instant)
         }
     }

@@ -37,7 +37,8 @@ struct Subscriptions: Sendable {
     mutating func next(at now: Instant, eager: Bool) -> [DeviceID]? {
         let perPacket = Self.filtersMax / 2
         guard !pending.isEmpty else { return nil }
-        guard pending.count >= perPacket || eager || gatherUntil.map({ $0 <= now }) ?? true else { return nil }
+        let isTime = gatherUntil.map { $0 <= now } ?? true
+        guard pending.count >= perPacket || eager || isTime else { return nil }
         let batch = Array(pending.prefix(perPacket))
         pending.removeFirst(batch.count)
         return batch

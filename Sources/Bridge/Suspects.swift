@@ -75,7 +75,7 @@ package struct Suspects: Sendable {
 
     /// How many of this one's device may be on the wire together in its turn.
     package func window(of key: Key) -> Int {
-        guard let entry = entries[key], case .record = key.item, !entry.triedBefore, count > 64 else { return 1 }
+        guard count > 64, case .record = key.item, entries[key]?.triedBefore == false else { return 1 }
         return count / 32
     }
 

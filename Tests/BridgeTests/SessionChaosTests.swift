@@ -18,19 +18,19 @@ import Testing
         func answer(_ publish: Publish) -> Broker.Answer {
             let levels = publish.topic.text.split(separator: "/")
             let isAttach = levels[2] == "attach"
-            if !isAttach, levels[1] != "gw-7", !attached.contains(levels[1]) { strays.append(publish.topic.text) }
+            let isStray = !isAttach && levels[1] != "gw-7" && !attached.contains(levels[1])
+            if isStray { strays.append(publish.topic.text) }
             let answer = calm ? .acknowledge : pick()
             if isAttach, answer == .acknowledge { attached.insert(levels[1]) }
-            if answer == .close { attached = [] }
             return answer
         }
 
         private func pick() -> Broker.Answer {
-            let codes = GatewayError.Code.allCases
+            let codes = GatewayError.Code.allCases.map(\.rawValue)
             return switch random.uniform(0, 1) {
             case ..<0.93: .acknowledge
             case ..<0.95: .silence
-            case ..<0.98: .error(codes[Int(random.next() % UInt64(codes.count))].rawValue, thenClose: random.chance(0.2))
+            case ..<0.98: .error(codes.randomElement(using: &random)!, thenClose: random.chance(0.2))
             default: .close
             }
         }
@@ -42,9 +42,10 @@ import Testing
         let chaos = Chaos(seed: seed)
         var world = World(names, seed: seed) {
             $0.tokenLifetime = .seconds(300)
-            $0.endpoints = [LinkTarget(host: "a.example", port: 8883), LinkTarget(host: "a.example", port: 443)]
+            $0.endpoints = [8883, 443].map { LinkTarget(host: "a.example", port: $0) }
         }
         world.broker.answer = { chaos.answer($0) }
+        world.broker.onConnect = { chaos.attached = [] }
         world.start()
         var seq: UInt64 = 0
         for _ in 0..<120 {
@@ -56,7 +57,9 @@ import Testing
                 world.session.state(device(names[0]), document: [1], at: world.now)
                 world.drain()
             }
-            if chaos.random.chance(0.03), world.session.isOnline { world.loseLink(LinkFailure(.reset, "reset")) }
+            if chaos.random.chance(0.03), world.session.isOnline {
+                world.loseLink(LinkFailure(.reset, "reset"))
+            }
             world.run(.seconds(10))
         }
         #expect(chaos.strays.isEmpty)

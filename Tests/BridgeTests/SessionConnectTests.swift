@@ -27,8 +27,8 @@ import Testing
         world.start()
         world.run(.seconds(1))
         let line = world.notices.last { $0.level == .error }?.message ?? ""
-        #expect(line.hasPrefix(
-            "the bridge refused the token of gateway gw-7 (CONNACK 5): check that its public key is registered"))
+        let start = "the bridge refused the token of gateway gw-7 (CONNACK 5): check that its public key is"
+        #expect(line.hasPrefix(start))
         #expect(line.contains("; trying again in "))
     }
 
@@ -73,7 +73,7 @@ import Testing
 
     @Test func theNextEndpointIsTriedAfterAFailedConnect() {
         var world = World {
-            $0.endpoints = [LinkTarget(host: "a.example", port: 8883), LinkTarget(host: "a.example", port: 443)]
+            $0.endpoints = [8883, 443].map { LinkTarget(host: "a.example", port: $0) }
         }
         world.linkFails = { $0.port == 8883 ? LinkFailure(.deadline, "no answer within 20 s") : nil }
         world.start()

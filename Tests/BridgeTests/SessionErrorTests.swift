@@ -5,7 +5,9 @@ import Testing
 
 /// The errors topic: each code does to its own device or message what the table says, to no other.
 @Suite struct SessionErrorTests {
-    static func attachFails(_ name: String, _ code: String, thenClose: Bool = false) -> (Publish) -> Broker.Answer {
+    static func attachFails(
+        _ name: String, _ code: String, thenClose: Bool = false
+    ) -> (Publish) -> Broker.Answer {
         { $0.topic.text == "/devices/\(name)/attach" ? .error(code, thenClose: thenClose) : .acknowledge }
     }
 
@@ -68,7 +70,8 @@ import Testing
     @Test func aDeviceThatStaysUnknownIsNotAttachedInALoop() {
         var world = World(["dev-1"])
         world.broker.answer = {
-            $0.topic.text.hasSuffix("/events") ? .error("GATEWAY_DEVICE_NOT_FOUND", thenClose: false) : .acknowledge
+            guard $0.topic.text.hasSuffix("/events") else { return .acknowledge }
+            return .error("GATEWAY_DEVICE_NOT_FOUND", thenClose: false)
         }
         world.start()
         world.add(device("dev-1"), 1...2)
@@ -99,7 +102,8 @@ import Testing
     @Test func aTopicThatTheBridgeCannotTakeCostsItsRecordOnly() {
         var world = World(["dev-1"])
         world.broker.answer = {
-            $0.payload == Array("{\"seq\":2}".utf8) ? .error("GATEWAY_INVALID_MQTT_TOPIC", thenClose: false) : .acknowledge
+            guard $0.payload == Array("{\"seq\":2}".utf8) else { return .acknowledge }
+            return .error("GATEWAY_INVALID_MQTT_TOPIC", thenClose: false)
         }
         world.start()
         world.add(device("dev-1"), 1...3)
@@ -115,13 +119,27 @@ import Testing
         world.start()
         world.run(.seconds(100))
         #expect(world.broker.publishes.count == 1)
-        #expect(world.broker.received.allSatisfy { $0.type != .publish || $0 == .publish(world.broker.publishes[0]) })
+    }
+
+    @Test func whatIsRememberedOfGivenUpMessagesIsBounded() {
+        var world = World(["dev-1"])
+        world.broker.answer = {
+            guard $0.topic.text.hasSuffix("/events") else { return .acknowledge }
+            return .error("GATEWAY_INVALID_MQTT_TOPIC", thenClose: false)
+        }
+        world.start()
+        world.add(device("dev-1"), 1...600)
+        world.run(.seconds(60))
+        #expect(world.rejected.count == 600)
+        #expect(world.online == 3, "a new connection for every 256 or so")
+        #expect(world.returned.isEmpty)
     }
 
     @Test func anErrorThatNobodyKnowsBacksOff() {
         var world = World(["dev-1", "dev-2"])
         world.broker.answer = {
-            $0.topic.text == "/devices/dev-1/events" ? .error("GATEWAY_BAD_WEATHER", thenClose: false) : .acknowledge
+            guard $0.topic.text == "/devices/dev-1/events" else { return .acknowledge }
+            return .error("GATEWAY_BAD_WEATHER", thenClose: false)
         }
         world.start()
         world.add(device("dev-1"), [1])

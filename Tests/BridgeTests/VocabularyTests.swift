@@ -4,13 +4,16 @@ import Testing
 
 @Suite struct TopicTests {
     @Test(arguments: [
-        ("", "/devices/d-1/events"), ("gaps", "/devices/d-1/events/gaps"), ("a/b.c", "/devices/d-1/events/a/b.c")
+        ("", "/devices/d-1/events"), ("gaps", "/devices/d-1/events/gaps"),
+        ("a/b.c", "/devices/d-1/events/a/b.c")
     ])
     func eventsTopicOfASubfolder(_ subfolder: String, _ topic: String) {
         #expect(Topics.events(device("d-1"), subfolder) == topic)
     }
 
-    @Test(arguments: ["/", "a/", "/a", "a//b", "#", "+", "a b", "ä", "a\u{0}", String(repeating: "x", count: 257)])
+    @Test(arguments: [
+        "/", "a/", "/a", "a//b", "#", "+", "a b", "ä", "a\u{0}", String(repeating: "x", count: 257)
+    ])
     func refusesWhatIsNoSubfolder(_ subfolder: String) {
         #expect(Topics.events(device("d-1"), subfolder) == nil)
     }

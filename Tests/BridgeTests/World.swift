@@ -20,6 +20,8 @@ struct Broker {
     var answer: (Publish) -> Answer = { _ in .acknowledge }
     var subackCode: (TopicFilter) -> UInt8 = { _ in 1 }
 
+    var onConnect: () -> Void = {}
+
     private(set) var received: [Packet] = []
     private(set) var subscriptions: [String] = []
     private(set) var connections = 0
@@ -35,6 +37,7 @@ struct Broker {
         out = []
         closes = false
         connections += 1
+        onConnect()
     }
 
     mutating func receive(_ bytes: [UInt8], from gateway: DeviceID) {
