@@ -167,14 +167,14 @@ private struct Model {
 }
 
 @Suite struct ModelTests {
-    @Test(arguments: 0..<24) func losesNothingThatWasSynced(seed: Int) {
+    @Test(arguments: 0..<80) func losesNothingThatWasSynced(seed: Int) {
         var model = Model(seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
         for _ in 0..<200 { model.step() }
         model.end()
         #expect(model.problems == [], "seed \(seed)")
     }
 
-    @Test(arguments: 0..<12) func tellsEveryLossAtItsBound(seed: Int) {
+    @Test(arguments: 0..<40) func tellsEveryLossAtItsBound(seed: Int) {
         var model = Model(
             seed: UInt64(seed), settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
         model.crashes = seed % 2 == 0
