@@ -61,9 +61,8 @@ struct DeviceTable: Sendable {
 
     /// nil if the bytes are no device ID.
     mutating func index(ofName name: ArraySlice<UInt8>) -> Int? {
-        if let found = byHash[Self.hash(name)]?.first(where: { states[$0].id.text.utf8.elementsEqual(name) }) {
-            return found
-        }
+        let same = byHash[Self.hash(name)]?.first { states[$0].id.text.utf8.elementsEqual(name) }
+        if let same { return same }
         guard let id = try? DeviceID(String(decoding: name, as: UTF8.self)),
             id.text.utf8.elementsEqual(name)
         else { return nil }

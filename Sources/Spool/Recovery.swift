@@ -101,7 +101,7 @@ extension Spool {
                 note(.warning, "\(name) has format version \(found), made by a newer fieldgw: set aside")
             }
             // Only a file that holds something beyond its header has lost records.
-            if bytes.dropFirst(Segment.headerSize).contains(where: { $0 != 0 }) || error != .empty && bytes.isEmpty {
+            if bytes.dropFirst(Segment.headerSize).contains(where: { $0 != 0 }) {
                 setAside(file, hadRecords: true)
             } else {
                 request(
@@ -120,7 +120,7 @@ extension Spool {
         let newest = Settled.newest(in: bytes, seed: segment.seed)
         (segment.generation, segment.settled) = (newest.generation, newest.settled)
         if newest.damaged > 0 {
-            note(.info, "\(name): a page of acknowledgements is damaged or torn; some records may be sent again")
+            note(.info, "\(name): a page of acknowledgements is torn or damaged; some records may go twice")
         }
         if header.clockTrusted { anchors.learn(header.bootID, header.created) }
         recovery?.segments.append(segment)
@@ -175,7 +175,7 @@ extension Spool {
         while true {
             switch scanner.next(in: bytes, base: base, settled: catalogue[place].settled) {
             case .record(let found): admit(found, bytes, place)
-            case .damage(_, let lost): recovery?.lost += lost; damaged(lost, place, before: scanner.lastSeq &+ 1)
+            case .damage(_, let lost): damaged(lost, before: scanner.lastSeq &+ 1)
             case .more(let offset, let count):
                 recovery?.scanner = scanner
                 readChunk(offset, count)
@@ -206,8 +206,7 @@ extension Spool {
         guard let parts = Record.Parts(bytes, found.payload),
             let device = devices.index(ofName: bytes[parts.device])
         else {
-            recovery?.lost += 1
-            damaged(1, place, before: header.seq + 1)
+            damaged(1, before: header.seq + 1)
             return
         }
         recovery?.records += 1
@@ -225,8 +224,9 @@ extension Spool {
         }
     }
 
-    private mutating func damaged(_ lost: Int, _ place: Int, before seq: UInt64) {
+    private mutating func damaged(_ lost: Int, before seq: UInt64) {
         guard lost > 0 else { return }
+        recovery?.lost += lost
         counters.damaged += lost
         lose(Gap(
             device: nil, from: seq &- UInt64(lost), to: seq &- 1, count: lost, fromTime: nil, toTime: nil,
@@ -239,13 +239,13 @@ extension Spool {
         catalogue[place].lastSeq = max(lastSeq, catalogue[place].firstSeq &- 1)
         guard let recovery else { return }
         // Settled bits behind the end: records that were there, and sent.
-        let beyond = catalogue[place].settled.count(in: catalogue[place].end..<max(catalogue[place].fileSize, catalogue[place].end))
+        let end = catalogue[place].end
+        let beyond = catalogue[place].settled.count(in: end..<max(catalogue[place].fileSize, end))
         if recovery.current + 1 < recovery.segments.count {
             let next = recovery.segments[recovery.current + 1].header
             if next.previous == catalogue[place].firstSeq, next.firstSeq > lastSeq &+ 1 {
                 let lost = max(Int(clamping: next.firstSeq - lastSeq - 1) - beyond, 0)
-                self.recovery?.lost += lost
-                damaged(lost, place, before: next.firstSeq)
+                damaged(lost, before: next.firstSeq)
                 return
             }
         } else {
@@ -262,7 +262,8 @@ extension Spool {
         phase = .running
         var next: UInt64 = 1
         if let last = catalogue.segments.last { next = last.lastSeq + 1 }
-        for file in done.oldAside + done.aside.filter({ $0.hadRecords }).map({ $0.file }) where file.firstSeq >= next {
+        let bad = done.oldAside + done.aside.filter { $0.hadRecords }.map { $0.file }
+        for file in bad where file.firstSeq >= next {
             next = file.firstSeq &+ UInt64(Settled.bitCount)
         }
         let isNew = done.files.isEmpty && done.oldAside.isEmpty || next == 1
@@ -271,8 +272,8 @@ extension Spool {
         if !done.files.isEmpty || done.lost > 0 {
             let milliseconds = (now.instant - done.started).milliseconds
             note(done.lost > 0 ? .warning : .info, "\(done.records) waiting records in "
-                + "\(catalogue.segments.count) segments, next number \(nextSeq); \(done.lost) lost by damage, "
-                + "\(done.torn) torn ends; took \(milliseconds) ms")
+                + "\(catalogue.segments.count) segments, next number \(nextSeq); "
+                + "\(done.lost) lost by damage, \(done.torn) torn ends; took \(milliseconds) ms")
         }
         evict()
         for device in devices.indices where devices[device].aliveBytes > shareMax { trimShare(device) }
@@ -285,52 +286,6 @@ extension Spool {
         if isMemoryOnly { beginReturn() } else { commitNow() }
         if isDraining { writePages() }
         loadMore()
-    }
-
-    /// A recovered file is never appended to: what it was preallocated for goes back, one file
-    /// after the other, or every restart in an outage would cost a whole segment of the bound.
-    private mutating func trimSegments() {
-        for place in catalogue.indices where catalogue[place].alive > 0 && !catalogue[place].isRemoving {
-            let spare = catalogue[place].fileSize - trimmedSize(catalogue[place])
-            catalogue[place].isTrimming = spare >= 16 << 10
-        }
-        trimNext()
-    }
-
-    private mutating func trimNext() {
-        guard let place = catalogue.indices.first(where: { catalogue[$0].isTrimming }) else { return }
-        request(.load(name: catalogue[place].name), .trimLoad(segment: catalogue[place].firstSeq))
-    }
-
-    private func trimmedSize(_ segment: SegmentState) -> Int { (segment.end + 4095) & ~4095 }
-
-    mutating func trim(_ segment: UInt64, _ result: Result<DiskAnswer, DiskFailure>) {
-        if let place = catalogue.index(of: segment), !catalogue[place].isRemoving, !isMemoryOnly,
-            case .success(.bytes(let bytes)) = result, bytes.count >= trimmedSize(catalogue[place])
-        {
-            let kept = Array(bytes[..<trimmedSize(catalogue[place])])
-            request(.replace(name: catalogue[place].name, bytes: kept), .trimmed(segment: segment))
-        } else {
-            endTrim(segment)
-        }
-    }
-
-    mutating func trimmed(_ segment: UInt64, _ result: Result<DiskAnswer, DiskFailure>) {
-        if case .failure = result {
-            counters.failures += 1
-        } else if let place = catalogue.index(of: segment) {
-            catalogue[place].fileSize = trimmedSize(catalogue[place])
-        }
-        endTrim(segment)
-    }
-
-    private mutating func endTrim(_ segment: UInt64) {
-        if let place = catalogue.index(of: segment) {
-            catalogue[place].isTrimming = false
-            if catalogue[place].isDirty, catalogue[place].alive == 0 || isDraining { writePage(place) }
-        }
-        trimNext()
-        reap(segment)
     }
 
     private mutating func setFilesAside(_ done: Recovery) {

@@ -53,7 +53,8 @@ extension Spool {
                 at: now, clockTrusted: clockTrusted)
             let device = devices.index(of: settings.gateway)
             let size = Record.size(
-                device: settings.gateway.text.utf8.count, subfolder: subfolder.utf8.count, body: entry.body.count)
+                device: settings.gateway.text.utf8.count, subfolder: subfolder.utf8.count,
+                body: entry.body.count)
             enqueueGap(Item(record: StoredRecord(entry, seq: 0), device: device, size: size, gap: gap))
         }
         if let next { timers.arm(.gaps, at: next) }
@@ -93,7 +94,8 @@ extension Spool {
     /// that one gap tells of many.
     mutating func trimShare(_ device: Int) {
         guard devices[device].aliveBytes > shareMax else { return }
-        while devices[device].aliveBytes > shareMax - shareMax / 16, devices[device].window.first?.segment ?? 0 != 0,
+        let aim = shareMax - shareMax / 16
+        while devices[device].aliveBytes > aim, devices[device].window.first?.segment ?? 0 != 0,
             let item = popWindow(device)
         {
             drop(item, .share)

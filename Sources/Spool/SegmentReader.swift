@@ -66,7 +66,8 @@ package struct SegmentReader: Sendable {
             priority: found.header.flags.contains(.priority), body: Array(bytes[parts.body]),
             at: Moment(at, parts.wall), clockTrusted: found.header.flags.contains(.clockTrusted),
             thisBoot: false)
-        items.append(Item(record: record, settled: settled.contains(offset: found.offset), offset: found.offset))
+        let isSettled = settled.contains(offset: found.offset)
+        items.append(Item(record: record, settled: isSettled, offset: found.offset))
     }
 
     /// Gives records that were written before the clock was trusted the time an anchor knows.

@@ -312,7 +312,9 @@ package struct Spool: Sendable {
 
     package var waiting: Int { waitingCount }
     package var waitingBytes: Int { waitingSize }
-    package func waiting(of device: DeviceID) -> Int { devices.existing(device).map { devices[$0].alive } ?? 0 }
+    package func waiting(of device: DeviceID) -> Int {
+        devices.existing(device).map { devices[$0].alive } ?? 0
+    }
     package var isRecovered: Bool { phase == .running }
 
     package var statistics: Statistics {

@@ -5,7 +5,8 @@ import Testing
 
 /// Golden bytes: a change here is a change of the format, and needs a new version number.
 @Suite struct FormatTests {
-    static let moment = Moment(Instant(nanoseconds: 0x0102_0304_0506), WallTime(milliseconds: 0x0198_7654_3210))
+    static let moment = Moment(
+        Instant(nanoseconds: 0x0102_0304_0506), WallTime(milliseconds: 0x0198_7654_3210))
     static let header = Segment.Header(
         salt: 0xDEAD_BEEF, firstSeq: 0x1234, previous: 0x1000, bootID: Array(1...16), created: moment,
         clockTrusted: true, identity: "acme/plant/gw-7")
@@ -42,7 +43,7 @@ import Testing
         var bytes: [UInt8] = []
         Record.appendAnchor(Self.moment, nextSeq: 0x1234, seed: Record.seed(salt: 1), to: &bytes)
         #expect(bytes.count == 48)
-        #expect(Hex.encode(bytes[..<24], separator: "") == "46520202" + "10000000" + "3412000000000000" + "0605040302010000")
+        #expect(Hex.encode(bytes[..<24], separator: "") == "465202021000000034120000000000000605040302010000")
         #expect(Hex.encode(bytes[32...], separator: "") == "0100000000000000" + "1032547698010000")
     }
 
@@ -112,7 +113,8 @@ struct Sample {
     private func isTrue(_ item: SegmentReader.Item) -> Bool {
         sample.records.contains {
             $0.seq == item.record.seq && $0.body == item.record.body && $0.device == item.record.device
-                && $0.at == item.record.at && $0.kind == item.record.kind && $0.subfolder == item.record.subfolder
+                && $0.at == item.record.at && $0.kind == item.record.kind
+                && $0.subfolder == item.record.subfolder
         }
     }
 
@@ -149,7 +151,8 @@ struct Sample {
             let missing = Set(sample.records.map { $0.seq }).subtracting(reader.items.map { $0.record.seq })
             let excused = missing.intersection([0x1234, 0x1236]).count
             let isTail = missing.contains(0x1239)
-            if !reader.items.allSatisfy(isTrue) || lost > 1 || !(isTail ? reader.torn : counted == lost - excused) {
+            let isCounted = isTail ? reader.torn : counted == lost - excused
+            if !reader.items.allSatisfy(isTrue) || lost > 1 || !isCounted {
                 Issue.record("bit \(bit): lost \(lost), counted \(counted)")
             }
         }

@@ -171,7 +171,8 @@ private let tank = Rig.device("tank-2")
 
     @Test func aQuarantinedDeviceStopsNobody() {
         var rig = Rig(Rig.settings(loadMax: 64 << 10))
-        for index in 0..<2000 { rig.append(index % 2 == 0 ? meter : tank, "\(index) " + String(repeating: "x", count: 200)) }
+        let long = String(repeating: "x", count: 200)
+        for index in 0..<2000 { rig.append(index % 2 == 0 ? meter : tank, "\(index) " + long) }
         rig.advance(.seconds(2))
         var got = 0
         while let record = rig.spool.take(tank) {
@@ -181,7 +182,8 @@ private let tank = Rig.device("tank-2")
         }
         #expect(got == 1000)
         #expect(rig.spool.statistics.loadedBytes <= 80 << 10)
-        #expect(rig.drainAll().map { $0.text.prefix { $0 != " " } } == stride(from: 0, to: 2000, by: 2).map { "\($0)"[...] })
+        let rest = rig.drainAll().map { String($0.text.prefix { $0 != " " }) }
+        #expect(rest == stride(from: 0, to: 2000, by: 2).map { String($0) })
     }
 
     @Test func correctsTheTimeOfRecordsFromBeforeTheClockWasTrusted() {
@@ -200,5 +202,38 @@ private let tank = Rig.device("tank-2")
         }
         again = rig.killed(boot: 9)
         #expect(again.spool.take(meter)?.at.wall == appended.wall + .seconds(86_400))
+    }
+}
+
+@Suite struct AgeTests {
+    @Test func dropsWhatIsTooOldAndTellsIt() {
+        var settings = Rig.settings()
+        settings.maxAge = .seconds(3600)
+        var rig = Rig(settings)
+        rig.spool.anchor(at: rig.now)
+        rig.append(meter, "old")
+        rig.advance(.seconds(7200))
+        rig.append(meter, "new")
+        rig.advance(.seconds(1))
+        let all = rig.drainAll()
+        #expect(all.filter { $0.kind == .reading }.map { $0.text } == ["new"])
+        rig.advance(.seconds(2))
+        let gap = rig.drainAll().first.flatMap { Gap(body: $0.body) }
+        #expect(gap?.reason == .age && gap?.count == 1)
+    }
+
+    @Test func aDamagedRecordIsToldAsAGap() {
+        var rig = Rig()
+        for index in 0..<9 { rig.append(meter, "\(index)") }
+        rig.advance(.seconds(1))
+        let name = rig.disk.names()[0]
+        rig.disk.flip(name, byte: Segment.dataStart + 56 * 4 + 40, bit: 3)
+        var again = rig.killed(boot: 2)
+        #expect(again.spool.waiting(of: meter) == 8)
+        again.advance(.seconds(1))
+        let all = again.drainAll()
+        let gap = all.first { $0.kind == .gap }.flatMap { Gap(body: $0.body) }
+        #expect(gap?.reason == .damage && gap?.count == 1 && gap?.device == nil)
+        #expect(gap?.from == gap?.to && !all.contains { $0.kind == .reading && $0.seq == gap?.from })
     }
 }

@@ -136,7 +136,10 @@ package struct VirtualDisk: Sendable {
             if isLocked { throw DiskFailure(.locked, "another process holds the lock") }
             syncDirectory()
             let all = entries.filter { $0.key.volume == volume }.sorted { $0.key.name < $1.key.name }
-            return .listing(all.map { .init(name: $0.key.name, size: files[$0.value]?.view.count ?? 0) }, space)
+            let listed = all.map {
+                DiskAnswer.Entry(name: $0.key.name, size: files[$0.value]?.view.count ?? 0)
+            }
+            return .listing(listed, space)
         case .create(let name, let size, let header):
             guard entries[key(name)] == nil else { throw DiskFailure(.exists, "\(name): EEXIST") }
             try take(max(size, header.count))
@@ -236,7 +239,9 @@ package struct VirtualDisk: Sendable {
                 var start = range.lowerBound
                 while start < range.upperBound {
                     let end = min((start / Self.sector + 1) * Self.sector, range.upperBound)
-                    if keeps(&random) { file.durable.replaceSubrange(start..<end, with: file.view[start..<end]) }
+                    if keeps(&random) {
+                        file.durable.replaceSubrange(start..<end, with: file.view[start..<end])
+                    }
                     start = end
                 }
             }
