@@ -25,11 +25,7 @@ package final class TLSContext: @unchecked Sendable {
         let made = try Self.make(TLS_client_method())
         do throws(CredentialError) {
             try trust.load(into: made)
-            if let certificate, let key {
-                let file = try CredentialFile(certificate, secret: false, credentialsDirectory: nil)
-                let privateKey = try PrivateKey.load(key)
-                try Self.use(file.bio(), certificate, key: privateKey.handle, keyName: key, in: made)
-            }
+            if let certificate, let key { try Self.identify(certificate, key, in: made) }
         } catch {
             SSL_CTX_free(made)
             throw error
@@ -42,6 +38,15 @@ package final class TLSContext: @unchecked Sendable {
     }
 
     deinit { SSL_CTX_free(handle) }
+
+    /// The client's own certificate and its key.
+    private static func identify(
+        _ certificate: String, _ key: String, in context: OpaquePointer
+    ) throws(CredentialError) {
+        let privateKey = try PrivateKey.load(key)
+        let file = try CredentialFile(certificate, secret: false, credentialsDirectory: nil)
+        try use(file.bio(), certificate, key: privateKey.handle, keyName: key, in: context)
+    }
 
     /// What client and server have in common.
     static func make(_ method: OpaquePointer?) throws(CredentialError) -> OpaquePointer {
