@@ -45,6 +45,7 @@ import Testing
     @Test(arguments: PrivateKey.Kind.allCases)
     func readsBackTheKeyItWrote(kind: PrivateKey.Kind) throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let key = try PrivateKey.generate(kind)
         let text = try key.privatePEM()
         #expect(text.hasPrefix("-----BEGIN PRIVATE KEY-----\n"))
@@ -58,6 +59,7 @@ import Testing
     @Test(arguments: [0o640, 0o604, 0o620, 0o660, 0o644, 0o601] as [mode_t])
     func refusesAKeyThatOthersCanUse(mode: mode_t) throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let path = scratch.write("key.pem", try PrivateKey.generate(.ec).privatePEM(), mode: mode)
         for location in [path, "file:\(path)"] {
             let error = refusal { _ = try PrivateKey.load(location) }
@@ -70,6 +72,7 @@ import Testing
     /// systemd gives a credential to its unit with an access list, which stat shows as mode 0440.
     @Test func takesASystemdCredentialWithGroupRead() throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let path = scratch.write("key.pem", try PrivateKey.generate(.ec).privatePEM(), mode: 0o440)
         _ = try PrivateKey.load(path, credentialsDirectory: scratch.path)
         for directory in [nil, "", "/run/x", "/"] as [String?] {
@@ -83,6 +86,7 @@ import Testing
 
     @Test func namesTheFileThatCannotBeUsed() throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let cases: [(String, CredentialError.Kind)] = [
             (scratch.path + "/none.pem", .missing), (scratch.path, .unreadable),
             (scratch.write("empty.pem", ""), .malformed), (scratch.write("text.pem", "hello"), .malformed),
@@ -102,6 +106,7 @@ import Testing
     ])
     func refusesOtherTypesAndSizes(command: String) throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let text = try #require(shell("openssl \(command)"), "the openssl command is missing")
         let error = refusal { _ = try PrivateKey.load(scratch.write("key.pem", text)) }
         #expect(error?.kind == .unsupported)
@@ -111,6 +116,7 @@ import Testing
     /// The default callback of OpenSSL asks for a passphrase on the terminal and never returns.
     @Test func refusesAnEncryptedKeyWithoutAsking() throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let text = try #require(shell("openssl genpkey -algorithm RSA -aes256 -pass pass:secret"))
         let error = refusal { _ = try PrivateKey.load(scratch.write("key.pem", text)) }
         #expect(error?.kind == .malformed)
@@ -120,6 +126,7 @@ import Testing
 
     @Test func readsTheOlderPEMForms() throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let ec = try #require(shell("openssl ecparam -name prime256v1 -genkey"))
         #expect(try PrivateKey.load(scratch.write("ec.pem", ec)).algorithm == .es256)
         let rsa = try #require(shell("openssl genrsa -traditional 2048"))
@@ -129,6 +136,7 @@ import Testing
     @Test(arguments: PrivateKey.Kind.allCases)
     func agreesWithTheOpenSSLCommand(kind: PrivateKey.Kind) throws {
         let scratch = CredentialFolder()
+        defer { scratch.remove() }
         let key = try PrivateKey.generate(kind)
         let keyPath = scratch.write("key.pem", try key.privatePEM())
         let publicPath = scratch.write("public.pem", key.publicPEM)

@@ -119,6 +119,7 @@ extension Network {
     @Suite(.serialized) struct TLSTrust {
         @Test func refusesACAFileThatSaysNothing() throws {
             let scratch = CredentialFolder()
+            defer { scratch.remove() }
             let certificate = tlsCertificates.authority.certificate
             let cut = String(certificate.dropLast(200)) + "\n-----END CERTIFICATE-----\n"
             let cases: [(String, CredentialError.Kind)] = [
@@ -137,6 +138,7 @@ extension Network {
 
         @Test func takesACommentedBundle() throws {
             let scratch = CredentialFolder()
+            defer { scratch.remove() }
             let other = try TestCertificates().authority.certificate
             let text = "# roots\n" + other + "\n# ours\n" + tlsCertificates.authority.certificate + "\n"
             let context = try TLSContext(trust: .file(scratch.write("roots.pem", text)))
@@ -161,6 +163,7 @@ extension Network {
 
         @Test func makesCertificatesThatOpenSSLAccepts() throws {
             let scratch = CredentialFolder()
+            defer { scratch.remove() }
             let ca = scratch.write("ca.pem", tlsCertificates.authority.certificate)
             let leaf = scratch.write("leaf.pem", tlsPair.certificate)
             let verify = "openssl verify -x509_strict -CAfile \(ca)"

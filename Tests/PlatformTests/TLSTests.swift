@@ -65,6 +65,7 @@ extension Network {
 
         @Test func namesTheCAFileInTheSentence() throws {
             let scratch = CredentialFolder()
+            defer { scratch.remove() }
             let path = scratch.write("roots.pem", try TestCertificates().authority.certificate, mode: 0o644)
             let (result, _) = try tlsAttempt(tlsServer(), TLSContext(trust: .file(path)))
             let words = "in \(path) (unable to get local issuer certificate)"
@@ -158,6 +159,7 @@ extension Network {
 
         @Test func showsItsClientCertificate() throws {
             let scratch = CredentialFolder()
+            defer { scratch.remove() }
             let own = try tlsCertificates.issue(names: ["gw-7"], usage: .client)
             let certificate = scratch.write("own.pem", own.certificate, mode: 0o644)
             let key = scratch.write("own.key", own.key)
