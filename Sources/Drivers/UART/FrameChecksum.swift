@@ -10,6 +10,8 @@ extension UARTProtocol.Checksum {
         guard first >= 0, first <= last, last <= frame.count, place >= 0,
             place <= frame.count - type.width
         else { return false }
+        // The mark between an NMEA sentence and its checksum is covered by neither.
+        if type == .nmea, last == place - 1, frame[last] != 0x2A { return false }
         let covered = frame[first..<last]
         guard let sent = sent(in: frame, at: place) else { return false }
         return sent == Self.value(type, of: covered)
