@@ -10,7 +10,7 @@ import Modbus
 /// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and on
 ///   time that nobody else wants, so that they cannot slow those that answer.
 /// - An overloaded line stretches every interval by its load; nothing queues up.
-package struct ModbusDriver: Sendable {
+package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
         package var port: PortName
         package var line: LineSettings
@@ -40,26 +40,8 @@ package struct ModbusDriver: Sendable {
         }
     }
 
-    package enum Output: Hashable, Sendable {
-        /// Throw away what has arrived and was not read yet; always followed by `transmit`.
-        case discardInput
-        case transmit([UInt8])
-        case reading(Reading)
-        case outcome(Outcome)
-        case unit(Address, UnitState, Moment)
-        case notice(Notice)
-    }
-
-    package enum Timer: Hashable, Sendable {
-        /// The line has been silent long enough for the next request.
-        case silence
-        /// The first byte of the reply is overdue.
-        case reply
-        /// The rest of the reply is overdue.
-        case rest
-        /// A cycle is due, or a unit may be asked again.
-        case release
-    }
+    package typealias Output = LineOutput
+    package typealias Timer = LineTimer
 
     enum Line: Sendable { case unopened, open, closed }
     enum Work: Sendable { case read(cycle: Int), order }

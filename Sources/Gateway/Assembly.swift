@@ -23,15 +23,26 @@ extension Gateway.Settings {
 
 extension Gateway.Settings.Port {
     package init(_ port: Configuration.Port) {
-        self.init(
-            name: port.name, line: port.line,
-            driver: ModbusDriver.Settings(
-                port: port.name, line: port.line, responseTimeout: port.responseTimeout, retries: port.retries,
-                turnaround: port.turnaround, maxLoad: port.maxLoad, nodes: port.nodePlans))
+        self.init(name: port.name, line: port.line, driver: port.driverSettings)
     }
 }
 
 extension Configuration.Port {
+    package var driverSettings: Gateway.Settings.Driver {
+        switch driver {
+        case .modbusRTU:
+            .modbus(
+                ModbusDriver.Settings(
+                    port: name, line: line, responseTimeout: responseTimeout, retries: retries,
+                    turnaround: turnaround, maxLoad: maxLoad, nodes: nodePlans))
+        case .uart:
+            .uart(
+                UARTDriver.Settings(
+                    port: name, line: line, responseTimeout: responseTimeout, retries: retries,
+                    nodes: nodes.compactMap(UARTDriver.Node.init)))
+        }
+    }
+
     /// One plan per unit: devices that share a unit are read together, by the more careful of their limits.
     package var nodePlans: [NodePlan] {
         var plans: [NodePlan] = []
@@ -61,6 +72,21 @@ extension Configuration.Port {
     /// What the planner makes of it: for `plan` and `check`.
     package var readPlan: ReadPlan {
         ReadPlan.make(line: line, turnaround: turnaround, responseTimeout: responseTimeout, nodes: nodePlans)
+    }
+}
+
+extension UARTDriver.Node {
+    /// Nil for a node of a Modbus port.
+    package init?(_ node: Configuration.Node) {
+        guard let format = node.uart else { return nil }
+        self.init(
+            unit: node.unit, format: format, intervals: Set(node.points.map(\.interval)).sorted(),
+            responseTimeout: node.responseTimeout)
+        // An address that is an item stands between the same marks as the values.
+        for case .item(_, let split, _)? in node.points.map(\.text) {
+            separator = split
+            break
+        }
     }
 }
 

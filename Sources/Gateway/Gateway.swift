@@ -11,10 +11,23 @@ import Spool
 /// Both `fieldgw run` and the simulation use this value and nothing beside it.
 package struct Gateway: Sendable {
     package struct Settings: Sendable {
+        /// What is spoken on a port.
+        package enum Driver: Sendable {
+            case modbus(ModbusDriver.Settings)
+            case uart(UARTDriver.Settings)
+
+            func make(seed: UInt64) -> any LineDriver {
+                switch self {
+                case .modbus(let settings): ModbusDriver(settings, seed: seed)
+                case .uart(let settings): UARTDriver(settings, seed: seed)
+                }
+            }
+        }
+
         package struct Port: Sendable {
             package var name: PortName
             package var line: LineSettings
-            package var driver: ModbusDriver.Settings
+            package var driver: Driver
         }
 
         package var gateway: DeviceID
@@ -59,8 +72,7 @@ package struct Gateway: Sendable {
         self.settings = settings
         var random = RandomSource(seed: seed)
         ports = settings.ports.map { port in
-            PortKeeper(
-                name: port.name, line: port.line, driver: ModbusDriver(port.driver, seed: random.next()))
+            PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next()))
         }
         portIndex = Dictionary(uniqueKeysWithValues: settings.ports.enumerated().map { ($1.name, $0) })
         adapter = Adapter(settings.bindings)

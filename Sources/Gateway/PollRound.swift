@@ -18,7 +18,7 @@ package struct PollRound: Sendable {
     private struct Port: Sendable {
         var name: PortName
         var line: LineSettings
-        var driver: ModbusDriver
+        var driver: any LineDriver
         var open: Set<UnitID>
         var failure: LineFailure?
         var isOpen = false
@@ -38,18 +38,11 @@ package struct PollRound: Sendable {
         adapter = Adapter(bindings)
         let spans = adapter
         ports = configuration.ports.map { port in
-            var plans = port.nodePlans
-            for index in plans.indices {
-                let unit = plans[index].unit
-                plans[index].spans = spans.spans(of: port.name).first { $0.unit == unit }?.spans ?? []
-            }
-            let driver = ModbusDriver(
-                ModbusDriver.Settings(
-                    port: port.name, line: port.line, responseTimeout: port.responseTimeout, retries: 0,
-                    turnaround: port.turnaround, nodes: plans),
-                seed: random.next())
-            let waited = Set(plans.filter { !$0.spans.isEmpty }.map(\.unit))
-            return Port(name: port.name, line: port.line, driver: driver, open: waited)
+            var settings = port.driverSettings
+            settings.pollOnce(every: Self.interval, spans.spans(of: port.name))
+            let waited = Set(port.nodes.filter { !$0.points.isEmpty }.map(\.unit))
+            return Port(
+                name: port.name, line: port.line, driver: settings.make(seed: random.next()), open: waited)
         }
     }
 
@@ -107,5 +100,29 @@ package struct PollRound: Sendable {
     package var deadline: Instant? {
         let dues = ports.filter(\.isOpen).compactMap { $0.driver.deadline?.due }
         return min(dues.min() ?? limit, limit)
+    }
+}
+
+extension Gateway.Settings.Driver {
+    /// Everything at one interval and no retries.
+    fileprivate mutating func pollOnce(every interval: Duration, _ spans: [(unit: UnitID, spans: [Span])]) {
+        switch self {
+        case .modbus(var settings):
+            settings.retries = 0
+            for index in settings.nodes.indices {
+                let unit = settings.nodes[index].unit
+                settings.nodes[index].spans = spans.first { $0.unit == unit }?.spans ?? []
+            }
+            self = .modbus(settings)
+        case .uart(var settings):
+            settings.retries = 0
+            for index in settings.nodes.indices {
+                // Who speaks by itself does so in its own time.
+                let longest = settings.nodes[index].intervals.max() ?? interval
+                settings.nodes[index].patience = max(interval * 3, min(longest * 3, .seconds(60)))
+                settings.nodes[index].intervals = [interval]
+            }
+            self = .uart(settings)
+        }
     }
 }

@@ -11,7 +11,7 @@ struct PortKeeper: Sendable {
 
     let name: PortName
     let line: LineSettings
-    var driver: ModbusDriver
+    var driver: any LineDriver
     private(set) var state = State.closed
     private(set) var path = ""
     /// Why the line is not open; nil while it is.
@@ -20,7 +20,7 @@ struct PortKeeper: Sendable {
     private var outputs: [Effect] = []
     private(set) var isClosing = false
 
-    init(name: PortName, line: LineSettings, driver: ModbusDriver) {
+    init(name: PortName, line: LineSettings, driver: any LineDriver) {
         self.name = name
         self.line = line
         self.driver = driver

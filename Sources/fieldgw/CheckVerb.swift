@@ -26,25 +26,32 @@ enum CheckVerb {
     /// Warnings about lines that are asked for more than `maxLoad`.
     private static func overload(_ configuration: Configuration) -> [Diagnostic] {
         configuration.ports.compactMap { port in
-            guard port.driver == .modbusRTU else { return nil }
-            let plan = port.readPlan
-            guard plan.load > port.maxLoad else { return nil }
-            let worst = plan.reads.max { $0.wireTime / $0.interval < $1.wireTime / $1.interval }
-            let hint = worst.map { "; the most costly read is unit \($0.unit) every \(Text.duration($0.interval))" } ?? ""
-            let stretch = plan.load > 1 ? ": every interval will stretch by \(Text.decimal(plan.load, 2))" : ""
+            let load = port.budget.load
+            guard load > port.maxLoad else { return nil }
+            var hint = ""
+            var stretch = ""
+            if port.driver == .modbusRTU {
+                let worst = port.readPlan.reads.max {
+                    $0.wireTime / $0.interval < $1.wireTime / $1.interval
+                }
+                hint = worst.map {
+                    "; the most costly read is unit \($0.unit) every \(Text.duration($0.interval))"
+                } ?? ""
+                stretch = load > 1 ? ": every interval will stretch by \(Text.decimal(load, 2))" : ""
+            }
             return Diagnostic(
                 port.place, .warning,
-                "port \(port.name) needs \(Text.percent(plan.load)) of the line's time, more than maxLoad "
+                "port \(port.name) needs \(Text.percent(load)) of the line's time, more than maxLoad "
                     + "\(Text.percent(port.maxLoad))\(stretch)\(hint)")
         }
     }
 
     private static func budget(_ configuration: Configuration) -> String {
         let rows = configuration.ports.map { port -> [String] in
-            let plan = port.readPlan
+            let plan = port.budget
             let points = port.nodes.reduce(0) { $0 + $1.points.count }
             return [
-                port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)", "\(plan.reads.count)",
+                port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)", "\(plan.reads)",
                 Text.percent(plan.load), Text.duration(plan.worstBlocking),
             ]
         }
@@ -58,12 +65,12 @@ enum CheckVerb {
             writer.key("ports")
             writer.array { writer in
                 for port in configuration.ports {
-                    let plan = port.readPlan
+                    let plan = port.budget
                     writer.object { writer in
                         writer.member("port", port.name.text)
                         writer.member("line", port.line.describe)
                         writer.member("nodes", port.nodes.count)
-                        writer.member("reads", plan.reads.count)
+                        writer.member("reads", plan.reads)
                         writer.member("load", plan.load)
                         writer.member("maxLoad", port.maxLoad)
                         writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)

@@ -12,6 +12,10 @@ enum PlanVerb {
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
         let file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
         for port in file.configuration.ports {
+            if port.driver == .uart {
+                showUART(port, json: arguments.has("json"))
+                continue
+            }
             let plan = port.readPlan
             if arguments.has("json") {
                 for read in plan.reads { Console.say(json(port.name, read)) }
@@ -36,6 +40,42 @@ enum PlanVerb {
             Console.say("unit \(unit): \(span.table.rawValue) \(span.address) cannot be read in one request")
         }
         Console.say("")
+    }
+
+    /// Nothing is planned where nothing can be merged: the nodes, as they are asked or listened to.
+    private static func showUART(_ port: Configuration.Port, json: Bool) {
+        let plan = UARTPlan(port)
+        if json {
+            for row in plan.rows { Console.say(Self.json(port.name, row)) }
+            return
+        }
+        Console.say("port \(port.name), \(port.line.describe): load \(Text.percent(plan.load)), "
+            + "worst blocking \(Text.duration(plan.worstBlocking))")
+        let rows = plan.rows.map { row in
+            [
+                "\(row.unit)", "uart", row.device.text, row.isAsked ? "asked" : "listens", "\(row.bytesMax)",
+                Text.duration(row.interval), Text.duration(row.wireTime), "\(row.points)",
+            ]
+        }
+        Console.say(
+            Console.table(
+                ["unit", "table", "device", "how", "bytes at most", "every", "wire time", "points"], rows))
+        Console.say("")
+    }
+
+    private static func json(_ port: PortName, _ row: UARTPlan.Row) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("port", port.text)
+            writer.member("unit", row.unit.value)
+            writer.member("table", "uart")
+            writer.member("device", row.device.text)
+            writer.member("asked", row.isAsked)
+            writer.member("bytesMax", row.bytesMax)
+            writer.member("everyMs", row.interval.milliseconds)
+            writer.member("wireTimeMs", row.wireTime.secondsValue * 1000)
+        }
+        return writer.text
     }
 
     private static func json(_ port: PortName, _ read: PlannedRead) -> String {

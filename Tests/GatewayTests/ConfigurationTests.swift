@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 import Gateway
 import Testing
 

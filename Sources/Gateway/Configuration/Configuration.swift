@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 
 /// What one configuration file says, checked and with every default filled in. Paths are resolved
 /// against the directory of the file as it was named; everything else is a plain value.

@@ -1,4 +1,5 @@
 import Base
+import Drivers
 
 /// What only shows when the whole file has been read.
 extension ConfigurationReader {

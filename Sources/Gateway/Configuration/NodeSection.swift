@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 
 extension ConfigurationReader {
     mutating func readNodes(_ field: Field, of port: PortContext) -> [Configuration.Node] {

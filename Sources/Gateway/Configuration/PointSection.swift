@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 
 /// What the points of a node take from it.
 struct NodeContext {

@@ -1,4 +1,5 @@
 import Base
+import Drivers
 
 /// The keys of a node on a UART port, but for its fields.
 extension ConfigurationReader {

@@ -1,0 +1,43 @@
+import Base
+
+/// What a port needs of its driver, whatever is spoken on the line.
+package protocol LineDriver: Sendable {
+    /// The line is there: asking or listening begins.
+    mutating func opened(_ facts: LineFacts, at now: Moment)
+    /// The line is gone: everybody is told once, then there is silence until it is back.
+    mutating func closed(at now: Moment)
+    mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
+    /// Takes one order; its `Outcome` follows in every case.
+    mutating func submit(_ order: Order, at now: Moment)
+    /// Call when `deadline.due` has come.
+    mutating func timeout(at now: Moment)
+    /// Drain until nil after every other call.
+    mutating func next() -> LineOutput?
+    var deadline: (due: Instant, reason: LineTimer)? { get }
+    /// A request is out and its reply neither here nor given up.
+    var isExchanging: Bool { get }
+    /// Everything that was counted; units in the order of the settings.
+    var statistics: PortStatistics { get }
+}
+
+package enum LineOutput: Hashable, Sendable {
+    /// Throw away what has arrived and was not read yet; always followed by `transmit`.
+    case discardInput
+    case transmit([UInt8])
+    case reading(Reading)
+    case outcome(Outcome)
+    case unit(Address, UnitState, Moment)
+    case notice(Notice)
+}
+
+/// What a driver waits for.
+package enum LineTimer: Hashable, Sendable {
+    /// The line has been silent long enough: for the next request, or to end a frame.
+    case silence
+    /// The first byte of the reply is overdue.
+    case reply
+    /// The rest of the reply is overdue.
+    case rest
+    /// A cycle is due, or a unit may be asked again.
+    case release
+}
