@@ -65,14 +65,14 @@ package final class Host {
         }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath {
-            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
+            openControl(path)
         }
     }
 
     /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
     package func run(signals: SignalInbox) throws -> (code: ExitCode, message: String?) {
         _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
-            for signal in signals.take() where signal == .terminate { receive(.terminate) }
+            for signal in signals.take() { take(signal) }
         }
         tick()
         perform { $0.start(at: $1) }
@@ -85,6 +85,15 @@ package final class Host {
             link.flush()
         }
         return leave()
+    }
+
+    private func take(_ signal: SignalInbox.Event) {
+        switch signal {
+        case .terminate: receive(.terminate)
+        case .reload:
+            log.write(Notice(
+                .warning, "gateway", "", "SIGHUP: the configuration is read at the start only; restart the gateway"))
+        }
     }
 
     private func leave() -> (code: ExitCode, message: String?) {
@@ -165,6 +174,17 @@ package final class Host {
             case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }
+        }
+    }
+
+    /// Without a control socket the gateway still does its work: that is worth a warning, not an end.
+    private func openControl(_ path: String) {
+        do throws(SystemFailure) {
+            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
+        } catch {
+            log.write(Notice(
+                .warning, "control", path, "no control socket, so `fieldgw status` will not reach this gateway: "
+                    + "\(error.words); choose a shorter or another path with `control`"))
         }
     }
 

@@ -7,8 +7,8 @@ import Platform
 enum RunVerb {
     static let options = [
         Option("config", "FILE", "the configuration"),
-        Option("state", "DIR", "the state directory; default: key `state`, then $STATE_DIRECTORY"),
-        Option("control", "SOCKET", "the control socket; default: key `control`, then $RUNTIME_DIRECTORY/control.sock"),
+        Option("state", "DIR", "the state directory; default: key `state`, $STATE_DIRECTORY, `state` beside the file"),
+        Option("control", "SOCKET", "the control socket; default: key `control`, $RUNTIME_DIRECTORY, the state directory"),
         Option("log", "LEVEL", "error, warning, info or debug; default: key `logLevel`"),
     ]
 

@@ -1,0 +1,50 @@
+import Foundation
+import Gateway
+import Testing
+
+/// What we tell people to copy must be accepted.
+@Suite struct ExampleConfigurationTests {
+    private static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private func diagnostics(_ text: String, _ name: String) -> [Diagnostic] {
+        Configuration.read(Array(text.utf8), fileName: name) { profile in
+            let path = Self.root.appendingPathComponent("board/profiles/\(profile).json5").path
+            guard let data = FileManager.default.contents(atPath: path) else {
+                return .failure(ProfileFailure("is not in board/profiles"))
+            }
+            return .success(ProfileFile(path: path, bytes: Array(data)))
+        }.1
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: Self.root.appendingPathComponent(path), encoding: .utf8)
+    }
+
+    @Test(arguments: ["board/raspberry-pi/gateway.json5"])
+    func anExampleOfABoardHasNoProblem(_ path: String) throws {
+        #expect(diagnostics(try text(path), path).map(\.description) == [])
+    }
+
+    @Test func everyConfigurationInTheReadmeHasNoProblem() throws {
+        let blocks = try text("README.md").components(separatedBy: "```json5\n").dropFirst()
+            .map { $0.components(separatedBy: "\n```")[0] }
+        #expect(blocks.count >= 2)
+        for block in blocks { #expect(diagnostics(block, "README").map(\.description) == []) }
+    }
+
+    @Test func everyProfileCanBeUsed() throws {
+        let folder = Self.root.appendingPathComponent("board/profiles").path
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json5") }
+        #expect(!names.isEmpty)
+        for name in names {
+            let profile = name.dropLast(".json5".count)
+            let found = diagnostics(
+                """
+                { bridge: { host: "localhost", gateway: "gw-1" }, ports: { a: { device: "/dev/null", driver: "modbus-rtu",
+                  nodes: { "node-1": { unit: 1, profile: "\(profile)" } } } } }
+                """, "test")
+            #expect(found.map(\.description) == [])
+        }
+    }
+}
