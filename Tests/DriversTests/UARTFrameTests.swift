@@ -17,7 +17,8 @@ import Testing
             name: "PMS5003", format: UARTSamples.pmsFormat, frame: UARTSamples.pms,
             noise: UARTSamples.hex("00 42 42 4D FF FF 42 4D 00 10 01")),
         Sample(
-            name: "NMEA", format: UARTSamples.nmeaFormat, frame: UARTSamples.gga, noise: Array("9,E*4$GPG".utf8)),
+            name: "NMEA", format: UARTSamples.nmeaFormat, frame: UARTSamples.gga,
+            noise: Array("9,E*4$GPG".utf8)),
         Sample(
             name: "scale", format: UARTSamples.scaleFormat, frame: UARTSamples.scale,
             noise: Array("S,+ 9kg\r\n".utf8)),
@@ -27,7 +28,8 @@ import Testing
             frame: UARTSamples.co2, noise: [0xFF, 0x86, 0xFF]),
         Sample(
             name: "CRC, no start", format: UARTProtocol(
-                frame: .init(end: .fixed(5)), checksum: .init(type: .crc16Modbus, from: 0, to: -2, at: -2, order: .little)),
+                frame: .init(end: .fixed(5)),
+                checksum: .init(type: .crc16Modbus, from: 0, to: -2, at: -2, order: .little)),
             frame: UARTSamples.hex("01 83 02 C0 F1"), noise: [1, 2, 3, 4, 5, 6, 7]),
     ]
 
@@ -187,6 +189,7 @@ import Testing
             UARTProtocol(frame: .init(end: .terminator([1, 1, 2]), max: 1)),
             UARTProtocol(frame: .init(start: [7, 7, 8], end: .silence(.milliseconds(1)), max: 2)),
             UARTProtocol(frame: .init(end: .fixed(9), max: 4)),
+            UARTProtocol(frame: .init(end: .fixed(0), max: 4)), UARTProtocol(frame: .init(end: .terminator([]))),
         ]
         var rig = UARTRig(formats.enumerated().map { UARTSamples.node($1, $0 + 1) })
         rig.open()

@@ -104,8 +104,9 @@ import Testing
     }
 
     @Test func anAskedNodeAndOneThatSpeaksShareALine() {
-        var rig = UARTRig([UARTSamples.node(UARTSamples.pmsFormat, 1), UARTSamples.node(UARTSamples.co2Format, 2)]) {
-            _, _ in (UARTSamples.pms + UARTSamples.co2, Self.soon)
+        let nodes = [UARTSamples.node(UARTSamples.pmsFormat, 1), UARTSamples.node(UARTSamples.co2Format, 2)]
+        var rig = UARTRig(nodes) { _, _ in
+            (UARTSamples.pms + UARTSamples.co2, Self.soon)
         }
         rig.open()
         rig.run(for: .milliseconds(4500))
@@ -114,7 +115,9 @@ import Testing
     }
 
     @Test func aLineThatNeverFallsSilentIsAskedAllTheSame() {
-        var rig = UARTRig([UARTSamples.node(UARTSamples.co2Format)]) { _, _ in (UARTSamples.co2, .milliseconds(12)) }
+        var rig = UARTRig([UARTSamples.node(UARTSamples.co2Format)]) { _, _ in
+            (UARTSamples.co2, .milliseconds(12))
+        }
         rig.open()
         for _ in 0..<2000 {
             rig.hear([0])
@@ -139,8 +142,8 @@ import Testing
         for number in [1, 9] {
             rig.submit(
                 Order(
-                    id: UInt64(number), address: Address(port: PortName("u"), unit: unit(number)), table: .frame,
-                    start: 0, data: .registers([1]), expires: .distantFuture))
+                    id: UInt64(number), address: Address(port: PortName("u"), unit: unit(number)),
+                    table: .frame, start: 0, data: .registers([1]), expires: .distantFuture))
         }
         #expect(rig.outcomes.map(\.id) == [1, 9])
         #expect(rig.outcomes.map(\.result) == [.failure(.read(.range)), .failure(.unknownUnit)])

@@ -85,8 +85,8 @@ struct UARTRig {
 
     func failures(of number: Int = 1) -> [ReadFailure] {
         readings.compactMap { one in
-            guard one.reading.address.unit == unit(number), case .failure(let failure) = one.reading.parts[0].result
-            else { return nil }
+            guard one.reading.address.unit == unit(number) else { return nil }
+            guard case .failure(let failure) = one.reading.parts[0].result else { return nil }
             return failure
         }
     }
@@ -103,7 +103,8 @@ struct UARTRig {
                 }
             case .reading(let reading): readings.append((now.instant, reading))
             case .outcome(let outcome): outcomes.append(outcome)
-            case .unit(let address, let state, let moment): states.append((address.unit, state, moment.instant))
+            case .unit(let address, let state, let moment):
+                states.append((address.unit, state, moment.instant))
             case .notice(let notice): notices.append(notice)
             case .discardInput: break
             }

@@ -133,7 +133,8 @@ private struct UARTWorld {
     @Test func aNodeThatIsAskedAndSilentIsBadOnce() throws {
         var world = try Self.world("""
             "co2-1": { request: "hex:FF 01 86 00 00 00 00 00 79", frame: { start: "hex:FF 86", fixed: 9 },
-              checksum: { type: "twos-complement", from: 1 }, every: "1s", fields: { ppm: { at: 2, type: "uint16" } } }
+              checksum: { type: "twos-complement", from: 1 }, every: "1s",
+              fields: { ppm: { at: 2, type: "uint16" } } }
             """)
         world.start()
         world.run(for: .milliseconds(100))

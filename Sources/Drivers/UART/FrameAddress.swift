@@ -13,7 +13,9 @@ extension UARTProtocol.AddressField {
         }
     }
 
-    private static func item(_ wanted: Int, of frame: ArraySlice<UInt8>, _ separator: [UInt8]) -> ArraySlice<UInt8>? {
+    private static func item(
+        _ wanted: Int, of frame: ArraySlice<UInt8>, _ separator: [UInt8]
+    ) -> ArraySlice<UInt8>? {
         guard let mark = separator.first else { return wanted == 0 ? frame : nil }
         var rest = frame
         var index = 0

@@ -22,7 +22,9 @@ extension UARTProtocol.Checksum {
         case .none: return 0
         case .sum8, .xor8, .crc8, .twosComplement: return UInt16(frame[place])
         case .nmea:
-            guard let high = Self.digit(frame[place]), let low = Self.digit(frame[place + 1]) else { return nil }
+            guard let high = Self.digit(frame[place]), let low = Self.digit(frame[place + 1]) else {
+                return nil
+            }
             return UInt16(high << 4 | low)
         case .sum16, .crc16Modbus, .crc16CCITT, .crc16Xmodem:
             let (first, second) = (UInt16(frame[place]), UInt16(frame[place + 1]))

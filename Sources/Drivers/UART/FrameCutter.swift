@@ -160,7 +160,9 @@ struct FrameCutter: Sendable {
 
     private mutating func measure() -> Measure {
         switch frame.end {
-        case .fixed(let count): return count > frame.max ? .impossible : pending < count ? .more : .length(count)
+        case .fixed(let count):
+            guard count > 0, count <= frame.max else { return .impossible }
+            return pending < count ? .more : .length(count)
         case .length(let at, let bytes, let adds):
             guard at >= 0, bytes >= 1, at + bytes <= frame.max else { return .impossible }
             guard pending >= at + bytes else { return .more }
@@ -179,9 +181,10 @@ struct FrameCutter: Sendable {
     }
 
     private mutating func search(_ terminator: [UInt8]) -> Measure {
+        guard let mark = terminator.first else { return .impossible }
         searched = max(searched, head + frame.start.count)
         while searched + terminator.count <= buffer.count {
-            if buffer[searched] == terminator[0], buffer[searched...].starts(with: terminator) {
+            if buffer[searched] == mark, buffer[searched...].starts(with: terminator) {
                 restart(before: searched)
                 return .length(searched + terminator.count - head)
             }

@@ -82,8 +82,8 @@ extension UARTDriver {
     /// Ends the intervals that are over, and gives up who is silent.
     mutating func endIntervals(at now: Moment) {
         for node in nodes.indices where !nodes[node].isAsked && !nodes[node].isOffline {
-            for cycle in nodes[node].cycles.indices where nodes[node].cycles[cycle].nextRelease <= now.instant {
-                endInterval(node, cycle, at: now)
+            for cycle in nodes[node].cycles.indices {
+                if nodes[node].cycles[cycle].nextRelease <= now.instant { endInterval(node, cycle, at: now) }
             }
             if nodes[node].lastHeard + nodes[node].patience <= now.instant { giveUp(stream: node, at: now) }
         }
@@ -101,7 +101,8 @@ extension UARTDriver {
         let isFresh = nodes[node].cycles[index].isFresh
         let step = isFresh ? min(cycle.interval, UARTNode.firstCycleLimit) : cycle.interval
         let missed = (now.instant - cycle.nextRelease).nanoseconds / step.nanoseconds
-        nodes[node].cycles[index].nextRelease = cycle.nextRelease + .nanoseconds((missed + 1) * step.nanoseconds)
+        let next = cycle.nextRelease + .nanoseconds((missed + 1) * step.nanoseconds)
+        nodes[node].cycles[index].nextRelease = next
     }
 
     private mutating func giveUp(stream node: Int, at now: Moment) {
