@@ -90,7 +90,6 @@ package struct Gateway: Sendable {
         startedAt = now.instant
         for index in ports.indices { ports[index].start() }
         spool.start(at: now)
-        session.start(at: now)
         settle(at: now)
     }
 
@@ -177,6 +176,8 @@ package struct Gateway: Sendable {
         if !isReady, spool.isRecovered || spool.isMemoryOnly {
             isReady = true
             effects.append(.ready)
+            // Not before: a second gateway must fail on the journal's lock, not push the first off the bridge.
+            if phase == .running { session.start(at: now) }
         }
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }

@@ -113,7 +113,7 @@ extension Spool {
         guard header.firstSeq == first else { setAside(file, hadRecords: true); return }
         guard header.identity == settings.identity else {
             fail("the journal belongs to \(Notice.printable(header.identity)), not to \(settings.identity): "
-                + "give this gateway another directory, or wipe this one with `fieldgw spool wipe`")
+                + "give this gateway another directory, or remove its files if nothing in them is wanted")
             return
         }
         var segment = SegmentState(header, fileSize: size)
