@@ -51,7 +51,7 @@ let package = Package(
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators"]),
-        tests("SimulationTests", ["Gateway", "Simulators"]),
+        tests("SimulationTests", ["Base", "MQTT", "Spool", "Gateway", "Simulators"]),
         .testTarget(name: "PeerTests", exclude: ["peers"], swiftSettings: pure),
         .testTarget(name: "TidyTests", swiftSettings: pure),
     ],
