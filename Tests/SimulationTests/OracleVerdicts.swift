@@ -14,6 +14,12 @@ extension Oracle {
                 + "\(first.record.device), durable since \(first.at.nanoseconds / 1_000_000) ms", at: now)
     }
 
+    /// Durable records that the bridge never took, and how many losses the gap records own up to.
+    var losses: (missing: Int, told: Int64) {
+        let missing = ledger.synced.keys.reduce(0) { $0 + (received[$1] == nil ? 1 : 0) }
+        return (missing, gaps.reduce(0) { $0 + $1.count })
+    }
+
     private func isInGap(_ record: Kept) -> Bool {
         gaps.contains { gap in
             (gap.device == nil || gap.device == record.device) && gap.from <= record.seq && record.seq <= gap.to

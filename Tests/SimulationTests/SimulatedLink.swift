@@ -13,6 +13,8 @@ struct SimulatedLink {
     /// Grows with every connect and close at the gateway's end: what belongs to an earlier one is void.
     var attempt = 0
     private(set) var connection: ConnectionID?
+    /// The attempt that the connection came from: what it still says is for that one.
+    private(set) var connectionAttempt = 0
     private(set) var lastID: UInt64 = 0
     private var delay = Duration.zero
     private var lastUp = Instant.zero
@@ -22,6 +24,7 @@ struct SimulatedLink {
         lastID += 1
         let id = ConnectionID(lastID)
         connection = id
+        connectionAttempt = attempt
         delay = .seconds(fraction: random.uniform(0.001, 0.12))
         lastUp = now
         lastDown = now

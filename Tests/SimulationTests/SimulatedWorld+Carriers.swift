@@ -72,7 +72,9 @@ extension SimulatedWorld {
     func cutLink() {
         guard let id = link.cut() else { return }
         let failure = LinkFailure(.reset, "connection reset by peer")
-        queue.add(.link(attempt: link.attempt, .closed(failure)), at: now + .seconds(fraction: random.uniform(0, 3)))
+        queue.add(
+            .link(attempt: link.connectionAttempt, .closed(failure)),
+            at: now + .seconds(fraction: random.uniform(0, 3)))
         queue.add(.lostUp(id), at: now + .seconds(fraction: random.uniform(0, 30)))
     }
 
@@ -81,11 +83,14 @@ extension SimulatedWorld {
             switch output {
             case .send(let id, let bytes):
                 guard link.connection == id, !link.isBlackHole else { continue }
-                queue.add(.link(attempt: link.attempt, .received(bytes)), at: link.arrivalDown(at: now, &random))
-            case .close(let id, _):
+                let arrival = link.arrivalDown(at: now, &random)
+                queue.add(.link(attempt: link.connectionAttempt, .received(bytes)), at: arrival)
+            case .close(let id, let reason):
+                closings.append(reason)
                 guard link.connection == id else { continue }
                 let failure = LinkFailure(.closed, "the bridge closed the connection")
-                queue.add(.link(attempt: link.attempt, .closed(failure)), at: link.arrivalDown(at: now, &random))
+                let arrival = link.arrivalDown(at: now, &random)
+                queue.add(.link(attempt: link.connectionAttempt, .closed(failure)), at: arrival)
             case .verify(let ticket, _, _, _, _): bridge.verified(ticket, true, at: worldNow)
             case .telemetry(let event): oracle.taken(event, lines, at: now)
             case .state, .log: break

@@ -42,7 +42,8 @@ final class SimulatedWorld {
     private(set) var exit: ExitReason?
     private(set) var notices: [Notice] = []
     private(set) var answers: [[UInt8]] = []
-    private(set) var commandsSent = 0
+    /// Why the bridge closed connections, in its own words.
+    var closings: [String] = []
     /// The gateway's wall clock minus the world's.
     private var wallError = Duration.zero
     var nextQuestion = Instant.zero
@@ -50,12 +51,14 @@ final class SimulatedWorld {
     private var bootID: [UInt8] = []
     private var bootedAt = Instant.zero
 
-    init(_ options: Site.Options = Site.Options(), seed: UInt64) throws {
+    init(
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64
+    ) throws {
         site = Site(options)
         settings = try site.settings()
         var random = RandomSource(seed: seed)
         lines = Site.lineNames.indices.map { [site] in SimulatedLine(site.bus($0), seed: random.next()) }
-        bridge = BridgeEmulator(registry: site.registry, seed: random.next())
+        bridge = BridgeEmulator(registry: site.registry, switches: switches, seed: random.next())
         oracle = Oracle(site)
         self.random = random
     }
@@ -229,7 +232,6 @@ final class SimulatedWorld {
     func index(of name: PortName) -> Int? { Site.lineNames.firstIndex(of: name) }
 
     func sendCommand(_ device: String, id: String, setpoint: Int) -> Bool {
-        commandsSent += 1
         let payload = Array("{\"id\":\"\(id)\",\"write\":{\"setpoint\":\(setpoint)}}".utf8)
         let isSent = bridge.sendCommand(device, payload, at: worldNow)
         hearBridge()
