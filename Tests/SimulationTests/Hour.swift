@@ -4,9 +4,10 @@ import Simulators
 
 extension SimulatedWorld {
     /// The hour of a seed, from boot to the last verdict.
-    static func hour(seed: UInt64, sabotage: Sabotage? = nil) throws -> SimulatedWorld {
+    static func hour(seed: UInt64, sabotage: Sabotage? = nil, traces: Bool = false) throws -> SimulatedWorld {
         let world = try SimulatedWorld(seed: seed)
         world.sabotage = sabotage
+        world.traces = traces
         for (fault, at) in Script.faults(world.site, seed: seed ^ 0x5C21_7000) { world.plan(fault, at: at) }
         world.befallDue()
         world.boot()

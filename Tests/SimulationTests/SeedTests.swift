@@ -2,9 +2,13 @@ import Foundation
 import Testing
 
 /// Which hours are simulated: FIELDGW_SEED=17 is that one alone, FIELDGW_LONG=1 is thousands.
+/// FIELDGW_TRACE=1 prints what happens in them.
 enum Seeds {
+    private static let environment = ProcessInfo.processInfo.environment
+
+    static let traces = environment["FIELDGW_TRACE"] == "1"
+
     static let all: [UInt64] = {
-        let environment = ProcessInfo.processInfo.environment
         if let one = environment["FIELDGW_SEED"].flatMap({ UInt64($0) }) { return [one] }
         return Array(1...(environment["FIELDGW_LONG"] == "1" ? 3000 : 50))
     }()
@@ -12,7 +16,7 @@ enum Seeds {
 
 @Suite struct SeedTests {
     @Test(arguments: Seeds.all) func anHourOfFaultsLosesNothingAndInventsNothing(seed: UInt64) throws {
-        let world = try SimulatedWorld.hour(seed: seed)
+        let world = try SimulatedWorld.hour(seed: seed, traces: Seeds.traces)
         for violation in world.oracle.violations {
             Issue.record(
                 "\(violation); again with: FIELDGW_SEED=\(seed) board/test --filter SimulationTests")

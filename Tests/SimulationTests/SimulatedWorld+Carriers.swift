@@ -93,7 +93,8 @@ extension SimulatedWorld {
                 queue.add(.link(attempt: link.connectionAttempt, .closed(failure)), at: arrival)
             case .verify(let ticket, _, _, _, _): bridge.verified(ticket, true, at: worldNow)
             case .telemetry(let event): oracle.taken(event, lines, at: now)
-            case .state, .log: break
+            case .log(let words): trace("bridge", words)
+            case .state: break
             }
         }
     }

@@ -40,7 +40,8 @@ final class SimulatedWorld {
     /// Grows with every start of the gateway; events for an earlier one find nobody.
     private(set) var life = 0
     private(set) var exit: ExitReason?
-    private(set) var notices: [Notice] = []
+    /// With FIELDGW_TRACE=1: every notice, fault and word of the bridge, as it happens.
+    var traces = false
     private(set) var answers: [[UInt8]] = []
     /// Why the bridge closed connections, in its own words.
     var closings: [String] = []
@@ -194,7 +195,9 @@ final class SimulatedWorld {
             guard life == self.life else { return }
             queue.add(.clock(life: life), at: now + .seconds(10))
             receive(.clock(facts))
-        case .fault(let fault): befall(fault)
+        case .fault(let fault):
+            trace("fault", "\(fault)")
+            befall(fault)
         }
     }
 
@@ -221,12 +224,16 @@ final class SimulatedWorld {
             case .sign(let ticket, _):
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line): answers.append(line)
-            case .notice(let notice): if notices.count < 5000 { notices.append(notice) }
+            case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
             case .ready: break
             case .finished(let reason): exit = reason
             }
         }
         if exit != nil, gateway != nil { stopGateway(.killed) }
+    }
+
+    func trace(_ who: String, _ words: @autoclosure () -> String) {
+        if traces { print("\(now.nanoseconds / 1_000_000) \(who): \(words())") }
     }
 
     func index(of name: PortName) -> Int? { Site.lineNames.firstIndex(of: name) }
