@@ -50,9 +50,10 @@ let package = Package(
         tests("BridgeTests", ["Bridge"]),
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
-        tests("SimulatorsTests", ["Simulators"]),
+        tests("SimulatorsTests", ["Simulators", "MQTT"]),
         tests("SimulationTests", ["Base", "MQTT", "Spool", "Gateway", "Simulators"]),
-        .testTarget(name: "PeerTests", exclude: ["peers"], swiftSettings: pure),
+        .testTarget(
+            name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: pure),
         .testTarget(name: "TidyTests", swiftSettings: pure),
     ],
     swiftLanguageModes: [.v6]

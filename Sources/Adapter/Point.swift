@@ -1,7 +1,7 @@
 import Base
 
 /// One named value of a node: where it is, how it is read, what of it is published and whether it
-/// may be written. Configuration makes these; `problem` says what cannot work.
+/// may be written. Configuration makes these and checks them.
 package struct Point: Hashable, Sendable {
     package var name: String
     package var table: Table

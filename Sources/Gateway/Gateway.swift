@@ -46,6 +46,8 @@ package struct Gateway: Sendable {
     var effects: [Effect] = []
     private var effectsRead = 0
     var phase = Phase.fresh
+    private var isReady = false
+    private var isClockTrusted = false
     var startedAt = Instant.zero
 
     enum Phase: Equatable {
@@ -153,7 +155,23 @@ package struct Gateway: Sendable {
             if feed(at: now) { busy = true }
             if reportHealth(at: now) { busy = true }
             if continueStopping(at: now) { busy = true }
+            if noteMilestones(at: now) { busy = true }
         }
+    }
+
+    /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
+    /// what was recorded before it the right time.
+    private mutating func noteMilestones(at now: Moment) -> Bool {
+        if !isReady, spool.isRecovered || spool.isMemoryOnly {
+            isReady = true
+            effects.append(.ready)
+        }
+        let isTrusted = session.clockLevel == .trusted
+        guard isTrusted != isClockTrusted else { return false }
+        isClockTrusted = isTrusted
+        guard isTrusted else { return false }
+        spool.anchor(at: now)
+        return true
     }
 
     private mutating func drainPort(_ index: Int, at now: Moment) -> Bool {
@@ -291,7 +309,7 @@ package struct Gateway: Sendable {
 
     private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {
         effects.append(.notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
-        spool.settle(seq, at: now)
+        spool.reject(seq, at: now)
     }
 
     /// Gives the session every durable record that it may send now, oldest device first.

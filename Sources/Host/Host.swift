@@ -74,6 +74,7 @@ package final class Host {
         _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
             for signal in signals.take() where signal == .terminate { receive(.terminate) }
         }
+        tick()
         perform { $0.start(at: $1) }
         while exit == nil {
             let due = [gateway.deadline, watchdogDue, clockDue].compactMap { $0 }.min()

@@ -34,6 +34,15 @@ extension Spool {
         finish(item)
     }
 
+    /// The bridge will never take it: dropped, and told in a gap with the reason "rejected".
+    package mutating func reject(_ seq: UInt64, at now: Moment) {
+        self.now = now
+        guard let item = inFlight.removeValue(forKey: seq) else { return }
+        devices[item.device].inFlight -= 1
+        guard !item.isTold else { return }
+        drop(item, .rejected)
+    }
+
     /// The connection was lost: the record waits again, in its old place.
     package mutating func giveBack(_ seq: UInt64) {
         guard let item = inFlight.removeValue(forKey: seq) else { return }

@@ -74,8 +74,10 @@ final class DemoScript {
             if now >= since + awayFor { bringBack(now, demo) }
         case .back(let since):
             countSecond(demo)
-            if demo.bridge.emulator.onlineDevices.contains(DemoSite.gateway), let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
-                demo.tell("backlog delivered: \(waitedMost) readings had waited, \(demo.ledger.readings) readings acknowledged in all")
+            let isOnline = demo.bridge.emulator.onlineDevices.contains(DemoSite.gateway)
+            if isOnline, let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
+                demo.tell("backlog delivered: \(waitedMost) readings had waited, "
+                    + "\(demo.ledger.readings) readings acknowledged in all")
                 sendCommand(now, demo)
             } else if now > since + 60 {
                 giveUp("the backlog was not delivered within 60 s", demo)
@@ -156,7 +158,8 @@ final class DemoScript {
             faults.append("\(served) reads answered and \(ledger.unanswered) given up, but \(ledger.readings) readings arrived")
         }
         if farewell.acknowledged + farewell.waiting != farewell.recorded {
-            faults.append("\(farewell.recorded) records journaled, but \(farewell.acknowledged) acknowledged and \(farewell.waiting) waiting")
+            faults.append("\(farewell.recorded) records journaled, but \(farewell.acknowledged) acknowledged "
+                + "and \(farewell.waiting) waiting")
         }
         if ledger.records != farewell.acknowledged || farewell.waiting != 0 {
             faults.append("\(farewell.acknowledged) acknowledged, but the bridge has \(ledger.records); \(farewell.waiting) wait")
@@ -172,7 +175,8 @@ final class DemoScript {
 
     private func giveUp(_ reason: String, _ demo: Demo) {
         demo.tell("FAILED: \(reason)")
-        demo.tell("the gateway's log: \(demo.folder.path)/gateway.log" + (demo.folder.isKept ? "" : " (run with --keep DIR to have it)"))
+        let hint = demo.folder.isKept ? "" : " (run with --keep DIR to have it)"
+        demo.tell("the gateway's log: \(demo.folder.path)/gateway.log\(hint)")
         verdict = .unavailable
         demo.loop.stop()
     }

@@ -67,8 +67,9 @@ import Testing
         try certificates(in: workspace)
         let broker = try mosquitto(in: workspace)
         defer { broker.process.stop() }
-        let subscriber = try Peer(try Tools.find("mosquitto_sub", package: "mosquitto-clients"), [
-            "-h", "localhost", "-p", "\(broker.port)", "--cafile", workspace.path("ca.pem"), "-q", "1",
+        // A pipe would make its output wait for a full buffer.
+        let subscriber = try Peer(try Tools.find("stdbuf", package: "coreutils"), [
+            "-oL", try Tools.find("mosquitto_sub", package: "mosquitto-clients"), "-h", "localhost", "-p", "\(broker.port)", "--cafile", workspace.path("ca.pem"), "-q", "1",
             "-t", "/devices/+/events/#", "-F", "%t %p", "-d",
         ])
         defer { subscriber.stop() }

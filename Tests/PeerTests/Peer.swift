@@ -1,38 +1,36 @@
 import Foundation
+import Glibc
+import Platform
 
 /// A real program beside ours: started by a test, ended by its pid, its output read line by line.
+/// Every wait has a limit, so a peer that says nothing fails its test instead of hanging it.
 final class Peer {
-    let process = Process()
-    private let output = Pipe()
-    private let errors = Pipe()
-    private var buffered = Data()
-    let name: String
+    private static let patience: Duration = .seconds(30)
 
-    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
-        name = (program as NSString).lastPathComponent
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
+    private let process: ChildProcess
+    private let output: OwnedFD?
+    private let errors: OwnedFD?
+    private var buffered: [UInt8] = []
+
+    init(_ program: String, _ arguments: [String]) throws {
+        process = try ChildProcess(program, arguments, output: .pipe, errors: .pipe)
+        output = process.takeOutput()
+        errors = process.takeErrors()
     }
 
-    /// The next line of standard output; nil at its end. Blocks: the caller's test has a time limit.
+    /// The next line of standard output; nil at its end or when the peer says nothing for 30 s.
     func line() -> String? {
         while true {
             if let end = buffered.firstIndex(of: 0x0A) {
                 defer { buffered.removeSubrange(...end) }
                 return String(decoding: buffered[..<end], as: UTF8.self)
             }
-            let more = output.fileHandleForReading.availableData
-            if more.isEmpty { return nil }
-            buffered.append(more)
+            guard let more = Self.read(output), !more.isEmpty else { return nil }
+            buffered += more
         }
     }
 
-    /// Lines until one satisfies the test; nil if the peer ends first.
+    /// Lines until one satisfies the test; nil if the peer ends or falls silent first.
     func line(where wanted: (String) -> Bool) -> String? {
         while let next = line() { if wanted(next) { return next } }
         return nil
@@ -40,23 +38,47 @@ final class Peer {
 
     /// Waits for its end: exit code, standard output and standard error.
     func finish() -> (code: Int32, output: String, errors: String) {
-        let rest = output.fileHandleForReading.readDataToEndOfFile()
-        let complaints = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        while let more = Self.read(output), !more.isEmpty { buffered += more }
+        var complaints: [UInt8] = []
+        while let more = Self.read(errors), !more.isEmpty { complaints += more }
         return (
-            process.terminationStatus, String(decoding: buffered + rest, as: UTF8.self),
+            Self.code(process.wait(within: Self.patience)), String(decoding: buffered, as: UTF8.self),
             String(decoding: complaints, as: UTF8.self)
         )
     }
 
-    /// SIGTERM, and its exit code.
+    /// SIGTERM, and its exit code; -1 if it does not end.
     @discardableResult func stop() -> Int32 {
-        if process.isRunning { process.terminate() }
-        process.waitUntilExit()
-        return process.terminationStatus
+        process.terminate()
+        return Self.code(process.wait(within: Self.patience))
     }
 
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+    deinit {
+        process.kill9()
+        _ = process.wait(within: Self.patience)
+    }
+
+    private static func code(_ exit: ChildProcess.Exit?) -> Int32 {
+        switch exit {
+        case .code(let code): code
+        case .signal(let signal): 128 + signal
+        case nil: -1
+        }
+    }
+
+    /// What is there, waiting for it if nothing is; empty at the end, nil after the patience.
+    private static func read(_ descriptor: borrowing OwnedFD?) -> [UInt8]? {
+        let number: Int32
+        switch descriptor {
+        case .some(let open): number = open.number
+        case .none: return []
+        }
+        var waiting = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        guard poll(&waiting, 1, Int32(patience.components.seconds * 1000)) > 0 else { return nil }
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        let count = Glibc.read(number, &chunk, chunk.count)
+        return Array(chunk.prefix(max(0, count)))
+    }
 }
 
 /// Something the test needs is not here: what, and what to install.

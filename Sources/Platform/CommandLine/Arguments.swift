@@ -1,3 +1,5 @@
+import Base
+
 /// One option of a verb: `--name VALUE`, or a switch if `value` is nil.
 package struct Option: Sendable {
     package var name: String
@@ -37,7 +39,7 @@ package struct Arguments: Sendable {
             let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
             guard let option = options.first(where: { $0.name == name }) else {
-                let near = Suggestion.nearest(to: name, among: options.map(\.name))
+                let near = Suggestion.nearest(to: name, in: options.map(\.name))
                 throw Misuse(message: "unknown option --\(name)" + (near.map { "; did you mean --\($0)?" } ?? ""))
             }
             guard given[name] == nil else { throw Misuse(message: "--\(name) is given twice") }
@@ -65,28 +67,5 @@ package struct Arguments: Sendable {
                 message: "--\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
         }
         return number
-    }
-}
-
-/// "Did you mean": the nearest known word by edit distance.
-package enum Suggestion {
-    package static func nearest(to word: String, among known: [String]) -> String? {
-        let limit = max(1, word.count / 3)
-        let ranked = known.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.filter { $0.1 <= limit }
-        return ranked.min { $0.1 < $1.1 }?.0 ?? known.first { $0.hasPrefix(word) && word.count >= 2 }
-    }
-
-    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var row = Array(0...right.count)
-        for (i, a) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in right.enumerated() {
-                let next = min(row[j] + 1, row[j + 1] + 1, diagonal + (a == b ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = next
-            }
-        }
-        return row[right.count]
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Glibc
 
 /// One verb of a command: what `--help` says about it and what it does.
@@ -59,7 +60,7 @@ package struct VerbTable: Sendable {
             return .ok
         }
         guard let verb = verbs.first(where: { $0.name == first }) else {
-            let near = Suggestion.nearest(to: first, among: verbs.map(\.name))
+            let near = Suggestion.nearest(to: first, in: verbs.map(\.name))
             let hint = near.map { "did you mean \"\($0)\"?" } ?? "\(program) --help lists the verbs"
             Console.complain("\(program): no verb \"\(first)\"; \(hint)")
             return .usage

@@ -53,7 +53,8 @@ package final class EventLoop {
     package var count: Int { entries.count }
 
     /// Watches `descriptor`, which stays its owner's, until `remove`. The owner must be kept (in a property,
-    /// not in a local that is not used again): with it the descriptor and silently the watch would go. With a handler `wait` calls it;
+    /// not in a local that is not used again): with it the descriptor and silently the watch would go.
+    /// With a handler `wait` calls it;
     /// without one the event is among those that `wait` answers.
     package func watch(
         _ descriptor: Int32, _ interest: Interest, _ handler: Handler? = nil

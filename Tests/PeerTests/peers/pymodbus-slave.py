@@ -27,7 +27,7 @@ async def main():
     asyncio.get_running_loop().call_later(0.2, lambda: print("ready", flush=True))
     await StartAsyncSerialServer(
         context=ModbusServerContext(slaves=units, single=False), framer=FramerType.RTU,
-        port=device, baudrate=baud, parity=parity, stopbits=1, bytesize=8)
+        port=device, baudrate=baud, parity=parity, stopbits=1, bytesize=8, ignore_missing_slaves=True)
 
 
 asyncio.run(main())
