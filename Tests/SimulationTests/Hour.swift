@@ -18,6 +18,7 @@ extension SimulatedWorld {
         world.oracle.expectFresh(world.site.devices, since: Script.healAt, at: world.now)
         world.run(until: Script.end)
         world.oracle.expectFresh(world.site.devices, since: Script.end - .seconds(80), at: world.now)
+        world.oracle.expectOnline(world.site.devices, at: world.now)
         world.close()
         return world
     }
@@ -46,6 +47,7 @@ extension SimulatedWorld {
         run(for: .seconds(5))
         oracle.expectAllDelivered(except: restart, at: now)
         oracle.expectNoHoles(at: now)
+        oracle.expectResultsTrue(setpoints, lines, at: now)
         oracle.expectAttached(bridge.statistics, at: now)
     }
 

@@ -19,6 +19,8 @@ struct Oracle {
     /// The latest reading of each device that the bridge has taken, by the bus's time.
     private(set) var lastValue: [String: Instant] = [:]
     private(set) var results: [String: (ok: Bool, payload: String)] = [:]
+    /// The status in each device's latest state document.
+    private(set) var status: [String: String] = [:]
     private(set) var repeats = 0
     /// Every difference that there was between the gateway's wall clock and the world's time.
     var clocks: [Int64] = []
@@ -120,6 +122,10 @@ struct Oracle {
         case (_, "commands"): result(json, message)
         default: reading(json, message, lines, at: now)
         }
+    }
+
+    mutating func takenState(_ event: BridgeEmulator.Received) {
+        status[event.device] = (try? JSONReader.parse(event.payload))?["status"]?.string
     }
 
     private mutating func gap(_ json: JSON) {

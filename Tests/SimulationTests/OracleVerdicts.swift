@@ -49,6 +49,28 @@ extension Oracle {
         }
     }
 
+    /// The latest state document of every device says that all is well.
+    mutating func expectOnline(_ devices: [String], at now: Instant) {
+        for device in devices where status[device] != "online" {
+            object("\(device)'s last state is \(status[device] ?? "missing")", at: now)
+        }
+    }
+
+    /// A result that says "ok" is about a register that was written.
+    mutating func expectResultsTrue(_ setpoints: [String: (unit: Site.Unit, value: Int)], _ lines: [SimulatedLine], at now: Instant) {
+        for (id, result) in results where result.ok {
+            guard let (unit, value) = setpoints[id] else {
+                object("a result for the command \(id) that nobody sent", at: now)
+                continue
+            }
+            let isWritten = lines[unit.line].bus.served.contains {
+                $0.unit == unit.number && $0.content.isWrite && $0.content.address == Site.setpoint
+                    && $0.content.values == [UInt16(value)]
+            }
+            if !isWritten { object("the command \(id) was reported as done and nothing was written", at: now) }
+        }
+    }
+
     /// The bridge itself has counted no message for a device that was not attached.
     mutating func expectAttached(_ statistics: BridgeEmulator.Statistics, at now: Instant) {
         for type in [BridgeEmulator.ErrorType.notFound, .invalidTopic, .unexpectedPacketID, .unexpectedMessage] {

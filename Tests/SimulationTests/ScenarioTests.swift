@@ -89,6 +89,22 @@ import Testing
         expectNoViolation(world)
     }
 
+    @Test func aDeviceThatTheBridgeLetsGoIsAttachedAgainAndTheOthersGoOn() throws {
+        let world = try started()
+        world.bridge.detach("meter-1", at: world.worldNow)
+        world.hearBridge()
+        world.run(for: .seconds(90))
+        #expect(world.bridge.isAttached("meter-1"))
+        #expect(world.bridge.statistics.accepted == 1)
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.oracle.expectOnline(world.site.devices, at: world.now)
+        world.close()
+        // What was on its way in that moment may meet a device that is not attached.
+        for violation in world.oracle.violations where !violation.contains("GATEWAY_DEVICE_NOT_FOUND") {
+            Issue.record("\(violation)")
+        }
+    }
+
     @Test func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
         let world = try SimulatedWorld(seed: 5)
         world.bridge.faults.refuse = (5, .zero + .seconds(60))

@@ -94,7 +94,7 @@ extension SimulatedWorld {
             case .verify(let ticket, _, _, _, _): bridge.verified(ticket, true, at: worldNow)
             case .telemetry(let event): oracle.taken(event, lines, at: now)
             case .log(let words): trace("bridge", words)
-            case .state: break
+            case .state(let event): oracle.takenState(event)
             }
         }
     }

@@ -43,6 +43,7 @@ final class SimulatedWorld {
     /// With FIELDGW_TRACE=1: every notice, fault and word of the bridge, as it happens.
     var traces = false
     private(set) var answers: [[UInt8]] = []
+    private(set) var setpoints: [String: (unit: Site.Unit, value: Int)] = [:]
     /// Why the bridge closed connections, in its own words.
     var closings: [String] = []
     /// The gateway's wall clock minus the world's.
@@ -239,6 +240,7 @@ final class SimulatedWorld {
     func index(of name: PortName) -> Int? { Site.lineNames.firstIndex(of: name) }
 
     func sendCommand(_ device: String, id: String, setpoint: Int) -> Bool {
+        if setpoints[id] == nil { setpoints[id] = site.unit(of: device).map { ($0, setpoint) } }
         let payload = Array("{\"id\":\"\(id)\",\"write\":{\"setpoint\":\(setpoint)}}".utf8)
         let isSent = bridge.sendCommand(device, payload, at: worldNow)
         hearBridge()
