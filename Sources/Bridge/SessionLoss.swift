@@ -83,7 +83,7 @@ extension Session {
             case .record(let seq):
                 counters.returned += 1
                 emit(.returned(seq))
-            case .state: states.returned(flight.device)
+            case .state: states.returned(flight.device, at: now.instant)
             case .attach, .detach: break
             }
         }

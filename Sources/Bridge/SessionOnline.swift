@@ -215,7 +215,7 @@ extension Session {
             emit(.settled(seq))
         case .attach: attached(flight.device, at: now)
         case .detach: emit(.detached(flight.device, reason: "removed"))
-        case .state: states.acknowledged(flight.device)
+        case .state: states.acknowledged(flight.device, at: now.instant)
         }
     }
 

@@ -61,15 +61,23 @@ package struct StateDocuments: Sendable {
         return document
     }
 
-    package mutating func acknowledged(_ device: DeviceID) {
+    package mutating func acknowledged(_ device: DeviceID, at now: Instant) {
         items[device]?.sending = nil
+        leaveRoom(after: now, device)
         wake()
     }
 
+    /// The client may have sent the document again just now: the bridge counts that one too.
+    private mutating func leaveRoom(after now: Instant, _ device: DeviceID) {
+        guard let last = items[device]?.last else { return }
+        items[device]?.last = max(last, now + Self.intervalMin - interval)
+    }
+
     /// Sent but not acknowledged on a connection that is gone: waits again, unless a newer one does.
-    package mutating func returned(_ device: DeviceID) {
+    package mutating func returned(_ device: DeviceID, at now: Instant? = nil) {
         guard let document = items[device]?.sending else { return }
         items[device]?.sending = nil
+        if let now { leaveRoom(after: now, device) }
         if items[device]?.pending == nil {
             items[device]?.pending = document
             waiting.append(device)

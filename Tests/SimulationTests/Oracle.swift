@@ -1,0 +1,195 @@
+import Base
+import MQTT
+import Simulators
+import TestKit
+
+/// Watches a simulated world from outside and objects when a promise is broken. It knows what the buses
+/// served, what the disk has synced, what was handed to the link and what the bridge has taken; it asks
+/// the gateway nothing.
+struct Oracle {
+    /// A value may be this old when its reading is closed: the retries of one cycle.
+    private static let ageMax = Duration.seconds(60)
+    /// From the wire to the stamp: the adapter's delay, and milliseconds cut off.
+    private static let stampMax = Duration.milliseconds(5)
+
+    private(set) var violations: [String] = []
+    private(set) var ledger = Ledger()
+    private(set) var received: [UInt64: Message] = [:]
+    private(set) var gaps: [(device: String?, from: UInt64, to: UInt64, count: Int64)] = []
+    /// The latest reading of each device that the bridge has taken, by the bus's time.
+    private(set) var lastValue: [String: Instant] = [:]
+    private(set) var results: [String: (ok: Bool, payload: String)] = [:]
+    /// The status in each device's latest state document.
+    private(set) var status: [String: String] = [:]
+    private(set) var repeats = 0
+    /// Every difference that there was between the gateway's wall clock and the world's time.
+    var clocks: [Int64] = []
+
+    private let site: Site
+    private var decoder = PacketDecoder()
+    private var sent: [UInt64: Message] = [:]
+    private var lastFirst: [String: UInt64] = [:]
+    private var lastTaken: [String: UInt64] = [:]
+    private var unique: [String: UInt64] = [:]
+    /// What this run of the process has sent: a repeat is the same to the byte.
+    private var sentInThisLife: [UInt64: [UInt8]] = [:]
+
+    init(_ site: Site) { self.site = site }
+
+    mutating func object(_ words: String, at now: Instant) {
+        guard violations.count < 10 else { return }
+        violations.append("at \(now.nanoseconds / 1_000_000) ms: \(words)")
+    }
+
+    // MARK: Disk
+
+    mutating func observe(
+        _ request: DiskRequest, _ result: Result<DiskAnswer, DiskFailure>, _ disk: VirtualDisk, at now: Instant
+    ) {
+        guard case .success = result else { return }
+        if let complaint = ledger.observe(request, disk, at: now) { object(complaint, at: now) }
+    }
+
+    mutating func stopped() {
+        ledger.stopped()
+        sentInThisLife = [:]
+    }
+
+    // MARK: Link
+
+    mutating func linkOpened() { decoder = PacketDecoder() }
+
+    mutating func handedToLink(_ bytes: [UInt8], at now: Instant) {
+        decoder.receive(bytes[...])
+        do {
+            while let packet = try decoder.next() {
+                if case .publish(let publish) = packet { handed(publish, at: now) }
+            }
+        } catch { object("what is sent is no MQTT: \(error)", at: now) }
+    }
+
+    private mutating func handed(_ publish: Publish, at now: Instant) {
+        guard let (device, subfolder) = Message.topic(publish.topic.text) else { return }
+        guard let message = Message(device: device, subfolder: subfolder, publish.payload) else {
+            return object("\(device): a payload without ts and seq: \(Notice.printable(publish.payload))", at: now)
+        }
+        let seq = message.seq
+        guard let record = ledger.durable(seq) else {
+            return object("\(device): seq \(seq) is sent and not durable", at: now)
+        }
+        if record.device != device || record.subfolder != subfolder || !message.carries(record) {
+            object("\(device): seq \(seq) is sent with other content than the disk has", at: now)
+        }
+        if let old = sentInThisLife.updateValue(publish.payload, forKey: seq), old != publish.payload {
+            object("\(device): seq \(seq) is sent again with other bytes", at: now)
+        }
+        if let old = sent[seq] {
+            if old.device != device || old.subfolder != subfolder {
+                object("seq \(seq) belongs to \(old.device) and to \(device)", at: now)
+            }
+        } else {
+            if let last = lastFirst[device], last >= seq {
+                object("\(device): seq \(seq) is sent first after \(last)", at: now)
+            }
+            lastFirst[device] = seq
+            sent[seq] = message
+        }
+    }
+
+    // MARK: Bridge
+
+    mutating func taken(_ event: BridgeEmulator.Received, _ lines: [SimulatedLine], at now: Instant) {
+        guard let message = Message(device: event.device, subfolder: event.subfolder, event.payload) else {
+            return object("\(event.device): a payload without ts and seq", at: now)
+        }
+        if let old = received[message.seq] {
+            repeats += 1
+            let isSame = old.device == message.device && ledger.durable(message.seq).map(message.carries) ?? false
+            if !isSame { object("seq \(message.seq) of \(message.device) came twice with different content", at: now) }
+            return
+        }
+        received[message.seq] = message
+        if let last = lastTaken[message.device], last >= message.seq {
+            object("\(message.device): seq \(message.seq) arrives first after \(last)", at: now)
+        }
+        lastTaken[message.device] = message.seq
+        guard let json = try? JSONReader.parse(message.payload) else {
+            return object("\(message.device): seq \(message.seq) is no JSON", at: now)
+        }
+        switch (message.device, message.subfolder) {
+        case (Site.gateway, "gaps"): gap(json)
+        case (Site.gateway, _): break
+        case (_, "commands"): result(json, message)
+        default: reading(json, message, lines, at: now)
+        }
+    }
+
+    mutating func takenState(_ event: BridgeEmulator.Received) {
+        status[event.device] = (try? JSONReader.parse(event.payload))?["status"]?.string
+    }
+
+    private mutating func gap(_ json: JSON) {
+        gaps.append((
+            json["device"]?.string, json["from"]?.unsigned ?? 0, json["to"]?.unsigned ?? 0,
+            json["count"]?.integer ?? 0))
+    }
+
+    private mutating func result(_ json: JSON, _ message: Message) {
+        guard let id = json["id"]?.string else { return }
+        results[id] = (json["ok"]?.bool ?? false, String(decoding: message.payload, as: UTF8.self))
+    }
+
+    private mutating func reading(_ json: JSON, _ message: Message, _ lines: [SimulatedLine], at now: Instant) {
+        guard let unit = site.unit(of: message.device), let values = json["values"]?.members else {
+            return object("\(message.device): seq \(message.seq) is no reading of a known device", at: now)
+        }
+        for value in values {
+            guard let point = Site.pointsByName[value.name] else {
+                object("\(message.device): unknown point \(value.name)", at: now)
+                continue
+            }
+            guard let served = served(point, value.value, unit, message.ts, lines[unit.line].bus) else {
+                object("\(message.device): seq \(message.seq): the bus did not serve that \(point.name)", at: now)
+                continue
+            }
+            lastValue[message.device] = max(served, lastValue[message.device] ?? served)
+            guard point.isUnique, let number = value.value.integer else { continue }
+            let name = "\(message.device) \(point.name) \(number)"
+            if let other = unique.updateValue(message.seq, forKey: name) {
+                object("\(name) is in seq \(other) and again in \(message.seq)", at: now)
+            }
+        }
+    }
+
+    /// When the bus gave this value to the wire; nil if it never did, or not near that time stamp.
+    private func served(
+        _ point: Site.Point, _ value: JSON, _ unit: Site.Unit, _ ts: WallTime, _ bus: BusSimulator
+    ) -> Instant? {
+        let log = bus.served
+        for clock in clocks {
+            let stamp = Instant(nanoseconds: (ts.milliseconds - clock) * 1_000_000)
+            var index = Self.firstIndex(in: log) { $0.at > stamp + Self.stampMax }
+            while index > log.startIndex {
+                index -= 1
+                let entry = log[index]
+                if entry.at < stamp - Self.ageMax { break }
+                guard entry.unit == unit.number, entry.content.table == point.table, entry.intact,
+                    !entry.content.isWrite
+                else { continue }
+                let offset = point.address - entry.content.address
+                guard offset >= 0, offset + point.words <= entry.content.values.count else { continue }
+                if point.isMeant(by: value, entry.content.values[offset..<(offset + point.words)]) { return entry.at }
+            }
+        }
+        return nil
+    }
+
+    private static func firstIndex(in log: ArraySlice<Served>, where isBehind: (Served) -> Bool) -> Int {
+        var (low, high) = (log.startIndex, log.endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(log[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

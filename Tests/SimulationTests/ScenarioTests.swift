@@ -1,0 +1,176 @@
+import Base
+import Gateway
+import Simulators
+import Testing
+
+/// Single misfortunes, each with what a site's owner would want to be true of it.
+@Suite struct ScenarioTests {
+    private func started(
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64 = 1,
+        for duration: Duration = .seconds(120)
+    ) throws -> SimulatedWorld {
+        let world = try SimulatedWorld(options, switches: switches, seed: seed)
+        world.boot()
+        world.run(for: duration)
+        return world
+    }
+
+    private func expectNoViolation(_ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation) {
+        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
+    }
+
+    @Test func aHealthyHourHasOneConnectionNoRepeatAndNoHurryOnTheLine() throws {
+        let world = try started(for: .seconds(3600))
+        let statistics = world.bridge.statistics
+        #expect(statistics.accepted == 2, "one planned reconnect before the token of an hour is over")
+        #expect(world.oracle.repeats == 0)
+        for line in world.lines {
+            #expect(line.bus.statistics.earlyStarts == 0)
+            #expect(line.bus.statistics.collisions == 0)
+            #expect(line.bus.statistics.badFrames == 0)
+        }
+        #expect(world.oracle.received.count > 2000)
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aBridgeAwayForTenMinutesGetsEverythingAfterwardsInOrder() throws {
+        let world = try started()
+        let before = world.oracle.received.count
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(600))
+        #expect(world.oracle.received.count <= before + 2)
+        let waiting = try #require(world.status("spool", "waiting")?.integer)
+        #expect(waiting > 300)
+        world.befall(.weather(.fair))
+        // The longest back-off; then one device's records go one by one, each a round trip of up to 0.3 s.
+        world.run(for: .seconds(65 + 75))
+        #expect(world.oracle.received.count >= before + Int(waiting))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(60), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func killedTenTimesInAMinuteItLosesNothingThatWasSynced() throws {
+        let world = try started()
+        for index in 0..<10 {
+            world.run(for: .seconds(5))
+            world.stopGateway(index % 2 == 0 ? .killed : .powerCut)
+            world.run(for: .seconds(1))
+            if index % 2 == 0 { world.startGateway() } else { world.boot() }
+        }
+        world.run(for: .seconds(180))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func anUnboundDeviceAmongBoundOnesCostsTheOthersNothing() throws {
+        let healthy = try started(for: .seconds(900))
+        let world = try started(Site.Options(unbound: ["meter-2"]), for: .seconds(900))
+        #expect(world.bridge.statistics.accepted == 1)
+        #expect((1...10).contains(world.bridge.statistics.attachFailures))
+        for device in world.site.devices {
+            func count(_ world: SimulatedWorld) -> Int {
+                world.oracle.received.values.reduce(0) { $0 + ($1.device == device ? 1 : 0) }
+            }
+            if device == "meter-2" { #expect(count(world) == 0) } else {
+                #expect((count(healthy) - count(world)).magnitude <= 2, "\(device)")
+            }
+        }
+        // Bound at last: what has waited arrives.
+        world.bridge.bind("meter-2", to: Site.gateway, at: world.worldNow)
+        world.befall(.cut)
+        world.run(for: .seconds(120))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(30), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aDeviceThatTheBridgeLetsGoIsAttachedAgainAndTheOthersGoOn() throws {
+        let world = try started()
+        world.bridge.detach("meter-1", at: world.worldNow)
+        world.hearBridge()
+        world.run(for: .seconds(90))
+        #expect(world.bridge.isAttached("meter-1"))
+        #expect(world.bridge.statistics.accepted == 1)
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.oracle.expectOnline(world.site.devices, at: world.now)
+        world.close()
+        // What was on its way in that moment may meet a device that is not attached.
+        for violation in world.oracle.violations where !violation.contains("GATEWAY_DEVICE_NOT_FOUND") {
+            Issue.record("\(violation)")
+        }
+    }
+
+    @Test func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
+        let world = try SimulatedWorld(seed: 5)
+        world.bridge.faults.refuse = (5, .zero + .seconds(60))
+        world.boot()
+        #expect(world.run(until: .zero + .seconds(60 + 70)) { $0.bridge.statistics.accepted > 0 })
+        #expect((1...4).contains(world.bridge.statistics.refused))
+        world.run(for: .seconds(60))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aTokenOfTwentySecondsIsRenewedBeforeTheBridgeCloses() throws {
+        var switches = BridgeSwitches()
+        switches.skew = .zero
+        switches.expiryGrace = .zero
+        let world = try started(Site.Options(tokenLifetime: "20s"), switches: switches, for: .seconds(600))
+        #expect(!world.closings.contains { $0.contains("token expired") })
+        #expect((30...80).contains(world.bridge.statistics.accepted), "\(world.bridge.statistics.accepted)")
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(30), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aCommandWritesARegisterAndItsResultArrives() throws {
+        let world = try started()
+        #expect(world.sendCommand("pump-7", id: "order-1", setpoint: 42))
+        #expect(world.run(until: world.now + .seconds(5)) { $0.oracle.results["order-1"] != nil })
+        let result = try #require(world.oracle.results["order-1"])
+        #expect(result.ok && result.payload.contains("\"values\":{\"setpoint\":42}"), "\(result.payload)")
+        #expect(world.lines[1].bus.value(of: 7, .holding, Site.setpoint, at: world.now) == 42)
+        // The same id again is answered, not carried out again.
+        let writes = world.lines[1].bus.statistics(of: 7)?.writes
+        #expect(world.sendCommand("pump-7", id: "order-1", setpoint: 43))
+        world.run(for: .seconds(5))
+        #expect(world.lines[1].bus.statistics(of: 7)?.writes == writes)
+        // Out of its range: refused, and the register stays.
+        #expect(world.sendCommand("pump-7", id: "order-2", setpoint: 5000))
+        #expect(world.run(until: world.now + .seconds(5)) { $0.oracle.results["order-2"] != nil })
+        #expect(world.oracle.results["order-2"]?.ok == false)
+        #expect(world.lines[1].bus.value(of: 7, .holding, Site.setpoint, at: world.now) == 42)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func sigtermDrainsAndNothingAcknowledgedIsSentAgain() throws {
+        let world = try started()
+        world.terminate()
+        #expect(world.run(until: world.now + .seconds(4)) { $0.exit != nil })
+        #expect(world.exit == .drained)
+        #expect(world.oracle.losses.missing == 0)
+        world.close()
+        #expect(world.oracle.repeats == 0)
+        expectNoViolation(world)
+    }
+
+    @Test func aJournalThatIsTooSmallOwnsUpToEveryLoss() throws {
+        let world = try started(Site.Options(maxBytes: "1MiB"))
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(5 * 3600))
+        world.befall(.weather(.fair))
+        world.run(for: .seconds(600))
+        world.close()
+        let losses = world.oracle.losses
+        #expect(losses.missing > 0 && losses.told == losses.missing, "\(losses)")
+        expectNoViolation(world)
+    }
+}

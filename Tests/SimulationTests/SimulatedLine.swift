@@ -1,0 +1,30 @@
+import Base
+import Simulators
+
+/// A serial line with its units: the tty at this end, byte times and faults at the other.
+struct SimulatedLine {
+    enum State { case closed, opening, open }
+
+    var bus: BusSimulator
+    var state = State.closed
+    /// Opening fails until then: the adapter is unplugged.
+    var missingUntil = Instant.zero
+    /// Grows with every open and close: what belongs to an earlier one is void.
+    var attempt = 0
+    /// Bytes arrive in order, however long the adapter keeps them.
+    private var lastArrival = Instant.zero
+
+    init(_ description: BusDescription, seed: UInt64) { bus = BusSimulator(description, seed: seed) }
+
+    /// When a chunk that has crossed the wire now is read: a USB adapter collects for up to 2 ms.
+    mutating func arrival(at now: Instant, _ random: inout RandomSource) -> Instant {
+        lastArrival = max(lastArrival, now + .seconds(fraction: random.uniform(0, 0.002)))
+        return lastArrival
+    }
+
+    mutating func close() {
+        attempt += 1
+        state = .closed
+        bus.disconnect()
+    }
+}
