@@ -8,17 +8,7 @@ extension Gateway {
         var writer = JSONWriter()
         writer.member("version", settings.version)
         writer.member("uptime", Int((now.instant - startedAt).secondsValue))
-        writer.key("bridge")
-        writer.object { writeBridge(&$0, at: now) }
-        writer.key("spool")
-        writer.object { writeSpool(&$0) }
-        writer.key("ports")
-        writer.object { writer in
-            for port in ports {
-                writer.key(port.name.text)
-                writer.object { writePort(port, &$0, at: now) }
-            }
-        }
+        writeFigures(&writer, at: now)
         append(
             Entry(
                 device: settings.gateway, subfolder: subfolder, kind: .health, priority: false,

@@ -19,17 +19,7 @@ extension Gateway {
                 writer.member("recorded", tally.recorded)
                 writer.member("acknowledged", tally.acknowledged)
             }
-            writer.key("bridge")
-            writer.object { writeBridge(&$0, at: now) }
-            writer.key("spool")
-            writer.object { writeSpool(&$0) }
-            writer.key("ports")
-            writer.object { writer in
-                for port in ports {
-                    writer.key(port.name.text)
-                    writer.object { writePort(port, &$0, at: now) }
-                }
-            }
+            writeFigures(&writer, at: now)
             writer.key("devices")
             writer.object { writer in
                 for binding in adapter.bindings {
@@ -39,6 +29,21 @@ extension Gateway {
             }
         }
         return writer.bytes
+    }
+
+    /// Bridge, journal and ports: what both the status document and a health event tell.
+    func writeFigures(_ writer: inout JSONWriter, at now: Moment) {
+        writer.key("bridge")
+        writer.object { writeBridge(&$0, at: now) }
+        writer.key("spool")
+        writer.object { writeSpool(&$0) }
+        writer.key("ports")
+        writer.object { writer in
+            for port in ports {
+                writer.key(port.name.text)
+                writer.object { writePort(port, &$0, at: now) }
+            }
+        }
     }
 
     func writeBridge(_ writer: inout JSONWriter, at now: Moment) {

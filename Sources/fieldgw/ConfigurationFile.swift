@@ -35,7 +35,12 @@ struct ConfigurationFile {
 /// What only the file system can tell.
 enum FileChecks {
     static func problems(of configuration: Configuration) -> [Diagnostic] {
-        configuration.files.compactMap { problem($0) }
+        let batch = configuration.bridge.batch.map { _ in
+            Diagnostic(
+                configuration.bridge.place, .warning,
+                "\"batch\" has no effect in this version: every record is a message of its own")
+        }
+        return configuration.files.compactMap { problem($0) } + [batch].compactMap { $0 }
     }
 
     private static func problem(_ file: Configuration.FileReference) -> Diagnostic? {

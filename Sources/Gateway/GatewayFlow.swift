@@ -1,0 +1,197 @@
+import Adapter
+import Base
+import Bridge
+import Drivers
+import Spool
+
+/// Between the machines: every output is carried to the machine or effect that it is meant for.
+extension Gateway {
+    /// Carries every output to the machine or effect it is meant for, until all are quiet.
+    mutating func settle(at now: Moment) {
+        guard phase != .done else { return }
+        var busy = true
+        while busy {
+            busy = false
+            for index in ports.indices { if drainPort(index, at: now) { busy = true } }
+            if drainCommands(at: now) { busy = true }
+            if drainSpool(at: now) { busy = true }
+            if drainSession(at: now) { busy = true }
+            if feed(at: now) { busy = true }
+            if reportHealth(at: now) { busy = true }
+            if continueStopping(at: now) { busy = true }
+            if noteMilestones(at: now) { busy = true }
+        }
+    }
+
+    /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
+    /// what was recorded before it the right time.
+    private mutating func noteMilestones(at now: Moment) -> Bool {
+        if !isReady, spool.isRecovered || spool.isMemoryOnly {
+            isReady = true
+            effects.append(.ready)
+            // Not before: a second gateway must fail on the journal's lock, not push the first off the bridge.
+            if phase == .running { session.start(at: now) }
+        }
+        let isTrusted = session.clockLevel == .trusted
+        guard isTrusted != isClockTrusted else { return false }
+        isClockTrusted = isTrusted
+        guard isTrusted else { return false }
+        spool.anchor(at: now)
+        return true
+    }
+
+    private mutating func drainPort(_ index: Int, at now: Moment) -> Bool {
+        var any = false
+        let name = ports[index].name
+        while let effect = ports[index].nextEffect() { effects.append(effect); any = true }
+        while let output = ports[index].driver.next() {
+            any = true
+            switch output {
+            case .discardInput: effects.append(.discardInput(name))
+            case .transmit(let bytes):
+                // A port that is being closed finishes its exchange and begins no other.
+                if !ports[index].isClosing { effects.append(.transmit(name, bytes)) }
+            case .reading(let reading): record(reading, at: now)
+            case .outcome(let outcome): commands.receive(outcome, adapter: &adapter)
+            case .unit(let address, let state, let moment): unit(address, state, at: moment)
+            case .notice(let notice): effects.append(.notice(notice))
+            }
+        }
+        return any
+    }
+
+    private mutating func record(_ reading: Reading, at now: Moment) {
+        for telemetry in adapter.receive(reading) {
+            tally.readings += 1
+            tally.values += telemetry.good
+            append(
+                Entry(
+                    device: telemetry.device, subfolder: "", kind: .reading, priority: telemetry.priority,
+                    body: telemetry.body, at: telemetry.at, clockTrusted: session.clockLevel == .trusted),
+                at: now)
+        }
+    }
+
+    mutating func append(_ entry: Entry, at now: Moment) {
+        tally.recorded += 1
+        _ = spool.append(entry, at: now)
+    }
+
+    private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {
+        for device in adapter.devices(at: address) {
+            if states.set(device, state, at: moment.wall) { publishState(of: device, at: moment) }
+        }
+    }
+
+    private mutating func publishState(of device: DeviceID, at now: Moment) {
+        if let document = states.document(of: device, at: now.wall) {
+            session.state(device, document: document, at: now)
+        }
+    }
+
+    private mutating func drainCommands(at now: Moment) -> Bool {
+        var any = false
+        while let output = commands.next() {
+            any = true
+            switch output {
+            case .submit(let order):
+                guard let index = portIndex[order.address.port] else { continue }
+                ports[index].driver.submit(order, at: now)
+            case .result(let device, let body):
+                guard let subfolder = settings.topics.commands else { continue }
+                append(
+                    Entry(
+                        device: device, subfolder: subfolder, kind: .result, priority: true, body: body,
+                        at: now, clockTrusted: session.clockLevel == .trusted),
+                    at: now)
+            case .notice(let notice): effects.append(.notice(notice))
+            }
+        }
+        return any
+    }
+
+    private mutating func drainSpool(at now: Moment) -> Bool {
+        var any = false
+        while let output = spool.next() {
+            any = true
+            switch output {
+            case .disk(let request): effects.append(.disk(request))
+            case .notice(let notice): effects.append(.notice(notice))
+            case .failed(let reason):
+                effects.append(.finished(.unavailable(reason)))
+                phase = .done
+            }
+        }
+        return any
+    }
+
+    private mutating func drainSession(at now: Moment) -> Bool {
+        var any = false
+        while let output = session.next() {
+            any = true
+            handle(output, at: now)
+        }
+        return any
+    }
+
+    private mutating func handle(_ output: Session.Output, at now: Moment) {
+        switch output {
+        case .connect(let target): effects.append(.connect(target))
+        case .send(let bytes): effects.append(.send(bytes))
+        case .disconnect: effects.append(.disconnect)
+        case .sign(let ticket, let input): effects.append(.sign(ticket: ticket, input: input))
+        case .settled(let seq):
+            tally.acknowledged += 1
+            spool.settle(seq, at: now)
+        case .returned(let seq): spool.giveBack(seq)
+        case .attached(let device): publishState(of: device, at: now)
+        case .detached: break
+        case .config(let device, let payload, let delivery):
+            receiveConfig(payload, for: device)
+            session.acknowledge(delivery, at: now)
+        case .command(let device, _, let payload, let delivery):
+            commands.receive(payload, for: device, adapter: &adapter, at: now)
+            session.acknowledge(delivery, at: now)
+        case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
+        case .online: health.connected(at: now.instant)
+        case .offline: health.disconnected()
+        case .finished:
+            if case .stopping(var stopping) = phase {
+                stopping.sessionFinished = true
+                phase = .stopping(stopping)
+            }
+        case .notice(let notice): effects.append(.notice(notice))
+        }
+    }
+
+    /// A new device has an empty config document, and every subscription brings the latest one again.
+    private mutating func receiveConfig(_ payload: [UInt8], for device: DeviceID) {
+        guard !payload.isEmpty else { return }
+        effects.append(.notice(Notice(
+            .info, "gateway", device.text,
+            "a config document of \(payload.count) bytes came from the bridge; what this gateway reads is "
+                + "set by its own file alone, so nothing changes")))
+    }
+
+    private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {
+        effects.append(.notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
+        spool.reject(seq, at: now)
+    }
+
+    /// Gives the session every durable record that it may send now, oldest device first.
+    private mutating func feed(at now: Moment) -> Bool {
+        guard phase != .fresh, phase != .done, !spool.readyDevices.isEmpty else { return false }
+        var any = false
+        for device in Array(spool.readyDevices) {
+            while session.accepts(device), let record = spool.take(device) {
+                let payload = Envelope(ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted)
+                    .bytes(around: record.body)
+                session.publish(
+                    Outgoing(seq: record.seq, device: device, subfolder: record.subfolder, payload: payload),
+                    at: now)
+                any = true
+            }
+        }
+        return any
+    }
+}
