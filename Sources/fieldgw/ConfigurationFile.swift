@@ -35,12 +35,24 @@ struct ConfigurationFile {
 /// What only the file system can tell.
 enum FileChecks {
     static func problems(of configuration: Configuration) -> [Diagnostic] {
-        let batch = configuration.bridge.batch.map { _ in
-            Diagnostic(
+        configuration.files.compactMap { problem($0) } + withoutEffect(configuration)
+    }
+
+    /// What is read and understood, but not carried out by this version: better said than found out.
+    private static func withoutEffect(_ configuration: Configuration) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        if configuration.bridge.batch != nil {
+            found.append(Diagnostic(
                 configuration.bridge.place, .warning,
-                "\"batch\" has no effect in this version: every record is a message of its own")
+                "\"batch\" has no effect in this version: every record is a message of its own"))
         }
-        return configuration.files.compactMap { problem($0) } + [batch].compactMap { $0 }
+        for port in configuration.ports where port.line.rs485?.rts == .software {
+            found.append(Diagnostic(
+                port.place, .warning,
+                "\"rts\": \"software\" has no effect in this version: use an adapter that switches by itself, or "
+                    + "\"onSend\" with a UART driver that has RS-485 mode"))
+        }
+        return found
     }
 
     private static func problem(_ file: Configuration.FileReference) -> Diagnostic? {
