@@ -100,7 +100,7 @@ import Testing
                 let line = changed[place.line - 1]
                 // The old value stays behind a comment; structures that span lines are left alone.
                 guard let end = Self.end(of: line, from: place.column - 1) else { continue }
-                changed[place.line - 1] = line.prefix(place.column - 1) + wrong + line.dropFirst(end)
+                changed[place.line - 1] = String(line.prefix(place.column - 1)) + wrong + String(line.dropFirst(end))
                 let (configuration, diagnostics) = Samples.read(changed.joined(separator: "\n"))
                 #expect(
                     (configuration == nil) == diagnostics.contains { $0.severity == .error },
