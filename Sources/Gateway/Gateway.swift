@@ -139,6 +139,10 @@ package struct Gateway: Sendable {
         return earliest
     }
 
+    /// The next moment at which a request may leave: the one deadline for which microseconds count,
+    /// since every one of them is line time that nobody uses.
+    package var silenceEnds: Instant? { ports.lazy.compactMap(\.silenceEnds).min() }
+
     package var portNames: [PortName] { ports.map(\.name) }
 
     package mutating func next() -> Effect? {

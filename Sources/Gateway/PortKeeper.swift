@@ -77,6 +77,12 @@ struct PortKeeper: Sendable {
         if !isClosing || state == .open { driver.timeout(at: now) }
     }
 
+    /// When the silence before the next request ends; nil while no request waits for it.
+    var silenceEnds: Instant? {
+        guard state == .open, let next = driver.deadline, next.reason == .silence else { return nil }
+        return next.due
+    }
+
     var deadline: Instant? {
         let driven = isClosing && state != .open ? nil : driver.deadline?.due
         guard let reopen else { return driven }

@@ -22,6 +22,8 @@ package final class Host {
 
     /// The clock's trust is looked at this often.
     private static let clockInterval = Duration.seconds(10)
+    /// How late a timer usually wakes the loop.
+    private static let wakeLatency = Duration.microseconds(60)
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -77,14 +79,28 @@ package final class Host {
         tick()
         perform { $0.start(at: $1) }
         while exit == nil {
-            let due = [gateway.deadline, watchdogDue, clockDue].compactMap { $0 }.min()
-            _ = try loop.wait(until: link.hasPending ? .zero : due)
+            _ = try loop.wait(until: link.hasPending ? .zero : nextWake())
+            awaitSilence()
             if link.hasPending { link.readPending() }
             tick()
             if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
             link.flush()
         }
         return leave()
+    }
+
+    private func nextWake() -> Instant? {
+        let silence = gateway.silenceEnds.map { $0 - Self.wakeLatency }
+        return [gateway.deadline, watchdogDue, clockDue, silence].compactMap { $0 }.min()
+    }
+
+    /// A sleeping thread wakes up tens of microseconds late. At 115200 baud that is one per cent of an
+    /// exchange, so the end of a silence is awaited awake: 60 µs a request.
+    private func awaitSilence() {
+        guard let due = gateway.silenceEnds else { return }
+        let now = Clock.instant
+        guard now < due, due - now <= Self.wakeLatency else { return }
+        while Clock.instant < due {}
     }
 
     private func take(_ signal: SignalInbox.Event) {
