@@ -22,6 +22,8 @@ package final class Host {
 
     /// The clock's trust is looked at this often.
     private static let clockInterval = Duration.seconds(10)
+    /// From recovery until connecting and attaching are usually over too.
+    private static let settlingTime = Duration.seconds(5)
     /// How late a timer usually wakes the loop.
     private static let wakeLatency = Duration.microseconds(60)
 
@@ -41,6 +43,7 @@ package final class Host {
     private var controlRequests = 0
     private var clockDue = Instant.zero
     private var watchdogDue: Instant?
+    private var settledDue: Instant?
     private var exit: ExitReason?
     private var isPerforming = false
 
@@ -91,7 +94,7 @@ package final class Host {
 
     private func nextWake() -> Instant? {
         let silence = gateway.silenceEnds.map { $0 - Self.wakeLatency }
-        return [gateway.deadline, watchdogDue, clockDue, silence].compactMap { $0 }.min()
+        return [gateway.deadline, watchdogDue, clockDue, settledDue, silence].compactMap { $0 }.min()
     }
 
     /// A sleeping thread wakes up tens of microseconds late. At 115200 baud that is one per cent of an
@@ -154,7 +157,9 @@ package final class Host {
         case .answer(let ticket, let line):
             if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
         case .notice(let notice): log.write(notice)
-        case .ready: service.notify("READY=1")
+        case .ready:
+            service.notify("READY=1")
+            settledDue = Clock.instant + Self.settlingTime
         case .finished(let reason): exit = exit ?? reason
         }
     }
@@ -221,6 +226,10 @@ package final class Host {
         if clockDue <= now {
             clockDue = now + Self.clockInterval
             receive(.clock(ClockProbe.facts()))
+        }
+        if let due = settledDue, due <= now {
+            settledDue = nil
+            Startup.releasePages()
         }
         if let due = watchdogDue, due <= now {
             service.notify("WATCHDOG=1")

@@ -12,6 +12,10 @@ package enum Startup {
         _ = clinux_timer_slack(1)
     }
 
+    /// Once everything is set up: reading the configuration, keys and CA certificates touched a lot of code
+    /// that is not needed again, and a small board has better uses for the memory.
+    package static func releasePages() { clinux_release_startup_pages() }
+
     private static func reserveStandardStreams() {
         for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 {
             // open(2) answers the lowest free number, which is this one.
