@@ -5,12 +5,12 @@ import Base
 /// first write; the writes go out one after the other in the order given; the first that fails ends it.
 /// The last 1,024 ids of every device are remembered, so a command that comes twice (QoS 1 may
 /// repeat it) is executed once and answered twice with the same words.
-struct CommandDesk: Sendable {
-    static let rememberedMax = 1024
+package struct CommandDesk: Sendable {
+    package static let rememberedMax = 1024
     /// Commands under way at one time; more are refused rather than queued without bound.
-    static let openMax = 64
+    package static let openMax = 64
 
-    enum Output: Sendable {
+    package enum Output: Sendable {
         case submit(Order)
         /// The body of a message on the device's command result topic.
         case result(DeviceID, body: [UInt8])
@@ -36,9 +36,11 @@ struct CommandDesk: Sendable {
     private var orderID: UInt64 = 0
     private var outputs: [Output] = []
 
-    mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
+    package init() {}
 
-    mutating func receive(_ payload: [UInt8], for device: DeviceID, adapter: inout Adapter, at now: Moment) {
+    package mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
+
+    package mutating func receive(_ payload: [UInt8], for device: DeviceID, adapter: inout Adapter, at now: Moment) {
         let command: Command
         do { command = try Command.parse(payload) } catch {
             refuse(error.id, device, error.reason)
@@ -72,7 +74,7 @@ struct CommandDesk: Sendable {
         outputs.append(.submit(orders[0].order))
     }
 
-    mutating func receive(_ outcome: Outcome, adapter: inout Adapter) {
+    package mutating func receive(_ outcome: Outcome, adapter: inout Adapter) {
         guard var command = open.removeValue(forKey: outcome.id) else { return }
         let point = command.orders[command.done].point
         switch outcome.result {

@@ -1,0 +1,124 @@
+import Adapter
+import Base
+import Gateway
+import Testing
+
+private let start = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+
+/// A desk in front of one pump with a writable setpoint and a mode coil.
+private struct Desk {
+    var desk = CommandDesk()
+    var adapter: Adapter
+    let pump = try! DeviceID("pump-1")
+
+    init() {
+        let address = Address(port: PortName("a"), unit: UnitID(3)!)
+        adapter = Adapter([
+            Binding(device: pump, address: address, points: [
+                Point(name: "setpoint", table: .holding, address: 6, writable: WriteRule(min: 0, max: 100)),
+                Point(name: "mode", table: .coil, address: 1, type: .bool, writable: WriteRule()),
+                Point(name: "level", table: .holding, address: 7)
+            ])
+        ])
+    }
+
+    /// What comes out of one command: orders for the wire and results for the bridge.
+    mutating func send(_ text: String) -> (orders: [Order], results: [String]) {
+        desk.receive(Array(text.utf8), for: pump, adapter: &adapter, at: start)
+        return drain()
+    }
+
+    mutating func answer(_ order: Order, _ result: Result<ReadPart?, Outcome.Failure>) -> (orders: [Order], results: [String]) {
+        desk.receive(Outcome(id: order.id, result, at: start), adapter: &adapter)
+        return drain()
+    }
+
+    private mutating func drain() -> (orders: [Order], results: [String]) {
+        var (orders, results): ([Order], [String]) = ([], [])
+        while let output = desk.next() {
+            switch output {
+            case .submit(let order): orders.append(order)
+            case .result(_, let body): results.append(String(decoding: body, as: UTF8.self))
+            case .notice: break
+            }
+        }
+        return (orders, results)
+    }
+}
+
+private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Result<ReadPart?, Outcome.Failure> {
+    .success(ReadPart(table, address, 1, .success(bytes), at: start))
+}
+
+@Suite struct CommandDeskTests {
+    @Test func aWriteGoesToTheWireAndItsReadBackIsTheResult() throws {
+        var desk = Desk()
+        let (orders, early) = desk.send(#"{"id":"c-1","write":{"setpoint":42}}"#)
+        let order = try #require(orders.first)
+        #expect(early.isEmpty && orders.count == 1)
+        #expect(order.table == .holding && order.start == 6 && order.data == .registers([42]))
+        #expect(order.expires == start.instant + .seconds(30))
+        let (_, results) = desk.answer(order, readBack(.holding, 6, [0, 42]))
+        #expect(results == [#""id":"c-1","ok":true,"values":{"setpoint":42}"#])
+    }
+
+    @Test func severalPointsAreWrittenInTheOrderGivenAndTheFirstFailureEndsIt() throws {
+        var desk = Desk()
+        let first = try #require(desk.send(#"{"id":"c-2","write":{"mode":true,"setpoint":7}}"#).orders.first)
+        #expect(first.table == .coil)
+        let second = try #require(desk.answer(first, readBack(.coil, 1, [1])).orders.first)
+        #expect(second.table == .holding)
+        let (orders, results) = desk.answer(second, .failure(.read(.timeout)))
+        #expect(orders.isEmpty)
+        #expect(results == [#""id":"c-2","ok":false,"values":{"mode":true},"error":"setpoint: the unit did not answer""#])
+    }
+
+    @Test func aRepeatedIdIsExecutedOnceAndAnsweredTwiceAlike() throws {
+        var desk = Desk()
+        let command = #"{"id":"c-3","write":{"setpoint":5}}"#
+        let order = try #require(desk.send(command).orders.first)
+        let underWay = desk.send(command)
+        #expect(underWay.orders.isEmpty && underWay.results.isEmpty)
+        let result = desk.answer(order, readBack(.holding, 6, [0, 5])).results
+        let again = desk.send(command)
+        #expect(again.orders.isEmpty)
+        #expect(again.results == result)
+    }
+
+    @Test(arguments: [
+        (#"{"id":"x","write":{"setpoint":101}}"#, "setpoint"),
+        (#"{"id":"x","write":{"level":1}}"#, "level"),
+        (#"{"id":"x","write":{"nothing":1}}"#, "nothing"),
+        (#"{"id":"x","write":{"setpoint":"much"}}"#, "setpoint"),
+        (#"{"id":"x","write":{}}"#, "write"),
+        (#"{"id":"x"}"#, "write"),
+        (#"{"id":"x","write":{"setpoint":1},"expires":"soon"}"#, "expires"),
+        (#"{"id":"x","write":{"setpoint":1},"now":true}"#, "unknown key"),
+        (#"{"write":{"setpoint":1}}"#, "id"),
+        (#"{"id":"","write":{"setpoint":1}}"#, "id"),
+        (#"{"id":"x","id":"y","write":{"setpoint":1}}"#, "twice"),
+        (#"[1,2]"#, "object"),
+        ("", "JSON")
+    ])
+    func whatCannotBeDoneIsRefusedWithAReasonAndNothingIsWritten(_ command: String, _ reason: String) {
+        var desk = Desk()
+        let (orders, results) = desk.send(command)
+        #expect(orders.isEmpty)
+        #expect(results.count == 1)
+        #expect(results.first?.contains("\"ok\":false") == true && results.first?.contains(reason) == true, "\(results)")
+    }
+
+    /// One point that may not be written refuses the whole command before anything is on the wire.
+    @Test func aCommandIsCheckedAsAWhole() {
+        var desk = Desk()
+        #expect(desk.send(#"{"id":"c-4","write":{"setpoint":5,"level":1}}"#).orders.isEmpty)
+    }
+
+    @Test func noMoreThanTheLimitIsUnderWayAndOldIdsAreForgotten() {
+        var desk = Desk()
+        for number in 0..<CommandDesk.openMax {
+            #expect(desk.send(#"{"id":"n-\#(number)","write":{"mode":true}}"#).orders.count == 1)
+        }
+        #expect(desk.send(#"{"id":"more","write":{"mode":true}}"#).results.first?.contains("under way") == true)
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+/// What a person sees who types something wrong, and the exit code that a script gets.
+@Suite(.serialized) struct CommandLineTests {
+    private func run(_ arguments: [String]) throws -> (code: Int32, output: String, errors: String) {
+        try Peer(try Tools.fieldgw(), arguments).finish()
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [
+        (["chek", "x"], 64, "did you mean \"check\"?"),
+        (["run", "--confg", "x"], 64, "did you mean --config?"),
+        (["run"], 64, "--config FILE is needed"),
+        (["check"], 64, "one FILE is needed"),
+        (["check", "/nonexistent/gateway.json5"], 66, "No such file"),
+        (["key", "public", "/nonexistent/key.pem"], 66, "/nonexistent/key.pem"),
+        (["spool", "list", "/nonexistent"], 66, "/nonexistent"),
+        (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running")
+    ] as [([String], Int32, String)])
+    func aMistakeIsNamedWithWhatToDo(_ arguments: [String], _ code: Int32, _ words: String) throws {
+        let result = try run(arguments)
+        #expect(result.code == code)
+        #expect(result.errors.contains(words), "\(result.errors)")
+        #expect(result.output.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func everyVerbHasHelp() throws {
+        let overview = try run(["--help"])
+        #expect(overview.code == 0)
+        for verb in ["run", "check", "plan", "poll", "status", "spool", "key"] {
+            #expect(overview.output.contains("  \(verb)"))
+            let help = try run([verb, "--help"])
+            #expect(help.code == 0 && help.output.contains("usage: fieldgw \(verb)"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aKeyIsPrivateAndNeverOverwritten() throws {
+        let workspace = try Workspace()
+        let path = workspace.path("gw.pem")
+        for type in ["ec", "rsa"] {
+            try? FileManager.default.removeItem(atPath: path)
+            let made = try run(["key", "generate", "--type", type, path])
+            #expect(made.code == 0 && made.output.hasPrefix("-----BEGIN PUBLIC KEY-----"))
+            #expect(try run(["key", "public", path]).output == made.output)
+            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(mode == 0o600)
+        }
+        #expect(try run(["key", "generate", path]).code == 74)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func checkTellsEveryProblemAtOnceAndWarnsAboutAMissingPort() throws {
+        let workspace = try Workspace()
+        try workspace.write("open.pem", "nothing", mode: 0o644)
+        let file = try workspace.write("gateway.json5", """
+            {
+              bridge: { host: "localhost", project: "p", region: "r", registry: "g", gateway: "gw-1",
+                privateKey: "open.pem", ca: "missing.pem" },
+              ports: { a: { device: "nowhere", driver: "modbus-rtu", nodes: { "node-1": { unit: 1, points: {
+                a: { holding: 40001 } } } } } },
+            }
+            """)
+        let broken = try run(["check", file])
+        #expect(broken.code == 78)
+        #expect(broken.errors.contains("\(file):5:"))
+        try workspace.write("gateway.json5", try String(contentsOfFile: file, encoding: .utf8)
+            .replacingOccurrences(of: "40001", with: "0"))
+        let files = try run(["check", file])
+        #expect(files.code == 78)
+        #expect(files.errors.contains(":3:") && files.errors.contains("chmod 600") && files.errors.contains("missing.pem"))
+        #expect(files.errors.contains("warning") && files.errors.contains("nowhere"))
+        #expect(files.output.contains("load"))
+    }
+}
