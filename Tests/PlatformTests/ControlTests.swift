@@ -117,7 +117,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         // A server that was killed leaves its file behind.
         let loop = try EventLoop()
         var dead: ControlSocket? = try ControlSocket(path: path, on: loop) { _ in }
-        #expect(link(path, path + ".kept") == 0)
+        withExtendedLifetime(dead) { #expect(link(path, path + ".kept") == 0) }
         dead = nil
         #expect(dead == nil)
         #expect(rename(path + ".kept", path) == 0)
