@@ -14,7 +14,8 @@ extension Session {
         guard let device = error.device ?? packet?.1.device else {
             return announce(
                 "error", error.word + error.description, .warning,
-                "the bridge reports \(error.word): \(error.description)")
+                "the bridge reports \(error.word)"
+                    + (error.description.isEmpty ? " and says nothing more" : ": \(error.description)"))
         }
         guard device == settings.gateway || attachments.contains(device) else {
             return notice(.debug, "the bridge reports \(error.word) for \(device), which is not ours")

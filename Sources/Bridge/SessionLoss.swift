@@ -115,7 +115,8 @@ extension Session {
     }
 
     private mutating func report(_ loss: Loss, wasOpen: Bool, wait: Duration) {
-        let again = "trying again in \(Self.seconds(wait))"
+        let slow = clockLevel == .unproven ? ", rarely while this machine's clock is not proven" : ""
+        let again = "trying again in \(Self.seconds(wait))\(slow)"
         switch loss {
         case .planned, .clock: break
         case .link(let failure):

@@ -18,9 +18,18 @@ struct Turn: Sendable {
 
 /// What goes out: records, state documents, and the suspects one by one.
 extension Session {
-    /// Whether this device's next record may be published now. Ask again after every call.
-    package func accepts(_ device: DeviceID) -> Bool {
-        guard case .open = phase, limiter.allows(at: now.instant), isReady(device) else { return false }
+    /// Whether this device's next record may be published now. Ask again after every call. Where only
+    /// the rate forbids it, the deadline says when to ask again.
+    package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
+        self.now = now
+        guard case .open = phase, isReady(device), hasRoom(for: device) else { return false }
+        if limiter.allows(at: now.instant) { return true }
+        // What was spent since the last turn (acknowledgements, say) has armed no timer yet.
+        timers.arm(.rate, at: limiter.opens)
+        return false
+    }
+
+    private func hasRoom(for device: DeviceID) -> Bool {
         if let turn {
             guard case .record = turn.key.item, turn.stage == .granted else { return false }
             return turn.key.device == device && flights.count < turn.window
@@ -37,8 +46,7 @@ extension Session {
 
     /// QoS 1 on the device's events topic. Not accepted: given back at once.
     package mutating func publish(_ record: Outgoing, at now: Moment) {
-        self.now = now
-        guard accepts(record.device) else { return emit(.returned(record.seq)) }
+        guard accepts(record.device, at: now) else { return emit(.returned(record.seq)) }
         guard let topic = eventTopic(record.device, record.subfolder) else {
             counters.rejected += 1
             let shown = Notice.printable(record.subfolder)

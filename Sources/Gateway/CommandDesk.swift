@@ -84,6 +84,9 @@ package struct CommandDesk: Sendable {
             if let part, let json = try? adapter.decode(part, of: command.key.device, point: point).get() {
                 command.values.append((point, json))
             }
+            if let doubt = part.flatMap({ command.orders[command.done].order.doubt(about: $0) }) {
+                return finish(command, error: "\(point): \(doubt)")
+            }
             command.done += 1
             guard command.done < command.orders.count else { return finish(command, error: nil) }
             let order = command.orders[command.done].order
@@ -157,6 +160,23 @@ extension Outcome.Failure {
         case .expired: "expired before it could reach the wire"
         case .unknownUnit: "no such unit on this port"
         case .busy: "too many commands wait for this port"
+        }
+    }
+}
+
+extension Order {
+    /// What the read-back says against the write; nil if it holds what was written.
+    fileprivate func doubt(about part: ReadPart) -> String? {
+        switch part.result {
+        case .failure(let failure):
+            return "written, but reading it back failed: \(Outcome.Failure.read(failure).sentence)"
+        case .success(let bytes):
+            let isSame = switch data {
+            case .registers(let values): bytes.elementsEqual(values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] })
+            case .bits(let values):
+                values.indices.allSatisfy { $0 / 8 < bytes.count && (bytes[$0 / 8] >> UInt8($0 % 8) & 1 == 1) == values[$0] }
+            }
+            return isSame ? nil : "written, but it reads back as another value"
         }
     }
 }

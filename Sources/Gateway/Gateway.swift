@@ -60,6 +60,7 @@ package struct Gateway: Sendable {
     var effectsRead = 0
     var phase = Phase.fresh
     var isReady = false
+    var hasLines = false
     var isClockTrusted = false
     var startedAt = Instant.zero
 
@@ -88,7 +89,6 @@ package struct Gateway: Sendable {
     package mutating func start(at now: Moment) {
         phase = .running
         startedAt = now.instant
-        for index in ports.indices { ports[index].start() }
         spool.start(at: now)
         settle(at: now)
     }

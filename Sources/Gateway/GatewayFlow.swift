@@ -26,10 +26,15 @@ extension Gateway {
     /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
     /// what was recorded before it the right time.
     private mutating func noteMilestones(at now: Moment) -> Bool {
+        // A second gateway must fail on the journal's lock before it disturbs a line or the bridge.
+        if !hasLines, spool.isOwned, phase == .running {
+            hasLines = true
+            for index in ports.indices { ports[index].start() }
+            return true
+        }
         if !isReady, spool.isRecovered || spool.isMemoryOnly {
             isReady = true
             effects.append(.ready)
-            // Not before: a second gateway must fail on the journal's lock, not push the first off the bridge.
             if phase == .running { session.start(at: now) }
         }
         let isTrusted = session.clockLevel == .trusted
@@ -183,7 +188,7 @@ extension Gateway {
         guard phase != .fresh, phase != .done, !spool.readyDevices.isEmpty else { return false }
         var any = false
         for device in Array(spool.readyDevices) {
-            while session.accepts(device), let record = spool.take(device) {
+            while session.accepts(device, at: now), let record = spool.take(device) {
                 let payload = Envelope(ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted)
                     .bytes(around: record.body)
                 session.publish(

@@ -203,9 +203,11 @@ package final class Host {
         do throws(SystemFailure) {
             control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
         } catch {
+            let advice = error.isAddressInUse
+                ? "another gateway answers on it" : "\(error.words); choose another path with `control` or `state`"
             log.write(Notice(
-                .warning, "control", path, "no control socket, so `fieldgw status` will not reach this gateway: "
-                    + "\(error.words); choose a shorter or another path with `control`"))
+                .warning, "control", path,
+                "no control socket, so `fieldgw status` will not reach this gateway: \(advice)"))
         }
     }
 

@@ -20,6 +20,8 @@ final class LinkShell {
     private var unsent: [UInt8] = []
     private var unsentStart = 0
     private var attempt = 0
+    /// Ends the attempt under way when something is posted.
+    private var interrupt: Mailbox<Bool>?
 
     init(
         loop: EventLoop, mailbox: Mailbox<HelperMessage>, context: TLSContext?,
@@ -38,8 +40,10 @@ final class LinkShell {
     func connect(_ target: LinkTarget) {
         close(orderly: false)
         let (attempt, mailbox, context) = (attempt, mailbox, context)
+        let interrupt = try? Mailbox<Bool>()
+        self.interrupt = interrupt
         worker.submit {
-            switch Connector.connect(target, context: context) {
+            switch Connector.connect(target, context: context, interruptedBy: interrupt?.descriptor ?? -1) {
             case .success(let link): mailbox.post(.linkUp(attempt: attempt, link))
             case .failure(let failure): mailbox.post(.linkFailed(attempt: attempt, failure))
             }
@@ -129,6 +133,8 @@ final class LinkShell {
 
     private func close(orderly: Bool) {
         attempt += 1
+        interrupt?.post(true)
+        interrupt = nil
         if let watch { loop.remove(watch) }
         watch = nil
         link?.close(orderly: orderly)

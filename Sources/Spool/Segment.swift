@@ -94,6 +94,18 @@ package enum Segment {
         case version(found: UInt16, known: UInt16)
         case length(Int)
         case checksum(stored: UInt32, computed: UInt32)
+
+        /// For a person, about the file.
+        package var sentence: String {
+            switch self {
+            case .empty: "was never written: the machine stopped while it was being made"
+            case .tooShort(let count): "has \(count) bytes, too few for a segment"
+            case .magic: "is no segment of a journal"
+            case .version(let found, let known): "has format version \(found); this program knows \(known)"
+            case .length(let count): "has a header of \(count) bytes, which no version has"
+            case .checksum: "has a damaged header"
+            }
+        }
     }
 
     package static func header(_ bytes: [UInt8]) throws(HeaderError) -> Header {

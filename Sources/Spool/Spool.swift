@@ -315,6 +315,8 @@ package struct Spool: Sendable {
     package func waiting(of device: DeviceID) -> Int {
         devices.existing(device).map { devices[$0].alive } ?? 0
     }
+    /// The directory's lock is ours, or the disk has been given up: nobody else journals for this gateway here.
+    package var isOwned: Bool { phase == .recovering || phase == .running || isMemoryOnly }
     package var isRecovered: Bool { phase == .running }
 
     package var statistics: Statistics {

@@ -17,7 +17,9 @@ enum CheckVerb {
         var (configuration, diagnostics) = try ConfigurationFile.examine(arguments.positional[0], checksFiles: true)
         if let configuration { diagnostics += overload(configuration) }
         for each in diagnostics { Console.complain(each.description) }
-        if let configuration {
+        if configuration == nil, arguments.has("json") {
+            Console.say(json(nil, diagnostics))
+        } else if let configuration {
             Console.say(arguments.has("json") ? json(configuration, diagnostics) : budget(configuration))
         }
         return diagnostics.contains { $0.severity == .error } ? .configuration : .ok
@@ -59,12 +61,12 @@ enum CheckVerb {
             ["port", "line", "nodes", "points", "reads", "load", "worst blocking"], rows)
     }
 
-    private static func json(_ configuration: Configuration, _ diagnostics: [Diagnostic]) -> String {
+    private static func json(_ configuration: Configuration?, _ diagnostics: [Diagnostic]) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.key("ports")
             writer.array { writer in
-                for port in configuration.ports {
+                for port in configuration?.ports ?? [] {
                     let plan = port.budget
                     writer.object { writer in
                         writer.member("port", port.name.text)

@@ -25,17 +25,33 @@ struct ConfigurationFile {
             throw ExitCode.noInput
         }
         let library = ProfileLibrary(beside: path)
-        var (configuration, diagnostics) = Configuration.read(
+        var (configuration, diagnostics, files) = Configuration.examine(
             bytes, fileName: path, profileLoader: { library.load($0) })
-        if let configuration, checksFiles { diagnostics += FileChecks.problems(of: configuration) }
+        if checksFiles { diagnostics += FileChecks.problems(of: configuration, files) }
         return (configuration, diagnostics)
     }
 }
 
 /// What only the file system can tell.
 enum FileChecks {
-    static func problems(of configuration: Configuration) -> [Diagnostic] {
-        configuration.files.compactMap { problem($0) } + withoutEffect(configuration)
+    static func problems(
+        of configuration: Configuration?, _ files: [Configuration.FileReference]
+    ) -> [Diagnostic] {
+        files.compactMap { problem($0) }
+            + (configuration.map { directories($0) + withoutEffect($0) } ?? [])
+    }
+
+    /// Directories that could never be made, because something that is none stands in the way.
+    private static func directories(_ configuration: Configuration) -> [Diagnostic] {
+        [("state", configuration.state), ("spool.directory", configuration.spool.directory)].compactMap { key, path in
+            guard let path else { return nil }
+            var place = path.value
+            while !FileSystem.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex {
+                place = String(place[..<slash])
+            }
+            guard FileSystem.exists(place), !FileSystem.isDirectory(place) else { return nil }
+            return Diagnostic(path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
+        }
     }
 
     /// What is read and understood, but not carried out by this version: better said than found out.
@@ -60,10 +76,13 @@ enum FileChecks {
         func error(_ message: String) -> Diagnostic { Diagnostic(file.path.place, .error, message) }
         switch file.role {
         case .privateKey, .clientKey:
-            do { _ = try PrivateKey.load(path) } catch { return Diagnostic(file.path.place, .error, error.message) }
+            do { _ = try PrivateKey.load(path) } catch {
+                let hint = error.kind == .missing ? "; make one with `fieldgw key generate`" : ""
+                return Diagnostic(file.path.place, .error, "the private key: \(error.message)\(hint)")
+            }
         case .certificateAuthority:
             do { _ = try TLSContext(trust: .file(path)) } catch {
-                return Diagnostic(file.path.place, .error, error.message)
+                return Diagnostic(file.path.place, .error, "the CA file (`ca`): \(error.message)")
             }
         case .clientCertificate:
             if !FileSystem.exists(path) { return error("the client certificate \(path) does not exist") }

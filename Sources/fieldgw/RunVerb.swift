@@ -55,7 +55,8 @@ enum RunVerb {
         }
         let host: Host
         do {
-            try FileSystem.makeDirectories(places.state)
+            // Only the control socket needs it, and without one the gateway still does its work.
+            try? FileSystem.makeDirectories(places.state)
             host = try Host(
                 Host.Settings(directories: places.directories, controlPath: places.control),
                 gateway: gateway, key: key, tls: tls, log: log)

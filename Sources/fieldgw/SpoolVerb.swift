@@ -25,13 +25,21 @@ enum SpoolVerb {
             Console.complain("\(directory): \(error.words)")
             return .noInput
         }
+        let segments = names.sorted().filter { $0.hasPrefix("seg-") && $0.hasSuffix(".log") }
+        guard !segments.isEmpty else {
+            Console.complain("\(directory): no journal here: there is no file seg-*.log")
+            return .noInput
+        }
         var waiting = 0
+        var unreadable = 0
         var shown = 0
         var lost = 0
-        for name in names.sorted() where name.hasPrefix("seg-") && name.hasSuffix(".log") {
+        for name in segments {
             let reader: SegmentReader
             do { reader = try SegmentReader(try FileSystem.read("\(directory)/\(name)", limit: 16 << 20)) } catch {
-                Console.complain("\(directory)/\(name): \(error)")
+                let words = (error as? Segment.HeaderError)?.sentence ?? (error as? SystemFailure)?.words ?? "\(error)"
+                Console.complain("\(directory)/\(name): \(words)")
+                unreadable += 1
                 continue
             }
             waiting += reader.waiting
@@ -46,7 +54,7 @@ enum SpoolVerb {
             }
         }
         Console.complain("\(waiting) records wait for the bridge" + (lost > 0 ? ", \(lost) lost to damage" : ""))
-        return lost > 0 ? .badData : .ok
+        return lost + unreadable > 0 ? .badData : .ok
     }
 
     private static func row(_ item: SegmentReader.Item) -> String {

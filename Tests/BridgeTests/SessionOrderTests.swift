@@ -136,6 +136,7 @@ import Testing
         ]
         #expect(world.broker.story == expected)
         #expect(world.detached == [device("dev-1")])
-        #expect(!world.session.accepts(device("dev-1")))
+        let isAccepted = world.session.accepts(device("dev-1"), at: world.now)
+        #expect(!isAccepted)
     }
 }

@@ -26,6 +26,28 @@ import Testing
         #expect(world.session.inFlight == 2)
     }
 
+    /// Once, records waited up to 10 s after a reconnect: acknowledgements had spent the rate at a moment
+    /// after which nothing happened to the session, and `accepts` judged by that moment for ever.
+    @Test func theRateIsJudgedByTheTimeOfTheQuestion() {
+        var world = World(["dev-1"]) {
+            $0.rate = Rate(messages: 20, bytes: nil)
+            $0.inFlight = InFlight(total: 200, perDevice: 200)
+        }
+        world.start()
+        world.run(.seconds(5))
+        var accepted = 0
+        while world.session.accepts(world.gateway, at: world.now), accepted < 100 {
+            accepted += 1
+            let seq = UInt64(accepted)
+            world.session.publish(Outgoing(seq: seq, device: world.gateway, payload: [0x7B, 0x7D]), at: world.now)
+            _ = world.session.next()
+        }
+        #expect((1...5).contains(accepted), "the bucket holds a twentieth of a second")
+        let later = world.session.accepts(world.gateway, at: world.now + .seconds(2))
+        #expect(later)
+        #expect(world.session.deadline.map { $0.due <= world.now.instant + .seconds(1) } == true)
+    }
+
     @Test func theWindowAsAWholeIsBounded() {
         let names = (1...100).map { "dev-\($0)" }
         var world = World(names) { $0.inFlight = InFlight(total: 16, perDevice: 1) }

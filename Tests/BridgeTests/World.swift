@@ -238,7 +238,7 @@ struct World {
     }
 
     private mutating func offer() -> Bool {
-        for device in waiting.keys.sorted() where session.accepts(device) {
+        for device in waiting.keys.sorted() where session.accepts(device, at: now) {
             guard let seq = waiting[device]?.first else { continue }
             waiting[device]?.removeFirst()
             let payload = Array("{\"seq\":\(seq)}".utf8)

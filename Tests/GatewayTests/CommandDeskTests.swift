@@ -73,6 +73,19 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         #expect(results == [#""id":"c-2","ok":false,"values":{"mode":true},"error":"setpoint: the unit did not answer""#])
     }
 
+    /// A unit may acknowledge a write and keep its old value: the command has not done what it says.
+    @Test func aReadBackThatDiffersOrFailsIsNoSuccess() throws {
+        var desk = Desk()
+        let order = try #require(desk.send(#"{"id":"c-5","write":{"setpoint":12}}"#).orders.first)
+        let results = desk.answer(order, readBack(.holding, 6, [0, 11])).results
+        #expect(results == [
+            #""id":"c-5","ok":false,"values":{"setpoint":11},"error":"setpoint: written, but it reads back as another value""#
+        ])
+        let second = try #require(desk.send(#"{"id":"c-6","write":{"setpoint":12}}"#).orders.first)
+        let silent = ReadPart(.holding, 6, 1, .failure(.timeout), at: start)
+        #expect(desk.answer(second, .success(silent)).results.first?.contains("reading it back failed") == true)
+    }
+
     @Test func aRepeatedIdIsExecutedOnceAndAnsweredTwiceAlike() throws {
         var desk = Desk()
         let command = #"{"id":"c-3","write":{"setpoint":5}}"#

@@ -27,7 +27,7 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func everyVerbHasHelp() throws {
         let overview = try run(["--help"])
         #expect(overview.code == 0)
-        for verb in ["run", "check", "plan", "poll", "status", "spool", "key"] {
+        for verb in ["run", "check", "plan", "poll", "ports", "status", "spool", "key"] {
             #expect(overview.output.contains("  \(verb)"))
             let help = try run([verb, "--help"])
             #expect(help.code == 0 && help.output.contains("usage: fieldgw \(verb)"))

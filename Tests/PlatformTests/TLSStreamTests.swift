@@ -100,7 +100,7 @@ extension Network {
         @Test func leavesNoDescriptorBehind() throws {
             let before = internetSockets()
             var probe: Listener? = try Listener()
-            #expect(probe != nil && internetSockets() == before + 1)
+            withExtendedLifetime(probe) { #expect(internetSockets() == before + 1) }
             probe = nil
             #expect(internetSockets() == before)
             for name in ["bridge.test", "other.test", ""] {

@@ -31,10 +31,18 @@ extension Configuration {
     package static func read(
         _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic]) {
+        let (configuration, diagnostics, _) = examine(bytes, fileName: fileName, profileLoader: profileLoader)
+        return (configuration, diagnostics)
+    }
+
+    /// The same, with every file and device that could be made out in spite of errors elsewhere.
+    package static func examine(
+        _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
+    ) -> (Configuration?, [Diagnostic], [FileReference]) {
         var reader = ConfigurationReader(fileName: fileName, loader: profileLoader)
         let configuration = reader.read(bytes)
         let diagnostics = reader.problems.sorted(main: fileName)
-        return (reader.problems.hasErrors ? nil : configuration, diagnostics)
+        return (reader.problems.hasErrors ? nil : configuration, diagnostics, reader.files)
     }
 }
 

@@ -25,6 +25,9 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
     }
 
     /// "open /dev/ttyUSB0: No such file or directory (ENOENT)"
+    /// EADDRINUSE: somebody listens there already.
+    package var isAddressInUse: Bool { code == EADDRINUSE }
+
     package var description: String {
         subject.isEmpty ? "\(call): \(words)" : "\(call) \(subject): \(words)"
     }
