@@ -11,12 +11,17 @@ import Testing
         (.wipesJournal, "never arrived"),
     ]
 
+    /// Whether a broken promise can show depends on what else happens in an hour: lost records, for one, only
+    /// if the gateway was killed while they waited. So a few hours may pass until the oracle objects.
     @Test(arguments: wanted.indices) func theOracleObjectsToABrokenPromise(index: Int) throws {
         let (sabotage, words) = Self.wanted[index]
-        let world = try SimulatedWorld.hour(seed: 3, sabotage: sabotage)
-        #expect(
-            world.oracle.violations.contains { $0.contains(words) },
-            "\(sabotage) went unnoticed; the oracle said: \(world.oracle.violations)")
+        var said: [String] = []
+        for seed: UInt64 in 3...10 {
+            let world = try SimulatedWorld.hour(seed: seed, sabotage: sabotage)
+            if world.oracle.violations.contains(where: { $0.contains(words) }) { return }
+            said += world.oracle.violations.prefix(3)
+        }
+        Issue.record("\(sabotage) went unnoticed in eight hours; the oracle said: \(said)")
     }
 
     @Test func everySabotageIsTried() {
