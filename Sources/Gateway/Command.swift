@@ -32,7 +32,7 @@ struct Command: Sendable {
             throw Refusal(id: nil, reason: "a command is an object, not \(document.describe)")
         }
         guard let id = document["id"]?.string, !id.isEmpty else {
-            throw Refusal(id: nil, reason: "\"id\" is missing: a text of 1 to \(identifierMax) characters")
+            throw Refusal(id: nil, reason: "\"id\" must be a text of 1 to \(identifierMax) characters")
         }
         guard id.utf8.count <= identifierMax, id.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
             throw Refusal(id: nil, reason: "\"id\" must be 1 to \(identifierMax) printable characters")

@@ -64,7 +64,7 @@ package struct CommandDesk: Sendable {
                     wanted, id: orderID, expires: now.instant + command.expires, at: now)
                 orders.append((order, write.point))
             } catch {
-                refuse(command.id, device, "\(Notice.printable(write.point)): \(error.message)")
+                refuse(command.id, device, error.message)
                 return
             }
         }

@@ -67,11 +67,11 @@ enum PollVerb {
                     writer.raw(Array(json.utf8))
                 }
             }
+            let bad = values.filter { $0.bad != nil || $0.json == nil }
+            guard !bad.isEmpty else { return }
             writer.key("bad")
             writer.object { writer in
-                for value in values where value.bad != nil || value.json == nil {
-                    writer.member(value.name, value.bad?.word ?? "port")
-                }
+                for value in bad { writer.member(value.name, value.bad?.word ?? "port") }
             }
         }
         return writer.text
