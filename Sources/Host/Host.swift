@@ -25,7 +25,7 @@ package final class Host {
     /// From recovery until connecting and attaching are usually over too.
     private static let settlingTime = Duration.seconds(5)
     /// How late a timer usually wakes the loop.
-    private static let wakeLatency = Duration.microseconds(60)
+    private static let wakeLatency = Duration.microseconds(150)
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -97,8 +97,8 @@ package final class Host {
         return [gateway.deadline, watchdogDue, clockDue, settledDue, silence].compactMap { $0 }.min()
     }
 
-    /// A sleeping thread wakes up tens of microseconds late. At 115200 baud that is one per cent of an
-    /// exchange, so the end of a silence is awaited awake: 60 µs a request.
+    /// A sleeping thread wakes up a tenth of a millisecond late. At 115200 baud that is one or two per cent of
+    /// an exchange, so the end of a silence is awaited awake, for at most `wakeLatency` a request.
     private func awaitSilence() {
         guard let due = gateway.silenceEnds else { return }
         let now = Clock.instant
