@@ -105,7 +105,7 @@ extension Session {
             notice(
                 .error,
                 "\(often) this device was being attached: it is quarantined; check its binding and its "
-                    + "registration, then use \"fieldgw device release \(key.device)\"",
+                    + "registration; it is tried again in about an hour, or at the next start",
                 about: key.device)
         case .state:
             states.forget(key.device)

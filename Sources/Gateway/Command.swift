@@ -48,24 +48,11 @@ struct Command: Sendable {
         }
         var expires = expiryDefault
         if let given = document["expires"] {
-            guard let text = given.string, let value = Self.duration(text), value > .zero, value <= expiryMax else {
+            guard let text = given.string, let value = Quantity.duration(text), value > .zero, value <= expiryMax else {
                 throw Refusal(id: id, reason: "\"expires\" is a duration such as \"30s\", at most \"1h\"")
             }
             expires = value
         }
         return Command(id: id, writes: points.map { ($0.name, $0.value) }, expires: expires)
-    }
-
-    /// "200ms", "5s", "10m", "1h": what a command's `expires` may be.
-    private static func duration(_ text: String) -> Duration? {
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let count = Int64(digits), digits.count <= 9 else { return nil }
-        switch text.dropFirst(digits.count) {
-        case "ms": return .milliseconds(count)
-        case "s": return .seconds(count)
-        case "m", "min": return .seconds(count * 60)
-        case "h": return .seconds(count * 3600)
-        default: return nil
-        }
     }
 }

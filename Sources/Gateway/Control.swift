@@ -2,7 +2,6 @@ import Base
 
 /// The control protocol: one JSON line each way.
 /// `{"get":"status"}` → the document that `fieldgw status --json` prints;
-/// `{"get":"values","device":"…"}` → last good values with their age;
 /// anything else → `{"error":"…"}`.
 extension Gateway {
     static let controlLineMax = 64 << 10

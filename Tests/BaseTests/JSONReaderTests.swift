@@ -108,6 +108,7 @@ import Testing
         let text =
             "{ \"a\": [1, -2.5e3, 0x1F, true, null], // c\n 'b': { c: \"\\u00e9\\ud83d\\ude00\" }, /* d */ }"
         let bytes = Array(text.utf8)
+        #expect((try? JSONReader.parse(bytes, .json5)) != nil, "the whole text is sound")
         for dialect in [JSONReader.Dialect.json, .json5] {
             for count in 0...bytes.count { _ = try? JSONReader.parse(Array(bytes[..<count]), dialect) }
             for index in bytes.indices {
