@@ -27,11 +27,14 @@ package struct ClockGuard: Sendable {
     /// Wall clock minus boot clock in milliseconds when the bridge accepted a token.
     private var accepted: Int64?
 
-    package init(release: WallTime, floor stored: WallTime? = nil, trust: Bool = false) {
+    package init(release: WallTime, trust: Bool = false) {
         self.release = release
         self.trust = trust
-        floor = max(release, stored ?? release)
+        floor = release
     }
+
+    /// The last good time of an earlier run.
+    package mutating func restore(floor stored: WallTime) { floor = max(floor, stored) }
 
     package mutating func learn(_ facts: ClockFacts) { self.facts = facts }
 

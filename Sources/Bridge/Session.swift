@@ -92,11 +92,13 @@ package struct Session: Sendable {
         random = seeds
         limiter = RateLimiter(settings.rate)
         states = StateDocuments(interval: settings.stateInterval)
-        guardian = ClockGuard(
-            release: settings.releaseDate, floor: settings.clockFloor, trust: settings.trustClock)
+        guardian = ClockGuard(release: settings.releaseDate, trust: settings.trustClock)
     }
 
     // MARK: Commands
+
+    /// `clockFloor` as an earlier run has kept it; before `start`.
+    package mutating func restore(clockFloor: WallTime) { guardian.restore(floor: clockFloor) }
 
     package mutating func start(at now: Moment) {
         see(now)

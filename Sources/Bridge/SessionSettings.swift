@@ -32,8 +32,6 @@ extension Session {
         package var stateInterval: Duration
         /// Before this no clock is right: the day this program was released.
         package var releaseDate: WallTime
-        /// `Session.clockFloor` as it was stored, if it was.
-        package var clockFloor: WallTime?
         /// `clock: "trust"` in the configuration.
         package var trustClock: Bool
 
@@ -44,7 +42,7 @@ extension Session {
             inFlight: InFlight? = nil, topics: TopicNames = TopicNames(),
             stateInterval: Duration = .seconds(10),
             releaseDate: WallTime = WallTime(milliseconds: 1_760_000_000_000),
-            clockFloor: WallTime? = nil, trustClock: Bool = false
+            trustClock: Bool = false
         ) {
             precondition(!endpoints.isEmpty, "a session needs an endpoint")
             self.dialect = dialect
@@ -59,7 +57,6 @@ extension Session {
             self.topics = topics
             self.stateInterval = stateInterval
             self.releaseDate = releaseDate
-            self.clockFloor = clockFloor
             self.trustClock = trustClock
         }
     }

@@ -23,7 +23,7 @@ extension Session {
     package var connectedSince: Moment? { connectedAt }
     /// When the next try is due, while waiting.
     package var nextTry: Instant? { timers.due(.reconnect) }
-    /// The wall clock's last good time, to be stored and given back at the next start.
+    /// The wall clock's last good time, to be kept and given back at the next start.
     package var clockFloor: WallTime { guardian.floor }
     package var attachedCount: Int { attachments.attachedCount }
     package var attachedDevices: [DeviceID] { attachments.devices.filter { attachments.isAttached($0) } }

@@ -54,12 +54,16 @@ package struct Gateway: Sendable {
     var session: Session
     var commands = CommandDesk()
     var states: StateBook
+    var store = StateStore()
     var health: HealthReporter
     var tally = Tally()
     var effects: [Effect] = []
     var effectsRead = 0
     var phase = Phase.fresh
     var isReady = false
+    var isRestored = false
+    /// The clock's floor as it was last kept.
+    var keptFloor: WallTime
     var hasLines = false
     var isClockTrusted = false
     var startedAt = Instant.zero
@@ -77,6 +81,7 @@ package struct Gateway: Sendable {
         }
         portIndex = Dictionary(uniqueKeysWithValues: settings.ports.enumerated().map { ($1.name, $0) })
         adapter = Adapter(settings.bindings)
+        keptFloor = settings.session.releaseDate
         spool = Spool(settings.spool, bootID: bootID, seed: random.next())
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
@@ -90,6 +95,7 @@ package struct Gateway: Sendable {
         phase = .running
         startedAt = now.instant
         spool.start(at: now)
+        store.start()
         settle(at: now)
     }
 
@@ -98,7 +104,12 @@ package struct Gateway: Sendable {
         case .line(let name, let event):
             if let index = portIndex[name] { ports[index].receive(event, at: now) }
         case .link(let event): receive(event, at: now)
-        case .disk(let ticket, let result): spool.completed(ticket, result, at: now)
+        case .disk(let ticket, let result):
+            if StateStore.owns(ticket) {
+                store.completed(ticket, result, at: now.instant)
+            } else {
+                spool.completed(ticket, result, at: now)
+            }
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
         case .control(let client, let line): effects.append(.answer(client, answer(line, at: now)))
@@ -122,6 +133,7 @@ package struct Gateway: Sendable {
         }
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
+        if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
         settle(at: now)
     }
 
@@ -134,6 +146,7 @@ package struct Gateway: Sendable {
         for port in ports { consider(port.deadline) }
         consider(spool.deadline?.due)
         consider(session.deadline?.due)
+        consider(store.deadline)
         consider(health.due)
         if case .stopping(let stopping) = phase { consider(stopping.deadline) }
         return earliest

@@ -16,6 +16,7 @@ extension Gateway {
             if drainCommands(at: now) { busy = true }
             if drainSpool(at: now) { busy = true }
             if drainSession(at: now) { busy = true }
+            if drainStore(at: now) { busy = true }
             if feed(at: now) { busy = true }
             if reportHealth(at: now) { busy = true }
             if continueStopping(at: now) { busy = true }
@@ -26,17 +27,23 @@ extension Gateway {
     /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
     /// what was recorded before it the right time.
     private mutating func noteMilestones(at now: Moment) -> Bool {
+        if !isRestored, store.isLoaded {
+            isRestored = true
+            restore(at: now)
+            return true
+        }
         // A second gateway must fail on the journal's lock before it disturbs a line or the bridge.
-        if !hasLines, spool.isOwned, phase == .running {
+        if !hasLines, isRestored, spool.isOwned, phase == .running {
             hasLines = true
             for index in ports.indices { ports[index].start() }
             return true
         }
-        if !isReady, spool.isRecovered || spool.isMemoryOnly {
+        if !isReady, isRestored, spool.isRecovered || spool.isMemoryOnly {
             isReady = true
             effects.append(.ready)
             if phase == .running { session.start(at: now) }
         }
+        keepClockFloor(at: now)
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }
         isClockTrusted = isTrusted

@@ -49,9 +49,10 @@ extension Gateway {
         case .session:
             guard isLate || stopping.sessionFinished else { return false }
             spool.drain(at: now)
+            store.drain(at: now.instant)
             stopping.step = .settling
         case .settling:
-            guard isLate || spool.isIdle else { return false }
+            guard isLate || (spool.isIdle && store.isIdle) else { return false }
             effects.append(.notice(Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
             effects.append(.finished(.drained))
             phase = .done

@@ -190,7 +190,8 @@ import Testing
     }
 
     @Test func beforeTheStoredFloorIsImpossibleUnlessSynchronised() {
-        var clock = ClockGuard(release: Self.release, floor: WallTime(milliseconds: 1_795_000_000_000))
+        var clock = ClockGuard(release: Self.release)
+        clock.restore(floor: WallTime(milliseconds: 1_795_000_000_000))
         clock.learn(ClockFacts(synchronised: false, hasRTC: true))
         #expect(clock.level(at: Self.moment(1_790_000_000_000)) == .impossible)
         #expect(clock.level(at: Self.moment(1_795_000_000_000)) == .trusted)

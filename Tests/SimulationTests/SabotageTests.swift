@@ -8,7 +8,7 @@ import Testing
         (.forgesReplies, "the bus did not serve that count"),
         (.forgetsAttachment, "GATEWAY_DEVICE_NOT_FOUND"),
         (.staysSilent, "nothing that was read after"),
-        (.wipesJournal, "never arrived"),
+        (.wipesJournal, "no gap says so"),
     ]
 
     /// Whether a broken promise can show depends on what else happens in an hour: lost records, for one, only
