@@ -18,5 +18,14 @@ package struct Backoff: Sendable {
         return .seconds(fraction: ceiling * random.uniform(0.5, 1) + random.uniform(0, 1))
     }
 
+    /// The wait of the last failure once more, which an earlier process may not have waited out.
+    package mutating func again(slow: Bool = false) -> Duration {
+        failures -= failures > 0 ? 1 : 0
+        return next(slow: slow)
+    }
+
+    /// What an earlier process has counted.
+    package mutating func restore(failures: Int) { self.failures = max(0, min(failures, 16)) }
+
     package mutating func reset() { failures = 0 }
 }

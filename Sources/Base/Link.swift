@@ -9,15 +9,39 @@ package struct LinkTarget: Hashable, Sendable {
     /// Resolve, connect and handshake together.
     package var deadline: Duration
 
-    package init(host: String, port: Int, serverName: String? = nil, tls: Bool = true, deadline: Duration = .seconds(20)) {
+    /// Asked to open the way with CONNECT (RFC 9110 section 9.3.6); nil goes there directly.
+    package var proxy: Proxy?
+
+    package struct Proxy: Hashable, Sendable {
+        package var host: String
+        package var port: Int
+        /// `user:password` in Base64, for `Proxy-Authorization: Basic`.
+        package var credentials: String?
+
+        package init(host: String, port: Int, credentials: String? = nil) {
+            self.host = host
+            self.port = port
+            self.credentials = credentials
+        }
+    }
+
+    package init(
+        host: String, port: Int, serverName: String? = nil, tls: Bool = true,
+        deadline: Duration = .seconds(20), proxy: Proxy? = nil
+    ) {
         self.host = host
         self.port = port
         self.serverName = serverName ?? host
         self.tls = tls
         self.deadline = deadline
+        self.proxy = proxy
     }
 
-    package var describe: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var describe: String { Self.describe(host, port) }
+
+    package static func describe(_ host: String, _ port: Int) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
 }
 
 /// Why a link could not be made or was lost: one sentence for a person, what to do included.

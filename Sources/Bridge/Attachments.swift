@@ -84,10 +84,11 @@ package struct Attachments: Sendable {
         stopWaiting(device)
     }
 
-    /// A new connection: everything is attached anew, except what is refused or quarantined.
-    package mutating func connected() {
+    /// A new connection: everything is attached anew, except what is refused or quarantined. Those in
+    /// `first` go before the others.
+    package mutating func connected(first: [DeviceID] = []) {
         disconnected()
-        for device in order {
+        for device in first + order {
             switch items[device]?.status {
             case .refused, .quarantined: if waiting[device] == nil { enqueue(device) }
             default:

@@ -1,12 +1,12 @@
 import Base
 
-/// Which far side we talk to. Both use the same topics; they differ in who we say we are and in
-/// whether devices are attached by message.
+/// Which far side we talk to: who we say we are there, and what it grants.
 package enum Dialect: Hashable, Sendable {
     /// Cloud IoT Core and what speaks like it (ClearBlade IoT Core): long client id, a JWT as the
     /// password, devices attached by gateway binding.
     case cloudIoT(project: String, region: String, registry: String)
-    /// Any MQTT 3.1.1 broker: every device counts as attached once the broker has accepted us.
+    /// Any MQTT 3.1.1 broker: every device counts as attached once the broker has accepted us, unless
+    /// it wants attach messages.
     case plain(clientID: String, username: String?, password: [UInt8]?)
 
     /// `projects/P/locations/R/registries/G/devices/D`, or what the configuration says.
@@ -37,7 +37,8 @@ package enum Dialect: Hashable, Sendable {
     }
 
     package var usesToken: Bool { audience != nil }
-    package var attachesByMessage: Bool { usesToken }
+    /// Reports what it cannot do on a topic of its own.
+    package var hasErrors: Bool { usesToken }
 
     /// Messages and bytes per second: below the bridge's 100 messages and 512 KB; none on a broker.
     package var defaultRate: Rate {

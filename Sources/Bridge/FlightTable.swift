@@ -8,6 +8,7 @@ struct Flight: Sendable {
         case attach
         case detach
         case state
+        case availability
     }
 
     var kind: Kind
@@ -24,7 +25,7 @@ struct Flight: Sendable {
         case .record(let seq): Suspects.Key(device, .record(seq))
         case .attach: Suspects.Key(device, .attach)
         case .state: Suspects.Key(device, .state)
-        case .detach: nil
+        case .detach, .availability: nil
         }
     }
 }
@@ -37,8 +38,8 @@ struct FlightTable: Sendable {
     private var numbers: UInt64 = 0
     private(set) var records = 0
     private(set) var attaches = 0
-    /// Given up, although the client still has them: what it re-sends of these is held back, and a
-    /// packet id is not used again while a late PUBACK could be meant for its first message.
+    /// Given up; the client sends them no more. Their packet ids are not used again, because a late
+    /// PUBACK could be meant for them.
     private(set) var abandoned: [PacketID: Flight] = [:]
 
     var isEmpty: Bool { flights.isEmpty }
@@ -56,7 +57,7 @@ struct FlightTable: Sendable {
         case .attach:
             attaches += 1
             attachOrder.append(id)
-        case .detach, .state: break
+        case .detach, .state, .availability: break
         }
     }
 
@@ -68,7 +69,7 @@ struct FlightTable: Sendable {
             let left = (perDevice[flight.device] ?? 1) - 1
             perDevice[flight.device] = left > 0 ? left : nil
         case .attach: attaches -= 1
-        case .detach, .state: break
+        case .detach, .state, .availability: break
         }
         return flight
     }

@@ -51,7 +51,13 @@ package struct Session: Sendable {
     var signedAt: Moment?
     var connectedAt: Moment?
     var acknowledgedSinceConnect = false
-    var shortConnections = 0
+    var takeover = Takeover()
+    /// Which of the gateway's keys signs, and how often a token was refused since one was accepted.
+    var keyIndex = 0
+    var refusedKeys = 0
+    var acceptedKey = 0
+    /// Since when nothing proves the clock.
+    var doubtedSince: Instant?
 
     // Online
     var limiter: RateLimiter
@@ -60,6 +66,17 @@ package struct Session: Sendable {
     var subscriptions = Subscriptions()
     var states: StateDocuments
     var flights = FlightTable()
+    /// What the client had sent when it was last paid for.
+    var paid = Client.Statistics()
+    /// PUBACKs that wait for the rate.
+    var acknowledgements = Fifo<PacketID>()
+    var acknowledging: Set<UInt16> = []
+    /// Attached first after the next connect.
+    var attachFirst: [DeviceID] = []
+    var deviceTokens: [UInt64: DeviceToken] = [:]
+    var signedAttaches = Fifo<(device: DeviceID, payload: [UInt8])>()
+    /// Devices that are still to be detached before an orderly end.
+    var detaching = Fifo<DeviceID>()
     var turn: Turn?
     var turnNotBefore = Instant.zero
     var lastProgress = Instant.zero
@@ -84,6 +101,9 @@ package struct Session: Sendable {
         var failures: Int
     }
 
+    /// A clock may be unproven this long before anybody is told.
+    static let doubtMax = Duration.seconds(30)
+
     package init(_ settings: Settings, devices: [DeviceID], seed: UInt64) {
         self.settings = settings
         var seeds = RandomSource(seed: seed)
@@ -103,7 +123,13 @@ package struct Session: Sendable {
     package mutating func start(at now: Moment) {
         see(now)
         guard case .idle = phase else { return }
-        connect(at: now)
+        guard backoff.failures > 0 else { return connect(at: now) }
+        phase = .waiting
+        let wait = backoff.again(slow: takeover.isSuspected)
+        timers.arm(.reconnect, at: now.instant + wait)
+        notice(
+            .info,
+            "the last run ended while it could not connect: the first try is in \(Self.seconds(wait))")
     }
 
     /// Ends the session: what is in flight may still be acknowledged for a moment, then DISCONNECT,
@@ -183,12 +209,15 @@ package struct Session: Sendable {
         self.now = now
         guardian.observe(now)
         let level = guardian.level(at: now)
-        guard level != clockLevel || announcer.isSilent("clock") else { return }
+        if level != .unproven || !clockKnown { doubtedSince = nil }
+        if clockKnown, level == .unproven, doubtedSince == nil { doubtedSince = now.instant }
+        guard level != clockLevel || announcer.isSilent("clock") || doubtedSince != nil else { return }
         clockLevel = level
-        guard clockKnown || level != .unproven else { return }
         switch level {
         case .trusted: announce("clock", "trusted", .info, "this machine's clock is trusted")
         case .unproven:
+            // The first token usually settles it: what is over in a moment is not worth a line.
+            guard let doubtedSince, now.instant - doubtedSince >= Self.doubtMax else { return }
             announce(
                 "clock", "unproven", .warning,
                 "this machine's clock is neither synchronised nor backed by an RTC: readings are marked "
@@ -215,7 +244,7 @@ package struct Session: Sendable {
         case .handshake: handshakeTimedOut(at: now)
         case .renew: renew(at: now)
         case .drain: endDrain(at: now)
-        case .healthy: if acknowledgedSinceConnect { backoff.reset() }
+        case .healthy: becomeHealthy(at: now)
         case .progress: checkProgress(at: now)
         case .attach:
             attachments.timeout(at: now.instant)

@@ -44,33 +44,22 @@ extension Session {
         signedAt = now
         ticket += 1
         phase = .signing(ticket: ticket)
-        emit(.sign(ticket: ticket, input: claims.signingInput(settings.algorithm)))
+        let key = Signer.gateway(keyIndex % settings.keys.count)
+        emit(.sign(ticket: ticket, by: key, input: claims.signingInput(keyAlgorithm)))
     }
 
-    package mutating func signed(
-        _ ticket: UInt64, _ result: Result<[UInt8], SigningFailure>, at now: Moment
-    ) {
-        see(now)
-        guard case .signing(let expected) = phase, expected == ticket, let claims else { return }
-        switch result {
-        case .success(let signature):
-            let input = claims.signingInput(settings.algorithm)
-            sendConnect(password: TokenClaims.token(input: input, signature: signature), at: now)
-        case .failure(let failure): endConnection(.signing(failure.message), at: now)
-        }
-        settle(at: now)
-    }
-
-    private mutating func sendConnect(password: [UInt8]?, at now: Moment) {
+    mutating func sendConnect(password: [UInt8]?, at now: Moment) {
         phase = .handshaking
         var client = Client(
             Client.Settings(
                 clientID: settings.dialect.clientID(of: settings.gateway),
                 username: settings.dialect.username, password: password,
                 keepAlive: settings.keepAlive, ackTimeout: settings.ackTimeout,
-                connectTimeout: Self.handshakeTimeout))
+                connectTimeout: Self.handshakeTimeout, will: availability("offline"),
+                pingTimeout: max(.seconds(5), min(.seconds(20), settings.keepAlive))))
         client.connect(at: now.instant)
         self.client = client
+        paid = Client.Statistics()
     }
 
     package mutating func linkFailed(_ failure: LinkFailure, at now: Moment) {
@@ -120,6 +109,8 @@ extension Session {
         lastProgress = now.instant
         acknowledgedSinceConnect = false
         counters.connects += 1
+        refusedKeys = 0
+        acceptedKey = keyIndex
         if settings.dialect.usesToken, let signedAt {
             guardian.tokenAccepted(signedAt: signedAt)
             see(now)
@@ -150,6 +141,15 @@ extension Session {
         timers.arm(.renew, at: now.instant + span - .seconds(fraction: early))
     }
 
+    /// Connected for a minute and heard: earlier failures are forgotten.
+    mutating func becomeHealthy(at now: Moment) {
+        guard acknowledgedSinceConnect, let connectedAt else { return }
+        let lived = now.instant - connectedAt.instant
+        takeover.living(for: lived)
+        guard lived >= (takeover.isSuspected ? Takeover.long : Self.healthyAfter) else { return }
+        backoff.reset()
+    }
+
     /// In-flight messages are acknowledged first, for half of what is left before `exp`.
     mutating func renew(at now: Moment) {
         switch phase {
@@ -164,11 +164,28 @@ extension Session {
     mutating func beginDrain(stop: Bool, bound: Duration, at now: Moment) {
         phase = .draining(stop: stop)
         turn = nil
+        if stop, settings.attachesByMessage {
+            for device in attachments.devices where attachments.isAttached(device) { detaching.append(device) }
+        }
+        if stop { announceAvailability("offline", at: now.instant) }
         timers.arm(.drain, at: now.instant + bound)
+    }
+
+    /// What is in flight is waited for; before an orderly end the devices are detached after it.
+    mutating func settleDrain(at now: Moment) {
+        sendAcknowledgements(at: now.instant)
+        while flights.records == 0, limiter.allows(at: now.instant), let device = detaching.popFirst() {
+            _ = sendDetach(device, at: now.instant)
+        }
+        pull(at: now)
+        guard case .draining = phase else { return }
+        if flights.isEmpty, detaching.isEmpty { return endDrain(at: now) }
+        if !limiter.allows(at: now.instant) { timers.arm(.rate, at: limiter.opens) }
     }
 
     mutating func endDrain(at now: Moment) {
         guard case .draining(let stop) = phase else { return }
+        flushAcknowledgements(at: now.instant)
         client?.disconnect()
         pull(at: now)
         endConnection(.planned, at: now)

@@ -75,15 +75,21 @@ extension Session {
         }
     }
 
+    /// Off the wire for good: neither waited for nor sent again.
+    mutating func abandon(_ id: PacketID) -> Flight? {
+        client?.abandon(id)
+        return flights.abandon(id)
+    }
+
     private mutating func giveBack(_ id: PacketID) {
-        guard let flight = flights.abandon(id) else { return }
+        guard let flight = abandon(id) else { return }
         endTurnIfIdle()
         switch flight.kind {
         case .record(let seq):
             counters.returned += 1
             emit(.returned(seq))
         case .state: states.returned(flight.device)
-        case .attach, .detach: break
+        case .attach, .detach, .availability: break
         }
     }
 
@@ -93,7 +99,7 @@ extension Session {
     ) {
         guard let (id, flight) = packet else { return say(device, error, "nothing to do") }
         if case .attach = flight.kind { return refuse(device, error, at: now) }
-        _ = flights.abandon(id)
+        _ = abandon(id)
         if let key = flight.suspect {
             suspects.clear(key)
             endTurnIfIdle()
@@ -104,7 +110,7 @@ extension Session {
             counters.rejected += 1
             emit(.rejected(seq, device, reason: error.word))
         case .state: states.forget(device)
-        case .attach, .detach: break
+        case .attach, .detach, .availability: break
         }
     }
 
@@ -125,8 +131,8 @@ extension Session {
         say(device, error, "its next message waits \(Self.seconds(.seconds(fraction: wait)))")
     }
 
-    /// Messages given up stay in the client until the connection ends; a few hundred are enough
-    /// reason for a new one.
+    /// The packet ids of messages given up stay taken until the connection ends; a few hundred are
+    /// enough reason for a new one.
     mutating func boundAbandoned(at now: Moment) {
         guard case .open = phase, flights.abandoned.count > Self.abandonedMax else { return }
         notice(.debug, "connecting again to forget \(flights.abandoned.count) messages that were given up")

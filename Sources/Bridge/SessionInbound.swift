@@ -4,8 +4,8 @@ import MQTT
 /// What arrives: config and commands for known devices, errors for us, and nothing else.
 extension Session {
     mutating func arrived(_ message: Publish, at now: Moment) {
-        let inbound = Inbound(topic: message.topic.text)
-        if case .errors(let device) = inbound, device == settings.gateway {
+        let inbound = settings.layout.inbound(message.topic.text)
+        if case .errors(let device) = inbound, device == settings.gateway, settings.dialect.hasErrors {
             acknowledgeAtOnce(message)
             return gatewayError(GatewayError.parse(message.payload), at: now)
         }
@@ -16,7 +16,7 @@ extension Session {
         }
         if let id = message.packetID {
             // A repeat of what is being worked on: one PUBACK answers both.
-            guard deliveries.insert(id.value).inserted else { return }
+            guard !acknowledging.contains(id.value), deliveries.insert(id.value).inserted else { return }
         }
         let delivery = Delivery(connection: connection, packet: message.packetID?.value)
         switch inbound {
@@ -36,7 +36,23 @@ extension Session {
     }
 
     private mutating func acknowledgeAtOnce(_ message: Publish) {
-        if let id = message.packetID { client?.acknowledge(id) }
+        if let id = message.packetID { acknowledgements.append(id) }
+    }
+
+    /// PUBACKs count against the rate like everything else: a thousand devices get a thousand configs
+    /// after a reconnect.
+    mutating func sendAcknowledgements(at now: Instant) {
+        while limiter.allows(at: now), let id = acknowledgements.popFirst() {
+            acknowledging.remove(id.value)
+            client?.acknowledge(id)
+            pay(at: now)
+        }
+    }
+
+    /// All of them, before the connection ends.
+    mutating func flushAcknowledgements(at now: Instant) {
+        while let id = acknowledgements.popFirst() { client?.acknowledge(id) }
+        pay(at: now)
     }
 
     /// PUBACK, once the config or command is accepted; nothing if its connection is gone.
@@ -45,6 +61,8 @@ extension Session {
         guard delivery.connection == connection, let packet = delivery.packet, let id = PacketID(packet),
             deliveries.remove(packet) != nil
         else { return }
-        client?.acknowledge(id)
+        acknowledging.insert(packet)
+        acknowledgements.append(id)
+        settle(at: now)
     }
 }

@@ -32,6 +32,11 @@ extension Session {
         attachments.disconnected()
         subscriptions = Subscriptions()
         deliveries = []
+        acknowledgements.removeAll()
+        acknowledging = []
+        deviceTokens = [:]
+        signedAttaches.removeAll()
+        detaching.removeAll()
         turn = nil
         if wasOpen { emit(.offline) }
         let lived = connectedAt.map { now.instant - $0.instant }
@@ -41,10 +46,11 @@ extension Session {
         if case .planned = loss { return }
         if case .clock = loss { return timers.arm(.clock, at: now.instant + Self.clockInterval) }
         if shouldRotate(loss, wasOpen: wasOpen) { endpoint = (endpoint + 1) % settings.endpoints.count }
-        let wait = backoff.next(slow: isSlow(loss))
+        if wasOpen, let lived { watchForTakeover(loss, lived: lived) }
+        let slow = isSlow(loss)
+        let wait = backoff.next(slow: slow || takeover.isSuspected)
         timers.arm(.reconnect, at: now.instant + wait)
         report(loss, wasOpen: wasOpen, wait: wait)
-        watchForTakeover(loss, wasOpen: wasOpen, lived: lived)
     }
 
     /// Only a close by the peer can be its answer to something we sent.
@@ -61,12 +67,16 @@ extension Session {
         }
     }
 
-    private func isSlow(_ loss: Loss) -> Bool {
+    /// Asked once per loss: a refused token is the turn of the next key, which need not wait long.
+    private mutating func isSlow(_ loss: Loss) -> Bool {
         switch loss {
-        case .refused(4), .refused(5), .refused(0x13), .signing: true
-        default: settings.dialect.usesToken && clockLevel == .unproven
+        case .refused(4), .refused(5), .refused(0x13): return rotateKey() || isClockUnproven
+        case .signing: return rotateKey() || isClockUnproven
+        default: return isClockUnproven
         }
     }
+
+    private var isClockUnproven: Bool { settings.dialect.usesToken && clockLevel == .unproven }
 
     private mutating func giveBack(suspicious: Bool, at now: Moment) {
         let all = flights.takeAll()
@@ -84,7 +94,7 @@ extension Session {
                 counters.returned += 1
                 emit(.returned(seq))
             case .state: states.returned(flight.device, at: now.instant)
-            case .attach, .detach: break
+            case .attach, .detach, .availability: break
             }
         }
         if let rejected { giveUp(rejected, at: now) }
@@ -148,18 +158,12 @@ extension Session {
         }
     }
 
-    /// Two gateways with one id take the connection from each other for ever.
-    private mutating func watchForTakeover(_ loss: Loss, wasOpen: Bool, lived: Duration?) {
-        guard wasOpen, isSuspicious(loss), let lived, lived < Self.healthyAfter else {
-            if wasOpen { shortConnections = 0 }
-            return
-        }
-        shortConnections += 1
-        guard shortConnections == 5 else { return }
+    private mutating func watchForTakeover(_ loss: Loss, lived: Duration) {
+        guard takeover.ended(after: lived, byPeer: isSuspicious(loss)) else { return }
         notice(
             .warning,
             "the bridge closed five connections in a row soon after they were made: check that no other "
-                + "gateway uses the id \(settings.gateway)")
+                + "gateway uses the id \(settings.gateway); until one lasts, it is tried once a minute")
     }
 
     static func seconds(_ duration: Duration) -> String {

@@ -25,20 +25,28 @@ extension Session {
     }
 
     private mutating func send(_ bytes: [UInt8], at now: Moment) {
-        var bytes = bytes
-        let scan = PacketScan(&bytes, withoutResends: flights.abandoned)
-        limiter.spend(messages: scan.unpaid, bytes: scan.unpaidBytes, at: now.instant)
-        counters.resent += scan.resent
+        pay(at: now.instant)
         counters.bytesSent += bytes.count
-        if !bytes.isEmpty { emit(.send(bytes)) }
+        emit(.send(bytes))
+    }
+
+    /// Every packet that the client has made since the last time counts against the rate.
+    mutating func pay(at now: Instant) {
+        guard let all = client?.statistics else { return }
+        let packets = all.packetsSent - paid.packetsSent
+        guard packets > 0 else { return }
+        limiter.spend(messages: packets, bytes: all.bytesSent - paid.bytesSent, at: now)
+        counters.resent += all.resent - paid.resent
+        paid = all
     }
 
     /// After every input: sends what may go, and sets the alarms for what may not yet.
     mutating func settle(at now: Moment) {
         pull(at: now)
         let instant = now.instant
-        if case .draining = phase, flights.isEmpty { endDrain(at: now) }
+        if case .draining = phase { settleDrain(at: now) }
         if case .open = phase {
+            sendAcknowledgements(at: instant)
             sendAttaches(at: instant)
             sendSubscriptions(at: instant)
             takeTurn(at: instant)
@@ -76,7 +84,8 @@ extension Session {
 
     /// The errors topic first, so that no attach error is missed; then our own; then the devices.
     mutating func setUp(at now: Moment) {
-        guard settings.dialect.attachesByMessage else { return open(at: now) }
+        announceAvailability("online", at: now.instant)
+        guard settings.dialect.hasErrors else { return open(at: now) }
         phase = .settingUp
         subscribe([(Topics.errors(settings.gateway), .atMostOnce)], at: now.instant)
     }
@@ -84,24 +93,40 @@ extension Session {
     private mutating func open(at now: Moment) {
         phase = .open
         turnNotBefore = now.instant
-        subscribe(Self.filters(of: settings.gateway), at: now.instant)
+        subscribe(filters(of: settings.gateway), at: now.instant)
         emit(.attached(settings.gateway))
-        attachments.connected()
+        attachments.connected(first: attachFirst)
+        attachFirst = []
         states.wake()
-        guard !settings.dialect.attachesByMessage else { return }
-        while let device = attachments.next() { attached(device, at: now) }
+        if !settings.attachesByMessage { attachAtOnce() }
     }
 
-    static func filters(of device: DeviceID) -> [(String, QoS)] {
-        [(Topics.config(device), .atLeastOnce), (Topics.commands(device), .atLeastOnce)]
+    private func filters(of device: DeviceID) -> [(String, QoS)] {
+        settings.layout.filters(of: device).map { ($0, .atLeastOnce) }
+    }
+
+    /// What is said on the availability topic, by us or as the will; nil where there is none.
+    func availability(_ word: String) -> Connect.Will? {
+        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0) }) else { return nil }
+        return Connect.Will(topic: topic, payload: Array(word.utf8), qos: .atLeastOnce, retain: true)
+    }
+
+    mutating func announceAvailability(_ word: String, at now: Instant) {
+        guard let will = availability(word), client?.isConnected == true,
+            let id = client?.publish(
+                topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain, at: now)
+        else { return }
+        pay(at: now)
+        flights.add(id, .availability, settings.gateway, at: now)
     }
 
     @discardableResult
     private mutating func subscribe(_ filters: [(String, QoS)], at now: Instant) -> PacketID? {
         let checked = filters.compactMap { text, qos in (try? TopicFilter(text)).map { ($0, qos) } }
         guard !checked.isEmpty, client?.isConnected == true else { return nil }
-        limiter.spend(bytes: checked.reduce(8) { $0 + $1.0.utf8.count + 3 }, at: now)
-        return client?.subscribe(checked, at: now)
+        let id = client?.subscribe(checked, at: now)
+        pay(at: now)
+        return id
     }
 
     private mutating func subscribed(_ id: PacketID, _ codes: [UInt8], at now: Moment) {
@@ -126,14 +151,22 @@ extension Session {
 
     // MARK: Attaching
 
+    /// Sent without answer, or with a token that is being made.
+    var attachesUnderWay: Int { flights.attaches + deviceTokens.count + signedAttaches.count }
+
     private mutating func sendAttaches(at now: Instant) {
-        guard settings.dialect.attachesByMessage else { return attachAtOnce() }
-        while turn == nil, flights.attaches < Self.attachesMax, limiter.allows(at: now),
+        guard settings.attachesByMessage else { return attachAtOnce() }
+        while turn == nil, limiter.allows(at: now), let signed = signedAttaches.popFirst() {
+            if attachments.status(of: signed.device) == .attaching {
+                sendAttach(signed.device, payload: signed.payload, at: now)
+            }
+        }
+        while turn == nil, attachesUnderWay < Self.attachesMax, limiter.allows(at: now),
             let device = attachments.next()
         {
             if suspects.contains(Suspects.Key(device, .attach)) {
                 attachments.setAside(device)
-            } else {
+            } else if !hasDeviceKeys || !signAttach(device, at: self.now) {
                 sendAttach(device, at: now)
             }
         }
@@ -143,9 +176,9 @@ extension Session {
         while let device = attachments.next() { attached(device, at: now) }
     }
 
-    mutating func sendAttach(_ device: DeviceID, at now: Instant) {
+    mutating func sendAttach(_ device: DeviceID, payload: [UInt8] = [0x7B, 0x7D], at now: Instant) {
         counters.attaches += 1
-        if !publish(Topics.attach(device), [0x7B, 0x7D], .attach, device, at: now) {
+        if !publish(settings.layout.attach.topic(device), payload, .attach, device, at: now) {
             attachments.setAside(device)
         }
     }
@@ -163,7 +196,7 @@ extension Session {
 
     /// One line when the last device has had its answer, and again when the counts change.
     private mutating func reportAttached() {
-        guard !attachments.hasQueued, flights.attaches == 0 else { return }
+        guard !attachments.hasQueued, attachesUnderWay == 0 else { return }
         let total = attachments.count
         let attached = attachments.attachedCount
         guard total > 0, attachedTold != attached || totalTold != total else { return }
@@ -173,10 +206,10 @@ extension Session {
     }
 
     private mutating func sendSubscriptions(at now: Instant) {
-        let eager = flights.attaches == 0 && !attachments.hasQueued
+        let eager = attachesUnderWay == 0 && !attachments.hasQueued
         while turn == nil, limiter.allows(at: now), let devices = subscriptions.next(at: now, eager: eager) {
             let known = devices.filter { attachments.isAttached($0) }
-            guard !known.isEmpty, let id = subscribe(known.flatMap(Self.filters(of:)), at: now)
+            guard !known.isEmpty, let id = subscribe(known.flatMap { filters(of: $0) }, at: now)
             else { continue }
             subscriptions.sent(id, known)
         }
@@ -187,7 +220,7 @@ extension Session {
 
     mutating func abandonSilentAttaches(at now: Moment) {
         while let (id, flight) = flights.oldestAttach(), flight.sent + silence <= now.instant {
-            _ = flights.abandon(id)
+            _ = abandon(id)
             let wait = attachments.failed(flight.device, .lost, at: now.instant)
             announce(
                 "attach \(flight.device)", "silent", .warning,
@@ -202,7 +235,7 @@ extension Session {
     private mutating func acknowledged(_ id: PacketID, at now: Moment) {
         lastProgress = now.instant
         acknowledgedSinceConnect = true
-        if let connectedAt, now.instant - connectedAt.instant >= Self.healthyAfter { backoff.reset() }
+        becomeHealthy(at: now)
         guard let flight = flights.remove(id) else { return acknowledgedLate(id, at: now) }
         if let key = flight.suspect {
             suspects.acknowledged(key)
@@ -216,6 +249,7 @@ extension Session {
         case .attach: attached(flight.device, at: now)
         case .detach: emit(.detached(flight.device, reason: "removed"))
         case .state: states.acknowledged(flight.device, at: now.instant)
+        case .availability: break
         }
     }
 

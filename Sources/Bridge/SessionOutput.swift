@@ -30,8 +30,8 @@ extension Session {
         /// Close the link, or stop making it, once everything sent before has left; give that a
         /// second at most. `linkClosed` need not follow.
         case disconnect
-        /// Sign with the gateway's key; `signed` answers with the raw signature.
-        case sign(ticket: UInt64, input: [UInt8])
+        /// Sign with that key; `signed` answers with the raw signature.
+        case sign(ticket: UInt64, by: Signer, input: [UInt8])
         /// PUBACK: this record is the bridge's now.
         case settled(UInt64)
         /// Not acknowledged and no longer on its way: it waits again, in its old place.

@@ -75,7 +75,7 @@ extension Session {
     private mutating func eventTopic(_ device: DeviceID, _ subfolder: String) -> TopicName? {
         let key = TopicKey(device: device, subfolder: subfolder)
         if let topic = eventTopics[key] { return topic }
-        guard let topic = Topics.events(device, subfolder).flatMap({ try? TopicName($0) }) else { return nil }
+        guard let topic = settings.layout.events(device, subfolder).flatMap({ try? TopicName($0) }) else { return nil }
         if eventTopics.count >= 4096 { eventTopics.removeAll() }
         eventTopics[key] = topic
         return topic
@@ -96,7 +96,7 @@ extension Session {
             let id = client?.publish(topic: topic, payload: payload, qos: .atLeastOnce, at: now),
             client?.isConnected == true
         else { return false }
-        limiter.spend(bytes: payload.count + topic.utf8.count + 9, at: now)
+        pay(at: now)
         flights.add(id, kind, device, at: now)
         return true
     }
@@ -121,13 +121,15 @@ extension Session {
         }
         while limiter.allows(at: now), flights.records < settings.inFlight.total {
             guard let (device, document) = nextState(at: now) else { return }
-            guard publish(Topics.state(device), document, .state, device, at: now) else {
-                return states.returned(device)
-            }
+            guard sendState(device, document, at: now) else { return states.returned(device) }
             counters.states += 1
             letRecordGoFirst = true
             if settings.rate.messages != nil { return }
         }
+    }
+
+    private mutating func sendState(_ device: DeviceID, _ document: [UInt8], at now: Instant) -> Bool {
+        publish(settings.layout.state.topic(device), document, .state, device, at: now)
     }
 
     private mutating func nextState(at now: Instant) -> (device: DeviceID, document: [UInt8])? {
@@ -147,7 +149,7 @@ extension Session {
     mutating func takeTurn(at now: Instant) {
         guard !suspects.isEmpty else { return }
         if turn == nil {
-            guard now >= turnNotBefore, !attachments.hasQueued, flights.attaches == 0, subscriptions.isIdle,
+            guard now >= turnNotBefore, !attachments.hasQueued, attachesUnderWay == 0, subscriptions.isIdle,
                 let connectedAt
             else { return }
             let patient = now - connectedAt.instant < .seconds(10)
@@ -163,6 +165,11 @@ extension Session {
             timers.arm(.turn, at: now + .seconds(2))
         case .attach:
             attachments.begin(device)
+            if hasDeviceKeys, signAttach(device, at: self.now) {
+                self.turn?.stage = .granted
+                timers.arm(.turn, at: now + .seconds(5))
+                return
+            }
             sendAttach(device, at: now)
             fly(at: now)
         case .state:
@@ -171,7 +178,7 @@ extension Session {
                 self.turn = nil
                 return
             }
-            if !publish(Topics.state(device), document, .state, device, at: now) { states.returned(device) }
+            if !sendState(device, document, at: now) { states.returned(device) }
             fly(at: now)
         }
     }
@@ -181,7 +188,7 @@ extension Session {
         if let turn, turn.stage != .clearing, flights.isEmpty { self.turn = nil }
     }
 
-    private mutating func fly(at now: Instant) {
+    mutating func fly(at now: Instant) {
         turn?.stage = .flying
         timers.arm(.turn, at: now + .seconds(3))
     }

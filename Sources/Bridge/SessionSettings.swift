@@ -21,13 +21,19 @@ extension Session {
         package var gateway: DeviceID
         /// At least one; the next one is tried after a failed connect.
         package var endpoints: [LinkTarget]
-        package var algorithm: SigningAlgorithm
+        /// Of the gateway's private keys, at least one: the next one is tried when a token is refused.
+        package var keys: [SigningAlgorithm]
+        /// Devices that prove themselves with a token of their own.
+        package var deviceKeys: [DeviceID: SigningAlgorithm]
         package var tokenLifetime: Duration
         package var keepAlive: Duration
         package var ackTimeout: Duration
         package var rate: Rate
         package var inFlight: InFlight
         package var topics: TopicNames
+        package var layout: TopicLayout
+        /// Devices are attached and detached by message.
+        package var attachesByMessage: Bool
         /// Between two state documents of one device; never under 2 s.
         package var stateInterval: Duration
         /// Before this no clock is right: the day this program was released.
@@ -37,9 +43,11 @@ extension Session {
 
         package init(
             dialect: Dialect, gateway: DeviceID, endpoints: [LinkTarget],
-            algorithm: SigningAlgorithm = .es256, tokenLifetime: Duration = .seconds(3600),
+            keys: [SigningAlgorithm] = [.es256], deviceKeys: [DeviceID: SigningAlgorithm] = [:],
+            tokenLifetime: Duration = .seconds(3600),
             keepAlive: Duration = .seconds(60), ackTimeout: Duration = .seconds(10), rate: Rate? = nil,
             inFlight: InFlight? = nil, topics: TopicNames = TopicNames(),
+            layout: TopicLayout = .standard, attachesByMessage: Bool? = nil,
             stateInterval: Duration = .seconds(10),
             releaseDate: WallTime = WallTime(milliseconds: 1_760_000_000_000),
             trustClock: Bool = false
@@ -48,13 +56,16 @@ extension Session {
             self.dialect = dialect
             self.gateway = gateway
             self.endpoints = endpoints
-            self.algorithm = algorithm
+            self.keys = keys.isEmpty ? [.es256] : keys
+            self.deviceKeys = deviceKeys
             self.tokenLifetime = max(.seconds(1), min(tokenLifetime, TokenClaims.lifetimeMax))
             self.keepAlive = keepAlive
             self.ackTimeout = ackTimeout
             self.rate = rate ?? dialect.defaultRate
             self.inFlight = inFlight ?? dialect.defaultInFlight
             self.topics = topics
+            self.layout = layout
+            self.attachesByMessage = attachesByMessage ?? dialect.usesToken
             self.stateInterval = stateInterval
             self.releaseDate = releaseDate
             self.trustClock = trustClock

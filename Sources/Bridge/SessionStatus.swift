@@ -50,6 +50,13 @@ extension Session {
         }
     }
 
+    mutating func sendDetach(_ device: DeviceID, at now: Instant) -> Bool {
+        publish(settings.layout.detach.topic(device), [], .detach, device, at: now)
+    }
+
+    /// Devices whose records have waited longest; they are attached first after the next connect.
+    package mutating func attachFirst(_ devices: [DeviceID]) { attachFirst = devices }
+
     /// A new device; attached at once if the connection stands.
     package mutating func attach(_ device: DeviceID, at now: Moment) {
         see(now)
@@ -64,7 +71,7 @@ extension Session {
         guard attachments.contains(device) else { return }
         let wasAttached = attachments.isAttached(device)
         for id in flights.ids(of: device, where: { _ in true }) {
-            guard let flight = flights.abandon(id), case .record(let seq) = flight.kind else { continue }
+            guard let flight = abandon(id), case .record(let seq) = flight.kind else { continue }
             counters.returned += 1
             emit(.returned(seq))
         }
@@ -75,8 +82,7 @@ extension Session {
         holds[device] = nil
         announcer.forget("attach \(device)")
         if turn?.key.device == device { turn = nil }
-        let told = wasAttached && settings.dialect.attachesByMessage
-            && publish(Topics.detach(device), [], .detach, device, at: now.instant)
+        let told = wasAttached && settings.attachesByMessage && sendDetach(device, at: now.instant)
         if wasAttached, !told { emit(.detached(device, reason: "removed")) }
         settle(at: now)
     }

@@ -6,18 +6,29 @@ import Spool
 
 /// From what the file says to what the machines want.
 extension Gateway.Settings {
-    /// - Parameter algorithm: of the private key; nil where none is configured.
-    package init(_ configuration: Configuration, algorithm: SigningAlgorithm?, floor: WallTime, version: String) {
+    /// - Parameter keys: how the private keys sign; none where none is configured.
+    package init(_ configuration: Configuration, keys: KeyAlgorithms, floor: WallTime, version: String) {
         let bridge = configuration.bridge
         self.init(
             gateway: bridge.gateway,
             ports: configuration.ports.map(Gateway.Settings.Port.init),
             bindings: configuration.bindings,
             spool: Spool.Settings(configuration),
-            session: Session.Settings(configuration, algorithm: algorithm, floor: floor),
+            session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
             version: version)
+    }
+}
+
+/// How the private keys of a configuration sign: the gateway's, and those of devices that have one.
+package struct KeyAlgorithms: Hashable, Sendable {
+    package var gateway: [SigningAlgorithm]
+    package var devices: [DeviceID: SigningAlgorithm]
+
+    package init(gateway: [SigningAlgorithm] = [], devices: [DeviceID: SigningAlgorithm] = [:]) {
+        self.gateway = gateway
+        self.devices = devices
     }
 }
 

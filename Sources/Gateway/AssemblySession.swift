@@ -3,7 +3,7 @@ import Bridge
 
 extension Session.Settings {
     /// - Parameter floor: no clock that says earlier than this is right.
-    init(_ configuration: Configuration, algorithm: SigningAlgorithm?, floor: WallTime) {
+    init(_ configuration: Configuration, keys: KeyAlgorithms, floor: WallTime) {
         let bridge = configuration.bridge
         let dialect: Dialect = switch bridge.dialect {
         case .cloudIoT(let project, let region, let registry):
@@ -13,12 +13,13 @@ extension Session.Settings {
         }
         self.init(
             dialect: dialect, gateway: bridge.gateway, endpoints: bridge.endpoints,
-            algorithm: algorithm ?? .es256, tokenLifetime: bridge.tokenLifetime, keepAlive: bridge.keepAlive,
+            keys: keys.gateway, deviceKeys: keys.devices, tokenLifetime: bridge.tokenLifetime, keepAlive: bridge.keepAlive,
             ackTimeout: bridge.ackTimeout,
             rate: Rate(messages: bridge.rate.messages, bytes: bridge.rate.bytes),
             inFlight: InFlight(total: bridge.inFlight.total, perDevice: bridge.inFlight.perDevice),
             topics: TopicNames(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
+            layout: bridge.layout, attachesByMessage: bridge.attachMessages,
             releaseDate: floor, trustClock: configuration.clock == .trust)
     }
 }

@@ -41,7 +41,7 @@ package enum Effect: Sendable {
     case send([UInt8])
     case disconnect
     case disk(DiskRequest)
-    case sign(ticket: UInt64, input: [UInt8])
+    case sign(ticket: UInt64, by: Signer, input: [UInt8])
     case answer(ControlTicket, [UInt8])
     case notice(Notice)
     /// Recovered and polling: what a service manager waits for.

@@ -151,7 +151,7 @@ extension Gateway {
         case .connect(let target): effects.append(.connect(target))
         case .send(let bytes): effects.append(.send(bytes))
         case .disconnect: effects.append(.disconnect)
-        case .sign(let ticket, let input): effects.append(.sign(ticket: ticket, input: input))
+        case .sign(let ticket, let key, let input): effects.append(.sign(ticket: ticket, by: key, input: input))
         case .settled(let seq):
             tally.acknowledged += 1
             spool.settle(seq, at: now)
@@ -165,7 +165,9 @@ extension Gateway {
             commands.receive(payload, for: device, adapter: &adapter, at: now)
             session.acknowledge(delivery, at: now)
         case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
-        case .online: health.connected(at: now.instant)
+        case .online:
+            session.attachFirst(Array(spool.readyDevices))
+            health.connected(at: now.instant)
         case .offline: health.disconnected()
         case .finished:
             if case .stopping(var stopping) = phase {

@@ -32,7 +32,7 @@ package final class Host {
     private let diskWorker: Worker
     private let keyWorker: Worker
     private let disk: DiskExecutor
-    private let key: PrivateKey?
+    private let keys: KeyRing
     private let log: LogSink
     private let service: ServiceManager
     private var gateway: Gateway
@@ -48,7 +48,7 @@ package final class Host {
     private var isPerforming = false
 
     package init(
-        _ settings: Settings, gateway: Gateway, key: PrivateKey?, tls: TLSContext?, log: LogSink
+        _ settings: Settings, gateway: Gateway, keys: KeyRing, tls: TLSContext?, log: LogSink
     ) throws {
         loop = try EventLoop()
         mailbox = try Mailbox()
@@ -57,7 +57,7 @@ package final class Host {
         disk = DiskExecutor(settings.directories)
         service = ServiceManager()
         watchdogDue = service.watchdogInterval.map { Clock.instant + $0 }
-        self.key = key
+        self.keys = keys
         self.log = log
         self.gateway = gateway
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
@@ -153,7 +153,7 @@ package final class Host {
         case .send(let bytes): link.send(bytes)
         case .disconnect: link.disconnect()
         case .disk(let request): submit(request)
-        case .sign(let ticket, let input): sign(ticket, input)
+        case .sign(let ticket, let signer, let input): sign(ticket, signer, input)
         case .answer(let ticket, let line):
             if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
         case .notice(let notice): log.write(notice)
@@ -169,8 +169,8 @@ package final class Host {
         diskWorker.submit { mailbox.post(.disk(request.ticket, disk.execute(request))) }
     }
 
-    private func sign(_ ticket: UInt64, _ input: [UInt8]) {
-        guard let key else {
+    private func sign(_ ticket: UInt64, _ signer: Signer, _ input: [UInt8]) {
+        guard let key = keys.key(of: signer) else {
             return mailbox.post(.signed(ticket, .failure(SigningFailure("no private key is configured"))))
         }
         let mailbox = mailbox

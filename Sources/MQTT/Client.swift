@@ -54,7 +54,8 @@ package struct Client: Sendable {
         guard case .idle = phase else { return }
         phase = .connecting(until: now + settings.connectTimeout)
         lastReceived = now
-        settings.connect.append(to: &outgoing)
+        let connect = settings.connect
+        put { connect.append(to: &$0) }
         lastSent = now
     }
 
@@ -65,7 +66,7 @@ package struct Client: Sendable {
     ) -> PacketID? {
         guard qos != .atMostOnce else {
             if isConnected {
-                Publish(topic: topic, payload: payload, retain: retain).append(to: &outgoing)
+                put { Publish(topic: topic, payload: payload, retain: retain).append(to: &$0) }
                 lastSent = now
                 statistics.published += 1
             }
@@ -96,16 +97,20 @@ package struct Client: Sendable {
         return id
     }
 
+    /// Never sends this message again. Its packet id stays taken on this connection, because a late
+    /// PUBACK may still be meant for it; that one is reported as any other.
+    package mutating func abandon(_ id: PacketID) { flights.abandon(id) }
+
     /// PUBACK for a received message with QoS 1.
     package mutating func acknowledge(_ id: PacketID) {
         guard isConnected else { return }
-        Puback(id).append(to: &outgoing)
+        put { Puback(id).append(to: &$0) }
     }
 
     /// DISCONNECT; nothing is sent after it [MQTT-3.14.4-2]. The caller closes when it has left.
     package mutating func disconnect() {
         guard isConnected else { return }
-        Disconnect().append(to: &outgoing)
+        put { Disconnect().append(to: &$0) }
         finish()
     }
 
@@ -246,8 +251,16 @@ package struct Client: Sendable {
     }
 
     private mutating func send(_ bytes: [UInt8], at now: Instant) {
-        outgoing.append(contentsOf: bytes)
+        put { $0.append(contentsOf: bytes) }
         lastSent = now
+    }
+
+    /// One packet into the outgoing bytes, counted: the only way out.
+    private mutating func put(_ packet: (inout [UInt8]) -> Void) {
+        let before = outgoing.count
+        packet(&outgoing)
+        statistics.packetsSent += 1
+        statistics.bytesSent += outgoing.count - before
     }
 
     private mutating func close(_ fault: ProtocolFault) {

@@ -87,6 +87,9 @@ extension Client {
     }
 
     package struct Statistics: Hashable, Sendable {
+        /// Every packet of any type, re-sends included, and their bytes.
+        package var packetsSent = 0
+        package var bytesSent = 0
         package var published = 0
         package var acknowledged = 0
         /// Messages sent again with DUP on this connection.

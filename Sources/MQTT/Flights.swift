@@ -6,11 +6,13 @@ struct Flights: Sendable {
     private struct Flight {
         var bytes: [UInt8]
         var sent: Instant
+        /// Never sent again; only its id is still taken.
+        var isAbandoned = false
     }
 
     private var flights: [PacketID: Flight] = [:]
-    /// Every transmission in order of time; entries whose message was acknowledged or sent again
-    /// since are stale and skipped.
+    /// Every transmission in order of time; entries whose message was acknowledged, abandoned or sent
+    /// again since are stale and skipped.
     private var order: [(id: PacketID, sent: Instant)] = []
     private var orderStart = 0
     private var lastID = PacketID(.max) ?? .first
@@ -28,6 +30,13 @@ struct Flights: Sendable {
         return true
     }
 
+    mutating func abandon(_ id: PacketID) {
+        guard flights[id] != nil else { return }
+        flights[id]?.isAbandoned = true
+        flights[id]?.bytes = []
+        skipStale()
+    }
+
     var oldestSent: Instant? { orderStart < order.count ? order[orderStart].sent : nil }
 
     /// The oldest message with its DUP flag set [MQTT-3.3.1-1]; it becomes the newest.
@@ -35,7 +44,7 @@ struct Flights: Sendable {
         guard orderStart < order.count else { return nil }
         let id = order[orderStart].id
         orderStart += 1
-        guard var flight = flights.removeValue(forKey: id) else { return nil }
+        guard var flight = flights.removeValue(forKey: id), !flight.bytes.isEmpty else { return nil }
         flight.bytes[0] |= 0x08
         flight.sent = now
         let bytes = flight.bytes
@@ -61,7 +70,7 @@ struct Flights: Sendable {
     private mutating func skipStale() {
         while orderStart < order.count {
             let entry = order[orderStart]
-            if let flight = flights[entry.id], flight.sent == entry.sent { break }
+            if let flight = flights[entry.id], flight.sent == entry.sent, !flight.isAbandoned { break }
             orderStart += 1
         }
         if orderStart == order.count {

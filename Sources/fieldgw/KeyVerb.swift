@@ -58,7 +58,7 @@ enum KeyVerb {
     private static func showToken(_ arguments: Arguments) throws -> ExitCode {
         guard let path = arguments["config"] else { throw Arguments.Misuse(message: "--config FILE is needed") }
         let bridge = try ConfigurationFile.load(path).configuration.bridge
-        guard case .cloudIoT(let project, _, _) = bridge.dialect, let location = bridge.privateKey else {
+        guard case .cloudIoT(let project, _, _) = bridge.dialect, let location = bridge.privateKeys.first else {
             Console.complain("\(path): a plain broker gets no token; it is for a bridge with project, region and registry")
             return .configuration
         }

@@ -35,17 +35,17 @@ enum RunVerb {
     ) throws -> ExitCode {
         let configuration = file.configuration
         let log = try LogSink(threshold: try level(arguments["log"] ?? configuration.logLevel.rawValue))
-        let key: PrivateKey?
+        let keys: KeyRing
         let tls: TLSContext?
-        do {
-            key = try configuration.bridge.privateKey.map { try PrivateKey.load($0.value) }
+        do throws(CredentialError) {
+            keys = try KeyRing(configuration)
             tls = try configuration.bridge.tls ? context(configuration.bridge) : nil
-        } catch let error as CredentialError {
+        } catch {
             Console.complain(error.message)
             return .configuration
         }
         let settings = Gateway.Settings(
-            configuration, algorithm: key?.algorithm, floor: Version.released, version: Version.text)
+            configuration, keys: keys.algorithms, floor: Version.released, version: Version.text)
         let gateway = Gateway(settings, bootID: Machine.bootID(), seed: Machine.seed())
         log.write(Notice(.info, "gateway", configuration.bridge.gateway.text, "fieldgw \(Version.text) starts: "
             + "\(configuration.ports.count) ports, \(configuration.bindings.count) devices"))
@@ -59,7 +59,7 @@ enum RunVerb {
             try? FileSystem.makeDirectories(places.state)
             host = try Host(
                 Host.Settings(directories: places.directories, controlPath: places.control),
-                gateway: gateway, key: key, tls: tls, log: log)
+                gateway: gateway, keys: keys, tls: tls, log: log)
         } catch let error as SystemFailure {
             Console.complain("\(error)")
             return .unavailable

@@ -8,25 +8,25 @@ import Testing
         ("a/b.c", "/devices/d-1/events/a/b.c")
     ])
     func eventsTopicOfASubfolder(_ subfolder: String, _ topic: String) {
-        #expect(Topics.events(device("d-1"), subfolder) == topic)
+        #expect(TopicLayout.standard.events(device("d-1"), subfolder) == topic)
     }
 
     @Test(arguments: [
         "/", "a/", "/a", "a//b", "#", "+", "a b", "ä", "a\u{0}", String(repeating: "x", count: 257)
     ])
     func refusesWhatIsNoSubfolder(_ subfolder: String) {
-        #expect(Topics.events(device("d-1"), subfolder) == nil)
+        #expect(TopicLayout.standard.events(device("d-1"), subfolder) == nil)
     }
 
     @Test func inboundTopicsAreRecognised() {
-        #expect(Inbound(topic: "/devices/dev-1/config") == .config(device("dev-1")))
-        #expect(Inbound(topic: "/devices/dev-1/commands") == .command(device("dev-1"), subfolder: ""))
-        #expect(Inbound(topic: "/devices/dev-1/commands/a/b") == .command(device("dev-1"), subfolder: "a/b"))
-        #expect(Inbound(topic: "/devices/gw-7/errors") == .errors(device("gw-7")))
+        #expect(TopicLayout.standard.inbound("/devices/dev-1/config") == .config(device("dev-1")))
+        #expect(TopicLayout.standard.inbound("/devices/dev-1/commands") == .command(device("dev-1"), subfolder: ""))
+        #expect(TopicLayout.standard.inbound("/devices/dev-1/commands/a/b") == .command(device("dev-1"), subfolder: "a/b"))
+        #expect(TopicLayout.standard.inbound("/devices/gw-7/errors") == .errors(device("gw-7")))
         for topic in ["", "/", "/devices", "/devices/dev-1/", "/devices/x/config", "/devices/dev-1/state"] {
-            #expect(Inbound(topic: topic) == nil)
+            #expect(TopicLayout.standard.inbound(topic) == nil)
         }
-        #expect(Inbound(topic: String(repeating: "/", count: 65_000)) == nil)
+        #expect(TopicLayout.standard.inbound(String(repeating: "/", count: 65_000)) == nil)
     }
 }
 

@@ -122,6 +122,7 @@ struct World {
     /// What the shell does with `connect`; the round trip is `latency`.
     var linkFails: (LinkTarget) -> LinkFailure? = { _ in nil }
     var signingFails = false
+    var failingSigner: Signer?
     var latency: Duration = .milliseconds(20)
 
     var waiting: [DeviceID: [UInt64]] = [:]
@@ -133,6 +134,7 @@ struct World {
     var notices: [Notice] = []
     var targets: [(target: LinkTarget, at: Instant)] = []
     var signingInputs: [String] = []
+    var signers: [Signer] = []
     var configs: [(DeviceID, [UInt8], Delivery)] = []
     var commands: [(DeviceID, String, [UInt8], Delivery)] = []
     var online = 0
@@ -267,9 +269,10 @@ struct World {
             if linkUp { closedByUs += 1 }
             linkUp = false
             arrival = nil
-        case .sign(let ticket, let input):
+        case .sign(let ticket, let signer, let input):
+            signers.append(signer)
             signingInputs.append(String(decoding: input, as: UTF8.self))
-            if signingFails {
+            if signingFails || failingSigner == signer {
                 session.signed(ticket, .failure(SigningFailure("the token is not in the reader")), at: now)
             } else {
                 session.signed(ticket, .success([UInt8](repeating: 7, count: 64)), at: now)

@@ -89,7 +89,7 @@ import Testing
         let text = Samples.design.replacing("\"/dev/ttyUSB0\"", with: "\"ptys/b\"")
         let (configuration, _) = Samples.read(text, fileName: "/etc/fieldgw/gw.json5")
         let read = try #require(configuration)
-        #expect(read.bridge.privateKey?.value == "/etc/fieldgw/gw-7.pem")
+        #expect(read.bridge.privateKeys.first?.value == "/etc/fieldgw/gw-7.pem")
         #expect(read.spool.directory?.value == "/etc/fieldgw/spool")
         #expect(read.ports[1].line.device == .path("/etc/fieldgw/ptys/b"))
         #expect(read.ports[0].line.device == .path("/dev/ttyAMA0"))
@@ -99,7 +99,7 @@ import Testing
     @Test func aKeyInTheOpenSSLStoreIsNoFile() throws {
         let text = Samples.design.replacing("\"gw-7.pem\"", with: "\"pkcs11:token=gw;object=key\"")
         let read = try #require(Samples.read(text).0)
-        #expect(read.bridge.privateKey?.value == "pkcs11:token=gw;object=key")
+        #expect(read.bridge.privateKeys.first?.value == "pkcs11:token=gw;object=key")
         #expect(read.files.map(\.role).contains(.privateKey) == false)
         #expect(!Configuration.isStoreURI("keys/gw.pem") && !Configuration.isStoreURI("C:gw.pem"))
     }

@@ -17,7 +17,7 @@ private struct UARTWorld {
 
     init(_ configuration: Configuration, port: String) {
         let settings = Gateway.Settings(
-            configuration, algorithm: nil, floor: WallTime(milliseconds: 0), version: "test")
+            configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
         gateway = Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
         self.port = PortName(port)
     }

@@ -222,7 +222,7 @@ final class SimulatedWorld {
             case .send(let bytes): send(bytes)
             case .disconnect: dropLink(noticedWithin: 0.1)
             case .disk(let request): submit(request)
-            case .sign(let ticket, _):
+            case .sign(let ticket, _, _):
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line): answers.append(line)
             case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")

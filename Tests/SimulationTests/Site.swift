@@ -152,7 +152,7 @@ struct Site {
         }
         guard let read else { throw Unreadable(reasons: diagnostics.map { "\($0)" }) }
         return Gateway.Settings(
-            read, algorithm: .es256, floor: WallTime(milliseconds: 1_760_000_000_000), version: "simulated")
+            read, keys: KeyAlgorithms(gateway: [.es256]), floor: WallTime(milliseconds: 1_760_000_000_000), version: "simulated")
     }
 
     struct Unreadable: Error { var reasons: [String] }

@@ -16,8 +16,12 @@ extension ConfigurationReader {
         if !tls {
             cursor.ignore(["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"")
         }
+        let proxy = readProxy(&cursor)
+        func target(_ host: String, _ port: Int) -> LinkTarget {
+            LinkTarget(host: host, port: port, serverName: serverName, tls: tls, proxy: proxy)
+        }
         var endpoints: [LinkTarget] = []
-        if let host { endpoints.append(LinkTarget(host: host, port: port, serverName: serverName, tls: tls)) }
+        if let host { endpoints.append(target(host, port)) }
         guard let fallback = cursor.take("fallback") else { return endpoints }
         for item in cursor.items(of: fallback) {
             guard let text = cursor.string(of: item) else { continue }
@@ -27,7 +31,7 @@ extension ConfigurationReader {
                     "\"\(text.prefix(80))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
                 continue
             }
-            endpoints.append(LinkTarget(host: name, port: number, serverName: serverName, tls: tls))
+            endpoints.append(target(name, number))
         }
         if endpoints.count > 8 { problems.error(fallback.place, "\"fallback\" may have 7 entries at most") }
         return endpoints

@@ -1,4 +1,5 @@
 import Base
+import Bridge
 
 extension ConfigurationReader {
     mutating func readBridge(_ field: Field) -> Configuration.Bridge? {
@@ -16,16 +17,18 @@ extension ConfigurationReader {
         let rate = cursor.take("rate").flatMap { readRate($0, cloud: cloud) }
         let inFlight = readInFlight(&cursor, cloud: cloud)
         let topics = readTopics(&cursor)
+        let layout = readLayout(&cursor, gateway: gateway, cloud: cloud)
+        let attachMessages = cloud || cursor.bool("attachMessages", default: false)
         let batch = cursor.take("batch").flatMap { readBatch($0) }
         cursor.finish()
         guard let gateway else { return nil }
         return Configuration.Bridge(
             place: field.place, dialect: dialect, gateway: gateway, endpoints: endpoints,
-            privateKey: keys.privateKey, ca: keys.ca, clientCertificate: keys.certificate,
+            privateKeys: keys.privateKeys, ca: keys.ca, clientCertificate: keys.certificate,
             clientKey: keys.clientKey, tokenLifetime: lifetime ?? .seconds(3600),
             keepAlive: keepAlive ?? .seconds(60), ackTimeout: ackTimeout ?? .seconds(10),
             liveWithin: liveWithin ?? .seconds(5), rate: rate ?? (cloud ? .cloudIoT : .unlimited),
-            inFlight: inFlight, topics: topics, batch: batch)
+            inFlight: inFlight, topics: topics, layout: layout, attachMessages: attachMessages, batch: batch)
     }
 
     /// All of project, region and registry, or none.
@@ -78,7 +81,7 @@ extension ConfigurationReader {
     private mutating func readKeys(
         _ cursor: inout ObjectCursor, cloud: Bool
     ) -> (
-        privateKey: Located<String>?, ca: Located<String>?, certificate: Located<String>?,
+        privateKeys: [Located<String>], ca: Located<String>?, certificate: Located<String>?,
         clientKey: Located<String>?
     ) {
         if !cloud {
@@ -86,9 +89,9 @@ extension ConfigurationReader {
                 ["privateKey", "tokenLifetime"],
                 "is not used: without project, region and registry this is a plain broker")
         }
-        let privateKey = cloud ? file("privateKey", .privateKey, &cursor, required: true) : nil
+        let privateKeys = cloud ? readPrivateKeys(&cursor) : []
         let ca = file("ca", .certificateAuthority, &cursor)
-        guard !cloud else { return (privateKey, ca, nil, nil) }
+        guard !cloud else { return (privateKeys, ca, nil, nil) }
         let certificate = file("clientCertificate", .clientCertificate, &cursor)
         let clientKey = file("clientKey", .clientKey, &cursor)
         for (one, other) in [("clientCertificate", "clientKey"), ("clientKey", "clientCertificate")] {
@@ -96,14 +99,30 @@ extension ConfigurationReader {
                 problems.error(field.keyPlace, "\"\(one)\" needs \"\(other)\"")
             }
         }
-        return (nil, ca, certificate, clientKey)
+        return ([], ca, certificate, clientKey)
+    }
+
+    /// One, or two of which the bridge knows at least one: the second is tried when it refuses the first.
+    private mutating func readPrivateKeys(_ cursor: inout ObjectCursor) -> [Located<String>] {
+        guard let field = cursor.require("privateKey") else { return [] }
+        let items = cursor.items(of: field)
+        if items.isEmpty || items.count > 2 {
+            problems.error(field.place, "\"privateKey\" is one key or a list of two, not of \(items.count)")
+        }
+        return items.prefix(2).compactMap { item in
+            cursor.string(of: item).map { keep(Located($0, at: item.place), .privateKey) }
+        }
     }
 
     private mutating func file(
         _ key: String, _ role: Configuration.FileReference.Role, _ cursor: inout ObjectCursor,
         required: Bool = false
     ) -> Located<String>? {
-        guard let text = cursor.located(key, required: required) else { return nil }
+        cursor.located(key, required: required).map { keep($0, role) }
+    }
+
+    /// The path as it is used; it is noted for checks against the file system.
+    mutating func keep(_ text: Located<String>, _ role: Configuration.FileReference.Role) -> Located<String> {
         if role != .certificateAuthority, Configuration.isStoreURI(text.value) { return text }
         let path = resolve(text)
         files.append(Configuration.FileReference(role, path))

@@ -1,4 +1,5 @@
 import Base
+import Bridge
 
 extension Configuration {
     /// The far side: where it is, who we are there and how fast we may be.
@@ -58,8 +59,8 @@ extension Configuration {
         package var gateway: DeviceID
         /// Tried in this order: `host`, then `fallback`.
         package var endpoints: [LinkTarget]
-        /// A PEM file or an OpenSSL store URI. Never nil for Cloud IoT.
-        package var privateKey: Located<String>?
+        /// PEM files or OpenSSL store URIs: one for Cloud IoT, two while keys are changed.
+        package var privateKeys: [Located<String>]
         /// Nil: the system's store.
         package var ca: Located<String>?
         package var clientCertificate: Located<String>?
@@ -71,6 +72,10 @@ extension Configuration {
         package var rate: Rate
         package var inFlight: InFlight
         package var topics: Topics
+        /// Where things go on a plain broker.
+        package var layout: TopicLayout
+        /// Devices are attached by message; on a plain broker only if asked for.
+        package var attachMessages: Bool
         package var batch: Batch?
 
         package var isCloudIoT: Bool { if case .cloudIoT = dialect { true } else { false } }

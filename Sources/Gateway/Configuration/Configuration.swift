@@ -94,6 +94,8 @@ package struct Configuration: Hashable, Sendable {
         /// Nil: the port's.
         package var turnaround: Duration?
         package var responseTimeout: Duration?
+        /// Its own key, for bridges that want a token of each device.
+        package var privateKey: Located<String>?
         /// Present on a UART port only.
         package var uart: UARTProtocol?
     }

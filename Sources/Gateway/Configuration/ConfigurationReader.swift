@@ -74,6 +74,7 @@ struct ConfigurationReader {
         cursor.finish()
         guard let bridge else { return nil }
         checkCount(ports, of: bridge)
+        checkDeviceKeys(ports, of: bridge)
         return Configuration(
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, state: state, control: control,
             ports: ports, files: files)

@@ -68,6 +68,16 @@ extension ConfigurationReader {
         }
     }
 
+    /// A device proves itself with a token, which a plain broker knows nothing of.
+    func checkDeviceKeys(_ ports: [Configuration.Port], of bridge: Configuration.Bridge) {
+        guard !bridge.isCloudIoT else { return }
+        for key in ports.flatMap(\.nodes).compactMap(\.privateKey) {
+            problems.warning(
+                key.place,
+                "\"privateKey\" is not used: without project, region and registry this is a plain broker")
+        }
+    }
+
     /// Told once, at the bridge.
     func checkCount(_ ports: [Configuration.Port], of bridge: Configuration.Bridge) {
         let count = ports.reduce(0) { $0 + $1.nodes.count }

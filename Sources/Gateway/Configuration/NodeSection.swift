@@ -35,6 +35,7 @@ extension ConfigurationReader {
         let every = cursor.duration("every", in: Self.intervals) ?? port.every
         let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
         let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
+        let privateKey = cursor.located("privateKey").map { keep($0, .privateKey) }
         var maxRegisters = 125
         var maxBits = 2000
         var noMerge = false
@@ -56,7 +57,8 @@ extension ConfigurationReader {
         return Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
             profile: profileName, points: points ?? [], maxRegisters: maxRegisters, maxBits: maxBits,
-            noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout, uart: uart)
+            noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey,
+            uart: uart)
     }
 
     /// 1–247; 248–255 are reserved and 0 is broadcast (MODBUS over Serial Line V1.02, section 2.2).
@@ -99,12 +101,12 @@ extension ConfigurationReader {
                 field.place,
                 "profile \"\(name)\" is for driver \"\(wanted)\", this port has \"\(driver.rawValue)\"")
         }
-        for key in ["unit", "share", "profile"] {
+        for key in ["unit", "share", "profile", "privateKey"] {
             if let wrong = cursor.take(key) {
                 problems.error(wrong.keyPlace, "\"\(key)\" belongs to a node, not to a profile")
             }
         }
-        let own: Set = ["name", "description", "manual", "driver", "unit", "share", "profile"]
+        let own: Set = ["name", "description", "manual", "driver", "unit", "share", "profile", "privateKey"]
         cursor.remove { own.contains($0.name) }
         return cursor
     }

@@ -3,8 +3,7 @@ import COpenSSL
 import Glibc
 
 /// Makes a link: resolve, connect, handshake, under one deadline. Blocks, so it runs on the network
-/// helper. The steps are separate on purpose: whatever stands between the TCP connection and the
-/// handshake (an HTTP CONNECT proxy) goes between `reach` and `secure`.
+/// helper. An HTTP proxy is asked for the way between the TCP connection and the handshake.
 package enum Connector {
     /// - Parameter context: for `target.tls`; a target with TLS and no context is refused.
     /// - Parameter interrupt: a descriptor that ends the attempt early when it becomes readable.
@@ -35,9 +34,16 @@ package enum Connector {
     }
 
     private static func reach(_ target: LinkTarget, _ deadline: Deadline) -> Result<Int32, LinkFailure> {
-        Resolver.resolve(target.host, port: target.port, deadline).flatMap { addresses in
-            Dialer.dial(addresses, target, deadline)
+        guard let proxy = target.proxy else {
+            return Resolver.resolve(target.host, port: target.port, deadline).flatMap { addresses in
+                Dialer.dial(addresses, target, deadline)
+            }
         }
+        let relay = LinkTarget(host: proxy.host, port: proxy.port, tls: false, deadline: target.deadline)
+        return Resolver.resolve(relay.host, port: relay.port, deadline)
+            .flatMap { Dialer.dial($0, relay, deadline) }
+            .mapError { LinkFailure($0.kind, "the proxy: \($0.message)") }
+            .flatMap { ProxyTunnel.open($0, through: proxy, to: target, deadline) }
     }
 
     /// TLS over a connected socket, which it owns from now on.

@@ -1,0 +1,36 @@
+import Base
+
+/// What outlives the process, so that a gateway that is restarted again and again does not call the
+/// bridge more often than one that runs.
+extension Session {
+    package struct Memory: Hashable, Sendable {
+        /// Failed connects since the last healthy connection.
+        package var failures: Int
+        package var shortLives: Int
+        /// Which of the gateway's keys was accepted last.
+        package var key: Int
+
+        package init(failures: Int = 0, shortLives: Int = 0, key: Int = 0) {
+            self.failures = failures
+            self.shortLives = shortLives
+            self.key = key
+        }
+    }
+
+    /// The wait grows no more after so many failures: nothing beyond is worth keeping.
+    private static let failuresKept = 7
+
+    package var memory: Memory {
+        Memory(
+            failures: min(backoff.failures, Self.failuresKept), shortLives: takeover.shortLives,
+            key: acceptedKey)
+    }
+
+    /// As an earlier run has kept it; before `start`.
+    package mutating func restore(_ memory: Memory) {
+        backoff.restore(failures: memory.failures)
+        takeover = Takeover(shortLives: memory.shortLives)
+        keyIndex = settings.keys.indices.contains(memory.key) ? memory.key : 0
+        acceptedKey = keyIndex
+    }
+}

@@ -1,0 +1,97 @@
+import Base
+import Bridge
+
+/// What only a plain broker lets one choose: the form of the topics, whether devices are announced by
+/// message, and a topic that says whether the gateway is there.
+extension ConfigurationReader {
+    func readLayout(_ cursor: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) -> TopicLayout {
+        var layout = TopicLayout.standard
+        let topics: [(key: String, place: WritableKeyPath<TopicLayout, TopicTemplate>)] = [
+            ("telemetryTopic", \.telemetry), ("stateTopic", \.state), ("configTopic", \.config),
+            ("commandTopic", \.commands), ("attachTopic", \.attach), ("detachTopic", \.detach),
+        ]
+        let keys = topics.map(\.key)
+        guard !cloud else {
+            cursor.ignore(
+                keys + ["availabilityTopic", "attachMessages"],
+                "is for a plain broker; the topics of Cloud IoT are fixed")
+            return layout
+        }
+        guard let gateway else {
+            for key in keys + ["availabilityTopic"] { _ = cursor.take(key) }
+            return layout
+        }
+        for (key, place) in topics {
+            guard let field = cursor.take(key), let text = cursor.string(of: field) else { continue }
+            do throws(TopicTemplate.Refusal) {
+                layout[keyPath: place] = try TopicTemplate(text, gateway: gateway)
+            } catch {
+                problems.error(
+                    field.place, "\"\(key)\" is no topic template: it \(error.reason); write it as in \"plant/{device}/data\"")
+            }
+        }
+        checkInbound(layout, cursor)
+        if let field = cursor.take("availabilityTopic"), let text = cursor.string(of: field) {
+            let topic = text.replacing("{gateway}", with: gateway.text)
+            if let complaint = TopicTemplate.complaint(topic) {
+                problems.error(field.place, "\"availabilityTopic\" is no topic: it \(complaint)")
+            } else {
+                layout.availability = topic
+            }
+        }
+        return layout
+    }
+
+    /// A config must not look like a command, or the gateway would write what was meant to be read.
+    private func checkInbound(_ layout: TopicLayout, _ cursor: ObjectCursor) {
+        guard let device = try? DeviceID("device"),
+            layout.inbound(layout.config.topic(device)) != .config(device)
+                || layout.inbound(layout.commands.topic(device)) != .command(device, subfolder: "")
+        else { return }
+        problems.error(cursor.place, "\"configTopic\" and \"commandTopic\" cannot be told apart")
+    }
+
+    /// `http://[user:password@]host[:port]`, a proxy that opens the way with CONNECT.
+    func readProxy(_ cursor: inout ObjectCursor) -> LinkTarget.Proxy? {
+        guard let field = cursor.take("proxy"), let text = cursor.string(of: field) else { return nil }
+        func wrong(_ why: String) -> LinkTarget.Proxy? {
+            problems.error(field.place, "\"proxy\" \(why); write \"http://host:port\" or \"http://user:password@host:port\"")
+            return nil
+        }
+        guard text.hasPrefix("http://") else {
+            return wrong(text.contains("://") ? "must be an http:// proxy" : "does not begin with http://")
+        }
+        var rest = text.dropFirst(7)
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        var credentials: String?
+        if let at = rest.lastIndex(of: "@") {
+            guard let plain = Self.unescape(rest[..<at]), plain.contains(0x3A) else {
+                return wrong("has no password behind its user, or a % that escapes nothing")
+            }
+            credentials = Base64.encode(plain)
+            rest = rest[rest.index(after: at)...]
+        }
+        guard let (host, port) = Self.split(endpoint: String(rest), port: 3128), Self.isHost(host) else {
+            return wrong("has no host name and port")
+        }
+        return LinkTarget.Proxy(host: host, port: port, credentials: credentials)
+    }
+
+    /// Percent-encoded octets (RFC 3986 section 2.1).
+    private static func unescape(_ text: Substring) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == 0x25 else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            rest.removeFirst(2)
+            bytes.append(value)
+        }
+        return bytes
+    }
+}
