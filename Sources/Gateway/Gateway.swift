@@ -64,6 +64,8 @@ package struct Gateway: Sendable {
     var isRestored = false
     /// The clock's floor as it was last kept.
     var keptFloor: WallTime
+    /// The same of how the bridge was reached.
+    var keptMemory = Session.Memory()
     var hasLines = false
     var isClockTrusted = false
     var startedAt = Instant.zero

@@ -44,6 +44,7 @@ extension Gateway {
             if phase == .running { session.start(at: now) }
         }
         keepClockFloor(at: now)
+        keepBridge(at: now)
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }
         isClockTrusted = isTrusted

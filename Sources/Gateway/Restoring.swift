@@ -8,6 +8,8 @@ extension Gateway {
     enum Kept {
         /// `{"floor":MILLISECONDS}`: no clock that says earlier is right.
         static let clock = "clock"
+        /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N}`: how the bridge was reached last.
+        static let bridge = "bridge"
     }
 
     /// The floor is written again when it has risen by this.
@@ -19,6 +21,7 @@ extension Gateway {
             session.restore(clockFloor: WallTime(milliseconds: floor))
             keptFloor = session.clockFloor
         }
+        restoreBridge()
     }
 
     mutating func drainStore(at now: Moment) -> Bool {
@@ -35,6 +38,40 @@ extension Gateway {
             }
         }
         return any
+    }
+
+    /// Another bridge or gateway starts without a past.
+    private mutating func restoreBridge() {
+        guard let text = store.document(Kept.bridge), let document = try? JSONReader.parse(text),
+            document["to"]?.string == bridgeName
+        else { return }
+        func number(_ name: String) -> Int { document[name]?.integer.flatMap { Int(exactly: $0) } ?? 0 }
+        keptMemory = Session.Memory(
+            failures: number("failures"), shortLives: number("shortLives"), key: number("key"))
+        session.restore(keptMemory)
+    }
+
+    private var bridgeName: String {
+        "\(settings.session.endpoints.first?.describe ?? "") \(settings.gateway)"
+    }
+
+    /// At most a handful of times in an outage, since the count ends where the back-off does.
+    mutating func keepBridge(at now: Moment) {
+        let memory = session.memory
+        guard isRestored, memory != keptMemory else { return }
+        keptMemory = memory
+        guard memory != Session.Memory() else {
+            store.keep(Kept.bridge, nil, .now, at: now.instant)
+            return
+        }
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("to", bridgeName)
+            writer.member("failures", memory.failures)
+            writer.member("shortLives", memory.shortLives)
+            writer.member("key", memory.key)
+        }
+        store.keep(Kept.bridge, writer.bytes, .now, at: now.instant)
     }
 
     mutating func keepClockFloor(at now: Moment) {
