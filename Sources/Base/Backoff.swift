@@ -18,10 +18,11 @@ package struct Backoff: Sendable {
         return .seconds(fraction: ceiling * random.uniform(0.5, 1) + random.uniform(0, 1))
     }
 
-    /// The wait of the last failure once more, which an earlier process may not have waited out.
+    /// What may be left of the last failure's wait, which an earlier process did not wait out. Any part of
+    /// it, so that processes that live only a moment still try as often as one that runs on.
     package mutating func again(slow: Bool = false) -> Duration {
         failures -= failures > 0 ? 1 : 0
-        return next(slow: slow)
+        return .seconds(fraction: next(slow: slow).secondsValue * random.uniform(0, 1))
     }
 
     /// What an earlier process has counted.
