@@ -33,6 +33,8 @@ struct Decoder: Sendable {
     let numbers: [Double]
     let min: Double
     let max: Double
+    let clamp: Bool
+    let rules: FrameRules
 
     init(_ point: Point) {
         table = point.table
@@ -87,6 +89,8 @@ struct Decoder: Sendable {
         }
         min = point.min ?? -.infinity
         max = point.max ?? .infinity
+        clamp = point.clamp
+        rules = point.rules
     }
 
     /// `bytes` is a whole part; `offset` is where this point starts in it: a bit number for bit
@@ -96,14 +100,23 @@ struct Decoder: Sendable {
             guard offset >= 0, offset >> 3 < bytes.count else { return .bad(.format) }
             return bool(bytes[offset >> 3] >> UInt8(offset & 7) & 1, into: &out)
         }
+        if let valid = rules.validIf {
+            guard let isValid = valid.holds(for: bytes) else { return .bad(.format) }
+            guard isValid else { return .bad(.invalid) }
+        }
         if let text { return decode(text, in: bytes, factor: factor, into: &out) }
         let start = offset &+ skip
         guard start >= 0, width > 0, width <= bytes.count, start <= bytes.count - width else {
             return .bad(.format)
         }
         if type == .string { return string(bytes[start..<(start + width)], into: &out) }
+        return value(bytes[start..<(start + width)], factor: factor, into: &out)
+    }
+
+    /// `raw` has exactly `width` bytes, in wire order.
+    func value(_ raw: ArraySlice<UInt8>, factor: Int, into out: inout [UInt8]) -> Verdict {
         var pattern: UInt64 = 0
-        for index in 0..<width { pattern |= UInt64(bytes[start + index]) << UInt64(shifts[index]) }
+        for (byte, shift) in zip(raw, shifts) { pattern |= UInt64(byte) << UInt64(shift) }
         if codes.contains(pattern) { return .bad(.invalid) }
         switch type {
         case .bool: return bool(pattern == 0 ? 0 : 1, into: &out)
@@ -118,7 +131,7 @@ struct Decoder: Sendable {
             let double = Double(bitPattern: pattern)
             return floating(double, factor: factor, shortest: { double.description }, into: &out)
         case .bcd16, .bcd32:
-            guard let value = Decoder.bcd(pattern) else { return .bad(.format) }
+            guard let value = Decoder.bcd(pattern) else { return .bad(.invalid) }
             return integer(Int128(value), factor: factor, into: &out)
         default:
             if type.isSigned {
@@ -189,9 +202,18 @@ struct Decoder: Sendable {
             value = scaled
         }
         let number = value.double
-        guard number >= min, number <= max else { return .bad(.range) }
+        guard number.isFinite else { return .bad(.invalid) }
+        guard number >= min, number <= max else { return outside(number, into: &out) }
         value.append(to: &out)
         return .number(number)
+    }
+
+    /// Beyond `min` or `max`: the limit itself if the point is clamped.
+    private func outside(_ number: Double, into out: inout [UInt8]) -> Verdict {
+        let limit = number < min ? min : max
+        guard clamp, let text = Decimal(limit) else { return .bad(.range) }
+        text.append(to: &out)
+        return .number(limit)
     }
 
     private func floating(
@@ -207,7 +229,7 @@ struct Decoder: Sendable {
 
     private func floating(_ value: Double, shortest: () -> String, into out: inout [UInt8]) -> Verdict {
         guard value.isFinite else { return .bad(.invalid) }
-        guard value >= min, value <= max else { return .bad(.range) }
+        guard value >= min, value <= max else { return outside(value, into: &out) }
         let text = shortest()
         out.append(contentsOf: text.utf8)
         if text.utf8.count > 2, out[out.count - 1] == 0x30, out[out.count - 2] == 0x2E { out.removeLast(2) }

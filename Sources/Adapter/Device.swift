@@ -88,13 +88,16 @@ struct Device: Sendable {
                     goodAt = reading.parts[found].at
                 }
             }
+            let isHidden = binding.points[point].hidden
             if case .bad(let word) = verdict {
                 body.removeLast(body.count - start)
                 fail(point, word)
+                guard !isHidden else { continue }
+                tell(point, word)
                 bad += 1
                 if let at, badAt.map({ $0.instant < at.instant }) ?? true { badAt = at }
                 priority = priority || binding.points[point].priority
-            } else if let at, keep(point, verdict, body[text...], at: at) {
+            } else if let at, keep(point, verdict, body[text...], at: at), !isHidden {
                 good += 1
                 priority = priority || binding.points[point].priority
             } else {
@@ -152,9 +155,15 @@ struct Device: Sendable {
     }
 
     /// The power of ten of another point: −10 to 10 (SunSpec Device Information Model, sunssf).
+    /// One that is read in another interval stays known when a later read of it fails; one that the
+    /// device itself calls invalid does not.
     func scaleFactor(of point: Int) -> Result<Int, ReadFailure> {
         guard let source = factors[point] else { return .failure(.invalid) }
-        if let word = states[source].bad { return .failure(word) }
+        if let word = states[source].bad {
+            let isOfSameRead = binding.points[source].interval == binding.points[point].interval
+            let isItsOwnWord = word == .invalid || word == .range || word == .format
+            guard !isOfSameRead, !isItsOwnWord, states[source].at != nil else { return .failure(word) }
+        }
         guard let number = states[source].number, let value = Int(exactly: number), abs(value) <= 10 else {
             return .failure(.invalid)
         }
@@ -177,6 +186,9 @@ struct Device: Sendable {
     private mutating func fail(_ point: Int, _ word: ReadFailure) {
         states[point].bad = word
         states[point].sentAt = nil
+    }
+
+    private mutating func tell(_ point: Int, _ word: ReadFailure) {
         if !badText.isEmpty { badText.append(0x2C) }
         badText.append(contentsOf: keys[point])
         badText.append(0x22)
@@ -208,12 +220,13 @@ struct Device: Sendable {
 /// The dead band or change rule of a point.
 struct Filter: Sendable {
     let deadband: Double?
+    /// A cycle that comes a little early counts for its heartbeat, or every jitter cost an interval.
     let heartbeat: Duration?
 
     init?(_ point: Point) {
         guard point.deadband != nil || point.onChange else { return nil }
         deadband = point.deadband
-        heartbeat = point.heartbeat
+        heartbeat = point.heartbeat.map { $0 - min(point.interval, $0) / 16 }
     }
 
     /// More than the dead band away from what was last published, as OPC UA counts it (Part 4,

@@ -16,6 +16,7 @@ package struct Point: Hashable, Sendable {
     package var byte: RegisterByte
     /// For frames of text: where the value stands instead of at a byte offset.
     package var text: TextField?
+    package var rules: FrameRules
     package var scale: Double
     package var offset: Double
     /// Another point of the same node that holds a power of ten (SunSpec's sunssf).
@@ -24,12 +25,15 @@ package struct Point: Hashable, Sendable {
     /// Names for raw codes; a code without a name stays a number.
     package var map: [Int64: String]
     package var invalid: [Sentinel]
-    /// Outside of these a value is bad with `range`.
+    /// Outside of these a value is bad with `range`, or becomes the nearest of them if `clamp` is set.
     package var min: Double?
     package var max: Double?
+    package var clamp: Bool
     package var units: String?
     package var interval: Duration
     package var priority: Bool
+    /// Read for others' sake (a scale factor) and never published.
+    package var hidden: Bool
     /// Publish only when the value has moved by more than this since it was last published.
     package var deadband: Double?
     /// Publish only when the value differs from what was last published.
@@ -41,11 +45,12 @@ package struct Point: Hashable, Sendable {
 
     package init(
         name: String, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
-        length: Int = 1, byte: RegisterByte = .low, text: TextField? = nil, scale: Double = 1,
-        offset: Double = 0, scaleFrom: String? = nil, bits: [BitField] = [], map: [Int64: String] = [:],
-        invalid: [Sentinel] = [], min: Double? = nil, max: Double? = nil, units: String? = nil,
-        interval: Duration = .seconds(10), priority: Bool = false, deadband: Double? = nil,
-        onChange: Bool = false, heartbeat: Duration? = nil, writable: WriteRule? = nil
+        length: Int = 1, byte: RegisterByte = .low, text: TextField? = nil,
+        rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0, scaleFrom: String? = nil,
+        bits: [BitField] = [], map: [Int64: String] = [:], invalid: [Sentinel] = [], min: Double? = nil,
+        max: Double? = nil, clamp: Bool = false, units: String? = nil, interval: Duration = .seconds(10),
+        priority: Bool = false, hidden: Bool = false, deadband: Double? = nil, onChange: Bool = false,
+        heartbeat: Duration? = nil, writable: WriteRule? = nil
     ) {
         self.name = name
         self.table = table
@@ -55,6 +60,7 @@ package struct Point: Hashable, Sendable {
         self.length = length
         self.byte = byte
         self.text = text
+        self.rules = rules
         self.scale = scale
         self.offset = offset
         self.scaleFrom = scaleFrom
@@ -63,9 +69,11 @@ package struct Point: Hashable, Sendable {
         self.invalid = invalid
         self.min = min
         self.max = max
+        self.clamp = clamp
         self.units = units
         self.interval = interval
         self.priority = priority
+        self.hidden = hidden
         self.deadband = deadband
         self.onChange = onChange
         self.heartbeat = heartbeat
@@ -81,6 +89,28 @@ package struct Point: Hashable, Sendable {
     }
 
     package var span: Span { Span(table, address, count, every: interval) }
+}
+
+/// What else in a frame decides about a value, and how its text is to be read.
+package struct FrameRules: Hashable, Sendable {
+    /// The value is bad with `invalid` unless this holds: a receiver without a fix, a scale in motion.
+    package var validIf: FrameMatch?
+    /// For numbers written as text: negative if this holds, as south and west are.
+    package var negativeIf: FrameMatch?
+    /// Written as `ddmm.mmmm`, degrees and minutes; becomes degrees.
+    package var isAngle: Bool
+    /// Written in hexadecimal digits.
+    package var isHexadecimal: Bool
+
+    package init(
+        validIf: FrameMatch? = nil, negativeIf: FrameMatch? = nil, isAngle: Bool = false,
+        isHexadecimal: Bool = false
+    ) {
+        self.validIf = validIf
+        self.negativeIf = negativeIf
+        self.isAngle = isAngle
+        self.isHexadecimal = isHexadecimal
+    }
 }
 
 /// A named part of a `bits` value, bit 0 the least significant. One bit reads as true or false,

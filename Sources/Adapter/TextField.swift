@@ -2,9 +2,8 @@ import Base
 
 /// Where a value stands in a frame of text.
 package enum TextField: Hashable, Sendable {
-    /// The item number `index` (from 0) of the frame cut at every `split`; `decimal` is the mark
-    /// between whole and fraction, `.` or `,`.
-    case item(index: Int, split: [UInt8], decimal: UInt8)
+    /// The item number `index` (from 0); `decimal` is the mark between whole and fraction, `.` or `,`.
+    case item(index: Int, split: ItemSplit, decimal: UInt8)
     case template(Template)
 }
 
@@ -66,35 +65,9 @@ extension TextField {
     /// Linear in the frame's length.
     func find(in frame: [UInt8], tables: [[Int]]) -> ArraySlice<UInt8>? {
         switch self {
-        case .item(let index, let split, _): Self.item(index, of: frame[...], split: split).map(Self.trimmed)
-        case .template(let template): template.match(frame, tables: tables).map(Self.trimmed)
+        case .item(let index, let split, _): split.item(index, of: frame[...])
+        case .template(let template): template.match(frame, tables: tables).map(ItemSplit.trimmed)
         }
-    }
-
-    private static func item(_ wanted: Int, of frame: ArraySlice<UInt8>, split: [UInt8]) -> ArraySlice<UInt8>?
-    {
-        guard let first = split.first, wanted >= 0 else { return wanted == 0 ? frame : nil }
-        var index = 0
-        var start = frame.startIndex
-        var position = start
-        while position < frame.endIndex {
-            if frame[position] == first, frame[position...].starts(with: split) {
-                if index == wanted { return frame[start..<position] }
-                index += 1
-                position += split.count
-                start = position
-            } else {
-                position += 1
-            }
-        }
-        return index == wanted ? frame[start...] : nil
-    }
-
-    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var rest = bytes
-        while let byte = rest.first, byte <= 0x20 { rest.removeFirst() }
-        while let byte = rest.last, byte <= 0x20 { rest.removeLast() }
-        return rest
     }
 }
 
@@ -139,7 +112,7 @@ extension Template {
             if slot.kind != .text { while position < frame.count, frame[position] == 0x20 { position += 1 } }
             let start = position
             switch slot.kind {
-            case .number: while position < frame.count, Template.isNumeric(frame[position]) { position += 1 }
+            case .number: position = Template.endOfNumber(in: frame, from: position)
             case .word: while position < frame.count, Template.isWord(frame[position]) { position += 1 }
             case .text:
                 if literal.isEmpty {
@@ -160,8 +133,21 @@ extension Template {
         return found
     }
 
-    private static func isNumeric(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || byte == 0x2B || byte == 0x2D || byte == 0x2E || byte == 0x2C
+    /// Digits, signs and marks, and an exponent: to leave that behind would make another number of it.
+    private static func endOfNumber(in frame: [UInt8], from start: Int) -> Int {
+        func digits(_ place: Int, _ others: [UInt8]) -> Int {
+            var place = place
+            while place < frame.count, (0x30...0x39).contains(frame[place]) || others.contains(frame[place]) {
+                place += 1
+            }
+            return place
+        }
+        let end = digits(start, [0x2B, 0x2D, 0x2E, 0x2C])
+        guard end > start, end < frame.count, frame[end] == 0x65 || frame[end] == 0x45 else { return end }
+        let isSigned = end + 1 < frame.count && (frame[end + 1] == 0x2B || frame[end + 1] == 0x2D)
+        let first = end + (isSigned ? 2 : 1)
+        let last = digits(first, [])
+        return last > first ? last : end
     }
 
     private static func isWord(_ byte: UInt8) -> Bool {
@@ -179,13 +165,52 @@ extension Decoder {
             JSONWriter.append(valid, to: &out)
             return .other
         }
+        if place.isEmpty { return .bad(.invalid) }
+        if rules.isHexadecimal { return hexadecimal(place, factor: factor, into: &out) }
         var mark: UInt8 = place.contains(0x2C) ? 0x2C : 0x2E
         if case .item(_, _, let decimal) = field { mark = decimal }
-        guard let value = Decimal(text: place, mark: mark) else {
-            return .bad(place.isEmpty ? .invalid : .format)
+        guard var value = Decimal(text: place, mark: mark) else { return .bad(.format) }
+        if rules.isAngle {
+            guard let angle = value.degreesFromMinutes else { return .bad(.format) }
+            value = angle
+        }
+        if let negative = rules.negativeIf {
+            guard let isNegative = negative.holds(for: frame) else { return .bad(.format) }
+            if isNegative { value.mantissa = -value.mantissa }
         }
         if numbers.contains(value.double) { return .bad(.invalid) }
         if value.exponent == 0 { return integer(value.mantissa, factor: factor, into: &out) }
         return exact(value, factor: factor, into: &out)
+    }
+
+    /// Digits of the bytes of a value, leading zeros left out or not.
+    private func hexadecimal(_ place: ArraySlice<UInt8>, factor: Int, into out: inout [UInt8]) -> Verdict {
+        let digits: [UInt8] = (place.count % 2 == 0 ? [] : [0x30]) + Array(place)
+        guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)), bytes.count <= width else {
+            return .bad(.format)
+        }
+        let padding = [UInt8](repeating: 0, count: width - bytes.count)
+        return value((padding + bytes)[...], factor: factor, into: &out)
+    }
+}
+
+extension Decimal {
+    /// From `ddmm.mmmm`, degrees and minutes as NMEA 0183 writes them, to degrees, with three decimals
+    /// more than the minutes had. Nil for minutes from 60 up and for what is no such number.
+    var degreesFromMinutes: Decimal? {
+        guard mantissa >= 0, (-12...0).contains(exponent) else { return nil }
+        let unit = Decimal.power(-exponent)
+        let (degrees, minutes) = mantissa.quotientAndRemainder(dividingBy: 100 * unit)
+        guard minutes < 60 * unit, degrees <= 360 else { return nil }
+        let digits = min(3 - exponent, 12)
+        let fine = Decimal.power(digits)
+        let fraction = (minutes * fine * 2 + 60 * unit) / (120 * unit)
+        return Decimal(degrees * fine + fraction, exponent: -digits)
+    }
+
+    private static func power(_ exponent: Int) -> Int128 {
+        var result: Int128 = 1
+        for _ in 0..<max(0, min(exponent, 37)) { result *= 10 }
+        return result
     }
 }

@@ -20,6 +20,12 @@ package struct JSON: Sendable {
         package var name: String
         package var position: TextPosition
         package var value: JSON
+
+        package init(name: String, position: TextPosition, value: JSON) {
+            self.name = name
+            self.position = position
+            self.value = value
+        }
     }
 
     package indirect enum Kind: Sendable {

@@ -93,11 +93,6 @@ extension UARTDriver.Node {
         self.init(
             unit: node.unit, format: format, intervals: Set(node.points.map(\.interval)).sorted(),
             responseTimeout: node.responseTimeout)
-        // An address that is an item stands between the same marks as the values.
-        for case .item(_, let split, _)? in node.points.map(\.text) {
-            separator = split
-            break
-        }
     }
 }
 

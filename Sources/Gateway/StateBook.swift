@@ -17,7 +17,9 @@ struct StateBook: Sendable {
     init(_ bindings: [Binding]) {
         var units: [DeviceID: [(point: String, units: String)]] = [:]
         for binding in bindings {
-            units[binding.device] = binding.points.compactMap { point in point.units.map { (point.name, $0) } }
+            units[binding.device] = binding.points.compactMap { point in
+                point.hidden ? nil : point.units.map { (point.name, $0) }
+            }
         }
         self.units = units
     }

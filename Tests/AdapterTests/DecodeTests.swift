@@ -147,7 +147,7 @@ let scalings: [(Double, Double, String, String)] = [
     #expect(body(point, "00 65") == #""values":{},"bad":{"v":"range"}"#)
     #expect(body(point, "FF F5") == #""values":{},"bad":{"v":"range"}"#)
     let bcd = Point(name: "v", table: .holding, address: 0, type: .bcd16)
-    #expect(body(bcd, "12 3A") == #""values":{},"bad":{"v":"format"}"#)
+    #expect(body(bcd, "12 3A") == #""values":{},"bad":{"v":"invalid"}"#)
 }
 
 @Test func mapsCodesToNamesAndLeavesUnknownCodesNumbers() {
@@ -172,7 +172,7 @@ let scalings: [(Double, Double, String, String)] = [
         let point = Point(name: "v", table: .frame, address: 0, type: type, text: field, scale: scale)
         return body(point, Hex.encode(Array(text.utf8)))
     }
-    let third = TextField.item(index: 2, split: [0x3B], decimal: 0x2C)
+    let third = TextField.item(index: 2, split: .mark([0x3B]), decimal: 0x2C)
     #expect(frame(third, "a;b; 12,50 ;d") == #""values":{"v":12.5}"#)
     #expect(frame(third, "a;b;-7\r\n", scale: 0.1) == #""values":{"v":-0.7}"#)
     #expect(frame(third, "a;b") == #""values":{},"bad":{"v":"format"}"#)

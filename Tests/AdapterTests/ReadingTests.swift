@@ -161,3 +161,52 @@ import Testing
         }
     }
 }
+
+/// The scale factor's own interval is an hour: one lost reply must not blind the value for an hour.
+@Test func aScaleFactorOfAnotherIntervalOutlivesALostReply() {
+    var machine = adapter(
+        Point(name: "A", table: .holding, address: 0, scaleFrom: "A_SF", interval: .seconds(1)),
+        Point(name: "A_SF", table: .holding, address: 9, type: .int16, invalid: [.code(0x8000)], hidden: true))
+    func send(_ hex: String) -> String? {
+        machine.receive(reading(good(.holding, 0, hex), every: .seconds(1))).first?.text
+    }
+    #expect(machine.receive(reading(good(.holding, 9, "FF FF"))).isEmpty)       // hidden: nothing to publish
+    #expect(send("00 7B") == #""values":{"A":12.3}"#)
+    #expect(machine.receive(reading(failed(.holding, 9, 1, .timeout))).isEmpty)
+    #expect(send("00 7C") == #""values":{"A":12.4}"#)
+    _ = machine.receive(reading(good(.holding, 9, "80 00")))                    // the device says: none
+    #expect(send("00 7D") == #""values":{},"bad":{"A":"invalid"}"#)
+    _ = machine.receive(reading(good(.holding, 9, "00 01")))
+    #expect(send("00 7D") == #""values":{"A":1250}"#)
+}
+
+@Test func aClampedValueStopsAtItsLimit() {
+    let point = Point(name: "v", table: .holding, address: 0, type: .int16, scale: 0.1, min: 0, max: 99.5, clamp: true)
+    #expect(body(point, "FF F0") == #""values":{"v":0}"#)
+    #expect(body(point, "03 E8") == #""values":{"v":99.5}"#)
+    #expect(body(point, "00 64") == #""values":{"v":10}"#)
+    let float = Point(name: "v", table: .holding, address: 0, type: .float32, min: -1, max: 1, clamp: true)
+    #expect(body(float, "42 F6 00 00") == #""values":{"v":1}"#)
+    #expect(body(float, "7F 80 00 00") == #""values":{},"bad":{"v":"invalid"}"#)
+}
+
+/// Sixty readings of a second are a minute, also if one comes a millisecond early.
+@Test func theHeartbeatIsNotLateForAMillisecond() {
+    var machine = adapter(Point(
+        name: "a", table: .holding, address: 0, interval: .seconds(1), onChange: true, heartbeat: .seconds(60)))
+    var published: [Int] = []
+    for second in 0...180 {
+        let early = second % 2 == 0 ? 0.003 : 0
+        let one = reading(good(.holding, 0, "00 01", at: Double(second) + early), every: .seconds(1))
+        if !machine.receive(one).isEmpty { published.append(second) }
+    }
+    #expect(published == [0, 60, 120, 180])
+}
+
+@Test func sentinelsOf64BitsAreOneValueOnly() {
+    let codes: [Sentinel] = [.code(0x7FFF_FFFF_FFFF_FFFF), .code(0x8000_0000_0000_0000)]
+    let point = Point(name: "v", table: .holding, address: 0, type: .int64, invalid: codes)
+    #expect(body(point, "7F FF FF FF FF FF FF FF") == #""values":{},"bad":{"v":"invalid"}"#)
+    #expect(body(point, "7F FF FF FF FF FF FF FE") == #""values":{"v":9223372036854775806}"#)
+    #expect(body(point, "80 00 00 00 00 00 00 01") == #""values":{"v":-9223372036854775807}"#)
+}

@@ -80,19 +80,57 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (UARTProtocol.ChecksumType.sum8, UARTProtocol.Checksum.Order.big, "DD"),
-        (.sum16, .big, "01 DD"), (.sum16, .little, "DD 01"), (.xor8, .big, "31"), (.crc8, .big, "F4"),
-        (.crc16Modbus, .little, "37 4B"), (.crc16CCITT, .big, "29 B1"), (.crc16Xmodem, .big, "31 C3"),
-        (.crc16Xmodem, .little, "C3 31"), (.nmea, .big, "33 31"), (.twosComplement, .big, "23")
-    ])
-    func checksumsHaveTheirCheckValue(
-        _ type: UARTProtocol.ChecksumType, _ order: UARTProtocol.Checksum.Order, _ sum: String
+    /// Of "123456789", as the RevEng catalogue of CRCs lists them; two bytes in their natural order.
+    static let checkValues: [(UARTProtocol.ChecksumType, String)] = [
+        (.sum8, "DD"), (.sum16, "01 DD"), (.xor8, "31"), (.nmea, "33 31"), (.twosComplement, "23"),
+        (.onesComplement, "22"), (.crc8, "F4"), (.crc8Smbus, "F4"), (.crc8Maxim, "A1"), (.crc8J1850, "4B"),
+        (.crc8Rohc, "D0"), (.crc8Itu, "A1"), (.crc8Cdma2000, "DA"), (.crc8Wcdma, "25"), (.crc8DvbS2, "BC"),
+        (.crc8Sensirion, "F7"), (.crc16Modbus, "37 4B"), (.crc16CCITT, "29 B1"), (.crc16CCITTFalse, "29 B1"),
+        (.crc16Xmodem, "31 C3"), (.crc16Kermit, "89 21"), (.crc16X25, "6E 90"), (.crc16ARC, "3D BB"),
+        (.crc16USB, "C8 B4"), (.crc16Maxim, "C2 44"), (.crc16DNP, "82 EA"), (.crc16MCRF4XX, "91 6F"),
+        (.crc16Genibus, "D6 4E"), (.crc16AugCCITT, "E5 CC"), (.crc16Buypass, "FE E8"), (.sdi12, "4B 6C 7D"),
+    ]
+
+    @Test func everyChecksumHasACheckValueHere() {
+        #expect(Set(Self.checkValues.map(\.0)).union([.none]) == Set(UARTProtocol.ChecksumType.allCases))
+    }
+
+    @Test(arguments: checkValues)
+    func checksumsHaveTheirCheckValue(_ type: UARTProtocol.ChecksumType, _ sum: String) {
+        expect(type, type.naturalOrder, false, UARTSamples.hex(sum))
+        let natural = UARTSamples.hex(sum)
+        guard type.width == 2, type != .sdi12 else { return }
+        expect(type, type.naturalOrder == .big ? .little : .big, false, natural.reversed())
+    }
+
+    @Test func aChecksumMayBeWrittenInHexadecimalDigits() {
+        expect(.crc16Modbus, .big, true, Array("4B37".utf8))
+        expect(.crc16Modbus, .big, true, Array("4b37".utf8))
+        expect(.sum8, .big, true, Array("dd".utf8))
+        expect(.crc16Modbus, .little, true, Array("374B".utf8))
+    }
+
+    /// The example of the SDI-12 Specification V1.4, section 4.4.12: 0+3.14OqZ.
+    @Test func theThreeCharactersOfSDI12() {
+        let frame = Array("0+3.14OqZ\r\n".utf8)
+        let format = UARTProtocol(
+            frame: .init(end: .terminator([13, 10])), checksum: .init(type: .sdi12, from: 0, to: -5, at: -5))
+        var rig = UARTRig([UARTSamples.node(format)])
+        rig.open()
+        rig.hear("\r\n")
+        rig.hear(frame)
+        rig.hear("0+3.15OqZ\r\n")
+        rig.run(for: .seconds(1))
+        #expect(rig.frames() == [frame] && rig.driver.statistics.checksumErrors == 1)
+    }
+
+    /// One sound frame and one with a flipped bit: one is published, one is counted.
+    private func expect(
+        _ type: UARTProtocol.ChecksumType, _ order: UARTProtocol.Checksum.Order, _ asHex: Bool, _ sum: [UInt8]
     ) {
-        // Of "123456789", as the catalogues of CRCs list them.
-        let frame = [0x02] + Array("123456789".utf8) + UARTSamples.hex(sum)
+        let frame = [0x02] + Array("123456789".utf8) + sum
         let checksum = UARTProtocol.Checksum(
-            type: type, from: 1, to: -type.width, at: -type.width, order: order)
+            type: type, from: 1, to: -sum.count, at: -sum.count, order: order, asHex: asHex)
         let format = UARTProtocol(frame: .init(start: [2], end: .fixed(frame.count)), checksum: checksum)
         var rig = UARTRig([UARTSamples.node(format)])
         rig.open()
@@ -101,7 +139,19 @@ import Testing
         wrong[3] ^= 4
         rig.hear(wrong)
         rig.run(for: .seconds(1))
-        #expect(rig.frames() == [frame] && rig.driver.statistics.checksumErrors == 1)
+        #expect(rig.frames() == [frame] && rig.driver.statistics.checksumErrors == 1, "\(type) \(order)")
+    }
+
+    @Test func aLengthMayComeLowByteFirst() {
+        let format = UARTProtocol(
+            frame: .init(start: [0x7E], end: .length(at: 1, bytes: 2, adds: 4, order: .little)),
+            checksum: .init(type: .sum8, from: 3, to: -1, at: -1))
+        var rig = UARTRig([UARTSamples.node(format)])
+        rig.open()
+        let frame: [UInt8] = [0x7E, 3, 0, 1, 2, 3, 6]
+        rig.hear(frame)
+        rig.run(for: .seconds(1))
+        #expect(rig.frames() == [frame])
     }
 
     @Test func aChecksumBeyondTheFrameIsNeverRight() {

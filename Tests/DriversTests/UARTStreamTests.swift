@@ -75,7 +75,7 @@ import Testing
         func scale(_ number: UInt8) -> UARTProtocol {
             UARTProtocol(
                 frame: .init(end: .terminator([13, 10]), max: 32),
-                address: .item(index: 0, equals: Array("S\(number)".utf8)))
+                address: FrameMatch(.item(0, .mark([0x2C])), .equals, [Array("S\(number)".utf8)]))
         }
         var rig = UARTRig([UARTSamples.node(scale(1), 1), UARTSamples.node(scale(2), 2)])
         rig.open()
@@ -94,7 +94,7 @@ import Testing
 
     @Test func anAddressOfBytesCountsFromEitherEnd() {
         func format(_ at: Int, _ bytes: [UInt8]) -> UARTProtocol {
-            UARTProtocol(frame: .init(start: [2], end: .fixed(4)), address: .bytes(at: at, equals: bytes))
+            UARTProtocol(frame: .init(start: [2], end: .fixed(4)), address: FrameMatch(.bytes(at: at), .equals, [bytes]))
         }
         var rig = UARTRig([
             UARTSamples.node(format(1, [5]), 1), UARTSamples.node(format(-1, [6]), 2),

@@ -190,6 +190,13 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(.points, "x: { holding: 3, invalid: \"nan\" }", "4:27", "is never \"nan\""),
         Complaint(.points, "x: { holding: 3, invalid: [0x10000] }", "4:28", "does not fit into 2 bytes"),
         Complaint(.points, "x: { holding: 3, invalid: -1 }", "4:27", "a uint16 is never -1"),
+        Complaint(.points, "x: { holding: 3, type: \"int16\", invalid: -32769 }", "4:42", "does not fit into 2 bytes"),
+        Complaint(
+            .points, "x: { holding: 3, bits: { a: 1 }, invalid: 0x10000 }", "4:43", "does not fit into 2 bytes"),
+        Complaint(.points, "x: { holding: 3, clamp: true }", "4:18", "needs \"min\" or \"max\""),
+        Complaint(.points, "x: { coil: 3, clamp: true }", "4:15", "\"clamp\" has no meaning for bool"),
+        Complaint(.points, "x: { holding: 3, hidden: 1 }", "4:26", "must be true or false"),
+        Complaint(.points, "x: { holding: 3 }, y: null", "4:20", "there is no point \"y\" in a profile to take away"),
         Complaint(.points, "x: { coil: 3, scale: 2 }", "4:15", "\"scale\" has no meaning for bool"),
         Complaint(.points, "x: { holding: 3, scale: 0 }", "4:25", "every value would be the same"),
         Complaint(.points, "x: { holding: 3, scale: 1e400 }", "4:25", "too large"),
@@ -253,8 +260,47 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         ),
         (
             "frame: { fixed: 4 }, address: { at: 3 }, fields: { v: { at: 0 } }", "2:31",
-            "\"equals\" is missing"
+            "needs one of \"equals\" and \"ends\""
         ),
+        (
+            "frame: { fixed: 4 }, checksum: \"crc32\", fields: { v: { at: 0 } }", "2:32",
+            "must be one of \"none\", \"sum8\""
+        ),
+        (
+            "frame: { fixed: 4 }, checksum: { type: \"sum16\", as: \"hex\", at: -3 }, fields: { v: { at: 0 } }",
+            "2:64", "takes 4 bytes; at -3 there are only 3 left"
+        ),
+        ("request: { checksum: \"sum8\" }, frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:10", "\"send\" is missing"),
+        ("request: \"{id}?\", frame: { fixed: 4 }, fields: { v: { at: 0 } }", "1:101", "\"id\" is missing in node"),
+        (
+            "id: \"a\", request: \"hex:01 {id}\", frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:19",
+            "needs an \"id\" that is a number"
+        ),
+        ("id: 256, frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:5", "from 0 to 255"),
+        (
+            "frame: { fixed: 4 }, address: { at: 3, ends: \"x\" }, fields: { v: { at: 0 } }", "2:31",
+            "\"ends\" is for an item of text"
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { at: 0, validIf: { at: 1 } } }", "2:53",
+            "needs one of \"equals\" and \"differs\""
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 0, validIf: { equals: 1 } } }", "2:56",
+            "needs one of \"at\" and \"index\""
+        ),
+        ("frame: { fixed: 4 }, fields: { v: { at: 0, angle: \"ddmm\" } }", "2:44", "is for a value that is written as text"),
+        ("frame: { fixed: 4 }, fields: { v: { index: 0, angle: \"deg\" } }", "2:54", "must be \"ddmm\""),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 0, hex: true, angle: \"ddmm\" } }", "2:58",
+            "no meaning for hexadecimal digits"
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 0, type: \"string\", hex: true } }", "2:53",
+            "are for numbers, not for strings"
+        ),
+        ("frame: { fixed: 4 }, fields: { v: { index: 0, split: \"\" } }", "2:54", "has 0 bytes"),
+        ("frame: { length: { at: 1, order: \"AB\" } }, fields: { v: { at: 0 } }", "2:34", "must be one of \"big\", \"little\""),
         ("frame: { fixed: 4 }, unit: 3, fields: { v: { at: 0 } }", "2:22", "unknown key \"unit\""),
         ("frame: { fixed: 4 }", "1:101", "\"fields\" is missing in node \"dev\""),
         (
@@ -361,6 +407,14 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         #expect(diagnostics.map(\.place.position) == [TextPosition(line: 3, column: 1)])
         let told = two.replacing("two: {", with: "two: { address: { index: 0, equals: \"B\" },")
         #expect(Samples.read(Samples.withPorts(told)).1 == [])
+    }
+
+    @Test func oneFrameMayBeSeveralDevices() throws {
+        func node(_ index: Int) -> String {
+            "share: true, frame: { end: \"\\n\" }, fields: { x: { index: \(index) } }"
+        }
+        let ports = "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node(1)) }, two: { \(node(2)) } } }"
+        #expect(Samples.read(Samples.withPorts(ports)).1 == [])
     }
 
     @Test func aDeviceAtTwoAddressesIsToldAtTheSecond() {

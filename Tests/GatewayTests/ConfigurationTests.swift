@@ -77,6 +77,18 @@ import Testing
         #expect(node.points[0] == Point(name: "x", table: .holding, address: 7))
     }
 
+    @Test func aSharedUnitIsReadOnce() throws {
+        let nodes = """
+            "pump-1": { unit: 5, share: true, points: { flow: { holding: 0 }, on: { coil: 1 } } },
+            "pump-2": { unit: 5, share: true, maxRegisters: 8, points: { flow: { holding: 1 }, line: { holding: 0 } } }
+            """
+        let (configuration, diagnostics) = Samples.read(Samples.withNodes(nodes))
+        #expect(diagnostics == [])
+        let port = try #require(configuration?.ports.first)
+        #expect(port.nodePlans.map(\.maxRegisters) == [8] && port.nodePlans[0].spans.count == 3)
+        #expect(port.readPlan.reads.map(\.count).sorted() == [1, 2])     // one coil; two registers for both
+    }
+
     @Test func withoutTLSThePortIs1883AndAWarningSaysWhatItMeans() throws {
         let (configuration, diagnostics) = Samples.read(Samples.withBridge("tls: false"))
         #expect(configuration?.bridge.endpoints == [LinkTarget(host: "h", port: 1883, tls: false)])
@@ -133,6 +145,19 @@ import Testing
         #expect(
             node.points[1].table == .holding && node.points[1].address == 5 && node.points[1].type == .int16)
         #expect(node.maxRegisters == 40)
+    }
+
+    @Test func nullTakesAwayWhatAProfileHas() throws {
+        let profile = """
+            { maxRegisters: 40, noMerge: true, points: { a: { input: 0, scale: 0.1, every: "1h", units: "V" },
+              b: { input: 1 }, c: { input: 2 } } }
+            """
+        let nodes = #""m-1": { unit: 1, profile: "p", noMerge: null, points: { a: { scale: null, every: null }, b: null, c: false } }"#
+        let (configuration, diagnostics) = Samples.read(Samples.withNodes(nodes), profiles: ["p": profile])
+        #expect(diagnostics.map(\.description) == [])
+        let node = try #require(configuration?.ports.first?.nodes.first)
+        #expect(node.points == [Point(name: "a", table: .input, address: 0, units: "V")])
+        #expect(node.maxRegisters == 40 && !node.noMerge)
     }
 
     @Test func aProblemInAProfileIsToldOnceAtItsPlace() {

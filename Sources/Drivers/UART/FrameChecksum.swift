@@ -7,65 +7,57 @@ extension UARTProtocol.Checksum {
         let first = from < 0 ? frame.count + from : from
         let last = to <= 0 ? frame.count + to : to
         let place = at < 0 ? frame.count + at : at
-        guard first >= 0, first <= last, last <= frame.count, place >= 0,
-            place <= frame.count - type.width
-        else { return false }
+        guard first >= 0, first <= last, last <= frame.count, place >= 0, place <= frame.count - size else {
+            return false
+        }
         // The mark between an NMEA sentence and its checksum is covered by neither.
         if type == .nmea, last == place - 1, frame[last] != 0x2A { return false }
-        let covered = frame[first..<last]
-        guard let sent = sent(in: frame, at: place) else { return false }
-        return sent == Self.value(type, of: covered)
+        let wanted = encoded(of: frame[first..<last])
+        let sent = frame[place..<(place + size)]
+        if isText, type != .sdi12 { return sent.elementsEqual(wanted) || sent.map(Self.upper) == wanted }
+        return sent.elementsEqual(wanted)
     }
 
-    private func sent(in frame: [UInt8], at place: Int) -> UInt16? {
-        switch type {
-        case .none: return 0
-        case .sum8, .xor8, .crc8, .twosComplement: return UInt16(frame[place])
-        case .nmea:
-            guard let high = Self.digit(frame[place]), let low = Self.digit(frame[place + 1]) else {
-                return nil
+    /// Characters or bytes in the frame.
+    package var size: Int { type.size(asHex: asHex) }
+
+    private var isText: Bool { asHex || type == .nmea || type == .sdi12 }
+
+    /// The value of these bytes as it stands in a frame; hexadecimal digits are upper case.
+    package func encoded(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+        let value = Self.value(type, of: bytes)
+        if type == .sdi12 {
+            // Six bits a character (SDI-12 Specification V1.4, section 4.4.12.2).
+            return [12, 6, 0].map { 0x40 | UInt8(truncatingIfNeeded: value >> $0) & 0x3F }
+        }
+        let (high, low) = (UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value))
+        let binary =
+            switch type.width {
+            case 0: [UInt8]()
+            case 1: [low]
+            default: order == .big ? [high, low] : [low, high]
             }
-            return UInt16(high << 4 | low)
-        case .sum16, .crc16Modbus, .crc16CCITT, .crc16Xmodem:
-            let (first, second) = (UInt16(frame[place]), UInt16(frame[place + 1]))
-            return order == .big ? first << 8 | second : second << 8 | first
-        }
+        return isText ? Array(Hex.encode(binary, separator: "").utf8) : binary
     }
 
-    private static func digit(_ character: UInt8) -> UInt8? {
-        switch character {
-        case 0x30...0x39: character - 0x30
-        case 0x41...0x46: character - 0x41 + 10
-        case 0x61...0x66: character - 0x61 + 10
-        default: nil
-        }
+    private static func upper(_ character: UInt8) -> UInt8 {
+        (0x61...0x66).contains(character) ? character - 0x20 : character
     }
 
-    /// - `crc8`: polynomial 0x07, initial value 0 (CRC-8/SMBUS).
-    /// - `crc16-ccitt`: polynomial 0x1021, initial value 0xFFFF (CRC-16/IBM-3740).
-    /// - `crc16-xmodem`: the same with initial value 0.
     /// - `nmea`: exclusive or, written as two hexadecimal digits (NMEA 0183, section 5.3).
-    /// - `twos-complement`: what makes the sum of all zero.
+    /// - `twos-complement`: what makes the sum of all zero; `ones-complement`: one less.
     static func value(_ type: UARTProtocol.ChecksumType, of bytes: ArraySlice<UInt8>) -> UInt16 {
         switch type {
         case .none: return 0
         case .sum8: return sum(bytes) & 0xFF
         case .sum16: return sum(bytes)
         case .twosComplement: return (0 &- sum(bytes)) & 0xFF
+        case .onesComplement: return ~sum(bytes) & 0xFF
         case .xor8, .nmea:
             var value: UInt8 = 0
             for byte in bytes { value ^= byte }
             return UInt16(value)
-        case .crc8:
-            var value: UInt8 = 0
-            for byte in bytes {
-                value ^= byte
-                for _ in 0..<8 { value = value & 0x80 == 0 ? value << 1 : value << 1 ^ 0x07 }
-            }
-            return UInt16(value)
-        case .crc16Modbus: return CRC16.checksum(bytes)
-        case .crc16CCITT: return ccitt(bytes, from: 0xFFFF)
-        case .crc16Xmodem: return ccitt(bytes, from: 0)
+        default: return type.crc?.checksum(bytes) ?? 0
         }
     }
 
@@ -73,17 +65,5 @@ extension UARTProtocol.Checksum {
         var sum: UInt16 = 0
         for byte in bytes { sum &+= UInt16(byte) }
         return sum
-    }
-
-    private static func ccitt(_ bytes: ArraySlice<UInt8>, from start: UInt16) -> UInt16 {
-        var value = start
-        for byte in bytes {
-            // Eight steps of the polynomial at once.
-            var high = UInt8(truncatingIfNeeded: value >> 8) ^ byte
-            high ^= high >> 4
-            let wide = UInt16(high)
-            value = value << 8 ^ wide << 12 ^ wide << 5 ^ wide
-        }
-        return value
     }
 }

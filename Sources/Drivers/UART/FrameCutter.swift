@@ -163,11 +163,14 @@ struct FrameCutter: Sendable {
         case .fixed(let count):
             guard count > 0, count <= frame.max else { return .impossible }
             return pending < count ? .more : .length(count)
-        case .length(let at, let bytes, let adds):
+        case .length(let at, let bytes, let adds, let order):
             guard at >= 0, bytes >= 1, at + bytes <= frame.max else { return .impossible }
             guard pending >= at + bytes else { return .more }
             var value = 0
-            for index in 0..<min(bytes, 4) { value = value << 8 | Int(buffer[head + at + index]) }
+            for index in 0..<min(bytes, 4) {
+                let place = order == .big ? index : min(bytes, 4) - 1 - index
+                value = value << 8 | Int(buffer[head + at + place])
+            }
             let count = value + adds
             guard count >= max(at + bytes, frame.start.count), count <= frame.max else { return .impossible }
             return pending < count ? .more : .length(count)

@@ -100,7 +100,8 @@ extension UARTDriver {
             format.frame, format.checksum, character: timing.character, isSynced: true, at: now.instant)
         let sentUntil = now.instant + timing.time(of: request.count)
         exchange = Exchange(
-            node: node, isProbe: nodes[node].isOffline, cutter: cutter, startedAt: now.instant,
+            node: node, isProbe: nodes[node].isOffline, cutter: cutter,
+            echo: EchoFilter(request, start: format.frame.start), startedAt: now.instant,
             replyDue: sentUntil + nodes[node].responseTimeout)
         quietUntil = sentUntil + timing.silence
         babblesSince = nil
@@ -108,7 +109,14 @@ extension UARTDriver {
 
     // MARK: the reply
 
-    mutating func hearReply(_ bytes: ArraySlice<UInt8>, at now: Moment) {
+    mutating func hearReply(_ heard: ArraySlice<UInt8>, at now: Moment) {
+        let taken = exchange?.echo.taken ?? 0
+        let bytes = exchange?.echo.pass(heard) ?? heard
+        usefulBytes += (exchange?.echo.taken ?? 0) - taken
+        if !bytes.isEmpty { cutReply(bytes, at: now) }
+    }
+
+    private mutating func cutReply(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         // A pause before the first byte says nothing; one within the frame has ended it.
         let wasPending = exchange.map { $0.cutter.pending > 0 } ?? false
         if exchange?.cutter.hear(at: now.instant) ?? false, wasPending {
@@ -127,6 +135,9 @@ extension UARTDriver {
     }
 
     mutating func timeoutExchange(at now: Moment) {
+        if let due = exchange?.replyDue, due <= now.instant, let held = exchange?.echo.release(), !held.isEmpty {
+            cutReply(held, at: now)
+        }
         guard let exchange else { return }
         let isRestOver = exchange.restDue.map { $0 <= now.instant } ?? false
         let isPauseOver = exchange.cutter.due.map { $0 <= now.instant } ?? false

@@ -42,20 +42,17 @@ package struct UARTDriver: LineDriver {
         package var intervals: [Duration]
         /// Nil takes the port's.
         package var responseTimeout: Duration?
-        /// Between the items of a frame of text, for an address that is an item.
-        package var separator: [UInt8]
         /// How long a node that speaks by itself may be silent; nil: three of its shortest intervals.
         package var patience: Duration?
 
         package init(
             unit: UnitID, format: UARTProtocol, intervals: [Duration], responseTimeout: Duration? = nil,
-            separator: [UInt8] = [0x2C], patience: Duration? = nil
+            patience: Duration? = nil
         ) {
             self.unit = unit
             self.format = format
             self.intervals = intervals
             self.responseTimeout = responseTimeout
-            self.separator = separator
             self.patience = patience
         }
     }
@@ -71,6 +68,7 @@ package struct UARTDriver: LineDriver {
         var node: Int
         var isProbe: Bool
         var cutter: FrameCutter
+        var echo: EchoFilter
         var startedAt: Instant
         var replyDue: Instant
         /// When the frame that has begun must be whole.

@@ -52,7 +52,7 @@ struct UARTNode: Sendable {
     var isAsked: Bool { plan.format.request != nil }
 
     func owns(_ frame: [UInt8]) -> Bool {
-        plan.format.address?.matches(frame, separator: plan.separator) ?? true
+        plan.format.address.map { $0.holds(for: frame) == true } ?? true
     }
 
     /// Since when a reading is due; nil if none is.

@@ -7,9 +7,9 @@ package struct UARTProtocol: Hashable, Sendable {
         case terminator([UInt8])
         /// All bytes, start included.
         case fixed(Int)
-        /// A length field of `bytes` bytes at offset `at`, most significant first; the frame has its
-        /// value and `adds` bytes in all.
-        case length(at: Int, bytes: Int, adds: Int)
+        /// A length field of `bytes` bytes at offset `at`; the frame has its value and `adds` bytes in
+        /// all.
+        case length(at: Int, bytes: Int, adds: Int, order: Checksum.Order = .big)
         case silence(Duration)
     }
 
@@ -27,24 +27,6 @@ package struct UARTProtocol: Hashable, Sendable {
         }
     }
 
-    package enum ChecksumType: String, Hashable, Sendable, CaseIterable {
-        case none, sum8, sum16, xor8, crc8
-        case crc16Modbus = "crc16-modbus"
-        case crc16CCITT = "crc16-ccitt"
-        case crc16Xmodem = "crc16-xmodem"
-        case nmea
-        case twosComplement = "twos-complement"
-
-        /// Bytes that it takes in the frame.
-        package var width: Int {
-            switch self {
-            case .none: 0
-            case .sum8, .xor8, .crc8, .twosComplement: 1
-            case .sum16, .crc16Modbus, .crc16CCITT, .crc16Xmodem, .nmea: 2
-            }
-        }
-    }
-
     /// Offsets below 0 count from the end of the frame; `to` is exclusive, 0 is the end itself.
     package struct Checksum: Hashable, Sendable {
         package enum Order: String, Hashable, Sendable, CaseIterable { case big, little }
@@ -53,30 +35,30 @@ package struct UARTProtocol: Hashable, Sendable {
         package var to: Int
         package var at: Int
         package var order: Order
+        /// Written as hexadecimal digits.
+        package var asHex: Bool
 
-        package init(type: ChecksumType, from: Int, to: Int, at: Int, order: Order = .big) {
+        package init(
+            type: ChecksumType, from: Int, to: Int, at: Int, order: Order = .big, asHex: Bool = false
+        ) {
             self.type = type
             self.from = from
             self.to = to
             self.at = at
             self.order = order
+            self.asHex = asHex
         }
-    }
-
-    /// What tells this node's frames from its neighbours' on the same line.
-    package enum AddressField: Hashable, Sendable {
-        case bytes(at: Int, equals: [UInt8])
-        case item(index: Int, equals: [UInt8])
     }
 
     /// Nil: the node speaks by itself.
     package var request: [UInt8]?
     package var frame: Frame
     package var checksum: Checksum?
-    package var address: AddressField?
+    /// What tells this node's frames from its neighbours' on the same line.
+    package var address: FrameMatch?
 
     package init(
-        request: [UInt8]? = nil, frame: Frame, checksum: Checksum? = nil, address: AddressField? = nil
+        request: [UInt8]? = nil, frame: Frame, checksum: Checksum? = nil, address: FrameMatch? = nil
     ) {
         self.request = request
         self.frame = frame

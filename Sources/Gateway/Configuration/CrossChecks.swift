@@ -53,17 +53,18 @@ extension ConfigurationReader {
     /// Nodes that speak by themselves must differ in their frames or have an address.
     func checkStreams(_ ports: [Configuration.Port]) {
         for port in ports {
-            var first: [UARTProtocol.Frame: DeviceID] = [:]
+            var first: [UARTProtocol.Frame: Configuration.Node] = [:]
             for node in port.nodes {
                 guard let uart = node.uart, uart.request == nil, uart.address == nil else { continue }
                 guard let other = first[uart.frame] else {
-                    first[uart.frame] = node.device
+                    first[uart.frame] = node
                     continue
                 }
+                guard !node.share, !other.share else { continue }
                 problems.error(
                     node.place,
-                    "nothing tells the frames of \"\(node.device)\" from those of \"\(other)\": give "
-                        + "\"address\" or \"request\"")
+                    "nothing tells the frames of \"\(node.device)\" from those of \"\(other.device)\": give "
+                        + "\"address\" or \"request\", or say share: true if each is to have all of them")
             }
         }
     }

@@ -31,24 +31,27 @@ extension ConfigurationReader {
         if let profile { cursor.inherit(profile, except: [pointsKey]) }
 
         let unit = port.driver == .uart ? UnitID(index + 1) : readUnit(&cursor)
-        let share = port.driver == .uart ? false : cursor.bool("share", default: false)
+        let share = cursor.bool("share", default: false)
         let every = cursor.duration("every", in: Self.intervals) ?? port.every
         let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
         let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
         let privateKey = cursor.located("privateKey").map { keep($0, .privateKey) }
-        var maxRegisters = 125
+        var context = NodeContext(driver: port.driver, every: every)
         var maxBits = 2000
         var noMerge = false
-        var uart: UARTProtocol?
         if port.driver == .uart {
-            uart = readUART(&cursor)
+            let key = readKey(&cursor)
+            context.key = key
+            context.split = commonSplit(cursor, profile)
+            context.uart = readUART(&cursor, key)
         } else {
-            maxRegisters = cursor.integer("maxRegisters", in: 1...125) ?? maxRegisters
+            context.maxRegisters = cursor.integer("maxRegisters", in: 1...125) ?? context.maxRegisters
+            context.base = cursor.integer("base", in: 0...65_535) ?? 0
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
         }
-        let context = NodeContext(driver: port.driver, every: every, maxRegisters: maxRegisters, uart: uart)
         let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
+        if port.driver == .uart { readUARTAddress(&cursor, &context) }
         if points == nil, !cursor.has("profile") || profile != nil {
             _ = cursor.require(pointsKey)
         }
@@ -56,9 +59,28 @@ extension ConfigurationReader {
         guard let device, let unit else { return nil }
         return Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
-            profile: profileName, points: points ?? [], maxRegisters: maxRegisters, maxBits: maxBits,
-            noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey,
-            uart: uart)
+            profile: profileName, points: points ?? [], maxRegisters: context.maxRegisters,
+            maxBits: maxBits, noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout,
+            privateKey: privateKey, uart: context.uart)
+    }
+
+    /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.
+    private func readUARTAddress(_ cursor: inout ObjectCursor, _ context: inout NodeContext) {
+        guard let field = cursor.take("address") else { return }
+        let address = readMatch(
+            field, frame: context.uart?.frame, split: context.split, relations: [.equals, .ends], context.key)
+        context.uart?.address = address
+    }
+
+    /// Where the first field that says so is cut; at commas if none does.
+    private func commonSplit(_ node: ObjectCursor, _ profile: ObjectCursor?) -> ItemSplit {
+        for owner in [node, profile].compactMap({ $0 }) {
+            let fields = owner.fields.first { $0.name == "fields" }?.json.members ?? []
+            let members = fields.flatMap { $0.value.members ?? [] }
+            let word = members.first { $0.name == "split" }?.value.string
+            if let split = word.flatMap({ ItemSplit(word: $0) }) { return split }
+        }
+        return .mark([0x2C])
     }
 
     /// 1–247; 248–255 are reserved and 0 is broadcast (MODBUS over Serial Line V1.02, section 2.2).
@@ -76,38 +98,5 @@ extension ConfigurationReader {
         }
         problems.error(field.place, "unit 0 is broadcast and never answers; units are 1 to 247")
         return nil
-    }
-
-    /// A profile's members, to stand under a node's own. Reported once where a node names it.
-    private mutating func loadProfile(
-        _ field: Field, driver: Configuration.Port.Driver
-    ) -> ObjectCursor? {
-        guard let name = field.json.string, !name.isEmpty else { return nil }
-        if profiles[name] == nil {
-            switch loader(name) {
-            case .success(let file): profiles[name] = .some(parse(file.bytes, file: file.path))
-            case .failure(let failure):
-                profiles[name] = .some(nil)
-                problems.error(field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
-            }
-        }
-        guard let root = profiles[name] ?? nil, var cursor = ObjectCursor(root, "the profile", problems)
-        else {
-            return nil
-        }
-        for key in ["name", "description", "manual"] { _ = cursor.string(key) }
-        if let wanted = cursor.string("driver"), wanted != driver.rawValue {
-            problems.error(
-                field.place,
-                "profile \"\(name)\" is for driver \"\(wanted)\", this port has \"\(driver.rawValue)\"")
-        }
-        for key in ["unit", "share", "profile", "privateKey"] {
-            if let wrong = cursor.take(key) {
-                problems.error(wrong.keyPlace, "\"\(key)\" belongs to a node, not to a profile")
-            }
-        }
-        let own: Set = ["name", "description", "manual", "driver", "unit", "share", "profile", "privateKey"]
-        cursor.remove { own.contains($0.name) }
-        return cursor
     }
 }

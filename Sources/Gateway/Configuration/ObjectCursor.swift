@@ -50,9 +50,11 @@ struct ObjectCursor {
         }
     }
 
-    /// Takes from `other` the members that are not given here: a profile under a node's own keys.
+    /// Takes from `other` the members that are not given here: a profile under a node's own keys. A key
+    /// that is `null` here takes away the other's.
     mutating func inherit(_ other: ObjectCursor, except kept: Set<String> = []) {
         let own = Set(fields.map(\.name)).union(kept)
+        fields.removeAll { field in field.json.isNull && other.has(field.name) && !kept.contains(field.name) }
         fields.append(contentsOf: other.fields.filter { !own.contains($0.name) })
     }
 

@@ -64,7 +64,7 @@ extension ConfigurationReader {
     /// One sentinel or several: `0x8000` is the bytes of the value, `-9999` the value, `"nan"`.
     func readInvalid(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Sentinel] {
         guard let field = cursor.take("invalid") else { return [] }
-        guard site.type.isNumber else {
+        guard site.type.isNumber || site.type == .bits else {
             problems.error(field.keyPlace, "\"invalid\" has no meaning for \(site.type.rawValue)")
             return []
         }
@@ -86,29 +86,36 @@ extension ConfigurationReader {
         -> Sentinel?
     {
         guard let value = cursor.number(of: item) else { return nil }
-        let width = site.text == nil ? site.type.width ?? 8 : 8
+        let length = site.table == .frame ? site.length : 2 * site.length
+        let width = site.text == nil ? site.type.width ?? min(max(length, 1), 8) : 8
         let codeMax = UInt64.max >> UInt64(64 - 8 * width)
+        let isInteger = !site.type.isFloat && !site.type.isBCD
         if let code = item.json.unsigned {
-            let isCode = text.lowercased().contains("x") || (site.type.isSigned && code > codeMax >> 1)
-            guard code <= codeMax || site.type.isFloat && !isCode else {
+            let isHexadecimal = text.lowercased().contains("x")
+            guard code <= codeMax || site.type.isFloat && !isHexadecimal else {
                 problems.error(
                     item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
                 return nil
             }
-            return isCode || !site.type.isFloat && !site.type.isSigned && !site.type.isBCD
-                ? .code(code) : .number(value)
+            return isHexadecimal || isInteger ? .code(code) : .number(value)
         }
         if value < 0, !site.type.isSigned, !site.type.isFloat {
             problems.error(item.place, "a \(site.type.rawValue) is never \(text)")
             return nil
         }
-        return .number(value)
+        // Exactly, also where a Double could not tell a value from its neighbours.
+        guard isInteger, site.text == nil, let whole = item.json.integer else { return .number(value) }
+        guard whole >= -Int64(truncatingIfNeeded: codeMax >> 1) - 1 else {
+            problems.error(item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
+            return nil
+        }
+        return .code(UInt64(bitPattern: whole) & codeMax)
     }
 
     /// Scale, offset, limits and dead band: for numbers only.
     func readNumbers(_ cursor: inout ObjectCursor, _ point: inout Point) {
         if !point.type.isNumber {
-            for key in ["scale", "offset", "min", "max", "deadband", "scaleFrom"] {
+            for key in ["scale", "offset", "min", "max", "clamp", "deadband", "scaleFrom"] {
                 guard let field = cursor.take(key) else { continue }
                 problems.error(field.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
             }
@@ -119,6 +126,10 @@ extension ConfigurationReader {
         point.scaleFrom = cursor.string("scaleFrom")
         point.min = cursor.number("min")
         point.max = cursor.number("max")
+        point.clamp = cursor.bool("clamp", default: false)
+        if point.clamp, point.min == nil, point.max == nil, let field = cursor.take("clamp") {
+            problems.error(field.keyPlace, "\"clamp\" needs \"min\" or \"max\": there is nothing to clamp to")
+        }
         if point.scale == 0, let field = cursor.take("scale") {
             problems.error(field.place, "\"scale\" is 0: every value would be the same")
         }

@@ -6,8 +6,18 @@ import Drivers
 struct NodeContext {
     var driver: Configuration.Port.Driver
     var every: Duration
-    var maxRegisters: Int
+    var maxRegisters = 125
+    /// Added to every address of the node.
+    var base = 0
     var uart: UARTProtocol?
+    /// How the items of the node's frames are cut where a field does not say.
+    var split = ItemSplit.mark([0x2C])
+    var key: ConfigurationReader.NodeKey?
+
+    init(driver: Configuration.Port.Driver, every: Duration) {
+        self.driver = driver
+        self.every = every
+    }
 }
 
 /// Where a point is: the part that differs between Modbus and a UART frame.
@@ -17,11 +27,12 @@ struct PointSite {
     var type: ValueType
     var text: TextField?
     var length = 1
+    var rules = FrameRules()
 }
 
 extension ConfigurationReader {
-    /// A node's own points over those of its profile, key by key. `false` in place of a point takes
-    /// away the profile's.
+    /// A node's own points over those of its profile, key by key. `null` (or `false`) in place of a
+    /// point takes away the profile's.
     func readPoints(
         _ key: String, _ node: inout ObjectCursor, profile: ObjectCursor?, in context: NodeContext
     ) -> [Point]? {
@@ -35,13 +46,20 @@ extension ConfigurationReader {
         let inheritedFields = under?.fields ?? []
         for field in inheritedFields {
             let override = over?.fields.first { $0.name == field.name }
-            if override?.json.bool == false { continue }
+            if let override, Self.takesAway(override) { continue }
             if let point = readPoint(override ?? field, under: override == nil ? nil : field, in: context) {
                 points.append(point)
             }
         }
         let known = Set(inheritedFields.map(\.name))
         for field in over?.fields ?? [] where !known.contains(field.name) {
+            if Self.takesAway(field) {
+                let guess = Suggestion.clause(for: field.name, in: inheritedFields.map(\.name))
+                problems.error(
+                    field.keyPlace,
+                    "there is no point \"\(Notice.printable(field.name))\" in a profile to take away\(guess)")
+                continue
+            }
             if let point = readPoint(field, under: nil, in: context) { points.append(point) }
         }
         if (over?.fields ?? []).isEmpty, inheritedFields.isEmpty, let own {
@@ -50,6 +68,8 @@ extension ConfigurationReader {
         checkScales(points)
         return points.map(\.point)
     }
+
+    private static func takesAway(_ field: Field) -> Bool { field.json.isNull || field.json.bool == false }
 
     private func readPoint(
         _ field: Field, under profile: Field?, in context: NodeContext
@@ -93,7 +113,7 @@ extension ConfigurationReader {
         let site = site ?? PointSite(table: .holding, address: 0, type: .uint16)
         var point = Point(
             name: name, table: site.table, address: site.address, type: site.type, length: site.length,
-            text: site.text)
+            text: site.text, rules: site.rules)
         point.order = readOrder(&cursor, site)
         point.byte = readByte(&cursor, site)
         point.bits = readBits(&cursor, &point)
@@ -103,6 +123,7 @@ extension ConfigurationReader {
         point.units = cursor.string("units")
         point.interval = cursor.duration("every", in: Self.intervals) ?? context.every
         point.priority = cursor.bool("priority", default: false)
+        point.hidden = cursor.bool("hidden", default: false)
         point.onChange = cursor.bool("onChange", default: false)
         point.heartbeat = cursor.duration("heartbeat", in: .seconds(1)...(.seconds(30 * 86_400)))
         if point.heartbeat != nil, point.deadband == nil, !point.onChange,

@@ -32,7 +32,7 @@ extension ConfigurationReader {
             problems.error(place, "a \(table.rawValue) is one bit: its type is bool, not \(chosen.rawValue)")
         }
         let length = readLength(&cursor, type: chosen, limit: context.maxRegisters)
-        guard let address = readAddress(field, table, cursor) else { return nil }
+        guard let address = readAddress(field, table, cursor).map({ $0 + context.base }) else { return nil }
         let site = PointSite(
             table: table, address: address, type: table.isBits ? .bool : chosen, length: length)
         let count = Point(name: "", table: table, address: address, type: site.type, length: length).count

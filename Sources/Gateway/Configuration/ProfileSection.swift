@@ -1,0 +1,131 @@
+import Adapter
+import Base
+
+extension Configuration {
+    /// Reads a profile by itself, without a node that uses it: what it is and how it is recognised.
+    ///
+    /// - Parameter fileName: for messages.
+    /// - Returns: nil with at least one error. Problems of its points are told to the nodes that use it.
+    package static func readProfile(_ bytes: [UInt8], fileName: String) -> (Profile?, [Diagnostic]) {
+        let reader = ConfigurationReader(fileName: fileName) { _ in .failure(ProfileFailure("is not read")) }
+        let profile = reader.parse(bytes, file: fileName)
+            .flatMap { ObjectCursor($0, "the profile", reader.problems) }
+            .map { cursor -> Profile in
+                var cursor = cursor
+                return reader.readProfile(&cursor)
+            }
+        return (reader.problems.hasErrors ? nil : profile, reader.problems.sorted(main: fileName))
+    }
+}
+
+extension ConfigurationReader {
+    /// A profile's members, to stand under a node's own. Reported once where a node names it.
+    mutating func loadProfile(_ field: Field, driver: Configuration.Port.Driver) -> ObjectCursor? {
+        guard let name = field.json.string, !name.isEmpty else { return nil }
+        if profiles[name] == nil {
+            switch loader(name) {
+            case .success(let file): profiles[name] = .some(parse(file.bytes, file: file.path))
+            case .failure(let failure):
+                profiles[name] = .some(nil)
+                problems.error(field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
+            }
+        }
+        guard let root = profiles[name] ?? nil, var cursor = ObjectCursor(root, "the profile", problems)
+        else {
+            return nil
+        }
+        let profile = readProfile(&cursor)
+        if cursor.has("driver"), profile.driver != driver {
+            problems.error(
+                field.place,
+                "profile \"\(name)\" is for driver \"\(profile.driver.rawValue)\", this port has "
+                    + "\"\(driver.rawValue)\"")
+        }
+        for key in ["unit", "share", "profile", "privateKey", "id"] {
+            if let wrong = cursor.take(key) {
+                problems.error(wrong.keyPlace, "\"\(key)\" belongs to a node, not to a profile")
+            }
+        }
+        let own: Set = [
+            "name", "description", "manual", "driver", "identify", "unit", "share", "profile", "privateKey",
+            "id"
+        ]
+        cursor.remove { own.contains($0.name) }
+        return cursor
+    }
+
+    func readProfile(_ cursor: inout ObjectCursor) -> Profile {
+        let title = cursor.string("name")
+        let manual = cursor.string("manual")
+        _ = cursor.string("description")
+        let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
+        let identify = cursor.take("identify").map { field in
+            cursor.items(of: field).flatMap { readIdentity($0) }
+        }
+        return Profile(title: title, manual: manual, driver: driver, identify: identify ?? [])
+    }
+
+    /// `{ input: 0, type, …, equals | between }`, `{ vendor, product }` or `{ serverId }`, in one object
+    /// or in a list: all of it must be so.
+    private func readIdentity(_ field: Field) -> [Fingerprint] {
+        guard var cursor = ObjectCursor(field, "\"identify\"", problems) else { return [] }
+        var found: [Fingerprint] = []
+        let (vendor, product) = (cursor.string("vendor"), cursor.string("product"))
+        if vendor != nil || product != nil { found.append(.identification(vendor: vendor, product: product)) }
+        if let field = cursor.take("serverId"), let bytes = bytes(of: field) { found.append(.serverID(bytes)) }
+        if Table.allCases.contains(where: { $0 != .frame && cursor.has($0.rawValue) }) {
+            if let value = readIdentityValue(&cursor) { found.append(value) }
+        } else {
+            cursor.finish()
+            if found.isEmpty, !problems.hasErrors {
+                problems.error(
+                    field.place,
+                    "\"identify\" needs a coil, discrete, input or holding with equals or between, or vendor, "
+                        + "product or serverId")
+            }
+        }
+        return found
+    }
+
+    private func readIdentityValue(_ cursor: inout ObjectCursor) -> Fingerprint? {
+        let test = readValueTest(&cursor)
+        let context = NodeContext(driver: .modbusRTU, every: .seconds(10))
+        guard let site = readRegisterSite(&cursor, in: context) else {
+            cursor.finish()
+            return nil
+        }
+        var point = Point(
+            name: "identify", table: site.table, address: site.address, type: site.type, length: site.length)
+        point.order = readOrder(&cursor, site)
+        point.byte = readByte(&cursor, site)
+        point.scale = cursor.number("scale") ?? 1
+        cursor.finish()
+        guard let test else { return nil }
+        if case .holds = test, site.type != .string, let field = cursor.take("equals") {
+            problems.error(field.place, "a \(site.type.rawValue) is a number, not text")
+        }
+        return .value(point, test)
+    }
+
+    private func readValueTest(_ cursor: inout ObjectCursor) -> Fingerprint.ValueTest? {
+        let (equals, between) = (cursor.take("equals"), cursor.take("between"))
+        switch (equals, between) {
+        case (let field?, nil):
+            let items = cursor.items(of: field)
+            let words = items.compactMap(\.json.string)
+            if !words.isEmpty, words.count == items.count { return .holds(words) }
+            let numbers = items.compactMap { cursor.number(of: $0) }
+            return numbers.isEmpty ? nil : .oneOf(numbers)
+        case (nil, let field?):
+            let ends = cursor.items(of: field).compactMap { cursor.number(of: $0) }
+            guard ends.count == 2, ends[0] <= ends[1] else {
+                problems.error(field.place, "\"between\" must be a range: [low, high]")
+                return nil
+            }
+            return .between(ends[0], ends[1])
+        default:
+            problems.error(cursor.place, "\"identify\" needs one of \"equals\" and \"between\"")
+            return nil
+        }
+    }
+}
