@@ -32,19 +32,4 @@ import Testing
         #expect(blocks.count >= 2)
         for block in blocks { #expect(diagnostics(block, "README").map(\.description) == []) }
     }
-
-    @Test func everyProfileCanBeUsed() throws {
-        let folder = Self.root.appendingPathComponent("board/profiles").path
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json5") }
-        #expect(!names.isEmpty)
-        for name in names {
-            let profile = name.dropLast(".json5".count)
-            let found = diagnostics(
-                """
-                { bridge: { host: "localhost", gateway: "gw-1" }, ports: { a: { device: "/dev/null", driver: "modbus-rtu",
-                  nodes: { "node-1": { unit: 1, profile: "\(profile)" } } } } }
-                """, "test")
-            #expect(found.map(\.description) == [])
-        }
-    }
 }
