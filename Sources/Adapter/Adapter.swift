@@ -13,9 +13,12 @@ package struct Adapter: Sendable {
     private var indexes: [DeviceID: Int] = [:]
     /// Few ports and few units each: searching them is cheaper than hashing a name.
     private var ports: [(name: PortName, routes: [Route])] = []
+    /// Points that are neither read nor written for now.
+    private let unread: [DeviceID: Set<String>]
 
     /// Several bindings may share an address; a device bound twice keeps its first place.
-    package init(_ bindings: [Binding]) {
+    package init(_ bindings: [Binding], unread: [DeviceID: Set<String>] = [:]) {
+        self.unread = unread
         devices = []
         devices.reserveCapacity(bindings.count)
         for binding in bindings where indexes[binding.device] == nil {
@@ -34,8 +37,18 @@ package struct Adapter: Sendable {
                     ports[port].routes.append(Route(unit: binding.address.unit, devices: [], groups: []))
                     return ports[port].routes.count - 1
                 }()
-            ports[port].routes[route].add(index, binding)
+            ports[port].routes[route].add(index, binding, unread: unread[binding.device] ?? [])
         }
+    }
+
+    /// Other intervals for the same points, and some that are not read at all. What is known of a point
+    /// stays: its last value, its dead band, and above all what was written in the last minute and day.
+    package mutating func rebind(_ bindings: [Binding], unread: [DeviceID: Set<String>]) {
+        var new = Adapter(bindings, unread: unread)
+        for (device, index) in new.indexes {
+            if let old = indexes[device] { new.devices[index].inherit(devices[old]) }
+        }
+        self = new
     }
 
     package var bindings: [Binding] { devices.map(\.binding) }
@@ -114,19 +127,22 @@ package struct Adapter: Sendable {
         guard let index = indexes[command.device] else {
             throw WriteRefusal(.unknownDevice, "there is no device \(command.device) here")
         }
+        guard unread[command.device]?.contains(command.point) != true else {
+            throw WriteRefusal(.notWritable, "\(command.point) is switched off by a config document")
+        }
         return try devices[index].order(command, id: id, expires: expires, at: now)
     }
 }
 
 extension Adapter.Route {
-    mutating func add(_ device: Int, _ binding: Binding) {
+    mutating func add(_ device: Int, _ binding: Binding, unread: Set<String>) {
         devices.append(device)
         let factors = Set(binding.points.compactMap(\.scaleFrom))
         // Scale factors come first, so that they are known when a value needs them.
         let order =
             binding.points.indices.filter { factors.contains(binding.points[$0].name) }
             + binding.points.indices.filter { !factors.contains(binding.points[$0].name) }
-        for point in order {
+        for point in order where !unread.contains(binding.points[point].name) {
             let interval = binding.points[point].interval
             let group =
                 groups.firstIndex { $0.interval == interval }

@@ -47,6 +47,12 @@ struct Device: Sendable {
         }
     }
 
+    /// Takes over what is known of the same points.
+    mutating func inherit(_ old: Device) {
+        guard old.binding.points.map(\.name) == binding.points.map(\.name) else { return }
+        states = old.states
+    }
+
     func place(of name: String) -> Int? { binding.points.firstIndex { $0.name == name } }
 
     var lastValues: [LastValue] {

@@ -104,10 +104,11 @@ extension Session {
     // MARK: State documents
 
     /// The latest only; it leaves when the device is attached and its pace allows.
-    package mutating func state(_ device: DeviceID, document: [UInt8], at now: Moment) {
+    /// One with the `mark` of the one that the bridge has is not sent again.
+    package mutating func state(_ device: DeviceID, document: [UInt8], mark: Int? = nil, at now: Moment) {
         see(now)
         guard device == settings.gateway || attachments.contains(device) else { return }
-        states.submit(device, document)
+        states.submit(device, document, mark: mark)
         settle(at: now)
     }
 

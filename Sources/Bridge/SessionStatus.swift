@@ -30,6 +30,11 @@ extension Session {
     package var inFlight: Int { flights.records }
     /// Messages that may have closed the connection and wait to be sent alone.
     package var suspectCount: Int { suspects.count }
+    /// A message or a state document of this device waits here or is on its way.
+    package func holdsAnything(of device: DeviceID) -> Bool {
+        states.holds(device) || !flights.ids(of: device, where: { _ in true }).isEmpty
+    }
+
     package func status(of device: DeviceID) -> Attachments.Status? { attachments.status(of: device) }
 
     package struct Quarantined: Hashable, Sendable {

@@ -9,6 +9,10 @@ package struct StateDocuments: Sendable {
         var pending: [UInt8]?
         var sending: [UInt8]?
         var last: Instant?
+        /// What the documents say, as their maker marks it; nil is different from everything.
+        var pendingMark: Int?
+        var sendingMark: Int?
+        var acknowledgedMark: Int?
     }
 
     private let interval: Duration
@@ -23,10 +27,22 @@ package struct StateDocuments: Sendable {
     /// When `next` may have something; nil while nothing waits but for an attachment or a PUBACK.
     package var due: Instant? { waiting.isEmpty || lookAgain == .distantFuture ? nil : lookAgain }
 
-    package mutating func submit(_ device: DeviceID, _ document: [UInt8]) {
+    /// A document with the mark of the one that the bridge has last acknowledged says nothing new: after
+    /// a reconnect of a thousand devices that is ten seconds of rate.
+    package mutating func submit(_ device: DeviceID, _ document: [UInt8], mark: Int? = nil) {
+        if let mark, let item = items[device] {
+            let latest = item.pending != nil ? item.pendingMark : item.sending != nil ? item.sendingMark : item.acknowledgedMark
+            if latest == mark { return }
+        }
         if items[device]?.pending == nil { waiting.append(device) }
         items[device, default: Item()].pending = document
+        items[device]?.pendingMark = mark
         wake()
+    }
+
+    /// Something of this device waits or is on its way.
+    package func holds(_ device: DeviceID) -> Bool {
+        items[device].map { $0.pending != nil || $0.sending != nil } ?? false
     }
 
     /// Something about a device changed that may let its document go.
@@ -56,13 +72,17 @@ package struct StateDocuments: Sendable {
     /// This device's document, if it may go now; it counts as sent.
     package mutating func take(_ device: DeviceID, at now: Instant) -> [UInt8]? {
         guard isDue(device, at: now), let document = items[device]?.pending else { return nil }
-        items[device] = Item(pending: nil, sending: document, last: now)
+        items[device]?.pending = nil
+        items[device]?.sending = document
+        items[device]?.sendingMark = items[device]?.pendingMark
+        items[device]?.last = now
         if let index = waiting.firstIndex(of: device) { waiting.remove(at: index) }
         return document
     }
 
     package mutating func acknowledged(_ device: DeviceID, at now: Instant) {
         items[device]?.sending = nil
+        items[device]?.acknowledgedMark = items[device]?.sendingMark
         leaveRoom(after: now, device)
         wake()
     }
@@ -80,6 +100,7 @@ package struct StateDocuments: Sendable {
         if let now { leaveRoom(after: now, device) }
         if items[device]?.pending == nil {
             items[device]?.pending = document
+            items[device]?.pendingMark = items[device]?.sendingMark
             waiting.append(device)
         }
         wake()

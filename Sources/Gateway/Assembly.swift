@@ -12,12 +12,13 @@ extension Gateway.Settings {
         self.init(
             gateway: bridge.gateway,
             ports: configuration.ports.map(Gateway.Settings.Port.init),
+            configured: configuration.ports,
             bindings: configuration.bindings,
             spool: Spool.Settings(configuration),
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
-            version: version)
+            version: version, logLevel: configuration.logLevel)
     }
 }
 

@@ -44,6 +44,8 @@ package enum Effect: Sendable {
     case sign(ticket: UInt64, by: Signer, input: [UInt8])
     case answer(ControlTicket, [UInt8])
     case notice(Notice)
+    /// From now on only lines of this level and worse; nil: as at the start.
+    case logLevel(Notice.Level?)
     /// Recovered and polling: what a service manager waits for.
     case ready
     case finished(ExitReason)

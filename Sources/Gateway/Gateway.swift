@@ -32,11 +32,14 @@ package struct Gateway: Sendable {
 
         package var gateway: DeviceID
         package var ports: [Port]
+        /// What they were made from: config documents narrow it.
+        package var configured: [Configuration.Port]
         package var bindings: [Binding]
         package var spool: Spool.Settings
         package var session: Session.Settings
         package var topics: Topics
         package var version: String
+        package var logLevel: Configuration.LogLevel
     }
 
     /// Subfolders of the gateway's own or a device's events; nil is off.
@@ -54,6 +57,17 @@ package struct Gateway: Sendable {
     var session: Session
     var commands = CommandDesk()
     var states: StateBook
+    var configs: ConfigDesk
+    /// The reads of every port as config documents leave them, and those that are to be taken up.
+    var inForce: [Configuration.Port]
+    var plans: [Int: Plan] = [:]
+    /// The adapter's bindings, port by port.
+    var bound: [[Binding]]
+    var unread: [DeviceID: Set<String>] = [:]
+    var logLevel: Configuration.LogLevel
+    /// Detached because their port is gone.
+    var resting: Set<DeviceID> = []
+    var restLooked = Instant.zero
     var store = StateStore()
     var health: HealthReporter
     var tally = Tally()
@@ -68,7 +82,8 @@ package struct Gateway: Sendable {
     var keptMemory = Session.Memory()
     var hasLines = false
     var isClockTrusted = false
-    var startedAt = Instant.zero
+    var startedAt = Moment(.zero, WallTime(milliseconds: 0))
+    var random: RandomSource
 
     enum Phase: Equatable {
         case fresh, running, done
@@ -89,13 +104,18 @@ package struct Gateway: Sendable {
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
         states = StateBook(settings.bindings)
         health = HealthReporter()
+        configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
+        inForce = settings.configured
+        bound = settings.configured.map(\.bindings)
+        logLevel = settings.logLevel
+        self.random = random
     }
 
     // MARK: Events
 
     package mutating func start(at now: Moment) {
         phase = .running
-        startedAt = now.instant
+        startedAt = now
         spool.start(at: now)
         store.start()
         settle(at: now)

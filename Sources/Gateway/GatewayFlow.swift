@@ -13,6 +13,8 @@ extension Gateway {
         while busy {
             busy = false
             for index in ports.indices { if drainPort(index, at: now) { busy = true } }
+            if takeUpPlans(at: now) { busy = true }
+            if restDevices(at: now) { busy = true }
             if drainCommands(at: now) { busy = true }
             if drainSpool(at: now) { busy = true }
             if drainSession(at: now) { busy = true }
@@ -74,6 +76,7 @@ extension Gateway {
     }
 
     private mutating func record(_ reading: Reading, at now: Moment) {
+        noteErrors(of: reading, at: now)
         for telemetry in adapter.receive(reading) {
             tally.readings += 1
             tally.values += telemetry.good
@@ -93,12 +96,6 @@ extension Gateway {
     private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {
         for device in adapter.devices(at: address) {
             if states.set(device, state, at: moment.wall) { publishState(of: device, at: moment) }
-        }
-    }
-
-    private mutating func publishState(of device: DeviceID, at now: Moment) {
-        if let document = states.document(of: device, at: now.wall) {
-            session.state(device, document: document, at: now)
         }
     }
 
@@ -160,8 +157,7 @@ extension Gateway {
         case .attached(let device): publishState(of: device, at: now)
         case .detached: break
         case .config(let device, let payload, let delivery):
-            receiveConfig(payload, for: device)
-            session.acknowledge(delivery, at: now)
+            receiveConfig(payload, for: device, delivery, at: now)
         case .command(let device, _, let payload, let delivery):
             commands.receive(payload, for: device, adapter: &adapter, at: now)
             session.acknowledge(delivery, at: now)
@@ -177,15 +173,6 @@ extension Gateway {
             }
         case .notice(let notice): effects.append(.notice(notice))
         }
-    }
-
-    /// A new device has an empty config document, and every subscription brings the latest one again.
-    private mutating func receiveConfig(_ payload: [UInt8], for device: DeviceID) {
-        guard !payload.isEmpty else { return }
-        effects.append(.notice(Notice(
-            .info, "gateway", device.text,
-            "a config document of \(payload.count) bytes came from the bridge; what this gateway reads is "
-                + "set by its own file alone, so nothing changes")))
     }
 
     private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {

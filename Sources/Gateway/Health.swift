@@ -7,7 +7,7 @@ extension Gateway {
         guard health.isDue(at: now.instant), let subfolder = settings.topics.health else { return false }
         var writer = JSONWriter()
         writer.member("version", settings.version)
-        writer.member("uptime", Int((now.instant - startedAt).secondsValue))
+        writer.member("uptime", Int((now.instant - startedAt.instant).secondsValue))
         writeFigures(&writer, at: now)
         append(
             Entry(

@@ -16,6 +16,9 @@ struct PortKeeper: Sendable {
     private(set) var path = ""
     /// Why the line is not open; nil while it is.
     private(set) var trouble: String?
+    /// Since when the line has been closed; nil while it is open and before the start.
+    private(set) var closedSince: Instant?
+    private var facts: LineFacts?
     private var reopen: Instant?
     private var outputs: [Effect] = []
     private(set) var isClosing = false
@@ -35,6 +38,8 @@ struct PortKeeper: Sendable {
         switch event {
         case .opened(let facts):
             state = .open
+            closedSince = nil
+            self.facts = facts
             path = facts.path
             trouble = nil
             say(.info, "opened \(facts.path) at \(line.describe)")
@@ -45,16 +50,32 @@ struct PortKeeper: Sendable {
             driver.receive(bytes[...], at: now)
         case .failed(let failure):
             state = .closed
+            closedSince = closedSince ?? now.instant
             complain(failure.message)
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
         case .lost(let failure):
             guard state == .open else { return }
             state = .closed
+            closedSince = now.instant
             complain(failure.message)
             driver.closed(at: now)
             outputs.append(.closeLine(name))
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
         }
+    }
+
+    /// Another driver from now on, between two exchanges. Orders that the old one still had fail.
+    mutating func change(to new: any LineDriver, at now: Moment) -> [Outcome] {
+        var old = driver
+        old.closed(at: now)
+        var failed: [Outcome] = []
+        while let output = old.next() { if case .outcome(let outcome) = output { failed.append(outcome) } }
+        driver = new
+        if let facts {
+            driver.opened(facts, at: now)
+            if state != .open { driver.closed(at: now) }
+        }
+        return failed
     }
 
     /// Nothing more is asked of this line: the exchange under way may end.

@@ -22,6 +22,7 @@ extension Gateway {
             keptFloor = session.clockFloor
         }
         restoreBridge()
+        restoreConfigs(at: now)
     }
 
     mutating func drainStore(at now: Moment) -> Bool {
@@ -31,12 +32,14 @@ extension Gateway {
             switch output {
             case .disk(let request): effects.append(.disk(request))
             case .notice(let notice): effects.append(.notice(notice))
-            case .durable: break
+            case .durable(let name): configIsDurable(name, at: now)
             case .failed(let reason):
                 effects.append(.finished(.unavailable(reason)))
                 phase = .done
             }
         }
+        // A directory that cannot be written is told about, not waited for.
+        if any, store.isIdle { for name in configs.awaited { configIsDurable(name, at: now) } }
         return any
     }
 

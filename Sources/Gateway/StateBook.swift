@@ -4,7 +4,7 @@ import Base
 /// What each device's state document says: status of its unit, since when, the last error and the
 /// units of its points. Latest only, never in the journal.
 struct StateBook: Sendable {
-    struct State: Sendable, Equatable {
+    struct State: Hashable, Sendable {
         var status = UnitState.offline
         var since: WallTime
         var error: String?
@@ -12,6 +12,7 @@ struct StateBook: Sendable {
     }
 
     private var states: [DeviceID: State] = [:]
+    private var lastErrors: [DeviceID: String] = [:]
     private let units: [DeviceID: [(point: String, units: String)]]
 
     init(_ bindings: [Binding]) {
@@ -26,24 +27,57 @@ struct StateBook: Sendable {
 
     func state(of device: DeviceID) -> State? { states[device] }
 
+    /// What a document says about the config documents of its device.
+    struct Config: Hashable, Sendable {
+        var hash: String?
+        var refused: ConfigDesk.Refused?
+        var isEnabled = true
+    }
+
+    /// `mark` is the same for documents that say the same at another time.
+    struct Document: Sendable {
+        var bytes: [UInt8]
+        var mark: Int
+    }
+
     /// True if the document has changed.
-    mutating func set(_ device: DeviceID, _ status: UnitState, error: String? = nil, at now: WallTime) -> Bool {
+    mutating func set(_ device: DeviceID, _ status: UnitState, at now: WallTime) -> Bool {
         let old = states[device]
-        if let old, old.known, old.status == status, old.error == error { return false }
-        let since = old.map { $0.known && $0.status == status ? $0.since : now } ?? now
-        states[device] = State(status: status, since: since, error: error, known: true)
+        if let old, old.known, old.status == status { return false }
+        let error = status == .online ? nil : lastErrors[device]
+        states[device] = State(status: status, since: now, error: error, known: true)
         return true
     }
 
-    /// `{"ts","status","since","error","points"}`; nil until the unit was heard of.
-    func document(of device: DeviceID, at now: WallTime) -> [UInt8]? {
-        guard let state = states[device], state.known else { return nil }
+    var hasErrors: Bool { !lastErrors.isEmpty }
+
+    /// The last reading's first failure, nil if it had none; true if the document has changed.
+    mutating func note(error: String?, of device: DeviceID) -> Bool {
+        lastErrors[device] = error
+        guard let state = states[device], state.known, state.status != .online, let error, error != state.error else {
+            return false
+        }
+        states[device]?.error = error
+        return true
+    }
+
+    /// `{"ts","status","since","error","config","refused","enabled","points"}`; nil until there is something to
+    /// say: the unit was heard of, or a config document came.
+    func document(of device: DeviceID, _ config: Config, at now: WallTime) -> Document? {
+        let state = states[device].flatMap { $0.known ? $0 : nil }
+        guard state != nil || config != Config() else { return nil }
+        var hasher = Hasher()
+        hasher.combine(state)
+        hasher.combine(config)
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("ts", now)
-            writer.member("status", state.status.rawValue)
-            writer.member("since", state.since)
-            if let error = state.error { writer.member("error", error) }
+            if let state {
+                writer.member("status", state.status.rawValue)
+                writer.member("since", state.since)
+                if let error = state.error { writer.member("error", error) }
+            }
+            Self.write(config, to: &writer)
             if let points = units[device], !points.isEmpty {
                 writer.key("points")
                 writer.object { writer in
@@ -54,6 +88,33 @@ struct StateBook: Sendable {
                 }
             }
         }
-        return writer.bytes
+        return Document(bytes: writer.bytes, mark: hasher.finalize())
+    }
+
+    /// The gateway's own: `{"ts","status":"online","since","firmware","config","refused"}`.
+    func own(since: WallTime, version: String, _ config: Config, at now: WallTime) -> Document {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("ts", now)
+            writer.member("status", UnitState.online.rawValue)
+            writer.member("since", since)
+            writer.member("firmware", version)
+            Self.write(config, to: &writer)
+        }
+        var hasher = Hasher()
+        hasher.combine(config)
+        return Document(bytes: writer.bytes, mark: hasher.finalize())
+    }
+
+    private static func write(_ config: Config, to writer: inout JSONWriter) {
+        if let hash = config.hash { writer.member("config", hash) }
+        if let refused = config.refused {
+            writer.key("refused")
+            writer.object { writer in
+                writer.member("config", refused.hash)
+                writer.member("reason", refused.reason)
+            }
+        }
+        if !config.isEnabled { writer.member("enabled", false) }
     }
 }

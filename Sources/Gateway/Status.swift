@@ -11,7 +11,7 @@ extension Gateway {
             writer.member("gateway", settings.gateway.text)
             writer.member("version", settings.version)
             writer.member("ts", now.wall)
-            writer.member("uptime", Int((now.instant - startedAt).secondsValue))
+            writer.member("uptime", Int((now.instant - startedAt.instant).secondsValue))
             writer.key("tally")
             writer.object { writer in
                 writer.member("readings", tally.readings)
@@ -118,6 +118,10 @@ extension Gateway {
             writer.member("since", state.since)
         }
         if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
+        if resting.contains(device) { writer.member("attached", "detached: its port is gone") }
+        if let hash = configs.hash(of: device) { writer.member("config", hash) }
+        if let refused = configs.refused(of: device) { writer.member("configRefused", refused.reason) }
+        if isDisabled(device) { writer.member("enabled", false) }
         writer.member("waiting", spool.waiting(of: device))
     }
 }

@@ -34,6 +34,7 @@ package final class Host {
     private let disk: DiskExecutor
     private let keys: KeyRing
     private let log: LogSink
+    private let logLevelMax: Notice.Level
     private let service: ServiceManager
     private var gateway: Gateway
     private var lines: [PortName: LineShell] = [:]
@@ -59,6 +60,7 @@ package final class Host {
         watchdogDue = service.watchdogInterval.map { Clock.instant + $0 }
         self.keys = keys
         self.log = log
+        logLevelMax = log.threshold
         self.gateway = gateway
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
@@ -157,6 +159,7 @@ package final class Host {
         case .answer(let ticket, let line):
             if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
         case .notice(let notice): log.write(notice)
+        case .logLevel(let level): log.threshold = level.map { min($0, logLevelMax) } ?? logLevelMax
         case .ready:
             service.notify("READY=1")
             settledDue = Clock.instant + Self.settlingTime

@@ -174,23 +174,3 @@ import Testing
         expectNoViolation(world)
     }
 }
-
-/// What a restart must not forget.
-@Suite struct RestartTests {
-    /// A gateway that its service manager starts again and again calls a bridge that refuses it no more
-    /// often than one that runs on.
-    @Test func killedAgainAndAgainItKeepsItsBackOff() throws {
-        let world = try SimulatedWorld(seed: 9)
-        world.bridge.faults.refuse = (5, .zero + .seconds(3600))
-        world.boot()
-        for _ in 0..<120 {
-            world.run(for: .seconds(5))
-            world.stopGateway(.killed)
-            world.startGateway()
-        }
-        // Without a memory every start would try at once: 120 times in these ten minutes.
-        #expect((5...30).contains(world.bridge.statistics.refused), "\(world.bridge.statistics.refused)")
-        world.bridge.faults.refuse = nil
-        #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 0 })
-    }
-}

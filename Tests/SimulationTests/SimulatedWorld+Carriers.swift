@@ -30,6 +30,7 @@ extension SimulatedWorld {
     // MARK: Link
 
     func connect() {
+        attempts += 1
         dropLink(noticedWithin: 0.1)
         let attempt = link.attempt
         switch link.weather {

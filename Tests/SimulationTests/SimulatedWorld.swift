@@ -46,6 +46,8 @@ final class SimulatedWorld {
     private(set) var setpoints: [String: (unit: Site.Unit, value: Int)] = [:]
     /// Why the bridge closed connections, in its own words.
     var closings: [String] = []
+    /// How often the gateway has tried to connect.
+    var attempts = 0
     /// The gateway's wall clock minus the world's.
     private var wallError = Duration.zero
     var nextQuestion = Instant.zero
@@ -226,7 +228,7 @@ final class SimulatedWorld {
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line): answers.append(line)
             case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
-            case .ready: break
+            case .ready, .logLevel: break
             case .finished(let reason): exit = reason
             }
         }

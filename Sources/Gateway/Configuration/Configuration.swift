@@ -101,13 +101,13 @@ package struct Configuration: Hashable, Sendable {
     }
 
     /// What the adapter needs: one binding per device.
+    package var bindings: [Binding] { ports.flatMap(\.bindings) }
+}
+
+extension Configuration.Port {
     package var bindings: [Binding] {
-        ports.flatMap { port in
-            port.nodes.map { node in
-                Binding(
-                    device: node.device, address: Address(port: port.name, unit: node.unit),
-                    points: node.points)
-            }
+        nodes.map { node in
+            Binding(device: node.device, address: Address(port: name, unit: node.unit), points: node.points)
         }
     }
 }

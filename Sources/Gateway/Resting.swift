@@ -1,0 +1,35 @@
+import Base
+import Bridge
+import Drivers
+
+/// Devices whose port is gone: after the grace time, when nothing of theirs waits any more, they are
+/// detached, because the bridge counts attached devices and a detached one is the honest picture. They
+/// are attached again when the port is back or a record for them turns up.
+extension Gateway {
+    static let portGrace = Duration.seconds(600)
+
+    mutating func restDevices(at now: Moment) -> Bool {
+        guard settings.session.attachesByMessage, phase == .running, session.isOnline, restLooked + .seconds(1) <= now.instant
+        else { return false }
+        restLooked = now.instant
+        var any = false
+        for port in ports {
+            let isGone = port.closedSince.map { now.instant - $0 >= Self.portGrace } ?? false
+            guard isGone || !resting.isEmpty else { continue }
+            for binding in settings.bindings where binding.address.port == port.name {
+                let device = binding.device
+                let hasNothing = spool.waiting(of: device) == 0 && !session.holdsAnything(of: device)
+                if isGone, hasNothing, session.status(of: device) == .attached {
+                    resting.insert(device)
+                    session.detach(device, at: now)
+                    any = true
+                } else if resting.contains(device), !isGone || spool.waiting(of: device) > 0 {
+                    resting.remove(device)
+                    session.attach(device, at: now)
+                    any = true
+                }
+            }
+        }
+        return any
+    }
+}

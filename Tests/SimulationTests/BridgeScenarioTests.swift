@@ -1,0 +1,122 @@
+import Base
+import Gateway
+import Simulators
+import Testing
+
+/// What a restart must not forget.
+@Suite struct RestartTests {
+    /// A gateway that its service manager starts again and again calls a bridge that refuses it no more
+    /// often than one that runs on.
+    @Test func killedAgainAndAgainItKeepsItsBackOff() throws {
+        let world = try SimulatedWorld(seed: 9)
+        world.bridge.faults.refuse = (5, .zero + .seconds(3600))
+        world.boot()
+        for _ in 0..<120 {
+            world.run(for: .seconds(5))
+            world.stopGateway(.killed)
+            world.startGateway()
+        }
+        // Without a memory every start would try at once: 120 times in these ten minutes.
+        #expect((5...30).contains(world.bridge.statistics.refused), "\(world.bridge.statistics.refused)")
+        world.bridge.faults.refuse = nil
+        #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 0 })
+    }
+}
+
+/// Outside check 1: each misfortune of the bridge costs no reading of a healthy device, and no storm of
+/// attempts follows.
+@Suite struct BridgeMisfortuneTests {
+    private func started(
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64 = 3
+    ) throws -> SimulatedWorld {
+        let world = try SimulatedWorld(options, switches: switches, seed: seed)
+        world.boot()
+        world.run(for: .seconds(60))
+        return world
+    }
+
+    /// Everything the devices said until `since` has arrived, each once or with the same content (the
+    /// oracle looks at order and repeats all the time), and the gateway has not hammered.
+    private func expectEverything(
+        _ world: SimulatedWorld, but lost: Set<String> = [], attempts: ClosedRange<Int>,
+        _ location: SourceLocation = #_sourceLocation
+    ) {
+        world.run(for: .seconds(240))
+        let devices = world.site.devices.filter { !lost.contains($0) }
+        world.oracle.expectFresh(devices, since: world.now - .seconds(70), at: world.now)
+        world.close()
+        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
+        #expect(attempts.contains(world.attempts), "\(world.attempts) attempts", sourceLocation: location)
+    }
+
+    @Test(arguments: BridgeSwitches.AttachFailure.allCases)
+    func anUnboundDeviceInEveryWayTheBridgeMayFail(_ way: BridgeSwitches.AttachFailure) throws {
+        var switches = BridgeSwitches()
+        switches.attachFailure = way
+        let world = try started(Site.Options(unbound: ["meter-2"]), switches: switches)
+        world.run(for: .seconds(600))
+        #expect(world.bridge.statistics.attachFailures <= 12, "\(world.bridge.statistics.attachFailures)")
+        expectEverything(world, but: ["meter-2"], attempts: 1...12)
+    }
+
+    @Test func closedEveryFewSecondsForAQuarterOfAnHour() throws {
+        let world = try started()
+        for _ in 0..<150 {
+            world.run(for: .seconds(6))
+            world.befall(.closeAll)
+        }
+        expectEverything(world, attempts: 10...80)
+    }
+
+    @Test func onePubackInFiftyIsLost() throws {
+        let world = try started()
+        var faults = BridgeFaults()
+        faults.dropPubacks = .every(50)
+        world.befall(.bridge(faults))
+        world.run(for: .seconds(900))
+        world.befall(.bridge(BridgeFaults()))
+        expectEverything(world, attempts: 1...2)
+    }
+
+    @Test func aHalfOpenLinkIsNoticedWithinTwoMinutes() throws {
+        let world = try started()
+        world.befall(.blackHole(true))
+        world.run(for: .seconds(120))
+        #expect(world.status("bridge", "online")?.bool == false)
+        world.befall(.blackHole(false))
+        expectEverything(world, attempts: 2...12)
+    }
+}
+
+@Suite struct ConfigScenarioTests {
+    /// The bridge sends a config until it has its PUBACK; the device is read more rarely from then on,
+    /// also after a power cut, and nothing else is disturbed.
+    @Test func aConfigFromTheBridgeSlowsItsDeviceAlsoAfterAPowerCut() throws {
+        let world = try SimulatedWorld(seed: 4)
+        world.boot()
+        world.run(for: .seconds(60))
+        #expect(world.bridge.setConfig("meter-1", Array(#"{"every":"60s"}"#.utf8), at: world.worldNow))
+        world.hearBridge()
+        world.run(for: .seconds(30))
+        #expect(world.bridge.registry.devices["meter-1"]?.acknowledgedVersion == 2)
+        func readings(_ device: String) -> Int { world.oracle.received.values.count { $0.device == device } }
+        func in300(_ device: String) -> Int {
+            let before = readings(device)
+            world.run(for: .seconds(300))
+            return readings(device) - before
+        }
+        #expect((4...6).contains(in300("meter-1")))
+        #expect((28...32).contains(in300("meter-2")), "read every 10 s as before")
+        world.stopGateway(.powerCut)
+        world.run(for: .seconds(5))
+        world.boot()
+        world.run(for: .seconds(30))
+        #expect((4...6).contains(in300("meter-1")))
+        #expect(world.bridge.setConfig("meter-1", [], at: world.worldNow))
+        world.hearBridge()
+        world.run(for: .seconds(30))
+        #expect((55...62).contains(in300("meter-1")), "read every 5 s again")
+        world.close()
+        for violation in world.oracle.violations { Issue.record("\(violation)") }
+    }
+}
