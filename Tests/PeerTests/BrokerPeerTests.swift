@@ -44,22 +44,8 @@ import Testing
             persistence false
             """)
         let broker = try Peer(try Tools.find("mosquitto", package: "mosquitto"), ["-c", file])
-        try Tools.until("mosquitto listens on \(port)") { accepts(port) }
+        try Tools.until("mosquitto listens on \(port)") { Tools.accepts(port) }
         return Broker(process: broker, port: port)
-    }
-
-    private func accepts(_ port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        address.sin_port = UInt16(port).bigEndian
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
     }
 
     @Test(.timeLimit(.minutes(1))) func publishesThroughMosquittoOverTLS() throws {
@@ -104,5 +90,67 @@ import Testing
         #expect(Set(sequence).count == 5, "a seq came twice: \(sequence)")
         #expect(sequence == sequence.sorted(), "out of order: \(sequence)")
         #expect(gateway.stop() == 0, "SIGTERM drains and leaves with 0")
+    }
+
+    /// A broker that wants to know who comes: one listener asks for a client certificate, the other for user and
+    /// password. The gateway uses topics of the plant's own form and says whether it is there.
+    @Test(.timeLimit(.minutes(1))) func provesItselfAndUsesThePlantsTopicsAndSaysWhenItIsGone() throws {
+        let workspace = try Workspace()
+        try certificates(in: workspace)
+        let (safe, open) = (try Tools.freePort(), try Tools.freePort())
+        let passwords = workspace.path("passwords")
+        let made = try Peer(try Tools.find("mosquitto_passwd", package: "mosquitto"), ["-c", "-b", passwords, "plant", "s3cret"])
+        #expect(made.finish().code == 0)
+        let file = try workspace.write("mosquitto.conf", """
+            per_listener_settings true
+            user root
+            persistence false
+            listener \(safe) 127.0.0.1
+            allow_anonymous true
+            cafile \(workspace.path("ca.pem"))
+            certfile \(workspace.path("server.pem"))
+            keyfile \(workspace.path("server.key"))
+            require_certificate true
+            listener \(open) 127.0.0.1
+            allow_anonymous false
+            password_file \(passwords)
+            """)
+        let broker = try Peer(try Tools.find("mosquitto", package: "mosquitto"), ["-c", file])
+        defer { broker.stop() }
+        try Tools.until("mosquitto listens on \(open)") { Tools.accepts(open) }
+        let subscriber = try Peer(try Tools.find("stdbuf", package: "coreutils"), [
+            "-oL", try Tools.find("mosquitto_sub", package: "mosquitto-clients"), "-h", "localhost", "-p", "\(open)",
+            "-u", "plant", "-P", "s3cret", "-q", "1", "-t", "plant/#", "-F", "%t %p", "-d",
+        ])
+        defer { subscriber.stop() }
+        #expect(subscriber.line { $0.contains("SUBACK") } != nil, "mosquitto_sub did not subscribe")
+        let line = workspace.path("line")
+        let bus = try Peer(try Tools.fieldsim(), ["bus", "--units", "2", "--baud", "115200", "--parity", "none", "--link", line])
+        defer { bus.stop() }
+        #expect(bus.line() != nil)
+
+        func gateway(_ name: String, _ unit: Int, _ bridge: String) throws -> Peer {
+            let path = try workspace.write("\(name).json5", """
+                { bridge: { host: "localhost", \(bridge), gateway: "\(name)", topics: { health: false },
+                    telemetryTopic: "plant/{gateway}/{device}/data", stateTopic: "plant/{gateway}/{device}/state",
+                    availabilityTopic: "plant/{gateway}/available" },
+                  state: "state-\(name)", clock: "trust",
+                  ports: { line: { device: "\(line)", driver: "modbus-rtu", baud: 115200, parity: "none", nodes: {
+                    "node-\(unit)": { unit: \(unit), every: "200ms", points: { a: { holding: 0 } } } } } } }
+                """)
+            return try Peer(try Tools.fieldgw(), ["run", "--config", path], quiet: true)
+        }
+        // The server's certificate does as a client's: the same CA signed it.
+        let first = try gateway("gw-cert", 1, """
+            port: \(safe), ca: "ca.pem", clientCertificate: "server.pem", clientKey: "server.key"
+            """)
+        #expect(subscriber.line { $0 == "plant/gw-cert/available online" } != nil)
+        #expect(subscriber.line { $0.hasPrefix("plant/gw-cert/node-1/data {") && $0.contains("\"values\":{\"a\":") } != nil)
+        #expect(first.end().code == 0)
+        #expect(subscriber.line { $0 == "plant/gw-cert/available offline" } != nil, "said at an orderly end")
+        let second = try gateway("gw-pass", 2, "port: \(open), tls: false, username: \"plant\", password: \"s3cret\"")
+        #expect(subscriber.line { $0.hasPrefix("plant/gw-pass/node-2/data {") } != nil)
+        second.kill()
+        #expect(subscriber.line { $0 == "plant/gw-pass/available offline" } != nil, "the broker says it after kill -9")
     }
 }

@@ -11,9 +11,25 @@ final class Peer {
     private let output: OwnedFD?
     private let errors: OwnedFD?
     private var buffered: [UInt8] = []
+    /// Where what it complains about goes if nobody reads it meanwhile.
+    private let log: String?
 
-    init(_ program: String, _ arguments: [String]) throws {
-        process = try ChildProcess(program, arguments, output: .pipe, errors: .pipe)
+    /// - Parameter quiet: its output is dropped and its errors go to a file, so that it may say much
+    ///   while nobody listens.
+    init(_ program: String, _ arguments: [String], environment: [String]? = nil, quiet: Bool = false) throws {
+        guard !quiet else {
+            let file = FileManager.default.temporaryDirectory
+                .appendingPathComponent("fieldgw-peer-\(UUID().uuidString.prefix(8)).log").path
+            log = file
+            process = try ChildProcess(
+                "/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>'\(file)'", program] + arguments, environment: environment,
+                output: .discard, errors: .discard)
+            output = nil
+            errors = nil
+            return
+        }
+        log = nil
+        process = try ChildProcess(program, arguments, environment: environment, output: .pipe, errors: .pipe)
         output = process.takeOutput()
         errors = process.takeErrors()
     }
@@ -53,7 +69,21 @@ final class Peer {
         return Self.code(process.wait(within: Self.patience))
     }
 
+    /// SIGTERM for a quiet peer, its exit code and what it had complained about.
+    @discardableResult func end() -> (code: Int32, errors: String) {
+        let code = stop()
+        guard let log else { return (code, "") }
+        return (code, (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
+    }
+
+    /// Without a chance to say goodbye.
+    func kill() {
+        process.kill9()
+        _ = process.wait(within: Self.patience)
+    }
+
     deinit {
+        if let log { try? FileManager.default.removeItem(atPath: log) }
         process.kill9()
         _ = process.wait(within: Self.patience)
     }
@@ -128,14 +158,17 @@ enum Tools {
         return path
     }
 
-    static func fieldgw() throws -> String {
+    static func fieldgw() throws -> String { try binary("fieldgw") }
+    static func fieldsim() throws -> String { try binary("fieldsim") }
+
+    private static func binary(_ name: String) throws -> String {
         let environment = ProcessInfo.processInfo.environment
         let folders = [environment["FIELDGW_BINARIES"]].compactMap { $0 }
             + ["release", "debug"].map { root.appendingPathComponent(".build/\($0)").path }
-        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/fieldgw") {
-            return "\(folder)/fieldgw"
+        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") {
+            return "\(folder)/\(name)"
         }
-        throw MissingPeer(description: "the fieldgw binary is not built: swift build, or run board/test")
+        throw MissingPeer(description: "the \(name) binary is not built: swift build, or run board/test")
     }
 
     static func peer(_ name: String) -> String {
@@ -169,12 +202,27 @@ enum Tools {
     }
 
     /// A condition that a peer brings about by itself; asked again every 20 ms, at most 20 s.
-    static func until(_ what: String, _ holds: () throws -> Bool) throws {
-        for _ in 0..<1000 {
+    static func until(_ what: String, within seconds: Int = 20, _ holds: () throws -> Bool) throws {
+        for _ in 0..<(seconds * 50) {
             if try holds() { return }
             usleep(20_000)
         }
-        throw MissingPeer(description: "waited 20 s in vain: \(what)")
+        throw MissingPeer(description: "waited \(seconds) s in vain: \(what)")
+    }
+
+    /// Whether somebody listens on this port of the loopback interface.
+    static func accepts(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
     }
 
     /// A TCP port of the loopback interface that nobody uses at this moment.

@@ -36,7 +36,7 @@ need_packages() {
 
 # python_peers: a virtual environment with the Modbus and MQTT peers of the tests; prints its python.
 python_peers() {
-    local venv=$cache/peers wanted="pymodbus==3.9.2 pyserial==3.5"
+    local venv=$cache/peers wanted="pymodbus==3.9.2 pyserial==3.5 pika==1.3.2"
     if [ "$(cat "$venv/.wanted" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$venv"
         mkdir -p "$cache"
