@@ -28,7 +28,8 @@ need_packages() {
     fi
     say "installing: ${missing[*]}"
     "${as[@]}" apt-get update -qq >/dev/null 2>&1 || true
-    DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    # RUNLEVEL=1: what a test needs does not become a service of this machine.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "${as[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
         >"${TMPDIR:-/tmp}/fieldgw-apt.$$" 2>&1 \
         || { tail -5 "${TMPDIR:-/tmp}/fieldgw-apt.$$" >&2; die "apt-get install failed: ${missing[*]}"; }
     rm -f "${TMPDIR:-/tmp}/fieldgw-apt.$$"
