@@ -14,13 +14,20 @@ import Base
 /// | `every` | read at most this often; not shorter than the file's |
 /// | `report` | `"change"`: only values that differ from the last published one; `"all"`: as the file says |
 /// | `logLevel` | `error`, `warning`, `info` or `debug`; not more than the file's |
-struct Narrowing: Hashable, Sendable {
+package struct Narrowing: Hashable, Sendable {
     struct Rule: Hashable, Sendable {
         var isDisabled = false
         var every: Duration?
         var changesOnly = false
 
-        /// Both hold.
+        /// The more special of one document: its own `every` stands for the general one.
+        func within(_ general: Rule) -> Rule {
+            Rule(
+                isDisabled: isDisabled || general.isDisabled, every: every ?? general.every,
+                changesOnly: changesOnly || general.changesOnly)
+        }
+
+        /// Those of two documents: both hold.
         func and(_ other: Rule) -> Rule {
             Rule(
                 isDisabled: isDisabled || other.isDisabled,
@@ -40,7 +47,7 @@ struct Narrowing: Hashable, Sendable {
         var own = Rule()
         var points: [String: Rule] = [:]
 
-        func rule(for point: String) -> Rule { own.and(points[point] ?? Rule()) }
+        func rule(for point: String) -> Rule { (points[point] ?? Rule()).within(own) }
     }
 
     var logLevel: Configuration.LogLevel?
@@ -51,14 +58,14 @@ struct Narrowing: Hashable, Sendable {
     static let sizeMax = 64 << 10
 
     /// One sentence that says which member is wrong.
-    struct Refusal: Error, Hashable, Sendable {
+    package struct Refusal: Error, Hashable, Sendable {
         var reason: String
     }
 }
 
 extension Configuration.Port {
     /// Every point as it is read now; what is not read at all is named in `unread`.
-    func narrowed(by documents: [Narrowing]) -> (port: Configuration.Port, unread: [DeviceID: Set<String>]) {
+    package func narrowed(by documents: [Narrowing]) -> (port: Configuration.Port, unread: [DeviceID: Set<String>]) {
         var port = self
         var unread: [DeviceID: Set<String>] = [:]
         for index in nodes.indices {
@@ -69,7 +76,7 @@ extension Configuration.Port {
             guard !rules.isEmpty else { continue }
             for place in nodes[index].points.indices {
                 let point = nodes[index].points[place]
-                let rule = rules.reduce(Narrowing.Rule()) { $0.and($1.all).and($1.node.rule(for: point.name)) }
+                let rule = rules.reduce(Narrowing.Rule()) { $0.and($1.node.rule(for: point.name).within($1.all)) }
                 port.nodes[index].points[place] = rule.applied(to: point)
                 if rule.isDisabled { unread[device, default: []].insert(point.name) }
             }

@@ -3,17 +3,17 @@ import Base
 
 /// Reads a config document against the local configuration: a document is taken as a whole or not at
 /// all, and what it asks beyond the local file is refused, not clipped.
-struct NarrowingReader {
+package struct NarrowingReader {
     let nodes: [DeviceID: Configuration.Node]
     let logLevel: Configuration.LogLevel
 
-    init(_ ports: [Configuration.Port], logLevel: Configuration.LogLevel) {
+    package init(_ ports: [Configuration.Port], logLevel: Configuration.LogLevel) {
         nodes = Dictionary(ports.flatMap(\.nodes).map { ($0.device, $0) }, uniquingKeysWith: { first, _ in first })
         self.logLevel = logLevel
     }
 
     /// - Parameter device: nil for the gateway's own document.
-    func read(_ payload: [UInt8], of device: DeviceID?) throws(Narrowing.Refusal) -> Narrowing {
+    package func read(_ payload: [UInt8], of device: DeviceID?) throws(Narrowing.Refusal) -> Narrowing {
         guard payload.count <= Narrowing.sizeMax else {
             throw Narrowing.Refusal(reason: "it has \(payload.count) bytes; \(Narrowing.sizeMax) are allowed")
         }

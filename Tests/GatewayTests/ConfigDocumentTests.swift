@@ -262,3 +262,31 @@ private struct ConfigWorld {
         #expect(world.texts("/devices/meter-2/events").count >= 4)
     }
 }
+
+@Suite struct NarrowingTests {
+    private static func every(_ documents: [(device: String?, text: String)], _ device: String, _ point: String) throws -> Duration? {
+        let configuration = try #require(Samples.read(Samples.withNodes(ConfigDocumentTests.nodes)).0)
+        let reader = NarrowingReader(configuration.ports, logLevel: configuration.logLevel)
+        let narrowings = try documents.map {
+            try reader.read(Array($0.text.utf8), of: try $0.device.map { try DeviceID($0) })
+        }
+        let (port, unread) = configuration.ports[0].narrowed(by: narrowings)
+        let id = try DeviceID(device)
+        if unread[id]?.contains(point) == true { return nil }
+        return port.nodes.first { $0.device == id }?.points.first { $0.name == point }?.interval
+    }
+
+    @Test func theMoreSpecialStandsAndTwoDocumentsBothHold() throws {
+        let own = (device: "meter-1", text: #"{"every":"1m","points":{"b":{"every":"5s"}}}"#) as (String?, String)
+        #expect(try Self.every([own], "meter-1", "a") == .seconds(60))
+        #expect(try Self.every([own], "meter-1", "b") == .seconds(5))
+        #expect(try Self.every([own], "meter-2", "level") == .seconds(5))
+        let all = (nil, #"{"every":"10s","nodes":{"meter-2":{"every":"30s"}}}"#) as (String?, String)
+        #expect(try Self.every([all], "meter-1", "a") == .seconds(10))
+        #expect(try Self.every([all], "meter-2", "level") == .seconds(30))
+        #expect(try Self.every([all, own], "meter-1", "b") == .seconds(10))
+        #expect(try Self.every([own, all], "meter-1", "a") == .seconds(60))
+        let off = (nil, #"{"nodes":{"meter-1":{"enabled":false,"points":{"a":{"enabled":true}}}}}"#) as (String?, String)
+        #expect(try Self.every([off], "meter-1", "a") == nil)
+    }
+}
