@@ -14,7 +14,7 @@ package struct Adapter: Sendable {
     /// Few ports and few units each: searching them is cheaper than hashing a name.
     private var ports: [(name: PortName, routes: [Route])] = []
     /// Points that are neither read nor written for now.
-    private let unread: [DeviceID: Set<String>]
+    private var unread: [DeviceID: Set<String>]
 
     /// Several bindings may share an address; a device bound twice keeps its first place.
     package init(_ bindings: [Binding], unread: [DeviceID: Set<String>] = [:]) {

@@ -16,16 +16,22 @@ struct Flight: Sendable {
     var sent: Instant
     /// Counts messages, so that the order of sending survives.
     var number: UInt64
+    /// Of a batch: the records behind the first.
+    var others: [UInt64] = []
 
     /// Sorts records in journal order, everything else before them.
     var seq: UInt64 { if case .record(let seq) = kind { seq } else { 0 } }
 
-    var suspect: Suspects.Key? {
+    /// Every record that it carries, in order.
+    var seqs: [UInt64] { if case .record(let seq) = kind { [seq] + others } else { [] } }
+
+    /// Every record of a batch is suspected by itself, and later sent by itself.
+    var suspects: [Suspects.Key] {
         switch kind {
-        case .record(let seq): Suspects.Key(device, .record(seq))
-        case .attach: Suspects.Key(device, .attach)
-        case .state: Suspects.Key(device, .state)
-        case .detach, .availability: nil
+        case .record: seqs.map { Suspects.Key(device, .record($0)) }
+        case .attach: [Suspects.Key(device, .attach)]
+        case .state: [Suspects.Key(device, .state)]
+        case .detach, .availability: []
         }
     }
 }
@@ -47,9 +53,11 @@ struct FlightTable: Sendable {
     func records(of device: DeviceID) -> Int { perDevice[device] ?? 0 }
     subscript(id: PacketID) -> Flight? { flights[id] }
 
-    mutating func add(_ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, at now: Instant) {
+    mutating func add(
+        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [], at now: Instant
+    ) {
         numbers += 1
-        flights[id] = Flight(kind: kind, device: device, sent: now, number: numbers)
+        flights[id] = Flight(kind: kind, device: device, sent: now, number: numbers, others: others)
         switch kind {
         case .record:
             records += 1

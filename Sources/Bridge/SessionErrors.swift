@@ -85,9 +85,11 @@ extension Session {
         guard let flight = abandon(id) else { return }
         endTurnIfIdle()
         switch flight.kind {
-        case .record(let seq):
-            counters.returned += 1
-            emit(.returned(seq))
+        case .record:
+            for seq in flight.seqs {
+                counters.returned += 1
+                emit(.returned(seq))
+            }
         case .state: states.returned(flight.device)
         case .attach, .detach, .availability: break
         }
@@ -100,15 +102,15 @@ extension Session {
         guard let (id, flight) = packet else { return say(device, error, "nothing to do") }
         if case .attach = flight.kind { return refuse(device, error, at: now) }
         _ = abandon(id)
-        if let key = flight.suspect {
-            suspects.clear(key)
-            endTurnIfIdle()
-        }
+        for key in flight.suspects { suspects.clear(key) }
+        endTurnIfIdle()
         say(device, error, "the message is dropped")
         switch flight.kind {
-        case .record(let seq):
-            counters.rejected += 1
-            emit(.rejected(seq, device, reason: error.word))
+        case .record:
+            for seq in flight.seqs {
+                counters.rejected += 1
+                emit(.rejected(seq, device, reason: error.word))
+            }
         case .state: states.forget(device)
         case .attach, .detach, .availability: break
         }

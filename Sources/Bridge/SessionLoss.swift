@@ -82,17 +82,19 @@ extension Session {
         let all = flights.takeAll()
         var rejected: Suspects.Key?
         if suspicious {
-            let keys = all.compactMap(\.suspect)
+            let keys = all.flatMap(\.suspects)
             let inTurn = turn.map { $0.stage != .clearing && $0.key.device == keys.first?.device } ?? false
             let alone = keys.count == 1 && inTurn ? keys[0] : nil
             if suspects.closed(keys, alone: alone) { rejected = alone }
         }
         for flight in all.sorted(by: { $0.seq < $1.seq }) {
-            guard flight.suspect != rejected || rejected == nil else { continue }
+            if let rejected, flight.suspects == [rejected] { continue }
             switch flight.kind {
-            case .record(let seq):
-                counters.returned += 1
-                emit(.returned(seq))
+            case .record:
+                for seq in flight.seqs {
+                    counters.returned += 1
+                    emit(.returned(seq))
+                }
             case .state: states.returned(flight.device, at: now.instant)
             case .attach, .detach, .availability: break
             }

@@ -237,15 +237,14 @@ extension Session {
         acknowledgedSinceConnect = true
         becomeHealthy(at: now)
         guard let flight = flights.remove(id) else { return acknowledgedLate(id, at: now) }
-        if let key = flight.suspect {
-            suspects.acknowledged(key)
-            endTurnIfIdle()
-        }
+        for key in flight.suspects { suspects.acknowledged(key) }
+        endTurnIfIdle()
         switch flight.kind {
         case .record(let seq):
-            counters.acknowledged += 1
+            counters.acknowledged += 1 + flight.others.count
             if !holds.isEmpty { holds[flight.device] = nil }
             emit(.settled(seq))
+            for other in flight.others { emit(.settled(other)) }
         case .attach: attached(flight.device, at: now)
         case .detach: emit(.detached(flight.device, reason: "removed"))
         case .state: states.acknowledged(flight.device, at: now.instant)

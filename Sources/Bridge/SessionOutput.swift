@@ -1,14 +1,21 @@
 import Base
 
-/// One record on its way out: `payload` is complete (see `Envelope`).
+/// One record on its way out, or several of one device and subfolder in one message: `payload` is
+/// complete (see `Envelope`).
 package struct Outgoing: Hashable, Sendable {
     package var seq: UInt64
     package var device: DeviceID
     package var subfolder: String
     package var payload: [UInt8]
+    /// Of a batch: the records behind the first, in order.
+    package var others: [UInt64]
+    package var seqs: [UInt64] { [seq] + others }
 
-    package init(seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8]) {
+    package init(
+        seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8], others: [UInt64] = []
+    ) {
         self.seq = seq
+        self.others = others
         self.device = device
         self.subfolder = subfolder
         self.payload = payload

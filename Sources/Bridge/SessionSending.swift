@@ -29,6 +29,10 @@ extension Session {
         return false
     }
 
+    /// A message of this device may have closed the connection: its records go one by one, or nobody would
+    /// learn which of them it was.
+    package func sendsSingly(_ device: DeviceID) -> Bool { turn != nil || suspects.holds(device) }
+
     private func hasRoom(for device: DeviceID) -> Bool {
         if let turn {
             guard case .record = turn.key.item, turn.stage == .granted else { return false }
@@ -46,16 +50,16 @@ extension Session {
 
     /// QoS 1 on the device's events topic. Not accepted: given back at once.
     package mutating func publish(_ record: Outgoing, at now: Moment) {
-        guard accepts(record.device, at: now) else { return emit(.returned(record.seq)) }
+        guard accepts(record.device, at: now) else { return giveBack(record) }
         guard let topic = eventTopic(record.device, record.subfolder) else {
-            counters.rejected += 1
+            counters.rejected += record.seqs.count
             let shown = Notice.printable(record.subfolder)
             notice(
                 .error,
                 "record \(record.seq) has the subfolder \"\(shown)\", which is no topic: it is dropped",
                 about: record.device)
-            return emit(
-                .rejected(record.seq, record.device, reason: "its subfolder is not a topic"))
+            for seq in record.seqs { emit(.rejected(seq, record.device, reason: "its subfolder is not a topic")) }
+            return
         }
         if let turn, turn.window == 1 || flights.isEmpty {
             suspects.clearRecords(of: record.device, below: record.seq)
@@ -64,12 +68,16 @@ extension Session {
             timers.arm(.turn, at: now.instant + .seconds(3))
         }
         letRecordGoFirst = false
-        guard send(topic, record.payload, .record(record.seq), record.device, at: now.instant) else {
-            return emit(.returned(record.seq))
-        }
-        counters.published += 1
+        guard
+            send(topic, record.payload, .record(record.seq), record.device, others: record.others, at: now.instant)
+        else { return giveBack(record) }
+        counters.published += 1 + record.others.count
         if timers.due(.progress) == nil { timers.arm(.progress, at: now.instant + Self.progressMax) }
         if !limiter.allows(at: now.instant) { timers.arm(.rate, at: limiter.opens) }
+    }
+
+    private mutating func giveBack(_ record: Outgoing) {
+        for seq in record.seqs { emit(.returned(seq)) }
     }
 
     private mutating func eventTopic(_ device: DeviceID, _ subfolder: String) -> TopicName? {
@@ -90,14 +98,15 @@ extension Session {
     }
 
     private mutating func send(
-        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, at now: Instant
+        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [],
+        at now: Instant
     ) -> Bool {
         guard client?.isConnected == true,
             let id = client?.publish(topic: topic, payload: payload, qos: .atLeastOnce, at: now),
             client?.isConnected == true
         else { return false }
         pay(at: now)
-        flights.add(id, kind, device, at: now)
+        flights.add(id, kind, device, others: others, at: now)
         return true
     }
 

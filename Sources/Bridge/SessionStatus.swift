@@ -76,9 +76,11 @@ extension Session {
         guard attachments.contains(device) else { return }
         let wasAttached = attachments.isAttached(device)
         for id in flights.ids(of: device, where: { _ in true }) {
-            guard let flight = abandon(id), case .record(let seq) = flight.kind else { continue }
-            counters.returned += 1
-            emit(.returned(seq))
+            guard let flight = abandon(id) else { continue }
+            for seq in flight.seqs {
+                counters.returned += 1
+                emit(.returned(seq))
+            }
         }
         attachments.remove(device)
         states.forget(device)

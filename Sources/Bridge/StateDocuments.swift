@@ -71,18 +71,22 @@ package struct StateDocuments: Sendable {
 
     /// This device's document, if it may go now; it counts as sent.
     package mutating func take(_ device: DeviceID, at now: Instant) -> [UInt8]? {
-        guard isDue(device, at: now), let document = items[device]?.pending else { return nil }
-        items[device]?.pending = nil
-        items[device]?.sending = document
-        items[device]?.sendingMark = items[device]?.pendingMark
-        items[device]?.last = now
+        guard isDue(device, at: now), var item = items[device], let document = item.pending else { return nil }
+        item.pending = nil
+        item.sending = document
+        item.sendingMark = item.pendingMark
+        item.last = now
+        items[device] = item
         if let index = waiting.firstIndex(of: device) { waiting.remove(at: index) }
         return document
     }
 
     package mutating func acknowledged(_ device: DeviceID, at now: Instant) {
-        items[device]?.sending = nil
-        items[device]?.acknowledgedMark = items[device]?.sendingMark
+        if var item = items[device] {
+            item.sending = nil
+            item.acknowledgedMark = item.sendingMark
+            items[device] = item
+        }
         leaveRoom(after: now, device)
         wake()
     }
@@ -96,11 +100,12 @@ package struct StateDocuments: Sendable {
     /// Sent but not acknowledged on a connection that is gone: waits again, unless a newer one does.
     package mutating func returned(_ device: DeviceID, at now: Instant? = nil) {
         guard let document = items[device]?.sending else { return }
+        let mark = items[device]?.sendingMark
         items[device]?.sending = nil
         if let now { leaveRoom(after: now, device) }
         if items[device]?.pending == nil {
             items[device]?.pending = document
-            items[device]?.pendingMark = items[device]?.sendingMark
+            items[device]?.pendingMark = mark
             waiting.append(device)
         }
         wake()

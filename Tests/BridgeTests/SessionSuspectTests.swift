@@ -185,3 +185,47 @@ import Testing
         #expect(world.online <= 7, "\(world.online) connections")
     }
 }
+
+/// Several records in one message.
+@Suite struct SessionBatchTests {
+    private func batch(_ seqs: ClosedRange<UInt64>) -> Outgoing {
+        Outgoing(
+            seq: seqs.lowerBound, device: device("dev-1"), payload: Array("[\(seqs)]".utf8),
+            others: Array(seqs.dropFirst()))
+    }
+
+    @Test func onePubackSettlesAllOfABatchAndALossGivesAllOfItBack() {
+        var world = World(["dev-1"])
+        world.start()
+        world.run(.seconds(2))
+        world.session.publish(batch(1...3), at: world.now)
+        world.run(.seconds(1))
+        #expect(world.settled == [1, 2, 3])
+        world.broker.answer = { _ in .silence }
+        world.session.publish(batch(4...6), at: world.now)
+        world.drain()
+        world.loseLink()
+        #expect(world.returned == [4, 5, 6])
+        #expect(world.session.counters.published == 6 && world.session.counters.acknowledged == 3)
+    }
+
+    /// A batch with a poisoned record makes the bridge close: its records then go one by one.
+    @Test func theRecordsOfASuspectBatchAreSuspectedOneByOne() {
+        var world = World(["dev-1", "dev-2"])
+        world.broker.answer = {
+            let text = String(decoding: $0.payload, as: UTF8.self)
+            return text == "[1...3]" || text == "{\"seq\":2}" ? .close : .acknowledge
+        }
+        world.start()
+        world.run(.seconds(2))
+        world.add(device("dev-2"), 100...400)
+        #expect(!world.session.sendsSingly(device("dev-1")))
+        world.session.publish(batch(1...3), at: world.now)
+        world.run(.milliseconds(100))
+        #expect(world.session.sendsSingly(device("dev-1")))
+        world.add(device("dev-1"), 1...3)
+        world.run(.seconds(900))
+        #expect(world.rejected == [2])
+        #expect(world.settled.filter { $0 < 100 } == [1, 3])
+    }
+}
