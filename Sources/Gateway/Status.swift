@@ -69,11 +69,25 @@ extension Gateway {
                 }
             }
         }
+        if !counters.refusals.isEmpty {
+            writer.key("refusals")
+            writer.object { writer in
+                for (code, count) in counters.refusals.sorted(by: { $0.key < $1.key }) { writer.member("\(code)", count) }
+            }
+        }
+        if session.suspectCount > 0 { writer.member("suspects", session.suspectCount) }
         let quarantined = session.quarantined
         if !quarantined.isEmpty {
             writer.key("quarantined")
             writer.object { writer in
                 for each in quarantined { writer.member(each.device.text, each.reason) }
+            }
+            writer.key("quarantineEndsSeconds")
+            writer.object { writer in
+                for each in quarantined {
+                    guard let retry = each.retry else { continue }
+                    writer.member(each.device.text, max(0, (retry - now.instant).secondsValue))
+                }
             }
         }
     }
