@@ -34,6 +34,9 @@ extension Gateway {
         guard let (device, deliveries) = configs.durable(name) else { return }
         for delivery in deliveries { session.acknowledge(delivery, at: now) }
         publishState(of: device, at: now)
+        guard device == settings.gateway else { return }
+        // Those for whom nothing has changed say nothing again.
+        for binding in settings.bindings { publishState(of: binding.device, at: now) }
     }
 
     /// What an earlier run has kept; before the first line is opened.
