@@ -11,8 +11,10 @@ extension Gateway {
         let name = ConfigDesk.name(of: device)
         switch configs.receive(payload, for: device) {
         case .known:
-            guard !store.isDurable(name) else { return session.acknowledge(delivery, at: now) }
-            configs.await(name, device, delivery)
+            guard store.isDurable(name) else { return configs.await(name, device, delivery) }
+            session.acknowledge(delivery, at: now)
+            // A refusal in between is over; where there was none, this says nothing new.
+            publishState(of: device, at: now)
         case .refused(let reason):
             effects.append(.notice(Notice(
                 .warning, "gateway", device.text, "a config document is refused, the one before stays: \(reason)")))
