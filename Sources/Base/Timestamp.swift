@@ -42,3 +42,61 @@ extension WallTime {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
     }
 }
+
+extension WallTime {
+    /// Reads RFC 3339: `2026-11-22T09:00:00Z`, any fraction of a second (cut to milliseconds), any
+    /// offset. Nil for anything else, and for dates that do not exist.
+    package init?(timestamp text: some StringProtocol) {
+        var rest = Array(text.utf8)[...]
+        func digits(_ count: Int) -> Int? {
+            guard rest.count >= count else { return nil }
+            var value = 0
+            for byte in rest.prefix(count) {
+                guard (0x30...0x39).contains(byte) else { return nil }
+                value = value * 10 + Int(byte - 0x30)
+            }
+            rest = rest.dropFirst(count)
+            return value
+        }
+        func mark(_ wanted: String) -> Bool {
+            guard let byte = rest.first, wanted.utf8.contains(byte) else { return false }
+            rest = rest.dropFirst()
+            return true
+        }
+        guard let year = digits(4), mark("-"), let month = digits(2), mark("-"), let day = digits(2), mark("Tt "),
+            let hour = digits(2), mark(":"), let minute = digits(2), mark(":"), let second = digits(2),
+            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        var milliseconds = 0
+        if mark(".") {
+            let fraction = rest.prefix { (0x30...0x39).contains($0) }
+            guard !fraction.isEmpty else { return nil }
+            for position in 0..<3 {
+                let digit = position < fraction.count ? Int(fraction[fraction.startIndex + position] - 0x30) : 0
+                milliseconds = milliseconds * 10 + digit
+            }
+            rest = rest.dropFirst(fraction.count)
+        }
+        var offset = 0
+        if !mark("Zz") {
+            let isNegative = rest.first == 0x2D
+            guard mark("+-"), let hours = digits(2), mark(":"), let minutes = digits(2), hours < 24, minutes < 60
+            else { return nil }
+            offset = (hours * 60 + minutes) * (isNegative ? -60 : 60)
+        }
+        guard rest.isEmpty else { return nil }
+        let days = WallTime.days(year: year, month: month, day: day)
+        guard WallTime.civil(days: days) == (year, month, day) else { return nil }
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
+        self.init(milliseconds: Int64(seconds) * 1000 + Int64(milliseconds))
+    }
+
+    /// Days from 1970-01-01 to a proleptic Gregorian date; the inverse of `civil`.
+    static func days(year: Int, month: Int, day: Int) -> Int {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}

@@ -2,159 +2,122 @@ import Base
 import Platform
 import Simulators
 
-/// The bridge emulator on a TCP port, with TLS or without.
+/// The bridge emulator on a TCP port, with TLS or without, and its admin API on another.
 final class BridgeShell: TimedShell {
-    private final class Peer {
-        let link: Link
-        var watch: EventLoop.Watch?
-        var unsent: [UInt8] = []
-        var isWriting = false
+    private(set) var cloud: BridgeCloud
+    var port: Int { bridge.port }
+    /// Of the admin API; nil without one.
+    var adminPort: Int? { admin?.port }
 
-        init(_ link: Link) { self.link = link }
-    }
+    private let bridge: StreamServer
+    private let admin: StreamServer?
+    private var api: AdminServer
+    private let hear: (BridgeCloud.Output) -> Void
+    private var congested: Set<ConnectionID> = []
 
-    private(set) var emulator: BridgeEmulator
-    let port: Int
-    private let loop: EventLoop
-    private let tls: ServerContext?
-    private let address: String
-    private var listener: Listener?
-    private var listenerWatch: EventLoop.Watch?
-    private var peers: [ConnectionID: Peer] = [:]
-    private var lastConnection: UInt64 = 0
-    private let hear: (BridgeEmulator.Output) -> Void
-
-    /// `hear` gets what is not a matter of bytes: telemetry, state and the log.
+    /// `hear` gets what is not a matter of bytes: telemetry, state, activity and the log.
     init(
-        _ emulator: BridgeEmulator, address: String = "127.0.0.1", port: Int, tls: ServerContext?,
-        on loop: SimulatorLoop, hear: @escaping (BridgeEmulator.Output) -> Void
+        _ cloud: BridgeCloud, address: String = "127.0.0.1", port: Int, tls: ServerContext?,
+        admin: (address: String, port: Int)? = nil, on loop: SimulatorLoop,
+        hear: @escaping (BridgeCloud.Output) -> Void
     ) throws {
-        self.emulator = emulator
-        self.loop = loop.events
-        self.tls = tls
-        self.address = address
+        self.cloud = cloud
         self.hear = hear
-        let listener = try Listener(port: port, address: address, tls: tls)
-        self.port = listener.port
-        self.listener = listener
-        try watch(listener)
+        bridge = try StreamServer(address: address, port: port, tls: tls, on: loop)
+        self.admin = try admin.map { try StreamServer(address: $0.address, port: $0.port, tls: nil, on: loop) }
+        api = AdminServer(isLoopback: admin.map { $0.address.hasPrefix("127.") || $0.address == "::1" } ?? true)
+        listen()
         loop.add(self)
     }
 
-    /// Takes the whole bridge away: every connection is cut and the port closed.
-    func goAway() {
-        for id in peers.keys.sorted() {
-            emulator.disconnected(id, at: Clock.now())
-            drop(id)
+    private func listen() {
+        bridge.connected = { [unowned self] id in change { $0.connected(id, at: Clock.now()) } }
+        bridge.received = { [unowned self] id, bytes in
+            change { $0.received(id, bytes[...], at: Clock.now()) }
+            if cloud.isCongested(id) {
+                congested.insert(id)
+                bridge.pause(id, true)
+            }
         }
-        if let listenerWatch { loop.remove(listenerWatch) }
-        listenerWatch = nil
-        listener?.close()
-        listener = nil
+        bridge.disconnected = { [unowned self] id in
+            congested.remove(id)
+            change { $0.disconnected(id, at: Clock.now()) }
+        }
+        admin?.connected = { [unowned self] id in
+            api.connected(id, at: Clock.now())
+            settle()
+        }
+        admin?.received = { [unowned self] id, bytes in
+            api.received(id, bytes[...], &cloud, at: Clock.now())
+            settle()
+        }
+        admin?.disconnected = { [unowned self] id in api.disconnected(id) }
+    }
+
+    func change(_ body: (inout BridgeCloud) -> Void) {
+        body(&cloud)
         settle()
     }
 
-    func comeBack() throws {
-        guard listener == nil else { return }
-        let listener = try Listener(port: port, address: address, tls: tls)
-        self.listener = listener
-        try watch(listener)
+    /// Carries out an operator's line; complaints are for standard error.
+    func obey(_ line: String) throws(BridgeOrder.Misuse) {
+        defer { settle() }
+        _ = try cloud.obey(line, at: Clock.now())
     }
 
-    func change(_ body: (inout BridgeEmulator) -> Void) {
-        body(&emulator)
-        settle()
+    var deadline: Instant? {
+        guard let own = cloud.deadline else { return api.deadline }
+        return min(own, api.deadline ?? own)
     }
-
-    var deadline: Instant? { emulator.deadline?.due }
 
     func timeout() {
-        emulator.timeout(at: Clock.now())
-        settle()
-    }
-
-    private func watch(_ listener: Listener) throws {
-        listenerWatch = try loop.watch(listener.descriptor, .read) { [unowned self] _ in accept() }
-    }
-
-    private func accept() {
-        while let listener, case .link(let link) = listener.accept() {
-            lastConnection += 1
-            let id = ConnectionID(lastConnection)
-            let peer = Peer(link)
-            do {
-                peer.watch = try loop.watch(link.descriptor, .read) { [unowned self] ready in
-                    if ready.isWritable { flush(id) }
-                    receive(id)
-                }
-            } catch {
-                link.close(orderly: false)
-                continue
-            }
-            peers[id] = peer
-            emulator.connected(id, at: Clock.now())
-        }
-        settle()
-    }
-
-    private func receive(_ id: ConnectionID) {
-        guard let peer = peers[id] else { return }
-        repeat {
-            switch peer.link.read() {
-            case .bytes(let bytes): emulator.received(id, bytes[...], at: Clock.now())
-            case .wouldBlock(let wants):
-                if wants == .write { setWriting(peer, true) }
-                return settle()
-            case .closed, .failed:
-                emulator.disconnected(id, at: Clock.now())
-                drop(id)
-                return settle()
-            }
-        } while peers[id] != nil
+        cloud.timeout(at: Clock.now())
+        api.timeout(&cloud, at: Clock.now())
         settle()
     }
 
     private func settle() {
-        while let output = emulator.next() {
-            switch output {
-            case .send(let id, let bytes):
-                peers[id]?.unsent.append(contentsOf: bytes)
-                flush(id)
-            case .close(let id, let reason):
-                flush(id)
-                if let peer = peers[id] { peer.link.close(orderly: true) }
-                drop(id)
-                hear(.close(id, reason: reason))
-            case .verify(let ticket, let algorithm, let key, let input, let signature):
-                let isGood = (try? PublicKey(pem: key)).map {
-                    $0.algorithm == algorithm && $0.verify(input, signature: signature)
-                } ?? false
-                emulator.verified(ticket, isGood, at: Clock.now())
-            case .telemetry, .state, .log: hear(output)
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            while let output = cloud.next() {
+                isBusy = true
+                handle(output)
+            }
+            while let output = api.next() {
+                isBusy = true
+                switch output {
+                case .send(let id, let bytes): admin?.send(id, bytes)
+                case .close(let id): admin?.close(id)
+                case .request: break
+                }
             }
         }
-    }
-
-    private func flush(_ id: ConnectionID) {
-        guard let peer = peers[id] else { return }
-        var written = 0
-        while written < peer.unsent.count {
-            guard case .wrote(let count) = peer.link.write(peer.unsent[written...]) else { break }
-            written += count
+        for id in congested where !cloud.isCongested(id) {
+            congested.remove(id)
+            bridge.pause(id, false)
         }
-        peer.unsent.removeFirst(written)
-        setWriting(peer, !peer.unsent.isEmpty)
     }
 
-    private func setWriting(_ peer: Peer, _ isWriting: Bool) {
-        guard peer.isWriting != isWriting, let watch = peer.watch else { return }
-        peer.isWriting = isWriting
-        try? loop.change(watch, isWriting ? [.read, .write] : .read)
-    }
-
-    private func drop(_ id: ConnectionID) {
-        guard let peer = peers.removeValue(forKey: id) else { return }
-        if let watch = peer.watch { loop.remove(watch) }
-        peer.link.close(orderly: false)
+    private func handle(_ output: BridgeCloud.Output) {
+        switch output {
+        case .send(let id, let bytes): bridge.send(id, bytes)
+        case .close(let id, _): bridge.close(id)
+        case .verify(let ticket, let algorithm, let key, let input, let signature):
+            let isGood = PublicKey.verify(algorithm, publicKeyPEM: key, input: input, signature: signature)
+            cloud.verified(ticket, isGood, at: Clock.now())
+        case .telemetry(let name, let received):
+            if admin != nil { api.messages.add(received.line("event", in: name)) }
+            hear(output)
+        case .state(let name, let received):
+            if admin != nil { api.messages.add(received.line("state", in: name)) }
+            hear(output)
+        case .commandEnded(let ticket, let isAcknowledged):
+            api.commandEnded(ticket, isAcknowledged: isAcknowledged, &cloud, at: Clock.now())
+        case .listening(true):
+            do { try bridge.open() } catch { Console.complain("the bridge could not come back: \(error)") }
+        case .listening(false): bridge.close()
+        case .activity, .log: hear(output)
+        }
     }
 }

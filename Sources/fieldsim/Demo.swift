@@ -28,7 +28,7 @@ final class Demo: TimedShell {
         }
         configuration = folder.path + "/gateway.json5"
         bridge = try BridgeShell(
-            BridgeEmulator(registry: Self.registry(publicKey)), port: 0, tls: tls, on: loop
+            BridgeCloud([Self.registry(publicKey)]), port: 0, tls: tls, on: loop
         ) { [unowned self] output in hear(output) }
         _ = try folder.writeConfiguration(port: bridge.port, lines: lines.map { ($0.line, $0.shell.path) })
         introduce()
@@ -37,6 +37,15 @@ final class Demo: TimedShell {
             [unowned self] line in script.gatewaySaid(line, self)
         }
         loop.add(self)
+    }
+
+    /// The devices that are connected to the bridge.
+    var online: [String] { bridge.cloud.registries.values.flatMap(\.onlineDevices) }
+
+    /// An order to the bridge; false if it could not be carried out.
+    func tellBridge(_ line: String) -> Bool {
+        do { try bridge.obey(line) } catch { return false }
+        return true
     }
 
     private static func registry(_ publicKey: String) -> BridgeRegistry {
@@ -64,13 +73,13 @@ final class Demo: TimedShell {
         Console.say(String(repeating: " ", count: max(0, 5 - time.count)) + time + " s  " + text)
     }
 
-    private func hear(_ output: BridgeEmulator.Output) {
+    private func hear(_ output: BridgeCloud.Output) {
         switch output {
-        case .telemetry(let received):
+        case .telemetry(_, let received):
             ledger.receive(received)
             script.received(received, self)
         case .log(let words): script.bridgeSaid(words, self)
-        case .state, .close, .send, .verify: break
+        case .state, .close, .send, .verify, .activity, .commandEnded, .listening: break
         }
     }
 

@@ -74,7 +74,7 @@ final class DemoScript {
             if now >= since + awayFor { bringBack(now, demo) }
         case .back(let since):
             countSecond(demo)
-            let isOnline = demo.bridge.emulator.onlineDevices.contains(DemoSite.gateway)
+            let isOnline = demo.online.contains(DemoSite.gateway)
             if isOnline, let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
                 demo.tell("backlog delivered: \(waitedMost) readings had waited, "
                     + "\(demo.ledger.readings) readings acknowledged in all")
@@ -99,13 +99,13 @@ final class DemoScript {
     }
 
     private func takeAway(_ now: Int, _ demo: Demo) {
-        demo.bridge.goAway()
+        _ = demo.tellBridge("away")
         demo.tell("the bridge is taken away for \(awayFor) s: connection cut, port closed")
         act = .away(since: now)
     }
 
     private func bringBack(_ now: Int, _ demo: Demo) {
-        do { try demo.bridge.comeBack() } catch { return giveUp("the bridge could not come back: \(error)", demo) }
+        guard demo.tellBridge("back") else { return giveUp("the bridge could not come back", demo) }
         demo.tell("the bridge is back; \(waitedMost) readings wait")
         inThisSecond = 0
         act = .back(since: now)
@@ -114,8 +114,7 @@ final class DemoScript {
     private func sendCommand(_ now: Int, _ demo: Demo) {
         let pump = DemoSite.pump
         let text = "{\"id\":\"\(Self.command)\",\"write\":{\"setpoint\":\(pump.value)}}"
-        var isDelivered = false
-        demo.bridge.change { isDelivered = $0.sendCommand(pump.device, Array(text.utf8), at: Clock.now()) }
+        let isDelivered = demo.tellBridge("command \(pump.device) \(text)")
         demo.tell("bridge: command to \(pump.device): \(text)")
         guard isDelivered else { return giveUp("the command reached nobody: \(pump.device) is not subscribed", demo) }
         act = .commanding(since: now)

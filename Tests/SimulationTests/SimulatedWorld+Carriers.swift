@@ -96,6 +96,7 @@ extension SimulatedWorld {
             case .telemetry(let event): oracle.taken(event, lines, at: now)
             case .log(let words): trace("bridge", words)
             case .state(let event): oracle.takenState(event)
+            case .activity, .commandEnded: break
             }
         }
     }

@@ -9,6 +9,8 @@ struct BridgeBench {
     var emulator: BridgeEmulator
     var now = Moment(Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
     var log: [String] = []
+    var activities: [Activity] = []
+    var ended: [UInt64: Bool] = [:]
     var telemetry: [BridgeEmulator.Received] = []
     var states: [BridgeEmulator.Received] = []
     var closed: [ConnectionID: String] = [:]
@@ -128,6 +130,8 @@ struct BridgeBench {
             case .telemetry(let received): telemetry.append(received)
             case .state(let received): states.append(received)
             case .log(let line): log.append(line)
+            case .activity(let activity): activities.append(activity)
+            case .commandEnded(let ticket, let isAcknowledged): ended[ticket] = isAcknowledged
             }
         }
         Issue.record("the emulator never stops")

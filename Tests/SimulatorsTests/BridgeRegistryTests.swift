@@ -18,7 +18,7 @@ import Testing
         #expect(registry.clientIDPrefix == "projects/acme/locations/us-central1/registries/plant/devices/")
         #expect(registry.devices.count == 3)
         #expect(registry.devices["gw-7"]?.gateway == .init(authMethod: .deviceTokenOnly, bound: ["meter-1"]))
-        #expect(registry.devices["meter-1"]?.config == Array("{\"every\":\"5s\"}".utf8))
+        #expect(registry.devices["meter-1"]?.config.bytes == Array("{\"every\":\"5s\"}".utf8))
         #expect(registry.devices["meter-1"]?.blocked == true)
         #expect(registry.keyFiles == ["gw-7.pub.pem"])
         var resolved = registry

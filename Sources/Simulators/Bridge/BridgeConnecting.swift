@@ -21,11 +21,16 @@ extension BridgeEmulator {
             return self.refuse(id, refuse.code, "fault: refused for a while")
         }
         let prefix = registry.clientIDPrefix
-        let name = connect.clientID.hasPrefix(prefix) ? connect.clientID.dropFirst(prefix.count) : ""
+        let path = RegistryName(clientID: connect.clientID)
+        if let path, path != registry.name { return self.refuse(id, switches.refusedCode, "unknown \(path)") }
+        let name = path == nil ? "" : connect.clientID.dropFirst(prefix.count)
         guard BridgeRegistry.isValidID(name) else {
             let shown = Notice.printable(connect.clientID)
-            return refuse(id, switches.malformedClientIDCode, "client id \(shown) is not \(prefix)…")
+            return refuse(
+                id, switches.malformedClientIDCode,
+                "client id \(shown) is not projects/…/locations/…/registries/…/devices/…")
         }
+        guard registry.isMQTTEnabled else { return refuse(id, switches.refusedCode, "MQTT is disabled") }
         let device = String(name)
         connections[id]?.device = device
         guard let entry = registry.devices[device] else {
@@ -37,7 +42,7 @@ extension BridgeEmulator {
                 id, connect.will != nil ? "a will is not supported" : "only clean sessions are supported")
         }
         do {
-            let token = try DeviceToken(connect.password ?? [])
+            let token = try DeviceToken(connect.password ?? [], switches.tokenText)
             try token.check(project: registry.project, now: now.wall, skew: switches.skew)
             verify(token, of: device, for: .connect(connect), on: id, at: now)
         } catch {
@@ -115,7 +120,7 @@ extension BridgeEmulator {
         if let old = online[device], old != id {
             close(
                 old, "The connection was closed because there is another active connection with the same "
-                    + "device ID.")
+                    + "device ID.", .alreadyExists)
         }
         takeOver(device, from: "it has connected itself")
         connection.phase = .open
@@ -131,6 +136,7 @@ extension BridgeEmulator {
         send(.connack(Connack(code: 0)), to: id)
         let until = WallTime(milliseconds: token.expires * 1000).timestamp
         log("\(device): connected, token valid until \(until)")
+        note(.connect, device)
     }
 
     /// E27: the device is no longer the gateway's that had attached it.

@@ -31,6 +31,8 @@ struct BridgeConnection: Sendable {
     var tokenEnds: Instant?
     var lifetimeEnds: Instant?
     var resetAt: Instant?
+    /// A fault: when the next packet may be read; nil if nothing holds it back.
+    var readsAgain: Instant?
     var attached: Set<String> = []
     /// Topic filter to granted QoS.
     var subscriptions: [String: QoS] = [:]
@@ -66,6 +68,8 @@ struct BridgeConnection: Sendable {
 
         var device: String
         var kind: Kind
+        /// Somebody waits for the PUBACK of this command.
+        var ticket: UInt64?
         var message: Publish
         var due: Instant
         var tries = 0
@@ -103,8 +107,11 @@ struct BridgeConnection: Sendable {
         if retired.count > 512 { retired.removeFirst(256) }
     }
 
-    mutating func retireAll(of device: String) {
-        for (id, delivery) in deliveries where delivery.device == device { retire(id) }
+    /// The tickets of the commands among them.
+    mutating func retireAll(of device: String) -> [UInt64] {
+        let gone = deliveries.filter { $0.value.device == device }
+        for id in gone.keys { retire(id) }
+        return gone.values.compactMap(\.ticket).sorted()
     }
 
     /// What is to be sent now, in order; each is due again after `retry`. What has been sent with
@@ -130,6 +137,9 @@ struct BridgeConnection: Sendable {
         deliveryDue = deliveries.values.map(\.due).min()
         return messages
     }
+
+    /// Of the commands whose PUBACK somebody waits for.
+    var tickets: [UInt64] { deliveries.values.compactMap(\.ticket).sorted() }
 
     func wasRetired(_ id: PacketID) -> Bool { retired.contains(id) }
 }

@@ -43,6 +43,7 @@ extension BridgeEmulator {
             }
             let granted = min(request.qos, .atLeastOnce)
             connections[id]?.subscriptions[request.filter.text] = granted
+            note(.subscribe, device) { $0.topic = request.filter.text }
             codes.append(granted.rawValue)
             if isConfig { configs.append(device) }
         }
@@ -54,7 +55,9 @@ extension BridgeEmulator {
     }
 
     mutating func unsubscribe(_ packet: Unsubscribe, on id: ConnectionID) {
-        for filter in packet.filters { connections[id]?.subscriptions[filter.text] = nil }
+        for filter in packet.filters where connections[id]?.subscriptions.removeValue(forKey: filter.text) != nil {
+            if let (device, _) = Filter.parse(filter) { note(.unsubscribe, device) { $0.topic = filter.text } }
+        }
         send(.unsuback(Unsuback(packet.packetID)), to: id)
     }
 
@@ -63,30 +66,45 @@ extension BridgeEmulator {
     /// A new version of a device's configuration, pushed if the device is subscribed; false if there
     /// is no such device or the configuration is too large.
     package mutating func setConfig(_ device: String, _ bytes: [UInt8], at now: Moment) -> Bool {
+        see(now)
         guard registry.devices[device] != nil, bytes.count <= switches.configMax else { return false }
-        registry.devices[device]?.config = bytes
-        registry.devices[device]?.configVersion += 1
+        registry.devices[device]?.setConfig(bytes, at: now.wall)
         if let id = connection(of: device), connections[id]?.subscriptions[Filter.config(device)] != nil {
             pushConfig(device, on: id, after: .zero, at: now)
         }
         return true
     }
 
-    /// True if it was sent: the device is connected or attached, and subscribed (E17). Commands are
-    /// never stored. Subfolder: as in a topic, without slashes at its ends; empty for none.
+    package enum CommandFate: Hashable, Sendable {
+        /// With QoS 1, and a ticket: `.commandEnded` follows.
+        case sent(QoS)
+        case notConnected, notSubscribed
+        case tooLarge, badSubfolder
+        /// A thousand deliveries wait for their PUBACK.
+        case congested
+    }
+
+    /// Commands reach a device that is connected or attached, and subscribed; they are never stored
+    /// (E17). Subfolder: as in a topic, without slashes at its ends; empty for none.
+    package mutating func command(
+        _ device: String, subfolder: String = "", _ bytes: [UInt8], ticket: UInt64? = nil, at now: Moment
+    ) -> CommandFate {
+        see(now)
+        guard bytes.count <= switches.commandMax else { return .tooLarge }
+        let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/" + subfolder)
+        guard subfolder.utf8.count <= 256, let topic = try? TopicName(text) else { return .badSubfolder }
+        guard let id = connection(of: device) else { return .notConnected }
+        guard let qos = connections[id]?.subscriptions[Filter.commands(device)] else { return .notSubscribed }
+        guard connections[id]?.deliveries.count ?? 0 < 1000 else { return .congested }
+        log("\(device): command sent" + (subfolder.isEmpty ? "" : " to \(Notice.printable(subfolder))"))
+        deliver(device, .command, topic, bytes, qos, ticket, on: id, after: .zero, at: now)
+        return .sent(qos)
+    }
+
     package mutating func sendCommand(
         _ device: String, subfolder: String = "", _ bytes: [UInt8], at now: Moment
     ) -> Bool {
-        guard bytes.count <= switches.commandMax, subfolder.utf8.count <= 256,
-            let id = connection(of: device),
-            let qos = connections[id]?.subscriptions[Filter.commands(device)],
-            connections[id]?.deliveries.count ?? 0 < 1000
-        else { return false }
-        let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/" + subfolder)
-        guard let topic = try? TopicName(text) else { return false }
-        log("\(device): command sent" + (subfolder.isEmpty ? "" : " to \(Notice.printable(subfolder))"))
-        deliver(device, .command, topic, bytes, qos, on: id, after: .zero, at: now)
-        return true
+        if case .sent = command(device, subfolder: subfolder, bytes, at: now) { true } else { false }
     }
 
     /// The connection that speaks for a device: its gateway's, or its own.
@@ -103,20 +121,26 @@ extension BridgeEmulator {
             let topic = try? TopicName(Filter.config(device))
         else { return }
         connections[id]?.retireConfig(of: device)
-        let kind = BridgeConnection.Delivery.Kind.config(version: entry.configVersion)
-        deliver(device, kind, topic, entry.config, qos, on: id, after: delay, at: now)
+        let kind = BridgeConnection.Delivery.Kind.config(version: entry.config.version)
+        registry.devices[device]?.traces.configSent = now.wall
+        deliver(device, kind, topic, entry.config.bytes, qos, nil, on: id, after: delay, at: now)
     }
 
     private mutating func deliver(
         _ device: String, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
-        _ qos: QoS,
+        _ qos: QoS, _ ticket: UInt64?,
         on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
         guard let packetID = connections[id]?.nextID() else { return }
         var message = Publish(topic: topic, payload: payload)
         if qos != .atMostOnce { message = Publish(topic: topic, payload: payload, packetID: packetID) }
         var delivery = BridgeConnection.Delivery(
-            device: device, kind: kind, message: message, due: now.instant + delay)
+            device: device, kind: kind, ticket: qos == .atMostOnce ? nil : ticket, message: message,
+            due: now.instant + delay)
+        note(.publish, device) { activity in
+            activity.topic = topic.text
+            activity.toDevice = kind == .command ? "COMMANDS" : "CONFIG"
+        }
         if delay == .zero, !faults.mute, connections[id]?.isDeaf == false {
             transmit([message], to: id)
             guard qos != .atMostOnce else { return }
@@ -150,8 +174,12 @@ extension BridgeEmulator {
                 .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
         }
         connections[id]?.retire(packetID)
+        note(.puback, delivery.device) { activity in
+            activity.toDevice = delivery.kind == .command ? "COMMANDS" : "CONFIG"
+        }
+        if let ticket = delivery.ticket { emit(.commandEnded(ticket: ticket, isAcknowledged: true)) }
         if case .config(let version) = delivery.kind {
-            registry.devices[delivery.device]?.acknowledgedVersion = version
+            registry.devices[delivery.device]?.acknowledge(config: version, at: now.wall)
             log("\(delivery.device): configuration version \(version) acknowledged")
         }
     }

@@ -17,6 +17,8 @@ package struct BridgeEmulator: Sendable {
         package var qos: QoS
         package var dup: Bool
         package var at: Moment
+        /// Where its registry sends it; nil if nothing is configured.
+        package var pubsubTopic: String?
     }
 
     package enum Output: Hashable, Sendable {
@@ -31,6 +33,10 @@ package struct BridgeEmulator: Sendable {
         case state(Received)
         /// What happened, in plain words.
         case log(String)
+        /// The same for the device-activity log.
+        case activity(Activity)
+        /// A command sent with a ticket has its PUBACK, or can no longer get it.
+        case commandEnded(ticket: UInt64, isAcknowledged: Bool)
     }
 
     package enum Timer: String, Hashable, Sendable {
@@ -42,6 +48,7 @@ package struct BridgeEmulator: Sendable {
         case reset   // a fault: every connection ends after a while
         case delivery   // a configuration or command is due, or due again
         case puback   // a fault: PUBACKs are late
+        case throttle   // a fault: the next packet may be read
     }
 
     package struct Statistics: Hashable, Sendable {
@@ -64,6 +71,8 @@ package struct BridgeEmulator: Sendable {
     package internal(set) var registry: BridgeRegistry
     package let switches: BridgeSwitches
     package var faults: BridgeFaults
+    /// The time of the last input.
+    private(set) var now = Moment(.zero, WallTime(milliseconds: 0))
     package internal(set) var statistics = Statistics()
 
     var connections: [ConnectionID: BridgeConnection] = [:]
@@ -91,11 +100,15 @@ package struct BridgeEmulator: Sendable {
 
     // MARK: Input
 
+    mutating func see(_ now: Moment) { self.now = now }
+
     package mutating func connected(_ id: ConnectionID, at now: Moment) {
+        self.now = now
         connections[id] = BridgeConnection(at: now.instant, switches)
     }
 
     package mutating func received(_ id: ConnectionID, _ bytes: ArraySlice<UInt8>, at now: Moment) {
+        self.now = now
         guard connections[id] != nil else { return }
         if faults.mute { connections[id]?.isDeaf = true }
         guard connections[id]?.isDeaf == false else { return }
@@ -108,14 +121,30 @@ package struct BridgeEmulator: Sendable {
     }
 
     package mutating func disconnected(_ id: ConnectionID, at now: Moment) {
+        self.now = now
         guard let connection = connections[id] else { return }
         log("\(connection.name): connection lost")
+        disconnection(of: id, .cancelled, "The connection broke or was closed by the client.", byServer: false)
         forget(id)
+    }
+
+    /// It belongs to another registry, or went away before it said who it is.
+    mutating func forgetQuietly(_ id: ConnectionID) { forget(id) }
+
+    /// The shell should read no more from this client for now.
+    package func isCongested(_ id: ConnectionID) -> Bool {
+        faults.throttle != nil && connections[id]?.decoder.buffered ?? 0 > 128 << 10
+    }
+
+    /// After a change of `faults`.
+    package mutating func faultsChanged(at now: Moment) {
+        self.now = now
+        for id in connections.keys.sorted() { drain(id, at: now) }
     }
 
     /// Takes whole packets in order until bytes are missing or a signature has to be waited for.
     mutating func drain(_ id: ConnectionID, at now: Moment) {
-        while connections[id]?.isWaiting == false {
+        while connections[id]?.isWaiting == false, mayRead(id, at: now) {
             do {
                 guard let packet = try connections[id]?.decoder.next() else { return }
                 handle(packet, on: id, at: now)
@@ -123,6 +152,15 @@ package struct BridgeEmulator: Sendable {
                 return close(id, "protocol fault: \(error)")
             }
         }
+    }
+
+    /// A fault: so many packets a second, whatever the client sends.
+    private mutating func mayRead(_ id: ConnectionID, at now: Moment) -> Bool {
+        guard let rate = faults.throttle, connections[id]?.phase == .open else { return true }
+        if let next = connections[id]?.readsAgain, next > now.instant { return false }
+        guard connections[id]?.decoder.buffered ?? 0 > 0 else { return false }
+        connections[id]?.readsAgain = now.instant + .seconds(fraction: 1 / max(rate, 0.001))
+        return true
     }
 
     private mutating func handle(_ packet: Packet, on id: ConnectionID, at now: Moment) {
@@ -134,7 +172,7 @@ package struct BridgeEmulator: Sendable {
         }
         connections[id]?.packets += 1
         if let limit = faults.closeAfterPackets, connections[id]?.packets ?? 0 > limit {
-            return close(id, "fault: closed after \(limit) packets")
+            return close(id, "fault: closed after \(limit) packets", .unavailable)
         }
         guard withinLimits(packet, on: id, at: now) else { return }
         switch packet {
@@ -142,12 +180,20 @@ package struct BridgeEmulator: Sendable {
         case .puback(let puback): acknowledged(puback.packetID, on: id)
         case .subscribe(let subscribe): self.subscribe(subscribe, on: id, at: now)
         case .unsubscribe(let unsubscribe): self.unsubscribe(unsubscribe, on: id)
-        case .pingreq: send(.pingresp(Pingresp()), to: id)
-        case .disconnect: close(id, "DISCONNECT received")
+        case .pingreq: ping(id)
+        case .disconnect: close(id, "DISCONNECT received", .ok, byServer: false)
         case .pubrec, .pubrel, .pubcomp: unexpected(packet, on: id)
         case .connect: close(id, "protocol fault: \(ProtocolFault.secondConnect)")
         default: close(id, "protocol fault: \(ProtocolFault.unexpected(packet.type))")
         }
+    }
+
+    private mutating func ping(_ id: ConnectionID) {
+        if let device = connections[id]?.device {
+            registry.devices[device]?.traces.heartbeat = now.wall
+            note(.pingreq, device)
+        }
+        send(.pingresp(Pingresp()), to: id)
     }
 
     /// E14: messages and bytes a second.
@@ -166,7 +212,7 @@ package struct BridgeEmulator: Sendable {
             if isMessage { statistics.messagesDropped += 1 }
             return !isMessage
         }
-        close(id, "more \(what) a second than the limit allows")
+        close(id, "more \(what) a second than the limit allows", .resourceExhausted)
         return false
     }
 
@@ -177,13 +223,14 @@ package struct BridgeEmulator: Sendable {
         var earliest: (due: Instant, reason: Timer)?
         if let late = latePubacks.first { earliest = (late.due, .puback) }
         for connection in connections.values {
-            let due = connection.deadline(switches)
+            let due = connection.deadline(switches, isThrottled: faults.throttle != nil)
             if due.due < earliest?.due ?? .distantFuture { earliest = due }
         }
         return earliest
     }
 
     package mutating func timeout(at now: Moment) {
+        self.now = now
         guard !faults.mute else { return }
         let late = latePubacks.prefix { $0.due <= now.instant }
         latePubacks.removeFirst(late.count)
@@ -193,15 +240,18 @@ package struct BridgeEmulator: Sendable {
         }
         for id in connections.keys.sorted() {
             while let connection = connections[id] {
-                let (due, reason) = connection.deadline(switches)
+                let (due, reason) = connection.deadline(switches, isThrottled: faults.throttle != nil)
                 guard due <= now.instant else { break }
                 switch reason {
                 case .connect: close(id, "no CONNECT in time")
-                case .keepAlive: close(id, "nothing heard for 1.5 times keep alive")
-                case .idle: close(id, "idle for too long")
-                case .token: close(id, "The authorization token expired.")
-                case .lifetime: close(id, "connected for as long as is allowed")
-                case .reset: close(id, "fault: every connection ends after a while")
+                case .keepAlive: close(id, "nothing heard for 1.5 times keep alive", .deadlineExceeded)
+                case .idle: close(id, "idle for too long", .deadlineExceeded)
+                case .token: close(id, "The authorization token expired.", .unauthenticated)
+                case .lifetime: close(id, "connected for as long as is allowed", .deadlineExceeded)
+                case .reset: close(id, "fault: every connection ends after a while", .unavailable)
+                case .throttle:
+                    connections[id]?.readsAgain = nil
+                    drain(id, at: now)
                 case .delivery, .puback: redeliver(on: id, at: now)
                 }
             }
@@ -242,16 +292,31 @@ package struct BridgeEmulator: Sendable {
         }
     }
 
-    mutating func close(_ id: ConnectionID, _ reason: String) {
+    mutating func close(
+        _ id: ConnectionID, _ reason: String, _ code: StatusCode = .invalidArgument, byServer: Bool = true
+    ) {
         guard let connection = connections[id] else { return }
         log("\(connection.name): closed: \(reason)")
+        disconnection(of: id, code, "SERVER: \(reason)", byServer: byServer)
         statistics.closed += 1
         outputs.append(.close(id, reason: reason))
         forget(id)
     }
 
+    private mutating func disconnection(
+        of id: ConnectionID, _ code: StatusCode, _ message: String, byServer: Bool
+    ) {
+        guard let connection = connections[id], connection.phase == .open else { return }
+        note(.disconnect, connection.device) { activity in
+            activity.code = code
+            activity.message = code == .ok ? "" : message
+            activity.isByServer = byServer
+        }
+    }
+
     private mutating func forget(_ id: ConnectionID) {
         guard let connection = connections.removeValue(forKey: id) else { return }
+        for ticket in connection.tickets { emit(.commandEnded(ticket: ticket, isAcknowledged: false)) }
         if online[connection.device] == id { online[connection.device] = nil }
         for device in connection.attached where owners[device] == id { owners[device] = nil }
         verifications = verifications.filter { $0.value.connection != id }
@@ -260,7 +325,9 @@ package struct BridgeEmulator: Sendable {
 
 extension BridgeConnection {
     /// There is always one: even an idle connection is cut some time.
-    func deadline(_ switches: BridgeSwitches) -> (due: Instant, reason: BridgeEmulator.Timer) {
+    func deadline(
+        _ switches: BridgeSwitches, isThrottled: Bool
+    ) -> (due: Instant, reason: BridgeEmulator.Timer) {
         guard phase == .open else { return (opened + switches.connectTimeout, .connect) }
         var earliest = (due: lastReceived + switches.idleLimit, reason: BridgeEmulator.Timer.idle)
         func consider(_ due: Instant?, _ reason: BridgeEmulator.Timer) {
@@ -271,6 +338,7 @@ extension BridgeConnection {
         consider(lifetimeEnds, .lifetime)
         consider(resetAt, .reset)
         if !isDeaf { consider(deliveryDue, .delivery) }
+        if isThrottled, !isDeaf, decoder.buffered > 0 { consider(readsAgain, .throttle) }
         return earliest
     }
 }

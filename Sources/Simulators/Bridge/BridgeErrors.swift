@@ -78,6 +78,12 @@ extension BridgeEmulator {
 
     /// E13, E27: the gateway loses the device and is told; its connection stays.
     mutating func detachWithError(_ device: String, on id: ConnectionID) {
+        let gateway = connections[id]?.device
+        note(.detach, device) { activity in
+            activity.code = .failedPrecondition
+            activity.message = "Device detached because of a device error."
+            activity.gateway = gateway
+        }
         dropAttachment(device, on: id)
         report(.detachment, device, "Device detached because of a device error.", nil, on: id)
     }
@@ -87,6 +93,8 @@ extension BridgeEmulator {
         guard connections[id]?.attached.remove(device) != nil else { return }
         if owners[device] == id { owners[device] = nil }
         for filter in Filter.all(of: device) { connections[id]?.subscriptions[filter] = nil }
-        connections[id]?.retireAll(of: device)
+        for ticket in connections[id]?.retireAll(of: device) ?? [] {
+            emit(.commandEnded(ticket: ticket, isAcknowledged: false))
+        }
     }
 }

@@ -7,6 +7,7 @@ extension BridgeEmulator {
     /// Takes a device away from its gateway as after a device error (E23); false if not attached.
     @discardableResult
     package mutating func detach(_ device: String, at now: Moment) -> Bool {
+        see(now)
         guard let id = owners[device] else { return false }
         detachWithError(device, on: id)
         return true
@@ -14,34 +15,71 @@ extension BridgeEmulator {
 
     /// Closes every connection, as a restart of the server does (E8).
     package mutating func closeAll(_ reason: String, at now: Moment) {
-        for id in connections.keys.sorted() { close(id, reason) }
+        see(now)
+        for id in connections.keys.sorted() { close(id, reason, .unavailable) }
+    }
+
+    /// The connection of one client; false if it has none.
+    @discardableResult
+    package mutating func close(_ device: String, _ reason: String, at now: Moment) -> Bool {
+        see(now)
+        guard let id = online[device] else { return false }
+        close(id, reason, .unavailable)
+        return true
     }
 
     /// E27: takes effect on an attachment at once.
     package mutating func unbind(_ device: String, from gateway: String, at now: Moment) {
+        see(now)
         registry.devices[gateway]?.gateway?.bound.remove(device)
-        if let id = owners[device], connections[id]?.device == gateway { detachWithError(device, on: id) }
+        if let id = owners[device], connections[id]?.device == gateway { remove(device, on: id, "it was unbound") }
     }
 
     package mutating func bind(_ device: String, to gateway: String, at now: Moment) {
         registry.devices[gateway]?.gateway?.bound.insert(device)
     }
 
+    /// A new device, or new data of one; what it no longer allows ends at once. Its history stays with it.
+    package mutating func setDevice(_ id: String, _ device: BridgeRegistry.Device, at now: Moment) {
+        let wasBlocked = registry.devices[id]?.blocked ?? false
+        registry.devices[id] = device
+        if device.blocked != wasBlocked { setBlocked(id, device.blocked, at: now) }
+    }
+
+    /// Takes over everything but the devices.
+    package mutating func configure(_ changed: BridgeRegistry) {
+        let devices = registry.devices
+        registry = changed
+        registry.devices = devices
+        if !registry.isMQTTEnabled { closeAll("MQTT was disabled for the registry", at: now) }
+    }
+
     /// E27: a blocked device is detached, a blocked client is closed.
     package mutating func setBlocked(_ device: String, _ isBlocked: Bool, at now: Moment) {
+        see(now)
         registry.devices[device]?.blocked = isBlocked
         if isBlocked { expel(device, "it was blocked") }
     }
 
     package mutating func delete(_ device: String, at now: Moment) {
+        see(now)
+        expel(device, "it was deleted")
         registry.devices[device] = nil
         for id in registry.devices.keys { registry.devices[id]?.gateway?.bound.remove(device) }
-        expel(device, "it was deleted")
     }
 
     private mutating func expel(_ device: String, _ reason: String) {
-        if let id = owners[device] { detachWithError(device, on: id) }
-        if let id = online[device] { close(id, reason) }
+        if let id = owners[device] { remove(device, on: id, reason) }
+        if let id = online[device] { close(id, reason, .permissionDenied) }
+    }
+
+    /// E27: what an attachment that is no longer allowed comes to.
+    private mutating func remove(_ device: String, on id: ConnectionID, _ reason: String) {
+        switch switches.whenRemoved {
+        case .detach: detachWithError(device, on: id)
+        case .keep: log("\(device): \(reason), but stays attached")
+        case .close: close(id, "\(device): \(reason)", .permissionDenied)
+        }
     }
 
     // MARK: Questions

@@ -54,7 +54,10 @@ extension BridgeEmulator {
             if target == .attach {
                 checkAttach(device, message, on: id, at: now)
             } else {
-                if connection.attached.contains(device) { log("\(device): detached by \(connection.device)") }
+                if connection.attached.contains(device) {
+                    log("\(device): detached by \(connection.device)")
+                    note(.detach, device) { $0.gateway = connection.device }
+                }
                 dropAttachment(device, on: id)
                 acknowledge(message.packetID, on: id, at: now)
             }
@@ -74,13 +77,20 @@ extension BridgeEmulator {
         guard message.payload.count <= limit else {
             statistics.messagesDropped += 1
             guard switches.overLimit == .close else { return }
-            return close(id, "a payload of \(message.payload.count) bytes; at most \(limit) are allowed")
+            return close(id, "a payload of \(message.payload.count) bytes; at most \(limit) are allowed",
+                .resourceExhausted)
         }
         if isState {
             if let last = lastState[device], now.instant < last + switches.stateInterval {
                 return stateTooSoon(device, on: id)
             }
             lastState[device] = now.instant
+        }
+        if case .events(let subfolder) = target, switches.noTopic == .close,
+            registry.topic(for: subfolder) == nil
+        {
+            return close(id, "no event notification config takes subfolder \"\(Notice.printable(subfolder.utf8))\"",
+                .notFound)
         }
         if picker.hits(faults.dropMessages, .message) {
             statistics.messagesDropped += 1
@@ -92,22 +102,34 @@ extension BridgeEmulator {
             payload: message.payload, qos: message.qos, dup: message.dup, at: now)
         if case .events(let subfolder) = target {
             received.subfolder = subfolder
+            received.pubsubTopic = registry.topic(for: subfolder)
             statistics.events += 1
+            registry.devices[device]?.traces.event = now.wall
             emit(.telemetry(received))
         } else {
+            received.pubsubTopic = registry.stateTopic
             statistics.states += 1
+            registry.devices[device]?.addState(message.payload, at: now.wall)
             emit(.state(received))
+        }
+        note(.publish, device) { activity in
+            activity.topic = received.topic
+            activity.fromDevice = isState ? "STATE" : "EVENTS"
+            activity.gateway = received.gateway
         }
         acknowledge(message.packetID, on: id, at: now)
     }
 
     /// E13.
     private mutating func stateTooSoon(_ device: String, on id: ConnectionID) {
-        if connections[id]?.device == device {
-            close(
-                id, "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms.")
-        } else {
+        let words = "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms."
+        let isAttached = connections[id]?.device != device
+        switch isAttached ? switches.stateTooSoon : .close {
+        case .close: close(id, words, .resourceExhausted)
+        case .drop: log("\(device): state more often than allowed, dropped")
+        case .detach:
             log("\(device): state more often than allowed")
+            registry.devices[device]?.traces.error = (now.wall, .resourceExhausted, words)
             detachWithError(device, on: id)
         }
     }
@@ -139,7 +161,7 @@ extension BridgeEmulator {
         }
         guard role.authMethod.needsToken else { return attach(device, by: message, on: id, at: now) }
         do {
-            let token = try DeviceToken(Self.authorization(message.payload))
+            let token = try DeviceToken(Self.authorization(message.payload), switches.tokenText)
             try token.check(project: registry.project, now: now.wall, skew: switches.skew)
             verify(token, of: device, for: .attach(device: device, message), on: id, at: now)
         } catch {
@@ -159,11 +181,14 @@ extension BridgeEmulator {
     mutating func attach(_ device: String, by message: Publish, on id: ConnectionID, at now: Moment) {
         guard let gateway = connections[id]?.device else { return }
         takeOver(device, from: "\(gateway) has attached it")
-        if let direct = online[device] { close(direct, "the gateway \(gateway) has attached it") }
+        if let direct = online[device] { close(direct, "the gateway \(gateway) has attached it", .alreadyExists) }
         connections[id]?.attached.insert(device)
         owners[device] = id
         statistics.attached += 1
         log("\(device): attached by \(gateway)")
+        registry.devices[device]?.traces.gateway = gateway
+        registry.devices[device]?.traces.gatewayAt = now.wall
+        note(.attach, device) { $0.gateway = gateway }
         acknowledge(message.packetID, on: id, at: now)
     }
 

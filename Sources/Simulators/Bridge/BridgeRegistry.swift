@@ -1,3 +1,5 @@
+import Base
+
 /// What the emulated bridge knows: one registry with its devices, gateways among them. A gateway is
 /// a device with a `GatewayRole`.
 package struct BridgeRegistry: Sendable {
@@ -12,69 +14,60 @@ package struct BridgeRegistry: Sendable {
         var needsToken: Bool { self == .deviceTokenOnly || self == .associationAndDeviceToken }
     }
 
-    package struct Key: Hashable, Sendable {
-        /// PEM, or the path of a PEM file until `resolve` has replaced it.
-        package var text: String
-        /// Seconds since 1970; not used for new connections after that.
-        package var expires: Int64?
+    /// What the activity log holds; a device's own level goes before its registry's.
+    package enum LogLevel: String, Hashable, Sendable, CaseIterable {
+        case unspecified = "LOG_LEVEL_UNSPECIFIED"
+        case none = "NONE"
+        case error = "ERROR"
+        case info = "INFO"
+        case debug = "DEBUG"
 
-        package init(_ text: String, expires: Int64? = nil) {
-            self.text = text
-            self.expires = expires
-        }
-
-        package var isPEM: Bool { text.hasPrefix("-----BEGIN ") }
+        private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+        func covers(_ level: LogLevel) -> Bool { rank >= level.rank }
     }
 
-    package struct GatewayRole: Hashable, Sendable {
-        package var authMethod: AuthMethod
-        package var bound: Set<String>
+    /// Where telemetry goes: the first whose subfolder matches; one without a subfolder takes all.
+    package struct EventTopic: Hashable, Sendable {
+        package var topic: String
+        package var subfolder: String
 
-        package init(authMethod: AuthMethod = .associationOnly, bound: Set<String> = []) {
-            self.authMethod = authMethod
-            self.bound = bound
-        }
-    }
-
-    package struct Device: Hashable, Sendable {
-        package var keys: [Key]
-        package var blocked: Bool
-        /// Configuration versions count from 1; a new device has version 1, empty.
-        package var config: [UInt8]
-        package var configVersion = 1
-        /// The last version for which a PUBACK came.
-        package var acknowledgedVersion: Int?
-        package var gateway: GatewayRole?
-
-        package init(
-            keys: [Key] = [], blocked: Bool = false, config: [UInt8] = [], gateway: GatewayRole? = nil
-        ) {
-            self.keys = keys
-            self.blocked = blocked
-            self.config = config
-            self.gateway = gateway
+        package init(_ topic: String, subfolder: String = "") {
+            self.topic = topic
+            self.subfolder = subfolder
         }
     }
 
     package static let keysMax = 3
     package static let boundMax = 10_000
     package static let gatewaysPerDeviceMax = 10
+    package static let eventTopicsMax = 10
 
-    package var project: String
-    package var region: String
-    package var registry: String
+    package var name: RegistryName
     package var devices: [String: Device]
+    /// Empty: telemetry is taken all the same, unless the switch `noTopic` closes.
+    package var eventTopics: [EventTopic] = []
+    package var stateTopic: String?
+    package var isMQTTEnabled = true
+    package var isHTTPEnabled = true
+    package var logLevel = LogLevel.unspecified
 
     package init(project: String, region: String, registry: String, devices: [String: Device] = [:]) {
-        self.project = project
-        self.region = region
-        self.registry = registry
+        name = RegistryName(project: project, region: region, registry: registry)
         self.devices = devices
     }
 
+    package var project: String { name.project }
+
     /// What stands before a device's id in its client id.
-    package var clientIDPrefix: String {
-        "projects/\(project)/locations/\(region)/registries/\(registry)/devices/"
+    package var clientIDPrefix: String { "\(name)/devices/" }
+
+    /// Pub/Sub topic for telemetry with that subfolder; nil if no configuration matches.
+    package func topic(for subfolder: String) -> String? {
+        eventTopics.first { $0.subfolder.isEmpty || $0.subfolder == subfolder }?.topic
+    }
+
+    package func gateways(of device: String) -> [String] {
+        devices.filter { $0.value.gateway?.bound.contains(device) == true }.map(\.key).sorted()
     }
 
     /// Key files that the shell has to read, each once, in order of name.
@@ -91,13 +84,42 @@ package struct BridgeRegistry: Sendable {
         }
     }
 
-    /// E3: `[a-zA-Z][-a-zA-Z0-9._+~%]+`, 3–255 characters, not starting with "goog".
+    /// E3: `[a-zA-Z][-a-zA-Z0-9._+~%]+`, 3–255 characters, not starting with "goog". `+` is refused
+    /// all the same: no MQTT topic name may hold it, so such a device could never speak.
     package static func isValidID(_ id: some StringProtocol) -> Bool {
         guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first else {
             return false
         }
         func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) }
         return isLetter(first)
-            && id.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "-._+~%".utf8.contains($0) }
+            && id.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "-._~%".utf8.contains($0) }
+    }
+}
+
+/// `projects/{project}/locations/{region}/registries/{registry}`: what client ids and the admin
+/// API's resource names begin with.
+package struct RegistryName: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package var project: String
+    package var region: String
+    package var registry: String
+
+    package init(project: String, region: String, registry: String) {
+        self.project = project
+        self.region = region
+        self.registry = registry
+    }
+
+    /// The registry of a client id, whatever its device is; nil if it is not of that shape.
+    package init?(clientID: String) {
+        let parts = clientID.split(separator: "/", maxSplits: 7, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 8, parts[0] == "projects", parts[2] == "locations", parts[4] == "registries",
+            parts[6] == "devices", !parts[1].isEmpty, !parts[3].isEmpty, !parts[5].isEmpty
+        else { return nil }
+        self.init(project: parts[1], region: parts[3], registry: parts[5])
+    }
+
+    package var description: String { "projects/\(project)/locations/\(region)/registries/\(registry)" }
+    package static func < (left: RegistryName, right: RegistryName) -> Bool {
+        left.description < right.description
     }
 }

@@ -15,6 +15,10 @@ package struct BridgeSwitches: Sendable {
         case lastWins = "last_wins"
         case refuse
     }
+    package enum TokenText: String, Sendable, CaseIterable { case strict, lenient }
+    package enum StateTooSoon: String, Sendable, CaseIterable { case detach, close, drop }
+    package enum WhenRemoved: String, Sendable, CaseIterable { case detach, keep, close }
+    package enum NoTopic: String, Sendable, CaseIterable { case accept, close }
 
     /// E5: the codes of CONNACK.
     package var refusedCode: UInt8 = 5
@@ -22,6 +26,8 @@ package struct BridgeSwitches: Sendable {
     package var malformedClientIDCode: UInt8 = 2
     /// E4 and E6: tolerance for the device's clock, and how long past its expiry a token still
     /// carries a connection.
+    /// Base64url without padding only, as ClearBlade wants it, or as lenient as Google was.
+    package var tokenText = TokenText.strict
     package var skew: Duration = .seconds(600)
     package var expiryGrace: Duration = .seconds(600)
     /// E8.
@@ -32,6 +38,10 @@ package struct BridgeSwitches: Sendable {
     package var unsupported = Unsupported.ignore
     /// E13.
     package var stateInterval: Duration = .seconds(1)
+    /// What too many states of an attached device bring: its detachment, the gateway's end, nothing.
+    package var stateTooSoon = StateTooSoon.detach
+    /// Telemetry whose subfolder no notification configuration of the registry takes.
+    package var noTopic = NoTopic.accept
     /// E14; nil is no limit. The allowance of one second may be used at once.
     package var messagesPerSecond: Double? = 100
     package var bytesPerSecond: Double? = 512 * 1024
@@ -45,6 +55,7 @@ package struct BridgeSwitches: Sendable {
     /// sent again.
     package var configDelay: Duration = .zero
     package var retry: Duration = .seconds(10)
+    package var configInterval: Duration = .zero
     package var commandTries = 3
     /// E21.
     package var attachFailure = AttachFailure.errorOnly
@@ -55,6 +66,11 @@ package struct BridgeSwitches: Sendable {
     package var subscribeUnattached = Unsupported.ignore
     /// E27.
     package var secondAttach = SecondAttach.lastWins
+    /// Unbound, blocked or deleted while attached: detach with an error, leave it attached until the
+    /// connection ends, or close the gateway's connection.
+    package var whenRemoved = WhenRemoved.detach
+    /// Of registries and devices that have none of their own.
+    package var activityLevel = BridgeRegistry.LogLevel.debug
 
     package init() {}
 }
@@ -79,6 +95,8 @@ package struct BridgeFaults: Sendable {
     package var closeAfter: Duration?
     /// CONNACK with this code to everyone until then.
     package var refuse: (code: UInt8, until: Instant)?
+    /// Reads no more than so many packets a second from each client; what follows waits.
+    package var throttle: Double?
     /// Takes everything, answers nothing, keeps every connection: a half-open link.
     package var mute = false
     /// Sends a message with QoS 1 twice, the second time with DUP (E17).

@@ -28,15 +28,15 @@ package struct DeviceToken: Hashable, Sendable {
     package var signingInput: [UInt8]
     package var signature: [UInt8]
 
-    /// base64url is strict: no padding, no other alphabet, no stray bits.
-    package init(_ bytes: [UInt8]) throws(Fault) {
+    /// Strict base64url has no padding, no other alphabet and no stray bits; lenient takes padding and
+    /// the standard alphabet too.
+    package init(_ bytes: [UInt8], _ text: BridgeSwitches.TokenText = .strict) throws(Fault) {
         guard bytes.count <= Self.sizeMax else { throw .malformed("the token has \(bytes.count) bytes") }
         let parts = bytes.split(separator: 0x2E, omittingEmptySubsequences: false)
         guard parts.count == 3 else { throw .malformed("the token has \(parts.count) parts instead of 3") }
-        let header = try Self.object(parts[0], "header")
-        let claims = try Self.object(parts[1], "claims")
-        guard let signature = Base64.decodeURL(String(decoding: parts[2], as: UTF8.self)), !signature.isEmpty
-        else {
+        let header = try Self.object(parts[0], "header", text)
+        let claims = try Self.object(parts[1], "claims", text)
+        guard let signature = Self.decode(parts[2], text), !signature.isEmpty else {
             throw .malformed("the token's signature is not base64url")
         }
         guard let name = header["alg"]?.string else { throw .malformed("the token's header has no alg") }
@@ -58,8 +58,16 @@ package struct DeviceToken: Hashable, Sendable {
         signingInput = Array(bytes[..<(parts[2].startIndex - 1)])
     }
 
-    private static func object(_ part: ArraySlice<UInt8>, _ what: String) throws(Fault) -> JSON {
-        guard let bytes = Base64.decodeURL(String(decoding: part, as: UTF8.self)) else {
+    private static func decode(_ part: ArraySlice<UInt8>, _ text: BridgeSwitches.TokenText) -> [UInt8]? {
+        if text == .strict { return Base64.decodeURL(String(decoding: part, as: UTF8.self)) }
+        let standard = part.map { $0 == 0x2D ? 0x2B : $0 == 0x5F ? 0x2F : $0 }
+        return Base64.decode(String(decoding: standard, as: UTF8.self))
+    }
+
+    private static func object(
+        _ part: ArraySlice<UInt8>, _ what: String, _ text: BridgeSwitches.TokenText
+    ) throws(Fault) -> JSON {
+        guard let bytes = decode(part, text) else {
             throw .malformed("the token's \(what) is not base64url")
         }
         guard let json = try? JSONReader.parse(bytes), json.members != nil else {

@@ -20,8 +20,17 @@ extension BridgeRegistry {
     ///     "gw-7": { keys: ["gw-7.pub.pem"], authMethod: "ASSOCIATION_ONLY", bound: ["meter-1"] } },
     ///   devices: { "meter-1": { config: "{}" } } }
     /// ```
-    /// A key is PEM text, the path of a PEM file, or `{ key, expires }` with seconds since 1970.
+    /// A key is PEM text, the path of a PEM file, or `{ key, expires }` with seconds since 1970. More
+    /// keys: `eventTopics: { "": "projects/p/topics/t", subfolder: … }`, `stateTopic`, `logLevel`; a
+    /// device's `metadata` and `logLevel`; and `switches`, which the emulator's options are too.
     package init(json5 bytes: [UInt8]) throws(RegistryError) {
+        self = try Self.read(bytes).registry
+    }
+
+    /// The registry and the switches that its file sets.
+    package static func read(
+        _ bytes: [UInt8]
+    ) throws(RegistryError) -> (registry: BridgeRegistry, switches: BridgeSwitches) {
         let json: JSON
         do {
             json = try JSONReader.parse(bytes, .json5)
@@ -30,10 +39,11 @@ extension BridgeRegistry {
         }
         var reader = RegistryReader()
         let registry = reader.registry(json)
+        let switches = reader.switches(json)
         guard reader.problems.isEmpty else {
             throw RegistryError(problems: reader.problems.sorted { $0.position < $1.position })
         }
-        self = registry
+        return (registry, switches)
     }
 }
 
@@ -46,11 +56,19 @@ private struct RegistryReader {
 
     mutating func registry(_ json: JSON) -> BridgeRegistry {
         let members = self.members(
-            json, of: "the registry", ["project", "region", "registry", "gateways", "devices"])
+            json, of: "the registry",
+            ["project", "region", "registry", "gateways", "devices", "eventTopics", "stateTopic", "logLevel", "switches"])
         var registry = BridgeRegistry(
             project: name(members["project"], "project", json),
             region: name(members["region"], "region", json),
             registry: name(members["registry"], "registry", json))
+        for (subfolder, topic) in texts(members["eventTopics"], "eventTopics") {
+            registry.eventTopics.append(.init(topic, subfolder: subfolder))
+        }
+        // One that takes everything must come last.
+        registry.eventTopics.sort { !$0.subfolder.isEmpty && $1.subfolder.isEmpty }
+        registry.stateTopic = members["stateTopic"].map { text($0, "stateTopic") }
+        registry.logLevel = logLevel(members["logLevel"])
         var bindings: [(device: String, position: TextPosition)] = []
         for (section, isGateway) in [("gateways", true), ("devices", false)] {
             guard let value = members[section] else { continue }
@@ -91,9 +109,10 @@ private struct RegistryReader {
     private mutating func device(
         _ entry: JSON.Member, isGateway: Bool, _ bindings: inout [(device: String, position: TextPosition)]
     ) -> BridgeRegistry.Device {
-        let known = ["keys", "blocked", "config"] + (isGateway ? ["authMethod", "bound"] : [])
+        let known = ["keys", "blocked", "config", "metadata", "logLevel"] + (isGateway ? ["authMethod", "bound"] : [])
         let members = self.members(entry.value, of: "\"\(entry.name)\"", known)
-        var device = BridgeRegistry.Device()
+        let config = members["config"].map { Array(text($0, "config").utf8) }
+        var device = BridgeRegistry.Device(config: config ?? [])
         for item in array(members["keys"], "keys") { key(item).map { device.keys.append($0) } }
         if device.keys.count > BridgeRegistry.keysMax, let keys = members["keys"] {
             complain(keys.position, "\(device.keys.count) keys; a device has at most 3")
@@ -105,7 +124,8 @@ private struct RegistryReader {
                 complain(blocked.position, "blocked must be true or false, not \(blocked.describe)")
             }
         }
-        if let config = members["config"] { device.config = Array(text(config, "config").utf8) }
+        device.logLevel = logLevel(members["logLevel"])
+        for (name, value) in texts(members["metadata"], "metadata") { device.metadata[name] = value }
         guard isGateway else { return device }
         var role = BridgeRegistry.GatewayRole()
         if let method = members["authMethod"] {
@@ -161,6 +181,48 @@ private struct RegistryReader {
             }
         }
         return found
+    }
+
+    private mutating func logLevel(_ json: JSON?) -> BridgeRegistry.LogLevel {
+        guard let json else { return .unspecified }
+        let word = text(json, "logLevel")
+        if let level = BridgeRegistry.LogLevel(rawValue: word) { return level }
+        let all = BridgeRegistry.LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+        complain(json.position, "logLevel \"\(word)\" is not one of \(all)")
+        return .unspecified
+    }
+
+    /// An object of strings.
+    private mutating func texts(_ json: JSON?, _ what: String) -> [(String, String)] {
+        guard let json else { return [] }
+        guard let members = json.members else {
+            complain(json.position, "\(what) must be an object, not \(json.describe)")
+            return []
+        }
+        return members.map { ($0.name, text($0.value, "\(what).\($0.name)")) }
+    }
+
+    mutating func switches(_ json: JSON) -> BridgeSwitches {
+        var switches = BridgeSwitches()
+        guard let value = json["switches"] else { return switches }
+        guard let members = value.members else {
+            complain(value.position, "switches must be an object, not \(value.describe)")
+            return switches
+        }
+        for member in members {
+            let text: String
+            switch member.value.kind {
+            case .string(let word), .number(let word): text = word
+            case .bool(let bool): text = bool ? "true" : "false"
+            default: text = ""
+            }
+            do {
+                try BridgeKnob.set(member.name, to: text, in: &switches)
+            } catch {
+                complain(member.position, error.message)
+            }
+        }
+        return switches
     }
 
     private mutating func array(_ json: JSON?, _ what: String) -> [JSON] {

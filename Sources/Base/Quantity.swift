@@ -1,5 +1,3 @@
-import Base
-
 /// Durations and sizes as people write them: a number and a unit, "200ms", "1.5h", "64MiB".
 package enum Quantity {
     private static let durationUnits: [(name: String, nanoseconds: Double)] = [

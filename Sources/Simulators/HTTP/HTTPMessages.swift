@@ -1,0 +1,120 @@
+import Base
+
+/// One request, whole.
+package struct HTTPRequest: Hashable, Sendable {
+    package var method: String
+    /// Percent-encoded, without the query: "/v1/projects/p".
+    package var path: String
+    /// Decoded, in order; a name may come more than once.
+    package var query: [Pair]
+    package var headers: [Pair]
+    package var body: [UInt8]
+    /// The connection goes on after the answer.
+    package var isKeptAlive: Bool
+
+    package struct Pair: Hashable, Sendable {
+        package var name: String
+        package var value: String
+    }
+
+    package init(
+        method: String, path: String, query: [Pair] = [], headers: [Pair] = [], body: [UInt8] = [],
+        isKeptAlive: Bool = true
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.isKeptAlive = isKeptAlive
+    }
+
+    /// The first header of that name, which is given in lower case.
+    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+
+    package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
+
+    /// Every value of a repeated parameter.
+    package func queries(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
+}
+
+package struct HTTPResponse: Hashable, Sendable {
+    package var status: Int
+    package var body: [UInt8]
+    package var contentType: String
+
+    package init(_ status: Int, json: [UInt8]) {
+        self.status = status
+        body = json
+        contentType = "application/json; charset=UTF-8"
+    }
+
+    package init(_ status: Int, text: String) {
+        self.status = status
+        body = Array(text.utf8)
+        contentType = "text/plain; charset=UTF-8"
+    }
+
+    private var reason: String {
+        switch status {
+        case 200: "OK"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 413: "Content Too Large"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 501: "Not Implemented"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Status \(status)"
+        }
+    }
+
+    /// The bytes on the wire; to HEAD the same without the body.
+    func bytes(isKeptAlive: Bool, isHead: Bool) -> [UInt8] {
+        let head = "HTTP/1.1 \(status) \(reason)\r\nContent-Type: \(contentType)\r\n"
+            + "Content-Length: \(body.count)\r\nCache-Control: no-store\r\n"
+            + "Connection: \(isKeptAlive ? "keep-alive" : "close")\r\n\r\n"
+        return Array(head.utf8) + (isHead ? [] : body)
+    }
+}
+
+/// RFC 3986 percent-encoding.
+package enum PercentCoding {
+    /// Nil on a stray `%` or if the bytes are not UTF-8. In a query `+` is a space.
+    package static func decode(_ text: some StringProtocol, isQuery: Bool = false) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == 0x25 {
+                guard rest.count >= 2,
+                    let value = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self)), value.count == 1
+                else { return nil }
+                bytes.append(value[0])
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(isQuery && byte == 0x2B ? 0x20 : byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    /// `a=1&b=2`; nil if a part cannot be decoded.
+    package static func query(_ text: some StringProtocol) -> [HTTPRequest.Pair]? {
+        var pairs: [HTTPRequest.Pair] = []
+        for part in text.split(separator: "&") {
+            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = decode(sides[0], isQuery: true),
+                let value = decode(sides.count > 1 ? sides[1] : "", isQuery: true)
+            else { return nil }
+            pairs.append(.init(name: name, value: value))
+        }
+        return pairs
+    }
+}
