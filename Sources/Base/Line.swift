@@ -28,16 +28,23 @@ package struct LineSettings: Hashable, Sendable {
         }
     }
 
+    /// Whether the bytes that are sent come back: some two-wire transceivers hear themselves.
+    /// `learn`: found out from the first exchanges after opening.
+    package enum Echo: Hashable, Sendable { case learn, always, never }
+
     package var device: Device
     package var baud: Int
     package var parity: Parity
     package var dataBits: Int
     package var stopBits: Int
     package var rs485: RS485?
+    package var echo: Echo
+    /// Bytes 00 and FF around a reply are what drivers make of switching direction: they are taken away.
+    package var trim: Bool
 
     package init(
         device: Device, baud: Int = 9600, parity: Parity = .none, dataBits: Int = 8, stopBits: Int = 1,
-        rs485: RS485? = nil
+        rs485: RS485? = nil, echo: Echo = .learn, trim: Bool = true
     ) {
         self.device = device
         self.baud = baud
@@ -45,7 +52,12 @@ package struct LineSettings: Hashable, Sendable {
         self.dataBits = dataBits
         self.stopBits = stopBits
         self.rs485 = rs485
+        self.echo = echo
+        self.trim = trim
     }
+
+    /// From handing a frame over to its first bit.
+    package var lead: Duration { rs485?.delayBeforeSend ?? .zero }
 
     /// Start, data, parity and stop bits: what one character costs on the wire.
     package var bitsPerCharacter: Int { 1 + dataBits + (parity == .none ? 0 : 1) + stopBits }
@@ -82,5 +94,38 @@ package struct LineFailure: Error, Hashable, Sendable {
     package init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
+    }
+}
+
+/// What a UART noticed on the wire that framing cannot see (TIOCGICOUNT): counts, or what was added.
+package struct LineErrors: Hashable, Sendable {
+    /// Characters without a stop bit: mostly a wrong baud rate.
+    package var framing: Int
+    package var parity: Int
+    /// Characters that this machine was too slow to take.
+    package var overruns: Int
+    /// The line was held low for longer than a character.
+    package var breaks: Int
+
+    package init(framing: Int = 0, parity: Int = 0, overruns: Int = 0, breaks: Int = 0) {
+        self.framing = framing
+        self.parity = parity
+        self.overruns = overruns
+        self.breaks = breaks
+    }
+
+    package var total: Int { framing &+ parity &+ overruns &+ breaks }
+
+    package static func += (left: inout LineErrors, right: LineErrors) {
+        left.framing &+= right.framing
+        left.parity &+= right.parity
+        left.overruns &+= right.overruns
+        left.breaks &+= right.breaks
+    }
+
+    package static func - (left: LineErrors, right: LineErrors) -> LineErrors {
+        LineErrors(
+            framing: left.framing &- right.framing, parity: left.parity &- right.parity,
+            overruns: left.overruns &- right.overruns, breaks: left.breaks &- right.breaks)
     }
 }

@@ -59,6 +59,12 @@ package struct UnitID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.value = UInt8(value)
     }
 
+    private init(broadcast: Void) { value = 0 }
+
+    /// Unit 0: every unit carries out what is written to it, and none answers.
+    package static let broadcast = UnitID(broadcast: ())
+
+    package var isBroadcast: Bool { value == 0 }
     package var isReserved: Bool { value > 247 }
     package var description: String { String(value) }
     package static func < (left: UnitID, right: UnitID) -> Bool { left.value < right.value }

@@ -1,32 +1,48 @@
 /// Named deadlines: every wake-up of a machine has a name, so that a test can say
-/// "run until the response timeout". A handful of timers each, so a linear search is the fastest.
+/// "run until the response timeout". A handful of timers each, so a linear search is the fastest; the
+/// earliest is kept, because it is asked for at every turn of a loop and changes rarely. Inlinable,
+/// because generic code over names that stay generic is many times slower.
 package struct TimerTable<Name: Hashable & Sendable>: Sendable {
-    private var entries: [(name: Name, due: Instant)] = []
+    @usableFromInline var entries: [(name: Name, due: Instant)] = []
+    @usableFromInline var earliest: (due: Instant, reason: Name)?
 
-    package init() {}
+    @inlinable package init() {}
 
-    package mutating func arm(_ name: Name, at due: Instant) {
+    @inlinable package mutating func arm(_ name: Name, at due: Instant) {
         if let index = entries.firstIndex(where: { $0.name == name }) {
             entries[index].due = due
         } else {
             entries.append((name, due))
         }
+        findEarliest()
     }
 
-    package mutating func disarm(_ name: Name) { entries.removeAll { $0.name == name } }
+    @inlinable package mutating func disarm(_ name: Name) {
+        guard let index = entries.firstIndex(where: { $0.name == name }) else { return }
+        entries.remove(at: index)
+        findEarliest()
+    }
 
-    package mutating func disarmAll() { entries.removeAll() }
+    @inlinable package mutating func disarmAll() {
+        entries.removeAll()
+        earliest = nil
+    }
 
-    package func due(_ name: Name) -> Instant? { entries.first { $0.name == name }?.due }
+    @inlinable package func due(_ name: Name) -> Instant? { entries.first { $0.name == name }?.due }
 
-    /// The earliest deadline and its reason.
-    package var next: (due: Instant, reason: Name)? {
-        entries.min { $0.due < $1.due }.map { ($0.due, $0.name) }
+    /// The earliest deadline and its reason; of several the one that was armed first.
+    @inlinable package var next: (due: Instant, reason: Name)? { earliest }
+
+    @inlinable mutating func findEarliest() {
+        earliest = nil
+        for entry in entries where entry.due < earliest?.due ?? .distantFuture || earliest == nil {
+            earliest = (entry.due, entry.name)
+        }
     }
 
     /// Removes and returns the earliest timer that is due at `now`; call until nil.
-    package mutating func expire(at now: Instant) -> Name? {
-        guard let first = next, first.due <= now else { return nil }
+    @inlinable package mutating func expire(at now: Instant) -> Name? {
+        guard let first = earliest, first.due <= now else { return nil }
         disarm(first.reason)
         return first.reason
     }

@@ -216,6 +216,12 @@ void clinux_now(int64_t *boot_ns, int64_t *wall_ms) {
     *wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
 }
 
+int64_t clinux_boot_now(void) {
+    struct timespec boot;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    return (int64_t)boot.tv_sec * 1000000000 + boot.tv_nsec;
+}
+
 ssize_t clinux_random(void *bytes, size_t count) { return getrandom(bytes, count, 0); }
 
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) {

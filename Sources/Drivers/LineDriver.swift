@@ -7,6 +7,8 @@ package protocol LineDriver: Sendable {
     /// The line is gone: everybody is told once, then there is silence until it is back.
     mutating func closed(at now: Moment)
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
+    /// What the UART has counted since it was last told.
+    mutating func receive(_ errors: LineErrors)
     /// Takes one order; its `Outcome` follows in every case.
     mutating func submit(_ order: Order, at now: Moment)
     /// Call when `deadline.due` has come.
@@ -38,6 +40,8 @@ package enum LineTimer: Hashable, Sendable {
     case reply
     /// The rest of the reply is overdue.
     case rest
+    /// A broadcast is out: the units carry it out.
+    case turnaround
     /// A cycle is due, or a unit may be asked again.
     case release
 }

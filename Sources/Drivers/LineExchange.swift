@@ -8,6 +8,7 @@ import Modbus
 /// - The response timeout runs from the computed end of our transmission to the first byte; then
 ///   the rest has its expected wire time × 1.5 + 50 ms.
 /// - A sound frame that is not the one asked for is counted and dropped; the wait goes on.
+/// - Our own echo and the noise of drivers that switch direction are no part of any of this.
 struct LineExchange: Sendable {
     enum Verdict: Hashable, Sendable {
         /// `turnaround`: from the end of our transmission to the first byte.
@@ -15,17 +16,24 @@ struct LineExchange: Sendable {
         case silence
         /// Something came from this unit, but not a whole and sound answer to this request.
         case damage(FrameError)
+        /// A broadcast is out and every unit has had its time; nobody answers one.
+        case sent
     }
 
     private enum State: Sendable {
         case idle
         case awaiting
         case receiving(until: Instant)
+        /// A broadcast: what the units need to carry it out.
+        case pausing(until: Instant)
     }
 
     let timing: RTUTiming
+    private let lead: Duration
     private var state = State.idle
     private var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
+    private(set) var echo: LineEcho
+    private(set) var noise: NoiseTrimmer
     private var sentAt = Instant.zero
     private var sentUntil = Instant.zero
     private var replyDue = Instant.zero
@@ -38,19 +46,27 @@ struct LineExchange: Sendable {
     /// No request may begin earlier.
     private(set) var quietUntil = Instant.zero
     private var babblesSince: Instant?
+    private var isBabbling = false
     /// The last exchange left bytes that nobody asked for, or may still do so.
     private(set) var needsDiscard = true
 
     /// The request that timed out last, for recognising its late reply.
     private var missed: ReplyDecoder?
     private(set) var strayBytes = 0
+    /// Times that the line did not fall silent for longer than a frame takes.
+    private(set) var babbles = 0
     private(set) var busTime = Duration.zero
     /// The unit whose late reply came since this was last cleared.
     var lateUnit: UInt8?
     /// The unit whose unexpected reply came since this was last cleared.
     var strangerUnit: UInt8?
 
-    init(_ timing: RTUTiming) { self.timing = timing }
+    init(_ line: LineSettings) {
+        timing = RTUTiming(line)
+        lead = line.lead
+        echo = LineEcho(line.echo)
+        noise = NoiseTrimmer(isOn: line.trim)
+    }
 
     var isBusy: Bool { if case .idle = state { false } else { true } }
 
@@ -58,17 +74,24 @@ struct LineExchange: Sendable {
     var request: Request { decoder.request }
 
     /// When the wait for a reply ends; nil while no exchange is under way.
-    var deadline: (due: Instant, isRest: Bool)? {
+    var deadline: (due: Instant, reason: LineTimer)? {
         switch state {
         case .idle: nil
-        case .awaiting: (replyDue, false)
-        case .receiving(let until): (until, true)
+        case .awaiting: (replyDue, .reply)
+        case .receiving(let until): (until, .rest)
+        case .pausing(let until): (until, .turnaround)
         }
+    }
+
+    /// When a request may begin to a unit that wants the line silent for `delay` before it.
+    func quietUntil(_ delay: Duration) -> Instant {
+        delay > timing.silence ? quietUntil + (delay - timing.silence) : quietUntil
     }
 
     /// The line was opened: whatever a unit was saying must end first.
     mutating func reset(at now: Instant) {
         state = .idle
+        echo.reset()
         quietUntil = now + timing.silence
         babblesSince = nil
         missed = nil
@@ -81,10 +104,25 @@ struct LineExchange: Sendable {
         unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
-        sentAt = now
-        sentUntil = now + timing.time(of: frame.count)
+        echo.sent(frame, isAmbiguous: decoder.expectedLength == frame.count)
+        noise.begin(unit: unit)
+        begin(frame, at: now)
         replyDue = sentUntil + timeout
         state = .awaiting
+    }
+
+    /// A write to all units (unit 0): nobody answers, but all need time to carry it out
+    /// (MODBUS over Serial Line V1.02, section 2.4.1: typically 100 to 200 ms).
+    mutating func startBroadcast(_ request: Request, frame: [UInt8], wait: Duration, at now: Instant) {
+        decoder.expect(unit: 0, request: request)
+        echo.sent(frame, isAmbiguous: false)
+        begin(frame, at: now)
+        state = .pausing(until: sentUntil + wait)
+    }
+
+    private mutating func begin(_ frame: [UInt8], at now: Instant) {
+        sentAt = now
+        sentUntil = now + lead + timing.time(of: frame.count)
         mismatch = nil
         babblesSince = nil
         needsDiscard = false
@@ -92,16 +130,33 @@ struct LineExchange: Sendable {
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         lastByte = now
+        var chunk = bytes
         switch state {
-        case .idle:
-            stray(bytes, at: now)
+        case .idle, .pausing:
+            if case .pausing = state { echo.strip(&chunk) }
+            if !chunk.isEmpty { stray(chunk, at: now) }
             return nil
-        case .awaiting:
-            firstByte = now
-            let rest = max(0, decoder.expectedLength - bytes.count)
-            state = .receiving(until: now + timing.time(of: rest) * 3 / 2 + .milliseconds(50))
-        case .receiving: break
+        case .awaiting, .receiving: break
         }
+        let echoes = echo.echoes
+        if decoder.pending == 0 {
+            if echo.held == 0 { noise.trim(&chunk) }
+            echo.strip(&chunk)
+            if echo.held == 0 { noise.trim(&chunk) }
+        }
+        if chunk.isEmpty, decoder.pending == 0, echo.held == 0 {
+            state = .awaiting
+            return nil
+        }
+        if case .receiving = state, echo.echoes == echoes {} else {
+            firstByte = now
+            let rest = max(0, decoder.expectedLength - chunk.count) + echo.held
+            state = .receiving(until: now + timing.time(of: rest) * 3 / 2 + .milliseconds(50))
+        }
+        return judge(chunk, at: now)
+    }
+
+    private mutating func judge(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         var chunk = bytes
         while true {
             do {
@@ -109,7 +164,7 @@ struct LineExchange: Sendable {
                 let turnaround = max(.zero, firstByte - sentUntil)
                 finish(at: now)
                 needsDiscard = decoder.pending > 0
-                strayBytes += decoder.pending
+                if needsDiscard { countUseless(bytes.suffix(decoder.pending)) }
                 return .response(response, turnaround: turnaround)
             } catch {
                 guard error.isStranger else {
@@ -135,8 +190,13 @@ struct LineExchange: Sendable {
         case .awaiting:
             guard replyDue <= now else { return nil }
             return fallSilent(at: now)
+        case .pausing(let until):
+            guard until <= now else { return nil }
+            finish(at: now)
+            return .sent
         case .receiving(let until):
             guard until <= now else { return nil }
+            if let verdict = giveUpEcho(at: now) { return verdict }
             let received = decoder.pending
             if received < RTUFrame.shortest {
                 strayBytes += received
@@ -148,6 +208,19 @@ struct LineExchange: Sendable {
             needsDiscard = true
             return .damage(.incomplete(received: received, expected: decoder.expectedLength))
         }
+    }
+
+    /// The beginning of an echo whose end did not come: of a known one it is a collision or a loss,
+    /// otherwise it may be a reply that begins like the request.
+    private mutating func giveUpEcho(at now: Instant) -> Verdict? {
+        guard echo.held > 0 else { return nil }
+        let isOwn = echo.knowledge == .present
+        let held = echo.giveUp()
+        guard !isOwn else {
+            strayBytes += held.count
+            return nil
+        }
+        return judge(held, at: now)
     }
 
     private mutating func fallSilent(at now: Instant) -> Verdict {
@@ -174,9 +247,15 @@ struct LineExchange: Sendable {
         let since = (now > quietUntil ? nil : babblesSince) ?? now
         babblesSince = since
         let patience = timing.time(of: Limits.adu) * 3 / 2 + .milliseconds(50)
+        if now - since < patience {
+            isBabbling = false
+        } else if !isBabbling {
+            isBabbling = true
+            babbles += 1
+        }
         quietUntil = max(quietUntil, min(now + timing.silence, since + patience))
         needsDiscard = true
-        strayBytes += bytes.count
+        countUseless(bytes)
         guard missed != nil else { return }
         do {
             guard try missed?.receive(bytes) != nil, let unit = missed?.unit else { return }
@@ -184,6 +263,10 @@ struct LineExchange: Sendable {
         } catch {
             if case .unit(let unit, _) = error { strangerUnit = unit } else { missed = nil }
         }
+    }
+
+    private mutating func countUseless(_ bytes: ArraySlice<UInt8>) {
+        if !noise.absorb(bytes) { strayBytes += bytes.count }
     }
 
     private mutating func countStranger(_ error: FrameError) {

@@ -6,6 +6,8 @@ struct LineUnit: Sendable {
     let address: Address
     let responseTimeout: Duration
     let planner: ReadPlanner
+    /// The least silence on the line before a request to it.
+    var delay: Duration { planner.node.delay }
     /// Its cycles in the driver's list, fastest first.
     let cycles: Range<Int>
     var health = UnitHealth()

@@ -70,6 +70,7 @@ extension ModbusDriver {
             endOrder(.success(data), at: now)
         case .response:
             if job.order.readBack { orders[0].beginReadBack() } else { endOrder(.success([]), at: now) }
+        case .sent: endOrder(.success([]), at: now)
         case .silence: failOrder(.timeout, at: now)
         case .damage(let error): failOrder(error.isStranger ? .format : .checksum, at: now)
         }

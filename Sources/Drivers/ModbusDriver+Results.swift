@@ -3,6 +3,13 @@ import Modbus
 
 /// From a job to the wire, and from the verdict back to readings, outcomes and unit states.
 extension ModbusDriver {
+    func unit(of work: Work) -> Int {
+        switch work {
+        case .read(let cycle): cycles[cycle].unit
+        case .order: orders[0].unit
+        }
+    }
+
     mutating func begin(_ work: Work, onBudget: Bool, at now: Moment) {
         let unit: Int
         let request: Request
@@ -24,6 +31,10 @@ extension ModbusDriver {
         counters.requests += 1
         counters.bytesSent += frame.count
         units[unit].statistics.requests += 1
+        guard !units[unit].address.unit.isBroadcast else {
+            exchange.startBroadcast(request, frame: frame, wait: settings.broadcastWait, at: now.instant)
+            return
+        }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
             timeout: units[unit].health.timeout(units[unit].responseTimeout), at: now.instant)
@@ -34,11 +45,7 @@ extension ModbusDriver {
         guard let work else { return }
         self.work = nil
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
-        let unit: Int
-        switch work {
-        case .read(let cycle): unit = cycles[cycle].unit
-        case .order: unit = orders[0].unit
-        }
+        let unit = unit(of: work)
         count(verdict, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
         switch work {
@@ -53,9 +60,10 @@ extension ModbusDriver {
             counters.replies += 1
             units[unit].statistics.replies += 1
             units[unit].statistics.lastGood = now.instant
-            if case .exception = response {
+            if case .exception(_, let code) = response {
                 counters.exceptions += 1
                 units[unit].statistics.exceptions += 1
+                units[unit].statistics.exceptionCodes[code.rawValue, default: 0] += 1
             }
             units[unit].health.answered(turnaround: turnaround)
         case .silence:
@@ -66,12 +74,14 @@ extension ModbusDriver {
             units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
         case .damage(let error):
             if error.isStranger {
+                units[unit].statistics.mismatches += 1
                 let until = now.instant + units[unit].responseTimeout
                 units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
             }
             counters.checksumErrors += 1
             units[unit].statistics.checksumErrors += 1
             units[unit].health.damaged()
+        case .sent: break
         }
     }
 
@@ -95,7 +105,7 @@ extension ModbusDriver {
             } else {
                 run.complete(.failure(.exception(code.rawValue)), at: now)
             }
-        case .response: failure = .format
+        case .response, .sent: failure = .format
         case .silence: failure = .timeout
         case .damage(let error):
             if run.isProbe { comeBack(unit, at: now) }
@@ -193,6 +203,14 @@ extension ModbusDriver {
         cycles[probe].nextRelease = now.instant + pause
     }
 
+    private mutating func countStranger(_ stranger: UInt8) {
+        counters.wrongUnit += 1
+        guard let work else { return }
+        let asked = unit(of: work)
+        units[asked].statistics.wrongUnit += 1
+        units[asked].statistics.answeredBy = stranger
+    }
+
     /// A late reply shows that its unit lives and needs longer than was thought.
     mutating func noteStrangers(at now: Instant) {
         if let stranger = exchange.strangerUnit {
@@ -200,7 +218,7 @@ extension ModbusDriver {
             let isLate = units.contains {
                 $0.address.unit.value == stranger && $0.mayAnswerLate(at: now)
             }
-            if isLate { exchange.lateUnit = stranger } else { counters.wrongUnit += 1 }
+            if isLate { exchange.lateUnit = stranger } else { countStranger(stranger) }
         }
         guard let late = exchange.lateUnit else { return }
         exchange.lateUnit = nil

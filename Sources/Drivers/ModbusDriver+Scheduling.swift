@@ -47,7 +47,7 @@ extension ModbusDriver {
         case .open:
             release(at: now)
             if let wait = exchange.deadline {
-                wake = (wait.due, wait.isRest ? .rest : .reply)
+                wake = wait
                 return
             }
             dispatch(at: now)
@@ -69,12 +69,13 @@ extension ModbusDriver {
             wake = due == .distantFuture ? nil : (max(due, now.instant), .release)
             return
         }
-        guard start <= now.instant else {
-            wake = (start, .silence)
+        let begin = max(start, exchange.quietUntil(units[unit(of: work)].delay))
+        guard begin <= now.instant else {
+            wake = (begin, .silence)
             return
         }
-        begin(work, onBudget: choice.isOnBudget, at: now)
-        if let wait = exchange.deadline { wake = (wait.due, .reply) }
+        self.begin(work, onBudget: choice.isOnBudget, at: now)
+        wake = exchange.deadline
     }
 
     // MARK: releases
@@ -168,7 +169,8 @@ extension ModbusDriver {
     private mutating func takeUp(_ order: Int, _ choice: inout Choice) {
         if order > 0 { orders.insert(orders.remove(at: order), at: 0) }
         choice.work = .order
-        choice.isOnBudget = units[orders[0].unit].health.isSuspect
+        let unit = units[orders[0].unit]
+        choice.isOnBudget = unit.health.isSuspect && !unit.address.unit.isBroadcast
     }
 
     /// The due read with the earliest deadline. A unit under suspicion competes only if the unhealthy

@@ -22,6 +22,8 @@ package struct ModbusDriver: LineDriver {
         package var turnaround: Duration
         /// Share of the line above which a warning is due.
         package var maxLoad: Double
+        /// What the units get to carry out a broadcast.
+        package var broadcastWait = Duration.milliseconds(100)
         /// One per unit.
         package var nodes: [NodePlan]
 
@@ -75,7 +77,7 @@ package struct ModbusDriver: LineDriver {
         let plan = ReadPlan.make(
             line: settings.line, turnaround: settings.turnaround,
             responseTimeout: settings.responseTimeout, nodes: settings.nodes)
-        exchange = LineExchange(RTUTiming(settings.line))
+        exchange = LineExchange(settings.line)
         random = RandomSource(seed: seed)
         units = []
         cycles = []
@@ -121,6 +123,8 @@ package struct ModbusDriver: LineDriver {
         settle(at: now)
     }
 
+    package mutating func receive(_ errors: LineErrors) { counters.line += errors }
+
     package mutating func timeout(at now: Moment) {
         if let due = exchange.deadline?.due, due <= now.instant,
             let verdict = exchange.timeout(at: now.instant) {
@@ -148,6 +152,11 @@ package struct ModbusDriver: LineDriver {
     package var statistics: PortStatistics {
         var all = counters
         all.strayBytes = exchange.strayBytes
+        all.noiseBytes = exchange.noise.bytes
+        all.echoes = exchange.echo.echoes
+        all.echoBytes = exchange.echo.echoBytes
+        all.collisions = exchange.echo.collisions
+        all.babbles = exchange.babbles
         all.busTime = exchange.busTime
         all.units = units.map { unit in
             var one = unit.statistics

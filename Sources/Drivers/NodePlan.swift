@@ -15,10 +15,12 @@ package struct NodePlan: Hashable, Sendable {
     package var turnaround: Duration?
     /// From the end of our transmission to the first byte; nil takes the port's.
     package var responseTimeout: Duration?
+    /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
+    package var delay: Duration
 
     package init(
         unit: UnitID, spans: [Span], maxRegisters: Int = 125, maxBits: Int = 2000, noMerge: Bool = false,
-        turnaround: Duration? = nil, responseTimeout: Duration? = nil
+        turnaround: Duration? = nil, responseTimeout: Duration? = nil, delay: Duration = .zero
     ) {
         self.unit = unit
         self.spans = spans
@@ -27,6 +29,7 @@ package struct NodePlan: Hashable, Sendable {
         self.noMerge = noMerge
         self.turnaround = turnaround
         self.responseTimeout = responseTimeout
+        self.delay = delay
     }
 }
 

@@ -44,7 +44,7 @@ package struct ReadPlan: Sendable {
     ) {
         let timing = RTUTiming(line)
         for node in nodes {
-            let cost = WireCost(timing, turnaround: node.turnaround ?? turnaround)
+            let cost = WireCost(timing, turnaround: node.turnaround ?? turnaround, delay: node.delay)
             let planner = ReadPlanner(cost: cost, node: node, exchangeLimit: exchangeLimit)
             let cycles = planner.cycles()
             units.append(Unit(planner: planner, cycles: cycles))

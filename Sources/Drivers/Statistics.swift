@@ -16,6 +16,16 @@ package struct PortStatistics: Hashable, Sendable {
     package var skipped = 0
     /// Bytes that belonged to no exchange.
     package var strayBytes = 0
+    /// Bytes 00 and FF around replies, taken away.
+    package var noiseBytes = 0
+    /// Our own frames that came back, and those that came back changed.
+    package var echoes = 0
+    package var echoBytes = 0
+    package var collisions = 0
+    /// Times that the line did not fall silent for longer than a frame takes.
+    package var babbles = 0
+    /// What the UART noticed.
+    package var line = LineErrors()
     package var bytesSent = 0
     package var bytesReceived = 0
     /// From the first bit of each request to the end of its exchange.
@@ -36,7 +46,14 @@ package struct UnitStatistics: Hashable, Sendable {
     package var timeouts = 0
     package var checksumErrors = 0
     package var exceptions = 0
+    /// The same by exception code.
+    package var exceptionCodes: [UInt8: Int] = [:]
     package var lateReplies = 0
+    /// Replies that another unit gave in its place, and the one that did so last.
+    package var wrongUnit = 0
+    package var answeredBy: UInt8?
+    /// Of `checksumErrors`, sound frames that answered something else.
+    package var mismatches = 0
     package var skipped = 0
     /// From the end of our transmission to the first byte, slowly forgotten peak; nil until learned.
     package var turnaround: Duration?

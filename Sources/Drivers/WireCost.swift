@@ -2,7 +2,7 @@ import Base
 import Modbus
 
 /// What an exchange costs on the wire: request, the unit's turnaround, reply, and the silence that
-/// must follow before the next request.
+/// must follow before the next request (or that the unit wants before its own, if that is longer).
 struct WireCost: Sendable {
     let timing: RTUTiming
     let turnaround: Duration
@@ -15,12 +15,12 @@ struct WireCost: Sendable {
     /// Unit, function, byte count, checksum.
     static let replyBytes = 5
 
-    init(_ timing: RTUTiming, turnaround: Duration) {
+    init(_ timing: RTUTiming, turnaround: Duration, delay: Duration = .zero) {
         self.timing = timing
         self.turnaround = turnaround
         character = timing.character.nanoseconds
         fixed = timing.time(of: Self.requestBytes + Self.replyBytes).nanoseconds
-            + max(0, turnaround.nanoseconds) + timing.silence.nanoseconds
+            + max(0, turnaround.nanoseconds) + max(timing.silence, delay).nanoseconds
     }
 
     /// The cost of reading `count` items of `table` with one request, in nanoseconds.

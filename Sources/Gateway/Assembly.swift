@@ -60,19 +60,22 @@ extension Configuration.Port {
         var plans: [NodePlan] = []
         var places: [UnitID: Int] = [:]
         for node in nodes {
-            let spans = node.points.map(\.span)
+            // Nobody answers a broadcast: its points are written only.
+            let spans = node.unit.isBroadcast ? [] : node.points.map(\.span)
             guard let place = places[node.unit] else {
                 places[node.unit] = plans.count
                 plans.append(
                     NodePlan(
                         unit: node.unit, spans: spans, maxRegisters: node.maxRegisters, maxBits: node.maxBits,
-                        noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout))
+                        noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
+                        delay: node.delay))
                 continue
             }
             plans[place].spans += spans
             plans[place].maxRegisters = min(plans[place].maxRegisters, node.maxRegisters)
             plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
             plans[place].noMerge = plans[place].noMerge || node.noMerge
+            plans[place].delay = max(plans[place].delay, node.delay)
         }
         for index in plans.indices {
             var seen: Set<Span> = []

@@ -19,6 +19,8 @@ package enum LineEvent: Sendable {
     case opened(LineFacts)
     case failed(LineFailure)
     case received([UInt8])
+    /// What the UART has counted since it was last told.
+    case errors(LineErrors)
     case lost(LineFailure)
 }
 

@@ -84,6 +84,11 @@ package struct Gateway: Sendable {
     var isClockTrusted = false
     var startedAt = Moment(.zero, WallTime(milliseconds: 0))
     var random: RandomSource
+    /// When `timeout` must be called; kept, because a loop asks for it at every turn.
+    package internal(set) var deadline: Instant?
+    /// The next moment at which a request may leave: the one deadline for which microseconds count,
+    /// since every one of them is line time that nobody uses.
+    package internal(set) var silenceEnds: Instant?
 
     enum Phase: Equatable {
         case fresh, running, done
@@ -159,24 +164,25 @@ package struct Gateway: Sendable {
         settle(at: now)
     }
 
-    package var deadline: Instant? {
-        if phase == .done { return nil }
-        var earliest: Instant?
-        func consider(_ due: Instant?) {
-            if let due { earliest = earliest.map { min($0, due) } ?? due }
+    mutating func noteDeadlines() {
+        guard phase != .done else {
+            (deadline, silenceEnds) = (nil, nil)
+            return
         }
-        for port in ports { consider(port.deadline) }
-        consider(spool.deadline?.due)
-        consider(session.deadline?.due)
-        consider(store.deadline)
-        consider(health.due)
-        if case .stopping(let stopping) = phase { consider(stopping.deadline) }
-        return earliest
+        var earliest = Instant.distantFuture
+        var silence = Instant.distantFuture
+        for index in ports.indices {
+            if let due = ports[index].deadline { earliest = min(earliest, due) }
+            if let due = ports[index].silenceEnds { silence = min(silence, due) }
+        }
+        if let due = spool.deadline?.due { earliest = min(earliest, due) }
+        if let due = session.deadline?.due { earliest = min(earliest, due) }
+        if let due = store.deadline { earliest = min(earliest, due) }
+        if let due = health.due { earliest = min(earliest, due) }
+        if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
+        deadline = earliest == .distantFuture ? nil : earliest
+        silenceEnds = silence == .distantFuture ? nil : silence
     }
-
-    /// The next moment at which a request may leave: the one deadline for which microseconds count,
-    /// since every one of them is line time that nobody uses.
-    package var silenceEnds: Instant? { ports.lazy.compactMap(\.silenceEnds).min() }
 
     package var portNames: [PortName] { ports.map(\.name) }
 

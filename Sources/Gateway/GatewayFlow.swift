@@ -8,6 +8,7 @@ import Spool
 extension Gateway {
     /// Carries every output to the machine or effect it is meant for, until all are quiet.
     mutating func settle(at now: Moment) {
+        defer { noteDeadlines() }
         guard phase != .done else { return }
         var busy = true
         while busy {
@@ -182,7 +183,7 @@ extension Gateway {
 
     /// Gives the session every durable record that it may send now, oldest device first.
     private mutating func feed(at now: Moment) -> Bool {
-        guard phase != .fresh, phase != .done, !spool.readyDevices.isEmpty else { return false }
+        guard phase != .fresh, phase != .done, session.isOnline, !spool.readyDevices.isEmpty else { return false }
         var any = false
         for device in Array(spool.readyDevices) {
             while session.accepts(device, at: now), let record = spool.take(device) {

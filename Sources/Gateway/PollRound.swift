@@ -40,7 +40,7 @@ package struct PollRound: Sendable {
         ports = configuration.ports.map { port in
             var settings = port.driverSettings
             settings.pollOnce(every: Self.interval, spans.spans(of: port.name))
-            let waited = Set(port.nodes.filter { !$0.points.isEmpty }.map(\.unit))
+            let waited = Set(port.nodes.filter { !$0.points.isEmpty && !$0.unit.isBroadcast }.map(\.unit))
             return Port(
                 name: port.name, line: port.line, driver: settings.make(seed: random.next()), open: waited)
         }
@@ -61,6 +61,7 @@ package struct PollRound: Sendable {
             ports[index].isOpen = true
             ports[index].driver.opened(facts, at: now)
         case .received(let bytes): ports[index].driver.receive(bytes[...], at: now)
+        case .errors(let errors): ports[index].driver.receive(errors)
         case .failed(let failure), .lost(let failure):
             ports[index].failure = failure
             ports[index].isOpen = false
@@ -111,6 +112,8 @@ extension Gateway.Settings.Driver {
             settings.retries = 0
             for index in settings.nodes.indices {
                 let unit = settings.nodes[index].unit
+                // Nobody answers a broadcast.
+                guard !unit.isBroadcast else { continue }
                 settings.nodes[index].spans = spans.first { $0.unit == unit }?.spans ?? []
             }
             self = .modbus(settings)

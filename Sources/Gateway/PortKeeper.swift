@@ -12,6 +12,7 @@ struct PortKeeper: Sendable {
     let name: PortName
     let line: LineSettings
     var driver: any LineDriver
+    private var doctor = LineDoctor()
     private(set) var state = State.closed
     private(set) var path = ""
     /// Why the line is not open; nil while it is.
@@ -45,9 +46,11 @@ struct PortKeeper: Sendable {
             say(.info, "opened \(facts.path) at \(line.describe)")
             for remark in facts.remarks { say(.warning, remark) }
             driver.opened(facts, at: now)
+            doctor.begin(driver.statistics, at: now.instant)
         case .received(let bytes):
             guard state == .open else { return }
             driver.receive(bytes[...], at: now)
+        case .errors(let errors): driver.receive(errors)
         case .failed(let failure):
             state = .closed
             closedSince = closedSince ?? now.instant
@@ -59,6 +62,7 @@ struct PortKeeper: Sendable {
             closedSince = now.instant
             complain(failure.message)
             driver.closed(at: now)
+            doctor.end()
             outputs.append(.closeLine(name))
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
         }
@@ -88,6 +92,7 @@ struct PortKeeper: Sendable {
     mutating func close() {
         if state != .closed { outputs.append(.closeLine(name)) }
         state = .closed
+        doctor.end()
     }
 
     mutating func timeout(at now: Moment) {
@@ -95,7 +100,20 @@ struct PortKeeper: Sendable {
             reopen = nil
             start()
         }
+        if let due = doctor.due, due <= now.instant { examine(at: now) }
         if !isClosing || state == .open { driver.timeout(at: now) }
+    }
+
+    /// What the line and its units suffer from, as far as what is counted can tell.
+    var findings: Findings { doctor.findings }
+
+    private mutating func examine(at now: Moment) {
+        for change in doctor.examine(driver.statistics, at: now.instant) {
+            let area = change.unit == nil ? "line" : "unit"
+            let place = change.unit.map { Address(port: name, unit: $0).description } ?? name.text
+            let words = change.sentence ?? "the trouble that was told is over"
+            outputs.append(.notice(Notice(change.sentence == nil ? .info : .warning, area, place, words)))
+        }
     }
 
     /// When the silence before the next request ends; nil while no request waits for it.
@@ -106,8 +124,10 @@ struct PortKeeper: Sendable {
 
     var deadline: Instant? {
         let driven = isClosing && state != .open ? nil : driver.deadline?.due
-        guard let reopen else { return driven }
-        return driven.map { min($0, reopen) } ?? reopen
+        var earliest = driven ?? .distantFuture
+        if let reopen { earliest = min(earliest, reopen) }
+        if let due = doctor.due { earliest = min(earliest, due) }
+        return earliest == .distantFuture ? nil : earliest
     }
 
     mutating func nextEffect() -> Effect? { outputs.isEmpty ? nil : outputs.removeFirst() }

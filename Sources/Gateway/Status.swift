@@ -106,6 +106,9 @@ extension Gateway {
         writer.member("wrongUnit", figures.wrongUnit)
         writer.member("skipped", figures.skipped)
         writer.member("busTimeSeconds", figures.busTime.secondsValue)
+        writeHygiene(figures, &writer)
+        let findings = port.findings
+        if let trouble = findings.port { writer.member("diagnosis", trouble.sentence) }
         writer.key("units")
         writer.object { writer in
             for unit in figures.units {
@@ -117,12 +120,25 @@ extension Gateway {
                     writer.member("timeouts", unit.timeouts)
                     writer.member("checksum", unit.checksumErrors)
                     writer.member("exceptions", unit.exceptions)
+                    if unit.lateReplies > 0 { writer.member("late", unit.lateReplies) }
+                    if unit.wrongUnit > 0 { writer.member("wrongUnit", unit.wrongUnit) }
+                    if let trouble = findings.units[unit.unit] { writer.member("diagnosis", trouble.sentence) }
                     if let last = unit.lastGood {
                         writer.member("lastGoodSecondsAgo", max(0, (now.instant - last).secondsValue))
                     }
                 }
             }
         }
+    }
+
+    /// Only what there is: most lines have none of it.
+    private func writeHygiene(_ figures: PortStatistics, _ writer: inout JSONWriter) {
+        let rows = [
+            ("strayBytes", figures.strayBytes), ("noiseBytes", figures.noiseBytes), ("echoes", figures.echoes),
+            ("collisions", figures.collisions), ("babbles", figures.babbles), ("framing", figures.line.framing),
+            ("parity", figures.line.parity), ("overruns", figures.line.overruns), ("breaks", figures.line.breaks),
+        ]
+        for (name, count) in rows where count > 0 { writer.member(name, count) }
     }
 
     private func writeDevice(_ device: DeviceID, _ address: Address, _ writer: inout JSONWriter) {

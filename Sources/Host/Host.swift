@@ -24,8 +24,6 @@ package final class Host {
     private static let clockInterval = Duration.seconds(10)
     /// From recovery until connecting and attaching are usually over too.
     private static let settlingTime = Duration.seconds(5)
-    /// How late a timer usually wakes the loop.
-    private static let wakeLatency = Duration.microseconds(150)
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -38,6 +36,8 @@ package final class Host {
     private let service: ServiceManager
     private var gateway: Gateway
     private var lines: [PortName: LineShell] = [:]
+    private var shells: [LineShell] = []
+    private var wakeLatency = WakeLatency()
     private var link: LinkShell!
     private var control: ControlSocket?
     private var controlClients: [Int: ControlSocket.Client] = [:]
@@ -70,6 +70,7 @@ package final class Host {
                 receive(.line(port, event))
             }
         }
+        shells = Array(lines.values)
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath {
             openControl(path)
@@ -88,6 +89,9 @@ package final class Host {
             awaitSilence()
             if link.hasPending { link.readPending() }
             tick()
+            for shell in shells {
+                if let due = shell.deadline, due <= Clock.instant { shell.timeout(at: Clock.instant) }
+            }
             if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
             link.flush()
         }
@@ -95,17 +99,22 @@ package final class Host {
     }
 
     private func nextWake() -> Instant? {
-        let silence = gateway.silenceEnds.map { $0 - Self.wakeLatency }
-        return [gateway.deadline, watchdogDue, clockDue, settledDue, silence].compactMap { $0 }.min()
+        var next = clockDue
+        if let due = gateway.deadline { next = min(next, due) }
+        if let due = watchdogDue { next = min(next, due) }
+        if let due = settledDue { next = min(next, due) }
+        for shell in shells { if let due = shell.deadline { next = min(next, due) } }
+        guard let due = gateway.silenceEnds else { return next }
+        return min(next, wakeLatency.begin(due, at: Clock.instant))
     }
 
     /// A sleeping thread wakes up a tenth of a millisecond late. At 115200 baud that is one or two per cent of
-    /// an exchange, so the end of a silence is awaited awake, for at most `wakeLatency` a request.
+    /// an exchange, so the loop wakes so much earlier and awaits the end of a silence awake.
     private func awaitSilence() {
         guard let due = gateway.silenceEnds else { return }
-        let now = Clock.instant
-        guard now < due, due - now <= Self.wakeLatency else { return }
-        while Clock.instant < due {}
+        var now = Clock.instant
+        guard wakeLatency.woke(at: now), now < due else { return }
+        while now < due { now = Clock.instant }
     }
 
     private func take(_ signal: SignalInbox.Event) {

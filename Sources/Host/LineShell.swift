@@ -3,12 +3,16 @@ import Gateway
 import Platform
 
 /// One serial line: its descriptor on the loop, its helper thread for everything that can block
-/// (open, set, close), and what the driver would not take yet.
+/// (open, set, close), what the driver would not take yet, and RTS if this program has to drive it.
 final class LineShell {
     /// More than this waiting to be written means that the line does not move at all.
     private static let unsentMax = 16 << 10
+    /// A driver that takes or sends nothing for so long is stuck: flushed, closed and opened again.
+    private static let stallMax = Duration.seconds(2)
     /// At most 64 KiB a turn: a babbling line cannot keep the loop from the others.
     private static let readsPerTurn = 16
+    /// The UART's counters are read this often, beside a transmission.
+    private static let errorsInterval = Duration.seconds(1)
 
     let name: PortName
     private let loop: EventLoop
@@ -16,10 +20,21 @@ final class LineShell {
     private let mailbox: Mailbox<HelperMessage>
     private var descriptor: OwnedFD?
     private var watch: EventLoop.Watch?
+    private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
     private var attempt = 0
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
     private let deliver: (LineEvent) -> Void
+
+    /// When the driver has refused bytes, or kept them, for too long.
+    private var stallDue: Instant?
+    private var keepsBytesSince: Instant?
+    private var hasHeard = false
+    /// What the UART had counted when it was last asked; nil where it does not count.
+    private var errors: LineErrors?
+    private var errorsDue = Instant.zero
+    /// Nil unless this program drives RTS.
+    private var direction: DirectionSwitch?
 
     init(
         _ name: PortName, loop: EventLoop, mailbox: Mailbox<HelperMessage>,
@@ -34,6 +49,7 @@ final class LineShell {
 
     func open(_ settings: LineSettings) {
         close()
+        if let rs485 = settings.rs485, rs485.rts == .software { direction = DirectionSwitch(settings, rs485) }
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         worker.submit {
             do throws(LineFailure) {
@@ -52,6 +68,8 @@ final class LineShell {
         guard attempt == self.attempt, let taken = parcel.take() else { return }
         do {
             watch = try loop.watch(taken.number, .read) { [unowned self] ready in self.ready(ready) }
+            interest = .read
+            errors = SerialPort.errors(taken)
             descriptor = consume taken
             deliver(.opened(facts))
         } catch {
@@ -67,6 +85,10 @@ final class LineShell {
     func close() {
         attempt += 1
         unsent = []
+        stallDue = nil
+        keepsBytesSince = nil
+        if direction != nil { drive(false) }
+        direction = nil
         if let watch { loop.remove(watch) }
         watch = nil
         guard let descriptor = descriptor.take() else { return }
@@ -76,14 +98,19 @@ final class LineShell {
         }
     }
 
+    // MARK: sending
+
     func transmit(_ bytes: [UInt8]) {
-        guard descriptor != nil else { return }
-        guard unsent.count + bytes.count <= Self.unsentMax else {
-            lose(LineFailure(.lost, "the line takes no more bytes: is the adapter stuck?"))
+        guard watch != nil else { return }
+        let now = Clock.instant
+        takeErrors(at: now)
+        guard unsent.count + bytes.count <= Self.unsentMax, !keepsBytes(at: now) else {
+            lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
             return
         }
         unsent.append(contentsOf: bytes)
-        flush()
+        guard direction != nil else { return flush() }
+        for step in direction?.send(bytes.count, at: now) ?? [] { take(step, at: now) }
     }
 
     func discardInput() {
@@ -93,12 +120,112 @@ final class LineShell {
         }
     }
 
+    /// When `timeout` must be called; nil: not at all.
+    var deadline: Instant? {
+        guard let due = direction?.deadline else { return stallDue }
+        return stallDue.map { min($0, due) } ?? due
+    }
+
+    func timeout(at now: Instant) {
+        if let step = direction?.timeout(at: now) { take(step, at: now) }
+        if let due = stallDue, due <= now {
+            lose(LineFailure(.lost, "the line takes no bytes any more: the adapter is stuck, or something holds it"))
+        }
+    }
+
+    private func take(_ step: DirectionSwitch.Step, at now: Instant) {
+        switch step {
+        case .write: flush()
+        case .drive(let on): drive(on)
+        case .ask:
+            var isEmpty: Bool?
+            switch descriptor {
+            case .some(let open): isEmpty = SerialPort.hasSentAll(open)
+            case .none: return
+            }
+            if !unsent.isEmpty { isEmpty = false }
+            if let next = direction?.answered(isEmpty, at: now) { take(next, at: now) }
+        }
+    }
+
+    /// A transmitter that stays on would jam the bus for everybody.
+    private func drive(_ on: Bool) {
+        switch descriptor {
+        case .some(let open): SerialPort.setRTS(open, on)
+        case .none: break
+        }
+    }
+
+    private func flush() {
+        var sent = 0
+        while sent < unsent.count {
+            let transfer: Transfer
+            switch descriptor {
+            case .some(let open): transfer = SerialPort.write(open, unsent[sent...])
+            case .none: return
+            }
+            switch transfer {
+            case .bytes(let count): sent += count
+            case .wouldBlock:
+                unsent.removeFirst(sent)
+                if sent > 0 || stallDue == nil { stallDue = Clock.instant + Self.stallMax }
+                change(to: [.read, .write])
+                return
+            case .hungUp(let failure): return lose(failure)
+            }
+        }
+        unsent.removeAll(keepingCapacity: true)
+        stallDue = nil
+        change(to: .read)
+    }
+
+    private func change(to wanted: EventLoop.Interest) {
+        guard let watch, wanted != interest else { return }
+        try? loop.change(watch, wanted)
+        interest = wanted
+    }
+
+    /// Nothing has come since the last transmission: does it still lie in the driver? Two seconds of
+    /// that are a stuck adapter, which only closing and opening may wake.
+    private func keepsBytes(at now: Instant) -> Bool {
+        guard !hasHeard else {
+            hasHeard = false
+            keepsBytesSince = nil
+            return false
+        }
+        var pending = 0
+        switch descriptor {
+        case .some(let open): pending = SerialPort.outputPending(open) ?? 0
+        case .none: return false
+        }
+        guard pending > 0 else {
+            keepsBytesSince = nil
+            return false
+        }
+        let since = keepsBytesSince ?? now
+        keepsBytesSince = since
+        return now - since >= Self.stallMax
+    }
+
+    private func takeErrors(at now: Instant) {
+        guard let known = errors, errorsDue <= now else { return }
+        errorsDue = now + Self.errorsInterval
+        switch descriptor {
+        case .some(let open): errors = SerialPort.errors(open)
+        case .none: return
+        }
+        let added = (errors ?? known) - known
+        if added != LineErrors() { deliver(.errors(added)) }
+    }
+
+    // MARK: receiving
+
     private func ready(_ ready: EventLoop.Ready) {
-        if ready.isReadable || ready.isHungUp { receive() }
+        if ready.isReadable || ready.isHungUp { receive(isHungUp: ready.isHungUp) }
         if ready.isWritable, watch != nil { flush() }
     }
 
-    private func receive() {
+    private func receive(isHungUp: Bool) {
         for _ in 0..<Self.readsPerTurn {
             let transfer: Transfer
             switch descriptor {
@@ -107,38 +234,16 @@ final class LineShell {
             }
             switch transfer {
             case .bytes(let count):
+                hasHeard = true
                 deliver(.received(Array(buffer[..<count])))
-                if count < buffer.count { return }
-            case .wouldBlock: return
-            case .hungUp(let failure): return lose(failure)
-            }
-        }
-    }
-
-    private func flush() {
-        while !unsent.isEmpty {
-            let transfer: Transfer
-            switch descriptor {
-            case .some(let open): transfer = SerialPort.write(open, unsent[...])
-            case .none: return
-            }
-            switch transfer {
-            case .bytes(let count): unsent.removeFirst(count)
+                if count < buffer.count, !isHungUp { return }
             case .wouldBlock:
-                change(to: [.read, .write])
+                // A hang-up is reported until the watch ends: waiting for the read to say so would spin.
+                if isHungUp { lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone")) }
                 return
             case .hungUp(let failure): return lose(failure)
             }
         }
-        change(to: .read)
-    }
-
-    private var interest = EventLoop.Interest.read
-
-    private func change(to wanted: EventLoop.Interest) {
-        guard let watch, wanted != interest else { return }
-        try? loop.change(watch, wanted)
-        interest = wanted
     }
 
     private func lose(_ failure: LineFailure) {

@@ -28,7 +28,10 @@ package final class Poller {
     package func run() throws -> PollRound {
         perform { $0.start(at: $1) }
         while !round.isDone {
-            _ = try loop.wait(until: round.deadline)
+            _ = try loop.wait(until: ([round.deadline] + lines.values.map(\.deadline)).compactMap { $0 }.min())
+            for line in lines.values where (line.deadline ?? .distantFuture) <= Clock.instant {
+                line.timeout(at: Clock.instant)
+            }
             if let due = round.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
         }
         for line in lines.values { line.close() }

@@ -62,12 +62,6 @@ enum FileChecks {
                 configuration.bridge.place, .warning,
                 "\"batch\" has no effect in this version: every record is a message of its own"))
         }
-        for port in configuration.ports where port.line.rs485?.rts == .software {
-            found.append(Diagnostic(
-                port.place, .warning,
-                "\"rts\": \"software\" has no effect in this version: use an adapter that switches by itself, or "
-                    + "\"onSend\" with a UART driver that has RS-485 mode"))
-        }
         return found
     }
 

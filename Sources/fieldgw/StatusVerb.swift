@@ -62,6 +62,7 @@ enum StatusVerb {
         }
         Console.say(Console.table(
             ["port", "line", "requests", "replies", "timeouts", "crc errors", "exceptions", ""], rows))
+        showDiagnoses(document)
         Console.say("")
         rows = (document["devices"]?.members ?? []).map { device in
             [
@@ -70,5 +71,16 @@ enum StatusVerb {
             ]
         }
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
+    }
+
+    /// What the lines suffer from, one sentence each.
+    private static func showDiagnoses(_ document: JSON) {
+        for port in document["ports"]?.members ?? [] {
+            if let sentence = port.value["diagnosis"]?.string { Console.say("\(port.name): \(sentence)") }
+            for unit in port.value["units"]?.members ?? [] {
+                guard let sentence = unit.value["diagnosis"]?.string else { continue }
+                Console.say("\(port.name), unit \(unit.name): \(sentence)")
+            }
+        }
     }
 }

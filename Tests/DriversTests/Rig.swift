@@ -23,7 +23,11 @@ struct Rig {
         var pdu: [UInt8]
     }
 
+    /// What the transceiver hears of itself.
+    enum Echo { case none, faithful, changed(every: Int) }
+
     var driver: ModbusDriver
+    var echo = Echo.none
     let timing: RTUTiming
     var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     /// By unit, request and how often this unit has been asked.
@@ -36,6 +40,8 @@ struct Rig {
     private(set) var states: [(Address, UnitState)] = []
     private(set) var sent: [Sent] = []
     private(set) var notices: [Notice] = []
+    /// How long the line had been silent before each of them.
+    private(set) var sentAfterSilence: [Duration] = []
     /// Requests that began before t3.5 of silence.
     private(set) var early = 0
     private(set) var wireTime = Duration.zero
@@ -85,7 +91,7 @@ struct Rig {
         if next > now.instant { now = now + (next - now.instant) }
         if arrival <= due {
             let bytes = arrivals.removeFirst().bytes
-            quietSince = now.instant
+            quietSince = max(quietSince, now.instant)
             driver.receive(bytes[...], at: now)
         } else {
             driver.timeout(at: now)
@@ -133,12 +139,15 @@ struct Rig {
 
     private mutating func answer(_ frame: [UInt8]) {
         if now.instant < quietSince + timing.silence { early += 1 }
+        let silence = now.instant - quietSince
         let end = now.instant + timing.time(of: frame.count)
         quietSince = end
         wireTime += timing.time(of: frame.count) + timing.silence
         let unit = frame[0]
         let pdu = Array(frame[1..<(frame.count - 2)])
         sent.append(Sent(at: now.instant, unit: unit, pdu: pdu))
+        sentAfterSilence.append(silence)
+        hearSelf(frame)
         guard let request = try? Request(pdu: pdu[...]) else { return }
         let count = asked[unit, default: 0]
         asked[unit] = count + 1
@@ -156,6 +165,16 @@ struct Rig {
             bytes[bit / 8 % bytes.count] ^= 1 << (bit % 8)
             deliver(bytes, from: end + wait)
         }
+    }
+
+    private mutating func hearSelf(_ frame: [UInt8]) {
+        var heard = frame
+        switch echo {
+        case .none: return
+        case .faithful: break
+        case .changed(let every): if sent.count % every == 0 { heard[3] ^= 0x10 }
+        }
+        deliver(heard, from: now.instant)
     }
 
     /// The first byte arrives when it is complete, the rest together.

@@ -113,6 +113,9 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             .ports, "a: { device: \"/d\", rs485: { delayAfterSend: \"1s\" }, nodes: {} }", "2:45",
             "from 0s to 100ms"),
         Complaint(
+            .ports, "a: { device: \"/d\", echo: \"yes\", nodes: {} }", "2:26", "must be \"auto\", true or false"),
+        Complaint(.ports, "a: { device: \"/d\", trim: 1, nodes: {} }", "2:26", "must be true or false"),
+        Complaint(
             .ports, "a: { device: \"/d\", nodes: {} },\nb: { device: \"/d\", nodes: {} }", "3:14",
             "same device as port \"a\"")
     ]
@@ -130,6 +133,10 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(
             .nodes, "dev: { points: { x: { coil: 0 } } }", "3:6", "\"unit\" is missing in node \"dev\""),
         Complaint(.nodes, "dev: { unit: 0, points: { x: { coil: 0 } } }", "3:14", "is broadcast"),
+        Complaint(
+            .nodes, "dev: { unit: 3, broadcast: true, points: { x: { coil: 0 } } }", "3:14", "goes with unit 0"),
+        Complaint(
+            .nodes, "dev: { unit: 3, delay: \"5s\", points: { x: { coil: 0 } } }", "3:24", "from 0s to 1s"),
         Complaint(.nodes, "dev: { unit: 256, points: { x: { coil: 0 } } }", "3:14", "from 1 to 255"),
         Complaint(
             .nodes, "dev: { unit: 248, points: { x: { coil: 0 } } }", "3:14", "is reserved", warning: true),

@@ -89,6 +89,25 @@ import Testing
         #expect(port.readPlan.reads.map(\.count).sorted() == [1, 2])     // one coil; two registers for both
     }
 
+    @Test func whatALineDoesToItsBytesIsConfiguredPerPortAndUnit() throws {
+        let standard = Samples.read(Samples.design).0?.ports[0].line
+        #expect(standard?.echo == .learn && standard?.trim == true)
+        let text = Samples.design
+            .replacing("parity: \"even\",", with: "parity: \"even\", echo: true, trim: false,")
+            .replacing("rts: \"onSend\"", with: "rts: \"software\", terminate: true")
+            .replacing("unit: 17,", with: "unit: 17, delay: \"20ms\",")
+            .replacing(
+                "alarm: {", with: "} }, all: { unit: 0, broadcast: true, points: { alarm: {")
+        let (configuration, diagnostics) = Samples.read(text)
+        let port = try #require(configuration?.ports[0])
+        #expect(diagnostics.filter { $0.severity == .error } == [])
+        #expect(port.line.echo == .always && !port.line.trim)
+        #expect(port.line.rs485 == LineSettings.RS485(rts: .software, terminate: true))
+        #expect(port.nodePlans.map(\.delay) == [.zero, .milliseconds(20), .zero])
+        #expect(port.nodePlans[2].unit == .broadcast && port.nodePlans[2].spans.isEmpty)
+        #expect(!port.nodePlans[1].spans.isEmpty)
+    }
+
     @Test func withoutTLSThePortIs1883AndAWarningSaysWhatItMeans() throws {
         let (configuration, diagnostics) = Samples.read(Samples.withBridge("tls: false"))
         #expect(configuration?.bridge.endpoints == [LinkTarget(host: "h", port: 1883, tls: false)])

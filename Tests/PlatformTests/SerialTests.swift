@@ -47,8 +47,8 @@ private func readOnce(_ line: borrowing OwnedFD) -> Transfer {
         #expect(returned == all)
         let nothing = readOnce(line.descriptor)
         #expect(nothing == .wouldBlock)
-        let counters = SerialPort.counters(line.descriptor)
-        #expect(counters == nil)
+        let errors = SerialPort.errors(line.descriptor)
+        #expect(errors == nil)
         SerialPort.close(line.intoDescriptor())
     }
 

@@ -143,6 +143,8 @@ package struct UARTDriver: LineDriver {
         settle(at: now)
     }
 
+    package mutating func receive(_ errors: LineErrors) { counters.line += errors }
+
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }
         counters.bytesReceived += bytes.count

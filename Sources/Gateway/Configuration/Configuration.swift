@@ -96,6 +96,8 @@ package struct Configuration: Hashable, Sendable {
         package var responseTimeout: Duration?
         /// Its own key, for bridges that want a token of each device.
         package var privateKey: Located<String>?
+        /// The least silence on the line before a request to it.
+        package var delay: Duration = .zero
         /// Present on a UART port only.
         package var uart: UARTProtocol?
     }

@@ -39,6 +39,7 @@ extension ConfigurationReader {
         var context = NodeContext(driver: port.driver, every: every)
         var maxBits = 2000
         var noMerge = false
+        var delay = Duration.zero
         if port.driver == .uart {
             let key = readKey(&cursor)
             context.key = key
@@ -49,6 +50,7 @@ extension ConfigurationReader {
             context.base = cursor.integer("base", in: 0...65_535) ?? 0
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
+            delay = cursor.duration("delay", in: .zero...(.seconds(1))) ?? .zero
         }
         let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
         if port.driver == .uart { readUARTAddress(&cursor, &context) }
@@ -61,7 +63,7 @@ extension ConfigurationReader {
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
             profile: profileName, points: points ?? [], maxRegisters: context.maxRegisters,
             maxBits: maxBits, noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout,
-            privateKey: privateKey, uart: context.uart)
+            privateKey: privateKey, delay: delay, uart: context.uart)
     }
 
     /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.
@@ -85,7 +87,13 @@ extension ConfigurationReader {
 
     /// 1–247; 248–255 are reserved and 0 is broadcast (MODBUS over Serial Line V1.02, section 2.2).
     private func readUnit(_ cursor: inout ObjectCursor) -> UnitID? {
+        let isBroadcast = cursor.bool("broadcast", default: false)
         guard let field = cursor.require("unit") else { return nil }
+        if isBroadcast {
+            if field.json.integer == 0 { return .broadcast }
+            problems.error(field.place, "\"broadcast\" goes with unit 0, which all units listen to")
+            return nil
+        }
         guard field.json.integer == 0 else {
             guard let value = cursor.integer(of: field, in: 1...255), let unit = UnitID(value) else {
                 return nil
@@ -96,7 +104,8 @@ extension ConfigurationReader {
             }
             return unit
         }
-        problems.error(field.place, "unit 0 is broadcast and never answers; units are 1 to 247")
+        problems.error(field.place, "unit 0 is broadcast and never answers; units are 1 to 247. "
+                + "For points that are written to all units at once say broadcast: true")
         return nil
     }
 }

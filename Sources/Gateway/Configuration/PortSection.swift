@@ -70,10 +70,21 @@ extension ConfigurationReader {
             problems.error(field.place, "Modbus-RTU needs 8 data bits, not \(dataBits)")
         }
         let rs485 = cursor.take("rs485").flatMap { readRS485($0) }
+        let echo = cursor.take("echo").map { readEcho($0) } ?? .learn
+        let trim = cursor.bool("trim", default: true)
         return device.map {
             LineSettings(
-                device: $0, baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits, rs485: rs485)
+                device: $0, baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits, rs485: rs485,
+                echo: echo, trim: trim)
         }
+    }
+
+    private func readEcho(_ field: Field) -> LineSettings.Echo {
+        if let isThere = field.json.bool { return isThere ? .always : .never }
+        if field.json.string != "auto" {
+            problems.error(field.place, "\"echo\" must be \"auto\", true or false, not \(field.json.describe)")
+        }
+        return .learn
     }
 
     private mutating func readDevice(_ cursor: inout ObjectCursor, port: PortName) -> LineSettings.Device? {

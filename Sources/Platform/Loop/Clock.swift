@@ -10,7 +10,7 @@ package enum Clock {
         return Moment(Instant(nanoseconds: boot), WallTime(milliseconds: wall))
     }
 
-    package static var instant: Instant { now().instant }
+    package static var instant: Instant { Instant(nanoseconds: clinux_boot_now()) }
 }
 
 extension Instant {

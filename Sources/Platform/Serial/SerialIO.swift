@@ -11,17 +11,6 @@ package enum Transfer: Hashable, Sendable {
     case hungUp(LineFailure)
 }
 
-/// The UART's own counters since boot (TIOCGICOUNT): what the wire did that framing cannot see.
-package struct LineCounters: Hashable, Sendable {
-    package var received: Int
-    package var sent: Int
-    package var frameErrors: Int
-    package var overruns: Int
-    package var parityErrors: Int
-    package var breaks: Int
-    package var bufferOverruns: Int
-}
-
 extension SerialPort {
     /// Fills `buffer` from its start, at most `readMax` bytes and at most its count.
     package static func read(_ descriptor: borrowing OwnedFD, into buffer: inout [UInt8]) -> Transfer {
@@ -58,20 +47,27 @@ extension SerialPort {
         _ = clinux_flush(descriptor.number, TCIFLUSH)
     }
 
-    /// Nil where the driver does not count, as on a pseudo-terminal.
-    package static func counters(_ descriptor: borrowing OwnedFD) -> LineCounters? {
+    /// The UART's counters since boot (TIOCGICOUNT); nil where the driver does not count, as on a
+    /// pseudo-terminal.
+    package static func errors(_ descriptor: borrowing OwnedFD) -> LineErrors? {
         var raw = clinux_icounter()
         guard clinux_icounter_get(descriptor.number, &raw) == 0 else { return nil }
-        return LineCounters(
-            received: Int(raw.received), sent: Int(raw.sent), frameErrors: Int(raw.frame),
-            overruns: Int(raw.overrun), parityErrors: Int(raw.parity), breaks: Int(raw.breaks),
-            bufferOverruns: Int(raw.buffer_overrun))
+        return LineErrors(
+            framing: Int(raw.frame), parity: Int(raw.parity),
+            overruns: Int(raw.overrun) + Int(raw.buffer_overrun), breaks: Int(raw.breaks))
     }
 
     /// For `rts: "software"`: true drives the RS-485 transmitter.
     @discardableResult
     package static func setRTS(_ descriptor: borrowing OwnedFD, _ on: Bool) -> Bool {
         clinux_rts(descriptor.number, on ? 1 : 0) == 0
+    }
+
+    /// Whether everything that was written has left, to the last bit where the driver can tell that
+    /// (TIOCSERGETLSR), else to the last byte (TIOCOUTQ); nil where it can tell neither.
+    package static func hasSentAll(_ descriptor: borrowing OwnedFD) -> Bool? {
+        if let pending = outputPending(descriptor), pending > 0 { return false }
+        return isTransmitterEmpty(descriptor) ?? outputPending(descriptor).map { $0 == 0 }
     }
 
     /// Bytes still in the driver's queue; nil where it cannot tell.

@@ -1,0 +1,33 @@
+import Base
+
+/// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop asks
+/// to be woken so much earlier. What is left until the moment is spent awake, so the middle of what
+/// was seen is wanted, not the worst: time awake is CPU time.
+struct WakeLatency {
+    /// More than this is not spent awake, whatever the machine does.
+    private static let most = Duration.microseconds(150)
+
+    private var expected = Duration.microseconds(60)
+    private var wanted: Instant?
+    private var begunAt = Instant.zero
+
+    /// When to be woken for something that is due then.
+    mutating func begin(_ due: Instant, at now: Instant) -> Instant {
+        let wake = due - expected
+        wanted = wake
+        begunAt = now
+        return wake
+    }
+
+    /// The wait has ended. True if it ended for the sake of what was begun.
+    mutating func woke(at now: Instant) -> Bool {
+        guard let wake = wanted else { return false }
+        wanted = nil
+        guard wake <= now else { return false }
+        // Only who sleeps can be late.
+        guard begunAt < wake else { return true }
+        let late = min(Self.most, now - wake)
+        expected = expected + (late - expected) / 8
+        return true
+    }
+}
