@@ -70,8 +70,7 @@ extension Session {
     /// Asked once per loss: a refused token is the turn of the next key, which need not wait long.
     private mutating func isSlow(_ loss: Loss) -> Bool {
         switch loss {
-        case .refused(4), .refused(5), .refused(0x13): return rotateKey() || isClockUnproven
-        case .signing: return rotateKey() || isClockUnproven
+        case .refused(4), .refused(5), .refused(0x13), .signing: return rotateKey()
         default: return isClockUnproven
         }
     }
