@@ -28,6 +28,9 @@ struct LineExchange: Sendable {
         case pausing(until: Instant)
     }
 
+    /// When the rest of a reply is overdue; a reply that only silence ends is looked at before that.
+    private var restDue = Instant.zero
+
     let timing: RTUTiming
     private let lead: Duration
     private var state = State.idle
@@ -151,7 +154,8 @@ struct LineExchange: Sendable {
         if case .receiving = state, echo.echoes == echoes {} else {
             firstByte = now
             let rest = max(0, decoder.expectedLength - chunk.count) + echo.held
-            state = .receiving(until: now + timing.time(of: rest) * 3 / 2 + .milliseconds(50))
+            restDue = now + timing.time(of: rest) * 3 / 2 + .milliseconds(50)
+            state = .receiving(until: restDue)
         }
         return judge(chunk, at: now)
     }
@@ -160,12 +164,9 @@ struct LineExchange: Sendable {
         var chunk = bytes
         while true {
             do {
-                guard let response = try decoder.receive(chunk) else { break }
-                let turnaround = max(.zero, firstByte - sentUntil)
-                finish(at: now)
-                needsDiscard = decoder.pending > 0
-                if needsDiscard { countUseless(bytes.suffix(decoder.pending)) }
-                return .response(response, turnaround: turnaround)
+                if let response = try decoder.receive(chunk) { return accept(response, of: bytes, at: now) }
+                if decoder.endsBySilence { state = .receiving(until: min(now + timing.silence, restDue)) }
+                break
             } catch {
                 guard error.isStranger else {
                     finish(at: now)
@@ -197,6 +198,13 @@ struct LineExchange: Sendable {
         case .receiving(let until):
             guard until <= now else { return nil }
             if let verdict = giveUpEcho(at: now) { return verdict }
+            if decoder.endsBySilence {
+                if let response = try? decoder.silence() { return accept(response, of: [], at: now) }
+                guard restDue <= now else {
+                    state = .receiving(until: restDue)
+                    return nil
+                }
+            }
             let received = decoder.pending
             if received < RTUFrame.shortest {
                 strayBytes += received
@@ -221,6 +229,14 @@ struct LineExchange: Sendable {
             return nil
         }
         return judge(held, at: now)
+    }
+
+    private mutating func accept(_ response: Response, of bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict {
+        let turnaround = max(.zero, firstByte - sentUntil)
+        finish(at: now)
+        needsDiscard = decoder.pending > 0
+        if needsDiscard { countUseless(bytes.suffix(decoder.pending)) }
+        return .response(response, turnaround: turnaround)
     }
 
     private mutating func fallSilent(at now: Instant) -> Verdict {

@@ -18,6 +18,8 @@
 /// | 43/14 | 4 | 7 + objects |
 /// | any + 0x80 | – | 2 |
 ///
+/// Makers' own functions (65–72, 100–110) and other MEI types of 43 are not in the table.
+///
 /// Lengths are of the PDU (function code and data), offsets count from the function code.
 package enum PDULength: Hashable, Sendable {
     case bytes(Int)
@@ -44,7 +46,8 @@ package enum PDULength: Hashable, Sendable {
         case 22: .fixed(7)
         case 23: .counted(base: 10, at: 9)
         case 24: .fixed(3)
-        case 43: .fixed(4)
+        case 43:
+            if pdu.count > 1, pdu[pdu.startIndex + 1] != DeviceIdentification.meiType { .none } else { .fixed(4) }
         default: .none
         }
         return apply(rule, to: pdu)
@@ -84,7 +87,7 @@ package enum PDULength: Hashable, Sendable {
     /// object, number of objects, then per object its id, length and bytes.
     private static func objectList(_ pdu: ArraySlice<UInt8>) -> PDULength {
         guard pdu.count > 1 else { return .more }
-        guard pdu[pdu.startIndex + 1] == 14 else { return .unknown }
+        guard pdu[pdu.startIndex + 1] == DeviceIdentification.meiType else { return .unknown }
         guard pdu.count >= 7 else { return .more }
         var length = 7
         for _ in 0..<pdu[pdu.startIndex + 6] {

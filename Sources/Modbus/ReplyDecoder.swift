@@ -40,6 +40,26 @@ package struct ReplyDecoder: Sendable {
             throw .tooLong(received: length, limit: Limits.adu)
         }
         guard buffer.count >= length else { return nil }
+        return try take(length)
+    }
+
+    /// What has come is the beginning of a reply that only silence ends: one to a function that is
+    /// not in the table of `PDULength`.
+    package var endsBySilence: Bool {
+        guard request.replyLength == nil, buffer.count >= 2 else { return false }
+        return PDULength.ofReply(buffer[1...]) == .unknown
+    }
+
+    /// Call when `endsBySilence` and the line has been silent for t3.5. Nil: too short or not sound,
+    /// so the silence was a gap inside the reply and the rest may still come.
+    package mutating func silence() throws(FrameError) -> Response? {
+        guard endsBySilence, buffer.count >= RTUFrame.shortest, buffer.count <= Limits.adu,
+            CRC16.checksum(buffer[...]) == 0
+        else { return nil }
+        return try take(buffer.count)
+    }
+
+    private mutating func take(_ length: Int) throws(FrameError) -> Response {
         do {
             try RTUFrame.verify(buffer[..<length])
         } catch {

@@ -13,7 +13,25 @@ package enum Request: Hashable, Sendable {
     case maskWrite(address: UInt16, and: UInt16, or: UInt16)
     /// Writes first, then reads.
     case readWrite(address: UInt16, count: UInt16, writeAddress: UInt16, [UInt16])
-    /// Any other function, data as on the wire.
+    /// Function 7: eight bits that mean what the maker says.
+    case readExceptionStatus
+    /// Function 8, with one word of data.
+    case diagnose(DiagnosticFunction, UInt16)
+    /// Function 11.
+    case getEventCounter
+    /// Function 12.
+    case getEventLog
+    /// Function 17.
+    case reportServerID
+    /// Function 20.
+    case readFile([FileReference])
+    /// Function 21.
+    case writeFile([FileRecord])
+    /// Function 24.
+    case readFIFO(address: UInt16)
+    /// Function 43, MEI type 14: identification from this object on.
+    case identify(DeviceIdentification.Access, from: UInt8)
+    /// Any other function, data as on the wire: 65–72 and 100–110 are for makers' own.
     case other(FunctionCode, [UInt8])
 
     package var function: FunctionCode {
@@ -25,6 +43,15 @@ package enum Request: Hashable, Sendable {
         case .writeRegisters: .writeMultipleRegisters
         case .maskWrite: .maskWriteRegister
         case .readWrite: .readWriteMultipleRegisters
+        case .readExceptionStatus: .readExceptionStatus
+        case .diagnose: .diagnostics
+        case .getEventCounter: .getCommEventCounter
+        case .getEventLog: .getCommEventLog
+        case .reportServerID: .reportServerID
+        case .readFile: .readFileRecord
+        case .writeFile: .writeFileRecord
+        case .readFIFO: .readFIFOQueue
+        case .identify: .encapsulatedInterface
         }
     }
 
@@ -34,14 +61,12 @@ package enum Request: Hashable, Sendable {
         case .read(let function, _, let count):
             2 + (function.readsBits ? (Int(count) + 7) / 8 : 2 * Int(count))
         case .readWrite(_, let count, _, _): 2 + 2 * Int(count)
-        case .writeCoil, .writeRegister, .writeCoils, .writeRegisters: 5
+        case .writeCoil, .writeRegister, .writeCoils, .writeRegisters, .diagnose, .getEventCounter: 5
         case .maskWrite: 7
-        case .other(let function, _):
-            switch function {
-            case .readExceptionStatus: 2
-            case .diagnostics, .getCommEventCounter: 5
-            default: nil
-            }
+        case .readExceptionStatus: 2
+        case .readFile(let references): 2 + references.reduce(0) { $0 + $1.replyBytes }
+        case .writeFile(let records): 2 + records.reduce(0) { $0 + $1.bytes }
+        case .getEventLog, .reportServerID, .readFIFO, .identify, .other: nil
         }
     }
 
@@ -82,6 +107,24 @@ package enum Request: Hashable, Sendable {
             out.appendBig(count)
             out.appendBig(writeAddress)
             Self.append(values, to: &out)
+        case .readExceptionStatus, .getEventCounter, .getEventLog, .reportServerID: break
+        case .diagnose(let function, let data):
+            out.appendBig(function.rawValue)
+            out.appendBig(data)
+        case .readFile(let references):
+            out.append(UInt8(truncatingIfNeeded: FileReference.bytes * references.count))
+            for reference in references {
+                out.append(FileReference.type)
+                out.appendBig(reference.file)
+                out.appendBig(reference.record)
+                out.appendBig(reference.count)
+            }
+        case .writeFile(let records):
+            FileRecord.append(records, to: &out)
+        case .readFIFO(let address):
+            out.appendBig(address)
+        case .identify(let access, let start):
+            out += [DeviceIdentification.meiType, access.rawValue, start]
         case .other(_, let data):
             out += data
         }

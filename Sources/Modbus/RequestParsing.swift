@@ -40,11 +40,40 @@ extension Request {
             let (place, values) = try Self.registers(&reader, limit: Limits.readWriteRegisters)
             self = .readWrite(address: address, count: count, writeAddress: place, values)
         default:
-            guard code != 0, !function.isException else { throw .illegalFunction }
-            self = .other(function, Array(reader.rest))
-            return
+            self = try Self.further(function, &reader)
         }
         guard reader.isAtEnd else { throw .illegalDataValue }
+    }
+
+    /// The functions beyond the tables.
+    private static func further(
+        _ function: FunctionCode, _ reader: inout ByteReader
+    ) throws(ExceptionCode) -> Request {
+        switch function {
+        case .readExceptionStatus: return .readExceptionStatus
+        case .diagnostics:
+            let (code, data) = try pair(&reader)
+            return .diagnose(DiagnosticFunction(rawValue: code), data)
+        case .getCommEventCounter: return .getEventCounter
+        case .getCommEventLog: return .getEventLog
+        case .reportServerID: return .reportServerID
+        case .readFileRecord: return .readFile(try FileReference.parseAll(&reader))
+        case .writeFileRecord: return .writeFile(try FileRecord.parseAll(&reader))
+        case .readFIFOQueue:
+            guard let address = reader.big(UInt16.self) else { throw .illegalDataValue }
+            return .readFIFO(address: address)
+        case .encapsulatedInterface:
+            guard let type = reader.byte() else { throw .illegalDataValue }
+            // Another MEI type is another protocol: CANopen, for one.
+            guard type == DeviceIdentification.meiType else { throw .illegalFunction }
+            guard let access = reader.byte().flatMap(DeviceIdentification.Access.init),
+                let start = reader.byte()
+            else { throw .illegalDataValue }
+            return .identify(access, from: start)
+        default:
+            guard function.rawValue != 0, !function.isException else { throw .illegalFunction }
+            return .other(function, Array(reader.bytes(reader.count) ?? []))
+        }
     }
 
     private static func pair(_ reader: inout ByteReader) throws(ExceptionCode) -> (UInt16, UInt16) {

@@ -9,31 +9,73 @@ package enum Response: Hashable, Sendable {
     /// Function codes 15 and 16.
     case wroteMany(FunctionCode, address: UInt16, count: UInt16)
     case maskWrote(address: UInt16, and: UInt16, or: UInt16)
+    case exceptionStatus(UInt8)
+    case diagnosed(DiagnosticFunction, UInt16)
+    /// `isBusy`: a command before this one is still being carried out.
+    case eventCounter(isBusy: Bool, events: UInt16)
+    /// The log's bytes, latest first, at most 64 (section 6.10).
+    case eventLog(isBusy: Bool, events: UInt16, messages: UInt16, [UInt8])
+    /// The data behind the byte count: id, run indicator (0 or 0xFF) and more, as the maker likes.
+    case serverID([UInt8])
+    /// The registers of each reference.
+    case fileRecords([[UInt16]])
+    /// Function 21: an echo of the request.
+    case wroteFile([FileRecord])
+    /// At most 31 registers, oldest first.
+    case fifo([UInt16])
+    case identification(DeviceIdentification)
     case exception(FunctionCode, ExceptionCode)
     /// Any other function, data as on the wire.
     case other(FunctionCode, [UInt8])
 
     /// Function code (with the exception bit where it belongs) and data.
     package var pdu: [UInt8] {
-        var out: [UInt8] = []
         switch self {
         case .read(let function, let data):
-            out = [function.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
+            return [function.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
         case .wroteSingle(let function, let address, let second),
             .wroteMany(let function, let address, let second):
-            out.append(function.rawValue)
-            out.appendBig(address)
-            out.appendBig(second)
+            return Self.words(function, [address, second])
         case .maskWrote(let address, let and, let or):
-            out.append(FunctionCode.maskWriteRegister.rawValue)
-            out.appendBig(address)
-            out.appendBig(and)
-            out.appendBig(or)
+            return Self.words(.maskWriteRegister, [address, and, or])
+        case .exceptionStatus(let bits): return [FunctionCode.readExceptionStatus.rawValue, bits]
+        case .diagnosed(let function, let data):
+            return Self.words(.diagnostics, [function.rawValue, data])
+        case .eventCounter(let isBusy, let events):
+            return Self.words(.getCommEventCounter, [isBusy ? 0xFFFF : 0, events])
+        case .eventLog(let isBusy, let events, let messages, let log):
+            let counts = Self.words(.getCommEventLog, [isBusy ? 0xFFFF : 0, events, messages])
+            return [counts[0], UInt8(truncatingIfNeeded: 6 + log.count)] + counts.dropFirst() + log
+        case .serverID(let data):
+            return [FunctionCode.reportServerID.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
+        case .fileRecords(let groups):
+            let length = groups.reduce(0) { $0 + 2 + 2 * $1.count }
+            var out = [FunctionCode.readFileRecord.rawValue, UInt8(truncatingIfNeeded: length)]
+            for values in groups {
+                out += [UInt8(truncatingIfNeeded: 1 + 2 * values.count), FileReference.type]
+                for value in values { out.appendBig(value) }
+            }
+            return out
+        case .wroteFile(let records):
+            var out = [FunctionCode.writeFileRecord.rawValue]
+            FileRecord.append(records, to: &out)
+            return out
+        case .fifo(let values):
+            let count = UInt16(truncatingIfNeeded: values.count)
+            return Self.words(.readFIFOQueue, [2 &+ 2 &* count, count] + values)
+        case .identification(let identification):
+            var out = [FunctionCode.encapsulatedInterface.rawValue]
+            identification.append(to: &out)
+            return out
         case .exception(let function, let code):
-            out = [function.rawValue | FunctionCode.exceptionBit, code.rawValue]
-        case .other(let function, let data):
-            out = [function.rawValue] + data
+            return [function.rawValue | FunctionCode.exceptionBit, code.rawValue]
+        case .other(let function, let data): return [function.rawValue] + data
         }
+    }
+
+    private static func words(_ function: FunctionCode, _ words: [UInt16]) -> [UInt8] {
+        var out = [function.rawValue]
+        for word in words { out.appendBig(word) }
         return out
     }
 
@@ -72,10 +114,11 @@ package enum Response: Hashable, Sendable {
         case .maskWrite(let address, let and, let or):
             try Self.check(data, against: [address, and, or])
             self = .maskWrote(address: address, and: and, or: or)
+        default: self = try Self.further(pdu, answering: request)
         }
     }
 
-    private static func check(
+    static func check(
         _ data: ArraySlice<UInt8>, against fields: [UInt16]
     ) throws(FrameError) {
         var reader = ByteReader(data)

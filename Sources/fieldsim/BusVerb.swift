@@ -12,7 +12,17 @@ enum BusVerb {
               { baud: 19200, parity: "even", units: { 1: {
                   holding: { 0: { kind: "ramp", from: 0, to: 1000, period: "30s" } }, turnaround: "5ms",
                   faults: { noise: 0.01 } } } }
-            Without one there are as many sample units as asked for.
+            A unit may also have
+              identification: { vendor: "Acme", product: "M1", revision: "1.2", url, name, model, application,
+                  128: "hex:01 02" }                    function 43/14
+              serverID: "hex:41 42 FF"                  function 17: text or bytes
+              exceptionStatus: 0x6D                     function 7
+              files: { 4: { 1: [0x0DFE, 32] } }         functions 20, 21: file, first record, registers
+              fifo: { 1246: [440, 4740] }               function 24: pointer address, at most 31 registers
+              custom: { 100: "hex:01 02" }              the reply's data to a maker's own function
+              diagnostics: false                        no functions 8, 11, 12 (they are answered otherwise)
+            Functions 1-6, 15, 16, 22 and 23 work on its registers and bits. Without a description
+            there are as many sample units as asked for.
             """,
         options: [
             Option("config", "FILE", "the description of the line"),

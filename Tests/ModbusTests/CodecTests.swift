@@ -31,6 +31,14 @@ import Testing
         ("10 00 00 00 02 04 00 00", 3),                 // two registers, one present
         ("10 00 00 00 7C F8", 3),                       // 124 registers
         ("17 00 00 00 01 00 00 00 01 03 00 00", 3),
+        ("07 00", 3), ("08 00 00 A5", 3),               // exception status with data, half a word
+        ("14 07 05 00 04 00 01 00 02", 2),              // reference type 5
+        ("14 07 06 00 00 00 01 00 02", 2),              // file 0
+        ("14 07 06 00 04 27 10 00 01", 2),              // record 10,000
+        ("14 06 06 00 04 00 01 00", 3), ("14 07 06 00 04 00 01 00 00", 3),
+        ("14 07 06 00 04 00 01 00 7A", 3),              // 122 registers: 246 bytes of reply
+        ("15 09 06 00 04 00 07 00 02 06 AF", 3),        // two registers, one present
+        ("18 04", 3), ("2B 0D 00 00", 1), ("2B 0E 05 00", 3), ("2B 0E 01", 3),
     ]) func aServerRefusesWhatItCannotCarryOut(_ pdu: String, _ code: UInt8) {
         do {
             let request = try Request(pdu: bytes(pdu)[...])
@@ -63,6 +71,61 @@ import Testing
             } catch let thrown {
                 #expect(thrown == error)
             }
+        }
+    }
+
+    /// Sound frames that cannot be the answer to what was asked.
+    @Test(arguments: [
+        (Request.diagnose(.returnQueryData, 0xA537), "08 00 00 A5 38", FrameError.echo(field: 1, received: 0xA538, expected: 0xA537)),
+        (.diagnose(.busMessageCount, 0), "08 00 0C 00 00", .echo(field: 0, received: 12, expected: 11)),
+        (.getEventLog, "0C 05 00 00 01 08 01", .byteCount(received: 7, expected: 8)),
+        (.readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 02 06 00 01", .byteCount(received: 2, expected: 3)),
+        (.readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 03 07 00 01", .echo(field: 0, received: 7, expected: 6)),
+        (.writeFile([FileRecord(file: 4, record: 7, values: [1])]), "15 09 06 00 04 00 08 00 01 00 01",
+         .echo(field: 2, received: 8, expected: 7)),
+        (.readFIFO(address: 0), "18 00 04 00 02 01 B8", .byteCount(received: 4, expected: 6)),
+        (.identify(.basic, from: 0), "2B 0E 02 01 00 00 00", .echo(field: 0, received: 2, expected: 1)),
+    ]) func aReplyThatDoesNotFitItsRequestIsAStranger(_ request: Request, _ pdu: String, _ error: FrameError) {
+        do {
+            let response = try Response(pdu: bytes(pdu)[...], answering: request)
+            Issue.record("took \(pdu) for \(response)")
+        } catch let thrown {
+            #expect(thrown == error && thrown.isStranger)
+        }
+    }
+
+    @Test func everyDiagnosticFunctionHasAName() {
+        #expect(Set(DiagnosticFunction.all.map(\.description)).count == 15)
+        #expect(!DiagnosticFunction.all.contains { $0.description.hasPrefix("sub-function") })
+        #expect(DiagnosticFunction(rawValue: 99).description == "sub-function 99")
+    }
+
+    @Test func anIdentificationThatIsLongerThanAFrameComesInPages() throws {
+        let objects = (UInt8(0)...6).map {
+            DeviceIdentification.Object(id: $0, value: [UInt8](repeating: 0x41 + $0, count: 60))
+        } + [DeviceIdentification.Object(id: 0x80, value: [1, 2, 3])]
+        for (access, count) in [(DeviceIdentification.Access.basic, 3), (.regular, 7), (.extended, 8)] {
+            var found: [DeviceIdentification.Object] = []
+            var next: UInt8? = 0
+            while let start = next {
+                let page = try DeviceIdentification.page(of: objects, access, from: start)
+                let pdu = Response.identification(page).pdu
+                #expect(pdu.count <= Limits.pdu && page.conformity == 0x83)
+                #expect(try Response(pdu: pdu[...], answering: .identify(access, from: start)) == .identification(page))
+                found += page.objects
+                next = page.next
+                if found.count > 20 { break }
+            }
+            #expect(found == Array(objects.prefix(count)))
+        }
+        let single = try DeviceIdentification.page(of: objects, .individual, from: 0x80)
+        #expect(single.objects.map(\.value) == [[1, 2, 3]] && single.next == nil)
+        #expect(try DeviceIdentification.page(of: objects, .basic, from: 0x55).objects.first?.id == 0)
+        do {
+            _ = try DeviceIdentification.page(of: objects, .individual, from: 0x55)
+            Issue.record("found an object that is not there")
+        } catch {
+            #expect(error == .illegalDataAddress)
         }
     }
 

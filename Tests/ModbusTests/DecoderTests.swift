@@ -55,6 +55,39 @@ import Testing
         }
     }
 
+    @Test(arguments: makersSamples) func onlySilenceEndsTheReplyToAMakersOwnFunction(_ sample: Sample) throws {
+        let frame = sample.answeredFrame
+        for split in 0..<frame.count {
+            var decoder = ReplyDecoder(unit: 0x11, request: sample.request)
+            #expect(try decoder.receive(frame[..<split]) == nil)
+            // A gap inside the frame is not its end: the rest may still come.
+            #expect(try decoder.silence() == nil)
+            #expect(try decoder.receive(frame[split...]) == nil)
+            #expect(decoder.endsBySilence)
+            #expect(try decoder.silence() == sample.response)
+            #expect(decoder.pending == 0)
+        }
+        for bit in 0..<(frame.count * 8) {
+            var damaged = frame
+            damaged[bit / 8] ^= 1 << (bit % 8)
+            var decoder = ReplyDecoder(unit: 0x11, request: sample.request)
+            let early = try? decoder.receive(damaged[...])
+            let late = try? decoder.silence()
+            #expect(early == nil && late == nil, "bit \(bit) of \(sample.name)")
+        }
+        var server = RequestDecoder()
+        #expect(try server.receive(sample.askedFrame[...]) == nil)
+        #expect(try server.silence() == RequestFrame(unit: 0x11, pdu: sample.askedPDU))
+        #expect(try Request(pdu: sample.askedPDU[...]) == sample.request)
+        #expect(sample.request.pdu == sample.askedPDU && sample.response.pdu == sample.answeredPDU)
+    }
+
+    @Test func aMakersOwnFunctionIsRefusedWithoutWaitingForSilence() throws {
+        var decoder = ReplyDecoder(unit: 0x11, request: .other(FunctionCode(rawValue: 100), [1]))
+        let refusal = RTUFrame.encode(unit: 0x11, [0xE4, 1])
+        #expect(try decoder.receive(refusal[...]) == .exception(FunctionCode(rawValue: 100), .illegalFunction))
+    }
+
     static let asked = Request.read(.readHoldingRegisters, address: 0, count: 2)
     static let good = RTUFrame.encode(unit: 5, [3, 4, 0, 1, 0, 2])
 

@@ -52,24 +52,6 @@ let samples: [Sample] = [
         request: .writeRegister(address: 1, 3), asked: "06 00 01 00 03",
         response: .wroteSingle(.writeSingleRegister, address: 1, value: 3), answered: "06 00 01 00 03"),
     Sample(
-        name: "7 read exception status",
-        request: .other(.readExceptionStatus, []), asked: "07",
-        response: .other(.readExceptionStatus, [0x6D]), answered: "07 6D"),
-    Sample(
-        name: "8 diagnostics, loop back",
-        request: .other(.diagnostics, [0, 0, 0xA5, 0x37]),
-        asked: "08 00 00 A5 37",
-        response: .other(.diagnostics, [0, 0, 0xA5, 0x37]), answered: "08 00 00 A5 37"),
-    Sample(
-        name: "11 event counter",
-        request: .other(.getCommEventCounter, []), asked: "0B",
-        response: .other(.getCommEventCounter, [0xFF, 0xFF, 0x01, 0x08]), answered: "0B FF FF 01 08"),
-    Sample(
-        name: "12 event log",
-        request: .other(.getCommEventLog, []), asked: "0C",
-        response: .other(.getCommEventLog, bytes("08 00 00 01 08 01 21 20 00")),
-        answered: "0C 08 00 00 01 08 01 21 20 00"),
-    Sample(
         name: "15 write coils 20–29",
         request: .writeCoils(
             address: 0x13, [true, false, true, true, false, false, true, true, true, false]),
@@ -80,22 +62,6 @@ let samples: [Sample] = [
         request: .writeRegisters(address: 1, [0x0A, 0x102]),
         asked: "10 00 01 00 02 04 00 0A 01 02",
         response: .wroteMany(.writeMultipleRegisters, address: 1, count: 2), answered: "10 00 01 00 02"),
-    Sample(
-        name: "17 report server id",
-        request: .other(.reportServerID, []), asked: "11",
-        response: .other(.reportServerID, [3, 0x41, 0x42, 0xFF]), answered: "11 03 41 42 FF"),
-    Sample(
-        name: "20 read file record",
-        request: .other(.readFileRecord, bytes("0E 06 00 04 00 01 00 02 06 00 03 00 09 00 02")),
-        asked: "14 0E 06 00 04 00 01 00 02 06 00 03 00 09 00 02",
-        response: .other(.readFileRecord, bytes("0C 05 06 0D FE 00 20 05 06 33 CD 00 40")),
-        answered: "14 0C 05 06 0D FE 00 20 05 06 33 CD 00 40"),
-    Sample(
-        name: "21 write file record",
-        request: .other(.writeFileRecord, bytes("0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D")),
-        asked: "15 0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D",
-        response: .other(.writeFileRecord, bytes("0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D")),
-        answered: "15 0D 06 00 04 00 07 00 03 06 AF 04 BE 10 0D"),
     Sample(
         name: "22 mask write register 5",
         request: .maskWrite(address: 4, and: 0xF2, or: 0x25),
@@ -108,18 +74,8 @@ let samples: [Sample] = [
         response: .read(.readWriteMultipleRegisters, bytes("00 FE 0A CD 00 01 00 03 00 0D 00 FF")),
         answered: "17 0C 00 FE 0A CD 00 01 00 03 00 0D 00 FF"),
     Sample(
-        name: "24 read FIFO queue",
-        request: .other(.readFIFOQueue, [0x04, 0xDE]), asked: "18 04 DE",
-        response: .other(.readFIFOQueue, bytes("00 06 00 02 01 B8 12 84")),
-        answered: "18 00 06 00 02 01 B8 12 84"),
-    Sample(
-        name: "43/14 identification",
-        request: .other(.encapsulatedInterface, [14, 1, 0]), asked: "2B 0E 01 00",
-        response: .other(.encapsulatedInterface, bytes("0E 01 01 00 00 02 00 03 41 42 43 01 00")),
-        answered: "2B 0E 01 01 00 00 02 00 03 41 42 43 01 00"),   // two objects, the second is empty
-    Sample(
         name: "3 refused with exception 2",
         request: .read(.readHoldingRegisters, address: 0x4A1, count: 1),
         asked: "03 04 A1 00 01",
         response: .exception(.readHoldingRegisters, .illegalDataAddress), answered: "83 02"),
-]
+] + furtherSamples

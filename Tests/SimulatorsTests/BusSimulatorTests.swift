@@ -6,7 +6,7 @@ import Testing
 private func ms(_ value: Double) -> Instant { Instant(nanoseconds: Int64(value * 1e6)) }
 
 /// A client of the simulator: sends, waits and notes when each byte came.
-private struct Client {
+struct BusClient {
     var bus: BusSimulator
     var now = ms(1000)
     var received: [UInt8] = []
@@ -73,7 +73,7 @@ private func bus(
 private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, CellDescription(.constant(Double($0) * 3))) })
 
 @Test(arguments: [1200, 9600, 19_200, 115_200]) func givesEveryByteItsTimeOnTheWire(_ baud: Int) {
-    var client = Client(bus(constants, baud: baud))
+    var client = BusClient(bus(constants, baud: baud))
     let start = client.now
     client.send(1, .read(.readHoldingRegisters, address: 0, count: 10))
     client.run()
@@ -88,7 +88,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func takesWritesOfEveryKindAndReadsThemBack() {
-    var client = Client(bus(constants))
+    var client = BusClient(bus(constants))
     #expect(client.registers(1, 4, 2) == [12, 15])
     let six = RTUFrame.encode(unit: 1, Request.writeRegister(address: 4, 777))
     #expect(client.ask(1, .writeRegister(address: 4, 777)) == six)          // an echo
@@ -106,7 +106,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func carriesOutABroadcastAndAnswersNothing() {
-    var client = Client(bus(constants))
+    var client = BusClient(bus(constants))
     #expect(client.ask(0, .writeRegister(address: 3, 42)) == [])
     #expect(client.registers(1, 3, 1) == [42])
     #expect(client.registers(9, 3, 1) == [42])
@@ -115,7 +115,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 @Test func refusesAsTheSpecificationSays() {
     var refused = BusFaults()
     refused.refusals = [BusFaults.Refusal(table: .holding, addresses: 5...6, code: 4)]
-    var client = Client(bus(constants, faults: refused))
+    var client = BusClient(bus(constants, faults: refused))
     #expect(client.ask(1, .read(.readHoldingRegisters, address: 18, count: 3)).prefix(3) == [1, 0x83, 2])
     #expect(client.ask(1, .read(.readInputRegisters, address: 0, count: 1)).prefix(3) == [1, 0x84, 2])
     #expect(client.ask(1, .read(.readHoldingRegisters, address: 6, count: 1)).prefix(3) == [1, 0x83, 4])
@@ -126,7 +126,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func saysNothingForStrangersDeadUnitsAndDamagedRequests() {
-    var client = Client(bus(constants, faults: BusFaults(dead: true)))
+    var client = BusClient(bus(constants, faults: BusFaults(dead: true)))
     #expect(client.registers(1, 0, 1) == nil)
     #expect(client.registers(33, 0, 1) == nil)
     var frame = RTUFrame.encode(unit: 9, Request.read(.readHoldingRegisters, address: 0, count: 1))
@@ -146,7 +146,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 @Test func understandsARequestThatArrivesInPieces() {
     let frame = RTUFrame.encode(unit: 1, Request.read(.readHoldingRegisters, address: 0, count: 1))
     for cut in 1..<frame.count {
-        var client = Client(bus(constants))
+        var client = BusClient(bus(constants))
         client.bus.receive(frame[..<cut], at: client.now)
         client.now = client.now + client.bus.timing.time(of: cut)
         client.bus.receive(frame[cut...], at: client.now)
@@ -157,7 +157,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func countsRequestsThatDoNotWaitForSilence() {
-    var client = Client(bus(constants))
+    var client = BusClient(bus(constants))
     let silence = client.bus.timing.silence
     client.send(1, .read(.readHoldingRegisters, address: 0, count: 1))
     client.run()
@@ -173,7 +173,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func garblesBothWhenTwoSpeakAtOnce() {
-    var client = Client(bus(constants))
+    var client = BusClient(bus(constants))
     client.send(1, .read(.readHoldingRegisters, address: 0, count: 20))
     client.now = client.now + .milliseconds(30)                             // in the middle of the reply
     let before = client.bus.statistics
@@ -188,7 +188,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func doesWhatItsFaultsSay() {
-    var client = Client(bus(constants))
+    var client = BusClient(bus(constants))
     func faulty(_ faults: BusFaults) -> [UInt8] {
         client.bus.set(faults, of: 1)
         return client.ask(1, .read(.readHoldingRegisters, address: 0, count: 2))
@@ -209,7 +209,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 }
 
 @Test func flipsBitsAsOftenAsAsked() {
-    var client = Client(bus(constants, baud: 115_200, faults: BusFaults(noise: 0.02)))
+    var client = BusClient(bus(constants, baud: 115_200, faults: BusFaults(noise: 0.02)))
     let damaged = (0..<1000).filter { _ in client.registers(1, 0, 2) == nil }.count
     #expect((100...240).contains(damaged))                                  // 9 bytes: 16.6 % expected
     #expect(client.bus.statistics(of: 1)?.damaged == damaged)
@@ -218,7 +218,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 @Test func remembersWhatItServedAndNoMoreThanItsLimit() {
     var description = bus([0: CellDescription(.reads), 1: CellDescription(.constant(5))], baud: 115_200)
     description.logLimit = 50
-    var client = Client(description)
+    var client = BusClient(description)
     for round in 1...200 { #expect(client.registers(1, 0, 2) == [UInt16(round), 5]) }
     let served = client.bus.served
     #expect(served.count == 50)
@@ -256,7 +256,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     func run(_ seed: UInt64) -> [[UInt8]] {
         var description = BusDescription.sample(units: 3, registers: 12)
         description.units[2]?.faults = BusFaults(noise: 0.05, silence: 0.2, wrongUnit: 0.1)
-        var client = Client(description, seed: seed)
+        var client = BusClient(description, seed: seed)
         return (0..<60).map { client.ask(UInt8($0 % 3 + 1), .read(.readHoldingRegisters, address: 0, count: 12)) }
     }
     #expect(run(1) == run(1))
@@ -265,7 +265,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 
 @Test func staysBoundedUnderGarbageAtAnyMoment() {
     var random = RandomSource(seed: 9)
-    var client = Client(BusDescription.sample(units: 2, registers: 5))
+    var client = BusClient(BusDescription.sample(units: 2, registers: 5))
     for _ in 0..<3000 {
         var bytes = (0..<Int(random.next() % 300)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         if random.chance(0.5) {

@@ -45,9 +45,30 @@ package struct BusFaults: Hashable, Sendable {
     }
 }
 
+/// What a unit answers to the functions beyond its tables. What it does not have, it refuses.
+package struct BusUnitFunctions: Hashable, Sendable {
+    /// Function 43/14: by object id.
+    package var identification: [UInt8: [UInt8]] = [:]
+    /// Function 17: id, run indicator and more; nil refuses it.
+    package var serverID: [UInt8]?
+    /// Function 7.
+    package var exceptionStatus: UInt8?
+    /// Functions 20 and 21: registers by file and record number.
+    package var files: [UInt16: [UInt16: UInt16]] = [:]
+    /// Function 24: the queue at each pointer address.
+    package var fifos: [UInt16: [UInt16]] = [:]
+    /// Makers' own functions: the reply's data, whatever is asked.
+    package var custom: [UInt8: [UInt8]] = [:]
+    /// Functions 8, 11 and 12.
+    package var diagnostics = true
+
+    package init() {}
+}
+
 /// One unit of a simulated bus: its cells by table and address, how long it thinks, what it does wrong.
 package struct BusUnitDescription: Hashable, Sendable {
     package var cells: [Table: [Int: CellDescription]]
+    package var functions = BusUnitFunctions()
     /// From the end of the request to the beginning of the reply; never less than t3.5.
     package var turnaround: Duration
     package var faults: BusFaults
@@ -112,6 +133,10 @@ package struct BusDescription: Hashable, Sendable {
                     .counter(start: 0, step: 1, every: every))
             }
             bus.units[unit] = BusUnitDescription(cells: cells)
+            bus.units[unit]?.functions.serverID = Array("fieldsim unit \(unit)".utf8) + [0xFF]
+            bus.units[unit]?.functions.identification = [
+                0: Array("fieldgw".utf8), 1: Array("fieldsim".utf8), 2: Array("1".utf8),
+            ]
         }
         return bus
     }

@@ -43,6 +43,8 @@ package struct BusSimulator: Sendable {
     /// When the last byte of anyone has crossed the wire.
     private var quiet = Instant(nanoseconds: .min)
     private var silenceDue: Instant?
+    /// Sound frames, whoever they were for.
+    private var messages = 0
 
     package init(_ description: BusDescription, seed: UInt64) {
         self.description = description
@@ -194,10 +196,13 @@ package struct BusSimulator: Sendable {
 
     /// A sound frame was complete on the wire at `end`.
     private mutating func hear(_ frame: RequestFrame, end: Instant) {
+        messages += 1
+        let line = LineCount(messages: messages, errors: statistics.badFrames)
         if frame.unit == 0 {
             for unit in units.keys.sorted() where units[unit]?.description.faults.dead == false {
                 units[unit]?.statistics.requests += 1
-                if let content = units[unit]?.answer(frame.pdu, at: end).served, content.isWrite {
+                let answer = units[unit]?.answer(frame.pdu, at: end, line: line, isBroadcast: true)
+                if let content = answer?.served, content.isWrite {
                     units[unit]?.statistics.writes += 1
                     log.append(Served(unit: unit, content: content, at: end, end: end, intact: true))
                 }
@@ -215,7 +220,11 @@ package struct BusSimulator: Sendable {
             unit.statistics.unanswered += 1
             return
         }
-        let (response, content) = unit.answer(frame.pdu, at: end)
+        let (answer, content) = unit.answer(frame.pdu, at: end, line: line)
+        guard let response = answer else {
+            unit.statistics.unanswered += 1
+            return
+        }
         let (bytes, intact) = damaged(RTUFrame.encode(unit: frame.unit, response.pdu), faults)
         if case .exception = response { unit.statistics.exceptions += 1 }
         if content?.isWrite == true { unit.statistics.writes += 1 }

@@ -14,6 +14,7 @@ struct BusUnit: Sendable {
     private var places: [Table: [Int: Place]] = [:]
     /// What was written covers what the signal says.
     private var written: [Table: [Int: UInt16]] = [:]
+    private var diagnosis = UnitDiagnosis()
 
     init(_ description: BusUnitDescription, seed: UInt64) {
         self.description = description
@@ -28,15 +29,29 @@ struct BusUnit: Sendable {
         }
     }
 
-    /// What the unit answers and, for a read, the values in it; nil for what it does not answer.
-    mutating func answer(_ pdu: [UInt8], at now: Instant) -> (response: Response, served: Served.Content?) {
+    /// What the unit answers, nil if it only listens, and what it read or wrote.
+    /// - Parameter line: what has been heard on the line, this message included.
+    mutating func answer(
+        _ pdu: [UInt8], at now: Instant, line: LineCount, isBroadcast: Bool = false
+    ) -> (response: Response?, served: Served.Content?) {
         let function = FunctionCode(rawValue: (pdu.first ?? 0) & ~FunctionCode.exceptionBit)
+        diagnosis.hear(isBroadcast: isBroadcast)
+        var answer: (response: Response?, served: Served.Content?)
         do {
             let request = try Request(pdu: pdu[...])
-            return try carryOut(request, at: now)
+            if let response = try diagnosis.answer(request, description.functions, line) {
+                answer = (response, nil)
+            } else if diagnosis.isListenOnly {
+                answer = (nil, nil)
+            } else {
+                answer = try carryOut(request, at: now)
+            }
         } catch {
-            return (.exception(function, error), nil)
+            answer = (diagnosis.isListenOnly ? nil : .exception(function, error), nil)
         }
+        if diagnosis.suppressesReply { answer = (nil, nil) }
+        diagnosis.note(isBroadcast ? nil : answer.response, to: function)
+        return answer
     }
 
     private mutating func carryOut(
@@ -75,7 +90,7 @@ struct BusUnit: Sendable {
             let content = Served.Content(
                 table: .holding, address: Int(address), values: found, isWrite: false)
             return (.read(request.function, BusUnit.bytes(found)), content)
-        case .other: throw .illegalFunction
+        default: return (try further(request), nil)
         }
     }
 
