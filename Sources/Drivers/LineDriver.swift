@@ -9,6 +9,8 @@ package protocol LineDriver: Sendable {
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
     /// What the UART has counted since it was last told.
     mutating func receive(_ errors: LineErrors)
+    /// Takes over what an earlier run gave out as `learned`; before the line is opened.
+    mutating func restore(_ document: [UInt8], at now: Moment)
     /// Takes one order; its `Outcome` follows in every case.
     mutating func submit(_ order: Order, at now: Moment)
     /// Call when `deadline.due` has come.
@@ -22,6 +24,10 @@ package protocol LineDriver: Sendable {
     var statistics: PortStatistics { get }
 }
 
+extension LineDriver {
+    package mutating func restore(_ document: [UInt8], at now: Moment) {}
+}
+
 package enum LineOutput: Hashable, Sendable {
     /// Throw away what has arrived and was not read yet; always followed by `transmit`.
     case discardInput
@@ -30,6 +36,8 @@ package enum LineOutput: Hashable, Sendable {
     case outcome(Outcome)
     case unit(Address, UnitState, Moment)
     case notice(Notice)
+    /// What should outlive the process, as a whole: it replaces what was given out before.
+    case learned([UInt8])
 }
 
 /// What a driver waits for.

@@ -31,11 +31,13 @@ struct LineUnit: Sendable {
         var address: Int
         var count: Int
 
-        init(_ read: PlannedRead) {
-            table = read.table
-            address = read.address
-            count = read.count
+        init(_ table: Table, _ address: Int, _ count: Int) {
+            self.table = table
+            self.address = address
+            self.count = count
         }
+
+        init(_ read: PlannedRead) { self.init(read.table, read.address, read.count) }
     }
 
     init(address: Address, responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
@@ -68,6 +70,17 @@ struct LineUnit: Sendable {
 
     mutating func rememberSplit(_ read: PlannedRead, at now: Instant) {
         splits[RefusedRange(read)] = now + Self.splitMemory
+    }
+
+    mutating func restoreSplit(_ table: Table, _ address: Int, _ count: Int, until: Instant) {
+        splits[RefusedRange(table, address, count)] = until
+    }
+
+    /// By table and address.
+    func activeSplits(at now: Instant) -> [(table: Table, address: Int, count: Int, until: Instant)] {
+        splits.filter { $0.value > now }
+            .map { ($0.key.table, $0.key.address, $0.key.count, $0.value) }
+            .sorted { ($0.table.rawValue, $0.address, $0.count) < ($1.table.rawValue, $1.address, $1.count) }
     }
 
     /// The read, or the pieces it has to be taken in.

@@ -13,14 +13,17 @@ extension ModbusDriver {
     mutating func begin(_ work: Work, onBudget: Bool, at now: Moment) {
         let unit: Int
         let request: Request
+        let timeout: Duration
         switch work {
         case .read(let cycle):
             guard let job = cycles[cycle].run?.job else { return }
             unit = cycles[cycle].unit
             request = job.read.request
+            timeout = readTimeout(of: unit)
         case .order:
             unit = orders[0].unit
             request = orders[0].request
+            timeout = units[unit].health.timeout(units[unit].responseTimeout)
         }
         self.work = work
         isOnBudget = onBudget
@@ -37,7 +40,7 @@ extension ModbusDriver {
         }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
-            timeout: units[unit].health.timeout(units[unit].responseTimeout), at: now.instant)
+            timeout: timeout, at: now.instant)
     }
 
     /// The exchange under way has ended.
@@ -69,6 +72,7 @@ extension ModbusDriver {
         case .silence:
             counters.timeouts += 1
             units[unit].statistics.timeouts += 1
+            if !units[unit].health.isProven, units[unit].health.timeouts == 0 { silentStarts += 1 }
             units[unit].health.silent()
             let until = now.instant + units[unit].responseTimeout
             units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
@@ -135,7 +139,7 @@ extension ModbusDriver {
         _ read: PlannedRead, in run: inout CycleRun, _ unit: Int, at now: Moment
     ) -> Bool {
         guard !units[unit].planner.pieces(of: read).isEmpty else { return false }
-        units[unit].rememberSplit(read, at: now.instant)
+        rememberSplit(read, unit, at: now)
         var jobs: [ReadJob] = []
         units[unit].expand(read, at: now.instant, into: &jobs)
         run.jobs.replaceSubrange(run.next...run.next, with: jobs)
@@ -152,6 +156,10 @@ extension ModbusDriver {
         cycles[index].run = nil
         let unit = cycles[index].unit
         emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
+        if now.instant > run.deadline, !run.isProbe {
+            counters.late += 1
+            units[unit].statistics.late += 1
+        }
         if !units[unit].health.isOffline {
             setState(unit, run.parts.contains(where: \.isLineFailure) ? .degraded : .online, at: now)
         }

@@ -6,10 +6,14 @@ extension ModbusDriver {
     /// The latest first release after opening: a value read once an hour is not an hour away.
     static let spreadLimit = Duration.seconds(10)
 
-    /// First releases spread evenly over the interval, cycle by cycle of the same interval.
+    /// First releases spread evenly over the interval, cycle by cycle of the same interval; those of
+    /// different intervals into each other's gaps.
     mutating func spreadPhases(at now: Instant) {
         var sizes: [Duration: Int64] = [:]
         for cycle in cycles { sizes[cycle.plan.interval, default: 0] += 1 }
+        var shifts: [Duration: Int64] = [:]
+        for (index, interval) in sizes.keys.sorted().enumerated() { shifts[interval] = Int64(index) }
+        let groups = Int64(max(1, sizes.count))
         var places: [Duration: Int64] = [:]
         for index in cycles.indices {
             let interval = cycles[index].plan.interval
@@ -18,7 +22,8 @@ extension ModbusDriver {
             let spread = min(cycles[index].period, Self.spreadLimit)
             cycles[index].run = nil
             cycles[index].hasReportedPort = false
-            cycles[index].nextRelease = now + spread * place / (sizes[interval] ?? 1)
+            let slots = (sizes[interval] ?? 1) * groups
+            cycles[index].nextRelease = now + spread * (place * groups + (shifts[interval] ?? 0)) / slots
             cycles[index].earliest = now
         }
     }
@@ -204,7 +209,7 @@ extension ModbusDriver {
             }
             // Among suspects first everybody once, so that one who lives is found soon.
             let timeouts = units[unit].health.timeouts
-            let cost = units[unit].health.timeout(units[unit].responseTimeout) + job.read.wireTime
+            let cost = readTimeout(of: unit) + job.read.wireTime
             let payable = budget.affordable(cost, at: start)
             if payable <= start {
                 if let known = funded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }

@@ -63,6 +63,8 @@ package struct ModbusDriver: LineDriver {
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
+    /// Units that were silent at their first attempt since the line was opened.
+    var silentStarts = 0
     var random: RandomSource
     var counters = PortStatistics()
     var wake: (due: Instant, reason: Timer)?
@@ -104,6 +106,7 @@ package struct ModbusDriver: LineDriver {
         line = .open
         exchange.reset(at: now.instant)
         budget.restart(at: now.instant)
+        silentStarts = 0
         failedUnit = nil
         for index in units.indices {
             units[index].health.restart()
@@ -166,6 +169,16 @@ package struct ModbusDriver: LineDriver {
         }
         return all
     }
+
+    /// How long the next read of a unit may wait for its first byte. Many silent units at the start
+    /// must not hide the living behind them for long: after a few, everybody gets one short look first.
+    func readTimeout(of unit: Int) -> Duration {
+        units[unit].health.timeout(
+            units[unit].responseTimeout, isHurried: silentStarts >= Self.patientStarts)
+    }
+
+    /// Silent units that are given all their time before the others' first attempts are short.
+    private static let patientStarts = 2
 
     mutating func emit(_ output: Output) { outputs.append(output) }
 

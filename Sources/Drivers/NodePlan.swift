@@ -11,6 +11,8 @@ package struct NodePlan: Hashable, Sendable {
     package var maxBits: Int
     /// One request per span, nothing merged.
     package var noMerge: Bool
+    /// Addresses that one request may span, by table; a table without any is readable everywhere.
+    package var ranges: [Table: [ClosedRange<Int>]] = [:]
     /// Planning figure for this unit; nil takes the port's.
     package var turnaround: Duration?
     /// From the end of our transmission to the first byte; nil takes the port's.
@@ -36,6 +38,39 @@ package struct NodePlan: Hashable, Sendable {
 extension NodePlan {
     /// Intervals below this are taken as this: faster than any line.
     static let shortestInterval = Duration.milliseconds(1)
+
+    /// Whether one request may read all of these.
+    func isReadable(_ table: Table, _ addresses: Range<Int>) -> Bool {
+        guard let allowed = ranges[table] else { return true }
+        return allowed.contains { $0.lowerBound <= addresses.lowerBound && addresses.upperBound <= $0.upperBound + 1 }
+    }
+
+    /// Tells this plan from another for the same unit, in every process alike (FNV-1a).
+    var fingerprint: UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func mix(_ value: Int) {
+            for shift in stride(from: 0, to: 64, by: 8) {
+                hash = (hash ^ UInt64(UInt8(truncatingIfNeeded: value >> shift))) &* 0x100_0000_01B3
+            }
+        }
+        func mix(_ table: Table) { mix(Table.allCases.firstIndex(of: table) ?? -1) }
+        for span in spans.sorted(by: { ($0.table.rawValue, $0.address, $0.count) < ($1.table.rawValue, $1.address, $1.count) }) {
+            mix(span.table)
+            mix(span.address)
+            mix(span.count)
+        }
+        for table in Table.allCases {
+            for range in ranges[table] ?? [] {
+                mix(table)
+                mix(range.lowerBound)
+                mix(range.upperBound)
+            }
+        }
+        mix(maxRegisters)
+        mix(maxBits)
+        mix(noMerge ? 1 : 0)
+        return hash
+    }
 
     /// The most items of `table` in one request.
     func limit(of table: Table) -> Int {

@@ -8,6 +8,9 @@ import Modbus
 /// serves a run of neighbours: if two requests served interleaved spans, the one further left could
 /// take over. Dynamic programming over the runs finds it: a run over a hole costs the hole's bytes,
 /// two requests cost the overhead twice. A span is never split.
+///
+/// A run that takes too long, has too many items or leaves the unit's readable ranges is no
+/// candidate; what holds for a run holds for every longer one, so the search ends there.
 struct ReadPlanner {
     let cost: WireCost
     let node: NodePlan
@@ -36,7 +39,7 @@ struct ReadPlanner {
         return cycles
     }
 
-    private func isReadable(_ span: Span) -> Bool {
+    func isReadable(_ span: Span) -> Bool {
         guard span.table != .frame, span.address >= 0, span.count >= 1 else { return false }
         let protocolLimit = span.table.isBits ? Limits.readBits : Limits.readRegisters
         return span.count <= protocolLimit && span.address <= Limits.addresses - span.count
@@ -69,7 +72,10 @@ struct ReadPlanner {
             for first in stride(from: end - 1, through: 0, by: -1) {
                 let count = leaders[end - 1].end - leaders[first].address
                 let price = cost.nanoseconds(table, count)
-                if first < end - 1, node.noMerge || count > most || price > longest { break }
+                if first < end - 1,
+                    node.noMerge || count > most || price > longest
+                        || !node.isReadable(table, leaders[first].address..<leaders[end - 1].end)
+                { break }
                 if best[first] + price <= best[end] {
                     best[end] = best[first] + price
                     start[end] = first

@@ -14,6 +14,8 @@ package struct PortStatistics: Hashable, Sendable {
     package var wrongUnit = 0
     /// Releases of a cycle that found its previous one unfinished; units that do not answer excepted.
     package var skipped = 0
+    /// Cycles that ended after their deadline, which is their next release.
+    package var late = 0
     /// Bytes that belonged to no exchange.
     package var strayBytes = 0
     /// Bytes 00 and FF around replies, taken away.
@@ -55,6 +57,7 @@ package struct UnitStatistics: Hashable, Sendable {
     /// Of `checksumErrors`, sound frames that answered something else.
     package var mismatches = 0
     package var skipped = 0
+    package var late = 0
     /// From the end of our transmission to the first byte, slowly forgotten peak; nil until learned.
     package var turnaround: Duration?
 

@@ -18,13 +18,19 @@ struct UnitHealth: Sendable {
     static let longestPause = Duration.seconds(60)
     /// Below this a host's own jitter would look like silence.
     static let shortestTimeout = Duration.milliseconds(20)
+    /// What nearly every device needs less than; one that needs more is recognised by its late reply.
+    static let shortestFirstTimeout = Duration.milliseconds(50)
 
     /// Its attempts draw on the unhealthy budget.
     var isSuspect: Bool { !isProven || timeouts > 0 }
 
     /// How long to wait for the first byte. A unit under suspicion gets three times what it usually
-    /// needs, and now and then all of it, in case it has become slower.
-    func timeout(_ normal: Duration) -> Duration {
+    /// needs, and now and then all of it, in case it has become slower. One that has never answered
+    /// gets all of it, unless `isHurried`: then its first attempt is a short one.
+    func timeout(_ normal: Duration, isHurried: Bool = false) -> Duration {
+        if isHurried, !isProven, timeouts == 0, turnaround == nil {
+            return min(normal, max(normal / 4, Self.shortestFirstTimeout))
+        }
         guard timeouts > 0, let turnaround, probes % 4 != 3 else { return normal }
         return min(normal, max(turnaround * 3, Self.shortestTimeout))
     }

@@ -69,6 +69,7 @@ extension Configuration.Port {
                         unit: node.unit, spans: spans, maxRegisters: node.maxRegisters, maxBits: node.maxBits,
                         noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
                         delay: node.delay))
+                plans[plans.count - 1].ranges = node.ranges
                 continue
             }
             plans[place].spans += spans
@@ -76,6 +77,7 @@ extension Configuration.Port {
             plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
             plans[place].noMerge = plans[place].noMerge || node.noMerge
             plans[place].delay = max(plans[place].delay, node.delay)
+            plans[place].ranges.merge(node.ranges) { $0 + $1 }
         }
         for index in plans.indices {
             var seen: Set<Span> = []

@@ -88,7 +88,7 @@ package struct PollRound: Sendable {
                     _ = adapter.receive(reading)
                     ports[index].open.remove(reading.address.unit)
                 case .notice(let notice): if notice.level < .info { effects.append(.notice(notice)) }
-                case .unit, .outcome: break
+                case .unit, .outcome, .learned: break
                 }
             }
         }

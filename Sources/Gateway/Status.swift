@@ -102,8 +102,9 @@ extension Gateway {
         writer.member("timeouts", figures.timeouts)
         writer.member("checksum", figures.checksumErrors)
         writer.member("exceptions", figures.exceptions)
-        writer.member("late", figures.lateReplies)
+        writer.member("lateReplies", figures.lateReplies)
         writer.member("wrongUnit", figures.wrongUnit)
+        writer.member("late", figures.late)
         writer.member("skipped", figures.skipped)
         writer.member("busTimeSeconds", figures.busTime.secondsValue)
         writeHygiene(figures, &writer)
@@ -120,7 +121,9 @@ extension Gateway {
                     writer.member("timeouts", unit.timeouts)
                     writer.member("checksum", unit.checksumErrors)
                     writer.member("exceptions", unit.exceptions)
-                    if unit.lateReplies > 0 { writer.member("late", unit.lateReplies) }
+                    writer.member("lateReplies", unit.lateReplies)
+                    writer.member("late", unit.late)
+                    writer.member("skipped", unit.skipped)
                     if unit.wrongUnit > 0 { writer.member("wrongUnit", unit.wrongUnit) }
                     if let trouble = findings.units[unit.unit] { writer.member("diagnosis", trouble.sentence) }
                     if let last = unit.lastGood {

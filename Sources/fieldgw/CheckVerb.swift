@@ -30,22 +30,39 @@ enum CheckVerb {
         configuration.ports.compactMap { port in
             let load = port.budget.load
             guard load > port.maxLoad else { return nil }
-            var hint = ""
-            var stretch = ""
-            if port.driver == .modbusRTU {
-                let worst = port.readPlan.reads.max {
-                    $0.wireTime / $0.interval < $1.wireTime / $1.interval
-                }
-                hint = worst.map {
-                    "; the most costly read is unit \($0.unit) every \(Text.duration($0.interval))"
-                } ?? ""
-                stretch = load > 1 ? ": every interval will stretch by \(Text.decimal(load, 2))" : ""
-            }
+            let hint = port.driver == .modbusRTU ? modbusHint(port) : ""
             return Diagnostic(
                 port.place, .warning,
                 "port \(port.name) needs \(Text.percent(load)) of the line's time, more than maxLoad "
-                    + "\(Text.percent(port.maxLoad))\(stretch)\(hint)")
+                    + "\(Text.percent(port.maxLoad))\(hint)")
         }
+    }
+
+    /// What will happen, which reads are to blame and what would help.
+    private static func modbusHint(_ port: Configuration.Port) -> String {
+        let plan = port.readPlan
+        var hint = plan.load > 1 ? ": every interval will stretch by \(Text.decimal(plan.load, 2))" : ""
+        if let read = plan.worstRead {
+            hint += "; the worst blocking is \(describe(read)): \(Text.duration(read.wireTime)) on the wire, "
+                + "\(Text.duration(plan.worstBlocking)) if the unit is silent"
+        }
+        if let read = plan.reads.max(by: { $0.wireTime / $0.interval < $1.wireTime / $1.interval }) {
+            hint += "; the most costly is \(describe(read)) every \(Text.duration(read.interval)): "
+                + Text.percent(read.wireTime / read.interval)
+        }
+        hint += "; it would fit if everything were read \(Text.decimal((plan.load / port.maxLoad * 100).rounded(.up) / 100, 2)) "
+            + "times less often (`every`)"
+        var faster = port
+        for baud in [9600, 19_200, 38_400, 57_600, 115_200] where baud > port.line.baud {
+            faster.line.baud = baud
+            let load = faster.readPlan.load
+            if load <= port.maxLoad { return hint + ", or at \(baud) baud (\(Text.percent(load)))" }
+        }
+        return hint + ", or on two lines"
+    }
+
+    private static func describe(_ read: PlannedRead) -> String {
+        "unit \(read.unit) \(read.table.rawValue) \(read.address), \(read.count) items"
     }
 
     private static func budget(_ configuration: Configuration) -> String {
@@ -76,6 +93,16 @@ enum CheckVerb {
                         writer.member("load", plan.load)
                         writer.member("maxLoad", port.maxLoad)
                         writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)
+                        if port.driver == .modbusRTU, let read = port.readPlan.worstRead {
+                            writer.key("worstRead")
+                            writer.object { writer in
+                                writer.member("unit", read.unit.value)
+                                writer.member("table", read.table.rawValue)
+                                writer.member("address", read.address)
+                                writer.member("count", read.count)
+                                writer.member("wireTimeMs", read.wireTime.secondsValue * 1000)
+                            }
+                        }
                     }
                 }
             }

@@ -7,7 +7,12 @@ import Platform
 enum PlanVerb {
     static let verb = Verb(
         "plan", "FILE", summary: "show the reads that will go out, with their time on the wire",
-        options: [Option("json", nil, "one JSON object a line")]
+        details: """
+            The wire time of a read is that of request, the unit's turnaround, reply and the silence after it.
+            The last line of a port compares the plan with one request for each point, and with merging only
+            values that touch each other. With --json it is an object with the key "load".
+            """,
+        options: [Option("json", nil, "one JSON object a line: a read, or a port's summary")]
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
         let file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
@@ -19,6 +24,7 @@ enum PlanVerb {
             let plan = port.readPlan
             if arguments.has("json") {
                 for read in plan.reads { Console.say(json(port.name, read)) }
+                Console.say(json(port.name, plan))
             } else {
                 show(port, plan)
             }
@@ -38,6 +44,14 @@ enum PlanVerb {
         Console.say(Console.table(["unit", "table", "address", "count", "every", "wire time", "points"], rows))
         for (unit, span) in plan.unreadable {
             Console.say("unit \(unit): \(span.table.rawValue) \(span.address) cannot be read in one request")
+        }
+        let compared = PlanComparison(plan)
+        if !plan.reads.isEmpty {
+            Console.say(
+                "one request for each point would need \(Text.percent(compared.single)): "
+                    + "\(Text.percent(compared.saving(of: compared.single))) saved; "
+                    + "merging neighbours only \(Text.percent(compared.adjacent)): "
+                    + "\(Text.percent(compared.saving(of: compared.adjacent))) saved")
         }
         Console.say("")
     }
@@ -74,6 +88,21 @@ enum PlanVerb {
             writer.member("bytesMax", row.bytesMax)
             writer.member("everyMs", row.interval.milliseconds)
             writer.member("wireTimeMs", row.wireTime.secondsValue * 1000)
+        }
+        return writer.text
+    }
+
+    private static func json(_ port: PortName, _ plan: ReadPlan) -> String {
+        let compared = PlanComparison(plan)
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("port", port.text)
+            writer.member("load", plan.load)
+            writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)
+            writer.member("loadOfSingleReads", compared.single)
+            writer.member("loadOfNeighbours", compared.adjacent)
+            writer.member("savedOfSingleReads", compared.saving(of: compared.single))
+            writer.member("savedOfNeighbours", compared.saving(of: compared.adjacent))
         }
         return writer.text
     }

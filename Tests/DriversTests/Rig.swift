@@ -42,6 +42,7 @@ struct Rig {
     private(set) var notices: [Notice] = []
     /// How long the line had been silent before each of them.
     private(set) var sentAfterSilence: [Duration] = []
+    private(set) var learned: [[UInt8]] = []
     /// Requests that began before t3.5 of silence.
     private(set) var early = 0
     private(set) var wireTime = Duration.zero
@@ -132,6 +133,7 @@ struct Rig {
             case .outcome(let outcome): outcomes.append(outcome)
             case .unit(let address, let state, _): states.append((address, state))
             case .notice(let notice): notices.append(notice)
+            case .learned(let document): learned.append(document)
             case .discardInput: break
             }
         }

@@ -106,7 +106,7 @@ struct UARTRig {
             case .unit(let address, let state, let moment):
                 states.append((address.unit, state, moment.instant))
             case .notice(let notice): notices.append(notice)
-            case .discardInput: break
+            case .discardInput, .learned: break
             }
         }
         Issue.record("outputs without end")

@@ -91,6 +91,8 @@ package struct Configuration: Hashable, Sendable {
         package var maxBits: Int
         /// Reads touch nothing that no point asked for.
         package var noMerge: Bool
+        /// Addresses that one request may span, by table; a table without any is readable everywhere.
+        package var ranges: [Table: [ClosedRange<Int>]]
         /// Nil: the port's.
         package var turnaround: Duration?
         package var responseTimeout: Duration?

@@ -51,6 +51,7 @@ extension ConfigurationReader {
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
             delay = cursor.duration("delay", in: .zero...(.seconds(1))) ?? .zero
+            context.ranges = readRanges(&cursor, base: context.base)
         }
         let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
         if port.driver == .uart { readUARTAddress(&cursor, &context) }
@@ -62,8 +63,8 @@ extension ConfigurationReader {
         return Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
             profile: profileName, points: points ?? [], maxRegisters: context.maxRegisters,
-            maxBits: maxBits, noMerge: noMerge, turnaround: turnaround, responseTimeout: timeout,
-            privateKey: privateKey, delay: delay, uart: context.uart)
+            maxBits: maxBits, noMerge: noMerge, ranges: context.ranges, turnaround: turnaround,
+            responseTimeout: timeout, privateKey: privateKey, delay: delay, uart: context.uart)
     }
 
     /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.

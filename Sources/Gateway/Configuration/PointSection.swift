@@ -10,6 +10,8 @@ struct NodeContext {
     /// Added to every address of the node.
     var base = 0
     var uart: UARTProtocol?
+    /// What one request may span.
+    var ranges: [Table: [ClosedRange<Int>]] = [:]
     /// How the items of the node's frames are cut where a field does not say.
     var split = ItemSplit.mark([0x2C])
     var key: ConfigurationReader.NodeKey?

@@ -48,6 +48,7 @@ extension ConfigurationReader {
                 "\(cursor.what) needs \(count) registers in one read; this node allows "
                     + "\(context.maxRegisters)")
         }
+        checkReadable(table, address, count, at: field, cursor.what, context.ranges)
         return site
     }
 
