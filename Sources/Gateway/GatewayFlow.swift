@@ -71,7 +71,7 @@ extension Gateway {
             case .outcome(let outcome): commands.receive(outcome, adapter: &adapter)
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
             case .notice(let notice): effects.append(.notice(notice))
-            case .learned: break
+            case .learned(let document): keepLearned(document, of: name, at: now)
             }
         }
         return any

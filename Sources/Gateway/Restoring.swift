@@ -10,6 +10,8 @@ extension Gateway {
         static let clock = "clock"
         /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N}`: how the bridge was reached last.
         static let bridge = "bridge"
+        /// What the driver of a port has learned about its units: its own business.
+        static func learned(_ port: PortName) -> String { "learned-\(port)" }
     }
 
     /// The floor is written again when it has risen by this.
@@ -23,6 +25,15 @@ extension Gateway {
         }
         restoreBridge()
         restoreConfigs(at: now)
+        for index in ports.indices {
+            if let document = store.document(Kept.learned(ports[index].name)) {
+                ports[index].driver.restore(document, at: now)
+            }
+        }
+    }
+
+    mutating func keepLearned(_ document: [UInt8], of port: PortName, at now: Moment) {
+        store.keep(Kept.learned(port), document, at: now.instant)
     }
 
     mutating func drainStore(at now: Moment) -> Bool {
