@@ -129,8 +129,9 @@ import Testing
             now = rig.now.instant
         }
         for unit in [1, 2, 3, 5, 6] { #expect(onTime(rig, unit, 200) >= 0.98, "\(unit)") }
+        // The pauses have grown to some seconds when it comes back, so part of its time is lost.
         let found = good(rig, 4)
-        #expect((60...105).contains(found), "\(found)")
+        #expect((30...105).contains(found), "\(found)")
         let changes = rig.states.filter { $0.0.unit == unit(4) }.map(\.1)
         for (before, after) in zip(changes, changes.dropFirst()) { #expect(before != after) }
         #expect(changes.count { $0 == .offline } >= 8)
@@ -165,7 +166,7 @@ import Testing
             rig.open()
             rig.run(for: .seconds(600))
             let times = rig.sent.filter { $0.unit == 2 }.map(\.at)
-            return zip(times, times.dropFirst()).map { $1 - $0 }.dropFirst(3).map { $0 }
+            return zip(times, times.dropFirst()).map { $1 - $0 }.dropFirst(2).map { $0 }
         }
         let pauses = probes(1)
         #expect(pauses.count < 20 && pauses.max()! <= .seconds(77))

@@ -26,7 +26,7 @@ import Testing
     @Test func thePlanSavesMostOfTheLineOnPublishedMeterMaps() throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder)
             .filter { $0.hasSuffix(".json5") }.map { String($0.dropLast(".json5".count)) }.sorted()
-        var saved: [String: Double] = [:]
+        var saved: [String: (single: Double, adjacent: Double)] = [:]
         for name in names {
             guard let plan = plan(name), !plan.reads.isEmpty else { continue }
             let compared = PlanComparison(plan)
@@ -34,13 +34,15 @@ import Testing
             print("\(name): \(Int(compared.planned * 1000)) ms a second; saves \(Int(single * 100)) % of one request a point, "
                 + "\(Int(adjacent * 100)) % of neighbours only")
             #expect(compared.planned <= compared.adjacent + 1e-12 && compared.adjacent <= compared.single + 1e-12, "\(name)")
-            saved[name] = single
+            saved[name] = (single, adjacent)
         }
-        let meters = ["eastron-sdm120", "eastron-sdm630", "pzem-016", "schneider-iem3155", "carlo-gavazzi-em111"]
-        for meter in meters {
-            guard let share = saved[meter] else { continue }
-            #expect(share >= 0.5, "\(meter) saves \(share)")
+        // The values of an SDM120 lie four registers apart: nothing touches, and half a hole is cheap.
+        for (meter, single, adjacent) in [
+            ("eastron-sdm120", 0.37, 0.37), ("eastron-sdm630", 0.6, 0.16), ("schneider-iem3155", 0.55, 0.23),
+            ("carlo-gavazzi-em340", 0.7, 0.22), ("pzem-016", 0.75, 0),
+        ] {
+            let share = try #require(saved[meter], "\(meter) is not in board/profiles")
+            #expect(share.single >= single && share.adjacent >= adjacent, "\(meter) saves \(share)")
         }
-        #expect(meters.contains { saved[$0] != nil })
     }
 }
