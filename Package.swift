@@ -51,7 +51,7 @@ let package = Package(
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators", "MQTT"]),
-        tests("SimulationTests", ["Base", "MQTT", "Spool", "Gateway", "Simulators"]),
+        tests("SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"]),
         .testTarget(
             name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: pure),
         .testTarget(name: "TidyTests", swiftSettings: pure),

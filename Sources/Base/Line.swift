@@ -41,6 +41,8 @@ package struct LineSettings: Hashable, Sendable {
     package var echo: Echo
     /// Bytes 00 and FF around a reply are what drivers make of switching direction: they are taken away.
     package var trim: Bool
+    /// Opened for reading only: not a single byte can be sent.
+    package var listensOnly = false
 
     package init(
         device: Device, baud: Int = 9600, parity: Parity = .none, dataBits: Int = 8, stopBits: Int = 1,

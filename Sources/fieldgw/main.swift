@@ -7,7 +7,9 @@ let table = VerbTable(
     summary: "fieldgw \(Version.text): Modbus and UART sensors to the cloud, without losing a reading",
     version: Version.text,
     verbs: [
-        RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb, PortsVerb.verb, StatusVerb.verb, SpoolVerb.verb, KeyVerb.verb,
+        RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb,
+        ScanVerb.verb, ReadVerb.verb, WriteVerb.verb, SniffVerb.verb,
+        PortsVerb.verb, StatusVerb.verb, SpoolVerb.verb, KeyVerb.verb,
     ])
 
 table.main()

@@ -15,7 +15,7 @@ private let allowed: [String: Set<String>] = [
     "Simulators": ["Base", "Modbus", "MQTT", "Bridge"],
     "Platform": ["Base", "CLinux", "COpenSSL", "Glibc", "Synchronization"],
     "Host": ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"],
-    "fieldgw": ["Base", "Drivers", "Adapter", "Spool", "Bridge", "Host", "Gateway", "Platform"],
+    "fieldgw": ["Base", "Modbus", "Drivers", "Adapter", "Spool", "Bridge", "Host", "Gateway", "Platform"],
     "fieldsim": ["Base", "Simulators", "Host", "Gateway", "Platform"],
 ]
 

@@ -84,9 +84,7 @@ extension ConfigurationReader {
             return cursor.integer(of: field, in: 0...65_535)
         }
         let isHexadecimal = text.lowercased().contains("x")
-        if !isHexadecimal, let (meant, address) = Self.reference(value),
-            Self.looksLikeReference(value, in: table, meant)
-        {
+        if !isHexadecimal, let (meant, address) = RegisterReference.mistaken(value, in: table) {
             let hex = "0x" + String(value, radix: 16, uppercase: true)
             let escape = value <= 65_535 ? "; if \(value) really is the protocol address, write \(hex)" : ""
             problems.error(
@@ -96,26 +94,6 @@ extension ConfigurationReader {
             return nil
         }
         return cursor.integer(of: field, in: 0...65_535)
-    }
-
-    /// Table and zero-based address of a five- or six-digit reference.
-    static func reference(_ value: Int64) -> (table: Table, address: Int64)? {
-        let tables: [(Int64, Table)] = [(1, .discrete), (3, .input), (4, .holding)]
-        for (digit, table) in tables {
-            if (digit * 10_000 + 1...digit * 10_000 + 9999).contains(value) {
-                return (table, value - digit * 10_000 - 1)
-            }
-            if (digit * 100_000 + 1...digit * 100_000 + 65_536).contains(value) {
-                return (table, value - digit * 100_000 - 1)
-            }
-        }
-        return nil
-    }
-
-    /// Six digits are no address at all. Five digits are one: 30001 is a plausible holding register
-    /// of many inverters and 10001 a plausible coil or register, but 40001 is the classic mistake.
-    private static func looksLikeReference(_ value: Int64, in table: Table, _ meant: Table) -> Bool {
-        value > 65_535 || meant == table || (meant == .holding && table == .input)
     }
 
     func readOrder(_ cursor: inout ObjectCursor, _ site: PointSite) -> ByteOrder? {

@@ -8,6 +8,15 @@ package enum Console {
     package static func emit(_ bytes: [UInt8]) { write(1, bytes) }
 
     package static var isTerminal: Bool { isatty(1) == 1 }
+    package static var isErrorTerminal: Bool { isatty(2) == 1 }
+
+    /// Replaces the current line of the terminal on standard error, cut to its width; the next call or
+    /// complaint goes on there, so end with an empty text.
+    package static func progress(_ text: String) {
+        var size = winsize()
+        let columns = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) - 1 : 79
+        write(2, "\r" + text.prefix(columns) + "\u{1B}[K")
+    }
 
     private static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
 

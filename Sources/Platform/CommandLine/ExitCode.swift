@@ -7,5 +7,6 @@ package enum ExitCode: Int32, Error, Sendable {
     case unavailable = 69
     case software = 70
     case inputOutput = 74
+    case noPermission = 77
     case configuration = 78
 }

@@ -150,7 +150,7 @@ package enum FileSystem {
         }
     }
 
-    private static func writeAll(_ number: Int32, _ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
+    static func writeAll(_ number: Int32, _ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
         var offset = 0
         while offset < bytes.count {
             offset += try checked("write", path) {

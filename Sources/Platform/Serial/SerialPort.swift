@@ -27,7 +27,7 @@ package enum SerialPort {
         _ settings: LineSettings, in system: SystemPaths = SystemPaths()
     ) throws(LineFailure) -> OpenLine {
         let path = try resolve(settings.device, in: system)
-        let descriptor = try openNode(path)
+        let descriptor = try openNode(path, settings.listensOnly ? O_RDONLY : O_RDWR)
         let isPseudoTerminal = try identify(descriptor.number, path)
         try lock(descriptor.number, path)
         var remarks: [String] = []
@@ -76,10 +76,10 @@ package enum SerialPort {
         }
     }
 
-    private static func openNode(_ path: String) throws(LineFailure) -> OwnedFD {
+    private static func openNode(_ path: String, _ access: Int32) throws(LineFailure) -> OwnedFD {
         do {
             return try OwnedFD("open", path) {
-                clinux_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
+                clinux_open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
             }
         } catch {
             throw failure(error, path)

@@ -1,0 +1,152 @@
+import Adapter
+import Base
+
+/// Registers of one place as values of a type, both ways, by the same code that reads and writes
+/// configured points.
+package struct RegisterCodec: Sendable {
+    /// One value: where it starts, its registers and its JSON text.
+    package struct Value: Hashable, Sendable {
+        package var address: Int
+        package var registers: [UInt16]
+        package var json: Result<String, ReadFailure>
+    }
+
+    package let table: Table
+    package let address: Int
+    /// Registers or bits that are read.
+    package let count: Int
+    /// Registers of one value.
+    private let width: Int
+    private let type: ValueType
+    private let order: ByteOrder?
+
+    package init(
+        _ place: RegisterPlace, type: ValueType?, order letters: String?
+    ) throws(RegisterPlace.Problem) {
+        table = place.table
+        address = place.address
+        if place.table.isBits, let type, type != .bool {
+            throw RegisterPlace.Problem(message: "a \(place.table.rawValue) is one bit: --type is for registers")
+        }
+        self.type = place.table.isBits ? .bool : type ?? .uint16
+        if self.type == .bits {
+            throw RegisterPlace.Problem(message: "--type bits needs names for its bits; leave it out to see them")
+        }
+        if self.type == .string {
+            width = place.count ?? 1
+        } else {
+            width = max(1, ((self.type.width ?? 2) + 1) / 2)
+        }
+        count = place.count ?? width
+        guard count % width == 0 else {
+            throw RegisterPlace.Problem(
+                message: "a \(self.type.rawValue) is \(width) registers: COUNT must be a multiple of that, not \(count)")
+        }
+        if place.address + count > 65_536 {
+            throw RegisterPlace.Problem(message: "\(count) registers from \(place.address) end above the last address, 65535")
+        }
+        order = try Self.order(letters, self.type)
+    }
+
+    private static func order(
+        _ letters: String?, _ type: ValueType
+    ) throws(RegisterPlace.Problem) -> ByteOrder? {
+        guard let letters else { return nil }
+        let width = type == .string ? 2 : type.width ?? 0
+        guard let order = ByteOrder(letters.uppercased()), order.width == width else {
+            let words = switch width {
+            case 2: "AB or BA"
+            case 4: "ABCD, CDAB, BADC or DCBA"
+            case 8: "eight letters such as ABCDEFGH or GHEFCDAB"
+            default: "nothing"
+            }
+            throw RegisterPlace.Problem(
+                message: "--order of a \(type.rawValue) is \(words), not \"\(Notice.printable(letters))\"")
+        }
+        return order
+    }
+
+    private func point(_ address: Int, writable: Bool = false) -> Point {
+        Point(
+            name: "\(table.rawValue):\(address)", table: table, address: address, type: type, order: order,
+            length: width, writable: writable ? WriteRule() : nil)
+    }
+
+    /// What a reply's bytes say, value by value; `bytes` are as in `ReadPart`.
+    package func values(_ bytes: [UInt8], at now: Moment) -> [Value] {
+        let part = ReadPart(table, address, count, .success(bytes), at: now)
+        return stride(from: address, to: address + count, by: width).map { start in
+            let point = point(start)
+            let json = Self.single(point) { adapter, device in
+                adapter.decode(part, of: device, point: point.name).map { String(decoding: $0, as: UTF8.self) }
+            }
+            return Value(address: start, registers: words(bytes, from: start), json: json ?? .failure(.format))
+        }
+    }
+
+    private func words(_ bytes: [UInt8], from start: Int) -> [UInt16] {
+        guard !table.isBits else { return [] }
+        return (start..<(start + width)).compactMap { place in
+            let offset = 2 * (place - address)
+            guard offset + 1 < bytes.count else { return nil }
+            return UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
+        }
+    }
+
+    /// The data of one write of these values from the place on.
+    package func encode(_ texts: [String], at now: Moment) throws(RegisterPlace.Problem) -> Order.Data {
+        var registers: [UInt16] = []
+        var bits: [Bool] = []
+        for text in texts {
+            let step = table.isBits ? 1 : width
+            let address = address + (table.isBits ? bits.count : registers.count)
+            guard address + step <= 65_536 else {
+                throw RegisterPlace.Problem(message: "these values end above the last address, 65535")
+            }
+            switch try encode(text, at: address, now) {
+            case .registers(let words): registers += words
+            case .bits(let flags): bits += flags
+            }
+        }
+        return table.isBits ? .bits(bits) : .registers(registers)
+    }
+
+    private func encode(_ text: String, at address: Int, _ now: Moment) throws(RegisterPlace.Problem) -> Order.Data {
+        var point = point(address, writable: true)
+        let value = Self.value(text, isText: type == .string)
+        // A negative number in a register without a type is meant as its two's complement.
+        if type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
+        let outcome = Self.single(point) { adapter, device -> Result<Order.Data, WriteRefusal> in
+            do throws(WriteRefusal) {
+                let command = WriteCommand(device: device, point: point.name, value: value)
+                return .success(try adapter.order(command, id: 0, expires: .distantFuture, at: now).data)
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch outcome {
+        case .success(let data): return data
+        case .failure(let refusal): throw RegisterPlace.Problem(message: refusal.message)
+        case nil: throw RegisterPlace.Problem(message: "the value cannot be written")
+        }
+    }
+
+    private static func value(_ text: String, isText: Bool) -> JSON {
+        if isText { return JSON(.string(text)) }
+        switch text.lowercased() {
+        case "on", "true": return JSON(.bool(true))
+        case "off", "false": return JSON(.bool(false))
+        default:
+            if let json = try? JSONReader.parse(Array(text.utf8)), json.double != nil { return json }
+            return JSON(.string(text))
+        }
+    }
+
+    /// An adapter with one device that has this one point.
+    private static func single<Answer>(_ point: Point, _ body: (inout Adapter, DeviceID) -> Answer) -> Answer? {
+        guard let device = try? DeviceID("unit"), let unit = UnitID(1) else { return nil }
+        let place = Address(port: PortName("line"), unit: unit)
+        var adapter = Adapter([Binding(device: device, address: place, points: [point])])
+        return body(&adapter, device)
+    }
+}

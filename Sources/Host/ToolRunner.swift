@@ -1,0 +1,96 @@
+import Base
+import Drivers
+import Gateway
+import Platform
+
+/// Carries out a field tool's machine on a real line until it is done, the time is over or the person
+/// interrupts it.
+package final class ToolRunner<Tool: LineTool> {
+    package private(set) var tool: Tool
+    /// Why the line could not be opened, or was lost.
+    package private(set) var failure: LineFailure?
+    package private(set) var wasInterrupted = false
+
+    private let loop: EventLoop
+    private let mailbox: Mailbox<HelperMessage>
+    private let signals: SignalInbox?
+    private var line: LineShell?
+    private let each: (inout Tool, Moment) -> Void
+    private let opened: (LineFacts) -> Void
+
+    /// `each` is called after everything that happened, to take out and show what is new; `opened`
+    /// when the line is there, for the first time and after every change of its setting.
+    package init(
+        _ tool: Tool, signals: SignalInbox? = nil, opened: @escaping (LineFacts) -> Void = { _ in },
+        each: @escaping (inout Tool, Moment) -> Void = { _, _ in }
+    ) throws {
+        self.tool = tool
+        self.signals = signals
+        self.each = each
+        self.opened = opened
+        loop = try EventLoop()
+        mailbox = try Mailbox()
+        let line = try LineShell(PortName("line"), loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
+        self.line = line
+        _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
+            for message in mailbox.drain() { take(message) }
+        }
+        guard let signals else { return }
+        _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
+            guard signals.take().contains(.terminate) else { return }
+            wasInterrupted = true
+            perform { $0.stop(at: $1) }
+        }
+    }
+
+    package func run(on settings: LineSettings, for time: Duration? = nil) throws {
+        let end = time.map { Clock.instant + $0 } ?? .distantFuture
+        line?.open(settings)
+        var isStopping = false
+        while !tool.isDone, failure == nil {
+            let due = isStopping ? tool.deadline : min(tool.deadline ?? .distantFuture, end)
+            _ = try loop.wait(until: due)
+            let now = Clock.instant
+            if let due = tool.deadline, due <= now { perform { $0.timeout(at: $1) } }
+            if end <= now, !isStopping {
+                isStopping = true
+                perform { $0.stop(at: $1) }
+            }
+        }
+        line?.close()
+    }
+
+    private func take(_ message: HelperMessage) {
+        switch message {
+        case .lineOpened(_, let attempt, let parcel, let facts): line?.opened(parcel, facts, attempt: attempt)
+        case .lineFailed(_, let attempt, let failure): line?.failed(failure, attempt: attempt)
+        default: break
+        }
+    }
+
+    private func take(_ event: LineEvent) {
+        switch event {
+        case .opened(let facts):
+            opened(facts)
+            perform { $0.opened(at: $1) }
+        case .received(let bytes): perform { $0.receive(bytes[...], at: $1) }
+        case .failed(let failure), .lost(let failure):
+            var skipped = false
+            if failure.kind == .settings { perform { skipped = $0.skipSetting(failure, at: $1) } }
+            if !skipped { self.failure = failure }
+        }
+    }
+
+    private func perform(_ feed: (inout Tool, Moment) -> Void) {
+        let now = Clock.now()
+        feed(&tool, now)
+        while let output = tool.next() {
+            switch output {
+            case .discardInput: line?.discardInput()
+            case .transmit(let bytes): line?.transmit(bytes)
+            case .set(let settings): line?.open(settings)
+            }
+        }
+        each(&tool, now)
+    }
+}

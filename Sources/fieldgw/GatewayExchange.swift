@@ -1,0 +1,116 @@
+import Base
+import Drivers
+import Platform
+
+/// Reading, writing and pausing through the control socket of the gateway that holds the port.
+struct GatewayExchange {
+    let socket: String
+    let port: String
+
+    /// The gateway finishes the exchange under way first, and then has its own retries.
+    private static let patience = Duration.seconds(30)
+
+    func ask(_ body: (inout JSONWriter) -> Void) -> Result<JSON, Trouble> {
+        var writer = JSONWriter()
+        writer.object(body)
+        let answer: [UInt8]
+        do throws(SystemFailure) {
+            answer = try ControlClient.ask(socket, writer.bytes, within: Self.patience)
+        } catch {
+            return .failure(Trouble(.unavailable, "the gateway at \(socket): \(error.words)"))
+        }
+        guard let document = try? JSONReader.parse(answer), document.members != nil else {
+            return .failure(Trouble(.unavailable, "the gateway at \(socket) gave an answer that is no JSON object"))
+        }
+        guard let complaint = document["error"]?.string else { return .success(document) }
+        let kind = document["kind"]?.string.flatMap { Trouble.Kind(rawValue: $0) } ?? .unavailable
+        let code = document["exception"]?.integer.flatMap { UInt8(exactly: $0) }
+        return .failure(Trouble(kind, Notice.printable(complaint), exception: code))
+    }
+
+    /// The device node, once the gateway has really closed it.
+    func pause(for time: String) -> Result<String, Trouble> {
+        let answer = ask { writer in
+            writer.key("pause")
+            writer.object { writer in
+                writer.member("port", port)
+                writer.member("for", time)
+            }
+        }
+        return answer.flatMap { document in
+            guard let device = document["device"]?.string else {
+                return .failure(Trouble(.unavailable, "the gateway paused \(port), but did not say which device it is"))
+            }
+            return .success(device)
+        }
+    }
+
+    func resume() -> Result<Void, Trouble> {
+        ask { writer in
+            writer.key("resume")
+            writer.object { $0.member("port", port) }
+        }.map { _ in }
+    }
+
+    private func place(_ exchange: RegisterExchange, in writer: inout JSONWriter) {
+        writer.member("port", port)
+        writer.member("unit", exchange.unit)
+        writer.member("table", exchange.codec.table.rawValue)
+        writer.member("address", exchange.codec.address)
+    }
+
+    func read(_ exchange: RegisterExchange, count: Int? = nil) -> Result<RegisterExchange.Read, Trouble> {
+        let count = count ?? exchange.codec.count
+        let answer = ask { writer in
+            writer.key("read")
+            writer.object { writer in
+                place(exchange, in: &writer)
+                writer.member("count", count)
+            }
+        }
+        return answer.flatMap { document in
+            guard let bytes = Self.bytes(document, isBits: exchange.codec.table.isBits, count: count) else {
+                return .failure(Trouble(.unavailable, "the gateway's answer has not the \(count) values asked for"))
+            }
+            return .success(RegisterExchange.Read(bytes: bytes, turnaround: nil))
+        }
+    }
+
+    func write(
+        _ exchange: RegisterExchange, _ data: Order.Data, readsBack: Bool
+    ) -> Result<RegisterExchange.Written, Trouble> {
+        let answer = ask { writer in
+            writer.key("write")
+            writer.object { writer in
+                place(exchange, in: &writer)
+                writer.key("values")
+                writer.array { writer in
+                    switch data {
+                    case .registers(let words): for word in words { writer.integer(word) }
+                    case .bits(let flags): for flag in flags { writer.bool(flag) }
+                    }
+                }
+            }
+        }
+        return answer.map { _ in
+            RegisterExchange.Written(readBack: readsBack ? read(exchange, count: data.count) : nil)
+        }
+    }
+
+    /// `registers` or `bits` of an answer as they would stand in a frame.
+    private static func bytes(_ document: JSON, isBits: Bool, count: Int) -> [UInt8]? {
+        guard let items = document[isBits ? "bits" : "registers"]?.array, items.count == count else { return nil }
+        var bytes = [UInt8](repeating: 0, count: isBits ? (count + 7) / 8 : 2 * count)
+        for (index, item) in items.enumerated() {
+            if isBits {
+                guard let flag = item.bool ?? item.integer.map({ $0 != 0 }) else { return nil }
+                if flag { bytes[index / 8] |= 1 << UInt8(index % 8) }
+            } else {
+                guard let word = item.integer.flatMap({ UInt16(exactly: $0) }) else { return nil }
+                bytes[2 * index] = UInt8(word >> 8)
+                bytes[2 * index + 1] = UInt8(word & 0xFF)
+            }
+        }
+        return bytes
+    }
+}

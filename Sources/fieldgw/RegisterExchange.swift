@@ -1,0 +1,238 @@
+import Adapter
+import Base
+import Drivers
+import Gateway
+import Host
+import Modbus
+import Platform
+
+/// One place of one unit, read or written through whatever way leads to it.
+struct RegisterExchange {
+    static let options = ToolPort.lineOptions + [
+        Option("timeout", "TIME", "how long to wait for the answer (default 1s, or as configured)"),
+        Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
+        Option("type", "TYPE", "how to read the registers: int16, uint32, float32 … (default uint16)"),
+        Option("order", "LETTERS", "order of the bytes on the wire, A the most significant (default ABCD)"),
+        Option("json", nil, "one JSON object"),
+    ] + ToolPort.gatewayOptions
+
+    /// What a read brought: bytes as in `ReadPart`, and how long the unit took to answer.
+    struct Read {
+        var bytes: [UInt8]
+        var turnaround: Duration?
+    }
+
+    let port: ToolPort
+    let unit: UInt8
+    let place: RegisterPlace
+    let codec: RegisterCodec
+    private let patience: Duration
+    private let retries: Int
+
+    init(_ arguments: Arguments, isWrite: Bool) throws {
+        let words = arguments.positional
+        let usage = isWrite ? "PORT UNIT TABLE:ADDRESS VALUE… are needed" : "PORT UNIT TABLE:ADDRESS are needed"
+        guard isWrite ? words.count >= 4 : words.count == 3 else { throw Arguments.Misuse(message: usage) }
+        let lowest = isWrite ? 0 : 1
+        guard let unit = UInt8(words[1]), Int(unit) >= lowest else {
+            throw Arguments.Misuse(message: "UNIT is a unit id from \(lowest) to 247, not \(words[1])")
+        }
+        self.unit = unit
+        do throws(RegisterPlace.Problem) {
+            place = try RegisterPlace(words[2])
+            codec = try RegisterCodec(place, type: try Self.type(arguments["type"]), order: arguments["order"])
+        } catch {
+            throw Arguments.Misuse(message: error.message)
+        }
+        retries = try arguments.integer("retries", in: 0...10, default: 0)
+        let timeout = try ToolPort.duration("timeout", arguments)
+        port = try ToolPort(words[0], arguments)
+        patience = timeout ?? port.responseTimeout ?? .seconds(1)
+    }
+
+    private static func type(_ word: String?) throws(RegisterPlace.Problem) -> ValueType? {
+        guard let word else { return nil }
+        guard let type = ValueType(rawValue: word) else {
+            let names = ValueType.allCases.map(\.rawValue)
+            throw RegisterPlace.Problem(
+                message: "--type \(Notice.printable(word)) is not known"
+                    + "\(Suggestion.clause(for: word, in: names)); there are \(names.joined(separator: ", "))")
+        }
+        return type
+    }
+
+    // MARK: Reading
+
+    func read() throws -> Result<Read, Trouble> {
+        switch port.way {
+        case .device(let line): try read(on: line)
+        case .gateway(let socket, _): GatewayExchange(socket: socket, port: port.name).read(self)
+        }
+    }
+
+    private var readRequest: Request? {
+        FunctionCode.reading(codec.table).map {
+            .read($0, address: UInt16(clamping: codec.address), count: UInt16(clamping: codec.count))
+        }
+    }
+
+    private func read(on line: LineSettings) throws -> Result<Read, Trouble> {
+        guard let request = readRequest else { return .failure(Trouble(.usage, "this table cannot be read")) }
+        let steps = try run([request], on: line)
+        if case .response(.read(_, let bytes), let turnaround) = steps.first?.answer {
+            return .success(Read(bytes: bytes, turnaround: turnaround))
+        }
+        return .failure(trouble(steps.first, request, line))
+    }
+
+    // MARK: Writing
+
+    /// What was written came back: nil if it was not asked for or could not be read.
+    struct Written {
+        var readBack: Result<Read, Trouble>?
+    }
+
+    func write(_ data: Order.Data, readsBack: Bool, multiple: Bool) throws -> Result<Written, Trouble> {
+        switch port.way {
+        case .device(let line): return try write(data, readsBack: readsBack, multiple: multiple, on: line)
+        case .gateway(let socket, _):
+            return GatewayExchange(socket: socket, port: port.name).write(self, data, readsBack: readsBack)
+        }
+    }
+
+    private func write(
+        _ data: Order.Data, readsBack: Bool, multiple: Bool, on line: LineSettings
+    ) throws -> Result<Written, Trouble> {
+        let request = Self.request(place.address, data, multiple: multiple)
+        let back = readsBack && unit != 0 ? readRequest(count: data.count) : nil
+        let steps = try run([request] + [back].compactMap { $0 }, on: line)
+        guard let first = steps.first, first.isGood else { return .failure(trouble(steps.first, request, line)) }
+        guard let back, steps.count > 1 else { return .success(Written()) }
+        if case .response(.read(_, let bytes), let turnaround) = steps[1].answer {
+            return .success(Written(readBack: .success(Read(bytes: bytes, turnaround: turnaround))))
+        }
+        return .success(Written(readBack: .failure(trouble(steps[1], back, line))))
+    }
+
+    private func readRequest(count: Int) -> Request? {
+        FunctionCode.reading(codec.table).map {
+            .read($0, address: UInt16(clamping: codec.address), count: UInt16(clamping: count))
+        }
+    }
+
+    private static func request(_ address: Int, _ data: Order.Data, multiple: Bool) -> Request {
+        let address = UInt16(clamping: address)
+        switch data {
+        case .registers(let words):
+            if words.count == 1, !multiple { return .writeRegister(address: address, words[0]) }
+            return .writeRegisters(address: address, words)
+        case .bits(let flags):
+            if flags.count == 1, !multiple { return .writeCoil(address: address, flags[0]) }
+            return .writeCoils(address: address, flags)
+        }
+    }
+
+    // MARK: The line
+
+    private func run(_ requests: [Request], on line: LineSettings) throws -> [Errand.Step] {
+        let errand = Errand(line, unit: unit, requests, patience: patience, retries: retries)
+        let runner = try ToolRunner(errand) { facts in
+            for remark in facts.remarks where !facts.isPseudoTerminal { Console.complain(remark) }
+        }
+        try runner.run(on: line)
+        if let failure = runner.failure {
+            failure.explain(line.path)
+            throw failure.exitCode
+        }
+        return runner.tool.steps
+    }
+
+    private func trouble(_ step: Errand.Step?, _ request: Request, _ line: LineSettings) -> Trouble {
+        Trouble(step?.answer, unit: unit, to: request, on: line, within: patience)
+            ?? Trouble(.checksum, "the answer of unit \(unit) is not what was asked for")
+    }
+
+    // MARK: What is shown
+
+    /// A failed exchange for a person and, with --json, for a script.
+    func report(_ trouble: Trouble, json: Bool) -> ExitCode {
+        Console.complain(trouble.message)
+        guard json else { return trouble.exitCode }
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("port", port.name)
+            writer.member("unit", unit)
+            writer.member("error", trouble.message)
+            writer.member("kind", trouble.kind.rawValue)
+            if let code = trouble.exception { writer.member("exception", code) }
+        }
+        Console.say(writer.text)
+        return trouble.exitCode
+    }
+
+    /// Members of the object that `--json` prints for what was read.
+    func describe(_ read: Read, in writer: inout JSONWriter) {
+        writer.member("port", port.name)
+        writer.member("unit", unit)
+        writer.member("table", codec.table.rawValue)
+        writer.member("address", codec.address)
+        let values = codec.values(read.bytes, at: Clock.now())
+        if !codec.table.isBits {
+            writer.key("registers")
+            writer.array { writer in for word in values.flatMap(\.registers) { writer.integer(word) } }
+        }
+        writer.key(codec.table.isBits ? "bits" : "values")
+        writer.array { writer in
+            for value in values {
+                if case .success(let json) = value.json { writer.raw(Array(json.utf8)) } else { writer.null() }
+            }
+        }
+        if let time = read.turnaround { writer.member("turnaroundMs", time.secondsValue * 1000) }
+    }
+
+    /// A row per value: address, registers in hexadecimal, and what they mean.
+    func table(_ read: Read, isTyped: Bool) -> String {
+        let values = codec.values(read.bytes, at: Clock.now())
+        if codec.table.isBits {
+            return Console.table(
+                [codec.table.rawValue, "value"], values.map { ["\($0.address)", Self.bit($0.json)] })
+        }
+        if isTyped {
+            return Console.table([codec.table.rawValue, "hex", "value"], values.map { value in
+                ["\(value.address)", value.registers.map(Self.hex).joined(separator: " "), Self.shown(value.json)]
+            })
+        }
+        return Console.table([codec.table.rawValue, "hex", "decimal", "signed", "text"], values.map { value in
+            let word = value.registers.first ?? 0
+            return [
+                "\(value.address)", Self.hex(word), "\(word)", "\(Int16(bitPattern: word))", Self.text(word),
+            ]
+        })
+    }
+
+    static func hex(_ word: UInt16) -> String {
+        let digits = String(word, radix: 16, uppercase: true)
+        return "0x" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    private static func bit(_ json: Result<String, ReadFailure>) -> String {
+        switch json {
+        case .success("true"): "on"
+        case .success: "off"
+        case .failure(let failure): failure.word
+        }
+    }
+
+    private static func shown(_ json: Result<String, ReadFailure>) -> String {
+        switch json {
+        case .success(let text): text
+        case .failure(let failure): "- (\(failure.word))"
+        }
+    }
+
+    private static func text(_ word: UInt16) -> String {
+        let bytes = [UInt8(word >> 8), UInt8(word & 0xFF)]
+        guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return "" }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,150 @@
+import Base
+import Drivers
+import Gateway
+import Platform
+
+/// What PORT on the command line means: a device that we open ourselves, or a configured name, which
+/// the running gateway may hold.
+struct ToolPort {
+    enum Way {
+        case device(LineSettings)
+        /// The gateway has it; it is asked over its control socket.
+        case gateway(socket: String, line: LineSettings?)
+    }
+
+    static let lineOptions = [
+        Option("baud", "N", "speed of the line (default 9600, or as configured)"),
+        Option("parity", "none|even|odd", "parity of the line (default none, or as configured)"),
+        Option("stop-bits", "1|2", "stop bits (default 1, or as configured)"),
+    ]
+    static let gatewayOptions = [
+        Option("config", "FILE", "the configuration that has PORT's name"),
+        Option("control", "SOCKET", "the running gateway's control socket"),
+        Option("state", "DIR", "the running gateway's state directory"),
+    ]
+    static let details = """
+        PORT is a device (/dev/ttyUSB0) or a name from the configuration. A named port that a running gateway
+        holds is used through its control socket, any other is opened. A pseudo-terminal has no baud and parity.
+        """
+
+    let name: String
+    let way: Way
+    /// As configured; nil for a device.
+    let responseTimeout: Duration?
+
+    /// `adjusts`: whether the options about the line are single values that go before what is configured.
+    init(_ word: String, _ arguments: Arguments, adjusts: Bool = true) throws {
+        func adjusted(_ line: LineSettings) throws -> LineSettings {
+            adjusts ? try Self.adjusted(line, arguments) : line
+        }
+        name = word
+        guard !word.contains("/") else {
+            guard arguments["config"] == nil else {
+                throw Arguments.Misuse(message: "--config goes with a port's name, and \(word) is a device")
+            }
+            way = .device(try adjusted(LineSettings(device: .path(word))))
+            responseTimeout = nil
+            return
+        }
+        let file = try arguments["config"].map { try ConfigurationFile.load($0, checksFiles: false) }
+        let port = try file.map { try Self.port(word, in: $0) }
+        let line = try port.map { try adjusted($0.line) }
+        let socket = try Self.socket(file, arguments)
+        responseTimeout = port?.responseTimeout
+        if Self.isHeld(PortName(word), socket) {
+            way = .gateway(socket: socket, line: line)
+        } else if let line {
+            way = .device(line)
+        } else {
+            Console.complain(
+                "\(word) is no device, no gateway that knows it runs at \(socket), and no --config FILE says what it is")
+            throw ExitCode.unavailable
+        }
+    }
+
+    private static func port(_ word: String, in file: ConfigurationFile) throws -> Configuration.Port {
+        let ports = file.configuration.ports
+        guard let port = ports.first(where: { $0.name.text == word }) else {
+            let near = Suggestion.clause(for: word, in: ports.map(\.name.text))
+            throw Arguments.Misuse(message: "\(file.path) has no port \"\(Notice.printable(word))\"\(near)")
+        }
+        return port
+    }
+
+    private static func socket(_ file: ConfigurationFile?, _ arguments: Arguments) throws -> String {
+        if let path = arguments["control"] { return path }
+        if let file { return try Places(file, arguments).control }
+        if let state = arguments["state"] { return state + "/control.sock" }
+        return (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
+    }
+
+    /// Whether a gateway answers there that has such a port.
+    private static func isHeld(_ port: PortName, _ socket: String) -> Bool {
+        guard let answer = try? ControlClient.ask(socket, Array("{\"get\":\"status\"}".utf8)),
+            let document = try? JSONReader.parse(answer)
+        else { return false }
+        return document["ports"]?[port.text] != nil
+    }
+
+    /// What the options say about the line goes before everything else.
+    static func adjusted(_ line: LineSettings, _ arguments: Arguments) throws -> LineSettings {
+        var line = line
+        line.baud = try arguments.integer("baud", in: 50...12_000_000, default: line.baud)
+        line.stopBits = try arguments.integer("stop-bits", in: 1...2, default: line.stopBits)
+        if let word = arguments["parity"] { line.parity = try parity(word) }
+        return line
+    }
+
+    static func parity(_ word: String) throws(Arguments.Misuse) -> LineSettings.Parity {
+        guard let parity = LineSettings.Parity(rawValue: word) else {
+            throw Arguments.Misuse(message: "--parity is none, even or odd, not \(word)")
+        }
+        return parity
+    }
+
+    static func duration(_ name: String, _ arguments: Arguments) throws(Arguments.Misuse) -> Duration? {
+        guard let text = arguments[name] else { return nil }
+        guard let time = Quantity.duration(text), time >= .milliseconds(1), time <= .seconds(86_400) else {
+            throw Arguments.Misuse(message: "--\(name) takes a duration such as 300ms, not \(text)")
+        }
+        return time
+    }
+}
+
+extension LineFailure {
+    var exitCode: ExitCode {
+        switch kind {
+        case .missing, .ambiguous, .busy, .settings: .unavailable
+        case .denied: .noPermission
+        case .lost, .other: .inputOutput
+        }
+    }
+
+    /// The sentence, and who has the port if it is somebody whom we may see.
+    func explain(_ path: String?) {
+        Console.complain(message)
+        guard kind == .busy, let path else { return }
+        let users = SerialPorts.users(of: path)
+        guard !users.isEmpty else { return }
+        Console.complain("\(path) is open in \(users.map(\.description).joined(separator: ", "))")
+        if users.contains(where: { $0.name == "fieldgw" }) {
+            Console.complain("a running gateway holds it: give the port's configured name and --config FILE instead")
+        }
+    }
+}
+
+extension LineSettings {
+    /// The device node as it was named; nil if it is looked for by its identity.
+    var path: String? { if case .path(let path) = device { path } else { nil } }
+}
+
+extension Trouble {
+    var exitCode: ExitCode {
+        switch kind {
+        case .timeout, .unavailable: .unavailable
+        case .exception, .checksum: .badData
+        case .denied: .noPermission
+        case .usage: .usage
+        }
+    }
+}
