@@ -187,7 +187,7 @@ struct RegisterExchange {
                 if case .success(let json) = value.json { writer.raw(Array(json.utf8)) } else { writer.null() }
             }
         }
-        if let time = read.turnaround { writer.member("turnaroundMs", time.secondsValue * 1000) }
+        if let time = read.turnaround { writer.member("turnaroundMs", Text.milliseconds(time)) }
     }
 
     /// A row per value: address, registers in hexadecimal, and what they mean.

@@ -196,7 +196,7 @@ enum ScanVerb {
             writer.member("baud", unit.line.baud)
             writer.member("parity", unit.line.parity.rawValue)
             writer.member("stopBits", unit.line.stopBits)
-            writer.member("turnaroundMs", unit.turnaround.secondsValue * 1000)
+            writer.member("turnaroundMs", Text.milliseconds(unit.turnaround))
             if let code = unit.exception { writer.member("exception", code.rawValue) }
             if let text = unit.identity.vendor { writer.member("vendor", text) }
             if let text = unit.identity.product { writer.member("product", text) }

@@ -121,7 +121,7 @@ final class SniffOutput {
                 writer.member("function", request.function.rawValue)
                 members(request, in: &writer)
                 members(outcome, of: request, in: &writer)
-                if let turnaround { writer.member("turnaroundMs", turnaround.secondsValue * 1000) }
+                if let turnaround { writer.member("turnaroundMs", Text.milliseconds(turnaround)) }
             case .reply(let unit, let pdu):
                 writer.member("unit", unit)
                 writer.member("orphan", Hex.encode(pdu, separator: ""))
@@ -210,7 +210,7 @@ enum SniffSummary {
                         writer.member("address", key.address)
                         writer.member("count", key.count)
                         writer.member("asked", row.asked)
-                        if let interval = row.interval { writer.member("intervalMs", interval.secondsValue * 1000) }
+                        if let interval = row.interval { writer.member("intervalMs", Text.milliseconds(interval)) }
                         writer.member("answered", row.answered)
                         writer.member("silent", row.silent)
                         writer.member("damaged", row.damaged)

@@ -64,7 +64,7 @@ enum WriteVerb {
         if let remark { Console.complain(remark) }
         if differs {
             Console.complain(
-                "unit \(exchange.unit) confirmed the write but holds \(words(held)), not \(words(data)): "
+                "unit \(exchange.unit) confirmed the write but holds \(shown(exchange, held)), not \(shown(exchange, data)): "
                     + "it limits or ignores this value")
         }
         if json {
@@ -85,7 +85,7 @@ enum WriteVerb {
             Console.say(writer.text)
         } else if !differs {
             let target = exchange.unit == 0 ? "every unit" : "unit \(exchange.unit)"
-            Console.say("\(exchange.place.table.rawValue):\(exchange.place.address) of \(target) = \(words(data))"
+            Console.say("\(exchange.place.table.rawValue):\(exchange.place.address) of \(target) = \(shown(exchange, data))"
                 + (held == nil ? "" : ", read back"))
         }
         return differs ? .badData : .ok
@@ -103,9 +103,10 @@ enum WriteVerb {
         }
     }
 
-    private static func words(_ data: Order.Data?) -> String {
+    /// The values as they were given: with a type, of that type.
+    private static func shown(_ exchange: RegisterExchange, _ data: Order.Data?) -> String {
         switch data {
-        case .registers(let words): words.map { "\($0)" }.joined(separator: " ")
+        case .registers(let words): exchange.codec.texts(words, at: Clock.now()).joined(separator: " ")
         case .bits(let flags): flags.map { $0 ? "on" : "off" }.joined(separator: " ")
         case nil: ""
         }

@@ -15,7 +15,19 @@ import Testing
         (["check", "/nonexistent/gateway.json5"], 66, "No such file"),
         (["key", "public", "/nonexistent/key.pem"], 66, "/nonexistent/key.pem"),
         (["spool", "list", "/nonexistent"], 66, "/nonexistent"),
-        (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running")
+        (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
+        (["read", "/dev/x", "1"], 64, "TABLE:ADDRESS are needed"),
+        (["read", "/dev/x", "0", "holding:0"], 64, "UNIT is a unit id"),
+        (["read", "/dev/x", "1", "holding:40001"], 64, "zero-based address holding:0"),
+        (["read", "/dev/x", "1", "holding:0", "--type", "flaot32"], 64, "did you mean \"float32\"?"),
+        (["read", "/nonexistent/tty", "1", "holding:0"], 69, "does not exist"),
+        (["read", "/etc/passwd", "1", "holding:0"], 69, "not a serial port"),
+        (["read", "bus-a", "1", "holding:0", "--control", "/nonexistent/c.sock"], 69, "no --config FILE says what it is"),
+        (["write", "/dev/x", "1", "input:0", "7"], 64, "cannot be written"),
+        (["write", "/dev/x", "1", "holding:0", "70000"], 64, "does not fit"),
+        (["scan", "/dev/x", "--units", "0-3"], 64, "ids from 1 to 247"),
+        (["scan", "/nonexistent/tty"], 69, "does not exist"),
+        (["sniff", "/nonexistent/tty"], 69, "does not exist")
     ] as [([String], Int32, String)])
     func aMistakeIsNamedWithWhatToDo(_ arguments: [String], _ code: Int32, _ words: String) throws {
         let result = try run(arguments)
@@ -27,7 +39,7 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func everyVerbHasHelp() throws {
         let overview = try run(["--help"])
         #expect(overview.code == 0)
-        for verb in ["run", "check", "plan", "poll", "ports", "status", "spool", "key"] {
+        for verb in ["run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status", "spool", "key"] {
             #expect(overview.output.contains("  \(verb)"))
             let help = try run([verb, "--help"])
             #expect(help.code == 0 && help.output.contains("usage: fieldgw \(verb)"))

@@ -13,6 +13,7 @@ final class Peer {
     private var buffered: [UInt8] = []
     /// Where what it complains about goes if nobody reads it meanwhile.
     private let log: String?
+    private var complaints: [UInt8] = []
 
     /// - Parameter quiet: its output is dropped and its errors go to a file, so that it may say much
     ///   while nobody listens.
@@ -52,10 +53,22 @@ final class Peer {
         return nil
     }
 
+    /// Lines of standard error until one satisfies the test; nil if there is none in time.
+    func complaint(where wanted: (String) -> Bool) -> String? {
+        while true {
+            while let end = complaints.firstIndex(of: 0x0A) {
+                let line = String(decoding: complaints[..<end], as: UTF8.self)
+                complaints.removeSubrange(...end)
+                if wanted(line) { return line }
+            }
+            guard let more = Self.read(errors), !more.isEmpty else { return nil }
+            complaints += more
+        }
+    }
+
     /// Waits for its end: exit code, standard output and standard error.
     func finish() -> (code: Int32, output: String, errors: String) {
         while let more = Self.read(output), !more.isEmpty { buffered += more }
-        var complaints: [UInt8] = []
         while let more = Self.read(errors), !more.isEmpty { complaints += more }
         return (
             Self.code(process.wait(within: Self.patience)), String(decoding: buffered, as: UTF8.self),

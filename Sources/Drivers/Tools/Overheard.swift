@@ -24,6 +24,11 @@ package struct Overheard: Hashable, Sendable {
     package var content: Content
     /// When its first byte was read.
     package var at: Moment
+
+    package init(content: Content, at: Moment) {
+        self.content = content
+        self.at = at
+    }
 }
 
 extension Overheard {

@@ -14,7 +14,7 @@ package struct RegisterCodec: Sendable {
     package let table: Table
     package let address: Int
     /// Registers or bits that are read.
-    package let count: Int
+    package private(set) var count: Int
     /// Registers of one value.
     private let width: Int
     private let type: ValueType
@@ -81,6 +81,18 @@ package struct RegisterCodec: Sendable {
                 adapter.decode(part, of: device, point: point.name).map { String(decoding: $0, as: UTF8.self) }
             }
             return Value(address: start, registers: words(bytes, from: start), json: json ?? .failure(.format))
+        }
+    }
+
+    /// Registers from the place on as values, however many there are; what is no value, in decimal.
+    package func texts(_ registers: [UInt16], at now: Moment) -> [String] {
+        guard registers.count % width == 0 else { return registers.map { "\($0)" } }
+        var bytes: [UInt8] = []
+        for word in registers { bytes.appendBig(word) }
+        var whole = self
+        whole.count = registers.count
+        return whole.values(bytes, at: now).map { value in
+            (try? value.json.get()) ?? value.registers.map { "\($0)" }.joined(separator: " ")
         }
     }
 

@@ -15,7 +15,7 @@ package enum ScanStanza {
         // Two devices at two settings cannot be on one port: the first setting's are written down.
         let units = findings.filter { $0.line == line }.sorted { $0.unit < $1.unit }
         var text = table.split(separator: "\n").map { "// \($0)\n" }.joined()
-        for hint in hints { text += "// note: \(hint)\n" }
+        for hint in hints { text += "// note: \(Notice.printable(hint))\n" }
         text += """
             {
               bridge: { host: "localhost", gateway: "gw-1" },   // yours instead
@@ -37,7 +37,9 @@ package enum ScanStanza {
         let remark = unit.identity.isEmpty ? "" : "   // \(Notice.printable(unit.identity.text))"
         if let profile { return name + "profile: \"\(profile)\" }," + remark }
         guard case .read(let function, let address, _) = unit.probe, unit.exception == nil else {
-            return name + "points: {} }," + (remark.isEmpty ? "   //" : remark + ";") + " refused the probe: see its manual"
+            // A node needs a point, and only its manual knows one.
+            return "// " + name + "points: { … } }," + (remark.isEmpty ? "   //" : remark + ";")
+                + " refuses \(Overheard.words(unit.probe)): its manual tells what it has"
         }
         let table = Traffic.table(function) ?? .holding
         return name + "points: { \(table.rawValue)\(address): { \(table.rawValue): \(address) } } }," + remark
@@ -46,7 +48,7 @@ package enum ScanStanza {
     /// Ten times what the slowest needed, and never so short that a busy moment counts as silence.
     private static func timeout(_ units: [Finding]) -> String {
         let slowest = units.map(\.turnaround).max() ?? .zero
-        let milliseconds = min(max(slowest.milliseconds * 10, 200), 2000)
+        let milliseconds = min(max(slowest.milliseconds * 10, 200), 1000)
         return "\((milliseconds + 99) / 100 * 100)ms"
     }
 
