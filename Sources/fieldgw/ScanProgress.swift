@@ -44,7 +44,8 @@ final class ScanProgress {
         guard isTerminal else {
             if toldLine != scanner.setting, !scanner.isDone {
                 toldLine = scanner.setting
-                Console.complain("trying \(scanner.setting.describe), \(scanner.left) of \(max(planned, scanner.left)) questions left")
+                Console.complain(
+                    "trying \(scanner.setting.describe), \(scanner.left) of \(max(planned, scanner.left)) questions left")
             }
             return
         }

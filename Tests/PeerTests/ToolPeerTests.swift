@@ -38,6 +38,10 @@ import Testing
         let coils = try run(["write", ours, "7", "coil:10", "on", "off", "on", "--json"] + line)
         #expect(object(coils.output)["readBack"] as? [Bool] == [true, false, true])
         #expect(try run(["write", ours, "7", "holding:3", "1", "--multiple"] + line).code == 0)
+        let refused = try run(["read", ours, "7", "holding:5000", "--json"] + line)
+        #expect(refused.code == 65)
+        #expect(object(refused.output)["exception"] as? Int == 2)
+        #expect(refused.errors.contains("ILLEGAL DATA ADDRESS") && refused.errors.contains("count from 1"))
     }
 
     @Test(.timeLimit(.minutes(1))) func saysWhyThereIsNoValue() throws {
@@ -48,8 +52,8 @@ import Testing
         #expect(slave.line() == "ready")
         let refused = try run(["read", ours, "3", "holding:5000", "--baud", "115200", "--json"])
         #expect(refused.code == 65)
-        #expect(object(refused.output)["exception"] as? Int == 2)
-        #expect(refused.errors.contains("ILLEGAL DATA ADDRESS") && refused.errors.contains("count from 1"))
+        // pymodbus answers with no register at all where it has none.
+        #expect(refused.errors.contains("brings 0 instead of 2 bytes"), "\(refused.errors)")
         let silent = try run(["read", ours, "4", "holding:0", "--baud", "115200", "--timeout", "200ms", "--json"])
         #expect(silent.code == 69)
         #expect(object(silent.output)["kind"] as? String == "timeout")

@@ -14,6 +14,14 @@ package struct Finding: Hashable, Sendable {
     /// More sound answers came than questions were asked: two devices, one id.
     package var answersTwice = false
 
+    package init(unit: UInt8, line: LineSettings, probe: Request, answer: Response, turnaround: Duration) {
+        self.unit = unit
+        self.line = line
+        self.probe = probe
+        self.answer = answer
+        self.turnaround = turnaround
+    }
+
     /// The exception code, if the probe was refused: the unit is there all the same.
     package var exception: ExceptionCode? {
         if case .exception(_, let code) = answer { code } else { nil }
@@ -70,7 +78,8 @@ extension Scanner {
                 && !findings.contains { $0.line == noise.line }
         }
         if !noisy.isEmpty, findings.isEmpty {
-            hints.append("bytes came that are no answer (\(noisy.map { "\($0.bytes) at \($0.line.describe)" }.joined(separator: ", "))): "
+            let places = noisy.map { "\($0.bytes) at \($0.line.describe)" }.joined(separator: ", ")
+            hints.append("bytes came that are no answer (\(places)): "
                 + "does another master talk on this line? `fieldgw sniff` shows it")
         }
         return hints

@@ -71,7 +71,8 @@ package struct Trouble: Error, Hashable, Sendable {
         case .function(let received, _):
             "is to another question (function \(received)): does another master talk on this line?"
         case .byteCount(let received, let expected):
-            "has \(received) bytes instead of \(expected): does another master talk on this line?"
+            "brings \(max(0, received - 2)) instead of \(max(0, expected - 2)) bytes: it may have nothing at these "
+                + "addresses, or another master talks on this line"
         case .echo(let field, let received, let expected):
             "confirms \(field == 0 ? "address" : "value") \(received) instead of \(expected)"
         case .unit(let received, _): "came from unit \(received)"

@@ -150,6 +150,9 @@ package struct RegisterCodec: Sendable {
         case "off", "false": return JSON(.bool(false))
         default:
             if let json = try? JSONReader.parse(Array(text.utf8)), json.double != nil { return json }
+            if text.lowercased().hasPrefix("0x"), let number = UInt64(text.dropFirst(2), radix: 16) {
+                return JSON(.number("\(number)"))
+            }
             return JSON(.string(text))
         }
     }

@@ -55,10 +55,11 @@ package enum TrafficStanza {
         return text + "        } },\n"
     }
 
-    /// As people would have configured it: whole tenths of a second, then whole seconds, then whole minutes.
+    /// As people would have configured it: the slower the rounder.
     static func pace(_ interval: Duration) -> String {
         let milliseconds = max(interval.milliseconds, 10)
-        let step: Int64 = milliseconds < 900 ? 50 : milliseconds < 9000 ? 500 : milliseconds < 90_000 ? 1000 : 60_000
+        let steps: [(below: Int64, step: Int64)] = [(900, 50), (9000, 500), (30_000, 1000), (300_000, 5000)]
+        let step = steps.first { milliseconds < $0.below }?.step ?? 60_000
         return Quantity.describe(.milliseconds(max(10, (milliseconds + step / 2) / step * step)))
     }
 }
