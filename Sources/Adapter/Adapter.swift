@@ -119,18 +119,52 @@ package struct Adapter: Sendable {
         return devices[index].decode(part, point)
     }
 
-    /// Checks a command against the allow-list and makes the order that carries it out. An accepted
-    /// order counts against the point's rate and budget whether or not it reaches the wire.
-    package mutating func order(
-        _ command: WriteCommand, id: UInt64, expires: Instant, at now: Moment
+    /// Checks a command against the allow-list and makes the orders that carry it out, numbered from
+    /// `firstID`. All or none: a command with one point that may not be written is refused whole.
+    /// Accepted orders count against the points' rates whether or not they reach the wire.
+    package mutating func orders(
+        _ writes: [(name: String, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
+        at now: Moment
+    ) throws(WriteRefusal) -> [Order] {
+        guard let index = indexes[device] else {
+            throw WriteRefusal(.unknownDevice, "there is no device \(device) here")
+        }
+        for (name, _) in writes where unread[device]?.contains(name) == true {
+            throw WriteRefusal(.notWritable, "\(name) is switched off by a config document")
+        }
+        return try devices[index].orders(writes, firstID: firstID, expires: expires, at: now)
+    }
+
+    /// The order that sets a point because a rule of the configuration says so.
+    package func order(
+        setting point: String, of device: DeviceID, to value: JSON, id: UInt64, expires: Instant
     ) throws(WriteRefusal) -> Order {
-        guard let index = indexes[command.device] else {
-            throw WriteRefusal(.unknownDevice, "there is no device \(command.device) here")
+        guard let index = indexes[device] else {
+            throw WriteRefusal(.unknownDevice, "there is no device \(device) here")
         }
-        guard unread[command.device]?.contains(command.point) != true else {
-            throw WriteRefusal(.notWritable, "\(command.point) is switched off by a config document")
+        return try devices[index].order(setting: point, to: value, id: id, expires: expires)
+    }
+
+    /// What an order writes to that point, as it would be read.
+    package func written(_ order: Order, of device: DeviceID, point name: String) -> Result<[UInt8], ReadFailure> {
+        guard let index = indexes[device], let point = devices[index].place(of: name) else {
+            return .failure(.identity)
         }
-        return try devices[index].order(command, id: id, expires: expires, at: now)
+        return devices[index].written(order, point)
+    }
+
+    /// Whether the part that was read back after a write says that the point holds what was written.
+    package func confirms(_ part: ReadPart, _ order: Order, of device: DeviceID, point name: String) -> Bool {
+        guard let index = indexes[device], let point = devices[index].place(of: name) else {
+            return part.result.isSuccess { order.isConfirmed(by: $0) }
+        }
+        return devices[index].confirms(part, order, point)
+    }
+}
+
+extension Result where Success == [UInt8] {
+    fileprivate func isSuccess(_ holds: ([UInt8]) -> Bool) -> Bool {
+        if case .success(let bytes) = self { holds(bytes) } else { false }
     }
 }
 

@@ -12,8 +12,9 @@ struct Device: Sendable {
         var sentAt: Instant?
         var sentNumber: Double?
         var sentJSON: [UInt8] = []
-        var perMinute: RateWindow?
-        var perDay: RateWindow?
+        var rates: WriteRates
+
+        init(_ rule: WriteRule?) { rates = WriteRates(rule) }
     }
 
     let binding: Binding
@@ -23,6 +24,7 @@ struct Device: Sendable {
     private let factors: [Int?]
     private let filters: [Filter?]
     var states: [PointState]
+    var actionRates: [WriteRates]
     private var badText: [UInt8] = []
     private var sizeGuess = 64
 
@@ -39,18 +41,15 @@ struct Device: Sendable {
             point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } }
         }
         filters = points.map(Filter.init)
-        states = points.map { point in
-            var state = PointState()
-            state.perMinute = point.writable?.perMinute.map { RateWindow($0, buckets: 60, of: .seconds(1)) }
-            state.perDay = point.writable?.perDay.map { RateWindow($0, buckets: 24, of: .seconds(3600)) }
-            return state
-        }
+        states = points.map { PointState($0.writable) }
+        actionRates = binding.actions.map { WriteRates($0.rule) }
     }
 
     /// Takes over what is known of the same points.
     mutating func inherit(_ old: Device) {
         guard old.binding.points.map(\.name) == binding.points.map(\.name) else { return }
         states = old.states
+        if old.binding.actions == binding.actions { actionRates = old.actionRates }
     }
 
     func place(of name: String) -> Int? { binding.points.firstIndex { $0.name == name } }

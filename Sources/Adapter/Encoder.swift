@@ -18,10 +18,8 @@ struct Encoder {
         switch decoder.type {
         case .bool: return try bool(value)
         case .string: return .registers(try string(value))
-        case .bits:
-            throw refuse(.notWritable, "is a set of bits; writing it would change all of them at once")
-        case .uint8, .int8:
-            throw refuse(.notWritable, "is half of a register; writing it would change the other half too")
+        case .bits: return try flags(value)
+        case .uint8, .int8: return half(try pattern(value, factor: factor))
         default: return .registers(registers(try pattern(value, factor: factor)))
         }
     }
@@ -40,6 +38,36 @@ struct Encoder {
             throw refuse(.type, "takes true or false, not \(value.describe)")
         }
         return point.table == .coil ? .bits([flag]) : .registers([flag ? 1 : 0])
+    }
+
+    /// `{"run":true,"speed":3}`: the named bits change, the others stay.
+    private func flags(_ value: JSON) throws(WriteRefusal) -> Order.Data {
+        guard let members = value.members, !members.isEmpty else {
+            let names = point.bits.map(\.name).joined(separator: ", ")
+            throw refuse(.type, "takes an object with some of \(names), not \(value.describe)")
+        }
+        var mask: UInt64 = 0
+        var pattern: UInt64 = 0
+        for member in members {
+            guard let place = point.bits.firstIndex(where: { $0.name == member.name }) else {
+                let guess = Suggestion.clause(for: member.name, in: point.bits.map(\.name))
+                throw refuse(.type, "has no bit \(Notice.printable(member.name))\(guess)")
+            }
+            let field = decoder.bits[place]
+            let bits = field.mask
+            guard let wanted = member.value.bool.map({ $0 ? 1 : 0 }) ?? member.value.unsigned, wanted <= bits else {
+                let takes = bits == 1 ? "true or false" : "a whole number from 0 to \(bits)"
+                throw refuse(.range, "takes \(takes) for \(member.name)")
+            }
+            mask |= bits << UInt64(field.low)
+            pattern |= wanted << UInt64(field.low)
+        }
+        return .masked(mask: registers(mask), value: registers(pattern))
+    }
+
+    private func half(_ pattern: UInt64) -> Order.Data {
+        let shift: UInt16 = decoder.skip == 1 ? 0 : 8
+        return .masked(mask: [0xFF << shift], value: [UInt16(truncatingIfNeeded: pattern) << shift])
     }
 
     /// The code behind a name of the point's map; of two codes with one name the smaller.
@@ -123,7 +151,7 @@ struct Encoder {
             switch decoder.type {
             case .bcd16: 0...9999
             case .bcd32: 0...99_999_999
-            case .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
+            case .int8, .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
             default: 0...((1 << Int128(bits)) - 1)
             }
         guard span.contains(raw) else {
@@ -181,39 +209,5 @@ struct Encoder {
 
     private func words(_ bytes: [UInt8]) -> [UInt16] {
         stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
-    }
-}
-
-extension Device {
-    mutating func order(
-        _ command: WriteCommand, id: UInt64, expires: Instant, at now: Moment
-    ) throws(WriteRefusal) -> Order {
-        guard let index = place(of: command.point) else {
-            throw WriteRefusal(
-                .unknownPoint, "\(binding.device) has no point \(Notice.printable(command.point))")
-        }
-        let point = binding.points[index]
-        guard point.writable != nil else { throw WriteRefusal(.notWritable, "\(point.name) is not writable") }
-        var factor = 0
-        if point.scaleFrom != nil {
-            guard case .success(let known) = scaleFactor(of: index) else {
-                throw WriteRefusal(.scaleFactor, "the scale factor of \(point.name) has not been read yet")
-            }
-            factor = known
-        }
-        let data = try Encoder(point).encode(command.value, factor: factor)
-        if let left = states[index].perMinute?.left(at: now.instant), left == 0 {
-            let limit = point.writable?.perMinute ?? 0
-            throw WriteRefusal(.rate, "\(point.name) takes \(limit) writes a minute, and they are used up")
-        }
-        if let left = states[index].perDay?.left(at: now.instant), left == 0 {
-            let limit = point.writable?.perDay ?? 0
-            throw WriteRefusal(.budget, "\(point.name) takes \(limit) writes a day, and they are used up")
-        }
-        states[index].perMinute?.count(at: now.instant)
-        states[index].perDay?.count(at: now.instant)
-        return Order(
-            id: id, address: binding.address, table: point.table, start: point.address, data: data,
-            expires: expires)
     }
 }

@@ -42,6 +42,8 @@ package struct Point: Hashable, Sendable {
     package var heartbeat: Duration?
     /// Nil: nobody can write it.
     package var writable: WriteRule?
+    /// Written when the bridge has been away for long.
+    package var safe: SafeValue?
 
     package init(
         name: String, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
@@ -50,7 +52,7 @@ package struct Point: Hashable, Sendable {
         bits: [BitField] = [], map: [Int64: String] = [:], invalid: [Sentinel] = [], min: Double? = nil,
         max: Double? = nil, clamp: Bool = false, units: String? = nil, interval: Duration = .seconds(10),
         priority: Bool = false, hidden: Bool = false, deadband: Double? = nil, onChange: Bool = false,
-        heartbeat: Duration? = nil, writable: WriteRule? = nil
+        heartbeat: Duration? = nil, writable: WriteRule? = nil, safe: SafeValue? = nil
     ) {
         self.name = name
         self.table = table
@@ -78,6 +80,7 @@ package struct Point: Hashable, Sendable {
         self.onChange = onChange
         self.heartbeat = heartbeat
         self.writable = writable
+        self.safe = safe
     }
 
     /// Items of its table that it occupies: bits, registers or frame bytes; 0 for a text field,
@@ -139,40 +142,23 @@ package enum Sentinel: Hashable, Sendable {
     case nan
 }
 
-/// The local allow-list entry of one writable point; the far side can only name the point.
-package struct WriteRule: Hashable, Sendable {
-    package var min: Double?
-    package var max: Double?
-    /// The value must be a multiple of this.
-    package var step: Double?
-    /// Accepted writes in any 60 s and in any 24 h; nil is no limit.
-    package var perMinute: Int?
-    package var perDay: Int?
-    /// When given, only these values.
-    package var values: [Double]?
-
-    package init(
-        min: Double? = nil, max: Double? = nil, step: Double? = nil, perMinute: Int? = nil,
-        perDay: Int? = nil, values: [Double]? = nil
-    ) {
-        self.min = min
-        self.max = max
-        self.step = step
-        self.perMinute = perMinute
-        self.perDay = perDay
-        self.values = values
-    }
-}
-
 /// One device and where it hangs. Several bindings may have the same address (`share: true`).
 package struct Binding: Hashable, Sendable {
     package var device: DeviceID
     package var address: Address
     package var points: [Point]
+    /// Custom functions that commands may call.
+    package var actions: [Action]
+    /// What the unit is told whenever it comes.
+    package var setup: [SetupStep]
 
-    package init(device: DeviceID, address: Address, points: [Point] = []) {
+    package init(
+        device: DeviceID, address: Address, points: [Point] = [], actions: [Action] = [], setup: [SetupStep] = []
+    ) {
         self.device = device
         self.address = address
         self.points = points
+        self.actions = actions
+        self.setup = setup
     }
 }

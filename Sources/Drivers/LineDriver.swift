@@ -6,6 +6,8 @@ package protocol LineDriver: Sendable {
     mutating func opened(_ facts: LineFacts, at now: Moment)
     /// The line is gone: everybody is told once, then there is silence until it is back.
     mutating func closed(at now: Moment)
+    /// The line is lent to another program: nothing is said about the units until it is opened again.
+    mutating func pause(at now: Moment)
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
     /// What the UART has counted since it was last told.
     mutating func receive(_ errors: LineErrors)
@@ -34,6 +36,8 @@ package enum LineOutput: Hashable, Sendable {
     case transmit([UInt8])
     case reading(Reading)
     case outcome(Outcome)
+    /// One step of the setup of a unit that has come, or come back.
+    case setup(Address, step: Int, Outcome)
     case unit(Address, UnitState, Moment)
     case notice(Notice)
     /// What should outlive the process, as a whole: it replaces what was given out before.

@@ -12,6 +12,8 @@ struct LineUnit: Sendable {
     let cycles: Range<Int>
     var health = UnitHealth()
     var statistics: UnitStatistics
+    /// Of the last setup at least one step was not carried out.
+    var hasFailedSetup = false
     private var guards: [ShapeGuard] = []
     /// Ranges that were refused because of an address, and until when they are read in pieces.
     private var splits: [RefusedRange: Instant] = [:]

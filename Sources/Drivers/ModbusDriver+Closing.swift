@@ -8,8 +8,7 @@ extension ModbusDriver {
         line = .closed
         work = nil
         exchange.reset(at: now.instant)
-        for job in orders { emit(.outcome(Outcome(id: job.order.id, .failure(.read(.port)), at: now))) }
-        orders.removeAll()
+        failOrders(.read(.port), at: now)
         if !wasClosed {
             for index in cycles.indices {
                 // A unit that was given up has said what there is to say.
@@ -21,6 +20,17 @@ extension ModbusDriver {
                 setState(unit, .offline, at: now)
             }
         }
+        settle(at: now)
+    }
+
+    /// What is under way is dropped without a word. A unit that answers afterwards counts as come back.
+    package mutating func pause(at now: Moment) {
+        line = .paused
+        work = nil
+        exchange.reset(at: now.instant)
+        failOrders(.paused, at: now)
+        for index in cycles.indices { cycles[index].run = nil }
+        for unit in units.indices { units[unit].health.state = nil }
         settle(at: now)
     }
 

@@ -1,11 +1,12 @@
 import Base
 import Modbus
 
-/// Writes: first on the wire, acknowledged, read back, answered with an `Outcome`.
+/// Orders: first on the wire, acknowledged, read back, answered with an `Outcome`.
 extension ModbusDriver {
     /// Takes one order; its `Outcome` follows in every case. A result of `.success(part)` means that
     /// the unit acknowledged the write; the part itself may hold the failure of the read-back.
     package mutating func submit(_ order: Order, at now: Moment) {
+        if order.isManual { admitGuest(order.address) }
         if let failure = refusal(of: order, at: now) {
             emit(.outcome(Outcome(id: order.id, .failure(failure), at: now)))
         } else if let unit = units.firstIndex(where: { $0.address == order.address }) {
@@ -18,8 +19,21 @@ extension ModbusDriver {
         settle(at: now)
     }
 
+    /// A unit that a person asks for and the configuration does not know: nothing of it is polled.
+    private mutating func admitGuest(_ address: Address) {
+        guard address.port == settings.port, !units.contains(where: { $0.address == address }) else { return }
+        let plan = ReadPlan.make(
+            line: settings.line, turnaround: settings.turnaround, responseTimeout: settings.responseTimeout,
+            nodes: [NodePlan(unit: address.unit, spans: [])])
+        guard let planner = plan.units.first?.planner else { return }
+        units.append(LineUnit(
+            address: address, responseTimeout: settings.responseTimeout, planner: planner,
+            cycles: cycles.count..<cycles.count))
+    }
+
     private func refusal(of order: Order, at now: Moment) -> Outcome.Failure? {
         guard let unit = units.first(where: { $0.address == order.address }) else { return .unknownUnit }
+        if line == .paused { return .paused }
         if line != .open { return .read(.port) }
         if orders.count >= Self.orderLimit { return .busy }
         if order.expires <= now.instant { return .expired }
@@ -47,29 +61,40 @@ extension ModbusDriver {
 
     mutating func expireOrders(at now: Moment) {
         guard !orders.isEmpty else { return }
-        let isFirstUnderWay = if case .order = work { true } else { false }
         for index in orders.indices.reversed() {
-            if index == 0, isFirstUnderWay { continue }
+            if index == 0, isOrderUnderWay { continue }
             guard orders[index].order.expires <= now.instant, !orders[index].isBegun else { continue }
-            let id = orders.remove(at: index).order.id
-            emit(.outcome(Outcome(id: id, .failure(.expired), at: now)))
+            tell(orders.remove(at: index), .failure(.expired), at: now)
         }
     }
 
+    private var isOrderUnderWay: Bool { if case .order = work { true } else { false } }
+
+    /// The line is gone or lent: whatever waits is answered.
+    mutating func failOrders(_ failure: Outcome.Failure, at now: Moment) {
+        let all = orders
+        orders.removeAll()
+        for job in all where job.setupStep == nil { tell(job, .failure(failure), at: now) }
+    }
+
     mutating func finishOrder(_ verdict: LineExchange.Verdict, at now: Moment) {
-        let job = orders[0]
         switch verdict {
         case .response(.exception(_, let code), _):
-            if code.isTemporary, job.failures < settings.retries {
+            if code.isTemporary, orders[0].failures < settings.retries {
                 orders[0].failures += 1
                 orders[0].notBefore = now.instant + .milliseconds(100)
-            } else {
+            } else if code != .illegalFunction || !orders[0].changeByReading() {
                 endOrder(.failure(.exception(code.rawValue)), at: now)
             }
         case .response(.read(_, let data), _):
-            endOrder(.success(data), at: now)
+            if orders[0].phase == .prepare {
+                if !orders[0].change(data) { endOrder(.failure(.format), at: now) }
+            } else {
+                endOrder(.success(data), at: now)
+            }
+        case .response(.other(_, let data), _): endOrder(.success(data), at: now)
         case .response:
-            if job.order.readBack { orders[0].beginReadBack() } else { endOrder(.success([]), at: now) }
+            if !orders[0].order.readBack || !orders[0].beginReadBack() { endOrder(.success([]), at: now) }
         case .sent: endOrder(.success([]), at: now)
         case .silence: failOrder(.timeout, at: now)
         case .damage(let error): failOrder(error.isStranger ? .format : .checksum, at: now)
@@ -93,12 +118,56 @@ extension ModbusDriver {
         let job = orders.removeFirst()
         let order = job.order
         let outcome: Result<ReadPart?, Outcome.Failure>
-        switch (job.phase, result) {
-        case (.write, .success): outcome = .success(nil)
-        case (.write, .failure(let failure)): outcome = .failure(.read(failure))
-        case (.readBack, _):
+        switch (order.data, job.phase, result) {
+        case (.custom, _, .success(let data)): outcome = .success(ReadPart(.frame, 0, data.count, result, at: now))
+        case (.nothing, _, .failure(let failure)): outcome = .failure(.read(failure))
+        case (_, .readBack, _):
             outcome = .success(ReadPart(order.table, order.start, order.data.count, result, at: now))
+        case (_, _, .success): outcome = .success(nil)
+        case (_, _, .failure(let failure)): outcome = .failure(.read(failure))
         }
-        emit(.outcome(Outcome(id: order.id, outcome, at: now)))
+        tell(job, outcome, at: now)
+        // A unit that is never polled is known by its orders alone.
+        if case .success = result, units[job.unit].cycles.isEmpty, !units[job.unit].hasFailedSetup {
+            setState(job.unit, .online, at: now)
+        }
+    }
+
+    private mutating func tell(_ job: OrderJob, _ result: Result<ReadPart?, Outcome.Failure>, at now: Moment) {
+        let outcome = Outcome(id: job.order.id, result, at: now)
+        guard let step = job.setupStep else { return emit(.outcome(outcome)) }
+        emit(.setup(units[job.unit].address, step: step, outcome))
+        if !outcome.isConfirmed(job.order) {
+            units[job.unit].hasFailedSetup = true
+            if !units[job.unit].health.isOffline { setState(job.unit, .degraded, at: now) }
+        }
+    }
+
+    // MARK: setup
+
+    /// A unit is here, for the first time or again: what it must be told goes before its next poll.
+    mutating func queueSetup(_ unit: Int) {
+        units[unit].hasFailedSetup = false
+        let steps = units[unit].planner.node.setup
+        guard !steps.isEmpty else { return }
+        let first = isOrderUnderWay ? 1 : 0
+        var index = orders.count
+        while index > first {
+            index -= 1
+            if orders[index].unit == unit, orders[index].setupStep != nil { orders.remove(at: index) }
+        }
+        let jobs = steps.enumerated().compactMap { OrderJob($1, unit: unit, setupStep: $0) }
+        orders.insert(contentsOf: jobs, at: min(first, orders.count))
+    }
+}
+
+extension Outcome {
+    /// Carried out and, where it was read back, found to hold.
+    func isConfirmed(_ order: Order) -> Bool {
+        guard case .success(let part) = result else { return false }
+        guard let part else { return true }
+        guard order.compare else { return true }
+        guard case .success(let bytes) = part.result else { return false }
+        return order.isConfirmed(by: bytes)
     }
 }

@@ -161,7 +161,8 @@ extension ModbusDriver {
             units[unit].statistics.late += 1
         }
         if !units[unit].health.isOffline {
-            setState(unit, run.parts.contains(where: \.isLineFailure) ? .degraded : .online, at: now)
+            let isWell = !units[unit].hasFailedSetup && !run.parts.contains(where: \.isLineFailure)
+            setState(unit, isWell ? .online : .degraded, at: now)
         }
         let place = index - cycles[index].base
         for slower in units[unit].cycles where slower > index {
@@ -185,6 +186,7 @@ extension ModbusDriver {
         guard state == nil || state == .offline else { return }
         if state == .offline { say(.info, unit: unit, "answers again") }
         setState(unit, .online, at: now)
+        queueSetup(unit)
         // What was far away is due now; a cycle that probes has its next release within a period.
         for index in units[unit].cycles where cycles[index].nextRelease > now.instant + cycles[index].period {
             cycles[index].nextRelease = now.instant

@@ -47,7 +47,7 @@ extension ModbusDriver {
     mutating func settle(at now: Moment) {
         expireOrders(at: now)
         switch line {
-        case .unopened: wake = nil
+        case .unopened, .paused: wake = nil
         case .closed: reportPort(at: now)
         case .open:
             release(at: now)

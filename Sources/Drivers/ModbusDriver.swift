@@ -45,7 +45,7 @@ package struct ModbusDriver: LineDriver {
     package typealias Output = LineOutput
     package typealias Timer = LineTimer
 
-    enum Line: Sendable { case unopened, open, closed }
+    enum Line: Sendable { case unopened, open, closed, paused }
     enum Work: Sendable { case read(cycle: Int), order }
 
     let settings: Settings
@@ -113,6 +113,7 @@ package struct ModbusDriver: LineDriver {
             units[index].dropGuards()
         }
         spreadPhases(at: now.instant)
+        for unit in units.indices where units[unit].cycles.isEmpty { queueSetup(unit) }
         announceLoad()
         settle(at: now)
     }

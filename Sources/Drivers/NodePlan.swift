@@ -19,10 +19,13 @@ package struct NodePlan: Hashable, Sendable {
     package var responseTimeout: Duration?
     /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
     package var delay: Duration
+    /// What the unit is told when it is first heard and whenever it comes back, before it is polled on.
+    package var setup: [Order]
 
     package init(
         unit: UnitID, spans: [Span], maxRegisters: Int = 125, maxBits: Int = 2000, noMerge: Bool = false,
-        turnaround: Duration? = nil, responseTimeout: Duration? = nil, delay: Duration = .zero
+        turnaround: Duration? = nil, responseTimeout: Duration? = nil, delay: Duration = .zero,
+        setup: [Order] = []
     ) {
         self.unit = unit
         self.spans = spans
@@ -32,6 +35,7 @@ package struct NodePlan: Hashable, Sendable {
         self.turnaround = turnaround
         self.responseTimeout = responseTimeout
         self.delay = delay
+        self.setup = setup
     }
 }
 

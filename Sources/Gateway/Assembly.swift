@@ -68,11 +68,12 @@ extension Configuration.Port {
                     NodePlan(
                         unit: node.unit, spans: spans, maxRegisters: node.maxRegisters, maxBits: node.maxBits,
                         noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
-                        delay: node.delay))
+                        delay: node.delay, setup: node.setup.map(\.order)))
                 plans[plans.count - 1].ranges = node.ranges
                 continue
             }
             plans[place].spans += spans
+            plans[place].setup += node.setup.map(\.order)
             plans[place].maxRegisters = min(plans[place].maxRegisters, node.maxRegisters)
             plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
             plans[place].noMerge = plans[place].noMerge || node.noMerge

@@ -1,182 +1,249 @@
 import Adapter
 import Base
 
-/// Carries commands to the wire and their results back. A command is checked as a whole before its
-/// first write; the writes go out one after the other in the order given; the first that fails ends it.
-/// The last 1,024 ids of every device are remembered, so a command that comes twice (QoS 1 may
-/// repeat it) is executed once and answered twice with the same words.
+/// Carries commands to the wire and their results back, whoever gives them. A command is checked as
+/// a whole before its first write; the writes go out one after the other in the order given; the
+/// first that fails ends it. Each is told once in the log, with who gave it, and once as a result.
 package struct CommandDesk: Sendable {
-    package static let rememberedMax = 1024
     /// Commands under way at one time; more are refused rather than queued without bound.
     package static let openMax = 64
+    /// Commands taken at once, and in every second from then on.
+    package static let burst = 100
+    package static let perSecond = 20.0
+    /// Refusals of a flood that are published; the others are only counted.
+    static let refusalBurst = 20
+    static let refusalsPerSecond = 1.0
 
     package enum Output: Sendable {
         case submit(Order)
         /// The body of a message on the device's command result topic.
         case result(DeviceID, body: [UInt8])
+        /// The one who waits at the control socket is answered.
+        case answer(ControlTicket, Result<Void, Refusal>)
+        /// A safe value was written, or could not be.
+        case safe(DeviceID, point: String, isWritten: Bool)
         case notice(Notice)
     }
 
-    private struct Open: Sendable {
-        var key: Key
+    package struct Refusal: Error, Hashable, Sendable {
+        package var kind: String
+        package var message: String
+        package var exception: UInt8?
+    }
+
+    struct Open: Sendable {
+        var device: DeviceID
+        var id: String
+        var origin: CommandOrigin
+        var ticket: ControlTicket?
+        /// A failure is no news.
+        var isQuiet = false
         var orders: [(order: Order, point: String)]
         var done = 0
         var values: [(point: String, json: [UInt8])] = []
     }
 
-    private struct Key: Hashable, Sendable {
-        var device: DeviceID
-        var id: String
-    }
-
     private var open: [UInt64: Open] = [:]      // by the id of the order on its way
-    private var results: [Key: [UInt8]?] = [:]  // nil while under way
-    private var remembered: [Key] = []
-    private var rememberedStart = 0
+    private(set) var memory = CommandMemory()
+    private var bucket = TokenBucket(burst: burst, perSecond: perSecond)
+    private var refusals = TokenBucket(burst: refusalBurst, perSecond: refusalsPerSecond)
+    /// Refusals of a flood since it was last told.
+    private var unpublished = 0
     private var orderID: UInt64 = 0
     private var outputs: [Output] = []
+    private(set) var counters = Counters()
+
+    struct Counters: Sendable {
+        var accepted = 0
+        var done = 0
+        var failed = 0
+        var refused = 0
+        var repeated = 0
+    }
 
     package init() {}
 
     package mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
 
+    /// The ids and results that an earlier run remembered of a device.
+    package mutating func restore(_ document: [UInt8], of device: DeviceID) { memory.restore(document, of: device) }
+
+    /// Devices of which something new is remembered, with all that is: what is to be kept.
+    package mutating func takeChanged() -> [(device: DeviceID, document: [UInt8])] {
+        memory.takeChanged().map { ($0, memory.document(of: $0)) }
+    }
+
+    /// Ids for orders that others make: `count` of them.
+    mutating func takeIDs(_ count: Int) -> UInt64 {
+        defer { orderID += UInt64(count) }
+        return orderID + 1
+    }
+
+    // MARK: commands from the bridge
+
     package mutating func receive(_ payload: [UInt8], for device: DeviceID, adapter: inout Adapter, at now: Moment) {
+        guard bucket.take(at: now.instant) else { return refuseFlood(payload, device, at: now.instant) }
         let command: Command
         do { command = try Command.parse(payload) } catch {
-            refuse(error.id, device, error.reason)
-            return
+            return refuse(error.id, device, error.reason)
         }
-        let key = Key(device: device, id: command.id)
-        if let known = results[key] {
-            if let body = known { outputs.append(.result(device, body: body)) }
+        let key = CommandMemory.Key(device: device, id: command.id)
+        if let known = memory[key] {
+            counters.repeated += 1
+            if case .done(let body) = known { outputs.append(.result(device, body: body)) }
             return
         }
         guard open.count < Self.openMax else {
-            refuse(command.id, device, "\(Self.openMax) commands are under way already")
-            return
+            return refuse(command.id, device, "\(Self.openMax) commands are under way already", remembers: false)
         }
-        var orders: [(order: Order, point: String)] = []
-        for write in command.writes {
-            orderID += 1
-            let wanted = WriteCommand(device: device, point: write.point, value: write.value)
-            do {
-                let order = try adapter.order(
-                    wanted, id: orderID, expires: now.instant + command.expires, at: now)
-                orders.append((order, write.point))
-            } catch {
-                refuse(command.id, device, error.message)
-                return
-            }
+        let orders: [Order]
+        do {
+            orders = try adapter.orders(
+                command.writes.map { ($0.point, $0.value) }, of: device, firstID: takeIDs(command.writes.count),
+                expires: now.instant + command.expires, at: now)
+        } catch {
+            return refuse(command.id, device, error.message)
         }
-        remember(key)
-        let begun = Open(key: key, orders: orders)
-        open[orders[0].order.id] = begun
-        outputs.append(.submit(orders[0].order))
+        memory.remember(key, .underWay)
+        begin(Open(
+            device: device, id: command.id, origin: .bridge,
+            orders: zip(orders, command.writes).map { ($0, $1.point) }))
     }
 
-    package mutating func receive(_ outcome: Outcome, adapter: inout Adapter) {
-        guard var command = open.removeValue(forKey: outcome.id) else { return }
-        let point = command.orders[command.done].point
-        switch outcome.result {
-        case .failure(let failure):
-            finish(command, error: "\(point): \(failure.sentence)")
-        case .success(let part):
-            if let part, let json = try? adapter.decode(part, of: command.key.device, point: point).get() {
-                command.values.append((point, json))
-            }
-            if let doubt = part.flatMap({ command.orders[command.done].order.doubt(about: $0) }) {
-                return finish(command, error: "\(point): \(doubt)")
-            }
-            command.done += 1
-            guard command.done < command.orders.count else { return finish(command, error: nil) }
-            let order = command.orders[command.done].order
-            open[order.id] = command
-            outputs.append(.submit(order))
-        }
-    }
-
-    private mutating func finish(_ command: Open, error: String?) {
-        let body = Self.body(id: command.key.id, values: command.values, error: error)
-        results[command.key] = body
-        outputs.append(.result(command.key.device, body: body))
-        let verdict = error.map { "failed: \($0)" } ?? "done"
-        outputs.append(.notice(Notice(
-            error == nil ? .info : .warning, "command", command.key.device.text,
-            "\(Notice.printable(command.key.id)) \(verdict)")))
-    }
-
-    private mutating func refuse(_ id: String?, _ device: DeviceID, _ reason: String) {
-        let body = Self.body(id: id, values: [], error: reason)
-        if let id {
-            let key = Key(device: device, id: id)
-            remember(key)
-            results[key] = body
+    private mutating func refuse(_ id: String?, _ device: DeviceID, _ reason: String, remembers: Bool = true) {
+        counters.refused += 1
+        let body = CommandResult.body(id: id, origin: .bridge, values: [], error: reason)
+        if let id, remembers {
+            let key = CommandMemory.Key(device: device, id: id)
+            if memory[key] == nil { memory.remember(key, .done(body: body)) }
         }
         outputs.append(.result(device, body: body))
         outputs.append(.notice(Notice(
             .warning, "command", device.text, "\(id.map(Notice.printable) ?? "without id") refused: \(reason)")))
     }
 
-    private mutating func remember(_ key: Key) {
-        results[key] = .some(nil)
-        remembered.append(key)
-        while remembered.count - rememberedStart > Self.rememberedMax {
-            results[remembered[rememberedStart]] = nil
-            rememberedStart += 1
+    /// More than anybody means: answered while the answers are few, then only counted.
+    private mutating func refuseFlood(_ payload: [UInt8], _ device: DeviceID, at now: Instant) {
+        guard refusals.take(at: now) else {
+            counters.refused += 1
+            unpublished += 1
+            return
         }
-        if rememberedStart > Self.rememberedMax {
-            remembered.removeFirst(rememberedStart)
-            rememberedStart = 0
+        if unpublished > 0 {
+            outputs.append(.notice(Notice(
+                .warning, "command", device.text, "\(unpublished) commands of a flood were refused without a result")))
+            unpublished = 0
         }
+        let rate = Int(Self.perSecond)
+        let reason = "too many commands: \(Self.burst) at once and \(rate) a second are taken"
+        var id: String?
+        do { id = try Command.parse(payload).id } catch { id = error.id }
+        refuse(id, device, reason, remembers: false)
     }
 
-    private static func body(
-        id: String?, values: [(point: String, json: [UInt8])], error: String?
-    ) -> [UInt8] {
-        var writer = JSONWriter()
-        if let id { writer.member("id", id) } else { writer.key("id"); writer.null() }
-        writer.member("ok", error == nil)
-        writer.key("values")
-        writer.object { writer in
-            for each in values {
-                writer.key(each.point)
-                writer.raw(each.json)
-            }
-        }
-        if let error { writer.member("error", error) }
-        return writer.bytes
-    }
-}
+    // MARK: commands from others
 
-extension Outcome.Failure {
-    /// For the person who sent the command.
-    var sentence: String {
-        switch self {
-        case .read(.timeout): "the unit did not answer"
-        case .read(.checksum): "the unit's answers were damaged on the line"
-        case .read(.exception(let code)): "the unit refused with exception \(code)"
-        case .read(.port): "the port is not open"
-        case .read(let other): other.word
-        case .expired: "expired before it could reach the wire"
-        case .unknownUnit: "no such unit on this port"
-        case .busy: "too many commands wait for this port"
-        }
+    /// Orders that somebody else has made and answers for, with ids from `takeIDs`.
+    mutating func run(_ command: Open) {
+        guard !command.orders.isEmpty else { return }
+        begin(command)
     }
-}
 
-extension Order {
-    /// What the read-back says against the write; nil if it holds what was written.
-    fileprivate func doubt(about part: ReadPart) -> String? {
-        switch part.result {
+    private mutating func begin(_ command: Open) {
+        counters.accepted += 1
+        let order = command.orders[0].order
+        open[order.id] = command
+        outputs.append(.submit(order))
+    }
+
+    // MARK: outcomes
+
+    /// False if it belongs to somebody else.
+    package mutating func receive(_ outcome: Outcome, adapter: inout Adapter) -> Bool {
+        guard var command = open.removeValue(forKey: outcome.id) else { return false }
+        let (order, point) = command.orders[command.done]
+        let verdict = Self.judge(outcome, order, of: command.device, point: point, adapter: adapter)
+        if let json = verdict.json { command.values.append((point, json)) }
+        if let refusal = verdict.refusal {
+            finish(command, refusal)
+            return true
+        }
+        command.done += 1
+        guard command.done < command.orders.count else {
+            finish(command, nil)
+            return true
+        }
+        let next = command.orders[command.done].order
+        open[next.id] = command
+        outputs.append(.submit(next))
+        return true
+    }
+
+    /// What an outcome says about its order: the value to show, and why it is no success.
+    static func judge(
+        _ outcome: Outcome, _ order: Order, of device: DeviceID, point: String, adapter: Adapter
+    ) -> (json: [UInt8]?, refusal: Refusal?) {
+        let part: ReadPart?
+        switch outcome.result {
         case .failure(let failure):
-            return "written, but reading it back failed: \(Outcome.Failure.read(failure).sentence)"
-        case .success(let bytes):
-            let isSame = switch data {
-            case .registers(let values): bytes.elementsEqual(values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] })
-            case .bits(let values):
-                values.indices.allSatisfy { $0 / 8 < bytes.count && (bytes[$0 / 8] >> UInt8($0 % 8) & 1 == 1) == values[$0] }
-            }
-            return isSame ? nil : "written, but it reads back as another value"
+            var code: UInt8?
+            if case .read(.exception(let number)) = failure { code = number }
+            return (nil, Refusal(kind: failure.kind, message: "\(point): \(failure.sentence)", exception: code))
+        case .success(let found): part = found
         }
+        if case .custom = order.data {
+            guard case .success(let bytes)? = part?.result else { return (nil, nil) }
+            return (CommandResult.hex(bytes), nil)
+        }
+        guard let part else {
+            // Acknowledged and not read back: what was written is what is known.
+            if case .masked = order.data { return (nil, nil) }
+            return (CommandResult.json(adapter.written(order, of: device, point: point)) ?? CommandResult.raw(order), nil)
+        }
+        let json = CommandResult.json(adapter.decode(part, of: device, point: point))
+        guard order.compare else { return (json, nil) }
+        func doubt(_ words: String) -> Refusal { Refusal(kind: "unconfirmed", message: "\(point): written, but \(words)") }
+        if case .failure(let failure) = part.result {
+            return (nil, doubt("reading it back failed: \(Outcome.Failure.read(failure).sentence)"))
+        }
+        guard adapter.confirms(part, order, of: device, point: point) else {
+            return (json, doubt("it reads back as another value"))
+        }
+        return (json, nil)
+    }
+
+    private mutating func finish(_ command: Open, _ refusal: Refusal?) {
+        if refusal == nil { counters.done += 1 } else { counters.failed += 1 }
+        let body = CommandResult.body(
+            id: command.id, origin: command.origin, values: command.values, error: refusal?.message)
+        if command.origin == .bridge {
+            memory.remember(CommandMemory.Key(device: command.device, id: command.id), .done(body: body))
+        }
+        if let ticket = command.ticket {
+            outputs.append(.answer(ticket, refusal.map { .failure($0) } ?? .success(())))
+        }
+        if command.origin == .safe, let point = command.orders.first?.point {
+            outputs.append(.safe(command.device, point: point, isWritten: refusal == nil))
+            if command.isQuiet, refusal != nil { return }
+        }
+        outputs.append(.result(command.device, body: body))
+        audit(command.device, command.id, command.origin, refusal?.message)
+    }
+
+    /// A result of orders that somebody else has carried out.
+    mutating func report(
+        _ device: DeviceID, _ id: String, _ origin: CommandOrigin, values: [(point: String, json: [UInt8])],
+        error: String?
+    ) {
+        if error == nil { counters.done += 1 } else { counters.failed += 1 }
+        outputs.append(.result(device, body: CommandResult.body(id: id, origin: origin, values: values, error: error)))
+        audit(device, id, origin, error)
+    }
+
+    /// One line for each command: who, what became of it, and why.
+    mutating func audit(_ device: DeviceID, _ id: String, _ origin: CommandOrigin, _ error: String?) {
+        outputs.append(.notice(Notice(
+            error == nil ? .info : .warning, "command", device.text,
+            "\(Notice.printable(id)) by \(origin.rawValue) \(error.map { "failed: \($0)" } ?? "done")")))
     }
 }

@@ -1,27 +1,178 @@
 import Base
 
-/// The control protocol: one JSON line each way.
-/// `{"get":"status"}` → the document that `fieldgw status --json` prints;
-/// anything else → `{"error":"…"}`.
-extension Gateway {
-    static let controlLineMax = 64 << 10
+/// The control protocol: one JSON object a line each way. Whoever may open the socket may ask, pause
+/// and release; only the socket's owner and root may write.
+///
+/// | request | answer |
+/// |---|---|
+/// | `{"get":"status"}` | the document that `fieldgw status --json` prints |
+/// | `{"get":"values","device":"meter-1"}` | last good values with their age; `device` may be left out |
+/// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
+/// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |
+/// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}` |
+/// | `{"device":{"list":true}}` | `{"devices":{"meter-1":{"attached","waiting",…}}}` |
+/// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
+/// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
+/// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}` |
+///
+/// Anything that goes wrong: `{"error":"a sentence","kind":"timeout|exception|checksum|unavailable|
+/// denied|usage","exception":2}`.
+enum Control {
+    static let lineMax = 64 << 10
+    static let requests = ["get", "pause", "resume", "device", "release", "read", "write"]
 
-    mutating func answer(_ line: [UInt8], at now: Moment) -> [UInt8] {
-        guard line.count <= Self.controlLineMax else { return Self.complaint("the request is too long") }
-        let request: JSON
-        do { request = try JSONReader.parse(line) } catch {
-            return Self.complaint("not JSON: \(error.message) at column \(error.position.column)")
+    static func error(_ reason: String, _ kind: String, exception: UInt8? = nil) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("error", reason)
+            writer.member("kind", kind)
+            if let exception { writer.member("exception", exception) }
         }
-        switch request["get"]?.string {
-        case "status": return status(at: now)
-        case let other?: return Self.complaint("unknown request \"\(Notice.printable(other))\"; known: status")
-        case nil: return Self.complaint("a request is an object such as {\"get\":\"status\"}")
+        return writer.bytes
+    }
+
+    static func error(_ refusal: CommandDesk.Refusal) -> [UInt8] {
+        error(refusal.message, refusal.kind, exception: refusal.exception)
+    }
+
+    /// Why a request cannot be carried out.
+    struct Misuse: Error {
+        var reason: String
+        var kind = "usage"
+    }
+}
+
+extension Gateway {
+    /// Answers now, or later by another effect.
+    mutating func control(_ ticket: ControlTicket, _ line: [UInt8], at now: Moment) {
+        do {
+            if let answer = try carryOut(ticket, line, at: now) { effects.append(.answer(ticket, answer)) }
+        } catch let misuse as Control.Misuse {
+            effects.append(.answer(ticket, Control.error(misuse.reason, misuse.kind)))
+        } catch {
+            effects.append(.answer(ticket, Control.error("\(error)", "usage")))
         }
     }
 
-    private static func complaint(_ reason: String) -> [UInt8] {
+    private mutating func carryOut(_ ticket: ControlTicket, _ line: [UInt8], at now: Moment) throws -> [UInt8]? {
+        guard line.count <= Control.lineMax else { throw Control.Misuse(reason: "the request is too long") }
+        let request: JSON
+        do { request = try JSONReader.parse(line) } catch {
+            throw Control.Misuse(reason: "not JSON: \(error.message) at column \(error.position.column)")
+        }
+        guard let first = request.members?.first else {
+            throw Control.Misuse(reason: "a request is an object such as {\"get\":\"status\"}")
+        }
+        switch first.name {
+        case "get": return try get(first.value.string ?? "", request, at: now)
+        case "pause": return try pause(ticket, first.value, at: now)
+        case "resume":
+            let wasPaused = ports[try port(named: first.value["port"] ?? first.value)].resume(at: now)
+            return Self.document { writer in
+                writer.member("ok", true)
+                writer.member("wasPaused", wasPaused)
+            }
+        case "device":
+            guard first.value["list"]?.bool == true else {
+                throw Control.Misuse(reason: "a request about devices is {\"device\":{\"list\":true}}")
+            }
+            return deviceList(at: now)
+        case "release": return try release(first.value, at: now)
+        case "read":
+            try read(ticket, first.value, at: now)
+            return nil
+        case "write":
+            try write(ticket, first.value, at: now)
+            return nil
+        default:
+            let guess = Suggestion.clause(for: first.name, in: Control.requests)
+            throw Control.Misuse(
+                reason: "unknown request \"\(Notice.printable(first.name))\"\(guess); known are "
+                    + Control.requests.joined(separator: ", "))
+        }
+    }
+
+    private func get(_ what: String, _ request: JSON, at now: Moment) throws -> [UInt8] {
+        switch what {
+        case "status": return status(at: now)
+        case "values": return try values(of: request["device"], at: now)
+        case "pcap":
+            let port = ports[try port(named: request["port"] ?? JSON(.null))]
+            return Self.document { writer in
+                writer.member("port", port.name.text)
+                writer.member("link", Int(PcapWriter.linkType))
+                writer.member("packets", port.tape.packets)
+                writer.member("pcap", Base64.encode(port.tape.pcap))
+            }
+        default:
+            throw Control.Misuse(
+                reason: "unknown request \"\(Notice.printable(what))\"; known are status, values and pcap")
+        }
+    }
+
+    static func document(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
-        writer.object { $0.member("error", reason) }
+        writer.object(body)
         return writer.bytes
+    }
+
+    /// The index of a port of the configuration.
+    func port(named name: JSON) throws(Control.Misuse) -> Int {
+        guard let text = name.string else { throw Control.Misuse(reason: "\"port\" must be the name of a port") }
+        if let index = portIndex[PortName(text)] { return index }
+        let names = ports.map(\.name.text)
+        throw Control.Misuse(
+            reason: "there is no port \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names)); "
+                + "there are \(names.joined(separator: ", "))")
+    }
+
+    func device(named name: JSON) throws(Control.Misuse) -> DeviceID {
+        let names = adapter.bindings.map(\.device.text)
+        guard let text = name.string else { throw Control.Misuse(reason: "a device is named by its ID") }
+        guard let device = try? DeviceID(text), adapter.binding(of: device) != nil else {
+            throw Control.Misuse(
+                reason: "there is no device \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names))")
+        }
+        return device
+    }
+
+    // MARK: pause
+
+    private mutating func pause(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws -> [UInt8]? {
+        let index = try port(named: request["port"] ?? request)
+        var time = Duration.seconds(600)
+        if let given = request["for"] {
+            guard let text = given.string, let value = Quantity.duration(text), value >= .seconds(1),
+                value <= PortKeeper.pauseMax
+            else { throw Control.Misuse(reason: "a pause is from \"1s\" to \"24h\"; \(Quantity.durationHint)") }
+            time = value
+        }
+        guard ports[index].lend(for: time, ticket, at: now) else {
+            throw Control.Misuse(reason: "the gateway is stopping", kind: "unavailable")
+        }
+        if let until = ports[index].pause?.until.wall { states(of: index, pausedUntil: until, at: now) }
+        return nil
+    }
+
+    /// The devices of a port that is lent say so, and that nothing is known about them meanwhile.
+    private mutating func states(of index: Int, pausedUntil until: WallTime, at now: Moment) {
+        lent.insert(index)
+        tell("paused until \(until.timestamp): somebody works on the line", of: index, at: now)
+    }
+
+    /// Ports that were lent and are back: nothing is known about their devices until they answer.
+    mutating func noteReturns(at now: Moment) {
+        for index in lent where ports[index].pause == nil {
+            lent.remove(index)
+            tell("the line was paused; not heard since", of: index, at: now)
+        }
+    }
+
+    private mutating func tell(_ words: String, of index: Int, at now: Moment) {
+        for binding in adapter.bindings where binding.address.port == ports[index].name {
+            if states.set(binding.device, .offline, error: words, at: now.wall) {
+                publishState(of: binding.device, at: now)
+            }
+        }
     }
 }

@@ -22,6 +22,8 @@ package enum LineEvent: Sendable {
     /// What the UART has counted since it was last told.
     case errors(LineErrors)
     case lost(LineFailure)
+    /// Its descriptor is closed, as was wanted: another program can have it.
+    case closed
 }
 
 package enum LinkEvent: Sendable {
@@ -56,7 +58,13 @@ package enum Effect: Sendable {
 /// A connection to the control socket.
 package struct ControlTicket: Hashable, Sendable {
     package var number: Int
-    package init(_ number: Int) { self.number = number }
+    /// The socket's owner or root, by the kernel's word.
+    package var mayWrite: Bool
+
+    package init(_ number: Int, mayWrite: Bool = false) {
+        self.number = number
+        self.mayWrite = mayWrite
+    }
 }
 
 /// Why the gateway is done.

@@ -56,6 +56,12 @@ package struct Gateway: Sendable {
     var spool: Spool
     var session: Session
     var commands = CommandDesk()
+    var wireReads: [UInt64: WireRead] = [:]
+    var safe: SafeKeeper
+    var setups: SetupBook
+    var captures = CaptureKeeper()
+    /// Ports that somebody works on.
+    var lent: Set<Int> = []
     var states: StateBook
     var configs: ConfigDesk
     /// The reads of every port as config documents leave them, and those that are to be taken up.
@@ -108,6 +114,8 @@ package struct Gateway: Sendable {
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
         states = StateBook(settings.bindings)
+        safe = SafeKeeper(settings.bindings)
+        setups = SetupBook(settings.bindings)
         health = HealthReporter()
         configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.configured
@@ -121,6 +129,7 @@ package struct Gateway: Sendable {
     package mutating func start(at now: Moment) {
         phase = .running
         startedAt = now
+        safe.start(at: now.instant)
         spool.start(at: now)
         store.start()
         settle(at: now)
@@ -134,12 +143,14 @@ package struct Gateway: Sendable {
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {
                 store.completed(ticket, result, at: now.instant)
+            } else if CaptureKeeper.owns(ticket) {
+                if let notice = captures.completed(ticket, result) { effects.append(.notice(notice)) }
             } else {
                 spool.completed(ticket, result, at: now)
             }
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
-        case .control(let client, let line): effects.append(.answer(client, answer(line, at: now)))
+        case .control(let client, let line): control(client, line, at: now)
         case .terminate: beginStopping(at: now)
         }
         settle(at: now)
@@ -161,6 +172,7 @@ package struct Gateway: Sendable {
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
+        if phase == .running, let due = safe.deadline, due <= now.instant { writeSafeValues(at: now) }
         settle(at: now)
     }
 
@@ -178,6 +190,7 @@ package struct Gateway: Sendable {
         if let due = spool.deadline?.due { earliest = min(earliest, due) }
         if let due = session.deadline?.due { earliest = min(earliest, due) }
         if let due = store.deadline { earliest = min(earliest, due) }
+        if phase == .running, let due = safe.deadline { earliest = min(earliest, due) }
         if let due = health.due { earliest = min(earliest, due) }
         if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
         deadline = earliest == .distantFuture ? nil : earliest

@@ -93,7 +93,7 @@ extension Gateway {
             guard plan.reads != inForce[index] else { continue }
             inForce[index] = plan.reads
             let driver = plan.reads.driverSettings.make(seed: random.next())
-            for outcome in ports[index].change(to: driver, at: now) { commands.receive(outcome, adapter: &adapter) }
+            for outcome in ports[index].change(to: driver, at: now) { receive(outcome) }
         }
         return any
     }

@@ -13,6 +13,7 @@ extension Gateway {
         var busy = true
         while busy {
             busy = false
+            if !lent.isEmpty { noteReturns(at: now) }
             for index in ports.indices { if drainPort(index, at: now) { busy = true } }
             if takeUpPlans(at: now) { busy = true }
             if restDevices(at: now) { busy = true }
@@ -65,10 +66,10 @@ extension Gateway {
             switch output {
             case .discardInput: effects.append(.discardInput(name))
             case .transmit(let bytes):
-                // A port that is being closed finishes its exchange and begins no other.
-                if !ports[index].isClosing { effects.append(.transmit(name, bytes)) }
+                if ports[index].mayTransmit(bytes, at: now) { effects.append(.transmit(name, bytes)) }
             case .reading(let reading): record(reading, at: now)
-            case .outcome(let outcome): commands.receive(outcome, adapter: &adapter)
+            case .outcome(let outcome): receive(outcome)
+            case .setup(let address, let step, let outcome): noteSetup(address, step, outcome)
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
             case .notice(let notice): effects.append(.notice(notice))
             case .learned(let document): keepLearned(document, of: name, at: now)
@@ -96,30 +97,13 @@ extension Gateway {
     }
 
     private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {
+        var hasFallen = false
         for device in adapter.devices(at: address) {
-            if states.set(device, state, at: moment.wall) { publishState(of: device, at: moment) }
+            if state != .online, states.state(of: device)?.status != .offline { hasFallen = true }
+            let error = state == .degraded ? setups.errors[device] : nil
+            if states.set(device, state, error: error, at: moment.wall) { publishState(of: device, at: moment) }
         }
-    }
-
-    private mutating func drainCommands(at now: Moment) -> Bool {
-        var any = false
-        while let output = commands.next() {
-            any = true
-            switch output {
-            case .submit(let order):
-                guard let index = portIndex[order.address.port] else { continue }
-                ports[index].driver.submit(order, at: now)
-            case .result(let device, let body):
-                guard let subfolder = settings.topics.commands else { continue }
-                append(
-                    Entry(
-                        device: device, subfolder: subfolder, kind: .result, priority: true, body: body,
-                        at: now, clockTrusted: session.clockLevel == .trusted),
-                    at: now)
-            case .notice(let notice): effects.append(.notice(notice))
-            }
-        }
-        return any
+        if hasFallen { keepCapture(of: address.port, at: moment) }
     }
 
     private mutating func drainSpool(at now: Moment) -> Bool {
@@ -167,7 +151,10 @@ extension Gateway {
         case .online:
             session.attachFirst(Array(spool.readyDevices))
             health.connected(at: now.instant)
-        case .offline: health.disconnected()
+            safe.bridge(isHere: true, at: now.instant)
+        case .offline:
+            health.disconnected()
+            safe.bridge(isHere: false, at: now.instant)
         case .finished:
             if case .stopping(var stopping) = phase {
                 stopping.sessionFinished = true

@@ -92,7 +92,7 @@ extension Configuration.Port {
             guard let names = unread[nodes[index].device] else { continue }
             port.nodes[index].points.removeAll { names.contains($0.name) }
         }
-        port.nodes.removeAll { $0.points.isEmpty }
+        port.nodes.removeAll { $0.points.isEmpty && $0.actions.isEmpty }
         return port
     }
 }

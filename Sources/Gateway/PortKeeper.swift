@@ -3,8 +3,16 @@ import Drivers
 
 /// One port: the driver and the state of its line. A line that cannot be opened or is lost is tried
 /// again for ever; each change of the reason is told once.
+///
+/// | state | becomes |
+/// |---|---|
+/// | closed | opening, by itself after `reopenDelay` |
+/// | opening | open, or closed with a reason |
+/// | open | closed when the line is lost; pausing when somebody wants it |
+/// | pausing | the exchange under way ends, the line is closed; then paused |
+/// | paused | opening, by itself or when it is given back |
 struct PortKeeper: Sendable {
-    enum State: Sendable, Equatable { case closed, opening, open }
+    enum State: Sendable, Equatable { case closed, opening, open, pausing, paused }
 
     /// Between two attempts to open a line.
     static let reopenDelay = Duration.seconds(2)
@@ -20,6 +28,8 @@ struct PortKeeper: Sendable {
     /// Since when the line has been closed; nil while it is open and before the start.
     private(set) var closedSince: Instant?
     private var facts: LineFacts?
+    private(set) var tape = WireTape()
+    private(set) var pause: Pause?
     private var reopen: Instant?
     private var outputs: [Effect] = []
     private(set) var isClosing = false
@@ -28,6 +38,7 @@ struct PortKeeper: Sendable {
         self.name = name
         self.line = line
         self.driver = driver
+        if case .path(let path) = line.device { self.path = path }
     }
 
     mutating func start() {
@@ -38,6 +49,7 @@ struct PortKeeper: Sendable {
     mutating func receive(_ event: LineEvent, at now: Moment) {
         switch event {
         case .opened(let facts):
+            guard state == .opening else { return }
             state = .open
             closedSince = nil
             self.facts = facts
@@ -48,15 +60,19 @@ struct PortKeeper: Sendable {
             driver.opened(facts, at: now)
             doctor.begin(driver.statistics, at: now.instant)
         case .received(let bytes):
-            guard state == .open else { return }
+            guard state == .open || state == .pausing else { return }
+            tape.received(bytes, at: now)
             driver.receive(bytes[...], at: now)
+            letGoIfIdle(at: now)
         case .errors(let errors): driver.receive(errors)
         case .failed(let failure):
+            guard state == .opening else { return }
             state = .closed
             closedSince = closedSince ?? now.instant
             complain(failure.message)
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
         case .lost(let failure):
+            if state == .pausing { return letGo(at: now) }
             guard state == .open else { return }
             state = .closed
             closedSince = now.instant
@@ -65,6 +81,10 @@ struct PortKeeper: Sendable {
             doctor.end()
             outputs.append(.closeLine(name))
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
+        case .closed:
+            guard state == .pausing, pause?.isLetGo == true else { return }
+            state = .paused
+            answerPause(at: now)
         }
     }
 
@@ -77,15 +97,28 @@ struct PortKeeper: Sendable {
         driver = new
         if let facts {
             driver.opened(facts, at: now)
-            if state != .open { driver.closed(at: now) }
+            switch state {
+            case .open: break
+            case .pausing, .paused: driver.pause(at: now)
+            case .closed, .opening: driver.closed(at: now)
+            }
         }
         return failed
+    }
+
+    /// False: a port that is being closed or lent finishes its exchange and begins no other.
+    mutating func mayTransmit(_ bytes: [UInt8], at now: Moment) -> Bool {
+        if state == .pausing { letGo(at: now) }
+        guard state == .open, !isClosing else { return false }
+        tape.sent(bytes, at: now)
+        return true
     }
 
     /// Nothing more is asked of this line: the exchange under way may end.
     mutating func stop() {
         isClosing = true
         reopen = nil
+        pause = nil
         if state == .open, !driver.isExchanging { close() }
     }
 
@@ -101,7 +134,10 @@ struct PortKeeper: Sendable {
             start()
         }
         if let due = doctor.due, due <= now.instant { examine(at: now) }
+        if let pause, pause.until.instant <= now.instant { resume(at: now) }
+        if let due = pause?.letGoDue, due <= now.instant { letGo(at: now) }
         if !isClosing || state == .open { driver.timeout(at: now) }
+        letGoIfIdle(at: now)
     }
 
     /// What the line and its units suffer from, as far as what is counted can tell.
@@ -125,8 +161,9 @@ struct PortKeeper: Sendable {
     var deadline: Instant? {
         let driven = isClosing && state != .open ? nil : driver.deadline?.due
         var earliest = driven ?? .distantFuture
-        if let reopen { earliest = min(earliest, reopen) }
-        if let due = doctor.due { earliest = min(earliest, due) }
+        for due in [reopen, doctor.due, pause?.until.instant, pause?.letGoDue] {
+            if let due { earliest = min(earliest, due) }
+        }
         return earliest == .distantFuture ? nil : earliest
     }
 
@@ -139,5 +176,82 @@ struct PortKeeper: Sendable {
 
     private mutating func say(_ level: Notice.Level, _ message: String) {
         outputs.append(.notice(Notice(level, "line", name.text, message)))
+    }
+}
+
+/// The line is lent to somebody at this machine, and taken back by itself.
+extension PortKeeper {
+    struct Pause: Sendable {
+        var until: Moment
+        /// The exchange under way may end until then; nil once the line is being closed.
+        var letGoDue: Instant?
+        /// Who waits for the line to be free.
+        var waiting: [ControlTicket]
+
+        var isLetGo: Bool { letGoDue == nil }
+    }
+
+    /// How long the exchange under way may take.
+    static let letGoMax = Duration.seconds(1)
+    static let pauseMax = Duration.seconds(24 * 3600)
+
+    /// The ticket is answered when the line is really closed. False if the port is being stopped.
+    mutating func lend(for time: Duration, _ ticket: ControlTicket, at now: Moment) -> Bool {
+        guard !isClosing else { return false }
+        let until = now + time
+        guard pause == nil else {
+            pause?.until = until
+            pause?.waiting.append(ticket)
+            if state == .paused { answerPause(at: now) }
+            return true
+        }
+        let isBusy = state == .open && driver.isExchanging
+        pause = Pause(until: until, letGoDue: now.instant + Self.letGoMax, waiting: [ticket])
+        reopen = nil
+        state = .pausing
+        say(.info, "paused until \(until.wall.timestamp): the line is closed for somebody who works on it")
+        if !isBusy { letGo(at: now) }
+        return true
+    }
+
+    /// Opened again; false if it was not paused.
+    @discardableResult
+    mutating func resume(at now: Moment) -> Bool {
+        guard let ended = pause else { return false }
+        pause = nil
+        if !ended.isLetGo {
+            driver.pause(at: now)
+            outputs.append(.closeLine(name))
+        }
+        for ticket in ended.waiting { outputs.append(.answer(ticket, Control.error("the pause has ended", "unavailable"))) }
+        say(.info, "resumed")
+        start()
+        return true
+    }
+
+    private mutating func letGoIfIdle(at now: Moment) {
+        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging { letGo(at: now) }
+    }
+
+    private mutating func letGo(at now: Moment) {
+        guard state == .pausing, pause?.isLetGo == false else { return }
+        pause?.letGoDue = nil
+        driver.pause(at: now)
+        outputs.append(.closeLine(name))
+    }
+
+    private mutating func answerPause(at now: Moment) {
+        guard let lent = pause else { return }
+        pause?.waiting = []
+        for ticket in lent.waiting {
+            var writer = JSONWriter()
+            writer.object { writer in
+                writer.member("ok", true)
+                writer.member("port", name.text)
+                writer.member("device", path)
+                writer.member("until", lent.until.wall)
+            }
+            outputs.append(.answer(ticket, writer.bytes))
+        }
     }
 }

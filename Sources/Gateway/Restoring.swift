@@ -12,6 +12,14 @@ extension Gateway {
         static let bridge = "bridge"
         /// What the driver of a port has learned about its units: its own business.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
+
+        /// The ids of a device's latest commands, with their results.
+        static func commands(_ device: DeviceID) -> String {
+            let text = device.text
+            // A document's name has 200 characters at most; no device ID has a plus.
+            if text.utf8.count <= 180 { return "commands-\(text)" }
+            return "commands-\(text.prefix(160))+\(String(CRC32C.checksum(Array(text.utf8)), radix: 16))"
+        }
     }
 
     /// The floor is written again when it has risen by this.
@@ -30,10 +38,21 @@ extension Gateway {
                 ports[index].driver.restore(document, at: now)
             }
         }
+        for device in adapter.bindings.map(\.device) + [settings.gateway] {
+            if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
+        }
+        _ = commands.takeChanged()
     }
 
     mutating func keepLearned(_ document: [UInt8], of port: PortName, at now: Moment) {
         store.keep(Kept.learned(port), document, at: now.instant)
+    }
+
+    /// A command that comes again after a crash must be known: its id is written before all else.
+    mutating func keepCommands(at now: Moment) {
+        for (device, document) in commands.takeChanged() {
+            store.keep(Kept.commands(device), document, .now, at: now.instant)
+        }
     }
 
     mutating func drainStore(at now: Moment) -> Bool {

@@ -41,11 +41,12 @@ struct StateBook: Sendable {
     }
 
     /// True if the document has changed.
-    mutating func set(_ device: DeviceID, _ status: UnitState, at now: WallTime) -> Bool {
-        let old = states[device]
-        if let old, old.known, old.status == status { return false }
-        let error = status == .online ? nil : lastErrors[device]
-        states[device] = State(status: status, since: now, error: error, known: true)
+    /// Without an `error` of its own, what is not well has that of its last reading.
+    mutating func set(_ device: DeviceID, _ status: UnitState, error: String? = nil, at now: WallTime) -> Bool {
+        let old = states[device].flatMap { $0.known && $0.status == status ? $0 : nil }
+        if let old, error == nil || error == old.error { return false }
+        let words = error ?? (status == .online ? nil : lastErrors[device])
+        states[device] = State(status: status, since: old?.since ?? now, error: words, known: true)
         return true
     }
 

@@ -20,6 +20,8 @@ extension Gateway {
                 writer.member("acknowledged", tally.acknowledged)
             }
             writeFigures(&writer, at: now)
+            writer.key("commands")
+            writer.object { writeCommands(&$0) }
             writer.key("devices")
             writer.object { writer in
                 for binding in adapter.bindings {
@@ -97,6 +99,7 @@ extension Gateway {
         writer.member("state", "\(port.state)")
         if !port.path.isEmpty { writer.member("path", port.path) }
         if let trouble = port.trouble { writer.member("trouble", trouble) }
+        if let pause = port.pause { writer.member("pausedUntil", pause.until.wall) }
         writer.member("requests", figures.requests)
         writer.member("replies", figures.replies)
         writer.member("timeouts", figures.timeouts)
@@ -144,11 +147,24 @@ extension Gateway {
         for (name, count) in rows where count > 0 { writer.member(name, count) }
     }
 
-    private func writeDevice(_ device: DeviceID, _ address: Address, _ writer: inout JSONWriter) {
+    private func writeCommands(_ writer: inout JSONWriter) {
+        let figures = commands.counters
+        writer.member("accepted", figures.accepted)
+        writer.member("done", figures.done)
+        writer.member("failed", figures.failed)
+        writer.member("refused", figures.refused)
+        writer.member("repeated", figures.repeated)
+        writer.member("setupSteps", setups.done)
+        writer.member("setupFailures", setups.failed)
+        if safe.count > 0 { writer.member("safeValues", safe.writtenCount) }
+    }
+
+    func writeDevice(_ device: DeviceID, _ address: Address, _ writer: inout JSONWriter) {
         writer.member("address", address.description)
         if let state = states.state(of: device) {
             writer.member("status", state.status.rawValue)
             writer.member("since", state.since)
+            if let error = state.error { writer.member("error", error) }
         }
         if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
         if resting.contains(device) { writer.member("attached", "detached: its port is gone") }

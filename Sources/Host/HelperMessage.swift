@@ -8,6 +8,7 @@ enum HelperMessage: Sendable {
     case signed(UInt64, Result<[UInt8], SigningFailure>)
     case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)
     case lineFailed(PortName, attempt: Int, LineFailure)
+    case lineClosed(PortName, attempt: Int)
     case linkUp(attempt: Int, Link)
     case linkFailed(attempt: Int, LinkFailure)
 }

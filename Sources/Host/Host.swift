@@ -204,6 +204,7 @@ package final class Host {
             case .lineOpened(let name, let attempt, let parcel, let facts):
                 lines[name]?.opened(parcel, facts, attempt: attempt)
             case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
+            case .lineClosed(let name, let attempt): lines[name]?.closed(attempt: attempt)
             case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }
@@ -228,7 +229,8 @@ package final class Host {
         case .line(let client, let line):
             controlRequests += 1
             controlClients[controlRequests] = client
-            receive(.control(ControlTicket(controlRequests), line))
+            let mayWrite = client.userID == 0 || client.userID == Machine.userID
+            receive(.control(ControlTicket(controlRequests, mayWrite: mayWrite), line))
         case .closed(let client):
             controlClients = controlClients.filter { $0.value != client }
         }

@@ -91,11 +91,19 @@ final class LineShell {
         direction = nil
         if let watch { loop.remove(watch) }
         watch = nil
-        guard let descriptor = descriptor.take() else { return }
-        let parcel = DescriptorParcel(descriptor)
+        var held: DescriptorParcel?
+        if let open = descriptor.take() { held = DescriptorParcel(open) }
+        let parcel = held
+        let (name, attempt, mailbox) = (name, attempt, mailbox)
         worker.submit {
-            if let descriptor = parcel.take() { SerialPort.close(descriptor) }
+            if let descriptor = parcel?.take() { SerialPort.close(descriptor) }
+            mailbox.post(.lineClosed(name, attempt: attempt))
         }
+    }
+
+    /// The helper has closed what this attempt had open.
+    func closed(attempt: Int) {
+        if attempt == self.attempt { deliver(.closed) }
     }
 
     // MARK: sending

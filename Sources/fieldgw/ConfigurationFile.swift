@@ -9,9 +9,11 @@ struct ConfigurationFile {
 
     /// Reads the file and prints every diagnostic on standard error. Throws 66 if it cannot be read,
     /// 78 if it has errors.
-    static func load(_ path: String, checksFiles: Bool = true) throws -> ConfigurationFile {
+    static func load(
+        _ path: String, checksFiles: Bool = true, tellsWarnings: Bool = true
+    ) throws -> ConfigurationFile {
         let (configuration, diagnostics) = try examine(path, checksFiles: checksFiles)
-        for each in diagnostics { Console.complain(each.description) }
+        for each in diagnostics where tellsWarnings || each.severity == .error { Console.complain(each.description) }
         guard let configuration, !diagnostics.contains(where: { $0.severity == .error }) else {
             throw ExitCode.configuration
         }

@@ -6,39 +6,16 @@ import Platform
 enum StatusVerb {
     static let verb = Verb(
         "status", "", summary: "show the state of a running gateway",
-        options: [
-            Option("config", "FILE", "the configuration it runs with: tells where its control socket is"),
-            Option("control", "SOCKET", "the control socket itself"),
-            Option("state", "DIR", "its state directory"),
-            Option("json", nil, "the whole document as one line of JSON"),
-        ]
+        options: Daemon.options + [Option("json", nil, "the whole document as one line of JSON")]
     ) { arguments in
-        let path = try socket(arguments)
-        let answer: [UInt8]
-        do throws(SystemFailure) { answer = try ControlClient.ask(path, Array("{\"get\":\"status\"}".utf8)) } catch {
-            Console.complain("\(path): \(error.words); is the gateway running, and may you talk to it?")
-            return .unavailable
-        }
+        let daemon = try Daemon(arguments, configuration: arguments.positional.first)
+        let answer = try daemon.ask("{\"get\":\"status\"}")
         if arguments.has("json") {
-            Console.emit(answer + [0x0A])
-            return .ok
+            Console.emit(answer.bytes + [0x0A])
+        } else {
+            show(answer.document)
         }
-        guard let document = try? JSONReader.parse(answer) else {
-            Console.complain("\(path): the answer is not JSON")
-            return .badData
-        }
-        show(document)
         return .ok
-    }
-
-    private static func socket(_ arguments: Arguments) throws -> String {
-        if let path = arguments["control"] { return path }
-        if let config = arguments["config"] ?? arguments.positional.first {
-            return try Places(try ConfigurationFile.load(config, checksFiles: false), arguments).control
-        }
-        if let state = arguments["state"] { return state + "/control.sock" }
-        if let folder = Machine.environment("RUNTIME_DIRECTORY") { return folder + "/control.sock" }
-        return "/run/fieldgw/control.sock"
     }
 
     private static func show(_ document: JSON) {

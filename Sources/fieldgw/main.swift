@@ -9,7 +9,8 @@ let table = VerbTable(
     verbs: [
         RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb,
         ScanVerb.verb, ReadVerb.verb, WriteVerb.verb, SniffVerb.verb,
-        PortsVerb.verb, StatusVerb.verb, SpoolVerb.verb, KeyVerb.verb,
+        PortsVerb.verb, StatusVerb.verb, TopVerb.verb, WatchVerb.verb,
+        PauseVerb.pause, PauseVerb.resume, DeviceVerb.verb, CaptureVerb.verb, SpoolVerb.verb, KeyVerb.verb,
     ])
 
 table.main()

@@ -8,11 +8,25 @@ private let meter = device("meter-1")
 private func write(
     _ machine: inout Adapter, _ value: String, point: String = "v", at seconds: Double = 0
 ) -> Result<Order.Data, WriteRefusal> {
-    let command = WriteCommand(device: meter, point: point, value: json(value))
     do {
-        let order = try machine.order(command, id: 7, expires: .distantFuture, at: at(seconds))
-        #expect(order.id == 7 && order.address == address(1) && order.readBack)
+        let orders = try machine.orders(
+            [(point, json(value))], of: meter, firstID: 7, expires: .distantFuture, at: at(seconds))
+        let order = try #require(orders.first)
+        #expect(orders.count == 1 && order.id == 7 && order.address == address(1) && order.readBack)
         return .success(order.data)
+    } catch let refusal as WriteRefusal {
+        return .failure(refusal)
+    } catch {
+        Issue.record("\(error)")
+        return .failure(WriteRefusal(.type, "no refusal"))
+    }
+}
+
+private func write(_ machine: inout Adapter, _ value: String, custom name: String) -> Result<Order.Data, WriteRefusal> {
+    do {
+        let orders = try machine.orders([(name, json(value))], of: meter, firstID: 1, expires: .distantFuture, at: at(0))
+        #expect(orders.count == 1 && orders.first?.readBack == false)
+        return orders.first.map { .success($0.data) } ?? .failure(WriteRefusal(.type, "nothing"))
     } catch {
         return .failure(error)
     }
@@ -75,8 +89,8 @@ private func point(
     #expect(kind(write(point(.uint16), "null")) == .type)
     #expect(kind(write(point(.bool), "2")) == .type)
     #expect(kind(write(point(.string, length: 1), "\"ABC\"")) == .range)
-    #expect(kind(write(point(.uint8), "1")) == .notWritable)
-    #expect(kind(write(point(.bits), "1")) == .notWritable)
+    #expect(kind(write(point(.uint8), "256")) == .range)
+    #expect(kind(write(point(.bits), "1")) == .type)
     #expect(kind(write(Point(name: "v", table: .input, address: 0, writable: WriteRule()), "1")) == .notWritable)
     var listed = point(.uint16, rule: WriteRule(values: [10, 20]))
     #expect(write(listed, "15") == .failure(WriteRefusal(.range, "v takes only 10, 20, not 15")))
@@ -93,13 +107,85 @@ private func point(
 @Test func refusesUnknownNames() {
     var machine = adapter(point(.uint16))
     #expect(kind(write(&machine, "1", point: "w")) == .unknownPoint)
-    let stranger = WriteCommand(device: device("nobody"), point: "v", value: json("1"))
     do {
-        _ = try machine.order(stranger, id: 1, expires: .zero, at: at(0))
+        _ = try machine.orders([("v", json("1"))], of: device("nobody"), firstID: 1, expires: .zero, at: at(0))
         Issue.record("a stranger was written")
     } catch {
         #expect(error.kind == .unknownDevice)
     }
+}
+
+/// Bits and halves of a register change nothing beside themselves.
+@Test func writesPartsOfARegisterUnderAMask() {
+    var half = point(.uint8)
+    #expect(write(half, "7") == .success(.masked(mask: [0xFF], value: [7])))
+    half.byte = .high
+    #expect(write(half, "255") == .success(.masked(mask: [0xFF00], value: [0xFF00])))
+    half.type = .int8
+    #expect(write(half, "-1") == .success(.masked(mask: [0xFF00], value: [0xFF00])))
+    #expect(kind(write(half, "128")) == .range)
+
+    var flags = point(.bits)
+    flags.bits = [BitField(name: "run", bit: 0), BitField(name: "speed", low: 4, high: 6), BitField(name: "top", bit: 15)]
+    #expect(write(flags, #"{"run":true,"speed":5}"#) == .success(.masked(mask: [0x71], value: [0x51])))
+    #expect(write(flags, #"{"top":false}"#) == .success(.masked(mask: [0x8000], value: [0])))
+    #expect(write(flags, #"{"sped":1}"#)
+        == .failure(WriteRefusal(.type, "v has no bit sped; did you mean \"speed\"?")))
+    #expect(write(flags, #"{"speed":8}"#) == .failure(WriteRefusal(.range, "v takes a whole number from 0 to 7 for speed")))
+    #expect(kind(write(flags, #"{"run":2}"#)) == .range)
+    #expect(kind(write(flags, "{}")) == .type)
+    flags.length = 2
+    flags.order = ByteOrder("CDAB")
+    flags.bits = [BitField(name: "low", bit: 1), BitField(name: "high", bit: 31)]
+    #expect(write(flags, #"{"low":true}"#) == .success(.masked(mask: [2, 0], value: [2, 0])))
+    #expect(write(flags, #"{"low":true,"high":true}"#) == .success(.masked(mask: [2, 0x8000], value: [2, 0x8000])))
+}
+
+/// A command with one point that may not be written costs the others nothing of their budgets.
+@Test func aCommandIsAllowedAsAWholeOrNotAtAll() throws {
+    var machine = Adapter([Binding(device: meter, address: address(1), points: [
+        Point(name: "a", table: .holding, address: 1, writable: WriteRule(perMinute: 1)),
+        Point(name: "b", table: .holding, address: 2, writable: WriteRule(max: 10)),
+    ])])
+    func send(_ b: String) -> Int? {
+        try? machine.orders([("a", json("1")), ("b", json(b))], of: meter, firstID: 1, expires: .zero, at: at(0)).count
+    }
+    #expect(send("11") == nil)
+    #expect(send("10") == 2)
+    #expect(send("10") == nil)
+}
+
+/// Only what the file lists can go out: the command chooses by name at most.
+@Test func aCustomFunctionSendsWhatTheFileSays() throws {
+    let fixed = Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))
+    let named = Action(name: "mode", function: 0x41, payload: .named(["eco": [1], "full": [2]]), rule: WriteRule(perDay: 2))
+    var machine = Adapter([Binding(device: meter, address: address(1), actions: [fixed, named])])
+    func send(_ name: String, _ value: String) -> Result<Order.Data, WriteRefusal> { write(&machine, value, custom: name) }
+    #expect(send("reset", "true") == .success(.custom(function: 0x42, [1, 0])))
+    #expect(send("reset", "false") == .failure(WriteRefusal(.type, "reset takes true, not true or false")))
+    #expect(send("mode", "\"full\"") == .success(.custom(function: 0x41, [2])))
+    #expect(send("mode", "\"hex:03\"") == .failure(WriteRefusal(.type, "mode takes one of \"eco\", \"full\"")))
+    #expect(send("mode", "\"eco\"") == .success(.custom(function: 0x41, [1])))
+    #expect(kind(send("mode", "\"eco\"")) == .budget)
+}
+
+/// What a unit makes of a value that it rounds is within the tolerance, or the write has failed.
+@Test func aReadBackIsComparedWithinTheTolerance() throws {
+    func confirms(_ tolerance: Double?, _ readBack: String) throws -> Bool {
+        let point = point(.uint16, scale: 0.01, rule: WriteRule(tolerance: tolerance))
+        var machine = adapter(point)
+        let order = try #require(
+            try machine.orders([("v", json("21.37"))], of: meter, firstID: 1, expires: .zero, at: at(0)).first)
+        return machine.confirms(good(.holding, 0x20, readBack), order, of: meter, point: "v")
+    }
+    #expect(try confirms(nil, "08 59"))
+    #expect(try !confirms(nil, "08 5C"))          // 21.40
+    #expect(try confirms(0.03, "08 5C"))
+    #expect(try !confirms(0.02, "08 5C"))
+    var text = adapter(point(.string, length: 2))
+    let order = try #require(try text.orders([("v", json("\"AB\""))], of: meter, firstID: 1, expires: .zero, at: at(0)).first)
+    #expect(text.confirms(good(.holding, 0x20, "41 42 20 20"), order, of: meter, point: "v"))
+    #expect(!text.confirms(good(.holding, 0x20, "41 43 20 20"), order, of: meter, point: "v"))
 }
 
 @Test func countsWritesPerMinuteAndPerDay() {

@@ -37,6 +37,7 @@ struct Rig {
     private(set) var outputs: [ModbusDriver.Output] = []
     private(set) var readings: [(at: Instant, reading: Reading)] = []
     private(set) var outcomes: [Outcome] = []
+    private(set) var setups: [(step: Int, outcome: Outcome)] = []
     private(set) var states: [(Address, UnitState)] = []
     private(set) var sent: [Sent] = []
     private(set) var notices: [Notice] = []
@@ -67,6 +68,12 @@ struct Rig {
     mutating func close() {
         arrivals.removeAll()
         driver.closed(at: now)
+        drain()
+    }
+
+    mutating func pause() {
+        arrivals.removeAll()
+        driver.pause(at: now)
         drain()
     }
 
@@ -131,6 +138,7 @@ struct Rig {
             case .transmit(let frame): answer(frame)
             case .reading(let reading): readings.append((now.instant, reading))
             case .outcome(let outcome): outcomes.append(outcome)
+            case .setup(_, let step, let outcome): setups.append((step, outcome))
             case .unit(let address, let state, _): states.append((address, state))
             case .notice(let notice): notices.append(notice)
             case .learned(let document): learned.append(document)
@@ -211,6 +219,11 @@ struct Rig {
             return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
         case .writeCoils(let address, let values):
             return .wroteMany(request.function, address: address, count: UInt16(values.count))
+        case .maskWrite(let address, let and, let or):
+            let old = value(unit, Int(address))
+            holding[unit, default: [:]][Int(address)] = old & and | or & ~and
+            return .maskWrote(address: address, and: and, or: or)
+        case .other(let function, let data): return .other(function, Array(data.reversed()))
         default: return .exception(request.function, .illegalFunction)
         }
     }

@@ -10,26 +10,27 @@ private struct Desk {
     var desk = CommandDesk()
     var adapter: Adapter
     let pump = try! DeviceID("pump-1")
+    private(set) var notices: [String] = []
 
-    init() {
+    init(_ rule: WriteRule = WriteRule()) {
         let address = Address(port: PortName("a"), unit: UnitID(3)!)
         adapter = Adapter([
             Binding(device: pump, address: address, points: [
                 Point(name: "setpoint", table: .holding, address: 6, writable: WriteRule(min: 0, max: 100)),
-                Point(name: "mode", table: .coil, address: 1, type: .bool, writable: WriteRule()),
+                Point(name: "mode", table: .coil, address: 1, type: .bool, writable: rule),
                 Point(name: "level", table: .holding, address: 7)
-            ])
+            ], actions: [Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))])
         ])
     }
 
     /// What comes out of one command: orders for the wire and results for the bridge.
-    mutating func send(_ text: String) -> (orders: [Order], results: [String]) {
-        desk.receive(Array(text.utf8), for: pump, adapter: &adapter, at: start)
+    mutating func send(_ text: String, at seconds: Int = 0) -> (orders: [Order], results: [String]) {
+        desk.receive(Array(text.utf8), for: pump, adapter: &adapter, at: start + .seconds(seconds))
         return drain()
     }
 
     mutating func answer(_ order: Order, _ result: Result<ReadPart?, Outcome.Failure>) -> (orders: [Order], results: [String]) {
-        desk.receive(Outcome(id: order.id, result, at: start), adapter: &adapter)
+        #expect(desk.receive(Outcome(id: order.id, result, at: start), adapter: &adapter))
         return drain()
     }
 
@@ -39,7 +40,8 @@ private struct Desk {
             switch output {
             case .submit(let order): orders.append(order)
             case .result(_, let body): results.append(String(decoding: body, as: UTF8.self))
-            case .notice: break
+            case .notice(let notice): notices.append(notice.message)
+            case .answer, .safe: Issue.record("nobody asked for this")
             }
         }
         return (orders, results)
@@ -133,5 +135,84 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
             #expect(desk.send(#"{"id":"n-\#(number)","write":{"mode":true}}"#).orders.count == 1)
         }
         #expect(desk.send(#"{"id":"more","write":{"mode":true}}"#).results.first?.contains("under way") == true)
+    }
+
+    @Test func aPulseIsNotReadBackAndItsAcknowledgementIsTheResult() throws {
+        var desk = Desk(WriteRule(readBack: false, compare: false))
+        let order = try #require(desk.send(#"{"id":"p","write":{"mode":true}}"#).orders.first)
+        #expect(!order.readBack)
+        #expect(desk.answer(order, .success(nil)).results == [#""id":"p","ok":true,"values":{"mode":true}"#])
+    }
+
+    @Test func withoutCompareAnyReadBackIsGoodEnough() throws {
+        var desk = Desk(WriteRule(compare: false))
+        let first = try #require(desk.send(#"{"id":"a","write":{"mode":true}}"#).orders.first)
+        #expect(desk.answer(first, readBack(.coil, 1, [0])).results == [#""id":"a","ok":true,"values":{"mode":false}"#])
+        let second = try #require(desk.send(#"{"id":"b","write":{"mode":true}}"#).orders.first)
+        let silent = ReadPart(.coil, 1, 1, .failure(.timeout), at: start)
+        #expect(desk.answer(second, .success(silent)).results == [#""id":"b","ok":true,"values":{}"#])
+    }
+
+    @Test func theReplyOfACustomFunctionComesBackInHexadecimal() throws {
+        var desk = Desk()
+        let order = try #require(desk.send(#"{"id":"r","write":{"reset":true}}"#).orders.first)
+        #expect(order.data == .custom(function: 0x42, [1, 0]))
+        let reply = ReadPart(.frame, 0, 2, .success([0xAB, 1]), at: start)
+        #expect(desk.answer(order, .success(reply)).results == [#""id":"r","ok":true,"values":{"reset":"hex:AB 01"}"#])
+    }
+
+    @Test func everyCommandIsToldOnceWithWhoGaveIt() throws {
+        var desk = Desk()
+        let order = try #require(desk.send(#"{"id":"n-1","write":{"setpoint":5}}"#).orders.first)
+        _ = desk.answer(order, readBack(.holding, 6, [0, 5]))
+        _ = desk.send(#"{"id":"n-1","write":{"setpoint":5}}"#)
+        _ = desk.send(#"{"id":"n-2","write":{"setpoint":500}}"#)
+        #expect(desk.notices.count == 2)
+        #expect(desk.notices.first == "n-1 by bridge done")
+    }
+
+    @Test func aThousandAndTwentyFourIdsAreRememberedAndTheOldestIsForgotten() throws {
+        var desk = Desk()
+        func command(_ n: Int) -> String { "{\"id\":\"n-\(n)\",\"write\":{\"mode\":true}}" }
+        for n in 0...1024 {
+            let order = try #require(desk.send(command(n), at: n).orders.first)
+            _ = desk.answer(order, readBack(.coil, 1, [1]))
+        }
+        #expect(desk.send(command(1), at: 2000).orders.isEmpty)
+        #expect(desk.send(command(1024), at: 2000).results.count == 1)
+        #expect(desk.send(command(0), at: 2000).orders.count == 1)
+    }
+
+    @Test func aFloodIsRefusedAndItsAnswersAreFew() {
+        var desk = Desk()
+        var (orders, results) = (0, 0)
+        for n in 0..<5000 {
+            let (new, answers) = desk.send("{\"id\":\"f-\(n)\",\"write\":{\"level\":1}}")
+            orders += new.count
+            results += answers.count
+        }
+        #expect(orders == 0)
+        #expect(results == CommandDesk.burst + 20)
+        #expect(desk.send(#"{"id":"later","write":{"mode":true}}"#, at: 10).orders.count == 1)
+    }
+
+    /// A command that comes again after a crash is answered, not executed; one that was under way at
+    /// the end is answered with what is known about it.
+    @Test func whatWasRememberedBeforeACrashIsNotExecutedAgain() throws {
+        var desk = Desk()
+        let order = try #require(desk.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#).orders.first)
+        let result = desk.answer(order, readBack(.holding, 6, [0, 5])).results
+        _ = desk.send(#"{"id":"open","write":{"setpoint":6}}"#)
+        let kept = desk.desk.takeChanged()
+        #expect(kept.map(\.device) == [desk.pump] && desk.desk.takeChanged().isEmpty)
+
+        var next = Desk()
+        next.desk.restore(kept[0].document, of: next.pump)
+        let again = next.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#)
+        #expect(again.orders.isEmpty && again.results == result)
+        let unknown = next.send(#"{"id":"open","write":{"setpoint":6}}"#)
+        #expect(unknown.orders.isEmpty)
+        #expect(unknown.results.first?.contains("restarted") == true)
+        for cut in 0..<kept[0].document.count { next.desk.restore(Array(kept[0].document[..<cut]), of: next.pump) }
     }
 }

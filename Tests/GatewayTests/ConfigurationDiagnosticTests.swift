@@ -213,8 +213,6 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             .points, "x: { holding: 3, heartbeat: \"1m\" }", "4:18", "does nothing without", warning: true),
         Complaint(.points, "x: { holding: 3, every: \"9ms\" }", "4:25", "it must be from 10ms"),
         Complaint(.points, "x: { input: 3, writable: true }", "4:16", "only coils and holding registers"),
-        Complaint(
-            .points, "x: { holding: 3, type: \"int8\", writable: true }", "4:32", "is a part of a register"),
         Complaint(.points, "x: { coil: 3, writable: { min: 0 } }", "4:27", "\"min\" has no meaning for bool"),
         Complaint(
             .points, "x: { holding: 3, writable: { min: 2, max: 1 } }", "4:43", "nothing could be written"),

@@ -27,7 +27,14 @@ import Testing
         (["write", "/dev/x", "1", "holding:0", "70000"], 64, "does not fit"),
         (["scan", "/dev/x", "--units", "0-3"], 64, "ids from 1 to 247"),
         (["scan", "/nonexistent/tty"], 69, "does not exist"),
-        (["sniff", "/nonexistent/tty"], 69, "does not exist")
+        (["sniff", "/nonexistent/tty"], 69, "does not exist"),
+        (["watch", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
+        (["top", "--once", "--control", "/nonexistent/control.sock"], 69, "--control SOCKET says where"),
+        (["pause", "bus-a", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
+        (["pause", "bus-a", "10"], 64, "\"10m\""),
+        (["pause"], 64, "one PORT is needed"),
+        (["capture", "bus-a"], 64, "a FILE are needed"),
+        (["device", "lst"], 64, "did you mean \"list\"?")
     ] as [([String], Int32, String)])
     func aMistakeIsNamedWithWhatToDo(_ arguments: [String], _ code: Int32, _ words: String) throws {
         let result = try run(arguments)
@@ -39,7 +46,10 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func everyVerbHasHelp() throws {
         let overview = try run(["--help"])
         #expect(overview.code == 0)
-        for verb in ["run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status", "spool", "key"] {
+        for verb in [
+            "run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status", "top", "watch", "pause",
+            "resume", "device", "capture", "spool", "key",
+        ] {
             #expect(overview.output.contains("  \(verb)"))
             let help = try run([verb, "--help"])
             #expect(help.code == 0 && help.output.contains("usage: fieldgw \(verb)"))

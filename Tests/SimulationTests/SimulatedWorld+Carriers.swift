@@ -18,6 +18,12 @@ extension SimulatedWorld {
             .line(index, attempt: attempt, event), at: now + .seconds(fraction: random.uniform(0.001, 0.05)))
     }
 
+    func closeLine(_ name: PortName) {
+        guard let index = index(of: name) else { return }
+        lines[index].close()
+        queue.add(.line(index, attempt: lines[index].attempt, .closed), at: now + .milliseconds(5))
+    }
+
     /// Takes what the bus has put on the wire.
     func hear(_ index: Int) {
         while case .transmit(let bytes)? = lines[index].bus.next() {

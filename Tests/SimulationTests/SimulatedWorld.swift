@@ -214,7 +214,7 @@ final class SimulatedWorld {
         while let effect = gateway?.next() {
             switch effect {
             case .openLine(let name, _): openLine(name)
-            case .closeLine(let name): index(of: name).map { lines[$0].close() }
+            case .closeLine(let name): closeLine(name)
             case .discardInput: break
             case .transmit(let name, let bytes):
                 guard let index = index(of: name), lines[index].state == .open else { continue }
@@ -248,6 +248,15 @@ final class SimulatedWorld {
         hearBridge()
         return isSent
     }
+
+    /// What the control socket answers to a line; nil while it does not.
+    func ask(_ request: String, mayWrite: Bool = false) -> JSON? {
+        answers = []
+        receive(.control(ControlTicket(1, mayWrite: mayWrite), Array(request.utf8)))
+        return lastAnswer
+    }
+
+    var lastAnswer: JSON? { answers.last.flatMap { try? JSONReader.parse($0) } }
 
     /// A number of the document behind `fieldgw status`.
     func status(_ section: String, _ key: String) -> JSON? {

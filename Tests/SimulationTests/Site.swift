@@ -45,6 +45,8 @@ struct Site {
         var unbound: Set<String> = []
         var maxBytes = "64MiB"
         var clock = "auto"
+        /// More keys of the setpoint.
+        var safe = ""
     }
 
     static let gateway = "gw-7"
@@ -115,7 +117,7 @@ struct Site {
                 """
                       "\(unit.device)": { unit: \(unit.number), every: "\(unit.every)s", points: {
                         reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
-                        setpoint: { holding: \(Self.setpoint), every: "60s", writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
+                        setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
                         count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: true },
                       } },
                 """

@@ -4,7 +4,7 @@ import Base
 extension UARTDriver {
     mutating func settle(at now: Moment) {
         switch line {
-        case .unopened: wake = nil
+        case .unopened, .paused: wake = nil
         case .closed: wake = reportPort(at: now).map { ($0, .release) }
         case .open:
             endIntervals(at: now)

@@ -76,7 +76,7 @@ package struct UARTDriver: LineDriver {
         var isDamaged = false
     }
 
-    enum Line: Sendable { case unopened, open, closed }
+    enum Line: Sendable { case unopened, open, closed, paused }
 
     let settings: Settings
     let timing: RTUTiming
@@ -144,6 +144,13 @@ package struct UARTDriver: LineDriver {
     }
 
     package mutating func receive(_ errors: LineErrors) { counters.line += errors }
+
+    package mutating func pause(at now: Moment) {
+        line = .paused
+        exchange = nil
+        for index in nodes.indices { nodes[index].state = nil }
+        settle(at: now)
+    }
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }

@@ -86,6 +86,8 @@ package struct Configuration: Hashable, Sendable {
         package var every: Duration
         package var profile: String?
         package var points: [Point]
+        package var actions: [Action]
+        package var setup: [SetupStep]
         /// Longest read in registers and in bits.
         package var maxRegisters: Int
         package var maxBits: Int
@@ -111,7 +113,9 @@ package struct Configuration: Hashable, Sendable {
 extension Configuration.Port {
     package var bindings: [Binding] {
         nodes.map { node in
-            Binding(device: node.device, address: Address(port: name, unit: node.unit), points: node.points)
+            Binding(
+                device: node.device, address: Address(port: name, unit: node.unit), points: node.points,
+                actions: node.actions, setup: node.setup)
         }
     }
 }

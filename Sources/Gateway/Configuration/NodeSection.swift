@@ -58,13 +58,22 @@ extension ConfigurationReader {
         if points == nil, !cursor.has("profile") || profile != nil {
             _ = cursor.require(pointsKey)
         }
+        var binding = Binding(
+            device: device ?? Self.nobody, address: Address(port: port.name, unit: unit ?? Self.anyUnit),
+            points: points ?? [])
+        if port.driver == .modbusRTU {
+            binding.actions = readActions(pointsKey, cursor, profile: profile)
+            binding.setup = readSetup(&cursor, binding)
+        }
+        checkSafeValues(binding, at: field.keyPlace)
         cursor.finish()
         guard let device, let unit else { return nil }
         return Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
-            profile: profileName, points: points ?? [], maxRegisters: context.maxRegisters,
-            maxBits: maxBits, noMerge: noMerge, ranges: context.ranges, turnaround: turnaround,
-            responseTimeout: timeout, privateKey: privateKey, delay: delay, uart: context.uart)
+            profile: profileName, points: points ?? [], actions: binding.actions, setup: binding.setup,
+            maxRegisters: context.maxRegisters, maxBits: maxBits, noMerge: noMerge, ranges: context.ranges,
+            turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey, delay: delay,
+            uart: context.uart)
     }
 
     /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.

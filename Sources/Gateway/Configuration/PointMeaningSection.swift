@@ -1,7 +1,7 @@
 import Adapter
 import Base
 
-/// How a raw value becomes a value: bits, names, sentinels, numbers, and whether it may be written.
+/// How a raw value becomes a value: bits, names, sentinels, numbers.
 extension ConfigurationReader {
     func readBits(_ cursor: inout ObjectCursor, _ point: inout Point) -> [BitField] {
         guard let field = cursor.take("bits") else {
@@ -140,56 +140,5 @@ extension ConfigurationReader {
         if let band = point.deadband, band < 0, let field = cursor.take("deadband") {
             problems.error(field.place, "\"deadband\" must not be negative")
         }
-    }
-
-    /// `true`, or the limits of what may be written.
-    func readWritable(_ cursor: inout ObjectCursor, _ point: Point) -> WriteRule? {
-        guard let field = cursor.take("writable") else { return nil }
-        if field.json.bool == false { return nil }
-        if point.table != .coil, point.table != .holding {
-            problems.error(
-                field.keyPlace,
-                "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
-        } else if [.bits, .uint8, .int8].contains(point.type) {
-            problems.error(
-                field.keyPlace,
-                "\"writable\": \(point.type.rawValue) is a part of a register; writing it would change "
-                    + "the rest too")
-        }
-        if field.json.bool == true { return WriteRule() }
-        guard field.json.members != nil else {
-            problems.error(
-                field.place,
-                "\"writable\" must be true or { min, max, step, perMinute, perDay }, not "
-                    + field.json.describe)
-            return nil
-        }
-        guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
-        var rule = WriteRule()
-        if !point.type.isNumber {
-            for key in ["min", "max", "step", "values"] {
-                guard let wrong = object.take(key) else { continue }
-                problems.error(wrong.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
-            }
-        }
-        rule.min = object.number("min")
-        rule.max = object.number("max")
-        rule.step = object.number("step")
-        rule.perMinute = object.integer("perMinute", in: 1...60_000)
-        rule.perDay = object.integer("perDay", in: 1...10_000_000)
-        if let values = object.take("values") {
-            rule.values = object.items(of: values).compactMap { object.number(of: $0) }
-            if rule.values?.isEmpty == true {
-                problems.error(values.place, "\"values\" is empty: nothing could be written")
-            }
-        }
-        object.finish()
-        if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {
-            problems.error(max.place, "\"max\" is below \"min\": nothing could be written")
-        }
-        if let step = rule.step, step <= 0, let field = object.take("step") {
-            problems.error(field.place, "\"step\" must be above 0")
-        }
-        return rule
     }
 }

@@ -49,6 +49,7 @@ extension ConfigurationReader {
         for field in inheritedFields {
             let override = over?.fields.first { $0.name == field.name }
             if let override, Self.takesAway(override) { continue }
+            if Self.isAction(override ?? field) { continue }
             if let point = readPoint(override ?? field, under: override == nil ? nil : field, in: context) {
                 points.append(point)
             }
@@ -62,6 +63,7 @@ extension ConfigurationReader {
                     "there is no point \"\(Notice.printable(field.name))\" in a profile to take away\(guess)")
                 continue
             }
+            if Self.isAction(field) { continue }
             if let point = readPoint(field, under: nil, in: context) { points.append(point) }
         }
         if (over?.fields ?? []).isEmpty, inheritedFields.isEmpty, let own {
@@ -135,6 +137,7 @@ extension ConfigurationReader {
                 field.keyPlace, "\"heartbeat\" does nothing without \"deadband\" or \"onChange\"")
         }
         point.writable = readWritable(&cursor, point)
+        point.safe = readSafe(&cursor, point)
         return point
     }
 

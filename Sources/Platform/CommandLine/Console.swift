@@ -18,6 +18,20 @@ package enum Console {
         write(2, "\r" + text.prefix(columns) + "\u{1B}[K")
     }
 
+    /// A whole screen anew, from its top left corner: what a live table prints each time.
+    package static func redraw(_ text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        write(1, "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J")
+    }
+
+    /// Waits, as a program does that shows something every so often.
+    package static func wait(_ duration: Duration) {
+        let nanoseconds = max(0, duration.components.attoseconds / 1_000_000_000)
+        var time = timespec(tv_sec: Int(max(0, duration.components.seconds)), tv_nsec: Int(nanoseconds))
+        var left = timespec()
+        while nanosleep(&time, &left) != 0, errno == EINTR { time = left }
+    }
+
     private static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
 
     /// All of it; a closed pipe or full disk ends the output quietly, as for every Unix filter.

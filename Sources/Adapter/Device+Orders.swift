@@ -1,0 +1,153 @@
+import Base
+
+/// Commands for one device: checked against the allow-list as a whole, then counted, then made orders.
+extension Device {
+    private enum Target {
+        case point(Int)
+        case action(Int)
+    }
+
+    /// The orders that carry out `writes`, in their order. Nothing counts against a rate unless all
+    /// of them are allowed.
+    mutating func orders(
+        _ writes: [(name: String, value: JSON)], firstID: UInt64, expires: Instant, at now: Moment
+    ) throws(WriteRefusal) -> [Order] {
+        var orders: [Order] = []
+        var targets: [Target] = []
+        for (name, value) in writes {
+            let target = try target(name)
+            try checkRate(target, name, at: now.instant)
+            targets.append(target)
+            orders.append(try order(target, value, id: firstID + UInt64(orders.count), expires: expires))
+        }
+        for target in targets { count(target, at: now.instant) }
+        return orders
+    }
+
+    /// What a rule of the configuration writes: allowed by being there.
+    func order(setting name: String, to value: JSON, id: UInt64, expires: Instant) throws(WriteRefusal) -> Order {
+        guard let index = place(of: name) else { throw unknown(name) }
+        return try order(.point(index), value, id: id, expires: expires)
+    }
+
+    private func unknown(_ name: String) -> WriteRefusal {
+        let known = binding.points.filter { $0.writable != nil }.map(\.name) + binding.actions.map(\.name)
+        return WriteRefusal(
+            .unknownPoint,
+            "\(binding.device) has no point \(Notice.printable(name))\(Suggestion.clause(for: name, in: known))")
+    }
+
+    private func target(_ name: String) throws(WriteRefusal) -> Target {
+        if let index = place(of: name) {
+            guard binding.points[index].writable != nil else {
+                throw WriteRefusal(.notWritable, "\(name) is not writable")
+            }
+            return .point(index)
+        }
+        guard let index = binding.actions.firstIndex(where: { $0.name == name }) else { throw unknown(name) }
+        return .action(index)
+    }
+
+    private func order(
+        _ target: Target, _ value: JSON, id: UInt64, expires: Instant
+    ) throws(WriteRefusal) -> Order {
+        switch target {
+        case .action(let index):
+            let action = binding.actions[index]
+            return Order(
+                id: id, address: binding.address, table: .frame, start: 0,
+                data: .custom(function: action.function, try action.data(for: value)), readBack: false,
+                expires: expires)
+        case .point(let index):
+            let point = binding.points[index]
+            let data = try Encoder(point).encode(value, factor: try factor(of: index))
+            let rule = point.writable ?? WriteRule()
+            return Order(
+                id: id, address: binding.address, table: point.table, start: point.address, data: data,
+                function: rule.function, readBack: rule.readBack, compare: rule.compare, expires: expires)
+        }
+    }
+
+    private func factor(of index: Int) throws(WriteRefusal) -> Int {
+        guard binding.points[index].scaleFrom != nil else { return 0 }
+        guard case .success(let known) = scaleFactor(of: index) else {
+            throw WriteRefusal(
+                .scaleFactor, "the scale factor of \(binding.points[index].name) has not been read yet")
+        }
+        return known
+    }
+
+    // MARK: rates
+
+    private func checkRate(_ target: Target, _ name: String, at now: Instant) throws(WriteRefusal) {
+        var rates = switch target {
+        case .point(let index): states[index].rates
+        case .action(let index): actionRates[index]
+        }
+        if let left = rates.perMinute?.left(at: now), left == 0 {
+            let limit = rates.perMinute?.limit ?? 0
+            throw WriteRefusal(.rate, "\(name) takes \(limit) writes a minute, and they are used up")
+        }
+        if let left = rates.perDay?.left(at: now), left == 0 {
+            let limit = rates.perDay?.limit ?? 0
+            throw WriteRefusal(.budget, "\(name) takes \(limit) writes a day, and they are used up")
+        }
+    }
+
+    private mutating func count(_ target: Target, at now: Instant) {
+        switch target {
+        case .point(let index): states[index].rates.count(at: now)
+        case .action(let index): actionRates[index].count(at: now)
+        }
+    }
+
+    // MARK: read-back
+
+    /// The value that an order writes, as it would be read: JSON text.
+    func written(_ order: Order, _ point: Int) -> Result<[UInt8], ReadFailure> {
+        let bytes: [UInt8]
+        switch order.data {
+        case .registers(let values): bytes = values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
+        case .bits(let values): bytes = [values.first == true ? 1 : 0]
+        case .masked(_, let values): bytes = values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
+        case .custom, .nothing: return .failure(.format)
+        }
+        let part = ReadPart(
+            order.table, order.start, order.data.count, .success(bytes), at: Moment(.zero, WallTime(milliseconds: 0)))
+        return decode(part, point)
+    }
+
+    /// Whether what was read back is what was written: bit for bit, as the same value (a text padded
+    /// in another way), or as a number within the point's tolerance.
+    func confirms(_ part: ReadPart, _ order: Order, _ point: Int) -> Bool {
+        guard case .success(let bytes) = part.result else { return false }
+        if order.isConfirmed(by: bytes) { return true }
+        if case .masked = order.data, binding.points[point].type == .bits { return false }
+        guard case .success(let wanted) = written(order, point), case .success(let found) = decode(part, point) else {
+            return false
+        }
+        if wanted == found { return true }
+        guard let a = Double(String(decoding: wanted, as: UTF8.self)),
+            let b = Double(String(decoding: found, as: UTF8.self))
+        else { return false }
+        // The tolerance itself is within it, whatever binary fractions make of it.
+        let slack = (binding.points[point].writable?.tolerance ?? 0) * (1 + 1e-9)
+        return (a - b).magnitude <= slack
+    }
+}
+
+/// How often something may be written.
+struct WriteRates: Sendable {
+    var perMinute: RateWindow?
+    var perDay: RateWindow?
+
+    init(_ rule: WriteRule?) {
+        perMinute = rule?.perMinute.map { RateWindow($0, buckets: 60, of: .seconds(1)) }
+        perDay = rule?.perDay.map { RateWindow($0, buckets: 24, of: .seconds(3600)) }
+    }
+
+    mutating func count(at now: Instant) {
+        perMinute?.count(at: now)
+        perDay?.count(at: now)
+    }
+}

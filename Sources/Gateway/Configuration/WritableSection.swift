@@ -1,0 +1,117 @@
+import Adapter
+import Base
+
+/// Who may write a point, within which limits and by which function, and what it is set to when the
+/// bridge has been away for long.
+extension ConfigurationReader {
+    /// `true`, or the limits of what may be written.
+    func readWritable(_ cursor: inout ObjectCursor, _ point: Point) -> WriteRule? {
+        guard let field = cursor.take("writable") else { return nil }
+        if field.json.bool == false { return nil }
+        if point.table != .coil, point.table != .holding {
+            problems.error(
+                field.keyPlace,
+                "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
+        }
+        if field.json.bool == true { return WriteRule() }
+        guard field.json.members != nil else {
+            problems.error(
+                field.place,
+                "\"writable\" must be true or { min, max, step, values, perMinute, perDay, readback, compare, "
+                    + "tolerance, function }, not \(field.json.describe)")
+            return nil
+        }
+        guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
+        var rule = readRates(&object)
+        if !point.type.isNumber {
+            for key in ["min", "max", "step", "values", "tolerance"] {
+                guard let wrong = object.take(key) else { continue }
+                problems.error(wrong.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
+            }
+        }
+        rule.min = object.number("min")
+        rule.max = object.number("max")
+        rule.step = object.number("step")
+        if let values = object.take("values") {
+            rule.values = object.items(of: values).compactMap { object.number(of: $0) }
+            if rule.values?.isEmpty == true {
+                problems.error(values.place, "\"values\" is empty: nothing could be written")
+            }
+        }
+        readChecks(&object, &rule)
+        rule.function = object.take("function").flatMap { readFunction($0, object, point) }
+        object.finish()
+        if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {
+            problems.error(max.place, "\"max\" is below \"min\": nothing could be written")
+        }
+        if let step = rule.step, step <= 0, let field = object.take("step") {
+            problems.error(field.place, "\"step\" must be above 0")
+        }
+        return rule
+    }
+
+    private func readRates(_ object: inout ObjectCursor) -> WriteRule {
+        WriteRule(
+            perMinute: object.integer("perMinute", in: 1...60_000), perDay: object.integer("perDay", in: 1...10_000_000))
+    }
+
+    private func readChecks(_ object: inout ObjectCursor, _ rule: inout WriteRule) {
+        rule.readBack = object.bool("readback", default: true)
+        rule.compare = object.bool("compare", default: rule.readBack)
+        if rule.compare, !rule.readBack, let field = object.take("compare") {
+            problems.error(field.place, "\"compare\" needs \"readback\": nothing is read that could be compared")
+        }
+        rule.tolerance = object.number("tolerance")
+        if let tolerance = rule.tolerance, tolerance < 0, let field = object.take("tolerance") {
+            problems.error(field.place, "\"tolerance\" must not be negative")
+        }
+    }
+
+    /// 5 and 15 for coils, 6 and 16 for registers, 22 for parts of a register.
+    private func readFunction(_ field: Field, _ object: ObjectCursor, _ point: Point) -> UInt8? {
+        let isPart = [.bits, .uint8, .int8].contains(point.type)
+        let known: [Int] = point.table == .coil ? [5, 15] : isPart ? [6, 16, 22] : point.count > 1 ? [16] : [6, 16]
+        guard let value = object.integer(of: field, in: 1...127) else { return nil }
+        guard known.contains(value) else {
+            let list = known.map(String.init).joined(separator: ", ")
+            problems.error(
+                field.place,
+                "\"function\" is \(value); what writes a \(point.type.rawValue) in a \(point.table.rawValue) is \(list)")
+            return nil
+        }
+        return UInt8(value)
+    }
+
+    // MARK: safe values
+
+    /// `{ value: 0, after: "10m" }`
+    func readSafe(_ cursor: inout ObjectCursor, _ point: Point) -> SafeValue? {
+        guard let field = cursor.take("safe") else { return nil }
+        if point.table != .coil, point.table != .holding {
+            problems.error(
+                field.keyPlace, "\"safe\": only coils and holding registers can be written, not \(point.table.rawValue)")
+        }
+        guard var object = ObjectCursor(field, "\"safe\"", problems) else { return nil }
+        let value = object.require("value")
+        if !object.has("after") { _ = object.require("after") }
+        let after = object.duration("after", in: .seconds(1)...(.seconds(30 * 86_400)))
+        object.finish()
+        guard let value, let after else { return nil }
+        return SafeValue(value: value.json.text, after: after)
+    }
+
+    /// Whether every safe value can be written at all.
+    func checkSafeValues(_ binding: Binding, at place: FilePlace) {
+        let adapter = Adapter([binding])
+        for point in binding.points where point.scaleFrom == nil {
+            guard let safe = point.safe, let value = try? JSONReader.parse(safe.value),
+                point.table == .coil || point.table == .holding
+            else { continue }
+            do throws(WriteRefusal) {
+                _ = try adapter.order(setting: point.name, of: binding.device, to: value, id: 0, expires: .zero)
+            } catch {
+                problems.error(place, "the safe value cannot be written: \(error.message)")
+            }
+        }
+    }
+}

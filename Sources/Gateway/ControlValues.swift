@@ -1,0 +1,75 @@
+import Adapter
+import Base
+import Bridge
+
+/// What the control socket tells about devices.
+extension Gateway {
+    /// `{"ts","devices":{"meter-1":{"address","status",…,"values":{"power":{"value","units","age","ts","bad"}}}}}`
+    func values(of name: JSON?, at now: Moment) throws(Control.Misuse) -> [UInt8] {
+        let only = if let name { try device(named: name) } else { nil as DeviceID? }
+        return Self.document { writer in
+            writer.member("ts", now.wall)
+            writer.key("devices")
+            writer.object { writer in
+                for binding in adapter.bindings where only == nil || binding.device == only {
+                    writer.key(binding.device.text)
+                    writer.object { writer in
+                        writeDevice(binding.device, binding.address, &writer)
+                        writer.key("values")
+                        writer.object { writeValues(of: binding.device, &$0, at: now) }
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeValues(of device: DeviceID, _ writer: inout JSONWriter, at now: Moment) {
+        for value in adapter.lastValues(of: device) {
+            writer.key(value.name)
+            writer.object { writer in
+                if let json = value.json, let at = value.at {
+                    writer.key("value")
+                    writer.raw(Array(json.utf8))
+                    writer.member("age", max(0, (now.instant - at.instant).secondsValue))
+                    writer.member("ts", at.wall)
+                }
+                if let units = value.units { writer.member("units", units) }
+                if let bad = value.bad { writer.member("bad", bad.word) }
+            }
+        }
+    }
+
+    func deviceList(at now: Moment) -> [UInt8] {
+        let troubles = Dictionary(session.quarantined.map { ($0.device, $0) }) { first, _ in first }
+        return Self.document { writer in
+            writer.key("devices")
+            writer.object { writer in
+                for binding in adapter.bindings {
+                    writer.key(binding.device.text)
+                    writer.object { writer in
+                        writeDevice(binding.device, binding.address, &writer)
+                        guard let trouble = troubles[binding.device] else { return }
+                        writer.member("reason", trouble.reason)
+                        if let retry = trouble.retry {
+                            writer.member("retrySeconds", max(0, (retry - now.instant).secondsValue))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A person says that a refused or quarantined device is worth another try.
+    mutating func release(_ name: JSON, at now: Moment) throws(Control.Misuse) -> [UInt8] {
+        let device = try device(named: name)
+        let before = session.status(of: device)
+        session.release(device, at: now)
+        effects.append(.notice(Notice(
+            .info, "bridge", device.text, "released by a person at this machine; it was \(before?.words ?? "unknown")")))
+        return Self.document { writer in
+            writer.member("ok", true)
+            writer.member("device", device.text)
+            writer.member("was", before?.words ?? "unknown")
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Base
+
+/// Single exchanges for a person at this machine, between the polls of the port.
+extension Gateway {
+    /// A read whose outcome somebody waits for.
+    struct WireRead: Sendable {
+        var ticket: ControlTicket
+        var isBits: Bool
+        var count: Int
+    }
+
+    static let wireReadsMax = 64
+
+    mutating func read(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws(Control.Misuse) {
+        guard wireReads.count < Self.wireReadsMax else {
+            throw Control.Misuse(reason: "too many reads wait already", kind: "unavailable")
+        }
+        let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
+        let count = try number(request["count"] ?? JSON(.number("1")), "count", 1...2000)
+        let id = commands.takeIDs(1)
+        wireReads[id] = WireRead(ticket: ticket, isBits: place.table.isBits, count: count)
+        ports[place.port].driver.submit(
+            Order(
+                id: id, address: place.address, table: place.table, start: place.start, data: .nothing(count: count),
+                isManual: true, expires: now.instant + Command.expiryDefault),
+            at: now)
+    }
+
+    mutating func write(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws(Control.Misuse) {
+        guard ticket.mayWrite else {
+            throw Control.Misuse(reason: "only root and the gateway's own user may write", kind: "denied")
+        }
+        let place = try wirePlace(request, tables: [.coil, .holding])
+        guard let values = request["values"]?.array, (1...1968).contains(values.count) else {
+            throw Control.Misuse(reason: "\"values\" must be an array of what to write")
+        }
+        var registers: [UInt16] = []
+        for value in values {
+            if let bool = value.bool, place.table == .coil {
+                registers.append(bool ? 1 : 0)
+                continue
+            }
+            let top = place.table == .coil ? 1 : 65_535
+            registers.append(UInt16(try number(value, "values", 0...top)))
+        }
+        let data: Order.Data = place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
+        let order = Order(
+            id: commands.takeIDs(1), address: place.address, table: place.table, start: place.start, data: data,
+            readBack: false, isManual: true, expires: now.instant + Command.expiryDefault)
+        let device = adapter.devices(at: place.address).first ?? settings.gateway
+        commands.run(
+            CommandDesk.Open(
+                device: device, id: "socket-\(now.wall.milliseconds)-\(order.id)", origin: .socket, ticket: ticket,
+                orders: [(order, "\(place.address) \(place.table.rawValue):\(place.start)")]))
+    }
+
+    /// The outcome of a read for the socket.
+    mutating func answerRead(_ outcome: Outcome) {
+        guard let read = wireReads.removeValue(forKey: outcome.id) else { return }
+        let bytes: [UInt8]
+        switch outcome.result {
+        case .failure(let failure):
+            var code: UInt8?
+            if case .read(.exception(let number)) = failure { code = number }
+            effects.append(.answer(read.ticket, Control.error(failure.sentence, failure.kind, exception: code)))
+            return
+        case .success(let part): bytes = (try? part?.result.get()) ?? []
+        }
+        effects.append(.answer(read.ticket, Self.document { writer in
+            writer.key(read.isBits ? "bits" : "registers")
+            writer.array { writer in
+                for index in 0..<read.count {
+                    if read.isBits {
+                        guard index / 8 < bytes.count else { return }
+                        writer.integer(bytes[index / 8] >> UInt8(index % 8) & 1)
+                    } else {
+                        guard 2 * index + 1 < bytes.count else { return }
+                        writer.integer(UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1]))
+                    }
+                }
+            }
+        }))
+    }
+
+    private func wirePlace(
+        _ request: JSON, tables: [Table]
+    ) throws(Control.Misuse) -> (port: Int, address: Address, table: Table, start: Int) {
+        let index = try port(named: request["port"] ?? JSON(.null))
+        guard let unit = UnitID(try number(request["unit"] ?? JSON(.null), "unit", 1...255)) else {
+            throw Control.Misuse(reason: "\"unit\" is from 1 to 255")
+        }
+        let word = request["table"]?.string ?? "nothing"
+        guard let table = Table(rawValue: word), tables.contains(table) else {
+            let known = tables.map(\.rawValue)
+            throw Control.Misuse(
+                reason: "\"table\" is one of \(known.joined(separator: ", ")), not \(Notice.printable(word))"
+                    + Suggestion.clause(for: word, in: known))
+        }
+        let start = try number(request["address"] ?? JSON(.null), "address", 0...65_535)
+        return (index, Address(port: ports[index].name, unit: unit), table, start)
+    }
+
+    private func number(_ value: JSON, _ name: String, _ range: ClosedRange<Int>) throws(Control.Misuse) -> Int {
+        guard let number = value.integer.flatMap({ Int(exactly: $0) }), range.contains(number) else {
+            throw Control.Misuse(
+                reason: "\"\(name)\" must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}

@@ -1,0 +1,66 @@
+import Adapter
+import Base
+
+/// What units are told when they come, and what became of it, step by step, until it can be reported
+/// for each device as a whole.
+struct SetupBook: Sendable {
+    struct Step: Sendable {
+        var device: DeviceID
+        var label: String
+        var order: Order
+    }
+
+    struct Report: Sendable {
+        var device: DeviceID
+        var values: [(point: String, json: [UInt8])] = []
+        var errors: [String] = []
+    }
+
+    private let steps: [Address: [Step]]
+    private var reports: [Address: [Report]] = [:]
+    private(set) var errors: [DeviceID: String] = [:]
+    private(set) var done = 0
+    private(set) var failed = 0
+
+    init(_ bindings: [Binding]) {
+        var steps: [Address: [Step]] = [:]
+        for binding in bindings {
+            steps[binding.address, default: []] += binding.setup.map {
+                Step(device: binding.device, label: $0.label, order: $0.order)
+            }
+        }
+        self.steps = steps
+    }
+
+    func step(_ address: Address, _ index: Int) -> Step? {
+        guard let all = steps[address], all.indices.contains(index) else { return nil }
+        return all[index]
+    }
+
+    /// Notes the result of one step; the devices' reports when it was the last.
+    mutating func note(
+        _ address: Address, _ index: Int, json: [UInt8]?, error: String?
+    ) -> [Report] {
+        guard let step = step(address, index), let all = steps[address] else { return [] }
+        if index == 0 {
+            reports[address] = []
+            for step in all { errors[step.device] = nil }
+        }
+        var open = reports[address] ?? []
+        if open.last?.device != step.device { open.append(Report(device: step.device)) }
+        if let json { open[open.count - 1].values.append((step.label, json)) }
+        if let error {
+            open[open.count - 1].errors.append(error)
+            if errors[step.device] == nil { errors[step.device] = "setup: " + error }
+            failed += 1
+        } else {
+            done += 1
+        }
+        guard index == all.count - 1 else {
+            reports[address] = open
+            return []
+        }
+        reports[address] = nil
+        return open
+    }
+}

@@ -1,0 +1,81 @@
+import Base
+
+/// The latest traffic of one line, for the question "what was said before it failed". At most 64 KiB
+/// of it, in two halves: when one is full the older one is dropped.
+struct WireTape: Sendable {
+    static let bytesMax = 64 << 10
+    /// What comes in pieces with no longer pause than this is one packet of the capture.
+    static let joinWithin = Duration.milliseconds(2)
+    /// For each packet beside its bytes.
+    private static let overhead = 24
+
+    private struct Packet: Sendable {
+        var at: Int64
+        var direction: PcapWriter.Direction
+        var start: Int
+        var count: Int
+    }
+
+    private struct Half: Sendable {
+        var packets: [Packet] = []
+        var bytes: [UInt8] = []
+
+        var size: Int { bytes.count + packets.count * WireTape.overhead }
+
+        mutating func removeAll() {
+            packets.removeAll(keepingCapacity: true)
+            bytes.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private var older = Half()
+    private var newer = Half()
+    private var lastAt = Instant.zero
+    /// Civil time minus time since boot, in microseconds, as it was when last set: civil time has only
+    /// milliseconds, and what it is corrected by must not put packets out of order.
+    private var anchor: Int64?
+
+    mutating func sent(_ bytes: [UInt8], at now: Moment) {
+        begin(.sent, bytes.count, at: now)
+        newer.bytes += bytes
+    }
+
+    mutating func received(_ bytes: [UInt8], at now: Moment) {
+        if let last = newer.packets.last, last.direction == .received, now.instant - lastAt <= Self.joinWithin,
+            last.count < 1024
+        {
+            newer.packets[newer.packets.count - 1].count += bytes.count
+            lastAt = now.instant
+        } else {
+            begin(.received, bytes.count, at: now)
+        }
+        newer.bytes += bytes
+    }
+
+    private mutating func begin(_ direction: PcapWriter.Direction, _ count: Int, at now: Moment) {
+        if newer.size + count + Self.overhead > Self.bytesMax / 2 {
+            swap(&older, &newer)
+            newer.removeAll()
+        }
+        lastAt = now.instant
+        let instant = now.instant.nanoseconds / 1000
+        let offset = now.wall.milliseconds &* 1000 &- instant
+        if let anchor, (offset &- anchor).magnitude < 1_000_000 {} else { anchor = offset }
+        newer.packets.append(
+            Packet(at: (anchor ?? offset) &+ instant, direction: direction, start: newer.bytes.count, count: count))
+    }
+
+    var packets: Int { older.packets.count + newer.packets.count }
+
+    /// As a capture file.
+    var pcap: [UInt8] {
+        var out = PcapWriter.header()
+        for half in [older, newer] {
+            for packet in half.packets {
+                let end = min(packet.start + packet.count, half.bytes.count)
+                PcapWriter.append(at: packet.at, packet.direction, half.bytes[packet.start..<end], to: &out)
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,74 @@
+import Base
+import Gateway
+import Platform
+
+/// The running gateway, asked over its control socket.
+struct Daemon {
+    static let options = [
+        Option("config", "FILE", "the configuration it runs with: tells where its control socket is"),
+        Option("control", "SOCKET", "the control socket itself"),
+        Option("state", "DIR", "its state directory"),
+    ]
+
+    let socket: String
+
+    init(_ arguments: Arguments, configuration: String? = nil) throws {
+        if let path = arguments["control"] {
+            socket = path
+        } else if let config = arguments["config"] ?? configuration {
+            let file = try ConfigurationFile.load(config, checksFiles: false, tellsWarnings: false)
+            socket = try Places(file, arguments).control
+        } else if let state = arguments["state"] {
+            socket = state + "/control.sock"
+        } else {
+            socket = (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
+        }
+    }
+
+    /// The answer as it came and as a document. An answer that says no is complained about and ends
+    /// the verb with the code of its kind.
+    func ask(_ request: String, within limit: Duration = .seconds(5)) throws -> (bytes: [UInt8], document: JSON) {
+        let bytes: [UInt8]
+        do throws(SystemFailure) { bytes = try ControlClient.ask(socket, Array(request.utf8), within: limit) } catch {
+            Console.complain("\(socket): \(error.words); is the gateway running, and may you talk to it? "
+                + "--config FILE or --control SOCKET says where it is")
+            throw ExitCode.unavailable
+        }
+        guard let document = try? JSONReader.parse(bytes) else {
+            Console.complain("\(socket): the answer is not JSON")
+            throw ExitCode.badData
+        }
+        if let error = document["error"]?.string {
+            Console.complain("the gateway says: \(Notice.printable(error))")
+            throw Self.code(document["kind"]?.string)
+        }
+        return (bytes, document)
+    }
+
+    func ask(
+        within limit: Duration = .seconds(5), _ body: (inout JSONWriter) -> Void
+    ) throws -> (bytes: [UInt8], document: JSON) {
+        var writer = JSONWriter()
+        writer.object(body)
+        return try ask(writer.text, within: limit)
+    }
+
+    static func code(_ kind: String?) -> ExitCode {
+        switch kind {
+        case "usage": .usage
+        case "denied": .noPermission
+        case "exception", "checksum": .badData
+        default: .unavailable
+        }
+    }
+
+    /// Shows a text over and over on a terminal, or once.
+    static func live(_ arguments: Arguments, every interval: Duration = .seconds(1), _ text: () throws -> String) throws {
+        guard Console.isTerminal, !arguments.has("once") else { return Console.say(try text()) }
+        Console.emit(Array("\u{1B}[2J".utf8))
+        while true {
+            Console.redraw(try text() + "\n\nevery \(Text.duration(interval)); end it with Ctrl-C")
+            Console.wait(interval)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Base
+import Platform
+
+/// The last good values of a running gateway, with their age.
+enum WatchVerb {
+    static let verb = Verb(
+        "watch", "[DEVICE]", summary: "show the last good values of a running gateway with their age",
+        details: "On a terminal the table is drawn anew every second; elsewhere it is printed once.",
+        options: Daemon.options + [
+            Option("once", nil, "print one table and end, also on a terminal"),
+            Option("json", nil, "the whole document as one line of JSON, once"),
+        ]
+    ) { arguments in
+        guard arguments.positional.count <= 1 else { throw Arguments.Misuse(message: "one DEVICE at most") }
+        let daemon = try Daemon(arguments)
+        func ask() throws -> (bytes: [UInt8], document: JSON) {
+            try daemon.ask { writer in
+                writer.member("get", "values")
+                if let device = arguments.positional.first { writer.member("device", device) }
+            }
+        }
+        if arguments.has("json") {
+            Console.emit(try ask().bytes + [0x0A])
+            return .ok
+        }
+        try Daemon.live(arguments) { text(of: try ask().document) }
+        return .ok
+    }
+
+    static func text(of document: JSON) -> String {
+        var rows: [[String]] = []
+        for device in document["devices"]?.members ?? [] {
+            let status = device.value["status"]?.string ?? "unknown"
+            let points = device.value["values"]?.members ?? []
+            for point in points { rows.append([device.name, status, point.name] + cells(point.value)) }
+            if points.isEmpty { rows.append([device.name, status, "-", "-", "", "", ""]) }
+            if let error = device.value["error"]?.string, let last = rows.indices.last { rows[last][6] += " " + error }
+        }
+        return Console.table(["device", "state", "point", "value", "units", "age", ""], rows)
+    }
+
+    private static func cells(_ point: JSON) -> [String] {
+        let value = point["value"].map { $0.string ?? $0.text } ?? "-"
+        let age = point["age"]?.double.map { Text.age($0) } ?? ""
+        return [Notice.printable(value), point["units"]?.string ?? "", age, point["bad"]?.string ?? ""]
+    }
+}
+
+extension Text {
+    /// Since when: no more digits than a person needs.
+    static func age(_ seconds: Double) -> String {
+        seconds < 1 ? "now" : duration(.seconds(fraction: seconds < 120 ? seconds.rounded() : seconds))
+    }
+}
