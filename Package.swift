@@ -37,7 +37,7 @@ let package = Package(
         .executableTarget(
             name: "fieldgw", dependencies: ["Host", "Gateway", "Platform"], swiftSettings: pure),
         .executableTarget(
-            name: "fieldsim", dependencies: ["Simulators", "Host", "Gateway", "Platform"],
+            name: "fieldsim", dependencies: ["Spool", "Simulators", "Host", "Gateway", "Platform"],
             swiftSettings: pure),
 
         .target(name: "TestKit", dependencies: ["Base"], path: "Tests/TestKit", swiftSettings: pure),
@@ -46,7 +46,8 @@ let package = Package(
         tests("MQTTTests", ["MQTT"]),
         tests("DriversTests", ["Drivers"]),
         tests("AdapterTests", ["Adapter"]),
-        tests("SpoolTests", ["Spool"]),
+        .testTarget(
+            name: "SpoolTests", dependencies: ["Spool", "TestKit"], exclude: ["Golden"], swiftSettings: pure),
         tests("BridgeTests", ["Bridge"]),
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),

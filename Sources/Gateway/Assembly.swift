@@ -18,7 +18,7 @@ extension Gateway.Settings {
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
-            version: version, logLevel: configuration.logLevel)
+            liveWithin: bridge.liveWithin, version: version, logLevel: configuration.logLevel)
     }
 }
 

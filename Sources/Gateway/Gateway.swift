@@ -38,6 +38,8 @@ package struct Gateway: Sendable {
         package var spool: Spool.Settings
         package var session: Session.Settings
         package var topics: Topics
+        /// A backlog that would delay a live reading by more goes beside what is live.
+        package var liveWithin: Duration = .seconds(5)
         package var version: String
         package var logLevel: Configuration.LogLevel
     }
@@ -76,6 +78,7 @@ package struct Gateway: Sendable {
     var restLooked = Instant.zero
     var store = StateStore()
     var health: HealthReporter
+    var lanes: Lanes
     var tally = Tally()
     var effects: [Effect] = []
     var effectsRead = 0
@@ -110,6 +113,7 @@ package struct Gateway: Sendable {
         portIndex = Dictionary(uniqueKeysWithValues: settings.ports.enumerated().map { ($1.name, $0) })
         adapter = Adapter(settings.bindings)
         keptFloor = settings.session.releaseDate
+        lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, settings.session))
         spool = Spool(settings.spool, bootID: bootID, seed: random.next())
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())

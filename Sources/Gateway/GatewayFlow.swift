@@ -52,7 +52,10 @@ extension Gateway {
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }
         isClockTrusted = isTrusted
-        guard isTrusted else { return false }
+        guard isTrusted else {
+            spool.distrustClock()
+            return false
+        }
         spool.anchor(at: now)
         return true
     }
@@ -138,9 +141,12 @@ extension Gateway {
         case .sign(let ticket, let key, let input): effects.append(.sign(ticket: ticket, by: key, input: input))
         case .settled(let seq):
             tally.acknowledged += 1
+            lanes.acknowledged(seq, at: now.instant)
             spool.settle(seq, at: now)
         case .returned(let seq): spool.giveBack(seq)
-        case .attached(let device): publishState(of: device, at: now)
+        case .attached(let device):
+            attached(device, at: now)
+            publishState(of: device, at: now)
         case .detached: break
         case .config(let device, let payload, let delivery):
             receiveConfig(payload, for: device, delivery, at: now)
@@ -153,6 +159,7 @@ extension Gateway {
             health.connected(at: now.instant)
             safe.bridge(isHere: true, at: now.instant)
         case .offline:
+            lanes.disconnected()
             health.disconnected()
             safe.bridge(isHere: false, at: now.instant)
         case .finished:
@@ -167,22 +174,5 @@ extension Gateway {
     private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {
         effects.append(.notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
         spool.reject(seq, at: now)
-    }
-
-    /// Gives the session every durable record that it may send now, oldest device first.
-    private mutating func feed(at now: Moment) -> Bool {
-        guard phase != .fresh, phase != .done, session.isOnline, !spool.readyDevices.isEmpty else { return false }
-        var any = false
-        for device in Array(spool.readyDevices) {
-            while session.accepts(device, at: now), let record = spool.take(device) {
-                let payload = Envelope(ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted)
-                    .bytes(around: record.body)
-                session.publish(
-                    Outgoing(seq: record.seq, device: device, subfolder: record.subfolder, payload: payload),
-                    at: now)
-                any = true
-            }
-        }
-        return any
     }
 }

@@ -195,6 +195,10 @@ extension Gateway {
         writer.member("settled", figures.settled)
         writer.member("dropped", figures.dropped)
         writer.member("damaged", figures.damaged)
+        writer.key("lost")
+        writer.object { writer in
+            for reason in Gap.Reason.allCases { writer.member(reason.rawValue, figures.lost[reason]) }
+        }
         writer.member("commits", figures.commits)
         writer.member("bytesWritten", figures.bytesWritten)
         writer.member("fileBytes", figures.fileBytes)

@@ -6,6 +6,8 @@ struct SegmentState: Sendable {
     struct Tally: Sendable {
         var alive = 0
         var bytes = 0
+        /// Of these, in records of priority points and command results.
+        var priorityBytes = 0
         /// Of the alive ones, those that are neither loaded nor in flight.
         var unloaded = 0
         var from: UInt64
@@ -16,8 +18,9 @@ struct SegmentState: Sendable {
 
     var header: Segment.Header
     var fileSize: Int
-    /// The end of the last durable record.
-    var end = Segment.dataStart
+    /// Where the first record may begin, behind the header's copy, and the end of the last durable one.
+    var start: Int
+    var end: Int
     var lastSeq: UInt64
     var alive = 0
     var tallies: [Int: Tally] = [:]
@@ -25,42 +28,56 @@ struct SegmentState: Sendable {
     var generation: UInt64 = 0
     /// Bits were set that no page on disk has yet.
     var isDirty = false
+    /// More numbers may have been used than were read: the next segment does not continue this one.
+    var isEndDamaged = false
     /// A write to the file failed: it is never written again.
     var isPoisoned = false
     var isRemoving = false
     /// What the unsettled gap records report: dropping one must not lose its count.
     var gaps: [UInt64: Gap] = [:]
     var pagesInFlight = 0
-    /// Its file is being replaced by a shorter one.
+    /// Its file is being replaced by a shorter one: with the same records, or with those that stay.
     var isTrimming = false
-    var newest: WallTime
+    var isRewriting = false
+    /// Rewriting it failed: it goes as a whole when it must.
+    var isStuck = false
+    /// Losses in it that are told by a record which is not durable yet.
+    var openMarks = 0
+    var newest: Moment
     let seed: UInt32
 
     var firstSeq: UInt64 { header.firstSeq }
     var name: String { Segment.name(header.firstSeq) }
+    var isBeingReplaced: Bool { isTrimming || isRewriting }
+    var aliveBytes: Int { tallies.values.reduce(0) { $0 + $1.bytes } }
 
     init(_ header: Segment.Header, fileSize: Int) {
         self.header = header
         self.fileSize = fileSize
         lastSeq = header.firstSeq &- 1
-        newest = header.created.wall
+        start = Segment.dataStart + Record.size(payload: header.encoded.count)
+        end = start
+        newest = header.created
         seed = Record.seed(salt: header.salt)
     }
 
-    mutating func add(_ device: Int, seq: UInt64, wall: WallTime, size: Int, unloaded: Bool) {
+    mutating func add(_ item: Item, unloaded: Bool) {
+        add(
+            item.device, seq: item.record.seq, at: item.record.at, size: item.size,
+            priority: item.record.priority, unloaded: unloaded)
+    }
+
+    mutating func add(_ device: Int, seq: UInt64, at: Moment, size: Int, priority: Bool, unloaded: Bool) {
         alive += 1
-        if newest < wall { newest = wall }
-        if var tally = tallies.removeValue(forKey: device) {
-            tally.to = max(tally.to, seq)
-            tally.toTime = max(tally.toTime, wall)
-            tally.fromTime = min(tally.fromTime, wall)
-            tally.count(1, size, unloaded ? 1 : 0)
-            tallies[device] = tally
-        } else {
-            var tally = Tally(from: seq, to: seq, fromTime: wall, toTime: wall)
-            tally.count(1, size, unloaded ? 1 : 0)
-            tallies[device] = tally
-        }
+        if newest.instant < at.instant { newest.instant = at.instant }
+        if newest.wall < at.wall { newest.wall = at.wall }
+        var tally = tallies.removeValue(forKey: device)
+            ?? Tally(from: seq, to: seq, fromTime: at.wall, toTime: at.wall)
+        tally.to = max(tally.to, seq)
+        tally.toTime = max(tally.toTime, at.wall)
+        tally.fromTime = min(tally.fromTime, at.wall)
+        tally.count(1, size, priority: priority ? size : 0, unloaded: unloaded ? 1 : 0)
+        tallies[device] = tally
     }
 
     /// Sets the bit of a loaded record.
@@ -70,28 +87,51 @@ struct SegmentState: Sendable {
         if item.gap != nil { gaps[item.record.seq] = nil }
         isDirty = true
         alive -= 1
-        tallies[device]?.count(-1, -item.size, 0)
+        tallies[device]?.count(-1, -item.size, priority: item.record.priority ? -item.size : 0, unloaded: 0)
         if tallies[device]?.alive == 0 { tallies[device] = nil }
+    }
+
+    /// What is noted under one queue goes to another.
+    mutating func move(_ queue: Int, to other: Int) {
+        guard let moved = tallies.removeValue(forKey: queue) else { return }
+        guard var tally = tallies.removeValue(forKey: other) else { tallies[other] = moved; return }
+        tally.from = min(tally.from, moved.from)
+        tally.to = max(tally.to, moved.to)
+        tally.fromTime = min(tally.fromTime, moved.fromTime)
+        tally.toTime = max(tally.toTime, moved.toTime)
+        tally.count(moved.alive, moved.bytes, priority: moved.priorityBytes, unloaded: moved.unloaded)
+        tallies[other] = tally
     }
 
     mutating func loaded(_ device: Int, _ change: Int) { tallies[device]?.unloaded -= change }
 }
 
 extension SegmentState.Tally {
-    mutating func count(_ records: Int, _ size: Int, _ unloaded: Int) {
+    mutating func count(_ records: Int, _ size: Int, priority: Int, unloaded: Int) {
         alive += records
         bytes += size
+        priorityBytes += priority
         self.unloaded += unloaded
     }
+}
+
+/// A file that is no part of the journal any more and takes of its bound.
+struct AsideFile: Sendable {
+    var name: String
+    var firstSeq: UInt64
+    var size: Int
+    /// Not damaged, but of a version that this program does not read: kept as long as there is room.
+    var isNewer = false
 }
 
 /// The segments in order of their first seq.
 struct Catalogue: Sendable {
     private(set) var segments: [SegmentState] = []
-    /// Bytes of files set aside as damaged.
-    var asideBytes = 0
+    var aside: [AsideFile] = []
 
-    var bytes: Int { segments.reduce(asideBytes) { $0 + ($1.isRemoving ? 0 : $1.fileSize) } }
+    var bytes: Int {
+        segments.reduce(aside.reduce(0) { $0 + $1.size }) { $0 + ($1.isRemoving ? 0 : $1.fileSize) }
+    }
     var indices: Range<Int> { segments.indices }
     var isEmpty: Bool { segments.isEmpty }
 
@@ -120,6 +160,12 @@ struct Catalogue: Sendable {
 
     mutating func insert(_ segment: SegmentState) {
         segments.insert(segment, at: place(of: segment.firstSeq))
+    }
+
+    /// Takes the one that goes first when space is short: a damaged one, else the oldest.
+    mutating func popAside() -> AsideFile? {
+        guard !aside.isEmpty else { return nil }
+        return aside.remove(at: aside.firstIndex { !$0.isNewer } ?? 0)
     }
 
     mutating func remove(at index: Int) { segments.remove(at: index) }

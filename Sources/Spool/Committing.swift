@@ -9,14 +9,20 @@ extension Spool {
         commitWanted = false
         timers.disarm(.commit)
         appendDueGaps()
-        guard !pending.isEmpty || anchorToWrite != nil && active != nil else { return }
+        guard !pending.isEmpty || active != nil && (anchorToWrite != nil || isDraining && fitTotals) else { return }
         guard let active, let place = catalogue.index(of: active), !catalogue[place].isPoisoned,
-            catalogue[place].end + (pending.first?.size ?? 48) <= catalogue[place].fileSize
+            catalogue[place].end + (pending.first?.size ?? 48) + LossTotals.recordSize <= catalogue[place].fileSize
         else {
             beginSegment(sparse: false)
             return
         }
         write(to: place)
+    }
+
+    /// Whether there are totals to be written, and room for them behind the last record.
+    private var fitTotals: Bool {
+        guard areTotalsNew, let place = active.flatMap({ catalogue.index(of: $0) }) else { return false }
+        return catalogue[place].end + LossTotals.recordSize + 48 <= catalogue[place].fileSize
     }
 
     private mutating func write(to place: Int) {
@@ -25,14 +31,15 @@ extension Spool {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(pendingBytes + 48, Self.batchMax))
         let anchor = anchorToWrite
-        if let anchor, start + 48 <= catalogue[place].fileSize {
+        let room = catalogue[place].fileSize - start - LossTotals.recordSize
+        if let anchor, room >= 48 {
             let next = pending.first?.record.seq ?? nextSeq
             Record.appendAnchor(anchor, nextSeq: next, seed: seed, to: &bytes)
             anchorToWrite = nil
         }
         var taken = 0
         while taken < pending.count, bytes.count < Self.batchMax,
-            start + bytes.count + pending[taken].size <= catalogue[place].fileSize
+            bytes.count + pending[taken].size <= room
         {
             pending[taken].segment = catalogue[place].firstSeq
             pending[taken].offset = start + bytes.count
@@ -47,12 +54,19 @@ extension Spool {
             items = Array(pending[..<taken])
             pending.removeFirst(taken)
         }
+        var done = Commit(items: items, segment: catalogue[place].firstSeq, end: 0, withPage: false, anchor: anchor)
+        // They end every commit: their seq says how many records stood before them.
+        Record.append(
+            .totals, totals.payload, nextSeq: pending.first?.record.seq ?? nextSeq, at: now.instant, seed: seed,
+            to: &bytes)
+        (areTotalsNew, done.withTotals) = (false, areTotalsNew)
         var extents = [DiskRequest.Extent(offset: start, bytes: bytes)]
-        let withPage = catalogue[place].isDirty
-        if withPage { extents.append(page(place)) }
-        commit = Commit(
-            items: items, segment: catalogue[place].firstSeq, end: start + bytes.count, withPage: withPage,
-            anchor: anchor)
+        // A page must not drop what no durable gap record tells yet: it waits for the next commit.
+        done.withPage = catalogue[place].isDirty && !items.contains { $0.gap != nil }
+        if done.withPage { extents.append(page(place)) }
+        done.end = start + bytes.count
+        if gaps.isEmpty, pending.isEmpty { swap(&done.marks, &marks) }
+        commit = done
         counters.bytesWritten += extents.reduce(0) { $0 + $1.bytes.count }
         request(.write(name: catalogue[place].name, extents: extents, sync: true), .commit)
     }
@@ -81,9 +95,30 @@ extension Spool {
             if let last = done.items.last { catalogue[place].lastSeq = last.record.seq }
         }
         for item in done.items { becameDurable(item) }
+        for mark in done.marks { settle(mark) }
         evict()
         continueCommits()
+        if arePagesWanted { writePages() }
         loadMore()
+    }
+
+    /// The loss is told: its bits say so.
+    private mutating func settle(_ mark: Mark) {
+        guard let place = catalogue.index(of: mark.segment) else { return }
+        catalogue[place].openMarks -= 1
+        var missing = mark.count - catalogue[place].settled.count(in: mark.range)
+        var offset = mark.range.lowerBound
+        while missing > 0, offset < mark.range.upperBound {
+            if !catalogue[place].settled.contains(offset: offset) {
+                catalogue[place].settled.insert(offset: offset)
+                missing -= 1
+            }
+            offset += Settled.granule
+        }
+        catalogue[place].isDirty = true
+        if catalogue[place].alive == 0, mark.segment != active { writePage(place) }
+        if timers.due(.settle) == nil { timers.arm(.settle, at: now.instant + Self.settleDelay) }
+        reap(mark.segment)
     }
 
     mutating func continueCommits() {
@@ -101,8 +136,7 @@ extension Spool {
         let device = item.device
         let isNext = devices[device].unloaded == 0 && devices[device].tail.isEmpty
             && hasRoom(device, item.size)
-        catalogue[place].add(
-            device, seq: item.record.seq, wall: item.record.at.wall, size: item.size, unloaded: !isNext)
+        catalogue[place].add(item, unloaded: !isNext)
         if let gap = item.gap { catalogue[place].gaps[item.record.seq] = gap }
         if isNext {
             pushWindow(item)
@@ -112,6 +146,6 @@ extension Spool {
             }
             devices[device].unloaded += 1
         }
-        if devices[device].aliveBytes > shareMax { trimShare(device) }
+        trimShare(devices[device].main)
     }
 }

@@ -10,11 +10,23 @@ struct Position: Comparable, Sendable {
     }
 }
 
-/// One device's part of the journal. Its waiting records in order are: `window` (loaded, durable,
-/// or in memory only), then `unloaded` ones on disk from `resume` on, then `tail` (in memory only,
-/// behind what the failed disk still holds).
+/// Which of a device's two queues: everything is in `.backlog` until the device is split; then what
+/// comes after goes to `.live` until the backlog is gone.
+package enum Lane: Sendable { case backlog, live }
+
+/// One queue of a device. Its waiting records in order are: `window` (loaded, durable, or in memory
+/// only), then `unloaded` ones on disk from `resume` on, then `tail` (in memory only, behind what the
+/// failed disk still holds).
 struct DeviceState: Sendable {
     let id: DeviceID
+    /// The place of the device's backlog queue: its own, unless this is the live queue.
+    let main: Int
+    /// Of the backlog queue: the live queue's place, if the device was ever split, and the first seq
+    /// that belongs there; `UInt64.max` while it is not split.
+    var live: Int?
+    var boundary = UInt64.max
+    /// Later records were sent before what waits in the backlog: it must not pass for live any more.
+    var isOvertaken = false
     var window = RecordQueue()
     var unloaded = 0
     var resume = Position(segment: 0, offset: 0)
@@ -22,15 +34,21 @@ struct DeviceState: Sendable {
     /// Unsettled records of every kind, in flight included, and what they take on disk.
     var alive = 0
     var aliveBytes = 0
+    var priorityBytes = 0
     /// Of these in flight.
     var inFlight = 0
     /// The size of the record that found no room at `resume`; 0 if none did.
     var blocked = 0
     /// The head of the window as the ready list knows it; 0 if not listed.
     var readySeq: UInt64 = 0
+
+    init(id: DeviceID, main: Int) {
+        self.id = id
+        self.main = main
+    }
 }
 
-/// Devices by ID, and by the bytes of an ID in a record without making a String of each.
+/// Queues by device ID, and by the bytes of an ID in a record without making a String of each.
 struct DeviceTable: Sendable {
     private(set) var states: [DeviceState] = []
     private var byHash: [UInt64: [Int]] = [:]
@@ -40,6 +58,27 @@ struct DeviceTable: Sendable {
     subscript(index: Int) -> DeviceState {
         get { states[index] }
         _modify { yield &states[index] }
+    }
+
+    func isLive(_ queue: Int) -> Bool { states[queue].main != queue }
+
+    /// A device's queues, the older records first.
+    func queues(of queue: Int) -> [Int] {
+        let main = states[queue].main
+        return states[main].live.map { [main, $0] } ?? [main]
+    }
+
+    /// Where a record of this device with this number belongs.
+    func queue(of main: Int, seq: UInt64) -> Int {
+        seq < states[main].boundary ? main : states[main].live ?? main
+    }
+
+    /// The live queue, made if there is none yet.
+    mutating func liveQueue(of main: Int) -> Int {
+        if let live = states[main].live { return live }
+        states.append(DeviceState(id: states[main].id, main: main))
+        states[main].live = states.count - 1
+        return states.count - 1
     }
 
     private static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
@@ -55,7 +94,7 @@ struct DeviceTable: Sendable {
     mutating func index(of id: DeviceID) -> Int {
         if let found = existing(id) { return found }
         byHash[Self.hash(id.text.utf8), default: []].append(states.count)
-        states.append(DeviceState(id: id))
+        states.append(DeviceState(id: id, main: states.count))
         return states.count - 1
     }
 

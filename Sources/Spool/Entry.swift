@@ -42,6 +42,8 @@ package struct StoredRecord: Hashable, Sendable {
     package var clockTrusted: Bool
     /// Written since this machine booted: `at.instant` then is on the running clock.
     package var thisBoot: Bool
+    /// It was taken from the backlog while newer records go beside it.
+    package var backfill = false
 
     package init(
         seq: UInt64, device: DeviceID, subfolder: String = "", kind: Entry.Kind = .reading,
@@ -117,6 +119,6 @@ extension Spool {
         /// Segments are an eighth of the bound, 128 KiB to 1 MiB, in whole 4 KiB blocks.
         var segmentSize: Int { min(max(maxBytes / 8, 128 << 10), Segment.sizeMax) & ~4095 }
         /// Longest body that any segment can take.
-        var bodyMax: Int { min(maxRecord, segmentSize - Segment.dataStart - 1024) }
+        var bodyMax: Int { min(maxRecord, segmentSize - Segment.dataStart - 2560) }
     }
 }

@@ -5,10 +5,12 @@ extension Spool {
     /// A commit failed: nothing of it is believed, the records go to another file.
     mutating func giveUp(_ failed: Commit, _ failure: DiskFailure) {
         if let anchor = failed.anchor, anchorToWrite == nil { anchorToWrite = anchor }
+        if failed.withTotals { areTotalsNew = true }
+        marks += failed.marks
         if let place = catalogue.index(of: failed.segment) {
             catalogue[place].isPoisoned = true
             // The next file has the same first seq, so this one must be gone before.
-            if catalogue[place].end == Segment.dataStart {
+            if catalogue[place].end == catalogue[place].start {
                 request(.remove(name: catalogue[place].name), .housekeeping)
                 catalogue.remove(at: place)
             }
@@ -47,6 +49,7 @@ extension Spool {
     mutating func enterMemory(_ failure: DiskFailure) {
         guard !isMemoryOnly else { probeLater(failure); return }
         isMemoryOnly = true
+        joinLanes()
         active = nil
         commitWanted = false
         timers.disarm(.commit)
@@ -55,9 +58,10 @@ extension Spool {
         let items = pending
         pending = []
         pendingBytes = 0
-        nextSeq = max(nextSeq, Self.startSeq(now.wall))
+        nextSeq = memorySeq()
         for var item in items {
             if !item.numberedInMemory {
+                if item.record.seq != 0 { renumberedFrom = min(renumberedFrom ?? .max, item.record.seq) }
                 number(&item)
                 item.numberedInMemory = true
             }
@@ -81,31 +85,66 @@ extension Spool {
         case .idle:
             phase = .opening
             request(.open, .open)
-        case .running where creating == nil: beginReturn()
+        case .running where creating == nil:
+            // The directory may be another one by now: mounted over, or made anew.
+            request(.open, .reopen)
         default: timers.arm(.probe, at: now.instant + probeDelay)
         }
     }
 
+    /// The directory is there again, or made anew, and locked; what the old one had is read if it is there.
+    mutating func reopened(_ result: Result<DiskAnswer, DiskFailure>) {
+        guard isMemoryOnly, phase == .running else { return }
+        if case .failure(let failure) = result { return probeLater(failure) }
+        beginReturn()
+    }
+
     /// Tries a new file for what is in memory; numbers in it rise but may skip.
     mutating func beginReturn() {
-        var first = nextSeq
+        // From the first number that was given up on: what a failed write may have left of it under that
+        // number is then no part of the older file.
+        var first = min(nextSeq, renumberedFrom ?? .max)
         for device in devices.indices {
             if let seq = devices[device].tail.first?.record.seq { first = min(first, seq) }
+            for item in movable(device) { first = min(first, item.record.seq) }
         }
+        (reclaims, roomMade) = (0, 0)
         creating = Segment.Header(
             salt: UInt32(truncatingIfNeeded: random.next()), firstSeq: first, bootID: bootID, created: now,
             clockTrusted: clockTrusted, sparse: true, identity: settings.identity)
         request(.space, .space)
     }
 
+    /// Records in a window that are in memory only and may go to a new file: one that was in flight when
+    /// the disk came back an earlier time is older than what it has, and stays in memory.
+    private func movable(_ device: Int) -> [Item] {
+        guard devices[device].window.first?.segment == 0 else { return [] }
+        var copy = devices[device].window
+        let newest = catalogue.segments.map(\.lastSeq).max() ?? 0
+        return copy.removeAll().filter { $0.segment == 0 && $0.record.seq > newest }
+    }
+
+    private mutating func moveWindow(_ device: Int) -> [Item] {
+        let moved = movable(device)
+        guard !moved.isEmpty else { return [] }
+        let seqs = Set(moved.map(\.record.seq))
+        for item in devices[device].window.removeAll() where !seqs.contains(item.record.seq) {
+            devices[device].window.append(item)
+        }
+        loadedBytes -= moved.reduce(0) { $0 + $1.size }
+        return moved
+    }
+
     mutating func returnToDisk() {
         isMemoryOnly = false
+        renumberedFrom = nil
         failuresInRow = 0
         timers.disarm(.probe)
         note(.info, "the disk works again")
         var items: [Item] = []
         for device in devices.indices {
             items += devices[device].tail.removeAll()
+            items += moveWindow(device)
             refresh(device)
         }
         memoryBytes = 0
@@ -134,11 +173,13 @@ extension Spool {
         loadedBytes += item.size
     }
 
-    /// Keeps the ring within its bound: the oldest of the device that holds most goes first.
+    /// Keeps the ring within its bound: the oldest of the device that holds most goes first, priority
+    /// records last.
     mutating func trimMemory() {
         while memoryBytes > settings.memoryMax {
+            let spares = sparesPriority
             guard let fullest = devices.indices.max(by: { devices[$0].tail.bytes < devices[$1].tail.bytes }),
-                let item = devices[fullest].tail.popFirst()
+                let item = devices[fullest].tail.popFirst(sparing: { spares && $0.record.priority })
             else { return }
             memoryBytes -= item.size
             lose(item, .memory)
@@ -146,10 +187,23 @@ extension Spool {
         }
     }
 
-    /// Where numbers start in a directory without any, and in memory-only mode: above everything
-    /// that counting by one can have reached before, below 2⁵³.
-    static func startSeq(_ wall: WallTime) -> UInt64 {
-        let seconds = wall.seconds - 1_577_836_800
-        return max(UInt64(min(max(seconds, 0), (1 << 33) - 1)) << 20, 1)
+    /// No clock of a running gateway says less: the end of 2025.
+    static let plausible = WallTime(milliseconds: 1_760_000_000_000)
+
+    /// Where numbers start in a directory without any: above everything that counting by one can have
+    /// reached before, below 2⁵³. With a clock that cannot be right, anywhere below what a right one gives.
+    mutating func startSeq() -> UInt64 {
+        let since2020 = max(now.wall, Self.plausible).seconds - 1_577_836_800
+        let seconds = UInt64(min(max(since2020, 0), (1 << 33) - 1))
+        guard now.wall < Self.plausible else { return max(seconds << 20, 1) }
+        return random.next() % (seconds << 19) + (seconds << 19)
+    }
+
+    /// Where numbers go on in memory-only mode: a crash forgets them, so they are ones that counting on
+    /// from the disk never reaches.
+    mutating func memorySeq() -> UInt64 {
+        let start = startSeq()
+        guard start <= nextSeq else { return start }
+        return min(nextSeq &+ 1 << 30 &+ random.next() % (1 << 30), (1 << 53) - (1 << 40))
     }
 }

@@ -3,8 +3,11 @@ import Base
 /// Records of one device that were lost, and why: what `events/gaps` reports. At most one is open
 /// per device; later losses are merged into it until it is appended to the journal.
 package struct Gap: Hashable, Sendable {
-    package enum Reason: String, Hashable, Sendable {
+    package enum Reason: String, Hashable, Sendable, CaseIterable {
         case full, age, share, damage, oversize, rejected, memory
+
+        /// Of these the settled bits are on disk, or the records gone from it: a crash must not make it silent.
+        var isOnDisk: Bool { self == .full || self == .age || self == .share }
     }
 
     /// nil: not known whose, the damage took that too.
@@ -56,7 +59,17 @@ package struct Gap: Hashable, Sendable {
         return json.bytes
     }
 
-    /// Reads a body back: a gap record that is dropped adds its count to the next. The times are left out.
+    /// The payload of a loss note.
+    var note: [UInt8] { Record.versioned + body }
+
+    init?(note bytes: [UInt8], _ payload: Range<Int>) {
+        guard payload.count > 8, payload.upperBound <= bytes.count,
+            bytes[payload.lowerBound] == Record.payloadVersion
+        else { return nil }
+        self.init(body: Array(bytes[(payload.lowerBound + 8)..<payload.upperBound]))
+    }
+
+    /// Reads a body back: a gap record that is dropped adds its count to the next.
     package init?(body: [UInt8]) {
         guard let json = try? JSONReader.parse(Array("{".utf8) + body + Array("}".utf8)),
             let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }), count > 0,
@@ -65,6 +78,53 @@ package struct Gap: Hashable, Sendable {
         let device = (json["device"]?.string).flatMap { try? DeviceID($0) }
         self.init(
             device: device, from: json["from"]?.unsigned ?? 0, to: json["to"]?.unsigned ?? 0,
-            count: count, reason: reason)
+            count: count, fromTime: (json["fromTs"]?.string).flatMap { WallTime(timestamp: $0) },
+            toTime: (json["toTs"]?.string).flatMap { WallTime(timestamp: $0) }, reason: reason)
+    }
+}
+
+/// How many records were ever lost, by reason: they only grow, over restarts too.
+package struct LossTotals: Hashable, Sendable {
+    private var counts = [UInt64](repeating: 0, count: Gap.Reason.allCases.count)
+
+    package init() {}
+
+    package subscript(reason: Gap.Reason) -> UInt64 { counts[Self.place(reason)] }
+    package var sum: UInt64 { counts.reduce(0) { $0.addingReportingOverflow($1).partialValue } }
+    package var isZero: Bool { counts.allSatisfy { $0 == 0 } }
+
+    private static func place(_ reason: Gap.Reason) -> Int { Gap.Reason.allCases.firstIndex(of: reason) ?? 0 }
+
+    mutating func add(_ count: Int, _ reason: Gap.Reason) {
+        guard count > 0 else { return }
+        counts[Self.place(reason)] &+= UInt64(count)
+    }
+
+    /// Takes in what an older run has counted.
+    mutating func raise(to other: LossTotals) {
+        for index in counts.indices { counts[index] = max(counts[index], other.counts[index]) }
+    }
+
+    /// On top of what an older run has counted, what this one has lost since.
+    mutating func add(_ other: LossTotals) {
+        for index in counts.indices { counts[index] &+= other.counts[index] }
+    }
+
+    static let recordSize = Record.size(payload: 8 + 8 * Gap.Reason.allCases.count)
+
+    var payload: [UInt8] {
+        var bytes = Record.versioned
+        for count in counts { bytes.appendLittle(count) }
+        return bytes
+    }
+
+    /// nil if it is not of this version.
+    init?(_ bytes: [UInt8], _ payload: Range<Int>) {
+        guard payload.count >= 8 + counts.count * 8, payload.upperBound <= bytes.count,
+            bytes[payload.lowerBound] == Record.payloadVersion
+        else { return nil }
+        for index in counts.indices {
+            counts[index] = Record.little(bytes, payload.lowerBound + 8 + index * 8, UInt64.self)
+        }
     }
 }

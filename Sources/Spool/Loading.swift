@@ -47,16 +47,21 @@ extension Spool {
 
     /// Asks for the next chunk of the device that is furthest behind among those that want one.
     mutating func loadMore() {
+        endLanes()
         guard loading == nil, phase == .running else { return }
         var best: Position?
         for device in devices.indices where devices[device].unloaded > 0 {
             settlePosition(device)
-            guard wantsLoad(device) else { continue }
+            guard wantsLoad(device), !isRewriting(devices[device].resume.segment) else { continue }
             let resume = devices[device].resume
             if best.map({ resume < $0 }) ?? true { best = resume }
         }
         guard let best else { return }
         requestLoad(best, SegmentScanner.chunkSize)
+    }
+
+    private func isRewriting(_ segment: UInt64) -> Bool {
+        catalogue.index(of: segment).map { catalogue[$0].isRewriting } ?? false
     }
 
     private mutating func requestLoad(_ position: Position, _ count: Int) {
@@ -91,9 +96,11 @@ extension Spool {
         guard let tally = catalogue[place].tallies[device] else { return }
         let bytes = tally.alive > 0 ? tally.bytes / tally.alive * records : 0
         catalogue[place].alive -= records
-        catalogue[place].tallies[device]?.count(-records, -bytes, -records)
+        let priority = tally.bytes > 0 ? Int(Double(tally.priorityBytes) * Double(bytes) / Double(tally.bytes)) : 0
+        catalogue[place].tallies[device]?.count(-records, -bytes, priority: -priority, unloaded: -records)
+        if catalogue[place].tallies[device]?.alive == 0 { catalogue[place].tallies[device] = nil }
         devices[device].unloaded -= records
-        count(device, records: -records, bytes: -bytes)
+        count(device, records: -records, bytes: -bytes, priority: -priority)
         counters.damaged += records
         lose(Gap(
             device: devices[device].id, from: tally.from, to: tally.to, count: records,
@@ -105,7 +112,7 @@ extension Spool {
 
     private mutating func loseUnread(_ device: Int, _ records: Int) {
         devices[device].unloaded -= records
-        count(device, records: -records, bytes: 0)
+        count(device, records: -records, bytes: 0, priority: 0)
         counters.damaged += records
         lose(Gap(device: devices[device].id, from: 0, to: 0, count: records, reason: .damage))
         refill(device)
@@ -166,7 +173,7 @@ extension Spool {
                 devices[device].resume = next
             }
         }
-        for device in devices.indices where devices[device].aliveBytes > shareMax { trimShare(device) }
+        trimShares()
         return 0
     }
 
@@ -181,8 +188,9 @@ extension Spool {
         let payload = start..<start + header.payloadLength
         guard CRC32C.checksum(bytes[payload]) == header.payloadCRC,
             let parts = Record.Parts(bytes, payload),
-            let device = devices.index(ofName: bytes[parts.device])
+            let main = devices.index(ofName: bytes[parts.device])
         else { return }
+        let device = devices.queue(of: main, seq: header.seq)
         let here = Position(segment: catalogue[place].firstSeq, offset: offset)
         let resume = devices[device].resume
         guard devices[device].unloaded > 0, resume <= here, !blocked.contains(device),

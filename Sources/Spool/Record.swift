@@ -6,10 +6,10 @@ import Base
 /// | offset | bytes | field |
 /// |---|---|---|
 /// | 0 | 2 | magic 0x5246 ("FR") |
-/// | 2 | 1 | type: 1 data, 2 clock anchor |
+/// | 2 | 1 | type: 1 data, 2 clock anchor, 3 copy of the segment header, 4 loss totals, 5 loss note |
 /// | 3 | 1 | flags: bit 0 priority, bit 1 clock trusted when written |
 /// | 4 | 4 | payload length, at most `payloadMax` |
-/// | 8 | 8 | seq; of a clock anchor, the seq that the next data record gets |
+/// | 8 | 8 | seq; of all types but data, the seq that the next data record gets |
 /// | 16 | 8 | nanoseconds on the boot-time clock of the segment's boot |
 /// | 24 | 4 | CRC-32C of the payload |
 /// | 28 | 4 | CRC-32C of the segment's salt (4 bytes) followed by bytes 0–27 |
@@ -29,10 +29,14 @@ import Base
 /// | 12 + d + s | | body |
 ///
 /// Payload of a clock anchor, version 1: one byte 1, seven zeros, 8 bytes of trusted wall clock in
-/// milliseconds at the header's boot time.
+/// milliseconds at the header's boot time. Of a header copy: the segment's header as it stands in its
+/// first block, which may be damaged. Of loss totals, version 1: one byte 1, seven zeros, then 8 bytes
+/// for each reason (full, age, share, damage, oversize, rejected, memory): records lost since the
+/// journal was made; they end every commit. Of a loss note, version 1: one byte 1, seven zeros, then the body of a gap record
+/// that is not written yet; its settled bit says that it is.
 ///
 /// The header has its own CRC, so a damaged payload costs exactly one record; the salt keeps bytes
-/// of an older file from being believed.
+/// of an older file from being believed. Records of an unknown type are passed over.
 package enum Record {
     package static let headerSize = 32
     package static let alignment = 8
@@ -40,8 +44,10 @@ package enum Record {
     package static let payloadVersion: UInt8 = 1
     package static let fixedPayload = 12
     package static let payloadMax = 1 << 20
+    /// Every seq is below: JSON numbers are exact up to there.
+    package static let seqMax: UInt64 = 1 << 53
 
-    package enum RecordType: UInt8, Sendable { case data = 1, anchor = 2 }
+    package enum RecordType: UInt8, Sendable { case data = 1, anchor, header, totals, note }
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt8
@@ -102,12 +108,30 @@ package enum Record {
     package static func appendAnchor(
         _ anchor: Moment, nextSeq: UInt64, seed: UInt32, to bytes: inout [UInt8]
     ) {
+        var payload = versioned
+        payload.appendLittle(anchor.wall.milliseconds)
+        append(.anchor, payload, .clockTrusted, nextSeq: nextSeq, at: anchor.instant, seed: seed, to: &bytes)
+    }
+
+    /// A payload's version and the zeros behind it.
+    static let versioned: [UInt8] = [payloadVersion, 0, 0, 0, 0, 0, 0, 0]
+
+    /// A record of any type but data.
+    static func append(
+        _ type: RecordType, _ payload: [UInt8], _ flags: Flags = [], nextSeq: UInt64, at instant: Instant,
+        seed: UInt32, to bytes: inout [UInt8]
+    ) {
         let start = bytes.count
         bytes.append(contentsOf: repeatElement(0, count: headerSize))
-        bytes.append(payloadVersion)
-        bytes.append(contentsOf: repeatElement(0, count: 7))
-        bytes.appendLittle(anchor.wall.milliseconds)
-        finish(.anchor, .clockTrusted, seq: nextSeq, at: anchor.instant, from: start, seed: seed, in: &bytes)
+        bytes.append(contentsOf: payload)
+        finish(type, flags, seq: nextSeq, at: instant, from: start, seed: seed, in: &bytes)
+    }
+
+    /// A record of another segment as it is, with the checksum for this one's salt.
+    static func appendCopy(_ record: ArraySlice<UInt8>, seed: UInt32, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.append(contentsOf: record)
+        bytes.storeLittle(CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
     }
 
     private static func finish(
@@ -132,7 +156,7 @@ package enum Record {
             bytes[offset] == UInt8(magic & 0xFF), bytes[offset + 1] == UInt8(magic >> 8)
         else { return nil }
         let length = Int(little(bytes, offset + 4, UInt32.self))
-        guard length <= payloadMax,
+        guard length <= payloadMax, little(bytes, offset + 8, UInt64.self) < seqMax,
             CRC32C.checksum(bytes[offset..<offset + 28], continuing: seed)
                 == little(bytes, offset + 28, UInt32.self)
         else { return nil }

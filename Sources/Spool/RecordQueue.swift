@@ -3,7 +3,7 @@ import Base
 /// A record in memory and where it lies on disk.
 struct Item: Sendable {
     var record: StoredRecord
-    /// Index in the device table.
+    /// Index of its queue in the device table.
     var device: Int
     /// First seq of its segment; 0 if it is in memory only.
     var segment: UInt64 = 0
@@ -81,6 +81,18 @@ struct RecordQueue: Sendable {
             place = next
         }
         slots[place] = item
+    }
+
+    /// Takes the first that may go, or the first of all if none may.
+    mutating func popFirst(sparing isSpared: (Item) -> Bool) -> Item? {
+        var spared: [Item] = []
+        var found: Item?
+        while found == nil, let item = popFirst() {
+            if isSpared(item) { spared.append(item) } else { found = item }
+        }
+        if found == nil, !spared.isEmpty { found = spared.removeFirst() }
+        for item in spared.reversed() { insert(item) }
+        return found
     }
 
     mutating func removeAll() -> [Item] {

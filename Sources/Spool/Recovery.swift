@@ -2,18 +2,17 @@ import Base
 
 /// What recovery knows between two answers of the disk.
 struct Recovery: Sendable {
-    struct File: Sendable {
-        var name: String
-        var firstSeq: UInt64
-        var size: Int
-    }
-
-    var files: [File]
+    var files: [AsideFile]
     var segments: [SegmentState] = []
     /// Files to be set aside, and whether they ever held records.
-    var aside: [(file: File, hadRecords: Bool)] = []
+    var aside: [(file: AsideFile, hadRecords: Bool)] = []
     /// Files set aside before.
-    var oldAside: [File] = []
+    var oldAside: [AsideFile] = []
+    /// The first 12 KiB of a file whose header is damaged.
+    var head: [UInt8] = []
+    var isVersionNewer = false
+    /// What this run has counted since the start, before it knew what older ones had.
+    var totals = LossTotals()
     var current = 0
     var scanner: SegmentScanner?
     var base = 0
@@ -43,8 +42,8 @@ extension Spool {
         phase = .recovering
         var found = Recovery(files: [], started: now.instant)
         for entry in entries {
-            guard let first = Segment.firstSeq(named: entry.name) else { continue }
-            let file = Recovery.File(name: entry.name, firstSeq: first, size: entry.size)
+            guard let first = Segment.firstSeq(named: entry.name), first < Record.seqMax else { continue }
+            let file = AsideFile(name: entry.name, firstSeq: first, size: entry.size)
             if entry.name.hasSuffix(".bad") { found.oldAside.append(file) } else { found.files.append(file) }
         }
         found.files.sort { $0.firstSeq < $1.firstSeq }
@@ -88,28 +87,43 @@ extension Spool {
     }
 
     mutating func readHeader(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
+        guard let name = recovery?.files[file].name else { return }
+        var bytes: [UInt8] = []
+        if case .success(.bytes(let read)) = result { bytes = read }
+        do { accept(try Segment.header(bytes), file, bytes) } catch {
+            var isNewer = false
+            if case .version(let found, let known) = error { isNewer = found > known }
+            recovery?.head = bytes
+            recovery?.isVersionNewer = isNewer
+            request(
+                .read(name: name, offset: Segment.dataStart, count: SegmentScanner.chunkSize), .probe(file: file))
+        }
+    }
+
+    /// The header's copy stands before the records. Only a file that holds something has lost records.
+    mutating func probedDamaged(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
+        guard let head = recovery?.head, let name = recovery?.files[file].name else { return }
+        var bytes: [UInt8] = []
+        if case .success(.bytes(let read)) = result { bytes = read }
+        if let copy = Segment.headerCopy(bytes) {
+            note(.warning, "\(name): its header is damaged; the copy of it is used")
+            return accept(copy, file, head)
+        }
+        if recovery?.isVersionNewer == true, var newer = recovery?.files[file] {
+            note(.warning, "\(name) is of a format that a newer fieldgw has written: it is left alone")
+            newer.isNewer = true
+            recovery?.oldAside.append(newer)
+            return readNextHeader(file + 1)
+        }
+        let isRead = if case .success = result { true } else { false }
+        let holds = head.dropFirst(Segment.headerSize).contains { $0 != 0 } || bytes.contains { $0 != 0 }
+        setAside(file, hadRecords: holds || !isRead)
+    }
+
+    private mutating func accept(_ header: Segment.Header, _ file: Int, _ head: [UInt8]) {
         guard let name = recovery?.files[file].name, let first = recovery?.files[file].firstSeq,
             let size = recovery?.files[file].size
         else { return }
-        var bytes: [UInt8] = []
-        if case .success(.bytes(let read)) = result { bytes = read }
-        let header: Segment.Header
-        do {
-            header = try Segment.header(bytes)
-        } catch {
-            if case .version(let found, _) = error {
-                note(.warning, "\(name) has format version \(found), made by a newer fieldgw: set aside")
-            }
-            // Only a file that holds something beyond its header has lost records.
-            if bytes.dropFirst(Segment.headerSize).contains(where: { $0 != 0 }) {
-                setAside(file, hadRecords: true)
-            } else {
-                request(
-                    .read(name: name, offset: Segment.dataStart, count: SegmentScanner.chunkSize),
-                    .probe(file: file))
-            }
-            return
-        }
         guard header.firstSeq == first else { setAside(file, hadRecords: true); return }
         guard header.identity == settings.identity else {
             fail("the journal belongs to \(Notice.printable(header.identity)), not to \(settings.identity): "
@@ -117,7 +131,7 @@ extension Spool {
             return
         }
         var segment = SegmentState(header, fileSize: size)
-        let newest = Settled.newest(in: bytes, seed: segment.seed)
+        let newest = Settled.newest(in: head, seed: segment.seed)
         (segment.generation, segment.settled) = (newest.generation, newest.settled)
         if newest.damaged > 0 {
             note(.info, "\(name): a page of acknowledgements is torn or damaged; some records may go twice")
@@ -125,12 +139,6 @@ extension Spool {
         if header.clockTrusted { anchors.learn(header.bootID, header.created) }
         recovery?.segments.append(segment)
         readNextHeader(file + 1)
-    }
-
-    mutating func probedDamaged(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
-        var hadRecords = true
-        if case .success(.bytes(let bytes)) = result { hadRecords = bytes.contains { $0 != 0 } }
-        setAside(file, hadRecords: hadRecords)
     }
 
     private mutating func setAside(_ file: Int, hadRecords: Bool) {
@@ -175,14 +183,14 @@ extension Spool {
         while true {
             switch scanner.next(in: bytes, base: base, settled: catalogue[place].settled) {
             case .record(let found): admit(found, bytes, place)
-            case .damage(_, let lost): damaged(lost, before: scanner.lastSeq &+ 1)
+            case .damage(let range, let lost): damaged(lost, upTo: scanner.lastSeq, in: range, place)
             case .more(let offset, let count):
                 recovery?.scanner = scanner
                 readChunk(offset, count)
                 return
-            case .end(let offset, let torn):
+            case .end(let end):
                 recovery?.scanner = nil
-                endSegment(place, offset, torn: torn, lastSeq: scanner.lastSeq)
+                endSegment(place, end)
                 scanSegment(current + 1)
                 return
             }
@@ -193,26 +201,32 @@ extension Spool {
         let header = found.header
         let here = Position(segment: catalogue[place].firstSeq, offset: found.offset)
         catalogue[place].end = found.offset + header.size
-        if header.type == Record.RecordType.anchor.rawValue {
-            guard found.payload.count >= 16 else { return }
-            let wall = Record.little(bytes, found.payload.lowerBound + 8, Int64.self)
-            anchors.learn(catalogue[place].header.bootID, Moment(
-                Instant(nanoseconds: Int64(bitPattern: header.bootTime)), WallTime(milliseconds: wall)))
+        guard header.type == Record.RecordType.data.rawValue else {
+            admitOther(header, found, bytes, place)
             return
         }
-        guard header.type == Record.RecordType.data.rawValue else { return }
         catalogue[place].lastSeq = header.seq
-        guard !catalogue[place].settled.contains(offset: found.offset) else { return }
+        guard !catalogue[place].settled.contains(offset: found.offset) else {
+            if let parts = Record.Parts(bytes, found.payload), let device = devices.index(ofName: bytes[parts.device]),
+                devices[device].alive > 0
+            {
+                devices[device].isOvertaken = true
+            }
+            return
+        }
         guard let parts = Record.Parts(bytes, found.payload),
             let device = devices.index(ofName: bytes[parts.device])
         else {
-            damaged(1, before: header.seq + 1)
+            damaged(1, upTo: header.seq, in: found.offset..<found.offset + header.size, place)
             return
         }
         recovery?.records += 1
-        count(device, records: 1, bytes: header.size)
+        let priority = header.flags.contains(.priority)
+        count(device, records: 1, bytes: header.size, priority: priority ? header.size : 0)
         let isNext = devices[device].unloaded == 0 && hasRoom(device, header.size)
-        catalogue[place].add(device, seq: header.seq, wall: parts.wall, size: header.size, unloaded: !isNext)
+        let at = Moment(Instant(nanoseconds: Int64(bitPattern: header.bootTime)), parts.wall)
+        catalogue[place].add(
+            device, seq: header.seq, at: at, size: header.size, priority: priority, unloaded: !isNext)
         if isNext || parts.kind == .gap {
             let item = item(header, parts, device, bytes, at: here, catalogue[place].header)
             if let gap = item.gap { catalogue[place].gaps[header.seq] = gap }
@@ -224,50 +238,97 @@ extension Spool {
         }
     }
 
-    private mutating func damaged(_ lost: Int, before seq: UInt64) {
+    private mutating func admitOther(
+        _ header: Record.Header, _ found: SegmentScanner.Found, _ bytes: [UInt8], _ place: Int
+    ) {
+        if header.seq > 0 { catalogue[place].lastSeq = max(catalogue[place].lastSeq, header.seq - 1) }
+        switch Record.RecordType(rawValue: header.type) {
+        case .anchor where found.payload.count >= 16:
+            let wall = Record.little(bytes, found.payload.lowerBound + 8, Int64.self)
+            anchors.learn(catalogue[place].header.bootID, Moment(
+                Instant(nanoseconds: Int64(bitPattern: header.bootTime)), WallTime(milliseconds: wall)))
+        case .totals:
+            if let counts = LossTotals(bytes, found.payload) { recovery?.totals.raise(to: counts) }
+        case .note:
+            // The machine died before a gap record told it.
+            guard !catalogue[place].settled.contains(offset: found.offset),
+                let gap = Gap(note: bytes, found.payload)
+            else { return }
+            lose(gap, again: true)
+            mark(1, found.offset..<found.offset + Settled.granule, place)
+        case .data, .header, .anchor, nil: break
+        }
+    }
+
+    private mutating func mark(_ count: Int, _ range: Range<Int>, _ place: Int) {
+        catalogue[place].openMarks += 1
+        marks.append(Mark(segment: catalogue[place].firstSeq, range: range, count: count))
+    }
+
+    private mutating func damaged(_ lost: Int, upTo seq: UInt64, in range: Range<Int>, _ place: Int) {
         guard lost > 0 else { return }
+        tellDamage(lost, from: seq &+ 1 &- UInt64(lost), to: seq)
+        mark(catalogue[place].settled.count(in: range) + lost, range, place)
+    }
+
+    private mutating func tellDamage(_ lost: Int, from: UInt64, to: UInt64) {
         recovery?.lost += lost
         counters.damaged += lost
-        lose(Gap(
-            device: nil, from: seq &- UInt64(lost), to: seq &- 1, count: lost, fromTime: nil, toTime: nil,
-            reason: .damage))
+        lose(Gap(device: nil, from: from, to: to, count: lost, reason: .damage))
     }
 
     /// A later segment that continues this one tells how many records this one had.
-    private mutating func endSegment(_ place: Int, _ offset: Int, torn: Bool, lastSeq: UInt64) {
-        catalogue[place].end = max(catalogue[place].end, offset)
-        catalogue[place].lastSeq = max(lastSeq, catalogue[place].firstSeq &- 1)
+    private mutating func endSegment(_ place: Int, _ last: SegmentScanner.End) {
+        catalogue[place].end = max(catalogue[place].end, last.offset)
+        catalogue[place].lastSeq = max(catalogue[place].lastSeq, last.lastSeq, catalogue[place].firstSeq &- 1)
         guard let recovery else { return }
-        // Settled bits behind the end: records that were there, and sent.
+        if last.torn { self.recovery?.torn += 1 }
+        // Settled bits behind the end: records that were there and sent, and damage that was told.
         let end = catalogue[place].end
-        let beyond = catalogue[place].settled.count(in: end..<max(catalogue[place].fileSize, end))
+        let beyond = end..<max(Segment.sizeMax, end)
+        let known = catalogue[place].settled.count(in: beyond)
         if recovery.current + 1 < recovery.segments.count {
             let next = recovery.segments[recovery.current + 1].header
-            if next.previous == catalogue[place].firstSeq, next.firstSeq > lastSeq &+ 1 {
-                let lost = max(Int(clamping: next.firstSeq - lastSeq - 1) - beyond, 0)
-                damaged(lost, before: next.firstSeq)
-                return
-            }
+            let had = next.previous == catalogue[place].firstSeq && !catalogue[place].header.sparse
+            guard had, next.firstSeq > scannedSeq(last) else { return damagedEnd(last, place) }
+            let lost = max(Int(clamping: next.firstSeq - scannedSeq(last)) - known, 0)
+            damaged(lost, upTo: next.firstSeq - 1, in: beyond, place)
         } else {
-            catalogue[place].lastSeq += UInt64(beyond)
+            damagedEnd(last, place)
+            catalogue[place].lastSeq &+= UInt64(known)
         }
-        if torn { self.recovery?.torn += 1 }
+    }
+
+    /// The seq after the last record that was read.
+    private func scannedSeq(_ last: SegmentScanner.End) -> UInt64 { last.readSeq &+ 1 }
+
+    private mutating func damagedEnd(_ last: SegmentScanner.End, _ place: Int) {
+        guard last.lost > 0 else { return }
+        tellDamage(last.lost, from: last.readSeq &+ 1, to: max(last.lastSeq, last.readSeq &+ UInt64(last.lost)))
+        mark(catalogue[place].settled.count(in: last.damage) + last.lost, last.damage, place)
+        catalogue[place].lastSeq = max(catalogue[place].lastSeq, last.readSeq &+ UInt64(last.lost))
+        catalogue[place].isEndDamaged = true
     }
 
     // MARK: - The end
 
     private mutating func finishRecovery() {
+        countAside()
         guard let done = recovery else { return }
         recovery = nil
         phase = .running
+        // On top of what was lost before comes what this run has lost already, its own damage included.
+        var before = done.totals
+        before.add(totals)
+        totals = before
         var next: UInt64 = 1
-        if let last = catalogue.segments.last { next = last.lastSeq + 1 }
+        if let last = catalogue.segments.last { next = last.lastSeq &+ 1 }
         let bad = done.oldAside + done.aside.filter { $0.hadRecords }.map { $0.file }
         for file in bad where file.firstSeq >= next {
             next = file.firstSeq &+ UInt64(Settled.bitCount)
         }
         let isNew = done.files.isEmpty && done.oldAside.isEmpty || next == 1
-        nextSeq = max(nextSeq, isNew ? Self.startSeq(now.wall) : next)
+        nextSeq = max(nextSeq, isNew ? startSeq() : next)
         setFilesAside(done)
         if !done.files.isEmpty || done.lost > 0 {
             let milliseconds = (now.instant - done.started).milliseconds
@@ -276,7 +337,7 @@ extension Spool {
                 + "\(done.lost) lost by damage, \(done.torn) torn ends; took \(milliseconds) ms")
         }
         evict()
-        for device in devices.indices where devices[device].aliveBytes > shareMax { trimShare(device) }
+        trimShares()
         for index in pending.indices where pending[index].record.seq == 0 {
             pending[index].record.seq = nextSeq
             nextSeq += 1
@@ -288,21 +349,37 @@ extension Spool {
         loadMore()
     }
 
+    /// What was in a file that cannot be read at all: as many as the next one says, or some.
+    private mutating func countAside() {
+        guard let done = recovery else { return }
+        for index in done.aside.indices {
+            let file = done.aside[index].file
+            let next = done.segments.first { $0.firstSeq > file.firstSeq }
+            var count = done.aside[index].hadRecords ? 1 : 0
+            if let next, next.header.previous == file.firstSeq {
+                count = Int(clamping: min(next.firstSeq - file.firstSeq, UInt64(Settled.bitCount)))
+                recovery?.aside[index].hadRecords = true
+            }
+            guard count > 0 else { continue }
+            tellDamage(count, from: file.firstSeq, to: file.firstSeq &+ UInt64(count) &- 1)
+        }
+    }
+
     private mutating func setFilesAside(_ done: Recovery) {
         var kept = done.oldAside
         for (file, hadRecords) in done.aside {
             if hadRecords {
                 request(.rename(name: file.name, to: file.name + ".bad"), .housekeeping)
-                kept.append(Recovery.File(name: file.name + ".bad", firstSeq: file.firstSeq, size: file.size))
+                kept.append(AsideFile(name: file.name + ".bad", firstSeq: file.firstSeq, size: file.size))
             } else {
                 // The machine died while it made this file: nothing was ever in it.
                 request(.remove(name: file.name), .housekeeping)
             }
         }
-        while kept.count > 2 {
-            request(.remove(name: kept[0].name), .housekeeping)
-            kept.removeFirst()
+        kept.sort { $0.firstSeq < $1.firstSeq }
+        while kept.filter({ !$0.isNewer }).count > 2, let oldest = kept.firstIndex(where: { !$0.isNewer }) {
+            request(.remove(name: kept.remove(at: oldest).name), .housekeeping)
         }
-        catalogue.asideBytes = kept.reduce(0) { $0 + $1.size }
+        catalogue.aside = kept
     }
 }

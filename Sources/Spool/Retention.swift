@@ -10,21 +10,25 @@ extension Spool {
 
     /// Merges a loss into the device's open gap. What was dropped on disk is told with the next commit,
     /// so that a crash cannot make it silent; other losses at most every 10 s a device.
-    mutating func lose(_ gap: Gap) {
-        counters.dropped += gap.count
+    ///
+    /// - Parameter again: the loss is counted already; the record that told it was lost.
+    mutating func lose(_ gap: Gap, again: Bool = false) {
+        if !again {
+            counters.dropped += gap.count
+            totals.add(gap.count, gap.reason)
+            areTotalsNew = true
+        }
         guard settings.gapSubfolder != nil, phase != .failed else { return }
         let key = gap.device.map { devices.index(of: $0) } ?? Self.nobody
         if gaps[key] == nil { gaps[key] = gap } else { gaps[key]?.merge(gap) }
+        if gap.reason.isOnDisk { urgentGaps.insert(key) }
         let due = gapDue(key, gap.reason)
         if timers.due(.gaps).map({ due < $0 }) ?? true { timers.arm(.gaps, at: due) }
     }
 
     private func gapDue(_ key: Int, _ reason: Gap.Reason) -> Instant {
         guard let sent = gapSent[key] else { return now.instant }
-        switch reason {
-        case .full, .age, .share: return max(now.instant, sent + settings.sync)
-        case .damage, .oversize, .rejected, .memory: return max(now.instant, sent + Self.gapPace)
-        }
+        return max(now.instant, sent + (reason.isOnDisk ? settings.sync : Self.gapPace))
     }
 
     mutating func flushGaps() {
@@ -35,23 +39,26 @@ extension Spool {
         if isMemoryOnly { appendDueGaps() } else { commitNow() }
     }
 
-    /// Turns the open gaps that are due into records.
+    /// Turns the open gaps that are due into records. What was dropped on disk is always due: the
+    /// settled bits that go with this commit or a later one must not come before it.
     mutating func appendDueGaps() {
         guard !gaps.isEmpty, let subfolder = settings.gapSubfolder else { return }
         var next: Instant?
         for key in gaps.keys.sorted() {
             guard let gap = gaps[key] else { continue }
             let due = gapDue(key, gap.reason)
-            if due > now.instant, !isDraining {
+            if due > now.instant, !isDraining, !urgentGaps.contains(key) {
                 next = min(next ?? .distantFuture, due)
                 continue
             }
             gaps[key] = nil
+            urgentGaps.remove(key)
             gapSent[key] = now.instant
             let entry = Entry(
                 device: settings.gateway, subfolder: subfolder, kind: .gap, priority: true, body: gap.body,
                 at: now, clockTrusted: clockTrusted)
-            let device = devices.index(of: settings.gateway)
+            let main = devices.index(of: settings.gateway)
+            let device = devices.queue(of: main, seq: .max - 1)
             let size = Record.size(
                 device: settings.gateway.text.utf8.count, subfolder: subfolder.utf8.count,
                 body: entry.body.count)
@@ -83,36 +90,56 @@ extension Spool {
 
     /// Counts a record as lost; a gap record gives its own count on.
     mutating func lose(_ item: Item, _ reason: Gap.Reason) {
-        if let gap = item.gap { lose(gap); return }
+        if let gap = item.gap { lose(gap, again: true); return }
         let record = item.record
         lose(Gap(
             device: record.device, from: record.seq, to: record.seq, count: 1, fromTime: record.at.wall,
             toTime: record.at.wall, reason: reason))
     }
 
+    /// What counts against a device's share: not what the reserve is for.
+    func shareBytes(_ device: Int) -> Int {
+        devices.queues(of: device).reduce(0) { sum, queue in
+            sum + devices[queue].aliveBytes - (sparesPriority ? devices[queue].priorityBytes : 0)
+        }
+    }
+
+    /// Records of priority points, command results and gaps are not dropped for others while they keep
+    /// to their reserve.
+    var sparesPriority: Bool { prioritySize <= settings.priorityReserve }
+
+    mutating func trimShares() {
+        for device in devices.indices where !devices.isLive(device) { trimShare(device) }
+    }
+
     /// Drops the device's oldest loaded records until it keeps to its share, with a little to spare so
     /// that one gap tells of many.
     mutating func trimShare(_ device: Int) {
-        guard devices[device].aliveBytes > shareMax else { return }
+        guard shareBytes(device) > shareMax else { return }
         let aim = shareMax - shareMax / 16
-        while devices[device].aliveBytes > aim, devices[device].window.first?.segment ?? 0 != 0,
-            let item = popWindow(device)
-        {
-            drop(item, .share)
+        for queue in devices.queues(of: device) {
+            var spared: [Item] = []
+            while shareBytes(device) > aim, devices[queue].window.first?.segment ?? 0 != 0,
+                let item = popWindow(queue)
+            {
+                if item.record.priority, sparesPriority { spared.append(item) } else { drop(item, .share) }
+            }
+            for item in spared.reversed() { putBack(item) }
+            refresh(queue)
         }
-        refresh(device)
     }
 
     /// Place of the oldest segment that can go as a whole.
     func oldestDroppable() -> Int? {
         catalogue.indices.first {
             let segment = catalogue[$0]
-            return !segment.isRemoving && segment.firstSeq != commit?.segment
+            return !segment.isRemoving && !segment.isRewriting && segment.firstSeq != commit?.segment
                 && ($0 < catalogue.segments.count - 1 || segment.alive > 0)
         }
     }
 
-    /// Drops the oldest segment with all that waits in it; false if there is none.
+    /// Drops the oldest segment with all that waits in it; false if there is none. The last resort: on
+    /// a disk without a free block it cannot be rewritten first.
     mutating func dropOldest(_ reason: Gap.Reason) -> Bool {
         guard let place = oldestDroppable() else { return false }
         dropSegment(place, reason)
@@ -130,14 +157,17 @@ extension Spool {
         for device in segment.tallies.keys.sorted() {
             guard let tally = catalogue[place].tallies[device] else { continue }
             var from = max(tally.from, devices[device].window.first?.record.seq ?? 0)
-            while let first = devices[device].window.first, first.segment == segment.firstSeq {
-                _ = devices[device].window.popFirst()
-                loadedBytes -= first.size
+            // Not only at the front: one that could not be rewritten goes before an older one.
+            for item in devices[device].window.removeAll() {
+                if item.segment == segment.firstSeq { loadedBytes -= item.size; continue }
+                devices[device].window.append(item)
             }
             if from > tally.to { from = tally.from }
             devices[device].unloaded -= tally.unloaded
-            count(device, records: -tally.alive, bytes: -tally.bytes)
-            let told = devices[device].id == settings.gateway ? catalogue[place].gaps.count : 0
+            count(device, records: -tally.alive, bytes: -tally.bytes, priority: -tally.priorityBytes)
+            let main = devices[device].main
+            let own = catalogue[place].gaps.keys.filter { devices.queue(of: main, seq: $0) == device }
+            let told = devices[device].id == settings.gateway ? own.count : 0
             if tally.alive > told {
                 lose(Gap(
                     device: devices[device].id, from: from, to: tally.to, count: tally.alive - told,
@@ -146,7 +176,7 @@ extension Spool {
             refill(device)
             refresh(device)
         }
-        for gap in catalogue[place].gaps.values { lose(gap) }
+        for gap in catalogue[place].gaps.values { lose(gap, again: true) }
         catalogue[place].gaps = [:]
         catalogue[place].alive = 0
         catalogue[place].tallies = [:]
@@ -160,14 +190,19 @@ extension Spool {
         timers.arm(.upkeep, at: now.instant + Self.upkeepPace)
         guard phase == .running else { return }
         reapAll()
-        guard clockTrusted else { return }
-        while let place = catalogue.indices.first(where: { !catalogue[$0].isRemoving }),
-            catalogue[place].alive > 0, catalogue[place].firstSeq != active,
-            commit?.segment != catalogue[place].firstSeq, place < catalogue.segments.count - 1,
-            now.wall - catalogue[place].newest > settings.maxAge
-        {
-            dropSegment(place, .age)
-        }
+        dropAged()
         if phase == .running, !gaps.isEmpty { flushGaps() }
+    }
+
+    /// A sealed segment whose newest record is too old goes as a whole, its loss noted first.
+    mutating func dropAged() {
+        guard clockTrusted, phase == .running, !isMemoryOnly, reclaim == nil,
+            let place = catalogue.indices.first(where: { mayRewrite($0) && catalogue[$0].alive > 0 })
+        else { return }
+        let segment = catalogue[place]
+        let age = segment.header.bootID == bootID
+            ? now.instant - segment.newest.instant : now.wall - segment.newest.wall
+        guard age > settings.maxAge else { return }
+        rewrite(place, losing: Set(segment.tallies.keys), sparing: false, .age)
     }
 }

@@ -8,7 +8,7 @@ import Base
 /// | 0 | 4096 | header, zero-padded |
 /// | 4096 | 4096 | settled page, even generations |
 /// | 8192 | 4096 | settled page, odd generations |
-/// | 12288 | | records (see `Record`), then zeros |
+/// | 12288 | | records (see `Record`), a copy of the header first, then zeros |
 ///
 /// Header:
 ///
@@ -30,7 +30,9 @@ import Base
 /// | 68 + n | 4 | CRC-32C of all before |
 ///
 /// In a segment that is not sparse every seq is the one before plus one, so a hole counts what was
-/// lost. Records of one segment are all of one boot: a recovered file is never appended to.
+/// lost. Records of one segment are all of one boot: a recovered file is never appended to. A file
+/// whose live records are few is rewritten under its name, shorter and sparse (see `Rewrite`); it ends
+/// with loss totals, whose seq says where the numbers go on.
 package enum Segment {
     package static let sizeMax = 1 << 20
     package static let headerSize = 4096
@@ -83,6 +85,27 @@ package enum Segment {
             bytes.appendLittle(CRC32C.checksum(bytes))
             return bytes
         }
+    }
+
+    /// What a new file begins with: header, pages without a bit, and the header's copy.
+    package static func opening(_ header: Header) -> [UInt8] {
+        var bytes = header.encoded
+        bytes.append(contentsOf: repeatElement(0, count: dataStart - bytes.count))
+        Record.append(
+            .header, header.encoded, nextSeq: header.firstSeq, at: header.created.instant,
+            seed: Record.seed(salt: header.salt), to: &bytes)
+        return bytes
+    }
+
+    /// The header that its copy tells; `bytes` begin where the records do.
+    package static func headerCopy(_ bytes: [UInt8]) -> Header? {
+        guard bytes.count > Record.headerSize, bytes[2] == Record.RecordType.header.rawValue else { return nil }
+        let length = Int(Record.little(bytes, 4, UInt32.self))
+        guard (1...fixedHeader + identityMax + 4).contains(length), Record.headerSize + length <= bytes.count,
+            let found = try? header(Array(bytes[Record.headerSize..<Record.headerSize + length])),
+            Record.header(in: bytes, at: 0, seed: Record.seed(salt: found.salt)) != nil
+        else { return nil }
+        return found
     }
 
     /// Why a file is not a segment that this version reads.

@@ -19,6 +19,8 @@ package struct SegmentReader: Sendable {
     /// Generation of the settled page in force; 0: none was valid, or none was written yet.
     package var generation: UInt64
     package var damagedPages: Int
+    /// The first block is damaged; the header is from its copy.
+    package var isHeaderDamaged = false
     package var items: [Item] = []
     package var anchors: [Moment] = []
     package var damage: [Damage] = []
@@ -27,21 +29,36 @@ package struct SegmentReader: Sendable {
     package var torn = false
     /// Valid records of a type, version or device name that this version does not know.
     package var unknown = 0
+    /// Records lost since the journal was made, as far as this file knows.
+    package var totals = LossTotals()
+    /// Losses that no gap record tells yet.
+    package var notes: [Gap] = []
 
     package var waiting: Int { items.reduce(0) { $0 + ($1.settled ? 0 : 1) } }
 
-    package init(_ bytes: [UInt8]) throws(Segment.HeaderError) {
-        header = try Segment.header(Array(bytes.prefix(Segment.headerSize)))
+    private var readSeq: UInt64 = 0
+    private var settledBeyond = 0
+
+    /// - Parameter limit: the first seq of the next file, if there is one.
+    package init(_ bytes: [UInt8], limit: UInt64 = .max) throws(Segment.HeaderError) {
+        do { header = try Segment.header(Array(bytes.prefix(Segment.headerSize))) } catch {
+            guard let copy = Segment.headerCopy(Array(bytes.dropFirst(Segment.dataStart).prefix(2048))) else {
+                throw error
+            }
+            (header, isHeaderDamaged) = (copy, true)
+        }
         let newest = Settled.newest(in: bytes, seed: Record.seed(salt: header.salt))
         generation = newest.generation
         damagedPages = newest.damaged
-        var scanner = SegmentScanner(header, size: bytes.count)
+        var scanner = SegmentScanner(header, size: bytes.count, limit: limit)
         scan: while true {
             switch scanner.next(in: bytes, base: 0, settled: newest.settled) {
             case .record(let found): take(found, bytes, newest.settled)
             case .damage(let range, let lost): damage.append(Damage(range: range, lost: lost))
-            case .end(let offset, let torn):
-                (end, self.torn) = (offset, torn)
+            case .end(let last):
+                (end, torn, readSeq) = (last.offset, last.torn, last.readSeq)
+                settledBeyond = newest.settled.count(in: end..<max(Segment.sizeMax, end))
+                if !last.damage.isEmpty { damage.append(Damage(range: last.damage, lost: last.lost)) }
                 break scan
             case .more: break scan
             }
@@ -49,12 +66,28 @@ package struct SegmentReader: Sendable {
         correct()
     }
 
+    /// Records that this file must have had behind the last one that was read.
+    package func missing(before next: Segment.Header) -> Int {
+        guard next.previous == header.firstSeq, !header.sparse, next.firstSeq > readSeq &+ 1 else { return 0 }
+        let told = damage.last.map { $0.range.lowerBound >= end ? $0.lost : 0 } ?? 0
+        return max(Int(clamping: next.firstSeq - readSeq - 1) - settledBeyond - told, 0)
+    }
+
     private mutating func take(_ found: SegmentScanner.Found, _ bytes: [UInt8], _ settled: Settled) {
         let at = Instant(nanoseconds: Int64(bitPattern: found.header.bootTime))
-        if found.header.type == Record.RecordType.anchor.rawValue, found.payload.count >= 16 {
+        switch Record.RecordType(rawValue: found.header.type) {
+        case .anchor where found.payload.count >= 16:
             let wall = Record.little(bytes, found.payload.lowerBound + 8, Int64.self)
-            anchors.append(Moment(at, WallTime(milliseconds: wall)))
+            return anchors.append(Moment(at, WallTime(milliseconds: wall)))
+        case .totals:
+            if let counts = LossTotals(bytes, found.payload) { totals.raise(to: counts) }
             return
+        case .note:
+            guard !settled.contains(offset: found.offset) else { return }
+            if let gap = Gap(note: bytes, found.payload) { notes.append(gap) }
+            return
+        case .header: return
+        case .data, .anchor, nil: break
         }
         guard found.header.type == Record.RecordType.data.rawValue,
             let parts = Record.Parts(bytes, found.payload),

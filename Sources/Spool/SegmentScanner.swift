@@ -1,8 +1,10 @@
 import Base
 
-/// Walks over the records of one segment, in windows of the file that the caller supplies, and
-/// tells torn from damaged: what is invalid and followed by a valid record of a higher seq is
-/// damage, what is followed by nothing is the torn end of the last write.
+/// Walks over the records of one segment, in windows of the file that the caller supplies, and tells
+/// torn from damaged. What is invalid and followed by a valid record is damage. At the end of the
+/// file a 512-byte sector decides: disks write whole sectors and the file was zeros before, so a
+/// record with a sector that is still zero was torn, and one that is all there was written to its end
+/// and damaged later.
 package struct SegmentScanner: Sendable {
     package struct Found: Hashable, Sendable {
         /// Where the record begins in the file, and its header.
@@ -12,6 +14,20 @@ package struct SegmentScanner: Sendable {
         package var payload: Range<Int>
     }
 
+    package struct End: Hashable, Sendable {
+        /// The end of the last valid record.
+        package var offset: Int
+        /// Something other than zeros follows.
+        package var torn = false
+        /// Of what follows, records that were written whole and are damaged, less those settled; the
+        /// bytes in which they lie, and the highest seq that one of them can have had.
+        package var lost = 0
+        package var damage: Range<Int>
+        package var lastSeq: UInt64
+        /// The highest that was read.
+        package var readSeq: UInt64
+    }
+
     package enum Step: Hashable, Sendable {
         case record(Found)
         /// Invalid bytes between two valid records. `lost` data records began there, less those
@@ -19,11 +35,12 @@ package struct SegmentScanner: Sendable {
         case damage(Range<Int>, lost: Int)
         /// Give a buffer of at least `count` bytes that starts at `offset`, or ends at the file's end.
         case more(offset: Int, count: Int)
-        /// No valid record follows `offset`. `torn`: something other than zeros does.
-        case end(offset: Int, torn: Bool)
+        /// No valid record follows.
+        case end(End)
     }
 
     package static let chunkSize = 64 << 10
+    static let sector = 512
 
     private let seed: UInt32
     private let size: Int
@@ -33,7 +50,15 @@ package struct SegmentScanner: Sendable {
     package private(set) var offset = Segment.dataStart
     package private(set) var lastSeq: UInt64
     private var damagedFrom: Int?
+    /// What was found since `damagedFrom`: see `End`.
     private var sawBytes = false
+    private var whole = 0
+    private var unread = 0
+    private var inRubbish = false
+    /// A record would begin here.
+    private var isAtRecord = true
+    private var rubbish = 0
+    private var seenSeq: UInt64 = 0
     /// The end of the last valid record.
     private var end = Segment.dataStart
 
@@ -49,21 +74,29 @@ package struct SegmentScanner: Sendable {
     package mutating func next(in buffer: [UInt8], base: Int, settled: Settled) -> Step {
         let bufferEnd = base + buffer.count
         while true {
-            guard offset + Record.headerSize <= size else { return .end(offset: end, torn: sawBytes) }
+            guard offset + Record.headerSize <= size else { return finished(settled) }
             guard offset >= base, offset + Record.headerSize <= bufferEnd else {
                 return .more(offset: offset, count: Self.chunkSize)
             }
-            if damagedFrom != nil, isZero(buffer, offset - base) { skipZeros(buffer, base); continue }
+            if damagedFrom != nil, isZero(buffer, offset - base) {
+                (inRubbish, isAtRecord) = (false, false)
+                skipZeros(buffer, base)
+                continue
+            }
             guard let header = Record.header(in: buffer, at: offset - base, seed: seed),
-                header.seq > lastSeq, offset + header.size <= size
+                header.seq > lastSeq
             else {
-                if !isZero(buffer, offset - base) { sawBytes = true }
-                if damagedFrom == nil { damagedFrom = offset }
-                offset += Record.alignment
+                passRubbish(buffer, offset - base)
+                continue
+            }
+            guard offset + header.size <= size else {
+                // The file was cut in it.
+                beginDamage()
+                offset = size
                 continue
             }
             if header.seq >= limit, header.type == Record.RecordType.data.rawValue {
-                return .end(offset: end, torn: false)
+                return .end(End(offset: end, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq))
             }
             guard offset + header.size <= bufferEnd else {
                 return .more(offset: offset, count: max(header.size, Self.chunkSize))
@@ -77,17 +110,15 @@ package struct SegmentScanner: Sendable {
     ) -> Step? {
         let start = offset - base + Record.headerSize
         let payload = start..<start + header.payloadLength
+        (inRubbish, isAtRecord) = (false, true)
         guard CRC32C.checksum(buffer[payload]) == header.payloadCRC else {
-            // The header vouches for the length: exactly this record is lost, if another follows.
-            if damagedFrom == nil { damagedFrom = offset }
-            sawBytes = true
-            offset += header.size
+            passDamaged(header, buffer, start - Record.headerSize..<payload.upperBound)
             return nil
         }
         if let from = damagedFrom {
             let lost = missing(before: header.seq, from: from, settled: settled)
             damagedFrom = nil
-            sawBytes = false
+            forgetDamage()
             lastSeq = header.seq &- 1
             return .damage(from..<offset, lost: lost)
         }
@@ -98,12 +129,77 @@ package struct SegmentScanner: Sendable {
         return .record(found)
     }
 
+    // MARK: - Damage
+
+    private mutating func beginDamage() {
+        sawBytes = true
+        if damagedFrom == nil { damagedFrom = offset }
+    }
+
+    private mutating func forgetDamage() {
+        sawBytes = false
+        (whole, unread, rubbish, seenSeq) = (0, 0, 0, 0)
+    }
+
+    /// The header vouches for the length: exactly this record is lost, if it ever was there whole.
+    private mutating func passDamaged(_ header: Record.Header, _ buffer: [UInt8], _ bytes: Range<Int>) {
+        beginDamage()
+        if header.type == Record.RecordType.data.rawValue {
+            unread += 1
+            seenSeq = max(seenSeq, header.seq)
+            if isWhole(buffer, bytes) { whole += 1 }
+        }
+        offset += header.size
+    }
+
+    /// No header here. Such bytes held a record or more if they begin where a record would; a header
+    /// with a part that is zero was torn.
+    private mutating func passRubbish(_ buffer: [UInt8], _ index: Int) {
+        defer { isAtRecord = false; offset += Record.alignment }
+        guard !isZero(buffer, index) else {
+            if damagedFrom == nil { damagedFrom = offset }
+            return
+        }
+        beginDamage()
+        guard isAtRecord || inRubbish else { return }
+        if isAtRecord, (1..<4).allSatisfy({ !isZero(buffer, index + $0 * 8) }) { whole += 1 }
+        inRubbish = true
+        rubbish += Record.alignment
+    }
+
+    /// Whether every sector of it holds something: padding aside, neither headers nor text have zeros.
+    private func isWhole(_ buffer: [UInt8], _ bytes: Range<Int>) -> Bool {
+        var start = bytes.lowerBound
+        // `offset` is the file's place of `bytes.lowerBound`.
+        var place = offset
+        while start < bytes.upperBound {
+            let next = min(start + Self.sector - place % Self.sector, bytes.upperBound)
+            if buffer[start..<next].allSatisfy({ $0 == 0 }) { return false }
+            place += next - start
+            start = next
+        }
+        return true
+    }
+
+    private func finished(_ settled: Settled) -> Step {
+        var all = End(offset: end, torn: sawBytes && whole == 0, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq)
+        guard let from = damagedFrom, whole > 0 else { return .end(all) }
+        all.damage = from..<max(from, min(offset, size))
+        // Bits of records that were sent, and of damage that was told.
+        all.lost = max(whole - settled.count(in: all.damage), 0)
+        let most = UInt64((rubbish + Record.headerSize - 1) / Record.headerSize)
+        all.lastSeq = max(lastSeq, seenSeq) &+ most
+        return .end(all)
+    }
+
     private func missing(before seq: UInt64, from: Int, settled: Settled) -> Int {
         let known = settled.count(in: from..<offset)
         let hole = Int(clamping: seq &- 1 &- lastSeq)
         let most = (offset - from) / Record.headerSize
-        if sparse { return known == 0 && hole > 0 ? 1 : 0 }
-        return max(min(hole, most) - known, 0)
+        guard sparse else { return max(min(hole, most) - known, 0) }
+        // Numbers may skip: what was read of the headers counts, and a stretch without one for one.
+        let seen = unread + (rubbish > 0 ? 1 : 0)
+        return max(min(seen, hole) - known, 0)
     }
 
     /// Preallocated ends are long: this is the loop that passes them.

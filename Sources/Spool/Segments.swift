@@ -6,6 +6,7 @@ extension Spool {
     mutating func beginSegment(sparse: Bool) {
         guard creating == nil else { return }
         let first = pending.first?.record.seq ?? nextSeq
+        (reclaims, roomMade) = (0, 0)
         creating = Segment.Header(
             salt: UInt32(truncatingIfNeeded: random.next()), firstSeq: first,
             previous: sparse ? 0 : catalogue.segments.last.map { continues($0, first) } ?? 0, bootID: bootID,
@@ -14,30 +15,25 @@ extension Spool {
     }
 
     private func continues(_ last: SegmentState, _ first: UInt64) -> UInt64 {
-        last.lastSeq &+ 1 == first ? last.firstSeq : 0
+        last.lastSeq &+ 1 == first && !last.isEndDamaged ? last.firstSeq : 0
     }
 
     mutating func measured(_ result: Result<DiskAnswer, DiskFailure>) {
-        guard let header = creating else { return }
-        var free = Int64.max
-        var keep: Int64 = 0
-        if case .success(.space(let space)) = result {
-            free = space.available
-            keep = min(Int64(settings.minFree), space.total / 20)
-        }
+        guard creating != nil else { return }
+        reapAll()
+        if case .success(.space(let space)) = result { makeRoom(space) } else { makeRoom(nil) }
+    }
+
+    mutating func create(_ header: Segment.Header) {
         let size = settings.segmentSize
-        while catalogue.bytes + size > settings.maxBytes, dropOldest(.full) {}
-        // Below `minFree` the journal does not grow: one goes for one that comes.
-        if free != .max, free - Int64(size) < keep { _ = dropOldest(.full) }
         let name = Segment.name(header.firstSeq)
+        let opening = Segment.opening(header)
         if catalogue.index(of: header.firstSeq) != nil {
             // A recovered file of this name without a record: it is never appended to, and it is
             // never away either, for it may be all that remembers the numbers.
-            var bytes = header.encoded
-            bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
-            request(.replace(name: name, bytes: bytes), .create)
+            request(.replace(name: name, bytes: opening + [UInt8](repeating: 0, count: size - opening.count)), .create)
         } else {
-            request(.create(name: name, size: size, header: header.encoded), .create)
+            request(.create(name: name, size: size, header: opening), .create)
         }
     }
 
@@ -71,13 +67,25 @@ extension Spool {
         timers.disarm(.settle)
         settledSinceCommit = 0
         guard phase == .running else { return }
+        guard mayWritePages else {
+            arePagesWanted = true
+            return commitNow()
+        }
+        arePagesWanted = false
         for place in catalogue.indices { writePage(place) }
+    }
+
+    /// What was dropped is told first, durably: no gap is open or on its way.
+    private var mayWritePages: Bool {
+        urgentGaps.isEmpty && !(commit?.items.contains { $0.gap != nil } ?? false)
+            && !pending.contains { $0.gap != nil }
     }
 
     mutating func writePage(_ place: Int) {
         guard catalogue[place].isDirty, !catalogue[place].isPoisoned, !catalogue[place].isRemoving,
-            !catalogue[place].isTrimming, !isMemoryOnly
+            !catalogue[place].isBeingReplaced, !isMemoryOnly
         else { return }
+        guard mayWritePages else { arePagesWanted = true; return }
         let extent = page(place)
         catalogue[place].pagesInFlight += 1
         counters.bytesWritten += extent.bytes.count
@@ -104,8 +112,8 @@ extension Spool {
     mutating func reap(_ segment: UInt64) {
         guard let place = catalogue.index(of: segment) else { return }
         let state = catalogue[place]
-        guard phase == .running, state.alive == 0, !state.isRemoving, !state.isTrimming, segment != active,
-            commit?.segment != segment, place < catalogue.segments.count - 1,
+        guard phase == .running, state.alive == 0, state.openMarks == 0, !state.isRemoving, !state.isBeingReplaced,
+            segment != active, commit?.segment != segment, place < catalogue.segments.count - 1,
             !state.isDirty && state.pagesInFlight == 0 || state.isPoisoned
         else { return }
         remove(place)
@@ -113,9 +121,7 @@ extension Spool {
 
     mutating func reapAll() {
         for segment in catalogue.segments where segment.alive == 0 {
-            if let place = catalogue.index(of: segment.firstSeq), segment.firstSeq != active {
-                writePage(place)
-            }
+            if let place = catalogue.index(of: segment.firstSeq), segment.firstSeq != active { writePage(place) }
             reap(segment.firstSeq)
         }
     }

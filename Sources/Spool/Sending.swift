@@ -5,19 +5,24 @@ extension Spool {
     /// Devices with a record that may be sent now, the one with the oldest first.
     package var readyDevices: ReadyDevices { ready }
 
-    /// The device's oldest waiting record, now in flight; nil if none is loaded.
-    package mutating func take(_ device: DeviceID) -> StoredRecord? {
-        guard let index = devices.existing(device) else { return nil }
-        while let item = popWindow(index) {
+    /// The same of the live lane: devices that are split, with what came after.
+    package var readyLiveDevices: ReadyDevices { readyLive }
+
+    /// The device's oldest waiting record of a lane, now in flight; nil if none is loaded.
+    package mutating func take(_ device: DeviceID, _ lane: Lane = .backlog) -> StoredRecord? {
+        guard let main = devices.existing(device), let index = lane == .live ? devices[main].live : main
+        else { return nil }
+        while var item = popWindow(index) {
             if isTooOld(item.record) {
                 drop(item, .age)
                 continue
             }
+            item.record = asSent(item)
             inFlight[item.record.seq] = item
             devices[index].inFlight += 1
             refresh(index)
             loadMore()
-            return corrected(item)
+            return item.record
         }
         refresh(index)
         loadMore()
@@ -32,6 +37,8 @@ extension Spool {
         devices[item.device].inFlight -= 1
         counters.settled += 1
         finish(item)
+        endLanes()
+        loadMore()
     }
 
     /// The bridge will never take it: dropped, and told in a gap with the reason "rejected".
@@ -41,6 +48,8 @@ extension Spool {
         devices[item.device].inFlight -= 1
         guard !item.isTold else { return }
         drop(item, .rejected)
+        endLanes()
+        loadMore()
     }
 
     /// The connection was lost: the record waits again, in its old place.
@@ -48,15 +57,24 @@ extension Spool {
         guard let item = inFlight.removeValue(forKey: seq) else { return }
         devices[item.device].inFlight -= 1
         guard !item.isTold else { return }
+        if sentForms.count < SentForm.max {
+            sentForms[seq] = SentForm(
+                wall: item.record.at.wall, clockTrusted: item.record.clockTrusted, backfill: item.record.backfill)
+        }
+        putBack(item)
+        refresh(item.device)
+    }
+
+    /// Into its place in the window, near the front.
+    mutating func putBack(_ item: Item) {
         devices[item.device].window.insert(item)
         loadedBytes += item.size
-        refresh(item.device)
     }
 
     /// All of a device's records in flight wait again.
     package mutating func giveBack(_ device: DeviceID) {
         guard let index = devices.existing(device) else { return }
-        for seq in inFlight.filter({ $0.value.device == index }).keys.sorted() { giveBack(seq) }
+        for seq in inFlight.filter({ devices[$0.value.device].main == index }).keys.sorted() { giveBack(seq) }
     }
 
     /// The record is settled, by acknowledgement or as dropped.
@@ -86,15 +104,35 @@ extension Spool {
 
     /// Keeps the ready list true to the window's head.
     mutating func refresh(_ device: Int) {
-        let head = devices[device].window.first?.record.seq ?? 0
+        var head = devices[device].window.first?.record.seq ?? 0
+        if isHeld(device) { head = 0 }
+        if let live = devices[device].live, devices[device].boundary != .max { refresh(live) }
         let old = devices[device].readySeq
         guard head != old else { return }
         devices[device].readySeq = head
-        ready.move(devices[device].id, from: old, to: head)
+        if devices.isLive(device) {
+            readyLive.move(devices[device].id, from: old, to: head)
+        } else {
+            ready.move(devices[device].id, from: old, to: head)
+        }
     }
 
-    private func corrected(_ item: Item) -> StoredRecord {
+    /// What went out as live and came back stands before the backlog now; what is live waits for it.
+    private func isHeld(_ queue: Int) -> Bool {
+        guard devices.isLive(queue), let first = devices[devices[queue].main].window.first else { return false }
+        return sentForms[first.record.seq]?.backfill == false
+    }
+
+    /// The record as it goes out: as the last time, if there was one, else with the time that a clock
+    /// anchor knows by now, and with its lane.
+    private mutating func asSent(_ item: Item) -> StoredRecord {
         var record = item.record
+        if let form = sentForms.removeValue(forKey: record.seq) {
+            record.at.wall = form.wall
+            (record.clockTrusted, record.backfill) = (form.clockTrusted, form.backfill)
+            return record
+        }
+        record.backfill = devices[item.device].boundary != .max
         guard !record.clockTrusted else { return record }
         let boot = catalogue.index(of: item.segment).map { catalogue[$0].header.bootID } ?? bootID
         if let wall = anchors.wall(boot, at: record.at.instant) {
@@ -104,7 +142,18 @@ extension Spool {
         return record
     }
 
+    /// Of this boot by the clock that never steps; of an older one by civil time, if both are trusted.
     private func isTooOld(_ record: StoredRecord) -> Bool {
-        clockTrusted && record.clockTrusted && now.wall - record.at.wall > settings.maxAge
+        if record.thisBoot { return now.instant - record.at.instant > settings.maxAge }
+        return clockTrusted && record.clockTrusted && now.wall - record.at.wall > settings.maxAge
     }
+}
+
+/// How a record went out.
+struct SentForm: Sendable {
+    static let max = 16_384
+
+    var wall: WallTime
+    var clockTrusted: Bool
+    var backfill: Bool
 }

@@ -44,6 +44,8 @@ package struct Spool: Sendable {
         package var loadedBytes = 0
         package var fileBytes = 0
         package var memoryOnly = false
+        /// Records lost since the journal was made, over all restarts, by reason.
+        package var lost = LossTotals()
     }
 
     enum Phase { case idle, opening, recovering, running, failed }
@@ -54,6 +56,7 @@ package struct Spool: Sendable {
         case sync(file: Int)
         case header(file: Int)
         case probe(file: Int)
+        case reopen
         case scan
         case space
         case create
@@ -63,6 +66,8 @@ package struct Spool: Sendable {
         case load
         case trimLoad(segment: UInt64)
         case trimmed(segment: UInt64)
+        case reclaimLoad
+        case reclaimed
         case housekeeping
     }
 
@@ -73,6 +78,17 @@ package struct Spool: Sendable {
         var end: Int
         var withPage: Bool
         var anchor: Moment?
+        /// Losses that the gap records in it tell.
+        var marks: [Mark] = []
+        var withTotals = false
+    }
+
+    /// A loss that lies in a segment: once a gap record tells it, `count` bits of the range are set, so
+    /// that the next start does not find it again.
+    struct Mark: Sendable {
+        var segment: UInt64
+        var range: Range<Int>
+        var count: Int
     }
 
     static let batchBytes = 64 << 10
@@ -96,12 +112,23 @@ package struct Spool: Sendable {
     var catalogue = Catalogue()
     var devices = DeviceTable()
     var ready = ReadyDevices()
+    var readyLive = ReadyDevices()
+    /// Backlog queues that may be empty now.
+    var endedLanes: [Int] = []
     var anchors = Anchors()
     var clockTrusted = false
     var anchorToWrite: Moment?
     var inFlight: [UInt64: Item] = [:]
     var gaps: [Int: Gap] = [:]
     var gapSent: [Int: Instant] = [:]
+    /// Keys of gaps that tell what was dropped on disk.
+    var urgentGaps: Set<Int> = []
+    var marks: [Mark] = []
+    var totals = LossTotals()
+    /// They are not on disk yet.
+    var areTotalsNew = false
+    /// How records went out that came back: a repeat is the same to the byte.
+    var sentForms: [UInt64: SentForm] = [:]
 
     var nextSeq: UInt64 = 0
     var pending: [Item] = []
@@ -111,7 +138,17 @@ package struct Spool: Sendable {
     /// The segment that records are appended to.
     var active: UInt64?
     var creating: Segment.Header?
+    /// For the segment being made: one that is rewritten, how often that was done, what it brought, and
+    /// whether the disk's space is to be asked again when it is over.
+    var reclaim: Reclaim?
+    var reclaims = 0
+    var roomMade = 0
+    var isRoomWanted = false
     var failuresInRow = 0
+    /// Pages wait for a commit that tells what they drop.
+    var arePagesWanted = false
+    /// The lowest number that was taken back when the disk failed.
+    var renumberedFrom: UInt64?
     var probeDelay = Spool.probeFirst
     var settledSinceCommit = 0
 
@@ -124,6 +161,7 @@ package struct Spool: Sendable {
 
     var waitingCount = 0
     var waitingSize = 0
+    var prioritySize = 0
     var counters = Statistics()
 
     var timers = TimerTable<Timer>()
@@ -180,10 +218,12 @@ package struct Spool: Sendable {
     package mutating func append(_ entry: Entry, at now: Moment) -> UInt64? {
         self.now = now
         guard phase != .failed else { return nil }
-        let device = devices.index(of: entry.device)
+        let main = devices.index(of: entry.device)
+        // Numbers only rise: what comes now belongs behind a split.
+        let device = devices.queue(of: main, seq: .max - 1)
         guard entry.body.count <= settings.bodyMax, entry.subfolder.utf8.count <= 255 else {
             let reason: Gap.Reason = entry.body.count > settings.bodyMax ? .oversize : .rejected
-            refuse(entry, device, reason)
+            refuse(entry, reason)
             return nil
         }
         var item = Item(
@@ -193,7 +233,7 @@ package struct Spool: Sendable {
                 body: entry.body.count))
         if entry.kind == .gap { item.gap = Gap(body: entry.body) }
         guard isMemoryOnly || pendingBytes + item.size <= settings.memoryMax else {
-            refuse(entry, device, .memory)
+            refuse(entry, .memory)
             return nil
         }
         return enqueue(item, entry.priority)
@@ -224,9 +264,9 @@ package struct Spool: Sendable {
         nextSeq += 1
     }
 
-    private mutating func refuse(_ entry: Entry, _ device: Int, _ reason: Gap.Reason) {
+    private mutating func refuse(_ entry: Entry, _ reason: Gap.Reason) {
         counters.refused += 1
-        if entry.kind == .gap, let gap = Gap(body: entry.body) { lose(gap); return }
+        if entry.kind == .gap, let gap = Gap(body: entry.body) { lose(gap, again: true); return }
         lose(Gap(
             device: entry.device, from: 0, to: 0, count: 1, fromTime: entry.at.wall,
             toTime: entry.at.wall, reason: reason))
@@ -234,17 +274,23 @@ package struct Spool: Sendable {
 
     /// Keeps the sums over all unsettled records.
     mutating func count(_ item: Item, _ sign: Int) {
-        count(item.device, records: sign, bytes: sign * item.size)
+        let bytes = sign * item.size
+        count(item.device, records: sign, bytes: bytes, priority: item.record.priority ? bytes : 0)
     }
 
-    mutating func count(_ device: Int, records: Int, bytes: Int) {
+    mutating func count(_ device: Int, records: Int, bytes: Int, priority: Int) {
         let before = devices[device].alive
         devices[device].alive += records
         devices[device].aliveBytes += bytes
+        devices[device].priorityBytes += priority
+        prioritySize += priority
         waitingCount += records
         waitingSize += bytes
         if before == 0, devices[device].alive > 0 { activeDevices += 1 }
-        if before > 0, devices[device].alive == 0 { activeDevices -= 1 }
+        if before > 0, devices[device].alive == 0 {
+            activeDevices -= 1
+            if devices[device].boundary != .max { endedLanes.append(device) }
+        }
     }
 
     /// The clock is trusted from now on: records of this boot that were written before get the
@@ -258,10 +304,20 @@ package struct Spool: Sendable {
         if timers.due(.commit) == nil { timers.arm(.commit, at: now.instant + settings.sync) }
     }
 
+    /// The clock has lost its trust: what follows is marked, and no file calls its time an anchor.
+    package mutating func distrustClock() {
+        clockTrusted = false
+        anchorToWrite = nil
+    }
+
     /// Commits everything now, settled bits included; `isIdle` tells when that is done.
     package mutating func drain(at now: Moment) {
         self.now = now
         isDraining = true
+        // What was lost is told before the end, the totals with it.
+        if areTotalsNew { commitWanted = true }
+        // The disk may work again: one last try, and nothing is in memory alone.
+        if isMemoryOnly, phase == .running { probe() }
         commitNow()
         writePages()
     }
@@ -297,6 +353,7 @@ package struct Spool: Sendable {
         case .sync(let file): synced(file, result)
         case .header(let file): readHeader(file, result)
         case .probe(let file): probedDamaged(file, result)
+        case .reopen: reopened(result)
         case .scan: scanned(result)
         case .space: measured(result)
         case .create: created(result)
@@ -306,6 +363,8 @@ package struct Spool: Sendable {
         case .load: loaded(result)
         case .trimLoad(let segment): trim(segment, result)
         case .trimmed(let segment): trimmed(segment, result)
+        case .reclaimLoad: reclaimLoaded(result)
+        case .reclaimed: reclaimed(result)
         case .housekeeping: break
         }
     }
@@ -313,7 +372,7 @@ package struct Spool: Sendable {
     package var waiting: Int { waitingCount }
     package var waitingBytes: Int { waitingSize }
     package func waiting(of device: DeviceID) -> Int {
-        devices.existing(device).map { devices[$0].alive } ?? 0
+        devices.existing(device).map { devices.queues(of: $0).reduce(0) { $0 + devices[$1].alive } } ?? 0
     }
     /// The directory's lock is ours, or the disk has been given up: nobody else journals for this gateway here.
     package var isOwned: Bool { phase == .recovering || phase == .running || isMemoryOnly }
@@ -325,6 +384,7 @@ package struct Spool: Sendable {
         all.fileBytes = catalogue.bytes
         all.loadedBytes = loadedBytes
         all.memoryOnly = isMemoryOnly
+        all.lost = totals
         return all
     }
 }

@@ -4,7 +4,8 @@ import Base
 /// the other, or every restart in an outage would cost a whole segment of the bound.
 extension Spool {
     mutating func trimSegments() {
-        for place in catalogue.indices where catalogue[place].alive > 0 && !catalogue[place].isRemoving {
+        for place in catalogue.indices
+        where catalogue[place].alive > 0 && !catalogue[place].isRemoving && !catalogue[place].isRewriting {
             let spare = catalogue[place].fileSize - trimmedSize(catalogue[place])
             catalogue[place].isTrimming = spare >= 16 << 10
         }

@@ -5,7 +5,7 @@ import Platform
 /// A real program beside ours: started by a test, ended by its pid, its output read line by line.
 /// Every wait has a limit, so a peer that says nothing fails its test instead of hanging it.
 final class Peer {
-    private static let patience: Duration = .seconds(30)
+    static let patience: Duration = .seconds(30)
 
     private let process: ChildProcess
     private let output: OwnedFD?
@@ -35,14 +35,14 @@ final class Peer {
         errors = process.takeErrors()
     }
 
-    /// The next line of standard output; nil at its end or when the peer says nothing for 30 s.
-    func line() -> String? {
+    /// The next line of standard output; nil at its end or when the peer says nothing for so long.
+    func line(within limit: Duration = patience) -> String? {
         while true {
             if let end = buffered.firstIndex(of: 0x0A) {
                 defer { buffered.removeSubrange(...end) }
                 return String(decoding: buffered[..<end], as: UTF8.self)
             }
-            guard let more = Self.read(output), !more.isEmpty else { return nil }
+            guard let more = Self.read(output, within: limit), !more.isEmpty else { return nil }
             buffered += more
         }
     }
@@ -110,14 +110,14 @@ final class Peer {
     }
 
     /// What is there, waiting for it if nothing is; empty at the end, nil after the patience.
-    private static func read(_ descriptor: borrowing OwnedFD?) -> [UInt8]? {
+    private static func read(_ descriptor: borrowing OwnedFD?, within limit: Duration = patience) -> [UInt8]? {
         let number: Int32
         switch descriptor {
         case .some(let open): number = open.number
         case .none: return []
         }
         var waiting = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, Int32(patience.components.seconds * 1000)) > 0 else { return nil }
+        guard poll(&waiting, 1, Int32(limit.components.seconds * 1000)) > 0 else { return nil }
         var chunk = [UInt8](repeating: 0, count: 4096)
         let count = Glibc.read(number, &chunk, chunk.count)
         return Array(chunk.prefix(max(0, count)))

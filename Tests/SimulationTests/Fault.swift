@@ -12,6 +12,7 @@ enum Fault {
     case units(Int, UInt8, BusFaults)
     case lineLost(Int, for: Duration)
     case diskPace(Duration)
+    case disk(DiskFailure?)
     case wall(error: Duration, ClockFacts)
     case stop(SimulatedDisk.End, for: Duration)
     case start(SimulatedDisk.End)
@@ -44,6 +45,9 @@ extension SimulatedWorld {
             let failure = LineFailure(.lost, "/dev/\(Site.lineNames[index]) was unplugged")
             queue.add(.line(index, attempt: lines[index].attempt, .lost(failure)), at: now)
         case .diskPace(let slowest): disk.slowest = slowest
+        case .disk(let failure):
+            disk.disk.outage = failure
+            if failure != nil { oracle.diskHasFailed = true }
         case .wall(let error, let facts):
             self.facts = facts
             setWallError(error)
@@ -71,6 +75,7 @@ extension SimulatedWorld {
         for index in lines.indices { lines[index].missingUntil = sabotage == .staysSilent ? .distantFuture : .zero }
         if sabotage == .staysSilent { for index in lines.indices { befall(.lineLost(index, for: .seconds(7200))) } }
         disk.slowest = .milliseconds(20)
+        disk.disk.outage = nil
         befall(.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: false)))
         if gateway == nil { boot() }
     }

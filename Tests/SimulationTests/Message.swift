@@ -8,6 +8,10 @@ struct Message {
     var ts: WallTime
     var seq: UInt64
     var payload: [UInt8]
+    var backfill: Bool
+
+    /// Order holds in each: a device's backlog and what is live beside it.
+    var lane: String { backfill ? "\(device)'s backlog" : device }
 
     /// Nil for topics that are no events.
     static func topic(_ topic: String) -> (device: String, subfolder: String)? {
@@ -35,6 +39,8 @@ struct Message {
         self.ts = ts
         self.seq = seq
         self.payload = payload
+        let flags = String(decoding: payload[index...].prefix(48), as: UTF8.self)
+        backfill = flags.hasPrefix(",\"backfill\":true") || flags.hasPrefix(",\"clock\":\"unsynced\",\"backfill\":true")
     }
 
     /// Whether this is the record's own text, with nothing added behind it.

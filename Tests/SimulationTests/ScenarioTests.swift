@@ -173,4 +173,54 @@ import Testing
         #expect(losses.missing > 0 && losses.told == losses.missing, "\(losses)")
         expectNoViolation(world)
     }
+
+    @Test func afterALongOutageLiveReadingsArriveWithinFiveSecondsBesideTheBacklog() throws {
+        let world = try started()
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(2 * 3600))
+        let waiting = try #require(world.status("spool", "waiting")?.integer)
+        world.befall(.weather(.fair))
+        #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 1 })
+        world.run(for: .seconds(5))
+        let start = world.now
+        // Every device is read at least every 20 s, and what is read is there 5 s later.
+        for _ in 0..<6 {
+            world.run(for: .seconds(10))
+            world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(26), at: world.now)
+        }
+        #expect(world.oracle.backfilled > 100, "\(world.oracle.backfilled) of \(waiting) waiting, from \(start)")
+        world.run(for: .seconds(1200))
+        #expect(world.status("spool", "waiting")?.integer ?? 99 < 20)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func anyOneOperationOfTheDiskMayFail() throws {
+        let kinds: [DiskFailure.Kind] = [.io, .noSpace, .readOnly, .missing]
+        for index in 0..<48 {
+            let world = try SimulatedWorld(seed: UInt64(index))
+            world.oracle.diskHasFailed = true
+            world.disk.disk.failAt[index] = DiskFailure(kinds[index % kinds.count], "operation \(index)")
+            world.boot()
+            world.run(for: .seconds(60))
+            world.close()
+            for violation in world.oracle.violations { Issue.record("operation \(index): \(violation)") }
+        }
+    }
+
+    @Test func aCrashInAnyOperationOfRecoveryCostsNothing() throws {
+        for index in 0..<24 {
+            let world = try started(seed: UInt64(index), for: .seconds(40))
+            world.stopGateway(.killed)
+            world.startGateway()
+            let before = world.disk.disk.operations
+            world.run(until: world.now + .seconds(5)) { $0.disk.disk.operations >= before + index % 12 }
+            world.stopGateway(index % 2 == 0 ? .killed : .powerCut)
+            if index % 2 == 0 { world.startGateway() } else { world.boot() }
+            world.run(for: .seconds(30))
+            world.close()
+            for violation in world.oracle.violations { Issue.record("after \(index): \(violation)") }
+        }
+    }
 }

@@ -27,6 +27,7 @@ struct Script {
         script.field()
         script.machine()
         script.people()
+        script.disk()
         script.plan.append((.heal, healAt))
         return script.plan
     }
@@ -105,6 +106,13 @@ struct Script {
             let end: SimulatedDisk.End = random.chance(0.5) ? .powerCut : .killed
             plan.append((.stop(end, for: length(0.2, 30)), index == 0 ? moment(20, 35) : moment()))
         }
+    }
+
+    private mutating func disk() {
+        guard random.chance(0.3) else { return }
+        let kinds: [DiskFailure.Kind] = [.io, .noSpace, .readOnly, .missing]
+        let failure = DiskFailure(kinds[count(0, kinds.count - 1)], "the disk of the simulation fails")
+        add(.disk(failure), until: .disk(nil), 1, 200)
     }
 
     private mutating func people() {

@@ -3,7 +3,8 @@ import Spool
 import TestKit
 import Testing
 
-/// The journal against the simplest thing that could be right: a list of what was appended.
+/// The journal against the simplest thing that could be right: a list of what was appended. Writes, syncs,
+/// reads, acknowledgements, lanes, crashes, damage and full disks come as the seed says.
 private struct Model {
     struct Entry {
         var device: DeviceID
@@ -25,7 +26,9 @@ private struct Model {
     /// Durable gap records that were offered, and the sum they told.
     var told: [UInt64: Int] = [:]
     var inFlight: [StoredRecord] = []
-    var lastSeq: [DeviceID: UInt64] = [:]
+    /// Of each device and lane.
+    var lastSeq: [String: UInt64] = [:]
+    var fills = false
     var count = 0
     var problems: [String] = []
 
@@ -36,7 +39,9 @@ private struct Model {
     }
 
     mutating func step() {
-        switch random.next() % 100 {
+        switch random.next() % 102 {
+        case 100: if fills { rig.disk.foreignBytes = random.chance(0.5) ? 0 : 300 << 10 }
+        case 101: rig.spool.split(Self.devices[Int(random.next() % 4)]); rig.pump()
         case 0..<45: append()
         case 45..<60: rig.advance(.milliseconds(Int64(random.next() % 700)))
         case 60..<75: take()
@@ -67,8 +72,9 @@ private struct Model {
     }
 
     mutating func take() {
-        guard let device = rig.spool.readyDevices.randomElement(using: &random),
-            let record = rig.spool.take(device)
+        let lane: Lane = random.chance(0.5) ? .live : .backlog
+        let devices = lane == .live ? rig.spool.readyLiveDevices : rig.spool.readyDevices
+        guard let device = devices.randomElement(using: &random), let record = rig.spool.take(device, lane)
         else { return }
         rig.pump()
         note(record)
@@ -76,10 +82,11 @@ private struct Model {
     }
 
     mutating func note(_ record: StoredRecord) {
-        if let last = lastSeq[record.device], record.seq <= last {
-            problems.append("\(record.device): \(record.seq) offered after \(last)")
+        let lane = "\(record.device) \(record.backfill)"
+        if let last = lastSeq[lane], record.seq <= last, textOf[record.seq] == nil {
+            problems.append("\(lane): \(record.seq) offered after \(last)")
         }
-        lastSeq[record.device] = record.seq
+        lastSeq[lane] = max(record.seq, lastSeq[lane] ?? 0)
         if let text = textOf[record.seq], text != record.text { problems.append("\(record.seq) used twice") }
         textOf[record.seq] = record.text
         if record.kind == .gap {
@@ -157,7 +164,7 @@ private struct Model {
         }
         let missing = entries.values.filter { !$0.isSettled }.count
         let told = told.values.reduce(0, +)
-        if missing > (allowsLoss ? crashes ? missing : told : 0) {
+        if missing > (allowsLoss ? told : 0) {
             problems.append("\(missing) lost, \(told) told")
         }
         if rig.spool.waiting != 0 || rig.spool.waitingBytes != 0 {
@@ -167,22 +174,71 @@ private struct Model {
 }
 
 @Suite struct ModelTests {
-    @Test(arguments: 0..<80) func losesNothingThatWasSynced(seed: Int) {
-        var model = Model(seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
-        for _ in 0..<200 { model.step() }
-        model.end()
-        #expect(model.problems == [], "seed \(seed)")
+    @Test(arguments: 0..<40) func losesNothingThatWasSynced(block: Int) {
+        for seed in block * 25..<(block + 1) * 25 {
+            var model = Model(seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
+            for _ in 0..<60 { model.step() }
+            model.end()
+            #expect(model.problems == [], "seed \(seed)")
+        }
     }
 
-    @Test(arguments: 0..<40) func tellsEveryLossAtItsBound(seed: Int) {
-        var model = Model(
-            seed: UInt64(seed), settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
-        model.crashes = seed % 2 == 0
-        for _ in 0..<300 {
-            model.step()
-            if seed % 3 == 0 { model.append() }
+    @Test(arguments: 0..<40) func tellsEveryLossAtItsBound(block: Int) {
+        for seed in block * 25..<(block + 1) * 25 {
+            var model = Model(
+                seed: UInt64(seed), settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
+            model.crashes = seed % 2 == 0
+            model.fills = seed % 5 == 0
+            model.rig.disk.capacity = model.fills ? 600 << 10 : 1 << 30
+            for _ in 0..<80 {
+                model.step()
+                if seed % 3 == 0 { model.append() }
+            }
+            model.end()
+            #expect(model.problems == [], "seed \(seed)")
         }
-        model.end()
-        #expect(model.problems == [], "seed \(seed)")
+    }
+
+    /// Bytes overwritten anywhere in the files: it starts, offers nothing damaged, and owns up to the loss.
+    @Test(arguments: 0..<30) func ownsUpToDamage(block: Int) {
+        for seed in block * 25..<(block + 1) * 25 { damage(seed: UInt64(seed)) }
+    }
+
+    private func damage(seed: UInt64) {
+        var random = RandomSource(seed: seed &+ 99)
+        var model = Model(seed: seed, settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
+        model.crashes = false
+        for _ in 0..<40 { model.step() }
+        model.sync()
+        model.rig.spool.drain(at: model.rig.now)
+        model.rig.pump()
+        let before = model.entries.filter { !$0.value.isSettled }
+        let names = model.rig.disk.names()
+        var disk = model.rig.disk
+        for _ in 0...random.next() % 3 {
+            guard let name = names.randomElement(using: &random), let size = disk.contents(name)?.count else { continue }
+            let start = Int(random.next() % UInt64(random.chance(0.5) ? size : min(size, 40_000)))
+            for index in start..<min(start + 1 + Int(random.next() % 700), size) {
+                disk.flip(name, byte: index, bit: Int(random.next() % 8))
+            }
+        }
+        var again = Rig(model.settings, disk: disk, boot: 3, seed: seed, now: model.rig.now)
+        again.advance(.seconds(2))
+        let found = again.drainAll()
+        let texts = Set(found.map { $0.text })
+        let lost = before.keys.filter { !texts.contains($0) }.count
+        let told = found.compactMap { $0.kind == .gap ? Gap(body: $0.body)?.count : nil }.reduce(0, +)
+        if let failed = again.failed { Issue.record("seed \(seed): \(failed)") }
+        if lost > told { Issue.record("seed \(seed): \(lost) lost, \(told) told") }
+        for record in found where record.kind == .reading && model.entries[record.text]?.device != record.device {
+            Issue.record("seed \(seed): \(record.seq) is no record that was written")
+        }
+        // Found and told once: the next start says nothing of it.
+        again.spool.drain(at: again.now)
+        again.pump()
+        var third = Rig(model.settings, disk: again.disk, boot: 4, seed: seed, now: again.now)
+        third.advance(.seconds(2))
+        let repeated = third.drainAll().filter { $0.kind == .gap && Gap(body: $0.body)?.reason == .damage }
+        if !repeated.isEmpty { Issue.record("seed \(seed): told again: \(repeated.map { $0.text })") }
     }
 }

@@ -16,7 +16,7 @@ private let allowed: [String: Set<String>] = [
     "Platform": ["Base", "CLinux", "COpenSSL", "Glibc", "Synchronization"],
     "Host": ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"],
     "fieldgw": ["Base", "Modbus", "Drivers", "Adapter", "Spool", "Bridge", "Host", "Gateway", "Platform"],
-    "fieldsim": ["Base", "Simulators", "Host", "Gateway", "Platform"],
+    "fieldsim": ["Base", "Spool", "Simulators", "Host", "Gateway", "Platform"],
 ]
 
 private func imports(_ source: Tree.Source) -> [(module: String, line: Int)] {

@@ -38,6 +38,7 @@ final class DiskVolume {
 
     func open() throws(DiskFailure) -> [DiskAnswer.Entry] {
         files.removeAll()
+        if isGone { close() }
         if directory == nil {
             do { try FileSystem.makeDirectories(path) } catch { throw DiskFailure(error) }
             let descriptor = try opened("open", "") {
@@ -49,6 +50,14 @@ final class DiskVolume {
         let entries = try listing()
         try syncDirectory()
         return entries
+    }
+
+    /// Whether the directory that is open is not the one of that path any more: removed, or mounted over.
+    private var isGone: Bool {
+        guard let number = directory?.descriptor.number else { return false }
+        var (ours, there) = (stat(), stat())
+        guard fstat(number, &ours) == 0 else { return false }
+        return stat(path, &there) != 0 || ours.st_dev != there.st_dev || ours.st_ino != there.st_ino
     }
 
     func close() {

@@ -1,5 +1,6 @@
 import Base
 import CLinux
+import Glibc
 
 /// The two clocks of `Moment`: CLOCK_BOOTTIME and CLOCK_REALTIME.
 package enum Clock {
@@ -11,6 +12,11 @@ package enum Clock {
     }
 
     package static var instant: Instant { Instant(nanoseconds: clinux_boot_now()) }
+
+    /// For a command that looks again in a moment; nothing with a loop waits like this.
+    package static func pause(_ duration: Duration) {
+        _ = poll(nil, 0, Int32(clamping: duration.milliseconds))
+    }
 }
 
 extension Instant {

@@ -24,6 +24,9 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
         return "\(String(cString: text)) (\(String(cString: name)))"
     }
 
+    /// ENOENT.
+    package var isMissing: Bool { code == ENOENT }
+
     /// "open /dev/ttyUSB0: No such file or directory (ENOENT)"
     /// EADDRINUSE: somebody listens there already.
     package var isAddressInUse: Bool { code == EADDRINUSE }

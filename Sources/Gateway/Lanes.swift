@@ -1,0 +1,107 @@
+import Base
+import Bridge
+import Spool
+
+/// Who goes first. A short backlog goes out in order before what is new; one that would delay a live
+/// reading by more than `liveWithin` becomes a lane of its own when its device is attached, and then
+/// three of four messages belong to live records as long as there are any.
+struct Lanes: Sendable {
+    struct Settings: Sendable {
+        var liveWithin: Duration = .seconds(5)
+        var rate: Rate = .unlimited
+        /// Records of one device that may wait for their PUBACK at one time, and of all.
+        var perDevice = 1
+        var total = 64
+
+        init() {}
+        init(liveWithin: Duration, _ session: Session.Settings) {
+            self.liveWithin = liveWithin
+            rate = session.rate
+            perDevice = max(session.inFlight.perDevice, 1)
+            total = max(session.inFlight.total, 1)
+        }
+    }
+
+    /// Live messages in a row before one of the backlog.
+    static let liveRun = 3
+    /// Where the bridge sets no rate: what a small machine and a broker near it are good for.
+    static let assumedRate = 2000
+    /// A sample of round trips, not all of them.
+    static let samplesMax = 16
+
+    let settings: Settings
+    private var run = 0
+    /// From PUBLISH to PUBACK, smoothed.
+    private(set) var roundTrip = Duration.milliseconds(100)
+    private var sent: [UInt64: Instant] = [:]
+
+    init(_ settings: Settings) { self.settings = settings }
+
+    /// Whether the records that wait now would keep a new one of this device waiting for too long.
+    func isLong(waiting: Int, bytes: Int, ofDevice own: Int) -> Bool {
+        guard own > 0 else { return false }
+        let limit = settings.liveWithin.secondsValue
+        let byMessages = Double(waiting) / Double(settings.rate.messages ?? Self.assumedRate)
+        let byBytes = settings.rate.bytes.map { Double(bytes) / Double(max($0, 1)) } ?? 0
+        let byDevice = Double(own) / Double(settings.perDevice) * roundTrip.secondsValue
+        return max(byMessages, byBytes, byDevice) > limit
+    }
+
+    func next(hasLive: Bool, hasBacklog: Bool) -> Lane? {
+        guard hasLive || hasBacklog else { return nil }
+        return hasLive && (run < Self.liveRun || !hasBacklog) ? .live : .backlog
+    }
+
+    mutating func published(_ seq: UInt64, _ lane: Lane, at now: Instant) {
+        run = lane == .live ? run + 1 : 0
+        if sent.count < Self.samplesMax { sent[seq] = now }
+    }
+
+    mutating func acknowledged(_ seq: UInt64, at now: Instant) {
+        guard let before = sent.removeValue(forKey: seq) else { return }
+        roundTrip = (roundTrip * 7 + (now - before)) / 8
+    }
+
+    /// The connection is gone, and the acknowledgements with it.
+    mutating func disconnected() { sent = [:] }
+}
+
+extension Gateway {
+    /// A device may send from now on: what has waited for that may be too much to go before what comes.
+    mutating func attached(_ device: DeviceID, at now: Moment) {
+        let isLong = lanes.isLong(
+            waiting: spool.waiting, bytes: spool.waitingBytes, ofDevice: spool.waiting(of: device))
+        if isLong || spool.isOvertaken(device) { spool.split(device) } else { spool.join(device) }
+    }
+
+    /// Gives the session every durable record that it may send now, oldest device first in its lane.
+    mutating func feed(at now: Moment) -> Bool {
+        guard phase != .fresh, phase != .done, session.isOnline else { return false }
+        var any = false
+        var live = Array(spool.readyLiveDevices)[...]
+        var backlog = Array(spool.readyDevices)[...]
+        while let lane = lanes.next(hasLive: !live.isEmpty, hasBacklog: !backlog.isEmpty) {
+            guard let device = lane == .live ? live.first : backlog.first else { break }
+            if session.accepts(device, at: now), let record = spool.take(device, lane) {
+                publish(record, lane, at: now)
+                any = true
+            } else if lane == .live {
+                live.removeFirst()
+            } else {
+                backlog.removeFirst()
+            }
+        }
+        return any
+    }
+
+    private mutating func publish(_ record: StoredRecord, _ lane: Lane, at now: Moment) {
+        let envelope = Envelope(
+            ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted, backfill: record.backfill)
+        lanes.published(record.seq, lane, at: now.instant)
+        session.publish(
+            Outgoing(
+                seq: record.seq, device: record.device, subfolder: record.subfolder,
+                payload: envelope.bytes(around: record.body)),
+            at: now)
+    }
+}

@@ -1,0 +1,88 @@
+import Base
+import Foundation
+import Spool
+import TestKit
+import Testing
+
+/// A file of format version 1 as it was written once, kept beside the tests. Every later version of this
+/// program reads it. FIELDGW_GOLDEN=write writes it anew: only together with a new version number.
+@Suite struct GoldenTests {
+    private static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Golden/format-1.segment").path
+
+    private static let meter = Rig.device("meter-1")
+    private static let tank = Rig.device("tank-2")
+
+    /// Twelve records, an anchor, three of them settled; every kind of record that a segment holds.
+    private static func write() -> [UInt8] {
+        var rig = Rig()
+        for index in 0..<12 {
+            rig.append(
+                index % 3 == 0 ? tank : meter, "\"values\":{\"n\":\(index)}", priority: index == 7, trusted: index > 4)
+        }
+        rig.advance(.seconds(1))
+        rig.spool.anchor(at: rig.now)
+        // Too long: told in a gap, counted in the totals.
+        rig.append(tank, String(repeating: "x", count: 70_000))
+        rig.advance(.seconds(1))
+        for _ in 0..<3 { if let record = rig.spool.take(meter) { rig.spool.settle(record.seq, at: rig.now) } }
+        rig.advance(.seconds(10))
+        guard let name = rig.disk.names().first, let bytes = rig.disk.contents(name) else { return [] }
+        return Array(bytes[..<((try? SegmentReader(bytes))?.end ?? 0)])
+    }
+
+    private func golden() throws -> [UInt8] {
+        if ProcessInfo.processInfo.environment["FIELDGW_GOLDEN"] == "write" {
+            try Data(Self.write()).write(to: URL(fileURLWithPath: Self.path))
+        }
+        return Array(try Data(contentsOf: URL(fileURLWithPath: Self.path)))
+    }
+
+    @Test func whatIsWrittenTodayIsVersionOne() throws {
+        #expect(try golden() == Self.write(), "the format has changed: it needs a new version number")
+    }
+
+    @Test func whatWasWrittenThenIsRead() throws {
+        let reader = try SegmentReader(try golden())
+        let readings = reader.items.filter { $0.record.kind == .reading }
+        #expect(readings.map { $0.record.text } == (0..<12).map { "\"values\":{\"n\":\($0)}" })
+        #expect(readings.map { $0.record.device } == (0..<12).map { $0 % 3 == 0 ? Self.tank : Self.meter })
+        #expect(readings.filter { $0.settled }.map { $0.record.text } == [1, 2, 4].map { "\"values\":{\"n\":\($0)}" })
+        #expect(readings.map { $0.record.priority } == (0..<12).map { $0 == 7 })
+        #expect(reader.items.count == 13 && reader.items[12].record.kind == .gap)
+        #expect(reader.anchors.count == 1 && reader.totals[.oversize] == 1 && reader.header.identity == "acme/plant/gw-7")
+        #expect(reader.damage.isEmpty && !reader.torn && reader.unknown == 0 && reader.damagedPages == 0)
+    }
+
+    private func recovered(_ bytes: [UInt8]) -> (records: [StoredRecord], spool: Spool, failed: String?) {
+        var disk = VirtualDisk()
+        disk.put(Segment.name(UInt64(Rig.start.wall.seconds - 1_577_836_800) << 20), bytes)
+        var rig = Rig(disk: disk, boot: 5, seed: 5)
+        rig.advance(.seconds(2))
+        return (rig.drainAll(), rig.spool, rig.failed)
+    }
+
+    @Test func cutAtAnyByteItStartsAndKeepsWhatWasWhole() throws {
+        let golden = try golden()
+        for cut in 0...golden.count {
+            let (records, _, failed) = recovered(Array(golden[..<cut]))
+            let whole = (try? SegmentReader(Array(golden[..<cut])))?.items.filter { !$0.settled }.count ?? 0
+            let readings = records.filter { $0.device != Rig.gateway || !$0.text.contains("damage") }
+            if failed != nil || readings.count != whole { Issue.record("cut at \(cut): \(readings.count) of \(whole)") }
+        }
+    }
+
+    @Test func anyFlippedBitCostsOneRecordAtMostAndIsTold() throws {
+        let golden = try golden()
+        let all = Set(try SegmentReader(golden).items.filter { !$0.settled }.map { $0.record.text })
+        for byte in golden.indices where golden[byte] != 0 || byte % 16 == 0 {
+            var file = golden
+            file[byte] ^= 1 << UInt8(byte % 8)
+            let (records, _, failed) = recovered(file)
+            let texts = Set(records.map { $0.text })
+            let lost = all.subtracting(texts).count
+            let told = records.compactMap { Gap(body: $0.body) }.filter { $0.reason == .damage }.reduce(0) { $0 + $1.count }
+            if failed != nil || lost > 1 || told < lost { Issue.record("byte \(byte): \(lost) lost, \(told) told") }
+        }
+    }
+}
