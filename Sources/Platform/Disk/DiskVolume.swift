@@ -47,9 +47,15 @@ final class DiskVolume {
             directory = OpenFile(descriptor)
         }
         if lock == nil { try takeLock() }
-        let entries = try listing()
-        try syncDirectory()
-        return entries
+        do {
+            let entries = try listing()
+            try syncDirectory()
+            return entries
+        } catch {
+            // A file system that has failed can only be repaired when nobody holds it.
+            close()
+            throw error
+        }
     }
 
     /// Whether the directory that is open is not the one of that path any more: removed, or mounted over.

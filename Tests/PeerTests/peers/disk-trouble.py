@@ -90,8 +90,9 @@ try:
     if not watch.wait(30, lambda spool: spool["memoryOnly"]):
         site.problems.append("the disk was read-only and the journal did not say so")
     watch.wait(2)
-    call("umount", "-l", disk)
-    until("the old mount lets go", lambda: call("mount", "-o", "loop", image, disk).returncode == 0)
+    # The gateway lets go of a disk that fails, so that it can be unmounted and repaired.
+    until("the gateway lets go", lambda: call("umount", disk).returncode == 0, 60)
+    call("mount", "-o", "loop", image, disk)
     if not watch.wait(60, lambda spool: not spool["memoryOnly"]):
         site.problems.append("the disk was there again and the journal stayed in memory")
     os.kill(site.broker.pid, signal.SIGCONT)
