@@ -18,6 +18,40 @@ import Testing
         return (try JSONDecoder().decode(Verdict.self, from: Data(text.utf8)), text)
     }
 
+    @Test(.timeLimit(.minutes(2))) func theToolsReadCheckAndEmptyAJournal() throws {
+        let workspace = try Workspace()
+        let fieldgw = try Tools.fieldgw()
+        let fieldsim = URL(fileURLWithPath: fieldgw).deletingLastPathComponent().appendingPathComponent("fieldsim").path
+        let spool = workspace.path("spool")
+        func run(_ words: String...) throws -> (code: Int32, output: String, errors: String) {
+            try Peer(fieldgw, ["spool"] + words).finish()
+        }
+        #expect(try Peer(fieldsim, ["journal", spool, "--records", "30", "--devices", "3"]).finish().code == 0)
+        #expect(try run("verify", spool).code == 0)
+        let lines = try run("export", spool).output.split(separator: "\n")
+        #expect(lines.count == 30)
+        for line in lines {
+            let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect((record?["payload"] as? [String: Any])?["values"] != nil && record?["settled"] as? Bool == false)
+        }
+        let table = try run("export", "--format", "csv", "--device", "node-2", spool).output.split(separator: "\n")
+        // Ten readings of two values, and the names of the columns.
+        #expect(table.count == 21 && table[0] == "seq,ts,clock,device,subfolder,state,point,value,bad")
+        // One byte of the last record but one.
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: spool).first { $0.hasPrefix("seg-") })
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(spool)/\(name)"))
+        let last = try #require(bytes.lastIndex { $0 == 0x78 })
+        bytes[last - 400] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: "\(spool)/\(name)"))
+        let damaged = try run("verify", spool)
+        #expect(damaged.code == 65 && damaged.output.contains("1 records lost"), "\(damaged.output)")
+        #expect(try run("list", spool).output.split(separator: "\n").count == 29)
+        #expect(try run("wipe", spool).code == 64)
+        #expect(try run("wipe", "--yes", spool).code == 0)
+        #expect(try run("verify", spool).code == 66)
+        #expect(try run("verfy", spool).errors.contains("did you mean \"verify\"?"))
+    }
+
     @Test(.timeLimit(.minutes(30))) func killedAtRandomItLosesInventsAndRenumbersNothing() throws {
         let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
         let (verdict, text) = try play("kill9.py", [isLong ? "200" : "6", "\(UInt16.random(in: 1...9999))"])
