@@ -9,6 +9,10 @@ package enum Event: Sendable {
     case disk(UInt64, Result<DiskAnswer, DiskFailure>)
     case signed(UInt64, Result<[UInt8], SigningFailure>)
     case clock(ClockFacts)
+    /// A serial port has appeared: what could not be opened may be there now.
+    case portsAdded
+    /// The USB adapters that no configured port means.
+    case unclaimedPorts([SerialPortEntry])
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
     /// SIGTERM: commit, disconnect, finish.

@@ -77,6 +77,7 @@ package struct Gateway: Sendable {
     var resting: Set<DeviceID> = []
     var restLooked = Instant.zero
     var store = StateStore()
+    var news = AdapterNews()
     var health: HealthReporter
     var lanes: Lanes
     var tally = Tally()
@@ -155,6 +156,8 @@ package struct Gateway: Sendable {
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
         case .control(let client, let line): control(client, line, at: now)
+        case .portsAdded: for index in ports.indices { ports[index].retry() }
+        case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
         case .terminate: beginStopping(at: now)
         }
         settle(at: now)
@@ -200,6 +203,8 @@ package struct Gateway: Sendable {
         deadline = earliest == .distantFuture ? nil : earliest
         silenceEnds = silence == .distantFuture ? nil : silence
     }
+
+    package var portDevices: [LineSettings.Device] { ports.map { $0.line.device } }
 
     package var portNames: [PortName] { ports.map(\.name) }
 

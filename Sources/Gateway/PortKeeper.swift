@@ -114,6 +114,13 @@ struct PortKeeper: Sendable {
         return true
     }
 
+    /// A port has appeared, perhaps this one: no waiting for the next attempt.
+    mutating func retry() {
+        guard state == .closed, reopen != nil else { return }
+        reopen = nil
+        start()
+    }
+
     /// Nothing more is asked of this line: the exchange under way may end.
     mutating func stop() {
         isClosing = true

@@ -9,6 +9,8 @@ enum HelperMessage: Sendable {
     case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)
     case lineFailed(PortName, attempt: Int, LineFailure)
     case lineClosed(PortName, attempt: Int)
+    /// USB adapters that no configured port means.
+    case unclaimedPorts([SerialPortEntry])
     case linkUp(attempt: Int, Link)
     case linkFailed(attempt: Int, LinkFailure)
 }

@@ -39,6 +39,7 @@ package final class Host {
     private var shells: [LineShell] = []
     private var wakeLatency = WakeLatency()
     private var link: LinkShell!
+    private var portWatch: PortWatch?
     private var control: ControlSocket?
     private var controlClients: [Int: ControlSocket.Client] = [:]
     private var controlRequests = 0
@@ -71,6 +72,7 @@ package final class Host {
             }
         }
         shells = Array(lines.values)
+        portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath {
             openControl(path)
@@ -102,6 +104,7 @@ package final class Host {
         var next = clockDue
         if let due = gateway.deadline { next = min(next, due) }
         if let due = watchdogDue { next = min(next, due) }
+        if let due = portWatch?.lookDue { next = min(next, due) }
         if let due = settledDue { next = min(next, due) }
         for shell in shells { if let due = shell.deadline { next = min(next, due) } }
         guard let due = gateway.silenceEnds else { return next }
@@ -130,6 +133,7 @@ package final class Host {
         service.notify("STOPPING=1")
         link.disconnect()
         for line in lines.values { line.close() }
+        portWatch?.stop()
         control?.shutdown()
         diskWorker.stop()
         keyWorker.stop()
@@ -205,9 +209,17 @@ package final class Host {
                 lines[name]?.opened(parcel, facts, attempt: attempt)
             case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
             case .lineClosed(let name, let attempt): lines[name]?.closed(attempt: attempt)
+            case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
             case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }
+        }
+    }
+
+    private func take(_ news: PortWatch.News) {
+        switch news {
+        case .removed(let node): for line in lines.values { line.unplugged(node) }
+        case .added: receive(.portsAdded)
         }
     }
 
@@ -247,6 +259,7 @@ package final class Host {
             settledDue = nil
             Startup.releasePages()
         }
+        portWatch?.tick()
         if let due = watchdogDue, due <= now {
             service.notify("WATCHDOG=1")
             watchdogDue = service.watchdogInterval.map { now + $0 }

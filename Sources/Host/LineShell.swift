@@ -23,6 +23,8 @@ final class LineShell {
     private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
     private var attempt = 0
+    /// What the path leads to: "ttyUSB0".
+    private var node: String?
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
     private let deliver: (LineEvent) -> Void
 
@@ -71,6 +73,7 @@ final class LineShell {
             interest = .read
             errors = SerialPort.errors(taken)
             descriptor = consume taken
+            node = FileSystem.realPath(facts.path)?.split(separator: "/").last.map(String.init)
             deliver(.opened(facts))
         } catch {
             deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
@@ -99,6 +102,13 @@ final class LineShell {
             if let descriptor = parcel?.take() { SerialPort.close(descriptor) }
             mailbox.post(.lineClosed(name, attempt: attempt))
         }
+    }
+
+    /// The node is gone from the system: the line is let go at once, so that the kernel can give its name
+    /// to whatever is plugged in next.
+    func unplugged(_ node: String) {
+        guard descriptor != nil, self.node == node else { return }
+        lose(LineFailure(.lost, "/dev/\(node) was unplugged"))
     }
 
     /// The helper has closed what this attempt had open.

@@ -11,6 +11,14 @@ let table = VerbTable(
         ScanVerb.verb, ReadVerb.verb, WriteVerb.verb, SniffVerb.verb,
         PortsVerb.verb, StatusVerb.verb, TopVerb.verb, WatchVerb.verb,
         PauseVerb.pause, PauseVerb.resume, DeviceVerb.verb, CaptureVerb.verb, SpoolVerb.verb, KeyVerb.verb,
-    ])
+    ],
+    files: [
+        ("/etc/fieldgw/gateway.json5", "the configuration of fieldgw.service; NAME.json5 that of fieldgw@NAME.service"),
+        ("/etc/fieldgw/keys", "private keys, for root alone: privateKey: \"keys/gw-7.pem\""),
+        ("/etc/fieldgw/profiles, /usr/share/fieldgw/profiles", "register maps that a node's profile names"),
+        ("/var/lib/fieldgw", "journal and state"),
+        ("/usr/share/doc/fieldgw/README.md", "what it does, how it behaves when things fail, every configuration key"),
+    ],
+    seeAlso: ["systemctl(1)", "udevadm(8)"])
 
 table.main()

@@ -21,9 +21,15 @@ import Testing
         try String(contentsOf: Self.root.appendingPathComponent(path), encoding: .utf8)
     }
 
-    @Test(arguments: ["board/raspberry-pi/gateway.json5"])
-    func anExampleOfABoardHasNoProblem(_ path: String) throws {
-        #expect(diagnostics(try text(path), path).map(\.description) == [])
+    @Test(arguments: ["raspberry-pi", "industrial-pc"])
+    func everyExampleOfABoardHasNoProblem(_ board: String) throws {
+        let folder = Self.root.appendingPathComponent("board/\(board)").path
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json5") }
+        #expect(!names.isEmpty)
+        for name in names {
+            let path = "board/\(board)/\(name)"
+            #expect(diagnostics(try text(path), path).map(\.description) == [])
+        }
     }
 
     @Test func everyConfigurationInTheReadmeHasNoProblem() throws {

@@ -112,6 +112,20 @@ private func settings(
         #expect(refused.message.hasPrefix("no serial port matches "))
     }
 
+    @Test func adaptersThatNobodyConfiguredAreFound() throws {
+        let (scratch, system) = try drawnMachine()
+        try scratch.write("dev/ttyUSB0", "")
+        try scratch.link("dev/fieldgw/by-serial/A50285BI", to: scratch.file("dev/ttyUSB0"))
+        func unclaimed(_ devices: LineSettings.Device...) -> [String] {
+            SerialPorts.unclaimed(by: devices, in: system).map { String($0.path.split(separator: "/").last ?? "") }
+        }
+        #expect(unclaimed() == ["ttyUSB0", "ttyUSB2", "ttyUSB10"], "on-board UARTs are no news")
+        let first = LineSettings.Device.path(scratch.file("dev/fieldgw/by-serial/A50285BI"))
+        #expect(unclaimed(first) == ["ttyUSB2", "ttyUSB10"], "a link is what it leads to")
+        let dual = settings(serial: "DUAL", interface: "1").device
+        #expect(unclaimed(first, dual) == ["ttyUSB2"])
+    }
+
     @Test func whoElseHasAPortOpenIsSaidByName() throws {
         let scratch = Scratch()
         try scratch.write("dev/ttyUSB0", "")

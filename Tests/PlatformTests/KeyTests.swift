@@ -84,6 +84,18 @@ import Testing
         #expect(error?.kind == .openToOthers)
     }
 
+    /// `LoadCredential=keys:/etc/fieldgw/keys`: the unit cannot read root's file, systemd's copy is meant.
+    @Test(arguments: ["keys_gw-7.pem", "gw-7.pem"])
+    func takesWhatSystemdHandsOverForAFileOutOfReach(_ name: String) throws {
+        let scratch = CredentialFolder()
+        defer { scratch.remove() }
+        _ = scratch.write(name, try PrivateKey.generate(.ec).privatePEM(), mode: 0o440)
+        let configured = "/nonexistent/keys/gw-7.pem"
+        _ = try PrivateKey.load(configured, credentialsDirectory: scratch.path)
+        #expect(refusal { _ = try PrivateKey.load(configured, credentialsDirectory: nil) }?.kind == .missing)
+        #expect(refusal { _ = try PrivateKey.load("/nonexistent/keys/gw-8.pem", credentialsDirectory: scratch.path) }?.kind == .missing)
+    }
+
     @Test func namesTheFileThatCannotBeUsed() throws {
         let scratch = CredentialFolder()
         defer { scratch.remove() }

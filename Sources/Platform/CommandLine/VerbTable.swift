@@ -30,12 +30,20 @@ package struct VerbTable: Sendable {
     package var summary: String
     package var verbs: [Verb]
     package var version: String
+    /// For the manual page: paths that the program knows, and other pages.
+    package var files: [(path: String, meaning: String)]
+    package var seeAlso: [String]
 
-    package init(program: String, summary: String, version: String, verbs: [Verb]) {
+    package init(
+        program: String, summary: String, version: String, verbs: [Verb],
+        files: [(path: String, meaning: String)] = [], seeAlso: [String] = []
+    ) {
         self.program = program
         self.summary = summary
         self.version = version
         self.verbs = verbs
+        self.files = files
+        self.seeAlso = seeAlso
     }
 
     /// Runs the verb that this process was started with, and ends it.
@@ -48,23 +56,13 @@ package struct VerbTable: Sendable {
             return .usage
         }
         if ["--help", "-h", "help"].contains(first) {
-            if words.count > 1, let verb = verbs.first(where: { $0.name == words[1] }) {
-                Console.say(help(verb))
-            } else {
-                Console.say(overview)
-            }
-            return .ok
+            return help(words.dropFirst())
         }
         if first == "--version" {
             Console.say("\(program) \(version)")
             return .ok
         }
-        guard let verb = verbs.first(where: { $0.name == first }) else {
-            let near = Suggestion.nearest(to: first, in: verbs.map(\.name))
-            let hint = near.map { "did you mean \"\($0)\"?" } ?? "\(program) --help lists the verbs"
-            Console.complain("\(program): no verb \"\(first)\"; \(hint)")
-            return .usage
-        }
+        guard let verb = verbs.first(where: { $0.name == first }) else { return unknown(first) }
         if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
             Console.say(help(verb))
             return .ok
@@ -80,6 +78,26 @@ package struct VerbTable: Sendable {
             Console.complain("\(program) \(verb.name): \(error)")
             return .software
         }
+    }
+
+    /// `help`, `help VERB`, `help --man`, `help --completion bash`.
+    private func help(_ words: ArraySlice<String>) -> ExitCode {
+        switch words.first {
+        case "--man": Console.say(manualPage)
+        case "--completion": Console.say(bashCompletion)
+        case let name?:
+            guard let verb = verbs.first(where: { $0.name == name }) else { return unknown(name) }
+            Console.say(help(verb))
+        case nil: Console.say(overview)
+        }
+        return .ok
+    }
+
+    private func unknown(_ name: String) -> ExitCode {
+        let near = Suggestion.nearest(to: name, in: verbs.map(\.name))
+        let hint = near.map { "did you mean \"\($0)\"?" } ?? "\(program) --help lists the verbs"
+        Console.complain("\(program): no verb \"\(name)\"; \(hint)")
+        return .usage
     }
 
     private var overview: String {

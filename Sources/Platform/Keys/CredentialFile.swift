@@ -14,7 +14,10 @@ struct CredentialFile: ~Copyable {
     /// made on the opened descriptor, so nothing can be swapped in between.
     /// systemd hands credentials over with an access list, which shows as group permission; what
     /// lies in `credentialsDirectory` (`$CREDENTIALS_DIRECTORY`) may therefore have mode 0440.
-    init(_ path: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
+    /// A file that only root may read is taken from there too: `LoadCredential=keys:/etc/fieldgw/keys` hands
+    /// `/etc/fieldgw/keys/gw-7.pem` over as `keys_gw-7.pem`, so one configuration serves the unit and a shell.
+    init(_ named: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
+        let path = Self.place(of: named, credentialsDirectory)
         let descriptor = try Self.open(path)
         var facts = stat()
         guard fstat(descriptor.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
@@ -55,6 +58,14 @@ struct CredentialFile: ~Copyable {
 
     /// A read-only BIO over the bytes; valid while this value lives.
     func bio() -> BIOHandle { BIOHandle(BIO_new_mem_buf(memory.baseAddress, Int32(count))) }
+
+    private static func place(of path: String, _ credentialsDirectory: String?) -> String {
+        guard access(path, R_OK) != 0, let directory = credentialsDirectory, directory.hasPrefix("/")
+        else { return path }
+        let parts = path.split(separator: "/")
+        let names = [parts.suffix(2).joined(separator: "_"), parts.last.map(String.init) ?? ""]
+        return names.map { "\(directory)/\($0)" }.first { FileSystem.exists($0) } ?? path
+    }
 
     private static func open(_ path: String) throws(CredentialError) -> OwnedFD {
         do throws(SystemFailure) {

@@ -5,16 +5,18 @@ import Glibc
 /// tried again at once. A hint only: who relies on it alone misses a port when the buffer overflows.
 package struct DeviceMonitor: ~Copyable, Sendable {
     package enum Change: Hashable, Sendable {
-        /// The node's name under /dev: "ttyUSB0". Said twice where udev runs: when the node appears and
-        /// when its permissions and links are set.
+        /// The node's name under /dev: "ttyUSB0". Where udev runs it is said when the permissions and
+        /// links are set, otherwise when the node appears.
         case added(String)
         case removed(String)
     }
 
     private let socket: OwnedFD
+    private let hasUdev: Bool
 
     /// EPERM or EAFNOSUPPORT where a unit's RestrictAddressFamilies leaves netlink out: go on without.
-    package init() throws(SystemFailure) {
+    package init(in system: SystemPaths = SystemPaths()) throws(SystemFailure) {
+        hasUdev = FileSystem.exists("\(system.run)/udev/control")
         socket = try OwnedFD("socket", "NETLINK_KOBJECT_UEVENT") { clinux_uevent_socket() }
     }
 
@@ -30,10 +32,16 @@ package struct DeviceMonitor: ~Copyable, Sendable {
             let count = retrying { recv(number, &message, message.count, 0) }
             // ENOBUFS says that messages were lost; the next ones still come.
             if count <= 0 { break }
-            if let change = Self.parse(message[..<count]) { changes.append(change) }
+            guard let change = Self.parse(message[..<count]) else { continue }
+            // The kernel's word comes first, when nobody but root may open the node yet.
+            if case .added = change, hasUdev, !Self.isUdev(message[..<count]) { continue }
+            if changes.last != change { changes.append(change) }
         }
         return changes
     }
+
+    /// udev's messages begin with its name and a NUL.
+    static func isUdev(_ message: ArraySlice<UInt8>) -> Bool { message.starts(with: Array("libudev\0".utf8)) }
 
     /// One uevent: strings "KEY=value" that end in NUL, after the kernel's "add@/devices/…" or udev's
     /// binary header. Nil if it is not about a tty.

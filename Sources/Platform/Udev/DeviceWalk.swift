@@ -1,3 +1,5 @@
+import Base
+
 /// Walks from a tty's device up through sysfs and collects what identifies it: what udev's usb_id
 /// and path_id would say, for machines where udev does not run.
 struct DeviceWalk {

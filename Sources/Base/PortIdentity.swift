@@ -1,0 +1,69 @@
+/// What tells one serial port from another, whatever its node is called today. As keys of the
+/// configuration's `match`, nil means "any".
+package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// The USB device's serial number (udev's ID_SERIAL_SHORT).
+    package var serial: String?
+    /// Where it is plugged in (udev's ID_PATH): "pci-0000:00:14.0-usb-0:1.2:1.0".
+    package var path: String?
+    /// Four hexadecimal digits each.
+    package var vendor: String?
+    package var product: String?
+    /// bInterfaceNumber: "00", "01" on adapters with several ports.
+    package var interface: String?
+
+    package init(
+        serial: String? = nil, path: String? = nil, vendor: String? = nil, product: String? = nil,
+        interface: String? = nil
+    ) {
+        self.serial = serial
+        self.path = path
+        self.vendor = vendor
+        self.product = product
+        self.interface = interface
+    }
+
+    /// Whether every key that `wanted` gives is met. A path may leave out its front ("usb-0:1.2:1.0"),
+    /// an interface its leading zero.
+    package func matches(_ wanted: PortIdentity) -> Bool {
+        func same(_ mine: String?, _ theirs: String?) -> Bool {
+            theirs == nil || mine?.lowercased() == theirs?.lowercased()
+        }
+        if let tail = wanted.path {
+            guard let path, path == tail || path.hasSuffix("-" + tail) else { return false }
+        }
+        if let number = wanted.interface {
+            guard let interface, let mine = Int(interface, radix: 16), mine == Int(number, radix: 16)
+            else { return false }
+        }
+        return (wanted.serial == nil || serial == wanted.serial) && same(vendor, wanted.vendor)
+            && same(product, wanted.product)
+    }
+
+    /// "serial A50285BI, vendor 0403"
+    package var description: String {
+        let pairs = [
+            ("serial", serial), ("path", path), ("vendor", vendor), ("product", product),
+            ("interface", interface),
+        ]
+        let given = pairs.compactMap { name, value in value.map { "\(name) \(Notice.printable($0))" } }
+        return given.isEmpty ? "any port" : given.joined(separator: ", ")
+    }
+}
+
+/// One serial port of this machine.
+package struct SerialPortEntry: Hashable, Sendable {
+    /// "/dev/ttyUSB0"
+    package var path: String
+    package var identity: PortIdentity
+    /// "ftdi_sio"; empty if unknown.
+    package var driver: String
+    /// "FTDI USB-RS485 Cable"; empty if the device does not say.
+    package var product: String
+
+    package init(path: String, identity: PortIdentity, driver: String = "", product: String = "") {
+        self.path = path
+        self.identity = identity
+        self.driver = driver
+        self.product = product
+    }
+}
