@@ -22,7 +22,7 @@ extension Session {
     /// the rate forbids it, the deadline says when to ask again.
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
         self.now = now
-        guard case .open = phase, isReady(device), hasRoom(for: device) else { return false }
+        guard case .open = phase, hasRoom(for: device), isReady(device) else { return false }
         if limiter.allows(at: now.instant) { return true }
         // What was spent since the last turn (acknowledgements, say) has armed no timer yet.
         timers.arm(.rate, at: limiter.opens)

@@ -6,7 +6,9 @@ import Platform
 final class LinkShell {
     /// The session's window bounds what is in flight; this bounds a bridge that stops reading.
     private static let unsentMax = 8 << 20
-    private static let readsPerTurn = 4
+    /// A broker may put every PUBACK into a TLS record of its own: many reads are one turn's work.
+    private static let readsPerTurn = 1024
+    private static let bytesPerTurn = 64 << 10
     private static let writesPerTurn = 16
 
     private let loop: EventLoop
@@ -107,17 +109,29 @@ final class LinkShell {
         if ready.isWritable { flush() }
     }
 
+    /// All that is there goes on in one piece: every machine is asked once a turn, not once a record.
     private func receive() {
-        for _ in 0..<Self.readsPerTurn {
-            guard let link else { return }
+        var bytes: [UInt8] = []
+        var end: LinkFailure?
+        reading: for _ in 0..<Self.readsPerTurn {
+            guard let link, bytes.count < Self.bytesPerTurn else { break }
             switch link.read() {
-            case .bytes(let bytes): deliver(.received(bytes))
-            case .wouldBlock(.read): return
-            case .wouldBlock(.write): return change(to: [.read, .write])
-            case .closed: return lose(LinkFailure(.closed, "the bridge closed the connection"))
-            case .failed(let failure): return lose(failure)
+            case .bytes(let more): bytes.append(contentsOf: more)
+            case .wouldBlock(.read): break reading
+            case .wouldBlock(.write):
+                change(to: [.read, .write])
+                break reading
+            case .closed:
+                end = LinkFailure(.closed, "the bridge closed the connection")
+                break reading
+            case .failed(let failure):
+                end = failure
+                break reading
             }
         }
+        let attempt = attempt
+        if !bytes.isEmpty { deliver(.received(bytes)) }
+        if let end, attempt == self.attempt { lose(end) }
     }
 
     private func change(to wanted: EventLoop.Interest) {

@@ -38,6 +38,7 @@ package struct Client: Sendable {
     package init(_ settings: Settings) {
         var settings = settings
         settings.ackTimeout = max(settings.ackTimeout, .milliseconds(1))
+        if settings.clientID.isEmpty { settings.cleanSession = true }   // [MQTT-3.1.3-7]
         self.settings = settings
         decoder = PacketDecoder(packetSizeMax: settings.packetSizeMax)
     }

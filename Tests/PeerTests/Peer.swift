@@ -11,6 +11,7 @@ final class Peer {
     private let output: OwnedFD?
     private let errors: OwnedFD?
     private var buffered: [UInt8] = []
+    private var complained: [UInt8] = []
     /// Where what it complains about goes if nobody reads it meanwhile.
     private let log: String?
     private var complaints: [UInt8] = []
@@ -44,6 +45,18 @@ final class Peer {
             }
             guard let more = Self.read(output, within: limit), !more.isEmpty else { return nil }
             buffered += more
+        }
+    }
+
+    /// The next line of standard error, likewise.
+    func complaint() -> String? {
+        while true {
+            if let end = complained.firstIndex(of: 0x0A) {
+                defer { complained.removeSubrange(...end) }
+                return String(decoding: complained[..<end], as: UTF8.self)
+            }
+            guard let more = Self.read(errors), !more.isEmpty else { return nil }
+            complained += more
         }
     }
 
