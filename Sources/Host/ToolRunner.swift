@@ -74,6 +74,7 @@ package final class ToolRunner<Tool: LineTool> {
             opened(facts)
             perform { $0.opened(at: $1) }
         case .received(let bytes): perform { $0.receive(bytes[...], at: $1) }
+        case .errors, .closed: break
         case .failed(let failure), .lost(let failure):
             var skipped = false
             if failure.kind == .settings { perform { skipped = $0.skipSetting(failure, at: $1) } }

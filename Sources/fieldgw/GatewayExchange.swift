@@ -1,4 +1,5 @@
 import Base
+import Gateway
 import Drivers
 import Platform
 
@@ -77,7 +78,7 @@ struct GatewayExchange {
     }
 
     func write(
-        _ exchange: RegisterExchange, _ data: Order.Data, readsBack: Bool
+        _ exchange: RegisterExchange, _ data: RegisterValues, readsBack: Bool
     ) -> Result<RegisterExchange.Written, Trouble> {
         let answer = ask { writer in
             writer.key("write")

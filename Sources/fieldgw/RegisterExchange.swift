@@ -92,7 +92,7 @@ struct RegisterExchange {
         var readBack: Result<Read, Trouble>?
     }
 
-    func write(_ data: Order.Data, readsBack: Bool, multiple: Bool) throws -> Result<Written, Trouble> {
+    func write(_ data: RegisterValues, readsBack: Bool, multiple: Bool) throws -> Result<Written, Trouble> {
         switch port.way {
         case .device(let line): return try write(data, readsBack: readsBack, multiple: multiple, on: line)
         case .gateway(let socket, _):
@@ -101,7 +101,7 @@ struct RegisterExchange {
     }
 
     private func write(
-        _ data: Order.Data, readsBack: Bool, multiple: Bool, on line: LineSettings
+        _ data: RegisterValues, readsBack: Bool, multiple: Bool, on line: LineSettings
     ) throws -> Result<Written, Trouble> {
         let request = Self.request(place.address, data, multiple: multiple)
         let back = readsBack && unit != 0 ? readRequest(count: data.count) : nil
@@ -120,7 +120,7 @@ struct RegisterExchange {
         }
     }
 
-    private static func request(_ address: Int, _ data: Order.Data, multiple: Bool) -> Request {
+    private static func request(_ address: Int, _ data: RegisterValues, multiple: Bool) -> Request {
         let address = UInt16(clamping: address)
         switch data {
         case .registers(let words):

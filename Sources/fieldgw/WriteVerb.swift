@@ -31,7 +31,7 @@ enum WriteVerb {
         }
     }
 
-    private static func encode(_ exchange: RegisterExchange, _ words: [String]) throws -> Order.Data {
+    private static func encode(_ exchange: RegisterExchange, _ words: [String]) throws -> RegisterValues {
         guard exchange.place.table == .coil || exchange.place.table == .holding else {
             throw Arguments.Misuse(
                 message: "the table \(exchange.place.table.rawValue) cannot be written: coil and holding can")
@@ -39,7 +39,7 @@ enum WriteVerb {
         guard exchange.place.count == nil || exchange.codec.table == .holding else {
             throw Arguments.Misuse(message: "the values tell how many there are: leave out the count")
         }
-        let data: Order.Data
+        let data: RegisterValues
         do throws(RegisterPlace.Problem) { data = try exchange.codec.encode(words, at: Clock.now()) } catch {
             throw Arguments.Misuse(message: error.message)
         }
@@ -51,9 +51,9 @@ enum WriteVerb {
     }
 
     private static func show(
-        _ exchange: RegisterExchange, _ data: Order.Data, _ written: RegisterExchange.Written, json: Bool
+        _ exchange: RegisterExchange, _ data: RegisterValues, _ written: RegisterExchange.Written, json: Bool
     ) -> ExitCode {
-        var held: Order.Data?
+        var held: RegisterValues?
         var remark: String?
         switch written.readBack {
         case .success(let read): held = decode(read.bytes, as: data)
@@ -91,7 +91,7 @@ enum WriteVerb {
         return differs ? .badData : .ok
     }
 
-    private static func decode(_ bytes: [UInt8], as data: Order.Data) -> Order.Data {
+    private static func decode(_ bytes: [UInt8], as data: RegisterValues) -> RegisterValues {
         switch data {
         case .registers(let words):
             .registers(words.indices.map { index in
@@ -104,7 +104,7 @@ enum WriteVerb {
     }
 
     /// The values as they were given: with a type, of that type.
-    private static func shown(_ exchange: RegisterExchange, _ data: Order.Data?) -> String {
+    private static func shown(_ exchange: RegisterExchange, _ data: RegisterValues?) -> String {
         switch data {
         case .registers(let words): exchange.codec.texts(words, at: Clock.now()).joined(separator: " ")
         case .bits(let flags): flags.map { $0 ? "on" : "off" }.joined(separator: " ")
@@ -112,7 +112,7 @@ enum WriteVerb {
         }
     }
 
-    private static func append(_ data: Order.Data, to writer: inout JSONWriter) {
+    private static func append(_ data: RegisterValues, to writer: inout JSONWriter) {
         writer.array { writer in
             switch data {
             case .registers(let words): for word in words { writer.integer(word) }

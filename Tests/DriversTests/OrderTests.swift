@@ -243,10 +243,10 @@ import Testing
     @Test func aCustomFunctionBringsBackItsReplysData() throws {
         var rig = rig([node(1, every: .seconds(100))])
         // What this unit answers is what it was told, turned round.
-        rig.submit(order(1, 1, .custom(function: 17, [7, 0, 2]), readBack: false))
+        rig.submit(order(1, 1, .custom(function: 66, [7, 0, 2]), readBack: false))
         rig.submit(order(2, 1, .custom(function: 0x80, []), readBack: false))
         rig.run(for: .seconds(2))
-        #expect(rig.sent.contains { $0.pdu == [17, 7, 0, 2] })
+        #expect(rig.sent.contains { $0.pdu == [66, 7, 0, 2] })
         let results = Dictionary(uniqueKeysWithValues: rig.outcomes.map { ($0.id, $0.result) })
         #expect(results[2] == .failure(.read(.range)))
         #expect(try #require(results[1]).get()?.result.get() == [2, 0, 7])

@@ -23,8 +23,8 @@ import Testing
     ]
 
     @Test(arguments: entries) func theStanzaIsAPort(_ entry: SerialPortEntry) throws {
-        let (configuration, problems) = ConfigurationSamples.read(
-            ConfigurationSamples.withPorts(entry.stanza.replacingNodes()))
+        let (configuration, problems) = Samples.read(
+            Samples.withPorts(entry.stanza.replacingNodes()))
         #expect(problems.filter { $0.severity == .error }.isEmpty, "\(entry.stanza): \(problems)")
         let line = try #require(configuration?.ports.first?.line)
         guard case .match(let serial, let path, let vendor, _, _) = line.device else {

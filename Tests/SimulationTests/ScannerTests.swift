@@ -72,8 +72,8 @@ import Testing
     @Test func firstStopsAtTheFirst() {
         let rig = scan(ScanSettings(lines: [.test()], first: true), on: bus([4, 5]))
         #expect(rig.tool.findings.map(\.unit) == [4])
-        // Three silent ones, the probe, and what it is: no more.
-        #expect(rig.sent.count == 6)
+        // Three silent ones, the probe, and its identification objects: no more.
+        #expect(rig.sent.count == 5)
     }
 
     /// Harmless: whatever is on the line, only reads and questions after the identity go out.

@@ -184,7 +184,9 @@ import Testing
         #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 1 })
         world.run(for: .seconds(5))
         let start = world.now
-        // Every device is read at least every 20 s, and what is read is there 5 s later.
+        // Every device is read at least every 20 s, and what is read is there 5 s later. What was read before the
+        // bridge was back belongs to the backlog.
+        world.run(for: .seconds(21))
         for _ in 0..<6 {
             world.run(for: .seconds(10))
             world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(26), at: world.now)

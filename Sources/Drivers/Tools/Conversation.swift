@@ -45,7 +45,7 @@ package struct Conversation: Sendable {
 
     package init(_ line: LineSettings) {
         timing = RTUTiming(line)
-        exchange = LineExchange(timing)
+        exchange = LineExchange(line)
     }
 
     package var isIdle: Bool { if case .idle = state { true } else { false } }
@@ -124,6 +124,8 @@ package struct Conversation: Sendable {
             outputs.append(.answer(.response(response, turnaround: turnaround)))
         case .silence: outputs.append(.answer(.silence(stray: exchange.strayBytes - strayBefore)))
         case .damage(let error): outputs.append(.answer(.damage(error)))
+        // Broadcasts do not go through the exchange here: nobody is asked.
+        case .sent: break
         }
     }
 }

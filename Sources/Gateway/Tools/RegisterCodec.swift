@@ -106,7 +106,7 @@ package struct RegisterCodec: Sendable {
     }
 
     /// The data of one write of these values from the place on.
-    package func encode(_ texts: [String], at now: Moment) throws(RegisterPlace.Problem) -> Order.Data {
+    package func encode(_ texts: [String], at now: Moment) throws(RegisterPlace.Problem) -> RegisterValues {
         var registers: [UInt16] = []
         var bits: [Bool] = []
         for text in texts {
@@ -123,24 +123,26 @@ package struct RegisterCodec: Sendable {
         return table.isBits ? .bits(bits) : .registers(registers)
     }
 
-    private func encode(_ text: String, at address: Int, _ now: Moment) throws(RegisterPlace.Problem) -> Order.Data {
+    private func encode(_ text: String, at address: Int, _ now: Moment) throws(RegisterPlace.Problem) -> RegisterValues {
         var point = point(address, writable: true)
         let value = Self.value(text, isText: type == .string)
         // A negative number in a register without a type is meant as its two's complement.
         if type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
-        let outcome = Self.single(point) { adapter, device -> Result<Order.Data, WriteRefusal> in
+        let outcome = Self.single(point) { adapter, device -> Result<[Order], WriteRefusal> in
             do throws(WriteRefusal) {
-                let command = WriteCommand(device: device, point: point.name, value: value)
-                return .success(try adapter.order(command, id: 0, expires: .distantFuture, at: now).data)
+                return .success(try adapter.orders(
+                    [(point.name, value)], of: device, firstID: 0, expires: .distantFuture, at: now))
             } catch {
                 return .failure(error)
             }
         }
         switch outcome {
-        case .success(let data): return data
+        case .success(let orders):
+            if let data = orders.first?.data, let values = RegisterValues(data) { return values }
         case .failure(let refusal): throw RegisterPlace.Problem(message: refusal.message)
-        case nil: throw RegisterPlace.Problem(message: "the value cannot be written")
+        case nil: break
         }
+        throw RegisterPlace.Problem(message: "the value cannot be written")
     }
 
     private static func value(_ text: String, isText: Bool) -> JSON {

@@ -1,0 +1,23 @@
+import Base
+
+/// What one write by hand puts on the wire: whole registers, or coils.
+package enum RegisterValues: Hashable, Sendable {
+    case registers([UInt16])
+    case bits([Bool])
+
+    package var count: Int {
+        switch self {
+        case .registers(let words): words.count
+        case .bits(let flags): flags.count
+        }
+    }
+
+    /// Nil for orders that write something else than values at a place.
+    init?(_ data: Order.Data) {
+        switch data {
+        case .registers(let words): self = .registers(words)
+        case .bits(let flags): self = .bits(flags)
+        case .masked, .custom, .nothing: return nil
+        }
+    }
+}
