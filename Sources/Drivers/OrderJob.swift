@@ -51,7 +51,8 @@ struct OrderJob: Sendable {
             if let write = Self.maskWrite(mask, value, order) {
                 request = write
             } else {
-                guard mask.count <= Limits.writeRegisters else { return nil }
+                // Of all units at once nothing can be read that could be changed.
+                guard mask.count <= Limits.writeRegisters, !order.address.unit.isBroadcast else { return nil }
                 phase = .prepare
                 request = read
             }
