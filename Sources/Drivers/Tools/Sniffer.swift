@@ -158,7 +158,8 @@ package struct Sniffer: LineTool {
                 return
             }
             pending = nil
-            let time = last.instant - asked.ended - timing.time(of: length)
+            let elapsed: Duration = last.instant - asked.ended
+            let time = elapsed - timing.time(of: length)
             conclude(asked, .answer(response), last.instant == asked.ended ? nil : max(.zero, time))
         }
     }
