@@ -10,6 +10,8 @@ package final class ToolRunner<Tool: LineTool> {
     /// Why the line could not be opened, or was lost.
     package private(set) var failure: LineFailure?
     package private(set) var wasInterrupted = false
+    /// What the UART has counted meanwhile, where it counts.
+    package private(set) var lineErrors = LineErrors()
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -49,8 +51,9 @@ package final class ToolRunner<Tool: LineTool> {
         var isStopping = false
         while !tool.isDone, failure == nil {
             let due = isStopping ? tool.deadline : min(tool.deadline ?? .distantFuture, end)
-            _ = try loop.wait(until: due)
+            _ = try loop.wait(until: [due, line?.deadline].compactMap { $0 }.min())
             let now = Clock.instant
+            if let due = line?.deadline, due <= now { line?.timeout(at: now) }
             if let due = tool.deadline, due <= now { perform { $0.timeout(at: $1) } }
             if end <= now, !isStopping {
                 isStopping = true
@@ -74,7 +77,8 @@ package final class ToolRunner<Tool: LineTool> {
             opened(facts)
             perform { $0.opened(at: $1) }
         case .received(let bytes): perform { $0.receive(bytes[...], at: $1) }
-        case .errors, .closed: break
+        case .errors(let errors): lineErrors += errors
+        case .closed: break
         case .failed(let failure), .lost(let failure):
             var skipped = false
             if failure.kind == .settings { perform { skipped = $0.skipSetting(failure, at: $1) } }

@@ -112,6 +112,21 @@ struct ProfileLibrary {
         self.folders = folders
     }
 
+    /// Every profile that can be named, the nearest of each name, with what it says about itself.
+    func all() -> [(name: String, profile: Profile)] {
+        var found: [String: Profile] = [:]
+        for folder in folders {
+            for file in (try? FileSystem.names(in: folder)) ?? [] where file.hasSuffix(".json5") {
+                let name = String(file.dropLast(6))
+                guard found[name] == nil, let bytes = try? FileSystem.read("\(folder)/\(file)"),
+                    let profile = Configuration.readProfile(bytes, fileName: file).0
+                else { continue }
+                found[name] = profile
+            }
+        }
+        return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     func load(_ name: String) -> Result<ProfileFile, ProfileFailure> {
         for folder in folders {
             let path = "\(folder)/\(name).json5"

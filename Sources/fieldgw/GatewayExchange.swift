@@ -1,6 +1,7 @@
 import Base
-import Gateway
 import Drivers
+import Gateway
+import Modbus
 import Platform
 
 /// Reading, writing and pausing through the control socket of the gateway that holds the port.
@@ -69,7 +70,7 @@ struct GatewayExchange {
                 writer.member("count", count)
             }
         }
-        return answer.flatMap { document in
+        return answer.mapError { explain($0, exchange, exchange.readRequest(count: count)) }.flatMap { document in
             guard let bytes = Self.bytes(document, isBits: exchange.codec.table.isBits, count: count) else {
                 return .failure(Trouble(.unavailable, "the gateway's answer has not the \(count) values asked for"))
             }
@@ -93,9 +94,16 @@ struct GatewayExchange {
                 }
             }
         }
-        return answer.map { _ in
+        let request = RegisterExchange.request(exchange.codec.address, data, multiple: false)
+        return answer.mapError { explain($0, exchange, request) }.map { _ in
             RegisterExchange.Written(readBack: readsBack ? read(exchange, count: data.count) : nil)
         }
+    }
+
+    /// The gateway knows the code, and we what it mostly means for such a request.
+    private func explain(_ trouble: Trouble, _ exchange: RegisterExchange, _ request: Request?) -> Trouble {
+        guard trouble.kind == .exception, let code = trouble.exception, let request else { return trouble }
+        return .refusal(ExceptionCode(rawValue: code), unit: exchange.unit, to: request)
     }
 
     /// `registers` or `bits` of an answer as they would stand in a frame.

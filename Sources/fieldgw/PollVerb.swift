@@ -12,15 +12,33 @@ enum PollVerb {
             Exit code 0 if every point was read, 69 if a port could not be opened or a unit was silent, 65 if a unit
             answered with an exception, damaged data or an impossible value.
             """,
-        options: [Option("json", nil, "one JSON object a line and device")]
+        options: [
+            Option("node", "LIST", "only these devices: meter-1,tank-2"),
+            Option("json", nil, "one JSON object a line and device"),
+        ]
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
-        let file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
+        var file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
+        if let list = arguments["node"] { try keep(list.split(separator: ",").map(String.init), in: &file.configuration) }
         let poller = try Poller(PollRound(file.configuration, seed: Machine.seed())) { notice in
             Console.complain("\(notice.subject): \(notice.message)")
         }
         let round = try poller.run()
         return report(file.configuration, round, json: arguments.has("json"))
+    }
+
+    /// Leaves only these devices, and the ports on which they are.
+    private static func keep(_ names: [String], in configuration: inout Configuration) throws(Arguments.Misuse) {
+        let known = configuration.ports.flatMap { $0.nodes.map(\.device.text) }
+        for name in names where !known.contains(name) {
+            throw Arguments.Misuse(
+                message: "there is no device \"\(Notice.printable(name))\"\(Suggestion.clause(for: name, in: known))")
+        }
+        guard !names.isEmpty else { throw Arguments.Misuse(message: "--node needs the name of a device") }
+        for port in configuration.ports.indices {
+            configuration.ports[port].nodes.removeAll { !names.contains($0.device.text) }
+        }
+        configuration.ports.removeAll(where: \.nodes.isEmpty)
     }
 
     private static func report(_ configuration: Configuration, _ round: PollRound, json: Bool) -> ExitCode {

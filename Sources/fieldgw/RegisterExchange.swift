@@ -114,13 +114,13 @@ struct RegisterExchange {
         return .success(Written(readBack: .failure(trouble(steps[1], back, line))))
     }
 
-    private func readRequest(count: Int) -> Request? {
+    func readRequest(count: Int) -> Request? {
         FunctionCode.reading(codec.table).map {
             .read($0, address: UInt16(clamping: codec.address), count: UInt16(clamping: count))
         }
     }
 
-    private static func request(_ address: Int, _ data: RegisterValues, multiple: Bool) -> Request {
+    static func request(_ address: Int, _ data: RegisterValues, multiple: Bool) -> Request {
         let address = UInt16(clamping: address)
         switch data {
         case .registers(let words):
@@ -143,6 +143,9 @@ struct RegisterExchange {
         if let failure = runner.failure {
             failure.explain(line.path)
             throw failure.exitCode
+        }
+        if runner.tool.steps.contains(where: { $0.answer != nil && !$0.isGood }), let hint = runner.lineErrors.hint {
+            Console.complain(hint)
         }
         return runner.tool.steps
     }

@@ -12,7 +12,8 @@ enum ScanVerb {
         details: """
             Asks every unit id at every setting for one register (--probe), which changes nothing; a refusal counts as an
             answer. The first 16 ids are tried at every setting before the rest. After a setting has answered, the others
-            are left out unless --all. Whoever is found is asked what it is (functions 43/14 and 17).
+            are left out unless --all. Whoever is found is asked what it is (functions 43/14 and 17)
+            and for the registers by which profiles tell their device.
             \(ToolPort.details)
             Standard output is a configuration for what was found, ready for `fieldgw check`, with a table of the
             units as comments; progress goes to standard error. Ctrl-C ends with what was found so far.
@@ -38,7 +39,9 @@ enum ScanVerb {
         let signals = try SignalInbox()
         let lease = try LineLease(arguments.positional[0], arguments, adjusts: false)
         defer { lease.release() }
-        let settings = try settings(on: lease.line, isNamed: lease.isNamed, arguments)
+        var settings = try settings(on: lease.line, isNamed: lease.isNamed, arguments)
+        let matcher = ProfileMatcher(ProfileLibrary(beside: arguments["config"] ?? "").all())
+        settings.followUps = matcher.reads
         let progress = ScanProgress(settings)
         let runner = try ToolRunner(Scanner(settings), signals: signals, opened: { facts in
             progress.opened(facts)
@@ -50,7 +53,7 @@ enum ScanVerb {
             if runner.tool.findings.isEmpty { return failure.exitCode }
         }
         if runner.wasInterrupted { Console.complain("interrupted: this is what was found so far") }
-        return report(runner.tool, lease, json: arguments.has("json"), complete: !runner.wasInterrupted)
+        return report(runner.tool, lease, matcher, json: arguments.has("json"), complete: !runner.wasInterrupted)
     }
 
     // MARK: What is asked for
@@ -122,14 +125,19 @@ enum ScanVerb {
 
     // MARK: What was found
 
-    private static func report(_ scanner: Scanner, _ lease: LineLease, json: Bool, complete: Bool) -> ExitCode {
+    private static func report(
+        _ scanner: Scanner, _ lease: LineLease, _ matcher: ProfileMatcher, json: Bool, complete: Bool
+    ) -> ExitCode {
         let found = scanner.findings
+        var profiles: [UInt8: [String]] = [:]
+        for unit in found { profiles[unit.unit] = matcher.matches(unit) }
         if json {
-            Console.say(document(scanner, lease, complete: complete))
+            Console.say(document(scanner, lease, profiles, complete: complete))
         } else if !found.isEmpty {
-            let table = Console.table(["unit", "line", "answered", "after", "what it is"], found.map(row))
+            let table = Console.table(["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
             Console.say(ScanStanza.text(
-                found, device: lease.member, port: lease.portName, hints: scanner.hints, table: table))
+                found, device: lease.member, port: lease.portName,
+                profiles: profiles.compactMapValues(\.first), hints: scanner.hints, table: table))
             if Set(found.map(\.line)).count > 1 {
                 Console.complain("units answer at several settings; one line can have only one: the configuration has "
                     + "those at \(found[0].line.describe)")
@@ -148,10 +156,10 @@ enum ScanVerb {
         return .unavailable
     }
 
-    private static func row(_ unit: Finding) -> [String] {
-        [
-            "\(unit.unit)", unit.line.describe, answer(unit), Text.duration(unit.turnaround),
-            Notice.printable(unit.identity.text),
+    private static func row(_ unit: Finding, _ profiles: [String]) -> [String] {
+        let names = ([Notice.printable(unit.identity.text)] + [profiles.joined(separator: " or ")]).filter { !$0.isEmpty }
+        return [
+            "\(unit.unit)", unit.line.describe, answer(unit), Text.duration(unit.turnaround), names.joined(separator: ", "),
         ]
     }
 
@@ -165,14 +173,16 @@ enum ScanVerb {
         return "\(place) = \(UInt16(bytes[0]) << 8 | UInt16(bytes[1]))"
     }
 
-    private static func document(_ scanner: Scanner, _ lease: LineLease, complete: Bool) -> String {
+    private static func document(
+        _ scanner: Scanner, _ lease: LineLease, _ profiles: [UInt8: [String]], complete: Bool
+    ) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("port", lease.name)
             writer.member("complete", complete)
             writer.key("units")
             writer.array { writer in
-                for unit in scanner.findings { append(unit, to: &writer) }
+                for unit in scanner.findings { append(unit, profiles[unit.unit] ?? [], to: &writer) }
             }
             writer.key("garbled")
             writer.array { writer in
@@ -190,7 +200,7 @@ enum ScanVerb {
         return writer.text
     }
 
-    private static func append(_ unit: Finding, to writer: inout JSONWriter) {
+    private static func append(_ unit: Finding, _ profiles: [String], to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("unit", unit.unit)
             writer.member("baud", unit.line.baud)
@@ -202,6 +212,10 @@ enum ScanVerb {
             if let text = unit.identity.product { writer.member("product", text) }
             if let text = unit.identity.revision { writer.member("revision", text) }
             if let text = unit.identity.server { writer.member("server", text) }
+            if !profiles.isEmpty {
+                writer.key("profiles")
+                writer.array { writer in for name in profiles { writer.string(name) } }
+            }
             if unit.answersTwice { writer.member("answersTwice", true) }
         }
     }

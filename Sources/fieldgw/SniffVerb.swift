@@ -47,6 +47,7 @@ enum SniffVerb {
             failure.explain(line.path)
             if output.traffic.exchanges + output.traffic.replies == 0 { return failure.exitCode }
         }
+        if output.traffic.noise > 0, let hint = runner.lineErrors.hint { Console.complain(hint) }
         return conclude(output, lease, line, arguments)
     }
 

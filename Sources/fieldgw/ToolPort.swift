@@ -46,7 +46,7 @@ struct ToolPort {
             responseTimeout = nil
             return
         }
-        let file = try arguments["config"].map { try ConfigurationFile.load($0, checksFiles: false) }
+        let file = try arguments["config"].map { try ConfigurationFile.load($0, checksFiles: false, tellsWarnings: false) }
         let port = try file.map { try Self.port(word, in: $0) }
         let line = try port.map { try adjusted($0.line) }
         let socket = try Self.socket(file, arguments)
@@ -130,6 +130,15 @@ extension LineFailure {
         if users.contains(where: { $0.name == "fieldgw" }) {
             Console.complain("a running gateway holds it: give the port's configured name and --config FILE instead")
         }
+    }
+}
+
+extension LineErrors {
+    /// What the UART's own counters say about the setting; nil if they say nothing.
+    var hint: String? {
+        if framing > 0 { return "the UART counted \(framing) framing errors: the baud rate is probably another" }
+        if parity > 0 { return "the UART counted \(parity) parity errors: the parity is probably another" }
+        return breaks > 0 ? "the UART counted \(breaks) breaks: A and B may be swapped, or the line has no bias" : nil
     }
 }
 

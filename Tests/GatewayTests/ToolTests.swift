@@ -71,6 +71,37 @@ import Testing
         }
     }
 
+    // MARK: Profiles
+
+    private func profile(_ identify: String) throws -> Profile {
+        let text = "{ name: \"x\", identify: \(identify), points: { a: { holding: 0 } } }"
+        let (profile, diagnostics) = Configuration.readProfile(Array(text.utf8), fileName: "x.json5")
+        return try #require(profile, "\(diagnostics)")
+    }
+
+    @Test func aUnitIsRecognisedByWhatItAnswers() throws {
+        let matcher = ProfileMatcher(try [
+            ("meter", profile("[{ input: 0x46, type: \"float32\", between: [45, 65] }, { holding: 0xFC02, equals: 0x20 }]")),
+            ("other", profile("{ holding: 0xFC02, equals: 0x70 }")),
+            ("vague", profile("{ input: 0x46, type: \"float32\", between: [0, 100] }")),
+            ("named", profile("{ vendor: \"EPsolar\" }")), ("unknown", profile("[]")),
+        ])
+        let frequency = Request.read(.readInputRegisters, address: 0x46, count: 2)
+        let code = Request.read(.readHoldingRegisters, address: 0xFC02, count: 1)
+        #expect(matcher.reads == [frequency, code])
+        var unit = Finding(
+            unit: 1, line: LineSettings(device: .path("/dev/x")), probe: code, answer: .read(.readHoldingRegisters, [0, 1]),
+            turnaround: .zero)
+        #expect(matcher.matches(unit) == [])
+        unit.reads = [frequency: [0x42, 0x48, 0, 0], code: [0, 0x20]]
+        #expect(matcher.matches(unit) == ["meter", "vague"])
+        unit.reads[code] = [0, 0x70]
+        #expect(matcher.matches(unit) == ["other", "vague"])
+        unit.reads = [frequency: [0x42]]
+        unit.identity.vendor = "EPsolar Tech"
+        #expect(matcher.matches(unit) == ["named"])
+    }
+
     // MARK: Configurations
 
     private func errors(in text: String) -> [String] {

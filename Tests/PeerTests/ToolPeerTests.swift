@@ -77,6 +77,10 @@ import Testing
         let poll = try run(["poll", file, "--json"])
         let line = poll.output.split(separator: "\n").first { $0.contains("unit-9") }.map(String.init) ?? ""
         #expect((object(line)["values"] as? [String: Any])?["holding0"] as? Int == 900)
+        let one = try run(["poll", file, "--json", "--node", "unit-12"])
+        #expect(one.code == 0 && one.output.split(separator: "\n").count == 1 && one.output.contains("unit-12"))
+        let none = try run(["poll", file, "--node", "unit-21"])
+        #expect(none.code == 64 && none.errors.contains("did you mean"))
         let nobody = try run(["scan", ours, "--units", "20-22", "--baud", "19200", "--parity", "none", "--timeout", "100ms"])
         #expect(nobody.code == 69 && nobody.errors.contains("nobody answered") && nobody.output.isEmpty)
     }

@@ -100,6 +100,19 @@ import Testing
         #expect(rig.sent.filter { $0.bytes[0] == 7 }.map { $0.bytes[1] } == [3, 4])
     }
 
+    /// What tells devices apart is read of whoever is found, and who is silent there is left alone soon.
+    @Test func furtherReadsAreKeptWithTheFinding() {
+        var bus = bus([2, 3])
+        bus.units[3]?.faults.silence = 1
+        let here = Request.read(.readInputRegisters, address: 1, count: 2)
+        let nowhere = (0..<9).map { Request.read(.readHoldingRegisters, address: UInt16(500 + $0), count: 1) }
+        let rig = scan(ScanSettings(lines: [.test()], units: [2], followUps: [here] + nowhere), on: bus)
+        #expect(rig.tool.findings.first?.reads.keys.map { $0 } == [here])
+        #expect(rig.tool.findings.first?.reads[here]?.count == 4)
+        // Probe, names, server id, and every further read, all refused but one.
+        #expect(rig.sent.count == 3 + 10)
+    }
+
     @Test func damagedAnswersAtOneIdAmongSoundOnesHintAtACollision() {
         var bus = bus([1, 2, 3])
         bus.units[2]?.faults.noise = 1

@@ -31,20 +31,16 @@ package struct Conversation: Sendable {
         /// Until the line has been silent long enough.
         case waiting(Question)
         case asking(strayBefore: Int)
-        /// A broadcast is on its way to everybody.
-        case spreading(until: Instant)
     }
 
     /// Units need time to carry out a broadcast (MODBUS over Serial Line V1.02, section 2.4.1).
     private static let broadcastDelay = Duration.milliseconds(150)
 
-    private let timing: RTUTiming
     private var exchange: LineExchange
     private var state = State.idle
     private var outputs: [Output] = []
 
     package init(_ line: LineSettings) {
-        timing = RTUTiming(line)
         exchange = LineExchange(line)
     }
 
@@ -76,10 +72,6 @@ package struct Conversation: Sendable {
         case .idle: break
         case .waiting(let question): if exchange.quietUntil <= now { send(question, at: now) }
         case .asking: if let verdict = exchange.timeout(at: now) { conclude(verdict) }
-        case .spreading(let until):
-            guard until <= now else { return }
-            state = .idle
-            outputs.append(.answer(.sent))
         }
     }
 
@@ -90,7 +82,6 @@ package struct Conversation: Sendable {
         case .idle: nil
         case .waiting: exchange.quietUntil
         case .asking: exchange.deadline?.due
-        case .spreading(let until): until
         }
     }
 
@@ -107,11 +98,11 @@ package struct Conversation: Sendable {
         let frame = RTUFrame.encode(unit: question.unit, question.request)
         if exchange.needsDiscard { outputs.append(.discardInput) }
         outputs.append(.transmit(frame))
+        state = .asking(strayBefore: exchange.strayBytes)
         guard question.unit != 0 else {
-            state = .spreading(until: now + timing.time(of: frame.count) + Self.broadcastDelay)
+            exchange.startBroadcast(question.request, frame: frame, wait: Self.broadcastDelay, at: now)
             return
         }
-        state = .asking(strayBefore: exchange.strayBytes)
         exchange.start(
             unit: question.unit, question.request, frame: frame, timeout: question.patience, at: now)
     }
@@ -124,8 +115,7 @@ package struct Conversation: Sendable {
             outputs.append(.answer(.response(response, turnaround: turnaround)))
         case .silence: outputs.append(.answer(.silence(stray: exchange.strayBytes - strayBefore)))
         case .damage(let error): outputs.append(.answer(.damage(error)))
-        // Broadcasts do not go through the exchange here: nobody is asked.
-        case .sent: break
+        case .sent: outputs.append(.answer(.sent))
         }
     }
 }

@@ -10,6 +10,7 @@ package struct DeviceIdentity: Hashable, Sendable {
     package var revision: String?
     /// The readable part of the server id, or its bytes in hexadecimal.
     package var server: String?
+    package var serverBytes: [UInt8] = []
 
     package init() {}
 
@@ -32,7 +33,9 @@ package struct DeviceIdentity: Hashable, Sendable {
         let pdu = response.pdu
         switch pdu.first {
         case FunctionCode.encapsulatedInterface.rawValue: takeObjects(pdu)
-        case FunctionCode.reportServerID.rawValue: server = Self.words(pdu.dropFirst(2))
+        case FunctionCode.reportServerID.rawValue:
+            serverBytes = Array(pdu.dropFirst(2))
+            server = Self.words(serverBytes[...])
         default: break
         }
     }

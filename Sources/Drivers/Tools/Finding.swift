@@ -11,6 +11,8 @@ package struct Finding: Hashable, Sendable {
     /// The longest that it took to begin an answer.
     package var turnaround: Duration
     package var identity = DeviceIdentity()
+    /// What it answered to the further reads that tell devices apart: the bytes behind the byte count.
+    package var reads: [Request: [UInt8]] = [:]
     /// More sound answers came than questions were asked: two devices, one id.
     package var answersTwice = false
 

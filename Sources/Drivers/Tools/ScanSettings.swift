@@ -17,10 +17,13 @@ package struct ScanSettings: Sendable {
     package var all: Bool
     /// Ask whoever is found what it is.
     package var identifies: Bool
+    /// Further reads for whoever is found, by which devices are told apart.
+    package var followUps: [Request]
 
     package init(
         lines: [LineSettings], units: [UInt8] = Array(1...247), probes: [Request] = [Self.standardProbe],
-        patience: Duration = .milliseconds(200), first: Bool = false, all: Bool = false, identifies: Bool = true
+        patience: Duration = .milliseconds(200), first: Bool = false, all: Bool = false, identifies: Bool = true,
+        followUps: [Request] = []
     ) {
         self.lines = lines
         self.units = units
@@ -29,6 +32,7 @@ package struct ScanSettings: Sendable {
         self.first = first
         self.all = all
         self.identifies = identifies
+        self.followUps = followUps
     }
 
     /// Nearly every device knows holding register 0, or refuses it, which is an answer too.

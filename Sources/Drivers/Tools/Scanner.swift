@@ -11,11 +11,13 @@ import Modbus
 /// - After a setting has answered, the others are left out unless `all`.
 package struct Scanner: LineTool {
     private struct Task: Hashable, Sendable {
-        enum Kind: Hashable, Sendable { case probe(Int), objects, serverID }
+        enum Kind: Hashable, Sendable { case probe(Int), objects, serverID, followUp(Int) }
         var unit: UInt8
         var kind: Kind
         var attempt = 1
         var isPatient = false
+
+        var isFollowUp: Bool { if case .followUp = kind { true } else { false } }
     }
 
     private enum State: Hashable, Sendable { case opening, running, done }
@@ -23,6 +25,7 @@ package struct Scanner: LineTool {
     private static let attemptsMax = 3
     /// A unit that is there may think longer about what it is.
     private static let identityPatience = Duration.milliseconds(400)
+    private static let unansweredMax = 3
     private static let latePatience = Duration.seconds(1)
 
     package let settings: ScanSettings
@@ -47,6 +50,8 @@ package struct Scanner: LineTool {
     private var questions: [UInt8: Int] = [:]
     private var replies: [UInt8: Int] = [:]
     private var strayBefore = 0
+    /// Further reads that a unit has left unanswered.
+    private var unanswered: [UInt8: Int] = [:]
 
     package init(_ settings: ScanSettings) {
         self.settings = settings
@@ -79,6 +84,7 @@ package struct Scanner: LineTool {
         recent = []
         doubted = []
         reasked = []
+        unanswered = [:]
         strayBefore = 0
         tasks = legs[0].units.map { Task(unit: $0, kind: .probe(0)) }
         proceed(at: now.instant)
@@ -138,12 +144,13 @@ package struct Scanner: LineTool {
         case .probe(let index): settings.probes[index]
         case .objects: DeviceIdentity.basicObjects
         case .serverID: DeviceIdentity.serverID
+        case .followUp(let index): settings.followUps[index]
         }
     }
 
     private func patience(_ task: Task) -> Duration {
         switch task.kind {
-        case .objects, .serverID: return max(settings.patience, Self.identityPatience)
+        case .objects, .serverID, .followUp: return max(settings.patience, Self.identityPatience)
         case .probe:
             if task.isPatient { return max(settings.patience, Self.latePatience) }
             guard let slowest else { return settings.patience }
@@ -232,7 +239,7 @@ package struct Scanner: LineTool {
             accept(response, turnaround, of: task)
         case .damage:
             doubt()
-            guard case .probe = task.kind else { return }
+            guard case .probe = task.kind else { return forgo(task) }
             if task.attempt < Self.attemptsMax {
                 var again = task
                 again.attempt += 1
@@ -242,7 +249,7 @@ package struct Scanner: LineTool {
                 notes.garbled.append(ScanNotes.Garbled(unit: task.unit, line: line))
             }
         case .silence, .sent:
-            guard case .probe(let index) = task.kind else { return }
+            guard case .probe(let index) = task.kind else { return forgo(task) }
             recent.append((task.unit, now))
             guard index + 1 < settings.probes.count else { return }
             var other = task
@@ -255,16 +262,33 @@ package struct Scanner: LineTool {
         let known = findings.firstIndex { $0.unit == task.unit && $0.line == line }
         guard case .probe(let index) = task.kind else {
             guard let known else { return }
-            findings[known].identity.take(response)
             findings[known].turnaround = max(findings[known].turnaround, turnaround)
-            if task.kind == .objects, findings[known].identity.isEmpty {
-                tasks.insert(Task(unit: task.unit, kind: .serverID), at: 0)
+            if case .followUp(let index) = task.kind {
+                if case .read(_, let bytes) = response { findings[known].reads[settings.followUps[index]] = bytes }
+                return
             }
+            findings[known].identity.take(response)
+            if task.kind == .objects, findings[known].identity.isEmpty { forgo(task) }
             return
         }
         guard known == nil else { return }
         findings.append(Finding(
             unit: task.unit, line: line, probe: settings.probes[index], answer: response, turnaround: turnaround))
-        if settings.identifies { tasks.insert(Task(unit: task.unit, kind: .objects), at: 0) }
+        guard settings.identifies else { return }
+        let kinds = [Task.Kind.objects] + settings.followUps.indices.map { .followUp($0) }
+        tasks.insert(contentsOf: kinds.map { Task(unit: task.unit, kind: $0) }, at: 0)
+    }
+
+    /// A question after what the unit is was not answered: one without names is asked for its server id,
+    /// and one that says nothing where others refuse is not asked for long.
+    private mutating func forgo(_ task: Task) {
+        switch task.kind {
+        case .objects: tasks.insert(Task(unit: task.unit, kind: .serverID), at: 0)
+        case .followUp:
+            unanswered[task.unit, default: 0] += 1
+            guard unanswered[task.unit, default: 0] >= Self.unansweredMax else { return }
+            tasks.removeAll { $0.unit == task.unit && $0.isFollowUp }
+        case .serverID, .probe: break
+        }
     }
 }

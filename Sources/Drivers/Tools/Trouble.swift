@@ -22,11 +22,7 @@ package struct Trouble: Error, Hashable, Sendable {
     ) {
         switch answer {
         case .sent: return nil
-        case .response(.exception(_, let code), _):
-            self.init(
-                .exception,
-                "unit \(unit) refuses with \(code): \(code.meaning)" + Self.advice(code, request),
-                exception: code.rawValue)
+        case .response(.exception(_, let code), _): self = .refusal(code, unit: unit, to: request)
         case .response: return nil
         case .silence(let stray) where stray > 0:
             self.init(
@@ -40,6 +36,12 @@ package struct Trouble: Error, Hashable, Sendable {
                     + "and parity (`fieldgw scan` finds them), its power, and whether A and B are swapped")
         case .damage(let error): self.init(.checksum, "the answer of unit \(unit) \(Self.words(error))")
         }
+    }
+
+    package static func refusal(_ code: ExceptionCode, unit: UInt8, to request: Request) -> Trouble {
+        Trouble(
+            .exception, "unit \(unit) refuses with \(code): \(code.meaning)" + advice(code, request),
+            exception: code.rawValue)
     }
 
     private static func milliseconds(_ time: Duration) -> String { "\(time.milliseconds) ms" }
