@@ -134,7 +134,8 @@ enum ScanVerb {
         if json {
             Console.say(document(scanner, lease, profiles, complete: complete))
         } else if !found.isEmpty {
-            let table = Console.table(["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
+            let table = Console.table(
+                ["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
             Console.say(ScanStanza.text(
                 found, device: lease.member, port: lease.portName,
                 profiles: profiles.compactMapValues(\.first), hints: scanner.hints, table: table))
