@@ -85,6 +85,27 @@ import Testing
         #expect(nobody.code == 69 && nobody.errors.contains("nobody answered") && nobody.output.isEmpty)
     }
 
+    /// Who has a profile's fingerprint, or its maker's name, is written down with that profile.
+    @Test(.timeLimit(.minutes(1))) func aScanNamesTheProfileThatFits() throws {
+        let workspace = try Workspace()
+        let bus = try workspace.write("bus.json5", """
+            { baud: 19200, parity: "none", units: {
+              1: { input: { 70: { kind: "constant", value: 50, type: "float32" } }, holding: { 64514: 32 } },
+              2: { holding: { 0: 7 } },
+              3: { identification: { vendor: "EPsolar Tech", product: "Tracer", revision: "1" } } } }
+            """)
+        let line = try Peer(try Tools.fieldsim(), ["bus", "--config", bus])
+        defer { line.stop() }
+        let path = try #require(line.line())
+        let scan = try run(["scan", path, "--units", "1-4", "--baud", "19200", "--parity", "none"])
+        #expect(scan.code == 0, "\(scan.errors)")
+        #expect(scan.output.contains("{ unit: 1, profile: \"eastron-sdm120\" }"), "\(scan.output)")
+        #expect(scan.output.contains("{ unit: 2, points:"))
+        #expect(scan.output.contains("{ unit: 3, profile: \"epever-tracer\" }"))
+        #expect(scan.output.contains("EPsolar Tech Tracer 1"))
+        #expect(try run(["check", try workspace.write("gateway.json5", scan.output)]).code == 0)
+    }
+
     /// A line on which libmodbus answers another master, with our ear on it: nothing is missed, and not a
     /// byte is said.
     @Test(.timeLimit(.minutes(1))) func sniffsAnothersLineWithoutAWord() throws {

@@ -109,8 +109,8 @@ import Testing
         let rig = scan(ScanSettings(lines: [.test()], units: [2], followUps: [here] + nowhere), on: bus)
         #expect(rig.tool.findings.first?.reads.keys.map { $0 } == [here])
         #expect(rig.tool.findings.first?.reads[here]?.count == 4)
-        // Probe, names, server id, and every further read, all refused but one.
-        #expect(rig.sent.count == 3 + 10)
+        // The probe, the names, and every further read, all refused but one.
+        #expect(rig.sent.count == 2 + 10)
     }
 
     @Test func damagedAnswersAtOneIdAmongSoundOnesHintAtACollision() {

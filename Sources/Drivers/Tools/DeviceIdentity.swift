@@ -61,7 +61,7 @@ package struct DeviceIdentity: Hashable, Sendable {
     /// The printable characters if that is most of it, hexadecimal otherwise; nil if there is nothing.
     private static func words(_ bytes: ArraySlice<UInt8>) -> String? {
         let printable = bytes.filter { (0x20...0x7E).contains($0) }
-        guard printable.count * 3 >= bytes.count * 2, printable.count >= 2 else {
+        guard printable.count * 3 >= bytes.count * 2, !printable.isEmpty else {
             return bytes.isEmpty ? nil : Hex.encode(bytes.prefix(textMax / 3))
         }
         var text = printable.prefix(textMax)
