@@ -6,25 +6,30 @@ import Spool
 struct AdapterNews: Sendable {
     /// More are not remembered; nobody has that many sockets.
     static let knownMax = 256
-    /// The same adapter pulled and plugged again is news at most this often.
+    /// One that was pulled is news again when it comes back after this long.
     static let repeatAfter = Duration.seconds(3600)
 
+    /// When each was last known to be there.
     private var told: [String: Instant] = [:]
+    /// Of these, those that were there at the last look.
+    private var present: Set<String> = []
 
-    /// The adapters among `present` that are news.
-    mutating func receive(_ present: [SerialPortEntry], at now: Instant) -> [SerialPortEntry] {
+    /// The adapters among those that are `here` now that are news.
+    mutating func receive(_ here: [SerialPortEntry], at now: Instant) -> [SerialPortEntry] {
+        for key in present { told[key] = now }
         told = told.filter { now < $0.value + Self.repeatAfter }
-        return present.filter { entry in
+        present = []
+        return here.filter { entry in
             let key = "\(entry.identity)"
-            guard told[key] == nil, told.count < Self.knownMax else { return false }
-            told[key] = now
-            return true
+            guard told[key] != nil || told.count < Self.knownMax else { return false }
+            present.insert(key)
+            return told.updateValue(now, forKey: key) == nil
         }
     }
 }
 
 extension SerialPortEntry {
-    /// `"ftdi-a50285bi": { match: { serial: "A50285BI" }, driver: "modbus-rtu", baud: 9600, nodes: {} }`
+    /// `"bus-a50285bi": { match: { serial: "A50285BI" }, driver: "modbus-rtu", baud: 9600, nodes: {} }`
     /// with the keys that name this adapter and no other of its kind.
     package var stanza: String {
         var match: [String] = []

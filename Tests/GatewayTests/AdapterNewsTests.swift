@@ -1,5 +1,6 @@
 import Base
 import Gateway
+import TestKit
 import Testing
 
 /// What is said of an adapter that nobody has configured must work as a port of the configuration.
@@ -33,6 +34,36 @@ import Testing
         }
         #expect(serial == entry.identity.serial && vendor == entry.identity.vendor)
         #expect(serial != nil || path == entry.identity.path, "without a serial number the socket names it")
+    }
+
+    private struct PluggedWorld: ComposedWorld {
+        var gateway: Gateway
+        var now = Self.epoch
+        var disk = VirtualDisk()
+        var told: [String] = []
+
+        mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
+            if case .notice(let notice) = effect, notice.message.contains("is plugged in") { told.append(notice.subject) }
+        }
+    }
+
+    @Test func anAdapterThatStaysIsToldOnceAndOneThatKeepsComingAtMostHourly() throws {
+        let (configuration, _) = Samples.read(Samples.withPoints("x: { holding: 0 }"))
+        var world = PluggedWorld(gateway: PluggedWorld.gateway(try #require(configuration)))
+        world.start()
+        func plug(_ entries: [SerialPortEntry], after time: Duration) {
+            world.run(for: time)
+            world.receive(.unclaimedPorts(entries))
+        }
+        plug([Self.entries[0]], after: .zero)
+        plug(Self.entries, after: .seconds(7200))
+        #expect(world.told == Self.entries.map(\.path), "what stayed is no news, however long")
+        plug([], after: .seconds(60))
+        plug([Self.entries[0]], after: .seconds(60))
+        #expect(world.told.count == 3, "pulled and plugged again within the hour")
+        plug([], after: .seconds(60))
+        plug([Self.entries[0]], after: .seconds(3600))
+        #expect(world.told.count == 4)
     }
 }
 

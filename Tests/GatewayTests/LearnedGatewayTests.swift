@@ -5,7 +5,7 @@ import TestKit
 import Testing
 
 /// The composed gateway without a bridge, a virtual disk, and one unit that has no holding register 3.
-private struct LearnedWorld {
+private struct LearnedWorld: ComposedWorld {
     var gateway: Gateway
     var disk: VirtualDisk
     var now: Moment
@@ -13,45 +13,14 @@ private struct LearnedWorld {
     private(set) var refusals = 0
 
     init(_ configuration: Configuration, _ disk: VirtualDisk, at now: Moment) {
-        let settings = Gateway.Settings(
-            configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
-        gateway = Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
+        gateway = Self.gateway(configuration)
         self.disk = disk
         self.now = now
-        gateway.start(at: now)
-        drain()
+        start()
     }
 
-    mutating func run(for time: Duration) {
-        let end = now.instant + time
-        for _ in 0..<20_000 {
-            guard let due = gateway.deadline, due <= end else {
-                now = now + (end - now.instant)
-                return
-            }
-            if due > now.instant { now = now + (due - now.instant) }
-            gateway.timeout(at: now)
-            drain()
-        }
-        Issue.record("the gateway spins")
-    }
-
-    private mutating func drain() {
-        for _ in 0..<10_000 {
-            var events: [Event] = []
-            while let effect = gateway.next() {
-                switch effect {
-                case .openLine(let name, _):
-                    events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
-                case .transmit(let name, let bytes): events.append(.line(name, .received(answer(bytes))))
-                case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
-                default: break
-                }
-            }
-            if events.isEmpty { return }
-            for event in events { gateway.receive(event, at: now) }
-        }
-        Issue.record("effects without end")
+    mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
+        if case .transmit(let name, let bytes) = effect { events.append(.line(name, .received(answer(bytes)))) }
     }
 
     private mutating func answer(_ frame: [UInt8]) -> [UInt8] {
@@ -77,7 +46,7 @@ private struct LearnedWorld {
     let (configuration, diagnostics) = Samples.read(Samples.withPorts(ports))
     #expect(diagnostics.map(\.description) == [])
     var first = LearnedWorld(
-        try #require(configuration), VirtualDisk(), at: Moment(.zero, WallTime(milliseconds: 1_800_000_000_000)))
+        try #require(configuration), VirtualDisk(), at: LearnedWorld.epoch)
     first.run(for: .seconds(20))
     #expect(first.refusals == 1 && first.requests > 30)
     var second = LearnedWorld(try #require(configuration), first.disk, at: first.now)

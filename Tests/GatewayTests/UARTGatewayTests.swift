@@ -6,9 +6,9 @@ import TestKit
 import Testing
 
 /// The composed gateway with a virtual disk, a broker that takes everything, and one UART line.
-private struct UARTWorld {
+private struct UARTWorld: ComposedWorld {
     var gateway: Gateway
-    var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+    var now = Self.epoch
     var disk = VirtualDisk()
     private(set) var published: [Publish] = []
     private(set) var sent: [[UInt8]] = []
@@ -16,34 +16,12 @@ private struct UARTWorld {
     private let port: PortName
 
     init(_ configuration: Configuration, port: String) {
-        let settings = Gateway.Settings(
-            configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
-        gateway = Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
+        gateway = Self.gateway(configuration)
         self.port = PortName(port)
     }
 
-    mutating func start() {
-        gateway.start(at: now)
-        drain()
-    }
-
     mutating func hear(_ bytes: [UInt8]) {
-        gateway.receive(.line(port, .received(bytes)), at: now)
-        drain()
-    }
-
-    mutating func run(for time: Duration) {
-        let end = now.instant + time
-        for _ in 0..<10_000 {
-            guard let due = gateway.deadline, due <= end else {
-                now = now + (end - now.instant)
-                return
-            }
-            if due > now.instant { now = now + (due - now.instant) }
-            gateway.timeout(at: now)
-            drain()
-        }
-        Issue.record("the gateway spins")
+        receive(.line(port, .received(bytes)))
     }
 
     /// The payloads on a device's events topic, as text.
@@ -52,23 +30,9 @@ private struct UARTWorld {
             .map { String(decoding: $0.payload, as: UTF8.self) }
     }
 
-    private mutating func drain() {
-        var events: [Event] = []
-        for _ in 0..<10_000 {
-            while let effect = gateway.next() { carryOut(effect, &events) }
-            if events.isEmpty { return }
-            for event in events { gateway.receive(event, at: now) }
-            events = []
-        }
-        Issue.record("effects without end")
-    }
-
-    private mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
+    mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
         switch effect {
-        case .openLine(let name, _):
-            events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
         case .transmit(_, let bytes): sent.append(bytes)
-        case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
         case .connect:
             decoder = PacketDecoder()
             events.append(.link(.up))
@@ -155,7 +119,7 @@ private struct UARTWorld {
         let (configuration, diagnostics) = Samples.read(Samples.withPorts(ports))
         #expect(diagnostics.map(\.description) == [])
         var round = PollRound(try #require(configuration), seed: 1)
-        var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+        var now = UARTWorld.epoch
         let name = PortName("a")
         round.start(at: now)
         round.receive(name, .opened(LineFacts(path: "/dev/a", isPseudoTerminal: true)), at: now)

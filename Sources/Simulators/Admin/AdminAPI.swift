@@ -139,16 +139,7 @@ struct AdminAPI: Sendable {
     ) throws(AdminFault) -> HTTPResponse {
         let (_, entry) = try find(device, in: try find(name, cloud))
         let count = try AdminPage.number(request, "numVersions") ?? 0
-        return json { json in
-            json.object { json in
-                json.key("deviceConfigs")
-                json.array { json in
-                    for config in entry.configs.reversed().prefix(count == 0 ? .max : count) {
-                        AdminDocuments.config(config, to: &json)
-                    }
-                }
-            }
-        }
+        return newest(count, of: entry.configs, as: "deviceConfigs") { AdminDocuments.config($0, to: &$1) }
     }
 
     private static func listStates(
@@ -156,13 +147,18 @@ struct AdminAPI: Sendable {
     ) throws(AdminFault) -> HTTPResponse {
         let (_, entry) = try find(device, in: try find(name, cloud))
         let count = try AdminPage.number(request, "numStates") ?? 0
-        return json { json in
+        return newest(count, of: entry.states, as: "deviceStates") { AdminDocuments.state($0, to: &$1) }
+    }
+
+    /// `{"KEY":[…]}`, the latest first; 0 is all of them.
+    private static func newest<Item>(
+        _ count: Int, of items: [Item], as key: String, _ write: (Item, inout JSONWriter) -> Void
+    ) -> HTTPResponse {
+        json { json in
             json.object { json in
-                json.key("deviceStates")
+                json.key(key)
                 json.array { json in
-                    for state in entry.states.reversed().prefix(count == 0 ? .max : count) {
-                        AdminDocuments.state(state, to: &json)
-                    }
+                    for item in items.reversed().prefix(count == 0 ? .max : count) { write(item, &json) }
                 }
             }
         }
