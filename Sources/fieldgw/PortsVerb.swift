@@ -1,56 +1,79 @@
 import Base
 import Platform
 
-/// The serial ports of this machine, with what identifies them and who holds them.
+/// The serial ports of this machine: what identifies them, who holds them and what will go wrong with them.
 enum PortsVerb {
     static let verb = Verb(
-        "ports", "", summary: "list this machine's serial ports and what identifies them",
+        "ports", "", summary: "list this machine's serial ports, and what will go wrong with each",
         details: """
-            "serial", "path", "vendor" and "product" are what `match` in a port's configuration takes. "in use by" names
-            the processes that have the port open, as far as this user may see them.
+            "serial", "path", "vendor" and "product" are what `match` in a port's configuration takes; a stable name is
+            what `device` takes best. "in use by" names the processes that have the port open, as far as this user may
+            see them. "rs-485" is whether the kernel's driver switches the direction; most USB adapters do it by
+            themselves. On-board ports that nobody holds are opened for a moment to ask. What is wrong is said below
+            the table, with the cure.
             """,
         options: [Option("json", nil, "one JSON object a line")]
     ) { arguments in
         guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "no arguments, only options") }
-        let ports = SerialPorts.list()
+        let ports = SerialPorts.reports()
         if arguments.has("json") {
             for port in ports { Console.say(line(port)) }
         } else if ports.isEmpty {
-            Console.complain("no serial port on this machine")
+            Console.complain("no serial port on this machine; on a Raspberry Pi enable_uart=1 in "
+                + "/boot/firmware/config.txt gives the one on the header")
         } else {
-            let rows = ports.map { port in
-                [
-                    port.path, port.driver, port.identity.serial ?? "", port.identity.path ?? "",
-                    [port.identity.vendor, port.identity.product].compactMap { $0 }.joined(separator: ":"), port.product,
-                    users(port),
-                ]
+            Console.say(listing(ports))
+            for port in ports {
+                for warning in port.warnings { Console.say("\(port.entry.path): \(warning.message); \(warning.cure)") }
             }
-            Console.say(Console.table(["port", "driver", "serial", "path", "usb id", "device", "in use by"], rows))
         }
         return .ok
     }
 
-    private static func users(_ port: SerialPortEntry) -> String {
-        SerialPorts.users(of: port.path).map(\.description).joined(separator: ", ")
+    private static func listing(_ ports: [PortReport]) -> String {
+        let rows = ports.map { port in
+            [
+                port.entry.path, port.entry.driver, port.entry.identity.serial ?? "", port.entry.identity.path ?? "",
+                [port.entry.identity.vendor, port.entry.identity.product].compactMap { $0 }.joined(separator: ":"),
+                port.entry.product, port.stableNames.first ?? "", port.hasRS485.map { $0 ? "yes" : "no" } ?? "",
+                port.users.map(\.description).joined(separator: ", "),
+            ]
+        }
+        return Console.table(
+            ["port", "driver", "serial", "path", "usb id", "device", "stable name", "rs-485", "in use by"], rows)
     }
 
-    private static func line(_ port: SerialPortEntry) -> String {
+    private static func line(_ port: PortReport) -> String {
         var writer = JSONWriter()
+        let (entry, identity) = (port.entry, port.entry.identity)
         writer.object { writer in
-            writer.member("port", port.path)
-            writer.member("driver", port.driver)
-            if let serial = port.identity.serial { writer.member("serial", serial) }
-            if let path = port.identity.path { writer.member("path", path) }
-            if let vendor = port.identity.vendor { writer.member("vendor", vendor) }
-            if let product = port.identity.product { writer.member("product", product) }
-            if let interface = port.identity.interface { writer.member("interface", interface) }
-            if !port.product.isEmpty { writer.member("device", port.product) }
+            writer.member("port", entry.path)
+            writer.member("driver", entry.driver)
+            if let serial = identity.serial { writer.member("serial", serial) }
+            if let path = identity.path { writer.member("path", path) }
+            if let vendor = identity.vendor { writer.member("vendor", vendor) }
+            if let product = identity.product { writer.member("product", product) }
+            if let interface = identity.interface { writer.member("interface", interface) }
+            if !entry.product.isEmpty { writer.member("device", entry.product) }
+            if let has = port.hasRS485 { writer.member("rs485", has) }
+            writer.key("stableNames")
+            writer.array { writer in for name in port.stableNames { writer.string(name) } }
             writer.key("users")
             writer.array { writer in
-                for user in SerialPorts.users(of: port.path) {
+                for user in port.users {
                     writer.object { writer in
                         writer.member("process", user.processID)
                         writer.member("name", user.name)
+                    }
+                }
+            }
+            writer.key("warnings")
+            writer.array { writer in
+                for warning in port.warnings {
+                    writer.object { writer in
+                        writer.member("kind", warning.kind.rawValue)
+                        writer.member("message", warning.message)
+                        writer.member("cure", warning.cure)
                     }
                 }
             }

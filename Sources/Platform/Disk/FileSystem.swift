@@ -68,9 +68,11 @@ package enum FileSystem {
 
     /// Absolute, with every symbolic link followed; nil if it does not exist.
     package static func realPath(_ path: String) -> String? {
-        guard let raw = realpath(path, nil) else { return nil }
-        defer { free(raw) }
-        return String(cString: raw)
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        return buffer.withUnsafeMutableBufferPointer { room in
+            // Test beds that stand before the C library answer with a place inside the buffer.
+            realpath(path, room.baseAddress).map { String(cString: $0) }
+        }
     }
 
     /// What a symbolic link says; nil if it is none.

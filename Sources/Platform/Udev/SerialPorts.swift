@@ -16,7 +16,7 @@ package enum SerialPorts {
         let driver = FileSystem.realPath("\(device)/driver").flatMap(lastPart) ?? ""
         let walk = DeviceWalk(from: device, sys: FileSystem.realPath(system.sys) ?? system.sys)
         var identity = walk.identity
-        let known = database(folder, in: system)
+        let known = UdevRecord(folder, in: system)
         identity.path = known["ID_PATH"] ?? identity.path
         identity.serial = known["ID_SERIAL_SHORT"] ?? identity.serial
         return SerialPortEntry(
@@ -24,19 +24,6 @@ package enum SerialPorts {
     }
 
     private static func isUSB(_ device: String) -> Bool { device.contains("/usb") }
-
-    /// udev's properties of a node: the E: lines of /run/udev/data/c<major>:<minor>.
-    private static func database(_ folder: String, in system: SystemPaths) -> [String: String] {
-        guard let number = try? FileSystem.text("\(folder)/dev"),
-            let text = try? FileSystem.text("\(system.run)/udev/data/c\(number)")
-        else { return [:] }
-        var properties: [String: String] = [:]
-        for line in text.split(separator: "\n") where line.hasPrefix("E:") {
-            let pair = line.dropFirst(2).split(separator: "=", maxSplits: 1)
-            if pair.count == 2 { properties[String(pair[0])] = String(pair[1]) }
-        }
-        return properties
-    }
 
     /// ttyUSB2 before ttyUSB10.
     private static func naturalOrder(_ left: String, _ right: String) -> Bool {
