@@ -15,6 +15,9 @@ package struct Adapter: Sendable {
     private var ports: [(name: PortName, routes: [Route])] = []
     /// Points that are neither read nor written for now.
     private var unread: [DeviceID: Set<String>]
+    /// Devices that are gone, for when they come back: on another port, or with the next configuration.
+    private var former: [DeviceID: Device] = [:]
+    private static let formerMax = 1024
 
     /// Several bindings may share an address; a device bound twice keeps its first place.
     package init(_ bindings: [Binding], unread: [DeviceID: Set<String>] = [:]) {
@@ -46,7 +49,11 @@ package struct Adapter: Sendable {
     package mutating func rebind(_ bindings: [Binding], unread: [DeviceID: Set<String>]) {
         var new = Adapter(bindings, unread: unread)
         for (device, index) in new.indexes {
-            if let old = indexes[device] { new.devices[index].inherit(devices[old]) }
+            if let old = indexes[device].map({ devices[$0] }) ?? former[device] { new.devices[index].inherit(old) }
+        }
+        new.former = former.filter { new.indexes[$0.key] == nil }
+        for (device, index) in indexes where new.indexes[device] == nil && new.former.count < Self.formerMax {
+            new.former[device] = devices[index]
         }
         self = new
     }

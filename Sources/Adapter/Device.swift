@@ -45,10 +45,16 @@ struct Device: Sendable {
         actionRates = binding.actions.map { WriteRates($0.rule) }
     }
 
-    /// Takes over what is known of the same points.
+    /// Takes over what is known of points of the same name and meaning, and above all what was written to them.
     mutating func inherit(_ old: Device) {
-        guard old.binding.points.map(\.name) == binding.points.map(\.name) else { return }
-        states = old.states
+        for (index, point) in binding.points.enumerated() {
+            guard let place = old.place(of: point.name) else { continue }
+            if old.binding.points[place].hasSameMeaning(as: point) {
+                states[index] = old.states[place]
+            } else if old.binding.points[place].writable == point.writable {
+                states[index].rates = old.states[place].rates
+            }
+        }
         if old.binding.actions == binding.actions { actionRates = old.actionRates }
     }
 

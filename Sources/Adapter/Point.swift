@@ -91,6 +91,14 @@ package struct Point: Hashable, Sendable {
         return type.width.map { ($0 + 1) / 2 } ?? length
     }
 
+    /// Whether a value of the one is a value of the other: how often it is read and what is told of it may differ.
+    func hasSameMeaning(as other: Point) -> Bool {
+        var same = other
+        (same.interval, same.priority, same.hidden) = (interval, priority, hidden)
+        (same.deadband, same.onChange, same.heartbeat, same.safe) = (deadband, onChange, heartbeat, safe)
+        return same == self
+    }
+
     package var span: Span { Span(table, address, count, every: interval) }
 }
 

@@ -36,6 +36,12 @@ package struct ClockGuard: Sendable {
     /// The last good time of an earlier run.
     package mutating func restore(floor stored: WallTime) { floor = max(floor, stored) }
 
+    /// What another guard of the same clock has seen.
+    package mutating func inherit(_ old: ClockGuard) {
+        floor = max(floor, old.floor)
+        (facts, accepted) = (old.facts, old.accepted)
+    }
+
     package mutating func learn(_ facts: ClockFacts) { self.facts = facts }
 
     /// CONNACK 0 to a token signed at `now`.

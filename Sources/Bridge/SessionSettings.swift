@@ -1,7 +1,7 @@
 import Base
 
 extension Session {
-    package struct Settings: Sendable {
+    package struct Settings: Hashable, Sendable {
         /// Subfolders of the events topics; "" is plain events, nil is off.
         package struct TopicNames: Hashable, Sendable {
             package var health: String?

@@ -45,6 +45,11 @@ package struct StateDocuments: Sendable {
         items[device].map { $0.pending != nil || $0.sending != nil } ?? false
     }
 
+    /// Of another session with the same bridge: only when each device's last document left.
+    package mutating func inherit(_ old: StateDocuments) {
+        for (device, item) in old.items { items[device] = Item(last: item.last) }
+    }
+
     /// Something about a device changed that may let its document go.
     package mutating func wake() { lookAgain = Instant(nanoseconds: .min) }
 
@@ -111,8 +116,9 @@ package struct StateDocuments: Sendable {
         wake()
     }
 
+    /// Its documents; not when the last one left, because the bridge goes on counting.
     package mutating func forget(_ device: DeviceID) {
-        items[device] = nil
+        items[device] = items[device].map { Item(last: $0.last) }
         waiting.removeAll { $0 == device }
     }
 }

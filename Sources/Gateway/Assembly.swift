@@ -12,13 +12,15 @@ extension Gateway.Settings {
         self.init(
             gateway: bridge.gateway,
             ports: configuration.ports.map(Gateway.Settings.Port.init),
-            configured: configuration.ports,
+            configured: configuration.ports.map(\.withoutPlaces),
             bindings: configuration.bindings,
             spool: Spool.Settings(configuration),
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
-            liveWithin: bridge.liveWithin, version: version, logLevel: configuration.logLevel)
+            liveWithin: bridge.liveWithin, version: version,
+            credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map { $0?.value ?? "" })
+                + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel)
     }
 }
 

@@ -23,7 +23,7 @@ struct ConfigDesk: Sendable {
         case refused(String)
     }
 
-    private let reader: NarrowingReader
+    private var reader: NarrowingReader
     private let gateway: DeviceID
     private var documents: [DeviceID: Document] = [:]
     private var refusals: [DeviceID: Refused] = [:]
@@ -65,6 +65,32 @@ struct ConfigDesk: Sendable {
             refusals[device] = Refused(hash: hash, reason: error.reason)
             return .refused(error.reason)
         }
+    }
+
+    /// Another local file: every document is read against it again.
+    /// - Returns: those that are given up, with the reason; without one where the device itself is gone.
+    mutating func rebase(
+        _ ports: [Configuration.Port], logLevel: Configuration.LogLevel
+    ) -> [(device: DeviceID, reason: String?)] {
+        reader = NarrowingReader(ports, logLevel: logLevel)
+        var givenUp: [(device: DeviceID, reason: String?)] = []
+        for (device, document) in documents {
+            guard device == gateway || reader.nodes[device] != nil else {
+                documents[device] = nil
+                givenUp.append((device, nil))
+                continue
+            }
+            do throws(Narrowing.Refusal) {
+                documents[device]?.narrowing = try reader.read(document.bytes, of: device == gateway ? nil : device)
+            } catch {
+                documents[device] = nil
+                refusals[device] = Refused(hash: document.hash, reason: error.reason)
+                givenUp.append((device, error.reason))
+            }
+        }
+        // What was refused may fit now: the bridge sends it again with the next subscription.
+        refusals = refusals.filter { refused in givenUp.contains { $0.device == refused.key && $0.reason != nil } }
+        return givenUp.sorted { $0.device < $1.device }
     }
 
     // MARK: Acknowledgement

@@ -15,6 +15,8 @@ package enum Event: Sendable {
     case unclaimedPorts([SerialPortEntry])
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
+    /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it runs.
+    case reload(Gateway.Settings, needRestart: [String])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
 }
@@ -42,6 +44,8 @@ package enum LinkEvent: Sendable {
 package enum Effect: Sendable {
     case openLine(PortName, LineSettings)
     case closeLine(PortName)
+    /// The port is not in the configuration any more: closed for good.
+    case removeLine(PortName)
     /// Throws away what has arrived and was not read: the silence before a request.
     case discardInput(PortName)
     case transmit(PortName, [UInt8])
@@ -56,6 +60,8 @@ package enum Effect: Sendable {
     case logLevel(Notice.Level?)
     /// Recovered and polling: what a service manager waits for.
     case ready
+    /// The answer to a reload; false: everything stays as it was.
+    case reloaded(isInForce: Bool)
     case finished(ExitReason)
 }
 

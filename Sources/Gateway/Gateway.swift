@@ -12,7 +12,7 @@ import Spool
 package struct Gateway: Sendable {
     package struct Settings: Sendable {
         /// What is spoken on a port.
-        package enum Driver: Sendable {
+        package enum Driver: Hashable, Sendable {
             case modbus(ModbusDriver.Settings)
             case uart(UARTDriver.Settings)
 
@@ -41,6 +41,8 @@ package struct Gateway: Sendable {
         /// A backlog that would delay a live reading by more goes beside what is live.
         package var liveWithin: Duration = .seconds(5)
         package var version: String
+        /// Which files the bridge is met with: another key is another connection.
+        package var credentials: [String]
         package var logLevel: Configuration.LogLevel
     }
 
@@ -51,9 +53,9 @@ package struct Gateway: Sendable {
         package var commands: String?
     }
 
-    let settings: Settings
+    var settings: Settings
     var ports: [PortKeeper]
-    let portIndex: [PortName: Int]
+    var portIndex: [PortName: Int]
     var adapter: Adapter
     var spool: Spool
     var session: Session
@@ -67,7 +69,7 @@ package struct Gateway: Sendable {
     var states: StateBook
     var configs: ConfigDesk
     /// The reads of every port as config documents leave them, and those that are to be taken up.
-    var inForce: [Configuration.Port]
+    var inForce: [Settings.Driver]
     var plans: [Int: Plan] = [:]
     /// The adapter's bindings, port by port.
     var bound: [[Binding]]
@@ -76,6 +78,11 @@ package struct Gateway: Sendable {
     /// Detached because their port is gone.
     var resting: Set<DeviceID> = []
     var restLooked = Instant.zero
+    /// Not in the configuration any more, and not yet detached.
+    var leaving: Set<DeviceID> = []
+    var pendingReload: Reload?
+    /// The session ends because the next one has other settings.
+    var isRenewingSession = false
     var store = StateStore()
     var news = AdapterNews()
     var health: HealthReporter
@@ -111,7 +118,7 @@ package struct Gateway: Sendable {
         ports = settings.ports.map { port in
             PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next()))
         }
-        portIndex = Dictionary(uniqueKeysWithValues: settings.ports.enumerated().map { ($1.name, $0) })
+        portIndex = Self.index(settings.ports)
         adapter = Adapter(settings.bindings)
         keptFloor = settings.session.releaseDate
         lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, settings.session))
@@ -123,7 +130,7 @@ package struct Gateway: Sendable {
         setups = SetupBook(settings.bindings)
         health = HealthReporter()
         configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
-        inForce = settings.configured
+        inForce = settings.ports.map(\.driver)
         bound = settings.configured.map(\.bindings)
         logLevel = settings.logLevel
         self.random = random
@@ -158,6 +165,8 @@ package struct Gateway: Sendable {
         case .control(let client, let line): control(client, line, at: now)
         case .portsAdded: for index in ports.indices { ports[index].retry() }
         case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
+        case .reload(let settings, let needRestart):
+            reload(Reload(settings: settings, needRestart: needRestart), at: now)
         case .terminate: beginStopping(at: now)
         }
         settle(at: now)

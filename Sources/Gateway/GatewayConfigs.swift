@@ -67,7 +67,7 @@ extension Gateway {
     }
 
     /// Everything as all documents together say. A port whose reads do not change goes on undisturbed.
-    private mutating func applyConfigs(at now: Moment) {
+    mutating func applyConfigs(at now: Moment) {
         let narrowings = configs.narrowings
         unread = [:]
         for (index, port) in settings.configured.enumerated() {
@@ -90,10 +90,12 @@ extension Gateway {
             any = true
             bound[index] = plan.bindings
             adapter.rebind(bound.flatMap(\.self), unread: unread)
-            guard plan.reads != inForce[index] else { continue }
-            inForce[index] = plan.reads
-            let driver = plan.reads.driverSettings.make(seed: random.next())
-            for outcome in ports[index].change(to: driver, at: now) { receive(outcome) }
+            let wanted = plan.reads.driverSettings
+            guard wanted != inForce[index] else { continue }
+            inForce[index] = wanted
+            var driver = wanted.make(seed: random.next())
+            if let learned = store.document(Kept.learned(ports[index].name)) { driver.restore(learned, at: now) }
+            for outcome in ports[index].change(to: driver, on: plan.reads.line, at: now) { receive(outcome) }
         }
         return any
     }

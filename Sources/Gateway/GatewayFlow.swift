@@ -17,6 +17,7 @@ extension Gateway {
             for index in ports.indices { if drainPort(index, at: now) { busy = true } }
             if takeUpPlans(at: now) { busy = true }
             if restDevices(at: now) { busy = true }
+            if detachLeaving(at: now) { busy = true }
             if drainCommands(at: now) { busy = true }
             if drainSpool(at: now) { busy = true }
             if drainSession(at: now) { busy = true }
@@ -46,6 +47,7 @@ extension Gateway {
             isReady = true
             effects.append(.ready)
             if phase == .running { session.start(at: now) }
+            if let reload = pendingReload.take() { self.reload(reload, at: now) }
         }
         keepClockFloor(at: now)
         keepBridge(at: now)
@@ -155,6 +157,7 @@ extension Gateway {
             session.acknowledge(delivery, at: now)
         case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
         case .online:
+            adoptStrangers(at: now)
             session.attachFirst(Array(spool.readyDevices))
             health.connected(at: now.instant)
             safe.bridge(isHere: true, at: now.instant)
@@ -163,6 +166,7 @@ extension Gateway {
             health.disconnected()
             safe.bridge(isHere: false, at: now.instant)
         case .finished:
+            if isRenewingSession, phase == .running { renewSession(at: now) }
             if case .stopping(var stopping) = phase {
                 stopping.sessionFinished = true
                 phase = .stopping(stopping)

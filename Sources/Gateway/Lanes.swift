@@ -29,7 +29,7 @@ struct Lanes: Sendable {
     /// A sample of round trips, not all of them.
     static let samplesMax = 16
 
-    let settings: Settings
+    var settings: Settings
     private var run = 0
     /// From PUBLISH to PUBACK, smoothed.
     private(set) var roundTrip = Duration.milliseconds(100)

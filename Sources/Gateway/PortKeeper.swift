@@ -18,7 +18,7 @@ struct PortKeeper: Sendable {
     static let reopenDelay = Duration.seconds(2)
 
     let name: PortName
-    let line: LineSettings
+    private(set) var line: LineSettings
     var driver: any LineDriver
     private var doctor = LineDoctor()
     private(set) var state = State.closed
@@ -88,14 +88,15 @@ struct PortKeeper: Sendable {
         }
     }
 
-    /// Another driver from now on, between two exchanges. Orders that the old one still had fail.
-    mutating func change(to new: any LineDriver, at now: Moment) -> [Outcome] {
-        var old = driver
-        old.closed(at: now)
-        var failed: [Outcome] = []
-        while let output = old.next() { if case .outcome(let outcome) = output { failed.append(outcome) } }
+    /// Another driver from now on, between two exchanges. Orders that the old one still had fail. Another
+    /// line is opened in place of this one.
+    mutating func change(to new: any LineDriver, on line: LineSettings, at now: Moment) -> [Outcome] {
+        let failed = endDriver(at: now)
         driver = new
-        if let facts {
+        if line != self.line {
+            self.line = line
+            reopenLine()
+        } else if let facts {
             driver.opened(facts, at: now)
             switch state {
             case .open: break
@@ -104,6 +105,32 @@ struct PortKeeper: Sendable {
             }
         }
         return failed
+    }
+
+    private mutating func endDriver(at now: Moment) -> [Outcome] {
+        driver.closed(at: now)
+        var failed: [Outcome] = []
+        while let output = driver.next() { if case .outcome(let outcome) = output { failed.append(outcome) } }
+        return failed
+    }
+
+    private mutating func reopenLine() {
+        (facts, trouble, reopen) = (nil, nil, nil)
+        doctor.end()
+        if case .path(let wanted) = line.device { path = wanted }
+        if state != .pausing, state != .paused, !isClosing { start() }
+    }
+
+    /// The port is taken out of the configuration. What waits for it fails.
+    mutating func end(at now: Moment) -> [Outcome] {
+        for ticket in pause?.waiting ?? [] {
+            outputs.append(.answer(ticket, Control.error("the port is not in the configuration any more", "unavailable")))
+        }
+        pause = nil
+        isClosing = true
+        state = .closed
+        doctor.end()
+        return endDriver(at: now)
     }
 
     /// False: a port that is being closed or lent finishes its exchange and begins no other.

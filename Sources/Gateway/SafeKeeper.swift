@@ -10,10 +10,16 @@ struct SafeKeeper: Sendable {
         var device: DeviceID
         var point: String
         var value: JSON
+        /// The same as it was configured.
+        var text: String
         var after: Duration
         fileprivate var state = State.waiting
         /// The failure was told; only success is news.
         var isQuiet = false
+
+        func means(_ other: Item) -> Bool {
+            device == other.device && point == other.point && text == other.text && after == other.after
+        }
     }
 
     fileprivate enum State: Sendable, Equatable {
@@ -21,15 +27,20 @@ struct SafeKeeper: Sendable {
         case failed(retry: Instant)
     }
 
-    private var items: [Item]
+    private var items: [Item] = []
     /// Nil while the bridge is here.
     private(set) var awaySince: Instant?
 
-    init(_ bindings: [Binding]) {
+    init(_ bindings: [Binding]) { rebind(bindings) }
+
+    /// Other points; what was written of those that stay is not written again.
+    mutating func rebind(_ bindings: [Binding]) {
+        let old = items
         items = bindings.flatMap { binding in
             binding.points.compactMap { point in
                 guard let safe = point.safe, let value = try? JSONReader.parse(safe.value) else { return nil }
-                return Item(device: binding.device, point: point.name, value: value, after: safe.after)
+                let new = Item(device: binding.device, point: point.name, value: value, text: safe.value, after: safe.after)
+                return old.first { $0.means(new) } ?? new
             }
         }
     }

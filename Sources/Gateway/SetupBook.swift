@@ -4,7 +4,7 @@ import Base
 /// What units are told when they come, and what became of it, step by step, until it can be reported
 /// for each device as a whole.
 struct SetupBook: Sendable {
-    struct Step: Sendable {
+    struct Step: Hashable, Sendable {
         var device: DeviceID
         var label: String
         var order: Order
@@ -16,20 +16,31 @@ struct SetupBook: Sendable {
         var errors: [String] = []
     }
 
-    private let steps: [Address: [Step]]
+    private var steps: [Address: [Step]]
     private var reports: [Address: [Report]] = [:]
     private(set) var errors: [DeviceID: String] = [:]
     private(set) var done = 0
     private(set) var failed = 0
 
-    init(_ bindings: [Binding]) {
+    init(_ bindings: [Binding]) { steps = Self.steps(bindings) }
+
+    /// Other steps; the reports of units whose steps stay go on.
+    mutating func rebind(_ bindings: [Binding]) {
+        let old = steps
+        steps = Self.steps(bindings)
+        reports = reports.filter { old[$0.key] == steps[$0.key] }
+        let devices = Set(bindings.map(\.device))
+        errors = errors.filter { devices.contains($0.key) }
+    }
+
+    private static func steps(_ bindings: [Binding]) -> [Address: [Step]] {
         var steps: [Address: [Step]] = [:]
         for binding in bindings {
             steps[binding.address, default: []] += binding.setup.map {
                 Step(device: binding.device, label: $0.label, order: $0.order)
             }
         }
-        self.steps = steps
+        return steps
     }
 
     func step(_ address: Address, _ index: Int) -> Step? {

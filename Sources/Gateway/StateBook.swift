@@ -13,16 +13,21 @@ struct StateBook: Sendable {
 
     private var states: [DeviceID: State] = [:]
     private var lastErrors: [DeviceID: String] = [:]
-    private let units: [DeviceID: [(point: String, units: String)]]
+    private var units: [DeviceID: [(point: String, units: String)]]
 
-    init(_ bindings: [Binding]) {
+    init(_ bindings: [Binding]) { units = Self.units(bindings) }
+
+    /// Other devices and points; what is known of those that stay, stays.
+    mutating func rebind(_ bindings: [Binding]) { units = Self.units(bindings) }
+
+    private static func units(_ bindings: [Binding]) -> [DeviceID: [(point: String, units: String)]] {
         var units: [DeviceID: [(point: String, units: String)]] = [:]
         for binding in bindings {
             units[binding.device] = binding.points.compactMap { point in
                 point.hidden ? nil : point.units.map { (point.name, $0) }
             }
         }
-        self.units = units
+        return units
     }
 
     func state(of device: DeviceID) -> State? { states[device] }

@@ -11,6 +11,7 @@ enum HelperMessage: Sendable {
     case lineClosed(PortName, attempt: Int)
     /// USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
+    case reload(Result<Reload, ReloadFailure>)
     case linkUp(attempt: Int, Link)
     case linkFailed(attempt: Int, LinkFailure)
 }

@@ -10,13 +10,17 @@ package final class Host {
         package var directories: [DiskRequest.Volume: String]
         package var controlPath: String?
         package var logLevel: Notice.Level
+        /// Reads the configuration again, on a helper thread.
+        package var reload: @Sendable () -> Result<Reload, ReloadFailure>
 
         package init(
-            directories: [DiskRequest.Volume: String], controlPath: String?, logLevel: Notice.Level = .info
+            directories: [DiskRequest.Volume: String], controlPath: String?, logLevel: Notice.Level = .info,
+            reload: @escaping @Sendable () -> Result<Reload, ReloadFailure>
         ) {
             self.directories = directories
             self.controlPath = controlPath
             self.logLevel = logLevel
+            self.reload = reload
         }
     }
 
@@ -30,13 +34,15 @@ package final class Host {
     private let diskWorker: Worker
     private let keyWorker: Worker
     private let disk: DiskExecutor
-    private let keys: KeyRing
+    private var keys: KeyRing
     private let log: LogSink
-    private let logLevelMax: Notice.Level
+    private var logLevelMax: Notice.Level
     private let service: ServiceManager
     private var gateway: Gateway
     private var lines: [PortName: LineShell] = [:]
     private var shells: [LineShell] = []
+    private var lineCount = 0
+    private let reloading: Reloading
     private var wakeLatency = WakeLatency()
     private var link: LinkShell!
     private var portWatch: PortWatch?
@@ -45,6 +51,8 @@ package final class Host {
     private var controlRequests = 0
     private var clockDue = Instant.zero
     private var watchdogDue: Instant?
+    private var helperWatch = HelperWatch()
+    private var statusTold = ""
     private var settledDue: Instant?
     private var exit: ExitReason?
     private var isPerforming = false
@@ -63,15 +71,11 @@ package final class Host {
         self.log = log
         logLevelMax = log.threshold
         self.gateway = gateway
+        reloading = Reloading(settings.reload, mailbox: mailbox)
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
-        for port in gateway.portNames {
-            lines[port] = try LineShell(port, loop: loop, mailbox: mailbox) { [unowned self] event in
-                receive(.line(port, event))
-            }
-        }
-        shells = Array(lines.values)
+        for port in gateway.portNames { _ = try makeLine(port) }
         portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath {
@@ -124,8 +128,8 @@ package final class Host {
         switch signal {
         case .terminate: receive(.terminate)
         case .reload:
-            log.write(Notice(
-                .warning, "gateway", "", "SIGHUP: the configuration is read at the start only; restart the gateway"))
+            service.notifyReloading()
+            reloading.begin()
         }
     }
 
@@ -134,6 +138,7 @@ package final class Host {
         link.disconnect()
         for line in lines.values { line.close() }
         portWatch?.stop()
+        reloading.stop()
         control?.shutdown()
         diskWorker.stop()
         keyWorker.stop()
@@ -160,8 +165,11 @@ package final class Host {
 
     private func carryOut(_ effect: Effect) {
         switch effect {
-        case .openLine(let name, let settings): lines[name]?.open(settings)
+        case .openLine(let name, let settings): open(name, settings)
         case .closeLine(let name): lines[name]?.close()
+        case .removeLine(let name):
+            lines.removeValue(forKey: name)?.retire()
+            shells = Array(lines.values)
         case .discardInput(let name): lines[name]?.discardInput()
         case .transmit(let name, let bytes): lines[name]?.transmit(bytes)
         case .connect(let target): link.connect(target)
@@ -175,7 +183,11 @@ package final class Host {
         case .logLevel(let level): log.threshold = level.map { min($0, logLevelMax) } ?? logLevelMax
         case .ready:
             service.notify("READY=1")
+            tellStatus()
             settledDue = Clock.instant + Self.settlingTime
+        case .reloaded(let isInForce):
+            let offered = reloading.end()
+            takeUp(isInForce ? offered : nil)
         case .finished(let reason): exit = exit ?? reason
         }
     }
@@ -209,11 +221,52 @@ package final class Host {
                 lines[name]?.opened(parcel, facts, attempt: attempt)
             case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
             case .lineClosed(let name, let attempt): lines[name]?.closed(attempt: attempt)
+            case .reload(.success(let reload)):
+                reloading.offer(reload)
+                receive(.reload(reload.settings, needRestart: reload.needRestart))
+            case .reload(.failure(let failure)):
+                log.write(Notice(.error, "gateway", "",
+                    "the new configuration is refused, the one before stays in force: \(failure.message)"))
+                _ = reloading.end()
+                takeUp(nil)
             case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
             case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }
         }
+    }
+
+    // MARK: lines and a new configuration
+
+    private func makeLine(_ name: PortName) throws(SystemFailure) -> LineShell {
+        lineCount += 1
+        let line = try LineShell(name, generation: lineCount, loop: loop, mailbox: mailbox) { [unowned self] event in
+            receive(.line(name, event))
+        }
+        lines[name] = line
+        shells = Array(lines.values)
+        return line
+    }
+
+    private func open(_ name: PortName, _ settings: LineSettings) {
+        if let line = lines[name] { return line.open(settings) }
+        do throws(SystemFailure) {
+            let line = try makeLine(name)
+            line.open(settings)
+        } catch {
+            receive(.line(name, .failed(LineFailure(.other, "no helper for the port: \(error.words)"))))
+        }
+    }
+
+    /// The gateway's answer to a reload; nil: everything stays as it was. The service manager is told that it is over.
+    private func takeUp(_ reload: Reload?) {
+        if let reload {
+            keys = reload.keys
+            link.use(reload.tls)
+            logLevelMax = reload.logLevel
+            portWatch?.expect(gateway.portDevices)
+        }
+        service.notify("READY=1")
     }
 
     private func take(_ news: PortWatch.News) {
@@ -254,6 +307,8 @@ package final class Host {
         if clockDue <= now {
             clockDue = now + Self.clockInterval
             receive(.clock(ClockProbe.facts()))
+            lookAfterHelpers(at: now)
+            tellStatus()
         }
         if let due = settledDue, due <= now {
             settledDue = nil
@@ -264,5 +319,24 @@ package final class Host {
             service.notify("WATCHDOG=1")
             watchdogDue = service.watchdogInterval.map { now + $0 }
         }
+    }
+
+    /// A helper may hang for as long as it likes; people should know.
+    private func lookAfterHelpers(at now: Instant) {
+        var helpers = [
+            ("disk", diskWorker.busySince), ("keys", keyWorker.busySince), ("network", link.helperBusySince),
+            ("configuration", reloading.helperBusySince),
+        ]
+        helpers += lines.map { ($0.key.text, $0.value.helperBusySince) }.sorted { $0.0 < $1.0 }
+        for notice in helperWatch.look(helpers, at: now) { log.write(notice) }
+    }
+
+    /// What `systemctl status` shows.
+    private func tellStatus() {
+        let late = helperWatch.late.isEmpty ? "" : ", hangs: \(helperWatch.late.joined(separator: ", "))"
+        let status = gateway.summary + late
+        guard service.isPresent, status != statusTold else { return }
+        statusTold = status
+        service.notify("STATUS=\(status)")
     }
 }

@@ -22,7 +22,7 @@ final class LineShell {
     private var watch: EventLoop.Watch?
     private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
-    private var attempt = 0
+    private var attempt: Int
     /// What the path leads to: "ttyUSB0".
     private var node: String?
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
@@ -38,11 +38,13 @@ final class LineShell {
     /// Nil unless this program drives RTS.
     private var direction: DirectionSwitch?
 
+    /// - Parameter generation: another one for every shell of a name, so that answers for an earlier one find nobody.
     init(
-        _ name: PortName, loop: EventLoop, mailbox: Mailbox<HelperMessage>,
+        _ name: PortName, generation: Int = 0, loop: EventLoop, mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (LineEvent) -> Void
-    ) throws {
+    ) throws(SystemFailure) {
         self.name = name
+        attempt = generation << 32
         self.loop = loop
         self.mailbox = mailbox
         self.deliver = deliver
@@ -104,6 +106,12 @@ final class LineShell {
         }
     }
 
+    /// Closed for good; nobody waits for a helper that may be stuck.
+    func retire() {
+        close()
+        worker.abandon()
+    }
+
     /// The node is gone from the system: the line is let go at once, so that the kernel can give its name
     /// to whatever is plugged in next.
     func unplugged(_ node: String) {
@@ -137,6 +145,9 @@ final class LineShell {
         case .none: break
         }
     }
+
+    /// Since when the helper has been in one call.
+    var helperBusySince: Instant? { worker.busySince }
 
     /// When `timeout` must be called; nil: not at all.
     var deadline: Instant? {

@@ -14,7 +14,7 @@ final class LinkShell {
     private let loop: EventLoop
     private let worker: Worker
     private let mailbox: Mailbox<HelperMessage>
-    private let context: TLSContext?
+    private var context: TLSContext?
     private let deliver: (LinkEvent) -> Void
     private var link: Link?
     private var watch: EventLoop.Watch?
@@ -38,6 +38,12 @@ final class LinkShell {
 
     /// True while decrypted bytes wait inside the TLS library, which no descriptor reports.
     var hasPending: Bool { link?.hasPending ?? false }
+
+    /// Since when the helper has been in one call.
+    var helperBusySince: Instant? { worker.busySince }
+
+    /// For the next connection.
+    func use(_ context: TLSContext?) { self.context = context }
 
     func connect(_ target: LinkTarget) {
         close(orderly: false)

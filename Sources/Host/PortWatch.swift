@@ -18,7 +18,7 @@ final class PortWatch {
     private let monitor: DeviceMonitor
     private let worker: Worker
     private let mailbox: Mailbox<HelperMessage>
-    private let devices: [LineSettings.Device]
+    private var devices: [LineSettings.Device]
     private(set) var lookDue: Instant?
 
     /// Nil where the system does not let us listen.
@@ -52,6 +52,12 @@ final class PortWatch {
         lookDue = nil
         let (devices, mailbox) = (devices, mailbox)
         worker.submit { mailbox.post(.unclaimedPorts(SerialPorts.unclaimed(by: devices))) }
+    }
+
+    /// Other ports are configured now.
+    func expect(_ devices: [LineSettings.Device]) {
+        self.devices = devices
+        lookDue = Clock.instant + Self.settleTime
     }
 
     func stop() { worker.stop() }

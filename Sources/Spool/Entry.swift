@@ -74,7 +74,7 @@ package struct StoredRecord: Hashable, Sendable {
 }
 
 extension Spool {
-    package struct Settings: Sendable {
+    package struct Settings: Hashable, Sendable {
         /// "project/registry/gateway": a directory of another identity is refused.
         package var identity: String
         /// Whose `events/<gapSubfolder>` reports losses; a nil subfolder switches the reports off.

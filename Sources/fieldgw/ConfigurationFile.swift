@@ -26,6 +26,10 @@ struct ConfigurationFile {
             Console.complain("\(path): \(error.words)")
             throw ExitCode.noInput
         }
+        return examine(bytes, path, checksFiles: checksFiles)
+    }
+
+    static func examine(_ bytes: [UInt8], _ path: String, checksFiles: Bool) -> (Configuration?, [Diagnostic]) {
         let library = ProfileLibrary(beside: path)
         var (configuration, diagnostics, files) = Configuration.examine(
             bytes, fileName: path, profileLoader: { library.load($0) })

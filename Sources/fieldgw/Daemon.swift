@@ -17,7 +17,7 @@ struct Daemon {
             socket = path
         } else if let config = arguments["config"] ?? configuration {
             let file = try ConfigurationFile.load(config, checksFiles: false, tellsWarnings: false)
-            socket = try Places(file, arguments).control
+            socket = Places(file, arguments).control
         } else if let state = arguments["state"] {
             socket = state + "/control.sock"
         } else {

@@ -17,6 +17,8 @@ enum RunVerb {
         details: """
             Exit code 0 after SIGTERM, 78 for a configuration, CA or key that cannot work, 69 if another gateway
             holds the state directory or the journal is another gateway's. Everything else is tried again for ever.
+            SIGHUP takes up a changed configuration without disturbing ports that did not change; one that cannot
+            work is refused with a line in the log, and the one before stays in force.
             """,
         options: options
     ) { arguments in
@@ -26,7 +28,7 @@ enum RunVerb {
         // Signals first: threads inherit the mask.
         let signals = try SignalInbox()
         let file = try ConfigurationFile.load(path)
-        let places = try Places(file, arguments)
+        let places = Places(file, arguments)
         return try run(file, places, arguments, signals)
     }
 
@@ -35,18 +37,14 @@ enum RunVerb {
     ) throws -> ExitCode {
         let configuration = file.configuration
         let log = try LogSink(threshold: try level(arguments["log"] ?? configuration.logLevel.rawValue))
-        let keys: KeyRing
-        let tls: TLSContext?
+        let start: Reload
         do throws(CredentialError) {
-            keys = try KeyRing(configuration)
-            tls = try configuration.bridge.tls ? context(configuration.bridge) : nil
+            start = try makings(of: file, places, arguments)
         } catch {
             Console.complain(error.message)
             return .configuration
         }
-        let settings = Gateway.Settings(
-            configuration, keys: keys.algorithms, floor: Version.released, version: Version.text)
-        let gateway = Gateway(settings, bootID: Machine.bootID(), seed: Machine.seed())
+        let gateway = Gateway(start.settings, bootID: Machine.bootID(), seed: Machine.seed())
         log.write(Notice(.info, "gateway", configuration.bridge.gateway.text, "fieldgw \(Version.text) starts: "
             + "\(configuration.ports.count) ports, \(configuration.bindings.count) devices"))
         if !configuration.bridge.tls {
@@ -58,8 +56,10 @@ enum RunVerb {
             // Only the control socket needs it, and without one the gateway still does its work.
             try? FileSystem.makeDirectories(places.state)
             host = try Host(
-                Host.Settings(directories: places.directories, controlPath: places.control),
-                gateway: gateway, keys: keys, tls: tls, log: log)
+                Host.Settings(
+                    directories: places.directories, controlPath: places.control,
+                    reload: { reread(file.path, running: places, arguments) }),
+                gateway: gateway, keys: start.keys, tls: start.tls, log: log)
         } catch let error as SystemFailure {
             Console.complain("\(error)")
             return .unavailable
@@ -68,6 +68,43 @@ enum RunVerb {
         log.flush()
         if let message = end.message { Console.complain("fieldgw run: \(message)") }
         return end.code
+    }
+
+    /// What the file brings to a gateway that runs with these places already.
+    private static func makings(
+        of file: ConfigurationFile, _ running: Places, _ arguments: Arguments
+    ) throws(CredentialError) -> Reload {
+        let configuration = file.configuration
+        let keys = try KeyRing(configuration)
+        let places = Places(file, arguments)
+        return Reload(
+            settings: Gateway.Settings(
+                configuration, keys: keys.algorithms, floor: Version.released, version: Version.text),
+            keys: keys, tls: try configuration.bridge.tls ? context(configuration.bridge) : nil,
+            logLevel: (try? level(arguments["log"] ?? configuration.logLevel.rawValue)) ?? .info,
+            needRestart: places.differences(from: running))
+    }
+
+    /// SIGHUP. Runs on a helper thread.
+    private static func reread(
+        _ path: String, running: Places, _ arguments: Arguments
+    ) -> Result<Reload, ReloadFailure> {
+        let bytes: [UInt8]
+        do { bytes = try FileSystem.read(path) } catch {
+            return .failure(ReloadFailure("\(path) cannot be read: \(error.words)"))
+        }
+        let (configuration, diagnostics) = ConfigurationFile.examine(bytes, path, checksFiles: true)
+        let errors = diagnostics.filter { $0.severity == .error }
+        guard let configuration, errors.isEmpty else {
+            let more = errors.count > 1 ? " (and \(errors.count - 1) more: `fieldgw check \(path)`)" : ""
+            return .failure(ReloadFailure("\(errors.first?.description ?? path)\(more)"))
+        }
+        do throws(CredentialError) {
+            let file = ConfigurationFile(configuration: configuration, path: path)
+            return .success(try makings(of: file, running, arguments))
+        } catch {
+            return .failure(ReloadFailure(error.message))
+        }
     }
 
     private static func context(_ bridge: Configuration.Bridge) throws(CredentialError) -> TLSContext {
@@ -88,14 +125,20 @@ enum RunVerb {
 }
 
 /// Where the daemon keeps and shows things.
-struct Places {
+struct Places: Sendable {
     var state: String
     var spool: String
     var control: String
 
     var directories: [DiskRequest.Volume: String] { [.state: state, .spool: spool] }
 
-    init(_ file: ConfigurationFile, _ arguments: Arguments) throws {
+    /// The keys that say other places.
+    func differences(from other: Places) -> [String] {
+        [("state", state, other.state), ("spool.directory", spool, other.spool), ("control", control, other.control)]
+            .filter { $0.1 != $0.2 }.map(\.0)
+    }
+
+    init(_ file: ConfigurationFile, _ arguments: Arguments) {
         let configuration = file.configuration
         let folder = file.path.lastIndex(of: "/").map { String(file.path[...$0]) } ?? ""
         state = arguments["state"] ?? configuration.state?.value

@@ -73,7 +73,7 @@ struct ToolPort {
 
     private static func socket(_ file: ConfigurationFile?, _ arguments: Arguments) throws -> String {
         if let path = arguments["control"] { return path }
-        if let file { return try Places(file, arguments).control }
+        if let file { return Places(file, arguments).control }
         if let state = arguments["state"] { return state + "/control.sock" }
         return (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
     }

@@ -89,6 +89,9 @@ final class Peer {
         )
     }
 
+    /// SIGHUP: read the configuration again.
+    func hangUp() { process.send(SIGHUP) }
+
     /// SIGTERM, and its exit code; -1 if it does not end.
     @discardableResult func stop() -> Int32 {
         process.terminate()

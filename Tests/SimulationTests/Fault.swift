@@ -18,6 +18,7 @@ enum Fault {
     case start(SimulatedDisk.End)
     case command(String, id: String, setpoint: Int)
     case status
+    case reload(Site.Options)
     case heal
 }
 
@@ -62,6 +63,7 @@ extension SimulatedWorld {
         case .status:
             guard gateway != nil else { return }
             if status("spool", "waiting")?.integer == nil { oracle.object("status has no spool.waiting", at: now) }
+        case .reload(let options): reload(options)
         case .heal: heal()
         }
     }
@@ -74,6 +76,7 @@ extension SimulatedWorld {
         for unit in site.units { lines[unit.line].bus.set(BusFaults(), of: unit.number) }
         for index in lines.indices { lines[index].missingUntil = sabotage == .staysSilent ? .distantFuture : .zero }
         if sabotage == .staysSilent { for index in lines.indices { befall(.lineLost(index, for: .seconds(7200))) } }
+        reload(site.options)
         disk.slowest = .milliseconds(20)
         disk.disk.outage = nil
         befall(.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: false)))

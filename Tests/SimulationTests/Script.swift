@@ -28,6 +28,7 @@ struct Script {
         script.machine()
         script.people()
         script.disk()
+        script.files()
         script.plan.append((.heal, healAt))
         return script.plan
     }
@@ -113,6 +114,18 @@ struct Script {
         let kinds: [DiskFailure.Kind] = [.io, .noSpace, .readOnly, .missing]
         let failure = DiskFailure(kinds[count(0, kinds.count - 1)], "the disk of the simulation fails")
         add(.disk(failure), until: .disk(nil), 1, 200)
+    }
+
+    private mutating func files() {
+        for _ in 0..<(random.chance(0.5) ? count(1, 4) : 0) {
+            var options = site.options
+            for device in site.devices where random.chance(0.3) { options.without.insert(device) }
+            for device in site.devices where random.chance(0.2) { options.every[device] = count(5, 40) }
+            if options.without.count == site.devices.count { options.without = [] }
+            if random.chance(0.3) { options.tokenLifetime = "30m" }
+            if random.chance(0.2) { options.responseTimeout = "400ms" }
+            plan.append((.reload(options), moment()))
+        }
     }
 
     private mutating func people() {

@@ -24,7 +24,7 @@ final class SimulatedWorld {
     static let epoch: Int64 = 1_800_000_000_000
 
     let site: Site
-    private let settings: Gateway.Settings
+    private var settings: Gateway.Settings
     var now = Instant.zero
     var random: RandomSource
     var queue = EventQueue<Happening>()
@@ -43,6 +43,8 @@ final class SimulatedWorld {
     /// With FIELDGW_TRACE=1: every notice, fault and word of the bridge, as it happens.
     var traces = false
     private(set) var answers: [[UInt8]] = []
+    /// What became of each reload.
+    private(set) var reloads: [Bool] = []
     private(set) var setpoints: [String: (unit: Site.Unit, value: Int)] = [:]
     /// Why the bridge closed connections, in its own words.
     var closings: [String] = []
@@ -97,6 +99,12 @@ final class SimulatedWorld {
         queue.add(.clock(life: life), at: now)
         gateway?.start(at: gatewayNow)
         carryOut()
+    }
+
+    /// Another file and SIGHUP; a gateway that does not run finds the file at its start.
+    func reload(_ options: Site.Options) {
+        do { settings = try Site(options).settings() } catch { return oracle.object("\(error)", at: now) }
+        receive(.reload(settings, needRestart: []))
     }
 
     /// kill -9, or the plug.
@@ -214,7 +222,7 @@ final class SimulatedWorld {
         while let effect = gateway?.next() {
             switch effect {
             case .openLine(let name, _): openLine(name)
-            case .closeLine(let name): closeLine(name)
+            case .closeLine(let name), .removeLine(let name): closeLine(name)
             case .discardInput: break
             case .transmit(let name, let bytes):
                 guard let index = index(of: name), lines[index].state == .open else { continue }
@@ -228,6 +236,7 @@ final class SimulatedWorld {
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line): answers.append(line)
             case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
+            case .reloaded(let isInForce): reloads.append(isInForce)
             case .ready, .logLevel: break
             case .finished(let reason): exit = reason
             }

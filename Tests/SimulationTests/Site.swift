@@ -47,6 +47,11 @@ struct Site {
         var clock = "auto"
         /// More keys of the setpoint.
         var safe = ""
+        /// Devices that the file does not have; a port without any is not there either.
+        var without: Set<String> = []
+        /// Other intervals than the usual ones, in seconds.
+        var every: [String: Int] = [:]
+        var responseTimeout = "300ms"
     }
 
     static let gateway = "gw-7"
@@ -112,10 +117,11 @@ struct Site {
     }
 
     var configuration: String {
-        let lines = Self.lineNames.indices.map { line in
-            let nodes = units.filter { $0.line == line }.map { unit in
+        let present = units.filter { !options.without.contains($0.device) }
+        let lines = Self.lineNames.indices.filter { line in present.contains { $0.line == line } }.map { line in
+            let nodes = present.filter { $0.line == line }.map { unit in
                 """
-                      "\(unit.device)": { unit: \(unit.number), every: "\(unit.every)s", points: {
+                      "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", points: {
                         reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
                         setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
                         count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: true },
@@ -126,7 +132,7 @@ struct Site {
             return """
                     "\(Self.lineNames[line])": {
                       device: "/dev/\(Self.lineNames[line])", driver: "modbus-rtu", baud: \(description.baud),
-                      parity: "\(description.parity.rawValue)", responseTimeout: "300ms", every: "10s",
+                      parity: "\(description.parity.rawValue)", responseTimeout: "\(options.responseTimeout)", every: "10s",
                       nodes: {
                 \(nodes.joined(separator: "\n"))
                       },

@@ -111,6 +111,18 @@ package struct Configuration: Hashable, Sendable {
 }
 
 extension Configuration.Port {
+    /// The same wherever it stands in its file: for comparing two files.
+    var withoutPlaces: Configuration.Port {
+        let nowhere = FilePlace("", TextPosition(line: 0, column: 0))
+        var port = self
+        port.place = nowhere
+        for index in port.nodes.indices {
+            port.nodes[index].place = nowhere
+            port.nodes[index].privateKey?.place = nowhere
+        }
+        return port
+    }
+
     package var bindings: [Binding] {
         nodes.map { node in
             Binding(

@@ -1,3 +1,4 @@
+import Base
 import CLinux
 import Glibc
 import Synchronization
@@ -12,6 +13,8 @@ package final class Worker: Sendable {
         let jobs: Mailbox<Job?>
         /// Submitted and not yet finished.
         let pending = Atomic<Int>(0)
+        /// When the job under way began, in nanoseconds; 0 while there is none.
+        let began = Atomic<Int64>(0)
 
         init() throws(SystemFailure) { jobs = try Mailbox() }
 
@@ -20,7 +23,9 @@ package final class Worker: Sendable {
             while true {
                 for job in jobs.take() {
                     guard let job else { return }
+                    began.store(Clock.instant.nanoseconds, ordering: .relaxed)
                     job()
+                    began.store(0, ordering: .relaxed)
                     pending.subtract(1, ordering: .relaxed)
                 }
             }
@@ -53,6 +58,12 @@ package final class Worker: Sendable {
 
     /// Jobs submitted and not yet finished.
     package var backlog: Int { core.pending.load(ordering: .relaxed) }
+
+    /// Since when the job under way has been running; nil while there is none.
+    package var busySince: Instant? {
+        let nanoseconds = core.began.load(ordering: .relaxed)
+        return nanoseconds == 0 ? nil : Instant(nanoseconds: nanoseconds)
+    }
 
     /// From any thread. False after `stop`: the job is not run.
     @discardableResult

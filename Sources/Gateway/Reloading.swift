@@ -1,0 +1,196 @@
+import Adapter
+import Base
+import Bridge
+import Drivers
+import Spool
+
+/// A new configuration while the gateway runs.
+///
+/// | what differs | becomes |
+/// |---|---|
+/// | a port's nodes or timing | the port's driver is changed between two exchanges; the line stays open |
+/// | a port's line | it is opened again |
+/// | a port that is new, or gone | opened, or closed |
+/// | a device that is new | attached |
+/// | a device that is gone | its state says so; detached once nothing of it waits |
+/// | the bridge | connected again after an orderly end |
+/// | the journal | told: needs a restart |
+/// | which gateway it is | refused as a whole: the journal is another one |
+///
+/// A port of which nothing differs does not notice: its driver goes on with all it has learned.
+extension Gateway {
+    /// What is taken up as soon as the journal is there.
+    struct Reload: Sendable {
+        var settings: Settings
+        /// Keys that the shell has found to differ and that only a start takes up.
+        var needRestart: [String]
+    }
+
+    mutating func reload(_ new: Reload, at now: Moment) {
+        guard phase == .running else { return }
+        guard isReady else {
+            pendingReload = new
+            return
+        }
+        guard new.settings.spool.identity == settings.spool.identity else {
+            return refuseReload(
+                "it is for another gateway or registry (\(new.settings.spool.identity), not "
+                    + "\(settings.spool.identity)), and the journal belongs to this one: restart for that")
+        }
+        effects.append(.reloaded(isInForce: true))
+        let old = settings
+        settings = new.settings
+        settings.spool = old.spool
+        var told = rebuildPorts(old, at: now)
+        told += rebuildDevices(old, at: now)
+        applyConfigs(at: now)
+        adapter.rebind(bound.flatMap(\.self), unread: unread)
+        effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))
+        if settings.session != old.session || settings.credentials != old.credentials {
+            told.append("the bridge is connected again")
+            isRenewingSession = true
+            session.stop(at: now)
+        }
+        let words = told.isEmpty ? "nothing differs that matters to ports, devices or bridge" : told.joined(separator: "; ")
+        say(.info, "the new configuration is in force: \(words)")
+        let restart = new.needRestart + (new.settings.spool == old.spool ? [] : ["spool"])
+        if !restart.isEmpty {
+            say(.warning, "\(restart.joined(separator: ", ")): changed in the file, in force only after a restart")
+        }
+    }
+
+    private mutating func refuseReload(_ reason: String) {
+        effects.append(.reloaded(isInForce: false))
+        say(.error, "the new configuration is refused, the one before stays in force: \(reason)")
+    }
+
+    private mutating func say(_ level: Notice.Level, _ words: String) {
+        effects.append(.notice(Notice(level, "gateway", settings.gateway.text, words)))
+    }
+
+    // MARK: ports
+
+    /// Keepers of ports that stay are taken along; what they are to read is changed by the plans.
+    private mutating func rebuildPorts(_ old: Settings, at now: Moment) -> [String] {
+        let (before, places, drivers, bindings) = (ports, portIndex, inForce, bound)
+        let wanted = Set(settings.ports.map(\.name))
+        let gone = before.indices.filter { !wanted.contains(before[$0].name) }
+        for index in gone { remove(index, at: now) }
+        let pausedNames = Set(lent.map { before[$0].name })
+        (ports, inForce, bound, plans) = ([], [], [], [:])
+        var added: [PortName] = []
+        var changed: [PortName] = []
+        for port in settings.ports {
+            if let place = places[port.name] {
+                ports.append(before[place])
+                inForce.append(drivers[place])
+                bound.append(bindings[place])
+                if old.configured[place] != settings.configured[ports.count - 1] { changed.append(port.name) }
+            } else {
+                ports.append(PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next())))
+                inForce.append(port.driver)
+                bound.append([])
+                ports[ports.count - 1].start()
+                added.append(port.name)
+            }
+        }
+        portIndex = Self.index(settings.ports)
+        lent = Set(ports.indices.filter { pausedNames.contains(ports[$0].name) })
+        return Self.sentence("port", [("added", added.map(\.text)), ("changed", changed.map(\.text)),
+            ("removed", gone.map { before[$0].name.text })])
+    }
+
+    /// Orders that wait for the port fail, and so does who waits for the line itself.
+    private mutating func remove(_ index: Int, at now: Moment) {
+        for outcome in ports[index].end(at: now) { receive(outcome) }
+        while let effect = ports[index].nextEffect() { effects.append(effect) }
+        effects.append(.removeLine(ports[index].name))
+    }
+
+    // MARK: devices
+
+    private mutating func rebuildDevices(_ old: Settings, at now: Moment) -> [String] {
+        let (before, after) = (old.bindings.map(\.device), settings.bindings.map(\.device))
+        let gone = before.filter { !Set(after).contains($0) }
+        let added = after.filter { !Set(before).contains($0) }
+        states.rebind(settings.bindings)
+        safe.rebind(settings.bindings)
+        setups.rebind(settings.bindings)
+        lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, settings.session)
+        for device in added {
+            if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
+            leaving.remove(device)
+            session.attach(device, at: now)
+        }
+        for device in gone {
+            _ = states.set(device, .offline, error: "removed from the configuration", at: now.wall)
+            resting.remove(device)
+            leaving.insert(device)
+        }
+        for (device, reason) in configs.rebase(settings.configured, logLevel: settings.logLevel) {
+            // A device that is gone takes its document along.
+            store.keep(ConfigDesk.name(of: device), nil, at: now.instant)
+            if let reason {
+                effects.append(.notice(Notice(
+                    .warning, "gateway", device.text, "its config document does not fit the new file: \(reason)")))
+            }
+        }
+        for device in gone { publishState(of: device, at: now) }
+        return Self.sentence("device", [("added", added.map(\.text)), ("removed", gone.map(\.text))])
+    }
+
+    private static func sentence(_ noun: String, _ parts: [(verb: String, names: [String])]) -> [String] {
+        parts.filter { !$0.names.isEmpty }.map { verb, names in
+            let shown = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+            return "\(names.count == 1 ? noun : noun + "s") \(verb): \(shown)"
+        }
+    }
+
+    static func index(_ ports: [Settings.Port]) -> [PortName: Int] {
+        Dictionary(ports.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: the bridge
+
+    /// The old session has said goodbye: the next one begins, knowing what the old one knew of the clock.
+    mutating func renewSession(at now: Moment) {
+        isRenewingSession = false
+        let devices = settings.bindings.map(\.device) + leaving.sorted()
+        var new = Session(settings.session, devices: devices, seed: random.next())
+        new.inherit(session)
+        session = new
+        resting = []
+        session.start(at: now)
+        for device in [settings.gateway] + devices { publishState(of: device, at: now) }
+    }
+}
+
+/// Devices that the configuration does not name any more.
+extension Gateway {
+    /// Each is detached when the bridge has all that the journal holds of it.
+    mutating func detachLeaving(at now: Moment) -> Bool {
+        guard !leaving.isEmpty, phase == .running, !isRenewingSession else { return false }
+        var any = false
+        for device in leaving.sorted() where spool.waiting(of: device) == 0 {
+            switch session.status(of: device) {
+            case .attached, .attaching: if session.holdsAnything(of: device) { continue }
+            // Offline: its last state document is still to be sent.
+            case .detached: if !session.isOnline || session.holdsAnything(of: device) { continue }
+            case .refused, .quarantined, nil: break
+            }
+            leaving.remove(device)
+            session.detach(device, at: now)
+            any = true
+        }
+        return any
+    }
+
+    /// The journal of an earlier run may hold records of devices that have gone meanwhile.
+    mutating func adoptStrangers(at now: Moment) {
+        let known = Set(settings.bindings.map(\.device) + [settings.gateway])
+        for device in spool.readyDevices where !known.contains(device) {
+            leaving.insert(device)
+            session.attach(device, at: now)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Base
+import Gateway
+import Testing
+
+/// A new configuration in the middle of everything.
+@Suite struct ReloadTests {
+    private func started(seed: UInt64 = 3, for duration: Duration = .seconds(120)) throws -> SimulatedWorld {
+        let world = try SimulatedWorld(seed: seed)
+        world.boot()
+        world.run(for: duration)
+        return world
+    }
+
+    private func expectNoViolation(_ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation) {
+        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
+    }
+
+    private func replies(_ world: SimulatedWorld, _ port: String, _ unit: String) -> Int64 {
+        world.status("ports", port)?["units"]?[unit]?["replies"]?.integer ?? -1
+    }
+
+    @Test func theSameFileAgainIsNoticedByNobody() throws {
+        let world = try started()
+        let (replies, attempts) = (replies(world, "bus-a", "1"), world.lines.map(\.attempt))
+        world.reload(world.site.options)
+        #expect(world.reloads == [true])
+        world.run(for: .seconds(60))
+        #expect(self.replies(world, "bus-a", "1") > replies, "the driver has begun anew")
+        #expect(world.lines.map(\.attempt) == attempts)
+        #expect(world.bridge.statistics.accepted == 1)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func otherIntervalsOfOnePortLeaveItOpenAndTheOtherAlone() throws {
+        let world = try started()
+        let (replies, attempts) = (replies(world, "bus-b", "7"), world.lines.map(\.attempt))
+        var options = world.site.options
+        options.every["meter-2"] = 1
+        world.reload(options)
+        let before = world.oracle.received.values.count { $0.device == "meter-2" }
+        world.run(for: .seconds(60))
+        let after = world.oracle.received.values.count { $0.device == "meter-2" }
+        #expect(after - before > 50)
+        #expect(world.lines.map(\.attempt) == attempts)
+        #expect(self.replies(world, "bus-b", "7") > replies)
+        #expect(world.bridge.statistics.accepted == 1)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func whatIsTakenOutIsDetachedOnceTheBridgeHasAllOfIt() throws {
+        let world = try started()
+        let attempts = world.lines.map(\.attempt)
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(300))
+        var options = world.site.options
+        options.without = ["tank-1", "pump-7", "meter-2"]
+        world.reload(options)
+        world.run(for: .seconds(1))
+        #expect(world.lines[1].state == .closed && world.lines[0].attempt == attempts[0])
+        let recorded = world.oracle.ledger.synced.values.count { $0.record.device == "tank-1" }
+        #expect(recorded > 30)
+        world.befall(.weather(.fair))
+        world.run(for: .seconds(180))
+        #expect(world.oracle.received.values.count { $0.device == "tank-1" } >= recorded)
+        for device in options.without {
+            #expect(!world.bridge.isAttached(device), "\(device)")
+            #expect(world.oracle.status[device] == "offline", "\(device)")
+        }
+        #expect(world.bridge.isAttached("meter-1"))
+
+        // And back again.
+        world.reload(world.site.options)
+        world.run(for: .seconds(60))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(45), at: world.now)
+        world.oracle.expectOnline(world.site.devices, at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func anotherBridgeSectionIsConnectedInGoodOrder() throws {
+        let world = try started()
+        var options = world.site.options
+        options.tokenLifetime = "30m"
+        world.reload(options)
+        world.run(for: .seconds(60))
+        #expect(world.bridge.statistics.accepted == 2)
+        #expect(world.oracle.repeats == 0, "what was on its way is acknowledged first")
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(30), at: world.now)
+        world.oracle.expectOnline(world.site.devices, at: world.now)
+        // Twice within the goodbye: the last one counts.
+        world.reload(world.site.options)
+        world.reload(options)
+        world.run(for: .seconds(60))
+        #expect(world.bridge.statistics.accepted == 3)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aFileOfAnotherGatewayIsRefusedAndEverythingStays() throws {
+        let world = try started()
+        let settings = try world.site.settings()
+        var other = settings
+        other.spool.identity = "acme/plant/gw-8"
+        other.configured = []
+        other.ports = []
+        world.receive(.reload(other, needRestart: []))
+        #expect(world.reloads == [false])
+        world.run(for: .seconds(60))
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(30), at: world.now)
+        #expect(world.bridge.statistics.accepted == 1)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    @Test func aReloadBeforeTheJournalIsThereWaitsForIt() throws {
+        let world = try SimulatedWorld(seed: 4)
+        world.befall(.diskPace(.seconds(2)))
+        world.boot()
+        var options = world.site.options
+        options.without = ["pump-7"]
+        world.reload(options)
+        #expect(world.reloads.isEmpty)
+        world.befall(.diskPace(.milliseconds(20)))
+        world.run(for: .seconds(120))
+        #expect(world.reloads == [true])
+        #expect(world.oracle.lastValue["pump-7"] == nil && !world.bridge.isAttached("pump-7"))
+        world.oracle.expectFresh(["meter-1", "tank-1"], since: world.now - .seconds(30), at: world.now)
+    }
+}
