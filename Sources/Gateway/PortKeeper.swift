@@ -16,6 +16,8 @@ struct PortKeeper: Sendable {
 
     /// Between two attempts to open a line.
     static let reopenDelay = Duration.seconds(2)
+    /// The same when a port appeared while the attempt that failed was under way.
+    static let hurriedDelay = Duration.milliseconds(100)
 
     let name: PortName
     private(set) var line: LineSettings
@@ -31,6 +33,7 @@ struct PortKeeper: Sendable {
     private(set) var tape = WireTape()
     private(set) var pause: Pause?
     private var reopen: Instant?
+    private var hasNews = false
     private var outputs: [Effect] = []
     private(set) var isClosing = false
 
@@ -43,6 +46,7 @@ struct PortKeeper: Sendable {
 
     mutating func start() {
         state = .opening
+        hasNews = false
         outputs.append(.openLine(name, line))
     }
 
@@ -70,7 +74,7 @@ struct PortKeeper: Sendable {
             state = .closed
             closedSince = closedSince ?? now.instant
             complain(failure.message)
-            reopen = isClosing ? nil : now.instant + Self.reopenDelay
+            reopen = isClosing ? nil : now.instant + (hasNews ? Self.hurriedDelay : Self.reopenDelay)
         case .lost(let failure):
             if state == .pausing { return letGo(at: now) }
             guard state == .open else { return }
@@ -143,6 +147,7 @@ struct PortKeeper: Sendable {
 
     /// A port has appeared, perhaps this one: no waiting for the next attempt.
     mutating func retry() {
+        if state == .opening { hasNews = true }
         guard state == .closed, reopen != nil else { return }
         reopen = nil
         start()

@@ -24,7 +24,7 @@ final class LineShell {
     private var unsent: [UInt8] = []
     private var attempt: Int
     /// What the path leads to: "ttyUSB0".
-    private var node: String?
+    private var nodes: Set<String> = []
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
     private let deliver: (LineEvent) -> Void
 
@@ -75,7 +75,7 @@ final class LineShell {
             interest = .read
             errors = SerialPort.errors(taken)
             descriptor = consume taken
-            node = FileSystem.realPath(facts.path)?.split(separator: "/").last.map(String.init)
+            nodes = Set(FileSystem.linkChain(facts.path).compactMap { $0.split(separator: "/").last.map(String.init) })
             deliver(.opened(facts))
         } catch {
             deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
@@ -115,7 +115,7 @@ final class LineShell {
     /// The node is gone from the system: the line is let go at once, so that the kernel can give its name
     /// to whatever is plugged in next.
     func unplugged(_ node: String) {
-        guard descriptor != nil, self.node == node else { return }
+        guard descriptor != nil, nodes.contains(node) else { return }
         lose(LineFailure(.lost, "/dev/\(node) was unplugged"))
     }
 

@@ -70,10 +70,48 @@ private func settings(
         let (scratch, system) = try drawnMachine()
         try scratch.write(
             "run/udev/data/c188:0",
-            "S:serial/by-id/x\nE:ID_PATH=pci-X-usb-0:9:1.0\nE:ID_SERIAL_SHORT=SHORT\nE:bad\n")
+            "S:serial/by-id/x\nE:ID_PATH=platform-X-usb-0:1.2:1.0\nE:ID_SERIAL_SHORT=A50285BI\nE:bad\n")
         let port = try #require(SerialPorts.list(in: system).first { $0.path.hasSuffix("ttyUSB0") })
-        #expect(port.identity.path == "pci-X-usb-0:9:1.0")
-        #expect(port.identity.serial == "SHORT")
+        #expect(port.identity.path == "platform-X-usb-0:1.2:1.0")
+        #expect(port.identity.serial == "A50285BI")
+    }
+
+    /// The kernel gives a name to the next adapter before udev has taken it from the last: what was told of that
+    /// one would give its readings to the wrong device.
+    @Test(arguments: ["E:ID_SERIAL_SHORT=OTHER\n", "E:ID_PATH=pci-0000:00:14.0-usb-0:9:1.0\n"])
+    func whatAnotherAdapterHasLeftUnderTheNameIsNotBelieved(record: String) throws {
+        let (scratch, system) = try drawnMachine()
+        try scratch.write("run/udev/data/c188:0", "S:fieldgw/by-serial/OTHER\n" + record)
+        let port = try #require(SerialPorts.list(in: system).first { $0.path.hasSuffix("ttyUSB0") })
+        #expect(port.identity.serial == "A50285BI" && port.identity.path == "pci-0000:00:14.0-usb-0:1.2:1.0")
+        #expect(SerialPorts.reports(in: system).first { $0.entry == port }?.stableNames == [])
+    }
+
+    @Test func aStableNameThatLeadsToAnotherAdapterIsNotOpened() throws {
+        let (scratch, system) = try drawnMachine()
+        let terminal = try PseudoTerminal()
+        try scratch.link("dev/ttyUSB0", to: terminal.path)
+        for (name, isRight) in [("A50285BI", true), ("A50285BI-00", true), ("OTHER", false)] {
+            try scratch.link("dev/fieldgw/by-serial/\(name)", to: "../../ttyUSB0")
+            let failure = lineFailure(LineSettings(device: .path(scratch.file("dev/fieldgw/by-serial/\(name)"))), in: system)
+            #expect((failure == nil) == isRight, "\(name): \(failure?.message ?? "opened")")
+            if !isRight { #expect(failure?.kind == .missing) }
+        }
+    }
+
+    @Test func aPathIsFollowedLinkByLink() throws {
+        let scratch = Scratch()
+        try scratch.write("dev/ttyAMA0", "")
+        try scratch.link("dev/ttyRS485", to: "ttyAMA0")
+        try scratch.link("dev/fieldgw/by-serial/X", to: "../../ttyRS485")
+        let dev = FileSystem.realPath(scratch.file("dev")) ?? ""
+        #expect(FileSystem.linkChain(scratch.file("dev/fieldgw/by-serial/X")) == [
+            "\(dev)/fieldgw/by-serial/X", "\(dev)/ttyRS485", "\(dev)/ttyAMA0",
+        ])
+        #expect(FileSystem.linkChain("/dev/null") == ["/dev/null"])
+        #expect(FileSystem.linkChain("/nonexistent/x").isEmpty)
+        try scratch.link("loop", to: "loop")
+        #expect(FileSystem.linkChain(scratch.file("loop")).count == 40)
     }
 
     /// The nodes do not exist, so "does not exist" with the right name means that it was found.

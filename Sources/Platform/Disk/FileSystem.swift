@@ -75,6 +75,23 @@ package enum FileSystem {
         }
     }
 
+    /// The places that a path leads through, link by link, each in its real folder; the last is no link.
+    package static func linkChain(_ path: String) -> [String] {
+        var places: [String] = []
+        var next: String? = path
+        // As many links as the kernel follows.
+        while let place = next, places.count < 40 {
+            let cut = place.lastIndex(of: "/")
+            let name = cut.map { place[place.index(after: $0)...] } ?? place[...]
+            let above = cut.map { $0 == place.startIndex ? "/" : String(place[..<$0]) } ?? "."
+            guard let folder = realPath(above) else { break }
+            let whole = folder == "/" ? "/\(name)" : "\(folder)/\(name)"
+            places.append(whole)
+            next = linkTarget(whole).map { $0.hasPrefix("/") ? $0 : "\(folder)/\($0)" }
+        }
+        return places
+    }
+
     /// What a symbolic link says; nil if it is none.
     package static func linkTarget(_ path: String) -> String? {
         // CChar is signed on some processors and not on others; bytes are bytes.

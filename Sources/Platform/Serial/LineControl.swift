@@ -108,10 +108,10 @@ extension SerialPort {
 
     /// An FTDI chip holds received bytes back for 16 ms unless its latency timer is set to 1 ms.
     static func shortenLatency(_ path: String, in system: SystemPaths, _ remarks: inout [String]) {
-        let node = FileSystem.realPath(path) ?? path
-        guard let name = node.split(separator: "/").last else { return }
-        let file = "\(system.sys)/class/tty/\(name)/device/latency_timer"
-        guard let text = try? FileSystem.text(file), let now = Int(text), now > 1 else { return }
+        let files = FileSystem.linkChain(path).compactMap(lastPart).map { "\(system.sys)/class/tty/\($0)/device/latency_timer" }
+        guard let file = files.last(where: { FileSystem.exists($0) }), let text = try? FileSystem.text(file),
+            let now = Int(text), now > 1
+        else { return }
         do {
             try FileSystem.overwrite(file, Array("1".utf8))
         } catch {

@@ -30,6 +30,7 @@ package enum SerialPort {
         let descriptor = try openNode(path, settings.listensOnly ? O_RDONLY : O_RDWR)
         let isPseudoTerminal = try identify(descriptor.number, path)
         try lock(descriptor.number, path)
+        try confirm(settings.device, path, in: system)
         var remarks: [String] = []
         try configure(descriptor.number, path, settings, isPseudoTerminal, &remarks)
         if let rs485 = settings.rs485 { setRS485(descriptor.number, rs485, &remarks) }
@@ -73,6 +74,27 @@ package enum SerialPort {
             let names = found.map(\.path).sorted().joined(separator: ", ")
             throw LineFailure(
                 .ambiguous, "\(names) all match \(wanted); neither is opened: add serial, path or interface")
+        }
+    }
+
+    /// Names are given anew when adapters come and go: what was opened must still be what was meant. If it has
+    /// been unplugged meanwhile, the line hangs up.
+    private static func confirm(
+        _ device: LineSettings.Device, _ opened: String, in system: SystemPaths
+    ) throws(LineFailure) {
+        switch device {
+        case .match:
+            guard try resolve(device, in: system) == opened else {
+                throw LineFailure(.missing, "\(opened) is another adapter now; trying again")
+            }
+        case .path(let path):
+            // udev takes a link away a little after the kernel has given the name to another adapter.
+            guard path.contains("/fieldgw/by-serial/"), let wanted = lastPart(path) else { return }
+            let names = FileSystem.linkChain(path).dropFirst().compactMap(lastPart)
+            let found = names.compactMap { SerialPorts.entry($0, in: system)?.identity.serial }
+            guard found.isEmpty || found.contains(where: { wanted == $0 || wanted.hasPrefix($0 + "-") }) else {
+                throw LineFailure(.missing, "\(path) leads to another adapter now; trying again")
+            }
         }
     }
 

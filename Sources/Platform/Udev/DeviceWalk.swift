@@ -5,6 +5,8 @@ import Base
 struct DeviceWalk {
     private(set) var identity = PortIdentity()
     private(set) var product = ""
+    /// "usb-0:1.2:1.0": the end of every true ID_PATH of this port; nil if it is not on USB.
+    private(set) var socket: String?
     private var path: [String] = []
 
     init(from device: String, sys: String) {
@@ -25,7 +27,8 @@ struct DeviceWalk {
             identity.interface = number
             // "1-1.2:1.0" is bus 1, port 1.2: path_id writes "usb-0:1.2:1.0".
             if let dash = name.firstIndex(of: "-") {
-                path.append("usb-0:" + name[name.index(after: dash)...])
+                socket = "usb-0:" + name[name.index(after: dash)...]
+                path.append(socket ?? "")
             }
         }
         if identity.vendor == nil, let vendor = attribute("idVendor") {

@@ -42,7 +42,9 @@ extension SerialPorts {
         return list(in: system).map { entry in
             let name = lastPart(entry.path) ?? ""
             let folder = "\(system.sys)/class/tty/\(name)"
-            let record = UdevRecord(folder, in: system)
+            let device = FileSystem.realPath("\(folder)/device") ?? ""
+            let walk = DeviceWalk(from: device, sys: FileSystem.realPath(system.sys) ?? system.sys)
+            let record = record(folder, walk, in: system)
             let users = users(of: entry.path, in: system)
             var hasRS485: Bool?
             if entry.identity.vendor != nil {

@@ -15,7 +15,7 @@ extension SerialPorts {
     /// The other processes that have `path` open, as far as this one may see: all of them for root, its
     /// own user's otherwise. Looks through /proc, so call it on a worker.
     package static func users(of path: String, in system: SystemPaths = SystemPaths()) -> [PortUser] {
-        guard let target = FileSystem.realPath(path) else { return [] }
+        guard let target = FileSystem.linkChain(path).last, FileSystem.exists(target) else { return [] }
         let own = Int(getpid())
         let processes = (try? FileSystem.names(in: system.proc)) ?? []
         return processes.compactMap { Int($0) }.sorted().filter { $0 != own }.compactMap { process in

@@ -8,7 +8,7 @@ package enum SerialPorts {
         return names.sorted(by: naturalOrder).compactMap { entry($0, in: system) }
     }
 
-    private static func entry(_ name: String, in system: SystemPaths) -> SerialPortEntry? {
+    static func entry(_ name: String, in system: SystemPaths) -> SerialPortEntry? {
         let folder = "\(system.sys)/class/tty/\(name)"
         guard let device = FileSystem.realPath("\(folder)/device") else { return nil }
         // "type" is the 8250's: 0 is PORT_UNKNOWN, a place on the board with no chip behind it.
@@ -16,11 +16,17 @@ package enum SerialPorts {
         let driver = FileSystem.realPath("\(device)/driver").flatMap(lastPart) ?? ""
         let walk = DeviceWalk(from: device, sys: FileSystem.realPath(system.sys) ?? system.sys)
         var identity = walk.identity
-        let known = UdevRecord(folder, in: system)
+        let known = record(folder, walk, in: system)
         identity.path = known["ID_PATH"] ?? identity.path
         identity.serial = known["ID_SERIAL_SHORT"] ?? identity.serial
         return SerialPortEntry(
             path: "\(system.dev)/\(name)", identity: identity, driver: driver, product: walk.product)
+    }
+
+    /// udev's record of a port, if it is about what is plugged in now.
+    static func record(_ folder: String, _ walk: DeviceWalk, in system: SystemPaths) -> UdevRecord {
+        let record = UdevRecord(folder, in: system)
+        return record.isAbout(walk) ? record : UdevRecord()
     }
 
     private static func isUSB(_ device: String) -> Bool { device.contains("/usb") }

@@ -10,7 +10,7 @@ extension SerialPorts {
         var wanted: [PortIdentity] = []
         for device in devices {
             switch device {
-            case .path(let path): nodes.insert(FileSystem.realPath(path) ?? path)
+            case .path(let path): nodes.formUnion([path] + FileSystem.linkChain(path))
             case .match(let serial, let path, let vendor, let product, let interface):
                 wanted.append(PortIdentity(
                     serial: serial, path: path, vendor: vendor, product: product, interface: interface))

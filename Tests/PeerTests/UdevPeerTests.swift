@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+/// udev's rules and the kernel's events, on adapters that are drawn by umockdev.
+@Suite(.serialized) struct UdevPeerTests {
+    private struct Verdict: Decodable {
+        var code: Int
+        var error: String
+        var links: [String]
+        var group: String
+        var mode: String
+        var writes: [[String]]
+        var tags: String
+        var properties: [String: String]
+        var complaints: [String]
+    }
+
+    private static let rules = Tools.root.appendingPathComponent("udev/70-fieldgw.rules").path
+
+    /// The Python that Debian's bindings are for, with the test bed before the C library.
+    private func inTestBed(_ script: String, _ arguments: [String], before: String = "") throws -> Peer {
+        let preload = [before, "libumockdev-preload.so.0"].filter { !$0.isEmpty }.joined(separator: ":")
+        return try Peer(
+            try Tools.find("env", package: "coreutils"),
+            ["LD_PRELOAD=\(preload)", "/usr/bin/python3", Tools.peer(script)] + arguments)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func everyKindOfAdapterGetsItsNamesAndIsLeftInPeace() throws {
+        _ = try Tools.find("udevadm", package: "udev")
+        let workspace = try Workspace()
+        let (code, output, errors) = try inTestBed("udev-rules.py", [Self.rules, workspace.path("")]).finish()
+        #expect(code == 0, "\(errors)")
+        let verdicts = try JSONDecoder().decode([String: Verdict].self, from: Data(output.utf8))
+        let path = "fieldgw/by-path/pci-0000:00:14.0-usb-0:"
+        let links = [
+            "ftdi": [path + "1:1.0", "fieldgw/by-serial/A50285BI"],
+            "ftdi-dual": [path + "2:1.1", "fieldgw/by-serial/FT4XYZ-01"],
+            "cp210x": [path + "3:1.0", "fieldgw/by-serial/02A7C3F1"],
+            // Every one of them says 0001: two would take the name from each other.
+            "cp210x-clone": [path + "4:1.0"],
+            "ch340": [path + "5:1.0"],
+            "pl2303": [path + "6:1.0"],
+            "cdc-acm": [path + "7:1.0", "fieldgw/by-serial/7543932383"],
+            "on-board": ["fieldgw/uart0"],
+        ]
+        for (kind, expected) in links {
+            let verdict = try #require(verdicts[kind], "\(kind)")
+            #expect(verdict.code == 0 && verdict.complaints.isEmpty, "\(kind): \(verdict.error)\(verdict.complaints)")
+            #expect(verdict.links == expected, "\(kind)")
+            #expect(!verdict.group.isEmpty && verdict.mode == "0660" && verdict.tags.contains(":systemd:"), "\(kind)")
+            guard kind != "on-board" else { continue }
+            #expect(verdict.properties["ID_MM_PORT_IGNORE"] == "1" && verdict.properties["ID_MM_DEVICE_IGNORE"] == "1", "\(kind)")
+            #expect((verdict.properties["BRLTTY_BRAILLE_DRIVER"] ?? "").isEmpty, "\(kind)")
+        }
+        let modem = try #require(verdicts["modem"])
+        #expect(modem.links.isEmpty && modem.mode.isEmpty && modem.properties["ID_MM_PORT_IGNORE"] == nil, "not ours")
+        #expect(verdicts["ftdi-port"]?.writes == [["latency_timer", "1"]])
+    }
+
+    /// `udevadm verify` is there from systemd 254; board/package runs it in Debian 13.
+    @Test(.timeLimit(.minutes(1))) func theRulesAreVerified() throws {
+        let udevadm = try Tools.find("udevadm", package: "udev")
+        let version = try Peer(udevadm, ["--version"]).finish().output.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard let number = Int(version.prefix { $0.isNumber }), number >= 254 else { return }
+        let (code, output, errors) = try Peer(udevadm, ["verify", Self.rules]).finish()
+        #expect(code == 0, "\(output)\(errors)")
+    }
+
+    /// Adapters come, go and change their names 500 times, some of them within a millisecond.
+    @Test(.timeLimit(.minutes(2))) func aStormOfAdaptersLeaksNothingMissesNoneAndMixesNoneUp() throws {
+        let workspace = try Workspace()
+        let shim = workspace.path("pty-ioctl.so")
+        let compiler = try Peer(
+            try Tools.find("cc", package: "gcc"), ["-shared", "-fPIC", "-O1", "-o", shim, Tools.peer("pty-ioctl.c")])
+        let compiled = compiler.finish()
+        #expect(compiled.code == 0, "\(compiled.errors)")
+        let storm = try inTestBed(
+            "udev-storm.py", [try Tools.fieldgw(), workspace.path(""), "500"], before: shim)
+        let line = try #require(storm.line(within: .seconds(90)), "\(storm.finish().errors)")
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect((result["wrong"] as? [String]) == [], "\(line)")
+        #expect((result["opened"] as? Int ?? 0) > 100, "\(line)")
+        #expect((result["allOpenAfterSeconds"] as? Double ?? 99) < 2.5, "\(line)")
+        #expect(storm.finish().code == 0)
+    }
+}

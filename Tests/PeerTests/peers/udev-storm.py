@@ -1,0 +1,221 @@
+"""Adapters come, go and change their names faster than anybody plugs them, under a real gateway:
+    LD_PRELOAD=pty-ioctl.so:libumockdev-preload.so.0 /usr/bin/python3 udev-storm.py FIELDGW FOLDER CHANGES
+Every adapter has a serial number and one Modbus unit whose register 0 is the adapter's own number, so a reading that is
+given to the wrong device shows. Prints one JSON object: what happened, and what is wrong with it."""
+import errno
+import json
+import os
+import random
+import re
+import struct
+import subprocess
+import sys
+import time
+
+import gi
+
+gi.require_version("UMockdev", "1.0")
+from gi.repository import UMockdev  # noqa: E402
+
+ADAPTERS = 4
+
+
+def crc(data):
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
+    return struct.pack("<H", value)
+
+
+class Adapter:
+    """One adapter, plugged in as ttyUSB<name> or not at all."""
+
+    def __init__(self, number):
+        self.number, self.name, self.master, self.buffer = number, None, None, b""
+
+    def plug(self, bed, name):
+        usb = f"/devices/pci0000:00/0000:00:14.0/usb1/1-{self.number + 1}"
+        port = f"{usb}/1-{self.number + 1}:1.0/ttyUSB{name}"
+        # The bed can make terminals itself, but not the same twice.
+        self.master, slave = os.openpty()
+        self.node = f"{bed.get_root_dir()}/dev/ttyUSB{name}"
+        os.makedirs(os.path.dirname(self.node), exist_ok=True)
+        os.symlink(os.ttyname(slave), self.node)
+        os.close(slave)
+        os.set_blocking(self.master, False)
+        self.paths = [f"/sys{path}" for path in (f"{port}/tty/ttyUSB{name}", port, f"{usb}/1-{self.number + 1}:1.0", usb)]
+        bed.add_from_string(
+            f"P: {usb}\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nA: idVendor=0403\\n\nA: idProduct=6001\\n\n"
+            f"A: serial=ADAPTER{self.number}\\n\n\n")
+        bed.add_from_string(f"P: {usb}/1-{self.number + 1}:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceNumber=00\\n\n\n")
+        bed.add_from_string(f"P: {port}\nE: SUBSYSTEM=usb-serial\nA: latency_timer=1\\n\n\n")
+        bed.add_from_string(
+            f"P: {port}/tty/ttyUSB{name}\nE: DEVNAME=/dev/ttyUSB{name}\nE: SUBSYSTEM=tty\n"
+            f"E: ID_SERIAL_SHORT=ADAPTER{self.number}\nA: dev=188:{name}\nL: device=../../../ttyUSB{name}\n\n")
+        self.name, self.buffer = name, b""
+
+    def pull(self, bed):
+        bed.uevent(self.paths[0], "remove")
+        for path in self.paths:
+            bed.remove_device(path)
+        if os.path.lexists(self.node):
+            os.unlink(self.node)
+        number = f"{bed.get_root_dir()}/sys/dev/char/188:{self.name}"
+        if os.path.lexists(number):
+            os.unlink(number)
+        os.close(self.master)
+        self.name = self.master = None
+
+    def serve(self):
+        """Answers what has been asked; true if something has."""
+        if self.master is None:
+            return False
+        try:
+            self.buffer += os.read(self.master, 256)
+        except OSError as error:
+            # Nobody has it open, or nothing is there.
+            if error.errno in (errno.EIO, errno.EAGAIN):
+                return False
+            raise
+        answered = False
+        while len(self.buffer) >= 8:
+            frame, rest = self.buffer[:8], self.buffer[8:]
+            if frame[0] == 1 and frame[1] == 3 and crc(frame[:6]) == frame[6:]:
+                count = struct.unpack(">H", frame[4:6])[0]
+                words = [7000 + self.number] + [0] * (count - 1)
+                body = bytes([1, 3, 2 * count]) + struct.pack(f">{count}H", *words)
+                os.write(self.master, body + crc(body))
+                self.buffer, answered = rest, True
+            else:
+                self.buffer = self.buffer[1:]
+        return answered
+
+
+
+
+def descriptors(process):
+    """What the process has open, by kind and number; without the test bed's own connections."""
+    counts = {}
+    with open(f"/proc/{process}/net/unix") as file:
+        nameless = {f"socket:[{line.split()[6]}]" for line in file if len(line.split()) == 7}
+    for name in os.listdir(f"/proc/{process}/fd"):
+        try:
+            target = os.readlink(f"/proc/{process}/fd/{name}")
+        except FileNotFoundError:
+            continue
+        # The journal opens its next segment when it likes.
+        if target in nameless or "/seg-" in target:
+            continue
+        target = re.sub(r"\d+", "N", target)
+        counts[target] = counts.get(target, 0) + 1
+    return counts
+
+
+class Storm:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+        self.bed = UMockdev.Testbed.new()
+        self.adapters = [Adapter(number) for number in range(ADAPTERS)]
+        self.random = random.Random(6)
+        ports = ",\n".join(
+            f'''"bus-{n}": {{ match: {{ serial: "ADAPTER{n}" }}, driver: "modbus-rtu", baud: 115200,
+              every: "20ms", responseTimeout: "100ms", nodes: {{ "meter-{n}": {{ unit: 1, points: {{ a: {{ holding: 0 }} }} }} }} }}'''
+            for n in range(ADAPTERS))
+        self.file = f"{folder}/gateway.json5"
+        with open(self.file, "w") as file:
+            file.write(f'''{{ bridge: {{ host: "127.0.0.1", port: 1, tls: false, gateway: "gw-storm" }},
+              spool: {{ directory: "spool" }}, state: "state", clock: "trust", ports: {{ {ports} }} }}''')
+
+    def free(self):
+        return [name for name in range(ADAPTERS + 2) if name not in {each.name for each in self.adapters}]
+
+    def serve(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not any([each.serve() for each in self.adapters]):
+                time.sleep(0.0005)
+
+    def status(self):
+        answer = subprocess.run(
+            [self.program, "status", "--json", "--config", self.file], capture_output=True, text=True, timeout=10)
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def change(self):
+        """One adapter is pulled, plugged in, or pulled and plugged in at once under another name."""
+        adapter = self.random.choice(self.adapters)
+        kind = self.random.choice(["pull", "rename", "rename"])
+        if adapter.name is None:
+            return adapter.plug(self.bed, self.random.choice(self.free()))
+        old = adapter.name
+        adapter.pull(self.bed)
+        if kind == "rename":
+            adapter.plug(self.bed, self.random.choice([name for name in self.free() if name != old]))
+
+    def all_open(self, within):
+        end = time.monotonic() + within
+        began = time.monotonic()
+        while time.monotonic() < end:
+            asked = subprocess.Popen(
+                [self.program, "status", "--json", "--config", self.file], stdout=subprocess.PIPE, text=True)
+            while asked.poll() is None:
+                self.serve(0.01)
+            ports = json.loads(asked.stdout.read() or "{}").get("ports", {})
+            if len(ports) == ADAPTERS and all(port.get("state") == "open" for port in ports.values()):
+                return time.monotonic() - began
+        return None
+
+    def run(self, changes):
+        result = {"changes": changes, "wrong": []}
+        for name, adapter in enumerate(self.adapters):
+            adapter.plug(self.bed, name)
+        log = open(f"{self.folder}/gateway.log", "w")
+        gateway = subprocess.Popen([self.program, "run", "--config", self.file], stderr=log, stdout=log)
+        try:
+            if self.all_open(20) is None:
+                result["wrong"].append("the ports were not opened at the start")
+                return result
+            self.serve(1)
+            before = descriptors(gateway.pid)
+            for _ in range(changes):
+                self.change()
+                self.serve(self.random.choice([0, 0, 0, 0.002, 0.01]))
+            for adapter in self.adapters:
+                if adapter.name is None:
+                    adapter.plug(self.bed, self.random.choice(self.free()))
+            took = self.all_open(10)
+            result["allOpenAfterSeconds"] = took
+            if took is None:
+                result["wrong"].append("a port was missed: not all are open 10 s after the last change")
+            self.serve(1.5)
+            after = descriptors(gateway.pid)
+            result["descriptors"] = sum(after.values())
+            if after != before:
+                result["wrong"].append(f"descriptors leaked: {before} became {after}")
+        finally:
+            gateway.terminate()
+            result["exit"] = gateway.wait(20)
+        if result["exit"] != 0:
+            result["wrong"].append("it did not end in good order")
+        with open(f"{self.folder}/gateway.log") as file:
+            result["opened"] = file.read().count(": opened ")
+        self.judge(result)
+        return result
+
+    def judge(self, result):
+        """Every value that was ever recorded is that of its own adapter."""
+        rows = subprocess.run(
+            [self.program, "spool", "export", f"{self.folder}/spool"], capture_output=True, text=True, timeout=30).stdout
+        counts = {}
+        for device, value in re.findall(r'"meter-(\d)".*?"values":\{"a":(\d+)\}', rows):
+            counts[device] = counts.get(device, 0) + 1
+            if int(value) != 7000 + int(device):
+                result["wrong"].append(f"meter-{device} is said to read {value}")
+        result["readings"] = counts
+        if len(counts) < ADAPTERS:
+            result["wrong"].append("a device was never read")
+
+
+if __name__ == "__main__":
+    print(json.dumps(Storm(sys.argv[1], sys.argv[2]).run(int(sys.argv[3]))))
