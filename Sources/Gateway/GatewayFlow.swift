@@ -51,6 +51,7 @@ extension Gateway {
         }
         keepClockFloor(at: now)
         keepBridge(at: now)
+        forgetLosses(at: now)
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }
         isClockTrusted = isTrusted

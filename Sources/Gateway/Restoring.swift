@@ -1,5 +1,6 @@
 import Base
 import Bridge
+import Spool
 
 /// What outlives the process: documents of the state directory, given back at the start and kept as
 /// they change. None of it is needed: without it the gateway starts as on its first day.
@@ -10,6 +11,8 @@ extension Gateway {
         static let clock = "clock"
         /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N}`: how the bridge was reached last.
         static let bridge = "bridge"
+        /// Losses that an earlier process could not tell: see `UntoldLosses`.
+        static let losses = "losses"
         /// What the driver of a port has learned about its units: its own business.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
 
@@ -32,6 +35,9 @@ extension Gateway {
             keptFloor = session.clockFloor
         }
         restoreBridge()
+        if let losses = store.document(Kept.losses).flatMap(UntoldLosses.init(document:)) {
+            spool.inherit(losses, at: now)
+        }
         restoreConfigs(at: now)
         for index in ports.indices {
             if let document = store.document(Kept.learned(ports[index].name)) {
@@ -42,6 +48,19 @@ extension Gateway {
             if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
         }
         _ = commands.takeChanged()
+    }
+
+    /// At the end, when the disk has failed to the end.
+    mutating func keepLosses(at now: Moment) {
+        guard isRestored else { return }
+        let losses = spool.untoldLosses
+        store.keep(Kept.losses, losses.isEmpty ? nil : losses.document, .now, at: now.instant)
+    }
+
+    /// What was taken over is forgotten once the journal has it.
+    mutating func forgetLosses(at now: Moment) {
+        guard isRestored, phase == .running, store.document(Kept.losses) != nil, spool.hasToldAll else { return }
+        store.keep(Kept.losses, nil, .now, at: now.instant)
     }
 
     mutating func keepLearned(_ document: [UInt8], of port: PortName, at now: Moment) {

@@ -2,6 +2,7 @@ import Base
 
 /// What SIGTERM begins: the exchanges under way end, the journal is committed, what the bridge can
 /// still take in a moment is sent, the session says goodbye, and the last acknowledgements are noted.
+/// What a failed disk takes with it is noted in the state directory, to be told by the next start.
 struct Stopping: Equatable {
     /// How long exchanges under way may take, and then what waits may still be sent.
     static let exchangeMax = Duration.seconds(1)
@@ -9,7 +10,7 @@ struct Stopping: Equatable {
     /// After this it is over whatever is missing: a service manager would kill us.
     static let totalMax = Duration.seconds(8)
 
-    enum Step: Equatable { case lines, sending, session, settling }
+    enum Step: Equatable { case lines, sending, session, settling, keeping }
 
     var step = Step.lines
     var deadline: Instant
@@ -49,10 +50,14 @@ extension Gateway {
         case .session:
             guard isLate || stopping.sessionFinished else { return false }
             spool.drain(at: now)
-            store.drain(at: now.instant)
             stopping.step = .settling
         case .settling:
-            guard isLate || (spool.isIdle && store.isIdle) else { return false }
+            guard isLate || spool.isIdle else { return false }
+            keepLosses(at: now)
+            store.drain(at: now.instant)
+            stopping.step = .keeping
+        case .keeping:
+            guard isLate || store.isIdle else { return false }
             effects.append(.notice(Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
             effects.append(.finished(.drained))
             phase = .done

@@ -7,6 +7,7 @@ extension Spool {
         let old = catalogue[place]
         var new = SegmentState(made.header, fileSize: made.bytes.count)
         new.end = made.bytes.count
+        (new.generation, new.settled, new.notedRecords) = (1, made.settled, made.settled.records)
         new.lastSeq = old.lastSeq
         new.newest = old.newest
         var moves: [Int: Int] = [:]

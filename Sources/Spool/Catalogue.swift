@@ -26,7 +26,9 @@ struct SegmentState: Sendable {
     var tallies: [Int: Tally] = [:]
     var settled = Settled()
     var generation: UInt64 = 0
-    /// Bits were set that no page on disk has yet.
+    /// What the newest page says of `settled.records`.
+    var notedRecords = 0
+    /// Something is to be noted that no page on disk has yet.
     var isDirty = false
     /// More numbers may have been used than were read: the next segment does not continue this one.
     var isEndDamaged = false

@@ -59,6 +59,7 @@ extension Spool {
         Record.append(
             .totals, totals.payload, nextSeq: pending.first?.record.seq ?? nextSeq, at: now.instant, seed: seed,
             to: &bytes)
+        done.totals = totals
         (areTotalsNew, done.withTotals) = (false, areTotalsNew)
         var extents = [DiskRequest.Extent(offset: start, bytes: bytes)]
         // A page must not drop what no durable gap record tells yet: it waits for the next commit.
@@ -72,9 +73,11 @@ extension Spool {
     }
 
     /// The next settled page of a segment; from here on it counts as written.
-    mutating func page(_ place: Int) -> DiskRequest.Extent {
+    mutating func page(_ place: Int, isComplete: Bool = false) -> DiskRequest.Extent {
+        catalogue[place].settled.isComplete = isComplete
         catalogue[place].generation += 1
         catalogue[place].isDirty = false
+        catalogue[place].notedRecords = catalogue[place].settled.records
         let generation = catalogue[place].generation
         return DiskRequest.Extent(
             offset: Settled.offset(generation: generation),
@@ -90,8 +93,11 @@ extension Spool {
         }
         failuresInRow = 0
         counters.commits += 1
+        durableTotals = done.totals
         if let place = catalogue.index(of: done.segment) {
             catalogue[place].end = done.end
+            catalogue[place].settled.records += done.items.count
+            if isDraining { noteRecords(place) }
             if let last = done.items.last { catalogue[place].lastSeq = last.record.seq }
         }
         for item in done.items { becameDurable(item) }
@@ -100,6 +106,12 @@ extension Spool {
         continueCommits()
         if arePagesWanted { writePages() }
         loadMore()
+    }
+
+    /// The next page says how many records there are: once a minute and at the end, so that damage to the
+    /// end of the newest file is counted too. Of older files the next one says it.
+    mutating func noteRecords(_ place: Int) {
+        if catalogue[place].notedRecords < catalogue[place].settled.records { catalogue[place].isDirty = true }
     }
 
     /// The loss is told: its bits say so.

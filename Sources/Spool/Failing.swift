@@ -74,6 +74,7 @@ extension Spool {
     }
 
     mutating func probeLater(_ failure: DiskFailure) {
+        isReturning = false
         probeDelay = min(probeDelay * 2, Self.probeMax)
         timers.arm(.probe, at: now.instant + probeDelay)
         note(.debug, "the disk still fails: \(failure.detail)")
@@ -101,6 +102,10 @@ extension Spool {
 
     /// Tries a new file for what is in memory; numbers in it rise but may skip.
     mutating func beginReturn() {
+        guard isMemoryOnly, phase == .running, creating == nil else { return }
+        // Acknowledged or given back: a record in flight could not be told from its copy in the file.
+        isReturning = inFlight.values.contains { $0.segment == 0 && !$0.isTold }
+        if isReturning { return }
         // From the first number that was given up on: what a failed write may have left of it under that
         // number is then no part of the older file.
         var first = min(nextSeq, renumberedFrom ?? .max)
@@ -148,6 +153,7 @@ extension Spool {
             refresh(device)
         }
         memoryBytes = 0
+        splitOvertaken()
         items.sort { $0.record.seq < $1.record.seq }
         pending = items
         pendingBytes = items.reduce(0) { $0 + $1.size }
@@ -163,11 +169,13 @@ extension Spool {
         refresh(item.device)
     }
 
-    /// Moves a record from the tail to the window when nothing on disk comes before it.
+    /// Moves a record from the tail to the window when nothing on disk comes before it, or nothing of it
+    /// can be read.
     mutating func refill(_ device: Int) {
-        guard recovery == nil, isMemoryOnly, devices[device].window.isEmpty, devices[device].unloaded == 0,
-            let item = devices[device].tail.popFirst()
+        guard recovery == nil, isMemoryOnly, devices[device].window.isEmpty,
+            devices[device].unloaded == 0 || unreadable?.isHeld == true, let item = devices[device].tail.popFirst()
         else { return }
+        if devices[device].unloaded > 0 { devices[device].isOvertaken = true }
         memoryBytes -= item.size
         devices[device].window.append(item)
         loadedBytes += item.size

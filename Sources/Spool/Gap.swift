@@ -59,6 +59,9 @@ package struct Gap: Hashable, Sendable {
         return json.bytes
     }
 
+    /// The same as an object of its own.
+    var object: [UInt8] { Array("{".utf8) + body + Array("}".utf8) }
+
     /// The payload of a loss note.
     var note: [UInt8] { Record.versioned + body }
 
@@ -71,8 +74,12 @@ package struct Gap: Hashable, Sendable {
 
     /// Reads a body back: a gap record that is dropped adds its count to the next.
     package init?(body: [UInt8]) {
-        guard let json = try? JSONReader.parse(Array("{".utf8) + body + Array("}".utf8)),
-            let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }), count > 0,
+        guard let json = try? JSONReader.parse(Array("{".utf8) + body + Array("}".utf8)) else { return nil }
+        self.init(json)
+    }
+
+    init?(_ json: JSON) {
+        guard let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }), count > 0,
             let reason = (json["reason"]?.string).flatMap(Reason.init(rawValue:))
         else { return nil }
         let device = (json["device"]?.string).flatMap { try? DeviceID($0) }
@@ -108,6 +115,13 @@ package struct LossTotals: Hashable, Sendable {
     /// On top of what an older run has counted, what this one has lost since.
     mutating func add(_ other: LossTotals) {
         for index in counts.indices { counts[index] &+= other.counts[index] }
+    }
+
+    /// What this has more than `other`.
+    func beyond(_ other: LossTotals) -> LossTotals {
+        var rest = self
+        for index in counts.indices { rest.counts[index] -= min(other.counts[index], counts[index]) }
+        return rest
     }
 
     static let recordSize = Record.size(payload: 8 + 8 * Gap.Reason.allCases.count)

@@ -48,7 +48,7 @@ extension Spool {
     /// Asks for the next chunk of the device that is furthest behind among those that want one.
     mutating func loadMore() {
         endLanes()
-        guard loading == nil, phase == .running else { return }
+        guard loading == nil, phase == .running, unreadable?.isHeld != true else { return }
         var best: Position?
         for device in devices.indices where devices[device].unloaded > 0 {
             settlePosition(device)
@@ -126,7 +126,7 @@ extension Spool {
         if case .success(.bytes(let read)) = result { bytes = read }
         if case .failure(let failure) = result {
             counters.failures += 1
-            note(.warning, "cannot read \(Segment.name(load.position.segment)): \(failure.detail)")
+            guard !holdLoading(load.position, failure) else { return }
         }
         if let place = catalogue.index(of: load.position.segment), !catalogue[place].isRemoving {
             let larger = distribute(bytes, load, place)

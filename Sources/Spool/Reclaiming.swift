@@ -9,6 +9,7 @@ struct Reclaim: Sendable {
     var sparesPriority: Bool
     var reason: Gap.Reason
     var result: Rewrite?
+    var totals = LossTotals()
 }
 
 extension Spool {
@@ -18,7 +19,8 @@ extension Spool {
     mutating func makeRoom(_ space: DiskSpace?) {
         guard let header = creating else { return }
         let size = settings.segmentSize
-        let isOver = catalogue.bytes + size > settings.maxBytes
+        // While a file is rewritten the new one stands beside the old: that too is within the bound.
+        let isOver = catalogue.bytes + 2 * size > settings.maxBytes
         // Below `minFree` the journal does not grow: as much goes as comes.
         let isScarce = roomMade < size && space.map { space in
             space.available - Int64(size) < min(Int64(settings.minFree), space.total / 20)
@@ -119,7 +121,7 @@ extension Spool {
             at: now.instant)
         request(.replace(name: catalogue[place].name, bytes: made.bytes), .reclaimed)
         counters.bytesWritten += made.bytes.count
-        work.result = made
+        (work.result, work.totals) = (made, all)
         reclaim = work
     }
 
@@ -173,6 +175,7 @@ extension Spool {
         if case .failure(let failure) = result { return reclaimFailed(failure) }
         reclaim = nil
         roomMade += catalogue[place].fileSize - made.bytes.count
+        durableTotals.raise(to: work.totals)
         adopt(made, place, work.reason)
         afterReclaim()
     }

@@ -133,6 +133,7 @@ extension Spool {
         var segment = SegmentState(header, fileSize: size)
         let newest = Settled.newest(in: head, seed: segment.seed)
         (segment.generation, segment.settled) = (newest.generation, newest.settled)
+        segment.notedRecords = newest.settled.records
         if newest.damaged > 0 {
             note(.info, "\(name): a page of acknowledgements is torn or damaged; some records may go twice")
         }
@@ -280,6 +281,7 @@ extension Spool {
     /// A later segment that continues this one tells how many records this one had.
     private mutating func endSegment(_ place: Int, _ last: SegmentScanner.End) {
         catalogue[place].end = max(catalogue[place].end, last.offset)
+        catalogue[place].settled.records = max(catalogue[place].settled.records, last.records)
         catalogue[place].lastSeq = max(catalogue[place].lastSeq, last.lastSeq, catalogue[place].firstSeq &- 1)
         guard let recovery else { return }
         if last.torn { self.recovery?.torn += 1 }
@@ -296,6 +298,10 @@ extension Spool {
         } else {
             damagedEnd(last, place)
             catalogue[place].lastSeq &+= UInt64(known)
+            guard last.lost > 0, catalogue[place].header.sparse else { return }
+            // Which numbers the lost ones had is not known where numbers may skip: see `memorySeq`.
+            let beyond = min(catalogue[place].lastSeq &+ 1 << 31, (1 << 53) - (1 << 40))
+            catalogue[place].lastSeq = max(catalogue[place].lastSeq, beyond, startSeq())
         }
     }
 
@@ -318,6 +324,7 @@ extension Spool {
         recovery = nil
         phase = .running
         // On top of what was lost before comes what this run has lost already, its own damage included.
+        durableTotals = done.totals
         var before = done.totals
         before.add(totals)
         totals = before

@@ -27,7 +27,7 @@ extension Spool {
     }
 
     private func gapDue(_ key: Int, _ reason: Gap.Reason) -> Instant {
-        guard let sent = gapSent[key] else { return now.instant }
+        guard !isDraining, let sent = gapSent[key] else { return now.instant }
         return max(now.instant, sent + (reason.isOnDisk ? settings.sync : Self.gapPace))
     }
 
@@ -191,6 +191,7 @@ extension Spool {
         guard phase == .running else { return }
         reapAll()
         dropAged()
+        if let place = active.flatMap({ catalogue.index(of: $0) }) { noteRecords(place) }
         if phase == .running, !gaps.isEmpty { flushGaps() }
     }
 

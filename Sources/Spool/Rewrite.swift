@@ -4,7 +4,7 @@ import Base
 /// the records that stay and, where others go, a loss note for each device. One rename makes the
 /// loss and its note true at the same time.
 ///
-/// In order: header, empty settled pages, header copy, loss notes, clock anchors and the records that
+/// In order: header, a settled page without a bit, header copy, loss notes, clock anchors and the records that
 /// stay, loss totals whose seq is the one after the old file's last.
 struct Rewrite: Sendable {
     /// One unsettled data record of the old file.
@@ -47,6 +47,14 @@ struct Rewrite: Sendable {
 
     mutating func lose(_ place: Place) { places.append(place) }
 
+    /// What its first page says: nothing is settled, this many records are there.
+    var settled: Settled {
+        var settled = Settled()
+        settled.isComplete = true
+        settled.records = places.reduce(0) { $0 + ($1.new == nil ? 0 : 1) }
+        return settled
+    }
+
     /// Puts the parts together once it is known what is lost.
     mutating func finish(losses: [Gap], totals: LossTotals, lastSeq: UInt64, at instant: Instant) {
         bytes = Segment.opening(header)
@@ -54,6 +62,8 @@ struct Rewrite: Sendable {
             notes.append(bytes.count)
             Record.append(.note, gap.note, nextSeq: header.firstSeq, at: instant, seed: seed, to: &bytes)
         }
+        let page = settled.page(generation: 1, seed: seed)
+        bytes.replaceSubrange(Settled.offset(generation: 1)..<Settled.offset(generation: 1) + page.count, with: page)
         for index in places.indices { places[index].new = places[index].new.map { $0 + bytes.count } }
         bytes.append(contentsOf: body)
         Record.append(.totals, totals.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes)

@@ -108,6 +108,14 @@ package enum Segment {
         return found
     }
 
+    /// The header of a whole file, from its copy if the first block is damaged.
+    package static func anyHeader(_ file: [UInt8]) throws(HeaderError) -> (header: Header, isCopy: Bool) {
+        do { return (try header(Array(file.prefix(headerSize))), false) } catch {
+            guard let copy = headerCopy(Array(file.dropFirst(dataStart).prefix(2048))) else { throw error }
+            return (copy, true)
+        }
+    }
+
     /// Why a file is not a segment that this version reads.
     package enum HeaderError: Error, Hashable, Sendable {
         /// Nothing was ever written: the machine died while it made the file.

@@ -41,12 +41,7 @@ package struct SegmentReader: Sendable {
 
     /// - Parameter limit: the first seq of the next file, if there is one.
     package init(_ bytes: [UInt8], limit: UInt64 = .max) throws(Segment.HeaderError) {
-        do { header = try Segment.header(Array(bytes.prefix(Segment.headerSize))) } catch {
-            guard let copy = Segment.headerCopy(Array(bytes.dropFirst(Segment.dataStart).prefix(2048))) else {
-                throw error
-            }
-            (header, isHeaderDamaged) = (copy, true)
-        }
+        (header, isHeaderDamaged) = try Segment.anyHeader(bytes)
         let newest = Settled.newest(in: bytes, seed: Record.seed(salt: header.salt))
         generation = newest.generation
         damagedPages = newest.damaged

@@ -26,6 +26,8 @@ package struct SegmentScanner: Sendable {
         package var lastSeq: UInt64
         /// The highest that was read.
         package var readSeq: UInt64
+        /// Data records that the file had: read, lost, or known by their settled bits.
+        package var records = 0
     }
 
     package enum Step: Hashable, Sendable {
@@ -61,6 +63,8 @@ package struct SegmentScanner: Sendable {
     private var seenSeq: UInt64 = 0
     /// The end of the last valid record.
     private var end = Segment.dataStart
+    /// Data records up to there.
+    private var records = 0
 
     package init(_ header: Segment.Header, size: Int, limit: UInt64 = .max) {
         seed = Record.seed(salt: header.salt)
@@ -96,7 +100,8 @@ package struct SegmentScanner: Sendable {
                 continue
             }
             if header.seq >= limit, header.type == Record.RecordType.data.rawValue {
-                return .end(End(offset: end, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq))
+                return .end(End(
+                    offset: end, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq, records: records))
             }
             guard offset + header.size <= bufferEnd else {
                 return .more(offset: offset, count: max(header.size, Self.chunkSize))
@@ -117,6 +122,7 @@ package struct SegmentScanner: Sendable {
         }
         if let from = damagedFrom {
             let lost = missing(before: header.seq, from: from, settled: settled)
+            records += lost + settled.count(in: from..<offset)
             damagedFrom = nil
             forgetDamage()
             lastSeq = header.seq &- 1
@@ -125,7 +131,9 @@ package struct SegmentScanner: Sendable {
         let found = Found(offset: offset, header: header, payload: payload)
         offset += header.size
         end = offset
-        lastSeq = header.type == Record.RecordType.data.rawValue ? header.seq : header.seq &- 1
+        let isData = header.type == Record.RecordType.data.rawValue
+        lastSeq = isData ? header.seq : header.seq &- 1
+        if isData { records += 1 }
         return .record(found)
     }
 
@@ -183,12 +191,26 @@ package struct SegmentScanner: Sendable {
 
     private func finished(_ settled: Settled) -> Step {
         var all = End(offset: end, torn: sawBytes && whole == 0, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq)
-        guard let from = damagedFrom, whole > 0 else { return .end(all) }
-        all.damage = from..<max(from, min(offset, size))
-        // Bits of records that were sent, and of damage that was told.
-        all.lost = max(whole - settled.count(in: all.damage), 0)
-        let most = UInt64((rubbish + Record.headerSize - 1) / Record.headerSize)
-        all.lastSeq = max(lastSeq, seenSeq) &+ most
+        if let from = damagedFrom, whole > 0 {
+            all.damage = from..<max(from, min(offset, size))
+            // Bits of records that were sent, and of damage that was told.
+            all.lost = max(whole - settled.count(in: all.damage), 0)
+            let most = UInt64((rubbish + Record.headerSize - 1) / Record.headerSize)
+            all.lastSeq = max(lastSeq, seenSeq) &+ most
+        }
+        let beyond = end..<max(Segment.sizeMax, end)
+        all.records = records + all.lost + settled.count(in: beyond)
+        if settled.isComplete, settled.records < all.records {
+            // What is damaged there was no data record: the totals that end a commit.
+            let fewer = min(all.records - settled.records, all.lost)
+            all.lost -= fewer
+            all.records -= fewer
+        }
+        guard settled.records > all.records else { return .end(all) }
+        // More were durable than are left to be seen.
+        all.lost += settled.records - all.records
+        (all.damage, all.torn, all.records) = (beyond, false, settled.records)
+        all.lastSeq = max(all.lastSeq, lastSeq &+ UInt64(all.lost))
         return .end(all)
     }
 

@@ -50,6 +50,8 @@ extension Spool {
             diskFailed(failure)
         case .success:
             if let old = catalogue.index(of: header.firstSeq) { catalogue.remove(at: old) }
+            // Of a file whose numbers skip, the next one cannot tell how many records it had.
+            if let last = catalogue.indices.last, catalogue[last].header.sparse { noteRecords(last) }
             catalogue.insert(SegmentState(header, fileSize: settings.segmentSize))
             active = header.firstSeq
             if header.clockTrusted { anchorToWrite = nil }
@@ -76,7 +78,7 @@ extension Spool {
     }
 
     /// What was dropped is told first, durably: no gap is open or on its way.
-    private var mayWritePages: Bool {
+    var mayWritePages: Bool {
         urgentGaps.isEmpty && !(commit?.items.contains { $0.gap != nil } ?? false)
             && !pending.contains { $0.gap != nil }
     }
@@ -86,7 +88,9 @@ extension Spool {
             !catalogue[place].isBeingReplaced, !isMemoryOnly
         else { return }
         guard mayWritePages else { arePagesWanted = true; return }
-        let extent = page(place)
+        let first = catalogue[place].firstSeq
+        let isLast = first != active || isDraining && pending.isEmpty
+        let extent = page(place, isComplete: isLast && first != commit?.segment)
         catalogue[place].pagesInFlight += 1
         counters.bytesWritten += extent.bytes.count
         request(

@@ -12,6 +12,7 @@ extension Spool {
     package mutating func take(_ device: DeviceID, _ lane: Lane = .backlog) -> StoredRecord? {
         guard let main = devices.existing(device), let index = lane == .live ? devices[main].live : main
         else { return nil }
+        if isReturning, devices[index].window.first?.segment == 0 { return nil }
         while var item = popWindow(index) {
             if isTooOld(item.record) {
                 drop(item, .age)
@@ -36,6 +37,7 @@ extension Spool {
         guard let item = inFlight.removeValue(forKey: seq) else { return }
         devices[item.device].inFlight -= 1
         counters.settled += 1
+        if isReturning { beginReturn() }
         finish(item)
         endLanes()
         loadMore()
@@ -47,6 +49,7 @@ extension Spool {
         guard let item = inFlight.removeValue(forKey: seq) else { return }
         devices[item.device].inFlight -= 1
         guard !item.isTold else { return }
+        if isReturning { beginReturn() }
         drop(item, .rejected)
         endLanes()
         loadMore()
@@ -63,6 +66,7 @@ extension Spool {
         }
         putBack(item)
         refresh(item.device)
+        if isReturning { beginReturn() }
     }
 
     /// Into its place in the window, near the front.
@@ -132,7 +136,8 @@ extension Spool {
             (record.clockTrusted, record.backfill) = (form.clockTrusted, form.backfill)
             return record
         }
-        record.backfill = devices[item.device].boundary != .max
+        let (boundary, isOvertaken) = (devices[item.device].boundary, devices[item.device].isOvertaken)
+        record.backfill = boundary != .max || isMemoryOnly && isOvertaken && item.segment != 0
         guard !record.clockTrusted else { return record }
         let boot = catalogue.index(of: item.segment).map { catalogue[$0].header.bootID } ?? bootID
         if let wall = anchors.wall(boot, at: record.at.instant) {

@@ -10,7 +10,7 @@ import Base
 /// | offset | bytes | field |
 /// |---|---|---|
 /// | 0 | 4 | magic "SETL" |
-/// | 4 | 4 | zero |
+/// | 4 | 4 | data records that were durable in the file before this page was, 0 not known; bit 31: all there are |
 /// | 8 | 8 | generation, from 1; generation g is written to page g mod 2 |
 /// | 16 | 4076 | bits, the lowest bit of a byte first |
 /// | 4092 | 4 | CRC-32C of the segment's salt (4 bytes) followed by bytes 0–4091 |
@@ -23,6 +23,10 @@ package struct Settled: Hashable, Sendable {
 
     /// Grown to the highest bit that is set: a backlog costs nothing.
     private var bytes: [UInt8] = []
+    /// Data records in the file, settled or not: should its end be damaged, this many were there.
+    package var records = 0
+    /// Nothing was written behind them.
+    package var isComplete = false
 
     package init() {}
 
@@ -59,7 +63,7 @@ package struct Settled: Hashable, Sendable {
         var page: [UInt8] = []
         page.reserveCapacity(Self.pageSize)
         page.appendLittle(Self.magic)
-        page.appendLittle(UInt32(0))
+        page.appendLittle(UInt32(clamping: min(records, Self.bitCount)) | (isComplete ? 1 << 31 : 0))
         page.appendLittle(generation)
         page.append(contentsOf: bytes)
         page.append(contentsOf: repeatElement(0, count: Self.pageSize - 4 - page.count))
@@ -79,6 +83,8 @@ package struct Settled: Hashable, Sendable {
                 == Record.little(bytes, pageSize - 4, UInt32.self)
         else { return nil }
         var settled = Settled()
+        let records = Record.little(bytes, 4, UInt32.self)
+        (settled.records, settled.isComplete) = (min(Int(records & ~(1 << 31)), bitCount), records >> 31 == 1)
         let bits = bytes[bitsStart..<pageSize - 4]
         if let last = bits.lastIndex(where: { $0 != 0 }) { settled.bytes = Array(bits[...last]) }
         return (Record.little(bytes, 8, UInt64.self), settled)

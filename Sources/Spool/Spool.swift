@@ -29,6 +29,8 @@ package struct Spool: Sendable {
         case probe
         /// Age limits, and removals that failed.
         case upkeep
+        /// What could not be read is tried again.
+        case reread
     }
 
     package struct Statistics: Hashable, Sendable {
@@ -80,6 +82,7 @@ package struct Spool: Sendable {
         var anchor: Moment?
         /// Losses that the gap records in it tell.
         var marks: [Mark] = []
+        var totals = LossTotals()
         var withTotals = false
     }
 
@@ -125,8 +128,9 @@ package struct Spool: Sendable {
     var urgentGaps: Set<Int> = []
     var marks: [Mark] = []
     var totals = LossTotals()
-    /// They are not on disk yet.
+    /// They are not on disk yet; what is.
     var areTotalsNew = false
+    var durableTotals = LossTotals()
     /// How records went out that came back: a repeat is the same to the byte.
     var sentForms: [UInt64: SentForm] = [:]
 
@@ -150,10 +154,13 @@ package struct Spool: Sendable {
     /// The lowest number that was taken back when the disk failed.
     var renumberedFrom: UInt64?
     var probeDelay = Spool.probeFirst
+    /// The disk is back; what is in flight and in memory only must land first.
+    var isReturning = false
     var settledSinceCommit = 0
 
     var recovery: Recovery?
     var loading: (position: Position, count: Int)?
+    var unreadable: Unreadable?
     var loadedBytes = 0
     var activeDevices = 0
     /// Bytes of records that are in memory only and wait in tails.
@@ -289,7 +296,7 @@ package struct Spool: Sendable {
         if before == 0, devices[device].alive > 0 { activeDevices += 1 }
         if before > 0, devices[device].alive == 0 {
             activeDevices -= 1
-            if devices[device].boundary != .max { endedLanes.append(device) }
+            if devices[device].boundary != .max { endedLanes.append(device) } else { devices[device].isOvertaken = false }
         }
     }
 
@@ -318,16 +325,17 @@ package struct Spool: Sendable {
         if areTotalsNew { commitWanted = true }
         // The disk may work again: one last try, and nothing is in memory alone.
         if isMemoryOnly, phase == .running { probe() }
-        commitNow()
+        if isMemoryOnly { appendDueGaps() } else { commitNow() }
+        if let place = active.flatMap({ catalogue.index(of: $0) }) { noteRecords(place) }
         writePages()
     }
 
     /// Nothing is pending and no disk operation is outstanding.
     package var isIdle: Bool {
         if phase == .failed { return true }
-        guard operations.isEmpty, pending.isEmpty else { return false }
-        return isMemoryOnly || gaps.isEmpty
-            && !catalogue.segments.contains { $0.isDirty && !$0.isPoisoned && !$0.isRemoving }
+        guard operations.isEmpty, pending.isEmpty, gaps.isEmpty else { return false }
+        return isMemoryOnly
+            || !catalogue.segments.contains { $0.isDirty && !$0.isPoisoned && !$0.isRemoving }
     }
 
     package mutating func timeout(at now: Moment) {
@@ -339,6 +347,7 @@ package struct Spool: Sendable {
             case .gaps: flushGaps()
             case .probe: probe()
             case .upkeep: upkeep()
+            case .reread: reread()
             }
         }
     }

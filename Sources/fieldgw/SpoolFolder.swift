@@ -10,10 +10,16 @@ struct SpoolFolder {
         var content: Content
         /// Records that were at its end, by what the next file says, and are not.
         var missing = 0
+
+        var isSound: Bool {
+            if case .success(let reader) = content { reader.damage.isEmpty && missing == 0 } else { false }
+        }
     }
 
     enum Content {
         case success(SegmentReader)
+        /// Made, but nothing was ever written to it.
+        case empty
         case failure(String)
     }
 
@@ -50,12 +56,7 @@ struct SpoolFolder {
         let limit = next.flatMap { Segment.firstSeq(named: $0) } ?? .max
         for attempt in 1...Self.looks {
             guard let file = read(name, next, limit) else { return nil }
-            guard case .success(let reader) = file.content else {
-                if attempt == Self.looks { return file }
-                Clock.pause(.milliseconds(50))
-                continue
-            }
-            if attempt == Self.looks || reader.damage.isEmpty && file.missing == 0 { return file }
+            if attempt == Self.looks || file.isSound { return file }
             Clock.pause(.milliseconds(50))
         }
         return nil
@@ -63,17 +64,19 @@ struct SpoolFolder {
 
     /// nil if it is gone.
     private func read(_ name: String, _ next: String?, _ limit: UInt64) -> File? {
+        let after = next.flatMap { try? FileSystem.read("\(path)/\($0)", limit: Self.sizeMax) }
+            .flatMap { try? Segment.anyHeader($0).header }
         do {
             let reader = try SegmentReader(try FileSystem.read("\(path)/\(name)", limit: Self.sizeMax), limit: limit)
-            var file = File(name: name, content: .success(reader))
-            if let next, let head = try? FileSystem.read("\(path)/\(next)", limit: Self.sizeMax),
-                let header = try? Segment.header(Array(head.prefix(Segment.headerSize)))
-            {
-                file.missing = reader.missing(before: header)
-            }
-            return file
+            return File(name: name, content: .success(reader), missing: after.map { reader.missing(before: $0) } ?? 0)
         } catch let error as Segment.HeaderError {
-            return File(name: name, content: .failure(error.sentence))
+            // The next file knows how many records this one had.
+            let first = Segment.firstSeq(named: name) ?? 0
+            let missing = after.map { $0.previous == first && $0.firstSeq > first ? Int(clamping: $0.firstSeq - first) : 0 } ?? 0
+            guard error == .empty, missing == 0 else {
+                return File(name: name, content: .failure(error.sentence), missing: missing)
+            }
+            return File(name: name, content: .empty)
         } catch let error as SystemFailure {
             return error.isMissing ? nil : File(name: name, content: .failure(error.words))
         } catch {

@@ -66,6 +66,8 @@ enum SpoolVerb {
             case .failure(let words):
                 Console.complain("\(path)/\(file.name): \(words)")
                 unreadable += 1
+                lost += file.missing
+            case .empty: break
             case .success(let reader):
                 waiting += reader.waiting
                 lost += report(reader, file, path)
@@ -100,13 +102,20 @@ enum SpoolVerb {
             switch file.content {
             case .failure(let words):
                 unreadable += 1
+                lost += file.missing
                 if arguments.has("json") {
                     var writer = JSONWriter()
-                    writer.object { $0.member("file", file.name); $0.member("error", words) }
+                    writer.object {
+                        $0.member("file", file.name)
+                        $0.member("error", words)
+                        $0.member("lost", file.missing)
+                    }
                     Console.say(writer.text)
                 } else {
                     Console.say("\(file.name)  unreadable: \(words)")
                 }
+            case .empty:
+                if !arguments.has("json") { Console.say("\(file.name)  \(Segment.HeaderError.empty.sentence)") }
             case .success(let reader):
                 records += reader.items.count
                 waiting += reader.waiting

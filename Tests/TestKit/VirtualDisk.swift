@@ -38,11 +38,17 @@ package struct VirtualDisk: Sendable {
     package var isLocked = false
     /// Every operation that changes something fails with this while set.
     package var outage: DiskFailure?
+    /// Pulled out: reading fails too.
+    package var isAway = false
+    /// Offsets that cannot be read in any file.
+    package var unreadable: Range<Int>?
     /// Fails the n-th operation (from 0, over the life of this value) once.
     package var failAt: [Int: DiskFailure] = [:]
     package private(set) var operations = 0
     package private(set) var syncs = 0
     package private(set) var bytesWritten = 0
+    /// The most that its files ever took together, those included that are about to replace one.
+    package private(set) var peak = 0
 
     private var files: [Int: File] = [:]
     private var entries: [Key: Int] = [:]
@@ -90,8 +96,10 @@ package struct VirtualDisk: Sendable {
             poison(request)
             return .failure(failure)
         }
+        if isAway { return .failure(DiskFailure(.io, "the disk is away")) }
         if let outage, Self.changes(request.operation) {
-            poison(request)
+            // A file system that is read-only takes nothing at all.
+            if outage.kind != .readOnly { poison(request) }
             return .failure(outage)
         }
         do {
@@ -147,6 +155,7 @@ package struct VirtualDisk: Sendable {
         case .write(let name, let extents, let sync):
             try write(file(name), extents, sync: sync && complete)
         case .read(let name, let offset, let count):
+            if let unreadable, unreadable.overlaps(offset..<offset + count) { throw DiskFailure(.io, "EIO at \(offset)") }
             let bytes = files[try file(name)]?.view ?? []
             let start = min(max(offset, 0), bytes.count)
             return .bytes(Array(bytes[start..<min(start + max(count, 0), bytes.count)]))
@@ -173,8 +182,9 @@ package struct VirtualDisk: Sendable {
         DiskSpace(available: Int64(max(capacity - used, 0)), total: Int64(capacity))
     }
 
-    private func take(_ bytes: Int) throws(DiskFailure) {
+    private mutating func take(_ bytes: Int) throws(DiskFailure) {
         guard used + bytes <= capacity else { throw DiskFailure(.noSpace, "ENOSPC") }
+        peak = max(peak, used + bytes)
     }
 
     private mutating func make(_ key: Key, _ bytes: [UInt8], size: Int, complete: Bool) {

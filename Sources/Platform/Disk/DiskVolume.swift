@@ -236,6 +236,11 @@ final class DiskVolume {
             poisoned.insert(name)
             throw error
         }
+        // Somebody removed it, or its directory: what is written to it is gone with the descriptor.
+        var status = stat()
+        let number = file.descriptor.number
+        try self.call("fstat", name) { fstat(number, &status) }
+        guard status.st_nlink > 0 else { throw DiskFailure(.missing, "\(label(name)) was removed by somebody else") }
     }
 
     private func refusePoisoned(_ name: String) throws(DiskFailure) {
