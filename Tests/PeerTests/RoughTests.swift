@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The real gateway under real misfortunes: killed at random, its disk full, read-only and gone.
-/// FIELDGW_LONG=1 kills it 200 times.
+/// The real gateway under real misfortunes: killed at random, its disk full, failed, repaired and gone.
+/// FIELDGW_LONG=1 kills it 200 times and takes real disks away from it; each test has its own limit.
 @Suite(.serialized) struct RoughTests {
     private struct Verdict: Decodable {
         var problems: [String]
@@ -14,7 +14,7 @@ import Testing
         let binaries = URL(fileURLWithPath: try Tools.fieldgw()).deletingLastPathComponent().path
         let peer = try Peer(try Tools.python(), [Tools.peer(script), binaries, workspace.path("")] + arguments)
         // It tells nothing before its end.
-        let text = try #require(peer.line(within: .seconds(1500)), "\(script) ended without a word: \(peer.finish().errors)")
+        let text = try #require(peer.line(within: .seconds(400)), "\(script) ended without a word: \(peer.finish().errors)")
         return (try JSONDecoder().decode(Verdict.self, from: Data(text.utf8)), text)
     }
 
@@ -52,22 +52,36 @@ import Testing
         #expect(try run("verfy", spool).errors.contains("did you mean \"verify\"?"))
     }
 
-    @Test(.timeLimit(.minutes(30))) func killedAtRandomItLosesInventsAndRenumbersNothing() throws {
+    @Test(.timeLimit(.minutes(8))) func killedAtRandomItLosesInventsAndRenumbersNothing() throws {
         let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
         let (verdict, text) = try play("kill9.py", [isLong ? "200" : "6", "\(UInt16.random(in: 1...9999))"])
         #expect(verdict.problems == [], "\(text)")
     }
 
-    @Test(.timeLimit(.minutes(10))) func randomBytesOverTheFilesCostOnlyWhatTheyHitAndAreOwnedUpTo() throws {
+    @Test(.timeLimit(.minutes(8))) func randomBytesOverTheFilesCostOnlyWhatTheyHitAndAreOwnedUpTo() throws {
         let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
         let (verdict, text) = try play("overwrite.py", [isLong ? "1000" : "25", "\(UInt16.random(in: 1...9999))"])
         #expect(verdict.problems == [], "\(text)")
     }
 
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1", "two minutes: with --long"), .timeLimit(.minutes(10)))
-    func aFullAndAReadOnlyDiskCostTheOldestReadingsAndNoPolling() throws {
-        let (verdict, text) = try play("disk-trouble.py", [])
+    private static let long = ConditionTrait.enabled(
+        if: ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1", "minutes: with --long")
+
+    private func playOnADisk(_ script: String, _ arguments: [String] = []) throws {
+        let (verdict, text) = try play(script, arguments)
         if let reason = verdict.skipped { print("skipped: \(reason)") }
         #expect(verdict.problems == [], "\(text)")
+    }
+
+    @Test(long, .timeLimit(.minutes(4))) func aFullDiskCostsTheOldestReadingsAndNoPolling() throws {
+        try playOnADisk("disk-full.py")
+    }
+
+    @Test(long, .timeLimit(.minutes(6))) func aFailedDiskIsTakenBackOnceItWorks() throws {
+        try playOnADisk("disk-fails.py", ["1"])
+    }
+
+    @Test(long, .timeLimit(.minutes(4))) func stoppedWithAFailedDiskItHasToldEveryLoss() throws {
+        try playOnADisk("disk-fails.py", ["0"])
     }
 }

@@ -13,7 +13,7 @@ from site_tools import Site, until, verdict
 
 binaries, work, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 chance = random.Random(seed)
-site = Site(binaries, work)
+site = Site(binaries, work, units=8, every="50ms", options=', sync: "100ms"')
 owed = {}
 try:
     for index in range(kills):
@@ -22,7 +22,8 @@ try:
         hangs = chance.random() < 0.33
         if hangs:
             os.kill(site.broker.pid, signal.SIGSTOP)
-        time.sleep(chance.uniform(0.05, 0.2) if chance.random() < 0.2 else chance.uniform(1.0, 3.0))
+        # In a start, in the first commits, or in full swing.
+        time.sleep(chance.choice([chance.uniform(0.01, 0.2), chance.uniform(0.2, 1), chance.uniform(0.2, 1)]))
         site.kill()
         if hangs:
             os.kill(site.broker.pid, signal.SIGCONT)

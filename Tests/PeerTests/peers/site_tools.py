@@ -4,6 +4,7 @@ Everything is started from here, ends with it, and lives in one folder.
 """
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -125,12 +126,14 @@ class Site:
         except json.JSONDecodeError:
             return None
 
-    def waiting(self):
-        status = self.status()
-        return status["spool"]["waiting"] if status else None
-
-    def drain(self, limit=120):
-        until("everything is delivered", lambda: self.waiting() is not None and self.waiting() < 30, limit)
+    def drain(self, limit=120, watch=None):
+        """Until the bridge is there and what waits is what the line has just brought: it goes out with the stop."""
+        def is_short(status):
+            return status["bridge"]["online"] and status["spool"]["waiting"] < 400
+        if watch is None:
+            until("everything is delivered", lambda: is_short(self.status() or {"bridge": {"online": False}}), limit)
+        elif not watch.wait(limit, is_short):
+            raise TimeoutError(f"not everything was delivered in {limit} s")
 
     def spool_tool(self, *words):
         return subprocess.run(
@@ -153,6 +156,31 @@ class Site:
                     self.problems.append(f"{device}: reply {value} is in seq {other} and in {seq}")
         return found
 
+    def told(self):
+        """reason -> records that gap messages say are lost"""
+        sums = {}
+        for gap in self.gaps():
+            sums[gap["reason"]] = sums.get(gap["reason"], 0) + gap["count"]
+        return sums
+
+    def account(self, waiting=0, limit=10):
+        """What the gateway says it has journaled since its start, and what waited before, arrived or was told as lost."""
+        with open(self.path("log"), errors="replace") as log:
+            ends = re.findall(r"stopped: (\d+) records journaled", log.read())
+        if len(ends) != 1:
+            self.problems.append(f"{len(ends)} gateways have said how many records they made")
+            return
+        made = int(ends[0]) + waiting
+
+        def found():
+            return len(self.arrived) - len(self.gaps()) + sum(self.told().values())
+        try:
+            until("the last messages arrive", lambda: found() >= made, limit)
+        except TimeoutError:
+            pass
+        if found() != made:
+            self.problems.append(f"{made} records made, {len(self.arrived) - len(self.gaps())} arrived, told as lost: {self.told()}")
+
     def gaps(self):
         return [document for (device, _), document in self.arrived.items() if device == "gw-1" and "reason" in document]
 
@@ -161,6 +189,31 @@ class Site:
             if child.poll() is None:
                 child.kill()
             child.wait()
+
+
+class Watch:
+    """Readings must be made in every second that passes."""
+
+    def __init__(self, site):
+        self.site, self.last, self.slowest = site, None, None
+
+    def wait(self, seconds, done=lambda status: False):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(1)
+            status = self.site.status()
+            if status is None:
+                self.site.problems.append("no status")
+                continue
+            made = status["tally"]["readings"]
+            if self.last is not None:
+                self.slowest = min(made - self.last, self.slowest or 1 << 30)
+                if made == self.last:
+                    self.site.problems.append(f"no reading in a second, at {made}")
+            self.last = made
+            if done(status):
+                return True
+        return False
 
 
 def verdict(site, **figures):
