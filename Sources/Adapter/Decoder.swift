@@ -8,8 +8,9 @@ enum Verdict {
     case bad(ReadFailure)
 }
 
-/// A point compiled for reading: everything that does not depend on the bytes is done once.
-struct Decoder: Sendable {
+/// A point compiled for reading: everything that does not depend on the bytes is done once. A class,
+/// because it never changes and a copy of its dozen arrays for every value would cost more than decoding.
+final class Decoder: Sendable {
     let table: Table
     let type: ValueType
     let address: Int

@@ -8,6 +8,8 @@ package struct NameError: Error, Hashable, Sendable {
 /// refused here, as are `/` and `#`.
 package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let text: String
+    /// FNV-1a of the text. Every record asks several tables for its device, so it is computed once.
+    package let digest: UInt64
 
     package init(_ text: String) throws(NameError) {
         guard let first = text.utf8.first else { throw NameError(reason: "is empty") }
@@ -22,11 +24,34 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
         }
         guard !text.hasPrefix("goog") else { throw NameError(reason: "must not start with \"goog\"") }
         self.text = text
+        digest = Self.digest(of: text.utf8)
     }
 
     package var description: String { text }
 
     package static func < (left: DeviceID, right: DeviceID) -> Bool { left.text < right.text }
+
+    package static func == (left: DeviceID, right: DeviceID) -> Bool {
+        left.digest == right.digest && left.text == right.text
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+
+    private static func digest(of text: String.UTF8View) -> UInt64 {
+        var value = digestStart
+        for byte in text { value = (value ^ UInt64(byte)) &* digestFactor }
+        return value
+    }
+
+    /// The digest that an ID with these bytes has.
+    package static func digest(of bytes: ArraySlice<UInt8>) -> UInt64 {
+        var value = digestStart
+        for byte in bytes { value = (value ^ UInt64(byte)) &* digestFactor }
+        return value
+    }
+
+    private static let digestStart: UInt64 = 0xCBF2_9CE4_8422_2325
+    private static let digestFactor: UInt64 = 0x100_0000_01B3
 
     private static func isLetter(_ byte: UInt8) -> Bool {
         (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)

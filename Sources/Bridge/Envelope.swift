@@ -23,14 +23,14 @@ package struct Envelope: Hashable, Sendable {
     private static let unsynced = Array(",\"clock\":\"unsynced\"".utf8)
     private static let lane = Array(",\"backfill\":true".utf8)
 
-    package func bytes(around body: some Collection<UInt8>) -> [UInt8] {
+    package func bytes(around body: [UInt8]) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(body.count + 96)
         append(to: &out, body: body)
         return out
     }
 
-    package func append(to out: inout [UInt8], body: some Collection<UInt8>) {
+    package func append(to out: inout [UInt8], body: [UInt8]) {
         out.append(contentsOf: Self.start)
         ts.appendTimestamp(to: &out)
         out.append(contentsOf: Self.sequence)

@@ -38,7 +38,7 @@ struct Flight: Sendable {
 
 /// What is on its way, by packet id, with the counts that the window needs.
 struct FlightTable: Sendable {
-    private var flights: [PacketID: Flight] = [:]
+    private var flights = PacketTable<Flight>()
     private var perDevice: [DeviceID: Int] = [:]
     private var attachOrder = Fifo<PacketID>()
     private var numbers: UInt64 = 0
@@ -51,13 +51,14 @@ struct FlightTable: Sendable {
     var isEmpty: Bool { flights.isEmpty }
     var count: Int { flights.count }
     func records(of device: DeviceID) -> Int { perDevice[device] ?? 0 }
-    subscript(id: PacketID) -> Flight? { flights[id] }
+    subscript(id: PacketID) -> Flight? { flights[id.value] }
 
     mutating func add(
         _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [], at now: Instant
     ) {
         numbers += 1
-        flights[id] = Flight(kind: kind, device: device, sent: now, number: numbers, others: others)
+        flights.insert(
+            Flight(kind: kind, device: device, sent: now, number: numbers, others: others), for: id.value)
         switch kind {
         case .record:
             records += 1
@@ -70,7 +71,7 @@ struct FlightTable: Sendable {
     }
 
     mutating func remove(_ id: PacketID) -> Flight? {
-        guard let flight = flights.removeValue(forKey: id) else { return nil }
+        guard let flight = flights.remove(id.value) else { return nil }
         switch flight.kind {
         case .record:
             records -= 1
@@ -92,17 +93,17 @@ struct FlightTable: Sendable {
     mutating func removeAbandoned(_ id: PacketID) -> Flight? { abandoned.removeValue(forKey: id) }
 
     func ids(of device: DeviceID, where matches: (Flight.Kind) -> Bool) -> [PacketID] {
-        flights.filter { $0.value.device == device && matches($0.value.kind) }
-            .sorted { $0.value.number < $1.value.number }.map(\.key)
+        flights.elements.filter { $0.value.device == device && matches($0.value.kind) }
+            .sorted { $0.value.number < $1.value.number }.compactMap { PacketID($0.id) }
     }
 
     /// When the oldest of them left.
-    var oldest: Instant? { flights.values.min { $0.number < $1.number }?.sent }
+    var oldest: Instant? { flights.elements.min { $0.value.number < $1.value.number }?.value.sent }
 
     /// The oldest attach that has no answer yet.
     mutating func oldestAttach() -> (id: PacketID, flight: Flight)? {
         while let id = attachOrder.first {
-            if let flight = flights[id], flight.kind == .attach { return (id, flight) }
+            if let flight = flights[id.value], flight.kind == .attach { return (id, flight) }
             _ = attachOrder.popFirst()
         }
         return nil
@@ -111,7 +112,7 @@ struct FlightTable: Sendable {
     /// Empties the table; in the order of sending.
     mutating func takeAll() -> [Flight] {
         defer { self = FlightTable(numbers: numbers) }
-        return flights.values.sorted { $0.number < $1.number }
+        return flights.elements.map(\.value).sorted { $0.number < $1.number }
     }
 
     init() {}

@@ -84,6 +84,8 @@ package struct Session: Sendable {
     var holds: [DeviceID: Hold] = [:]
     var eventTopics: [TopicKey: TopicName] = [:]
     var letRecordGoFirst = false
+    /// Whose record may be published, as long as nothing else has happened since that was asked.
+    var granted: DeviceID?
     var attachedTold = -1
     var totalTold = -1
 
@@ -207,6 +209,7 @@ package struct Session: Sendable {
     /// Every input passes through here first.
     mutating func see(_ now: Moment) {
         self.now = now
+        granted = nil
         guardian.observe(now)
         let level = guardian.level(at: now)
         if level != .unproven || !clockKnown { doubtedSince = nil }

@@ -22,9 +22,22 @@ extension Session {
     /// the rate forbids it, the deadline says when to ask again.
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
         self.now = now
+        granted = nil
         guard case .open = phase, hasRoom(for: device), isReady(device) else { return false }
-        if limiter.allows(at: now.instant) { return true }
+        if limiter.allows(at: now.instant) {
+            granted = device
+            return true
+        }
         // What was spent since the last turn (acknowledgements, say) has armed no timer yet.
+        timers.arm(.rate, at: limiter.opens)
+        return false
+    }
+
+    /// False while no device's record may be published, whosever it is. The deadline says when to ask again if
+    /// only the rate forbids it.
+    package mutating func acceptsAny(at now: Moment) -> Bool {
+        guard case .open = phase, turn != nil || flights.records < settings.inFlight.total else { return false }
+        if limiter.allows(at: now.instant) { return true }
         timers.arm(.rate, at: limiter.opens)
         return false
     }
@@ -50,7 +63,9 @@ extension Session {
 
     /// QoS 1 on the device's events topic. Not accepted: given back at once.
     package mutating func publish(_ record: Outgoing, at now: Moment) {
-        guard accepts(record.device, at: now) else { return giveBack(record) }
+        // Most callers have just asked.
+        guard granted == record.device || accepts(record.device, at: now) else { return giveBack(record) }
+        granted = nil
         guard let topic = eventTopic(record.device, record.subfolder) else {
             counters.rejected += record.seqs.count
             let shown = Notice.printable(record.subfolder)

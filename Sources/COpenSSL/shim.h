@@ -22,6 +22,9 @@ static inline int shim_SSL_CTX_set_versions(SSL_CTX *context, int minimum, int m
 static inline void shim_SSL_CTX_set_stream_modes(SSL_CTX *context) {
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                                   | SSL_MODE_RELEASE_BUFFERS);
+    // A broker puts every PUBACK into a record of its own: one recv takes what is there, instead of two
+    // for every record.
+    SSL_CTX_set_read_ahead(context, 1);
 }
 static inline void shim_SSL_CTX_forbid_renegotiation(SSL_CTX *context) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

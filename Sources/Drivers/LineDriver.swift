@@ -22,12 +22,16 @@ package protocol LineDriver: Sendable {
     var deadline: (due: Instant, reason: LineTimer)? { get }
     /// A request is out and its reply neither here nor given up.
     var isExchanging: Bool { get }
+    /// A frame is coming in that cannot be whole before then: reading its pieces would only cost time.
+    /// Nil: every byte is wanted at once.
+    var restBegins: Instant? { get }
     /// Everything that was counted; units in the order of the settings.
     var statistics: PortStatistics { get }
 }
 
 extension LineDriver {
     package mutating func restore(_ document: [UInt8], at now: Moment) {}
+    package var restBegins: Instant? { nil }
 }
 
 package enum LineOutput: Hashable, Sendable {

@@ -30,6 +30,12 @@ struct LineExchange: Sendable {
 
     /// When the rest of a reply is overdue; a reply that only silence ends is looked at before that.
     private var restDue = Instant.zero
+    /// Before this the reply that has begun cannot be whole; nil: it may be at any moment.
+    private(set) var restBegins: Instant?
+    /// Wire time that is not worth being slept through with closed eyes: what waking up may be late, and more.
+    private static let shortRest = Duration.microseconds(500)
+    /// What waking up may be late.
+    private static let restLead = Duration.microseconds(100)
 
     let timing: RTUTiming
     private let lead: Duration
@@ -133,6 +139,7 @@ struct LineExchange: Sendable {
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         lastByte = now
+        restBegins = nil
         var chunk = bytes
         switch state {
         case .idle, .pausing:
@@ -157,7 +164,20 @@ struct LineExchange: Sendable {
             restDue = now + timing.time(of: rest) * 3 / 2 + .milliseconds(50)
             state = .receiving(until: restDue)
         }
-        return judge(chunk, at: now)
+        if let verdict = judge(chunk, at: now) { return verdict }
+        noteRest(at: now)
+        return nil
+    }
+
+    /// A frame is as long as its length or its function says, and its bytes come no faster than the line
+    /// carries them.
+    private mutating func noteRest(at now: Instant) {
+        guard case .receiving = state, let missing = decoder.missing, echo.held == 0 else { return }
+        let time = timing.time(of: missing)
+        guard time > Self.shortRest else { return }
+        let begins = now + (time - Self.restLead)
+        // More than was asked for: a stranger's frame, or a count that was damaged on its way.
+        if begins < restDue { restBegins = begins }
     }
 
     private mutating func judge(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
@@ -253,6 +273,7 @@ struct LineExchange: Sendable {
 
     private mutating func finish(at now: Instant) {
         state = .idle
+        restBegins = nil
         busTime += now - sentAt
         quietUntil = max(lastByte, sentUntil) + timing.silence
     }

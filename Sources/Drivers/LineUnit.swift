@@ -15,6 +15,8 @@ struct LineUnit: Sendable {
     /// Of the last setup at least one step was not carried out.
     var hasFailedSetup = false
     private var guards: [ShapeGuard] = []
+    /// Whether a request to it may have to wait for its late reply.
+    private(set) var isGuarded = false
     /// Ranges that were refused because of an address, and until when they are read in pieces.
     private var splits: [RefusedRange: Instant] = [:]
 
@@ -53,16 +55,19 @@ struct LineUnit: Sendable {
     mutating func guardShape(of request: Request, until: Instant, at now: Instant) {
         guards.removeAll { $0.until <= now }
         guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
+        isGuarded = true
     }
 
     /// It may still answer a request that timed out.
     func mayAnswerLate(at now: Instant) -> Bool { guards.contains { $0.until > now } }
 
-    mutating func dropGuards() { guards.removeAll() }
+    mutating func dropGuards() {
+        guards.removeAll()
+        isGuarded = false
+    }
 
     /// When a request of this shape may be sent.
     func free(_ function: FunctionCode, replyLength: Int?) -> Instant {
-        guard !guards.isEmpty else { return .zero }
         var until = Instant.zero
         for one in guards where one.function == function && one.replyLength == replyLength {
             until = max(until, one.until)

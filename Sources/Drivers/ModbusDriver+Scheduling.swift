@@ -188,20 +188,21 @@ extension ModbusDriver {
         for index in cycles.indices {
             let unit = cycles[index].unit
             let isSuspect = units[unit].health.isSuspect
-            guard cycles[index].run != nil, let job = cycles[index].run?.job else {
+            guard let job = cycles[index].waiting else {
                 if !isSuspect { nextHealthy = min(nextHealthy, cycles[index].nextRelease) }
                 continue
             }
-            let free = max(
-                job.notBefore, units[unit].free(job.read.function, replyLength: job.read.replyLength))
+            var free = job.notBefore
+            if units[unit].isGuarded {
+                free = max(free, units[unit].free(job.function, replyLength: job.replyLength))
+            }
             guard free <= start else {
                 choice.earliest = min(choice.earliest, free)
                 if !isSuspect { nextHealthy = min(nextHealthy, free) }
                 continue
             }
             let candidate = Candidate(
-                cycle: index, rank: job.failures > 0 && unit == failedUnit ? 1 : 0,
-                deadline: cycles[index].run?.deadline ?? start)
+                cycle: index, rank: job.failures > 0 && unit == failedUnit ? 1 : 0, deadline: job.deadline)
             guard isSuspect else {
                 nextHealthy = start
                 healthy = min(candidate, healthy ?? candidate)
@@ -209,7 +210,7 @@ extension ModbusDriver {
             }
             // Among suspects first everybody once, so that one who lives is found soon.
             let timeouts = units[unit].health.timeouts
-            let cost = readTimeout(of: unit) + job.read.wireTime
+            let cost = readTimeout(of: unit) + job.wireTime
             let payable = budget.affordable(cost, at: start)
             if payable <= start {
                 if let known = funded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }

@@ -152,6 +152,8 @@ package struct ModbusDriver: LineDriver {
     /// A request is out and its reply neither here nor given up.
     package var isExchanging: Bool { exchange.isBusy }
 
+    package var restBegins: Instant? { exchange.restBegins }
+
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {
         var all = counters

@@ -1,4 +1,5 @@
 import Base
+import Modbus
 
 /// One request of a running cycle, with its attempts.
 struct ReadJob: Sendable {
@@ -21,7 +22,9 @@ struct PollCycle: Sendable {
     var nextRelease = Instant.distantFuture
     /// When the next run may begin at the earliest, stretched or not.
     var earliest = Instant.zero
-    var run: CycleRun?
+    var run: CycleRun? { didSet { waiting = run.flatMap(WaitingRead.init) } }
+    /// The next request of `run`, in plain numbers: it is looked at whenever the line is free.
+    private(set) var waiting: WaitingRead?
     /// The line is down and this cycle has said so.
     var hasReportedPort = false
 
@@ -31,6 +34,26 @@ struct PollCycle: Sendable {
         self.base = base
         let nanoseconds = min(plan.interval.secondsValue * max(1, stretch), 1e9) * 1e9
         period = stretch > 1 ? .nanoseconds(Int64(nanoseconds)) : plan.interval
+    }
+}
+
+/// What choosing the next request needs to know of one.
+struct WaitingRead: Sendable {
+    let function: FunctionCode
+    let replyLength: Int
+    let wireTime: Duration
+    let failures: Int
+    let notBefore: Instant
+    /// Of its run.
+    let deadline: Instant
+
+    /// Nil: nothing is left to be asked.
+    init?(_ run: CycleRun) {
+        guard run.next < run.jobs.count else { return nil }
+        let read = run.jobs[run.next].read
+        (function, replyLength, wireTime) = (read.function, read.replyLength, read.wireTime)
+        (failures, notBefore) = (run.jobs[run.next].failures, run.jobs[run.next].notBefore)
+        deadline = run.deadline
     }
 }
 

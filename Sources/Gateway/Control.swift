@@ -6,6 +6,7 @@ import Base
 /// | request | answer |
 /// |---|---|
 /// | `{"get":"status"}` | the document that `fieldgw status --json` prints |
+/// | `{"get":"spool"}` | the journal's part of it, as cheap as can be |
 /// | `{"get":"values","device":"meter-1"}` | last good values with their age; `device` may be left out |
 /// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
 /// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |
@@ -95,6 +96,7 @@ extension Gateway {
     private func get(_ what: String, _ request: JSON, at now: Moment) throws -> [UInt8] {
         switch what {
         case "status": return status(at: now)
+        case "spool": return Self.document(writeSpool)
         case "values": return try values(of: request["device"], at: now)
         case "pcap":
             let port = ports[try port(named: request["port"] ?? JSON(.null))]
@@ -106,7 +108,7 @@ extension Gateway {
             }
         default:
             throw Control.Misuse(
-                reason: "unknown request \"\(Notice.printable(what))\"; known are status, values and pcap")
+                reason: "unknown request \"\(Notice.printable(what))\"; known are status, spool, values and pcap")
         }
     }
 

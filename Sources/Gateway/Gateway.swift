@@ -103,6 +103,11 @@ package struct Gateway: Sendable {
     var random: RandomSource
     /// When `timeout` must be called; kept, because a loop asks for it at every turn.
     package internal(set) var deadline: Instant?
+    /// Of ports on which a frame is coming in: before this it cannot be whole. Of others every byte is wanted
+    /// at once.
+    package internal(set) var restBegins: [PortName: Instant] = [:]
+    /// When the first of session, store, rules and reports wants `timeout`.
+    var quietUntil = Instant.distantFuture
     /// The next moment at which a request may leave: the one deadline for which microseconds count,
     /// since every one of them is line time that nobody uses.
     package internal(set) var silenceEnds: Instant?
@@ -150,7 +155,9 @@ package struct Gateway: Sendable {
     package mutating func receive(_ event: Event, at now: Moment) {
         switch event {
         case .line(let name, let event):
-            if let index = portIndex[name] { ports[index].receive(event, at: now) }
+            guard let index = portIndex[name] else { return }
+            ports[index].receive(event, at: now)
+            return settle(port: index, at: now)
         case .link(let event): receive(event, at: now)
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {
@@ -184,7 +191,9 @@ package struct Gateway: Sendable {
     package mutating func timeout(at now: Moment) {
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
+            if now.instant < othersDue { settle(port: index, at: now) }
         }
+        guard othersDue <= now.instant else { return }
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
@@ -198,20 +207,33 @@ package struct Gateway: Sendable {
             return
         }
         var earliest = Instant.distantFuture
-        var silence = Instant.distantFuture
-        for index in ports.indices {
-            if let due = ports[index].deadline { earliest = min(earliest, due) }
-            if let due = ports[index].silenceEnds { silence = min(silence, due) }
-        }
-        if let due = spool.deadline?.due { earliest = min(earliest, due) }
         if let due = session.deadline?.due { earliest = min(earliest, due) }
         if let due = store.deadline { earliest = min(earliest, due) }
         if phase == .running, let due = safe.deadline { earliest = min(earliest, due) }
         if let due = health.due { earliest = min(earliest, due) }
         if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
+        quietUntil = earliest
+        for index in ports.indices { ports[index].noteDeadlines() }
+        combineDeadlines()
+    }
+
+    /// When something other than a line wants `timeout`.
+    private var othersDue: Instant { min(quietUntil, spool.deadline?.due ?? .distantFuture) }
+
+    mutating func combineDeadlines() {
+        var earliest = othersDue
+        var silence = Instant.distantFuture
+        for index in ports.indices {
+            if let due = ports[index].deadline { earliest = min(earliest, due) }
+            if let due = ports[index].silenceEnds { silence = min(silence, due) }
+            if ports[index].restBegins != nil || !restBegins.isEmpty {
+                restBegins[ports[index].name] = ports[index].restBegins
+            }
+        }
         deadline = earliest == .distantFuture ? nil : earliest
         silenceEnds = silence == .distantFuture ? nil : silence
     }
+
 
     package var portDevices: [LineSettings.Device] { ports.map { $0.line.device } }
 

@@ -113,15 +113,22 @@ extension Gateway {
     }
 
     /// A reading's failures are the last error of its devices while they are not well.
-    mutating func noteErrors(of reading: Reading, at now: Moment) {
+    mutating func noteErrors(of reading: Reading, at now: Moment) -> Bool {
         // What is well and has always been costs nothing.
-        let word = reading.parts.lazy.compactMap { part -> String? in
-            if case .failure(let failure) = part.result { failure.word } else { nil }
-        }.first
-        guard word != nil || states.hasErrors else { return }
+        var word: String?
+        for part in reading.parts {
+            if case .failure(let failure) = part.result {
+                word = failure.word
+                break
+            }
+        }
+        guard word != nil || states.hasErrors else { return false }
+        var isNews = false
         for device in adapter.devices(at: reading.address) where states.note(error: word, of: device) {
             publishState(of: device, at: now)
+            isNews = true
         }
+        return isNews
     }
 
     /// Nothing of it is read.

@@ -14,7 +14,7 @@ extension Gateway {
         while busy {
             busy = false
             if !lent.isEmpty { noteReturns(at: now) }
-            for index in ports.indices { if drainPort(index, at: now) { busy = true } }
+            for index in ports.indices { if drainPort(index, at: now) != .nowhere { busy = true } }
             if takeUpPlans(at: now) { busy = true }
             if restDevices(at: now) { busy = true }
             if detachLeaving(at: now) { busy = true }
@@ -28,6 +28,21 @@ extension Gateway {
             if noteMilestones(at: now) { busy = true }
         }
     }
+
+    /// After something that concerned one line only: most of what happens there stays there, or goes into the
+    /// journal without waking anybody else.
+    mutating func settle(port index: Int, at now: Moment) {
+        guard phase == .running, isReady, lent.isEmpty, plans.isEmpty, !spool.isMemoryOnly else {
+            return settle(at: now)
+        }
+        let reach = drainPort(index, at: now)
+        guard reach != .everywhere, !drainSpool(at: now) else { return settle(at: now) }
+        ports[index].noteDeadlines()
+        combineDeadlines()
+    }
+
+    /// How far the outputs of a port went.
+    private enum Reach: Comparable { case nowhere, shell, journal, everywhere }
 
     /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
     /// what was recorded before it the right time.
@@ -63,17 +78,24 @@ extension Gateway {
         return true
     }
 
-    private mutating func drainPort(_ index: Int, at now: Moment) -> Bool {
-        var any = false
+    private mutating func drainPort(_ index: Int, at now: Moment) -> Reach {
+        var reach = Reach.nowhere
         let name = ports[index].name
-        while let effect = ports[index].nextEffect() { effects.append(effect); any = true }
+        while let effect = ports[index].nextEffect() {
+            effects.append(effect)
+            reach = .everywhere
+        }
         while let output = ports[index].driver.next() {
-            any = true
+            switch output {
+            case .discardInput, .transmit: reach = max(reach, .shell)
+            case .reading: reach = max(reach, .journal)
+            default: reach = .everywhere
+            }
             switch output {
             case .discardInput: effects.append(.discardInput(name))
             case .transmit(let bytes):
                 if ports[index].mayTransmit(bytes, at: now) { effects.append(.transmit(name, bytes)) }
-            case .reading(let reading): record(reading, at: now)
+            case .reading(let reading): if record(reading, at: now) { reach = .everywhere }
             case .outcome(let outcome): receive(outcome)
             case .setup(let address, let step, let outcome): noteSetup(address, step, outcome)
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
@@ -81,11 +103,12 @@ extension Gateway {
             case .learned(let document): keepLearned(document, of: name, at: now)
             }
         }
-        return any
+        return reach
     }
 
-    private mutating func record(_ reading: Reading, at now: Moment) {
-        noteErrors(of: reading, at: now)
+    /// True if a device's state document changes with it.
+    private mutating func record(_ reading: Reading, at now: Moment) -> Bool {
+        let isNews = noteErrors(of: reading, at: now)
         for telemetry in adapter.receive(reading) {
             tally.readings += 1
             tally.values += telemetry.good
@@ -95,6 +118,7 @@ extension Gateway {
                     body: telemetry.body, at: telemetry.at, clockTrusted: session.clockLevel == .trusted),
                 at: now)
         }
+        return isNews
     }
 
     mutating func append(_ entry: Entry, at now: Moment) {

@@ -77,11 +77,14 @@ extension Gateway {
     /// Gives the session every durable record that it may send now, oldest device first in its lane.
     mutating func feed(at now: Moment) -> Bool {
         guard phase != .fresh, phase != .done, session.isOnline else { return false }
+        guard session.acceptsAny(at: now), !spool.readyDevices.isEmpty || !spool.readyLiveDevices.isEmpty else {
+            return false
+        }
         var any = false
         var live = Array(spool.readyLiveDevices)[...]
         var backlog = Array(spool.readyDevices)[...]
         while let lane = lanes.next(hasLive: !live.isEmpty, hasBacklog: !backlog.isEmpty) {
-            guard let device = lane == .live ? live.first : backlog.first else { break }
+            guard session.acceptsAny(at: now), let device = lane == .live ? live.first : backlog.first else { break }
             if session.accepts(device, at: now), let record = spool.take(device, lane) {
                 publish(record, lane, at: now)
                 any = true

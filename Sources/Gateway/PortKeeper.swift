@@ -36,6 +36,12 @@ struct PortKeeper: Sendable {
     private var hasNews = false
     private var outputs: [Effect] = []
     private(set) var isClosing = false
+    /// When `timeout` must be called.
+    private(set) var deadline: Instant?
+    /// When the silence before the next request ends; nil while no request waits for it.
+    private(set) var silenceEnds: Instant?
+    /// Before this the frame that is coming in cannot be whole.
+    private(set) var restBegins: Instant?
 
     init(name: PortName, line: LineSettings, driver: any LineDriver) {
         self.name = name
@@ -191,19 +197,27 @@ struct PortKeeper: Sendable {
         }
     }
 
-    /// When the silence before the next request ends; nil while no request waits for it.
-    var silenceEnds: Instant? {
-        guard state == .open, let next = driver.deadline, next.reason == .silence else { return nil }
-        return next.due
-    }
-
-    var deadline: Instant? {
-        let driven = isClosing && state != .open ? nil : driver.deadline?.due
-        var earliest = driven ?? .distantFuture
-        for due in [reopen, doctor.due, pause?.until.instant, pause?.letGoDue] {
-            if let due { earliest = min(earliest, due) }
+    /// Brings `deadline`, `silenceEnds` and `restBegins` up to date, in place: they are asked for at every
+    /// turn of a loop, and a keeper is large.
+    mutating func noteDeadlines() {
+        let next = driver.deadline
+        silenceEnds = nil
+        restBegins = nil
+        var earliest = Instant.distantFuture
+        if let next, !isClosing || state == .open {
+            earliest = next.due
+            if state == .open {
+                if next.reason == .silence { silenceEnds = next.due }
+                if next.reason == .rest { restBegins = driver.restBegins }
+            }
         }
-        return earliest == .distantFuture ? nil : earliest
+        if let reopen { earliest = min(earliest, reopen) }
+        if let due = doctor.due { earliest = min(earliest, due) }
+        if let pause {
+            earliest = min(earliest, pause.until.instant)
+            if let due = pause.letGoDue { earliest = min(earliest, due) }
+        }
+        deadline = earliest == .distantFuture ? nil : earliest
     }
 
     mutating func nextEffect() -> Effect? { outputs.isEmpty ? nil : outputs.removeFirst() }

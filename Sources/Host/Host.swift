@@ -242,6 +242,7 @@ package final class Host {
         lineCount += 1
         let line = try LineShell(name, generation: lineCount, loop: loop, mailbox: mailbox) { [unowned self] event in
             receive(.line(name, event))
+            return self.gateway.restBegins[name]
         }
         lines[name] = line
         shells = Array(lines.values)

@@ -26,7 +26,10 @@ final class LineShell {
     /// What the path leads to: "ttyUSB0".
     private var nodes: Set<String> = []
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
-    private let deliver: (LineEvent) -> Void
+    /// Answers before when a frame that is coming in cannot be whole, if that is known.
+    private let deliver: (LineEvent) -> Instant?
+    /// Until then the line is not looked at: what comes are pieces of a frame.
+    private var restDue: Instant?
 
     /// When the driver has refused bytes, or kept them, for too long.
     private var stallDue: Instant?
@@ -41,7 +44,7 @@ final class LineShell {
     /// - Parameter generation: another one for every shell of a name, so that answers for an earlier one find nobody.
     init(
         _ name: PortName, generation: Int = 0, loop: EventLoop, mailbox: Mailbox<HelperMessage>,
-        deliver: @escaping (LineEvent) -> Void
+        deliver: @escaping (LineEvent) -> Instant?
     ) throws(SystemFailure) {
         self.name = name
         attempt = generation << 32
@@ -76,14 +79,14 @@ final class LineShell {
             errors = SerialPort.errors(taken)
             descriptor = consume taken
             nodes = Set(FileSystem.linkChain(facts.path).compactMap { $0.split(separator: "/").last.map(String.init) })
-            deliver(.opened(facts))
+            _ = deliver(.opened(facts))
         } catch {
-            deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
+            _ = deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
         }
     }
 
     func failed(_ failure: LineFailure, attempt: Int) {
-        if attempt == self.attempt { deliver(.failed(failure)) }
+        if attempt == self.attempt { _ = deliver(.failed(failure)) }
     }
 
     /// Closing can wait in the driver for 30 s, so the helper does it.
@@ -92,6 +95,7 @@ final class LineShell {
         unsent = []
         stallDue = nil
         keepsBytesSince = nil
+        restDue = nil
         if direction != nil { drive(false) }
         direction = nil
         if let watch { loop.remove(watch) }
@@ -121,7 +125,7 @@ final class LineShell {
 
     /// The helper has closed what this attempt had open.
     func closed(attempt: Int) {
-        if attempt == self.attempt { deliver(.closed) }
+        if attempt == self.attempt { _ = deliver(.closed) }
     }
 
     // MARK: sending
@@ -129,6 +133,7 @@ final class LineShell {
     func transmit(_ bytes: [UInt8]) {
         guard watch != nil else { return }
         let now = Clock.instant
+        lookAgain()
         takeErrors(at: now)
         guard unsent.count + bytes.count <= Self.unsentMax, !keepsBytes(at: now) else {
             lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
@@ -151,11 +156,18 @@ final class LineShell {
 
     /// When `timeout` must be called; nil: not at all.
     var deadline: Instant? {
-        guard let due = direction?.deadline else { return stallDue }
-        return stallDue.map { min($0, due) } ?? due
+        var earliest = Instant.distantFuture
+        if let stallDue { earliest = stallDue }
+        if let restDue { earliest = min(earliest, restDue) }
+        if let due = direction?.deadline { earliest = min(earliest, due) }
+        return earliest == .distantFuture ? nil : earliest
     }
 
     func timeout(at now: Instant) {
+        if let due = restDue, due <= now {
+            lookAgain()
+            receive(isHungUp: false)
+        }
         if let step = direction?.timeout(at: now) { take(step, at: now) }
         if let due = stallDue, due <= now {
             lose(LineFailure(.lost, "the line takes no bytes any more: the adapter is stuck, or something holds it"))
@@ -208,6 +220,19 @@ final class LineShell {
         change(to: .read)
     }
 
+    /// The loop is not woken for every piece of a frame.
+    private func lookAway(until rest: Instant?) {
+        guard watch != nil, let rest, restDue == nil, interest == .read else { return }
+        restDue = rest
+        change(to: [])
+    }
+
+    private func lookAgain() {
+        guard restDue != nil else { return }
+        restDue = nil
+        change(to: .read)
+    }
+
     private func change(to wanted: EventLoop.Interest) {
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
@@ -244,7 +269,7 @@ final class LineShell {
         case .none: return
         }
         let added = (errors ?? known) - known
-        if added != LineErrors() { deliver(.errors(added)) }
+        if added != LineErrors() { _ = deliver(.errors(added)) }
     }
 
     // MARK: receiving
@@ -264,8 +289,8 @@ final class LineShell {
             switch transfer {
             case .bytes(let count):
                 hasHeard = true
-                deliver(.received(Array(buffer[..<count])))
-                if count < buffer.count, !isHungUp { return }
+                let rest = deliver(.received(Array(buffer[..<count])))
+                if count < buffer.count, !isHungUp { return lookAway(until: rest) }
             case .wouldBlock:
                 // A hang-up is reported until the watch ends: waiting for the read to say so would spin.
                 if isHungUp { lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone")) }
@@ -277,6 +302,6 @@ final class LineShell {
 
     private func lose(_ failure: LineFailure) {
         close()
-        deliver(.lost(failure))
+        _ = deliver(.lost(failure))
     }
 }

@@ -18,6 +18,7 @@ package final class Poller {
         for name in round.portNames {
             lines[name] = try LineShell(name, loop: loop, mailbox: mailbox) { [unowned self] event in
                 perform { $0.receive(name, event, at: $1) }
+                return nil
             }
         }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in

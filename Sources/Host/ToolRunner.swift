@@ -32,7 +32,10 @@ package final class ToolRunner<Tool: LineTool> {
         self.opened = opened
         loop = try EventLoop()
         mailbox = try Mailbox()
-        let line = try LineShell(PortName("line"), loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
+        let line = try LineShell(PortName("line"), loop: loop, mailbox: mailbox) { [unowned self] in
+            take($0)
+            return nil
+        }
         self.line = line
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
             for message in mailbox.drain() { take(message) }

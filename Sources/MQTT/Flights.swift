@@ -10,7 +10,7 @@ struct Flights: Sendable {
         var isAbandoned = false
     }
 
-    private var flights: [PacketID: Flight] = [:]
+    private var flights = PacketTable<Flight>()
     /// Every transmission in order of time; entries whose message was acknowledged, abandoned or sent
     /// again since are stale and skipped.
     private var order: [(id: PacketID, sent: Instant)] = []
@@ -20,20 +20,21 @@ struct Flights: Sendable {
     var count: Int { flights.count }
 
     mutating func add(_ id: PacketID, _ bytes: [UInt8], at now: Instant) {
-        flights[id] = Flight(bytes: bytes, sent: now)
+        flights.insert(Flight(bytes: bytes, sent: now), for: id.value)
         order.append((id, now))
     }
 
     mutating func remove(_ id: PacketID) -> Bool {
-        guard flights.removeValue(forKey: id) != nil else { return false }
+        guard flights.remove(id.value) != nil else { return false }
         skipStale()
         return true
     }
 
     mutating func abandon(_ id: PacketID) {
-        guard flights[id] != nil else { return }
-        flights[id]?.isAbandoned = true
-        flights[id]?.bytes = []
+        guard var flight = flights[id.value] else { return }
+        flight.isAbandoned = true
+        flight.bytes = []
+        flights.insert(flight, for: id.value)
         skipStale()
     }
 
@@ -44,11 +45,11 @@ struct Flights: Sendable {
         guard orderStart < order.count else { return nil }
         let id = order[orderStart].id
         orderStart += 1
-        guard var flight = flights.removeValue(forKey: id), !flight.bytes.isEmpty else { return nil }
+        guard var flight = flights.remove(id.value), !flight.bytes.isEmpty else { return nil }
         flight.bytes[0] |= 0x08
         flight.sent = now
         let bytes = flight.bytes
-        flights[id] = flight
+        flights.insert(flight, for: id.value)
         order.append((id, now))
         skipStale()
         return bytes
@@ -58,7 +59,7 @@ struct Flights: Sendable {
     mutating func nextID(unless taken: (PacketID) -> Bool) -> PacketID? {
         var candidate = lastID.successor
         for _ in 0..<Int(UInt16.max) {
-            if flights[candidate] == nil, !taken(candidate) {
+            if !flights.contains(candidate.value), !taken(candidate) {
                 lastID = candidate
                 return candidate
             }
@@ -70,7 +71,7 @@ struct Flights: Sendable {
     private mutating func skipStale() {
         while orderStart < order.count {
             let entry = order[orderStart]
-            if let flight = flights[entry.id], flight.sent == entry.sent, !flight.isAbandoned { break }
+            if let flight = flights[entry.id.value], flight.sent == entry.sent, !flight.isAbandoned { break }
             orderStart += 1
         }
         if orderStart == order.count {

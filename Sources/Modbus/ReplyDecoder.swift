@@ -32,6 +32,12 @@ package struct ReplyDecoder: Sendable {
     /// The frame's bytes from unit to checksum that a good reply to this request has.
     package var expectedLength: Int { (request.replyLength ?? Limits.pdu) + RTUFrame.overhead }
 
+    /// How many bytes the frame that has begun still needs; nil while nothing has come that tells.
+    package var missing: Int? {
+        guard buffer.count >= 2, case .bytes(let length) = PDULength.ofReply(buffer[1...]) else { return nil }
+        return max(0, length + RTUFrame.overhead - buffer.count)
+    }
+
     package mutating func receive(_ chunk: ArraySlice<UInt8>) throws(FrameError) -> Response? {
         buffer += chunk.prefix(Self.bufferLimit - buffer.count)
         guard buffer.count >= 2, let length = try frameLength() else { return nil }

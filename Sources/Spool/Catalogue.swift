@@ -89,8 +89,8 @@ struct SegmentState: Sendable {
         if item.gap != nil { gaps[item.record.seq] = nil }
         isDirty = true
         alive -= 1
-        tallies[device]?.count(-1, -item.size, priority: item.record.priority ? -item.size : 0, unloaded: 0)
-        if tallies[device]?.alive == 0 { tallies[device] = nil }
+        let priority = item.record.priority ? -item.size : 0
+        if tallies[device]?.count(-1, -item.size, priority: priority, unloaded: 0) == 0 { tallies[device] = nil }
     }
 
     /// What is noted under one queue goes to another.
@@ -109,11 +109,14 @@ struct SegmentState: Sendable {
 }
 
 extension SegmentState.Tally {
-    mutating func count(_ records: Int, _ size: Int, priority: Int, unloaded: Int) {
+    /// Answers how many are alive.
+    @discardableResult
+    mutating func count(_ records: Int, _ size: Int, priority: Int, unloaded: Int) -> Int {
         alive += records
         bytes += size
         priorityBytes += priority
         self.unloaded += unloaded
+        return alive
     }
 }
 

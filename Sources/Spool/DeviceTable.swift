@@ -51,7 +51,7 @@ struct DeviceState: Sendable {
 /// Queues by device ID, and by the bytes of an ID in a record without making a String of each.
 struct DeviceTable: Sendable {
     private(set) var states: [DeviceState] = []
-    private var byHash: [UInt64: [Int]] = [:]
+    private var byDigest: [UInt64: [Int]] = [:]
 
     var indices: Range<Int> { states.indices }
 
@@ -81,26 +81,18 @@ struct DeviceTable: Sendable {
         return states.count - 1
     }
 
-    private static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
-        var value: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return value
-    }
-
-    func existing(_ id: DeviceID) -> Int? {
-        byHash[Self.hash(id.text.utf8)]?.first { states[$0].id == id }
-    }
+    func existing(_ id: DeviceID) -> Int? { byDigest[id.digest]?.first { states[$0].id == id } }
 
     mutating func index(of id: DeviceID) -> Int {
         if let found = existing(id) { return found }
-        byHash[Self.hash(id.text.utf8), default: []].append(states.count)
+        byDigest[id.digest, default: []].append(states.count)
         states.append(DeviceState(id: id, main: states.count))
         return states.count - 1
     }
 
     /// nil if the bytes are no device ID.
     mutating func index(ofName name: ArraySlice<UInt8>) -> Int? {
-        let same = byHash[Self.hash(name)]?.first { states[$0].id.text.utf8.elementsEqual(name) }
+        let same = byDigest[DeviceID.digest(of: name)]?.first { states[$0].id.text.utf8.elementsEqual(name) }
         if let same { return same }
         guard let id = try? DeviceID(String(decoding: name, as: UTF8.self)),
             id.text.utf8.elementsEqual(name)
@@ -110,18 +102,23 @@ struct DeviceTable: Sendable {
 }
 
 /// Devices that have a record to send, by the seq of their oldest: a sorted array, a thousand
-/// devices at most, so that inserting is one short move.
+/// devices at most, so that moving one is one short move.
 package struct ReadyDevices: RandomAccessCollection, Sendable {
-    struct Place: Hashable, Sendable {
+    private struct Place: Sendable {
         var seq: UInt64
-        var device: DeviceID
+        var queue: Int
     }
 
     private var places: [Place] = []
+    /// By queue, of those that ever had a place.
+    private var ids: [DeviceID?] = []
 
     package var startIndex: Int { 0 }
     package var endIndex: Int { places.count }
-    package subscript(index: Int) -> DeviceID { places[index].device }
+    package subscript(index: Int) -> DeviceID {
+        guard let id = ids[places[index].queue] else { preconditionFailure("a place without a device") }
+        return id
+    }
 
     private func place(of seq: UInt64) -> Int {
         var low = 0
@@ -133,12 +130,16 @@ package struct ReadyDevices: RandomAccessCollection, Sendable {
         return low
     }
 
-    mutating func move(_ device: DeviceID, from old: UInt64, to new: UInt64) {
+    /// 0 is no place.
+    mutating func move(_ queue: Int, _ device: DeviceID, from old: UInt64, to new: UInt64) {
         if old != 0 {
             let index = place(of: old)
             if index < places.count, places[index].seq == old { places.remove(at: index) }
         }
-        if new != 0 { places.insert(Place(seq: new, device: device), at: place(of: new)) }
+        guard new != 0 else { return }
+        if queue >= ids.count { ids.append(contentsOf: repeatElement(nil, count: queue + 1 - ids.count)) }
+        if ids[queue] == nil { ids[queue] = device }
+        places.insert(Place(seq: new, queue: queue), at: place(of: new))
     }
 }
 

@@ -123,7 +123,7 @@ extension Spool {
     /// Records in a window that are in memory only and may go to a new file: one that was in flight when
     /// the disk came back an earlier time is older than what it has, and stays in memory.
     private func movable(_ device: Int) -> [Item] {
-        guard devices[device].window.first?.segment == 0 else { return [] }
+        guard devices[device].window.firstSegment == 0 else { return [] }
         var copy = devices[device].window
         let newest = catalogue.segments.map(\.lastSeq).max() ?? 0
         return copy.removeAll().filter { $0.segment == 0 && $0.record.seq > newest }

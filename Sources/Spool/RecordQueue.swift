@@ -13,8 +13,24 @@ struct Item: Sendable {
     var numberedInMemory = false
     /// Its segment was dropped while it was in flight: the loss is told already.
     var isTold = false
-    /// Of a gap record: what it reports, so that dropping it loses no count.
-    var gap: Gap?
+    /// Of a gap record: what it reports, so that dropping it loses no count. Few items have one, and all are
+    /// moved around.
+    var gap: Gap? { report?.gap }
+    private var report: Report?
+
+    private final class Report: Sendable {
+        let gap: Gap
+        init(_ gap: Gap) { self.gap = gap }
+    }
+
+    init(record: StoredRecord, device: Int, segment: UInt64 = 0, offset: Int = 0, size: Int, gap: Gap? = nil) {
+        self.record = record
+        self.device = device
+        self.segment = segment
+        self.offset = offset
+        self.size = size
+        report = gap.map(Report.init)
+    }
 }
 
 /// A ring of records in seq order: cheap at both ends.
@@ -26,6 +42,10 @@ struct RecordQueue: Sendable {
 
     var isEmpty: Bool { count == 0 }
     var first: Item? { count == 0 ? nil : slots[head] }
+    /// The number of the first; nil if there is none.
+    var firstSeq: UInt64? { count == 0 ? nil : slots[head]?.record.seq }
+    /// The segment of the first; nil if there is none.
+    var firstSegment: UInt64? { count == 0 ? nil : slots[head]?.segment }
     var last: Item? { count == 0 ? nil : slots[(head + count - 1) & (slots.count - 1)] }
 
     private mutating func reserve() {
@@ -47,8 +67,7 @@ struct RecordQueue: Sendable {
 
     mutating func popFirst() -> Item? {
         guard count > 0 else { return nil }
-        let item = slots[head]
-        slots[head] = nil
+        let item = slots[head].take()
         head = (head + 1) & (slots.count - 1)
         count -= 1
         bytes -= item?.size ?? 0
@@ -59,8 +78,7 @@ struct RecordQueue: Sendable {
     mutating func popLast() -> Item? {
         guard count > 0 else { return nil }
         let index = (head + count - 1) & (slots.count - 1)
-        let item = slots[index]
-        slots[index] = nil
+        let item = slots[index].take()
         count -= 1
         bytes -= item?.size ?? 0
         return item

@@ -119,7 +119,7 @@ extension Spool {
         let aim = shareMax - shareMax / 16
         for queue in devices.queues(of: device) {
             var spared: [Item] = []
-            while shareBytes(device) > aim, devices[queue].window.first?.segment ?? 0 != 0,
+            while shareBytes(device) > aim, devices[queue].window.firstSegment ?? 0 != 0,
                 let item = popWindow(queue)
             {
                 if item.record.priority, sparesPriority { spared.append(item) } else { drop(item, .share) }
@@ -156,7 +156,7 @@ extension Spool {
         }
         for device in segment.tallies.keys.sorted() {
             guard let tally = catalogue[place].tallies[device] else { continue }
-            var from = max(tally.from, devices[device].window.first?.record.seq ?? 0)
+            var from = max(tally.from, devices[device].window.firstSeq ?? 0)
             // Not only at the front: one that could not be rewritten goes before an older one.
             for item in devices[device].window.removeAll() {
                 if item.segment == segment.firstSeq { loadedBytes -= item.size; continue }

@@ -108,23 +108,25 @@ extension Spool {
 
     /// Keeps the ready list true to the window's head.
     mutating func refresh(_ device: Int) {
-        var head = devices[device].window.first?.record.seq ?? 0
+        var head = devices[device].window.firstSeq ?? 0
         if isHeld(device) { head = 0 }
         if let live = devices[device].live, devices[device].boundary != .max { refresh(live) }
         let old = devices[device].readySeq
         guard head != old else { return }
         devices[device].readySeq = head
         if devices.isLive(device) {
-            readyLive.move(devices[device].id, from: old, to: head)
+            readyLive.move(device, devices[device].id, from: old, to: head)
         } else {
-            ready.move(devices[device].id, from: old, to: head)
+            ready.move(device, devices[device].id, from: old, to: head)
         }
     }
 
     /// What went out as live and came back stands before the backlog now; what is live waits for it.
     private func isHeld(_ queue: Int) -> Bool {
-        guard devices.isLive(queue), let first = devices[devices[queue].main].window.first else { return false }
-        return sentForms[first.record.seq]?.backfill == false
+        guard devices.isLive(queue), !sentForms.isEmpty,
+            let first = devices[devices[queue].main].window.firstSeq
+        else { return false }
+        return sentForms[first]?.backfill == false
     }
 
     /// The record as it goes out: as the last time, if there was one, else with the time that a clock

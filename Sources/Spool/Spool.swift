@@ -233,12 +233,12 @@ package struct Spool: Sendable {
             refuse(entry, reason)
             return nil
         }
-        var item = Item(
+        let item = Item(
             record: StoredRecord(entry, seq: 0), device: device,
             size: Record.size(
                 device: entry.device.text.utf8.count, subfolder: entry.subfolder.utf8.count,
-                body: entry.body.count))
-        if entry.kind == .gap { item.gap = Gap(body: entry.body) }
+                body: entry.body.count),
+            gap: entry.kind == .gap ? Gap(body: entry.body) : nil)
         guard isMemoryOnly || pendingBytes + item.size <= settings.memoryMax else {
             refuse(entry, .memory)
             return nil

@@ -23,6 +23,13 @@ import Testing
         }
     }
 
+    @Test func deviceIDsAreToldApartByTheirTextAndFoundByTheirBytes() throws {
+        let ids = try (0..<500).map { try DeviceID("meter-\($0)") }
+        let again = try DeviceID("meter-7")
+        #expect(Set(ids).count == 500 && ids[7] == again && ids[7] != ids[8])
+        for id in ids { #expect(DeviceID.digest(of: Array(id.text.utf8)[...]) == id.digest) }
+    }
+
     @Test func unitIDs() {
         #expect(UnitID(0) == nil && UnitID(256) == nil && UnitID(-1) == nil)
         #expect(

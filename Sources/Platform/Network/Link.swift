@@ -54,6 +54,8 @@ package final class Link: @unchecked Sendable {
     var isEstablished = false
     /// Why reading and writing is over.
     var end: End?
+    /// The last read wanted more from the socket.
+    private var isStarved = false
     /// Names for sentences about a failed handshake.
     let trustName: String
     let expectedName: String
@@ -74,10 +76,11 @@ package final class Link: @unchecked Sendable {
 
     deinit { close(orderly: false) }
 
-    /// True while decrypted bytes wait inside OpenSSL: read again before waiting for readiness.
+    /// True while bytes wait inside OpenSSL that a read may answer: read again before waiting for
+    /// readiness. A record that has come in part is no reason to.
     package var hasPending: Bool {
-        guard let ssl, end == nil else { return false }
-        return SSL_pending(ssl) > 0
+        guard let ssl, end == nil, !isStarved else { return false }
+        return SSL_has_pending(ssl) == 1
     }
 
     package var isTLS: Bool { ssl != nil }
@@ -100,9 +103,12 @@ package final class Link: @unchecked Sendable {
         guard room > 0 else { return .bytes([]) }
         return withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { buffer in
             let step = ssl.map { readTLS($0, buffer) } ?? readPlain(buffer)
+            isStarved = false
             switch step {
             case .moved(let count): return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
-            case .wants(let wants): return .wouldBlock(wants: wants)
+            case .wants(let wants):
+                isStarved = true
+                return .wouldBlock(wants: wants)
             case .closed: return .closed
             case .failed(let failure): return .failed(failure)
             }

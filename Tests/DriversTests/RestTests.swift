@@ -1,0 +1,85 @@
+import Base
+import Drivers
+import Modbus
+import Testing
+
+/// While the rest of a reply is on the wire there is nothing to read, and the driver says until when.
+@Suite struct RestTests {
+    /// A driver whose request is out, the end of that request, and the line's timing.
+    private func asked(_ baud: Int) -> (driver: ModbusDriver, sent: [UInt8], end: Moment, timing: RTUTiming) {
+        let settings = ModbusDriver.Settings(
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), retries: 2,
+            nodes: [node(1)])
+        var driver = ModbusDriver(settings, seed: 1)
+        var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+        driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
+        var frame: [UInt8] = []
+        while frame.isEmpty, let due = driver.deadline?.due {
+            now = now + (due - now.instant)
+            driver.timeout(at: now)
+            while let output = driver.next() { if case .transmit(let bytes) = output { frame = bytes } }
+        }
+        let timing = RTUTiming(settings.line)
+        return (driver, frame, now + timing.time(of: frame.count), timing)
+    }
+
+    /// The good answer to a request for holding registers, all zero.
+    private func reply(to frame: [UInt8]) -> [UInt8] {
+        let count = Int(frame[4]) << 8 | Int(frame[5])
+        return RTUFrame.encode(unit: frame[0], [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count))
+    }
+
+    @Test(arguments: [9600, 19_200, 115_200], [3, 8])
+    func itBeginsShortlyBeforeTheLastByteCanBeThere(_ baud: Int, _ first: Int) {
+        var (driver, frame, end, timing) = asked(baud)
+        let answer = reply(to: frame)
+        #expect(driver.restBegins == nil)
+        let now = end + .milliseconds(5)
+        driver.receive(answer[..<first], at: now)
+        let rest = timing.time(of: answer.count - first)
+        #expect(driver.restBegins == now.instant + (rest - .microseconds(100)))
+        driver.receive(answer[first...], at: now + rest)
+        #expect(driver.restBegins == nil)
+        #expect(driver.statistics.replies == 1)
+    }
+
+    @Test func nothingIsSaidBeforeTheLengthIsKnownOrWhenLittleIsMissing() {
+        var (driver, frame, end, timing) = asked(115_200)
+        let answer = reply(to: frame)
+        driver.receive(answer[..<2], at: end + .milliseconds(5))
+        #expect(driver.restBegins == nil)
+        driver.receive(answer[2..<22], at: end + .milliseconds(5) + timing.time(of: 20))
+        #expect(driver.restBegins == nil)
+        driver.receive(answer[22...], at: end + .milliseconds(5) + timing.time(of: 23))
+        #expect(driver.statistics.replies == 1)
+    }
+
+    /// A frame that says to be longer than what was asked for is read as it comes.
+    @Test func aCountThatWasDamagedIsNotBelieved() {
+        var (driver, frame, end, timing) = asked(9600)
+        var answer = reply(to: frame)
+        answer[2] = 200
+        driver.receive(answer[..<8], at: end + .milliseconds(5))
+        #expect(driver.restBegins == nil && driver.deadline?.reason == .rest)
+        driver.receive(answer[8...], at: end + .milliseconds(5) + timing.time(of: 17))
+        guard let due = driver.deadline, due.reason == .rest else {
+            Issue.record("the rest is not waited for")
+            return
+        }
+        driver.timeout(at: end + (due.due - end.instant))
+        #expect(driver.restBegins == nil && driver.statistics.checksumErrors == 1)
+    }
+
+    /// Its rest did not come: the wait ends as ever, and so does the looking away.
+    @Test func aReplyThatBreaksOffIsGivenUp() {
+        var (driver, frame, end, _) = asked(9600)
+        driver.receive(reply(to: frame)[..<8], at: end + .milliseconds(5))
+        guard let begins = driver.restBegins, let due = driver.deadline else {
+            Issue.record("nothing is waited for")
+            return
+        }
+        #expect(begins < due.due && due.reason == .rest)
+        driver.timeout(at: end + (due.due - end.instant))
+        #expect(driver.restBegins == nil && driver.statistics.checksumErrors == 1)
+    }
+}
