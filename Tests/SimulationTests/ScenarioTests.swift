@@ -198,6 +198,33 @@ import Testing
         expectNoViolation(world)
     }
 
+    @Test func whatAFailedDiskTakesWithItIsToldByTheNextStart() throws {
+        let world = try started()
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(10))
+        let before = try #require(world.status("spool", "waiting")?.integer)
+        world.disk.disk.outageVolume = .spool
+        world.befall(.disk(DiskFailure(.readOnly, "EROFS")))
+        world.run(for: .seconds(60))
+        let waiting = try #require(world.status("spool", "waiting")?.integer)
+        #expect(world.status("spool", "memoryOnly")?.bool == true && waiting > before + 30)
+        world.terminate()
+        #expect(world.run(until: world.now + .seconds(10)) { $0.exit != nil })
+        #expect(world.exit == .drained && world.disk.disk.names(.state).contains("losses.doc"))
+        world.befall(.disk(nil))
+        world.befall(.weather(.fair))
+        world.boot()
+        world.run(for: .seconds(180))
+        // A few readings were made between the last look and the end.
+        let told = world.oracle.gaps.reduce(0) { $0 + $1.count }
+        #expect((waiting - before...waiting - before + 10).contains(told), "\(told) told, \(waiting - before) were in memory")
+        #expect(!world.disk.disk.names(.state).contains("losses.doc"))
+        #expect(world.status("spool", "lost")?["memory"]?.integer == told)
+        world.close()
+        expectNoViolation(world)
+    }
+
     @Test func anyOneOperationOfTheDiskMayFail() throws {
         let kinds: [DiskFailure.Kind] = [.io, .noSpace, .readOnly, .missing]
         for index in 0..<48 {

@@ -38,6 +38,8 @@ package struct VirtualDisk: Sendable {
     package var isLocked = false
     /// Every operation that changes something fails with this while set.
     package var outage: DiskFailure?
+    /// Of this volume alone; nil: of all.
+    package var outageVolume: DiskRequest.Volume?
     /// Pulled out: reading fails too.
     package var isAway = false
     /// Offsets that cannot be read in any file.
@@ -97,7 +99,7 @@ package struct VirtualDisk: Sendable {
             return .failure(failure)
         }
         if isAway { return .failure(DiskFailure(.io, "the disk is away")) }
-        if let outage, Self.changes(request.operation) {
+        if let outage, Self.changes(request.operation), outageVolume.map({ $0 == request.volume }) ?? true {
             // A file system that is read-only takes nothing at all.
             if outage.kind != .readOnly { poison(request) }
             return .failure(outage)

@@ -24,6 +24,15 @@ try:
             os.kill(site.broker.pid, signal.SIGSTOP)
         # In a start, in the first commits, or in full swing.
         time.sleep(chance.choice([chance.uniform(0.01, 0.2), chance.uniform(0.2, 1), chance.uniform(0.2, 1)]))
+        if chance.random() < 0.1:
+            # A look at the journal while it is written. Before its first second there may be none.
+            for look in ("verify", "list", "export"):
+                seen = site.spool_tool(look)
+                if seen.returncode not in (0, 66):
+                    site.problems.append(f"kill {index}: {look} while it runs answers {seen.returncode}: {seen.stderr}")
+            wiped = site.spool_tool("wipe", "--yes")
+            if wiped.returncode not in (66, 69):
+                site.problems.append(f"kill {index}: wipe while it runs answers {wiped.returncode}: {wiped.stderr}")
         site.kill()
         if hangs:
             os.kill(site.broker.pid, signal.SIGCONT)
