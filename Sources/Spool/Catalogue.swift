@@ -26,8 +26,9 @@ struct SegmentState: Sendable {
     var tallies: [Int: Tally] = [:]
     var settled = Settled()
     var generation: UInt64 = 0
-    /// What the newest page says of `settled.records`.
+    /// What the newest page says of `settled.records`, and when it was written.
     var notedRecords = 0
+    var notedAt: Instant?
     /// Something is to be noted that no page on disk has yet.
     var isDirty = false
     /// More numbers may have been used than were read: the next segment does not continue this one.

@@ -62,6 +62,7 @@ extension Spool {
         done.totals = totals
         (areTotalsNew, done.withTotals) = (false, areTotalsNew)
         var extents = [DiskRequest.Extent(offset: start, bytes: bytes)]
+        if catalogue[place].notedAt.map({ now.instant - $0 >= Self.settleDelay }) ?? true { noteRecords(place) }
         // A page must not drop what no durable gap record tells yet: it waits for the next commit.
         done.withPage = catalogue[place].isDirty && !items.contains { $0.gap != nil }
         if done.withPage { extents.append(page(place)) }
@@ -77,7 +78,7 @@ extension Spool {
         catalogue[place].settled.isComplete = isComplete
         catalogue[place].generation += 1
         catalogue[place].isDirty = false
-        catalogue[place].notedRecords = catalogue[place].settled.records
+        (catalogue[place].notedRecords, catalogue[place].notedAt) = (catalogue[place].settled.records, now.instant)
         let generation = catalogue[place].generation
         return DiskRequest.Extent(
             offset: Settled.offset(generation: generation),
@@ -108,8 +109,8 @@ extension Spool {
         loadMore()
     }
 
-    /// The next page says how many records there are: once a minute and at the end, so that damage to the
-    /// end of the newest file is counted too. Of older files the next one says it.
+    /// The next page says how many records there are: as often as acknowledgements are noted, and at the
+    /// end, so that damage to the end of the newest file is counted too. Of older files the next one says it.
     mutating func noteRecords(_ place: Int) {
         if catalogue[place].notedRecords < catalogue[place].settled.records { catalogue[place].isDirty = true }
     }

@@ -191,7 +191,12 @@ extension Spool {
         guard phase == .running else { return }
         reapAll()
         dropAged()
-        if let place = active.flatMap({ catalogue.index(of: $0) }) { noteRecords(place) }
+        if let place = active.flatMap({ catalogue.index(of: $0) }) {
+            noteRecords(place)
+            if catalogue[place].isDirty, timers.due(.settle) == nil {
+                timers.arm(.settle, at: now.instant + Self.settleDelay)
+            }
+        }
         if phase == .running, !gaps.isEmpty { flushGaps() }
     }
 

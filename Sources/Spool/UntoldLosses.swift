@@ -1,7 +1,7 @@
 import Base
 
-/// Losses that the journal's files do not know: told to nobody yet, and, when the disk fails to the end,
-/// the records in memory that end with the process. Kept elsewhere, the next process tells them.
+/// Losses that the journal's files do not know: told to nobody yet, and, when the disk fails or hangs to
+/// the end, the records in memory that end with the process. Kept elsewhere, the next process tells them.
 ///
 /// As a document: `{"lost":{"memory":158},"gaps":[GAP,…]}`; `lost` is what the files' totals lack, a GAP is
 /// the members of a gap record.
@@ -58,7 +58,8 @@ extension Spool {
         guard settings.gapSubfolder != nil, phase != .failed else { return all }
         all.lost = totals.beyond(durableTotals)
         var open = gaps
-        for item in memoryItems {
+        // What a write under way carries may yet be durable; what waits behind it will not.
+        for item in memoryItems + pending {
             let main = devices[item.device].main
             let gap = item.gap ?? Gap(
                 device: devices[main].id, from: item.record.seq, to: item.record.seq, count: 1,

@@ -136,6 +136,22 @@ private struct MemoryWorld {
         }
     }
 
+    /// The stop cannot wait for a disk that hangs: what waits behind the write under way is known to be lost.
+    @Test func whatADiskThatHangsKeepsFromBeingWrittenIsToldToo() {
+        var rig = Rig()
+        rig.append(MemoryWorld.devices[0], "the file is there")
+        rig.advance(.seconds(1))
+        rig.append(MemoryWorld.devices[0], "under way")
+        rig.holdsBack = true
+        rig.advance(.seconds(1))
+        for index in 0..<30 { rig.append(MemoryWorld.devices[0], "\(index)") }
+        rig.spool.drain(at: rig.now)
+        rig.pump()
+        #expect(!rig.spool.isIdle)
+        let losses = rig.spool.untoldLosses
+        #expect(losses.gaps.map(\.count) == [30] && losses.lost[.memory] == 30)
+    }
+
     @Test func aReadThatFailsOnceCostsNothing() {
         var rig = Rig(Rig.settings(loadMax: 16 << 10))
         for index in 0..<400 { rig.append(MemoryWorld.devices[0], "\(index) " + String(repeating: "x", count: 300)) }
