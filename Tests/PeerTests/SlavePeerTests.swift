@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Platform
 import Testing
 
 /// Our master against slaves that other people wrote, over pseudo-terminals.
@@ -88,5 +90,31 @@ import Testing
         #expect((alive?["values"] as? [String: Any])?["a"] as? Int == 301)
         let dead = documents.first { $0["device"] as? String == "dead-4" }
         #expect((dead?["bad"] as? [String: Any])?["a"] as? String == "timeout")
+    }
+
+    /// The driver keeps what it is given, as a stuck adapter's does: the line is closed and opened again until
+    /// it moves, and the gateway says so instead of waiting.
+    @Test(.timeLimit(.minutes(1))) func aLineThatTakesNothingAnyMoreIsClosedAndOpenedAgain() throws {
+        let workspace = try Workspace()
+        let line = try PseudoTerminal()
+        let stopper = Glibc.open(line.path, O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(stopper >= 0)
+        defer { close(stopper) }
+        let file = try workspace.write("gateway.json5", configuration(device: line.path, nodes: """
+            "node-7": { unit: 7, every: "100ms", points: { a: { holding: 0 } } }
+            """).replacingOccurrences(of: "responseTimeout: \"1s\"", with: "responseTimeout: \"50ms\""))
+        let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file])
+        defer { gateway.stop() }
+        var asked = pollfd(fd: line.master.number, events: Int16(POLLIN), revents: 0)
+        #expect(Glibc.poll(&asked, 1, 20_000) == 1, "nothing was asked")
+
+        #expect(tcflow(stopper, TCOOFF) == 0)
+        #expect(gateway.complaint { $0.contains("the line takes no bytes any more") } != nil)
+        #expect(gateway.complaint { $0.contains("opened \(line.path)") } != nil)
+        #expect(tcflow(stopper, TCOON) == 0)
+        #expect(tcflush(stopper, TCOFLUSH) == 0)
+        var old = [UInt8](repeating: 0, count: 4096)
+        while read(line.master.number, &old, old.count) > 0 {}
+        #expect(Glibc.poll(&asked, 1, 20_000) == 1, "nothing was asked after the line was opened again")
     }
 }
