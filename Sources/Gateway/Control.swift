@@ -14,7 +14,7 @@ import Base
 /// | `{"device":{"list":true}}` | `{"devices":{"meter-1":{"attached","waiting",…}}}` |
 /// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
-/// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}` |
+/// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}`; with `"multiple":true` by function 15 or 16 |
 ///
 /// Anything that goes wrong: `{"error":"a sentence","kind":"timeout|exception|checksum|unavailable|
 /// denied|usage","exception":2}`.

@@ -44,9 +44,11 @@ extension Gateway {
             registers.append(UInt16(try number(value, "values", 0...top)))
         }
         let data: Order.Data = place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
+        let isMultiple = request["multiple"]?.bool ?? false
         let order = Order(
             id: commands.takeIDs(1), address: place.address, table: place.table, start: place.start, data: data,
-            readBack: false, isManual: true, expires: now.instant + Command.expiryDefault)
+            function: isMultiple ? (place.table == .coil ? 15 : 16) : nil, readBack: false, isManual: true,
+            expires: now.instant + Command.expiryDefault)
         let device = adapter.devices(at: place.address).first ?? settings.gateway
         commands.run(
             CommandDesk.Open(

@@ -79,12 +79,13 @@ struct GatewayExchange {
     }
 
     func write(
-        _ exchange: RegisterExchange, _ data: RegisterValues, readsBack: Bool
+        _ exchange: RegisterExchange, _ data: RegisterValues, readsBack: Bool, multiple: Bool
     ) -> Result<RegisterExchange.Written, Trouble> {
         let answer = ask { writer in
             writer.key("write")
             writer.object { writer in
                 place(exchange, in: &writer)
+                if multiple { writer.member("multiple", true) }
                 writer.key("values")
                 writer.array { writer in
                     switch data {
@@ -94,7 +95,7 @@ struct GatewayExchange {
                 }
             }
         }
-        let request = RegisterExchange.request(exchange.codec.address, data, multiple: false)
+        let request = RegisterExchange.request(exchange.codec.address, data, multiple: multiple)
         return answer.mapError { explain($0, exchange, request) }.map { _ in
             RegisterExchange.Written(readBack: readsBack ? read(exchange, count: data.count) : nil)
         }

@@ -96,7 +96,8 @@ struct RegisterExchange {
         switch port.way {
         case .device(let line): return try write(data, readsBack: readsBack, multiple: multiple, on: line)
         case .gateway(let socket, _):
-            return GatewayExchange(socket: socket, port: port.name).write(self, data, readsBack: readsBack)
+            return GatewayExchange(socket: socket, port: port.name).write(
+                self, data, readsBack: readsBack, multiple: multiple)
         }
     }
 

@@ -1,5 +1,6 @@
 import Base
 import Gateway
+import Modbus
 import Simulators
 import Testing
 
@@ -74,6 +75,15 @@ import Testing
         _ = world.ask(#"{"read":{"port":"bus-a","unit":2,"table":"holding","address":10}}"#)
         world.run(for: .seconds(1))
         #expect(world.lastAnswer?["registers"]?.array?.first?.integer == 77)
+        // One register by function 16, for units that know no other; seen on the wire.
+        let multiple = #"{"write":{"port":"bus-a","unit":2,"table":"holding","address":10,"values":[88],"multiple":true}}"#
+        _ = world.ask(multiple, mayWrite: true)
+        world.run(for: .seconds(1))
+        #expect(world.lastAnswer?["ok"]?.bool == true)
+        _ = world.ask(#"{"get":"pcap","port":"bus-a"}"#)
+        let tape = Base64.decode(world.lastAnswer?["pcap"]?.string ?? "") ?? []
+        let frame = RTUFrame.encode(unit: 2, [16, 0, 10, 0, 1, 2, 0, 88])
+        #expect(tape.indices.contains { tape[$0...].starts(with: frame) })
         _ = world.ask(#"{"read":{"port":"bus-a","unit":99,"table":"holding","address":10}}"#)
         world.run(for: .seconds(5))
         #expect(world.lastAnswer?["kind"]?.string == "timeout")
