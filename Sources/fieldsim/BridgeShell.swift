@@ -9,6 +9,12 @@ final class BridgeShell: TimedShell {
     /// Of the admin API; nil without one.
     var adminPort: Int? { admin?.port }
 
+    /// TLS keys are renewed after so many writes to a client; 0: never.
+    var rekeyEvery: Int {
+        get { bridge.rekeyEvery }
+        set { bridge.rekeyEvery = newValue }
+    }
+
     private let bridge: StreamServer
     private let admin: StreamServer?
     private var api: AdminServer

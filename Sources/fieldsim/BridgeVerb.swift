@@ -57,6 +57,7 @@ enum BridgeVerb {
             Option("close-after", "N", "close a connection after N packets"),
             Option("close-every", "TIME", "close a connection after a while"),
             Option("throttle", "N", "read N packets a second from each client"),
+            Option("rekey", "N", "new TLS keys, ours and the client's, after every N writes to it"),
             Option("refuse", "CODE", "answer CONNECT with this CONNACK code for --refuse-for seconds"),
             Option("refuse-for", "S", "how long (default 60)"),
         ] + BridgeKnob.all.map { Option($0.name, $0.value, $0.help) },
@@ -82,6 +83,7 @@ enum BridgeVerb {
             Console.complain(failure.message)
             return .unavailable
         }
+        shell.rekeyEvery = try arguments.integer("rekey", in: 1...1_000_000, default: 0)
         Console.complain("listening on \(address):\(shell.port)")
         if let port = shell.adminPort { Console.complain("admin API on http://\(adminAddress):\(port)/v1") }
         let orders = BridgeOrders(shell)

@@ -11,6 +11,7 @@ final class StreamServer {
         var unsent: [UInt8] = []
         var interest: EventLoop.Interest = .read
         var isPaused = false
+        var writes = 0
 
         init(_ link: Link) { self.link = link }
     }
@@ -26,6 +27,9 @@ final class StreamServer {
     private var listenerWatch: EventLoop.Watch?
     private var peers: [ConnectionID: Peer] = [:]
     private var lastConnection: UInt64 = 0
+
+    /// After so many writes to a client both sides renew their TLS keys; 0: never.
+    var rekeyEvery = 0
 
     var connected: (ConnectionID) -> Void = { _ in }
     var received: (ConnectionID, [UInt8]) -> Void = { _, _ in }
@@ -83,9 +87,8 @@ final class StreamServer {
         while let peer = peers[id], !peer.isPaused {
             switch peer.link.read() {
             case .bytes(let bytes): received(id, bytes)
-            case .wouldBlock(let wants):
-                if wants == .write { setInterest(peer, [.read, .write]) }
-                return
+            case .wouldBlock:
+                return setInterest(peer, peer.unsent.isEmpty ? .read : [.read, .write])
             case .closed, .failed:
                 drop(id)
                 return disconnected(id)
@@ -125,6 +128,8 @@ final class StreamServer {
         while written < peer.unsent.count {
             guard case .wrote(let count) = peer.link.write(peer.unsent[written...]) else { break }
             written += count
+            peer.writes += 1
+            if rekeyEvery > 0, peer.writes % rekeyEvery == 0 { peer.link.updateKeys(askingPeer: true) }
         }
         peer.unsent.removeFirst(written)
         setInterest(peer, peer.unsent.isEmpty ? .read : [.read, .write])
@@ -132,6 +137,7 @@ final class StreamServer {
 
     private func setInterest(_ peer: Peer, _ interest: EventLoop.Interest) {
         var interest = interest
+        if peer.link.readWantsWrite { interest.insert(.write) }
         if peer.isPaused { interest.remove(.read) } else { interest.insert(.read) }
         guard peer.interest != interest, let watch = peer.watch else { return }
         peer.interest = interest

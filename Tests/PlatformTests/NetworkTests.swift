@@ -49,7 +49,7 @@ extension Network {
             #expect(failure?.message.contains("127.0.0.1:\(port)") == true)
         }
 
-        @Test(arguments: ["no-such-host.invalid", "a b", String(repeating: "x", count: 300), "256.1.1.1"])
+        @Test("Fault 21, no DNS answer, no connection: said in words", arguments: ["no-such-host.invalid", "a b", String(repeating: "x", count: 300), "256.1.1.1"])
         func saysThatANameHasNoAddress(name: String) {
             let bad = LinkTarget(host: name, port: 1883, tls: false, deadline: .seconds(5))
             #expect(failure(Connector.connect(bad, context: nil))?.kind == .resolve)
@@ -60,7 +60,7 @@ extension Network {
             #expect(failure(Connector.connect(target(port), context: nil))?.kind == .other)
         }
 
-        @Test func refusesAnEmptyHost() {
+        @Test("Fault 47, CA file missing, host empty: no host") func refusesAnEmptyHost() {
             let bad = LinkTarget(host: "", port: 1883, tls: false)
             #expect(failure(Connector.connect(bad, context: nil))?.kind == .resolve)
         }

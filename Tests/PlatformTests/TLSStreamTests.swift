@@ -7,7 +7,8 @@ extension Network {
     @Suite(.serialized) struct TLSStreams {
         /// Sends and receives at the same time from one thread, as the loop does: both directions
         /// are full, so partial writes and retries with a moved array happen.
-        @Test func movesALotBothWaysAtOnce() throws {
+        @Test("Fault 46, a ticket or KeyUpdate in a write: both directions full")
+        func movesALotBothWaysAtOnce() throws {
             let listener = try Listener(tls: tlsServer())
             let bytes = pattern(4 << 20)
             let peer = Running { acceptOne(listener).map { exchange($0, bytes) } ?? "no connection" }
@@ -42,7 +43,8 @@ extension Network {
             #expect(peer.join() == .closed)
         }
 
-        @Test func takesAnEndWithoutCloseNotifyAsTheEnd() throws {
+        @Test("Fault 44, an end without close_notify: an ordinary end")
+        func takesAnEndWithoutCloseNotifyAsTheEnd() throws {
             let listener = try Listener(tls: tlsServer())
             let peer = Running { () -> Arrival in
                 guard let link = acceptOne(listener) else { return .silence }
@@ -57,7 +59,7 @@ extension Network {
             #expect(peer.join() == .bytes([9]))
         }
 
-        @Test func survivesAResetWhileWriting() throws {
+        @Test("Fault 45, RST in a write: survived") func survivesAResetWhileWriting() throws {
             let listener = try Listener(tls: tlsServer())
             let peer = Running { () -> Arrival in
                 guard let link = acceptOne(listener) else { return .silence }
@@ -117,7 +119,8 @@ extension Network {
     }
 
     @Suite(.serialized) struct TLSTrust {
-        @Test func refusesACAFileThatSaysNothing() throws {
+        @Test("Fault 47, CA file missing, host empty: no CA in the file")
+        func refusesACAFileThatSaysNothing() throws {
             let scratch = CredentialFolder()
             defer { scratch.remove() }
             let certificate = tlsCertificates.authority.certificate
@@ -175,13 +178,16 @@ extension Network {
     }
 }
 
-/// Sends `bytes` and expects the same ones, whichever direction is ready; nil if all went well.
-private func exchange(_ link: Link, _ bytes: [UInt8]) -> String? {
+/// Sends `bytes` and expects the same ones, whichever direction is ready; nil if all went well. New keys
+/// are made, and demanded, after so many bytes.
+func exchange(_ link: Link, _ bytes: [UInt8], rekeyEvery: Int = .max) -> String? {
     var sent = 0
+    var rekeyed = 0
     var received: [UInt8] = []
     received.reserveCapacity(bytes.count)
     for _ in 0..<1_000_000 {
         if sent == bytes.count && received.count == bytes.count {
+            if rekeyEvery != .max, rekeyed == 0 { return "no new keys" }
             return received == bytes ? nil : "the bytes differ"
         }
         var wantsRead = received.count < bytes.count
@@ -190,7 +196,10 @@ private func exchange(_ link: Link, _ bytes: [UInt8]) -> String? {
             // A new array each time: a retry may come from another address.
             let piece = Array(bytes[sent..<min(sent + 30_000, bytes.count)])
             switch link.write(piece[...]) {
-            case .wrote(let count): sent += count; continue
+            case .wrote(let count):
+                sent += count
+                if sent - rekeyed >= rekeyEvery, link.updateKeys(askingPeer: true) { rekeyed = sent }
+                continue
             case .wouldBlock(let wants):
                 (wantsRead, wantsWrite) = (wantsRead || wants == .read, wants == .write)
             case .closed: return "closed while writing"

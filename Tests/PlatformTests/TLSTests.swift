@@ -24,7 +24,7 @@ extension Network {
             #expect(seen == .closed)
         }
 
-        @Test(arguments: [
+        @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: wrong host", arguments: [
             "other.test", "a.b.plant.test", "plant.test", "127.0.0.2", "::2", "bridge.test.evil"
         ])
         func refusesEveryOtherName(name: String) throws {
@@ -54,7 +54,8 @@ extension Network {
             #expect(failure(result)?.kind == .hostName)
         }
 
-        @Test func refusesAForeignCA() throws {
+        @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: unknown CA")
+        func refusesAForeignCA() throws {
             let other = try TestCertificates(authority: "test CA")  // the same name, another key
             let (result, _) = try tlsAttempt(tlsServer(), tlsClient(other))
             let failure = failure(result)
@@ -75,7 +76,8 @@ extension Network {
             #expect(failure(good) == nil)
         }
 
-        @Test func refusesAnExpiredCertificateAndShowsBothDates() throws {
+        @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: expired")
+        func refusesAnExpiredCertificateAndShowsBothDates() throws {
             let old = try tlsCertificates.issue(
                 names: ["bridge.test"], validFrom: .seconds(-20 * 86_400), validTo: .seconds(-86_400))
             let (result, _) = try tlsAttempt(tlsServer(old), tlsClient())
@@ -87,7 +89,8 @@ extension Network {
             #expect(failure?.message.contains("this machine's date is \(now.timestamp.prefix(10))") == true)
         }
 
-        @Test func refusesACertificateOfTheFuture() throws {
+        @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: not yet valid")
+        func refusesACertificateOfTheFuture() throws {
             let young = try tlsCertificates.issue(names: ["bridge.test"], validFrom: .seconds(86_400))
             let (result, _) = try tlsAttempt(tlsServer(young), tlsClient())
             #expect(failure(result)?.kind == .certificateTime)
@@ -100,7 +103,7 @@ extension Network {
             #expect(failure(result)?.kind == .untrusted)
         }
 
-        @Test func refusesAServerThatEndsAtTLS11() throws {
+        @Test("Fault 43, TLS 1.1 at most: refused") func refusesAServerThatEndsAtTLS11() throws {
             let (result, _) = try tlsAttempt(tlsServer(obsolete: true), tlsClient())
             #expect(failure(result)?.kind == .protocolVersion)
             #expect(failure(result)?.message.contains("TLS 1.2") == true)

@@ -12,7 +12,8 @@ import Glibc
 /// - After `.bytes`, read again while `hasPending`: bytes that OpenSSL has already decrypted do not
 ///   make the descriptor readable.
 /// - `.wouldBlock(wants)` tells which readiness to wait for; a TLS read may want to write and the
-///   other way round. A server's link does its handshake inside the first reads and writes.
+///   other way round: wait for writability as long as `readWantsWrite`, then read again. A server's
+///   link does its handshake inside the first reads and writes.
 /// - After `write` answered `.wouldBlock`, the next write must begin with the same bytes (more may
 ///   follow them); the array may have moved.
 /// - `.closed` and `.failed` are final.
@@ -54,8 +55,10 @@ package final class Link: @unchecked Sendable {
     var isEstablished = false
     /// Why reading and writing is over.
     var end: End?
-    /// The last read wanted more from the socket.
+    /// The last read could not go on, and nothing was taken from the socket since.
     private var isStarved = false
+    /// The last read has an answer to send first (to a KeyUpdate), for which the socket had no room.
+    package private(set) var readWantsWrite = false
     /// Names for sentences about a failed handshake.
     let trustName: String
     let expectedName: String
@@ -103,11 +106,11 @@ package final class Link: @unchecked Sendable {
         guard room > 0 else { return .bytes([]) }
         return withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { buffer in
             let step = ssl.map { readTLS($0, buffer) } ?? readPlain(buffer)
-            isStarved = false
+            (isStarved, readWantsWrite) = (false, false)
             switch step {
             case .moved(let count): return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
             case .wants(let wants):
-                isStarved = true
+                (isStarved, readWantsWrite) = (true, wants == .write)
                 return .wouldBlock(wants: wants)
             case .closed: return .closed
             case .failed(let failure): return .failed(failure)
@@ -125,7 +128,11 @@ package final class Link: @unchecked Sendable {
         guard !bytes.isEmpty else { return .wrote(0) }
         let step = bytes.withUnsafeBytes { raw in
             let chunk = UnsafeRawBufferPointer(rebasing: raw.prefix(Self.chunkMax))
-            return ssl.map { writeTLS($0, chunk) } ?? writePlain(chunk)
+            guard let ssl else { return writePlain(chunk) }
+            // In the middle of a handshake message a write may read, and take along what comes behind it.
+            let before = BIO_number_read(SSL_get_rbio(ssl))
+            defer { if BIO_number_read(SSL_get_rbio(ssl)) != before { isStarved = false } }
+            return writeTLS(ssl, chunk)
         }
         switch step {
         case .moved(let count): return .wrote(count)

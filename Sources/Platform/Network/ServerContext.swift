@@ -7,9 +7,10 @@ package final class ServerContext: @unchecked Sendable {
 
     /// - Parameter certificatePEM: the server's certificate, then its chain if there is one.
     /// - Parameter clientCA: PEM of the CA whose client certificates are demanded; nil asks for none.
+    /// - Parameter tickets: for resumption, sent after the handshake (TLS 1.3).
     /// - Parameter obsolete: speaks TLS 1.1 at most, so that a client's refusal can be seen.
     package init(
-        certificatePEM: String, keyPEM: String, clientCA: String? = nil, obsolete: Bool = false
+        certificatePEM: String, keyPEM: String, clientCA: String? = nil, tickets: Int = 0, obsolete: Bool = false
     ) throws(CredentialError) {
         let made = try TLSContext.make(TLS_server_method())
         do throws(CredentialError) {
@@ -31,7 +32,7 @@ package final class ServerContext: @unchecked Sendable {
             throw error
         }
         shim_SSL_CTX_no_sessions(made)
-        SSL_CTX_set_num_tickets(made, 0)
+        SSL_CTX_set_num_tickets(made, tickets)
         handle = made
     }
 
