@@ -5,7 +5,7 @@ import Testing
 
 /// Connecting: refusals, back-off, endpoints, tokens, the clock.
 @Suite struct SessionConnectTests {
-    @Test(arguments: [4, 5, 0x13] as [UInt8])
+    @Test("Fault 23, CONNACK 4 or 5: a new token at the slow back-off, for ever", arguments: [4, 5, 0x13] as [UInt8])
     func aRefusedTokenIsSignedAnewAtTheSlowBackOffForEver(_ code: UInt8) {
         var world = World()
         world.broker.connackCode = code
@@ -32,7 +32,8 @@ import Testing
         #expect(line.contains("; trying again in "))
     }
 
-    @Test func anUnavailableServerGetsTheExponentialBackOff() {
+    @Test("Fault 21, no DNS answer, no connection: exponential back-off")
+    func anUnavailableServerGetsTheExponentialBackOff() {
         var world = World()
         world.broker.connackCode = 3
         world.start()
@@ -71,7 +72,8 @@ import Testing
         #expect(world.now.instant - long <= .seconds(3))
     }
 
-    @Test func theNextEndpointIsTriedAfterAFailedConnect() {
+    @Test("Fault 21, no DNS answer, no connection: the next endpoint is tried")
+    func theNextEndpointIsTriedAfterAFailedConnect() {
         var world = World {
             $0.endpoints = [8883, 443].map { LinkTarget(host: "a.example", port: $0) }
         }
@@ -95,7 +97,7 @@ import Testing
         #expect(world.says("the certificate is not trusted") == 1)
     }
 
-    @Test func noConnackMeansGivingUpThisLink() {
+    @Test("Fault 22, no CONNACK: this link is given up") func noConnackMeansGivingUpThisLink() {
         var world = World()
         world.broker.answersConnect = false
         world.start()
@@ -183,7 +185,7 @@ import Testing
         #expect(world.session.clockFloor > World.start.wall)
     }
 
-    @Test func takeoverPingPongIsPointedOut() {
+    @Test("Fault 35, client-id takeover ping-pong: pointed out") func takeoverPingPongIsPointedOut() {
         var world = World()
         world.start()
         for _ in 0..<5 {
@@ -195,7 +197,8 @@ import Testing
         #expect(world.says("no other gateway uses the id gw-7") == 1)
     }
 
-    @Test func garbageInsteadOfConnackClosesAndBacksOff() {
+    @Test("Fault 24, the first packet is not CONNACK: garbage closes and backs off")
+    func garbageInsteadOfConnackClosesAndBacksOff() {
         var world = World()
         world.broker.answersConnect = false
         world.start()

@@ -11,7 +11,7 @@ import Testing
         { $0.topic.text == "/devices/\(name)/attach" ? .error(code, thenClose: thenClose) : .acknowledge }
     }
 
-    @Test func aRefusedAttachSuspendsThatDeviceOnly() {
+    @Test("Fault 39, one attach refused: only that device is suspended") func aRefusedAttachSuspendsThatDeviceOnly() {
         var world = World()
         world.broker.answer = Self.attachFails("dev-2", "GATEWAY_ATTACHMENT_ERROR")
         world.start()
@@ -168,7 +168,7 @@ import Testing
         #expect(world.says(code) == 1, "said once, not three times")
     }
 
-    @Test func whateverStandsOnTheErrorsTopicHarmsNothing() {
+    @Test("Fault 38, nonsense on the errors topic: harms nothing") func whateverStandsOnTheErrorsTopicHarmsNothing() {
         var world = World(["dev-1"])
         world.start()
         world.run(.seconds(2))
@@ -199,7 +199,8 @@ import Testing
         #expect(world.settled.count == 9)
     }
 
-    @Test func aRefusedSubscriptionIsReportedAndTriedAgain() {
+    @Test("Fault 28, SUBACK empty, short, reserved or refusing: 0x80 is reported and tried again")
+    func aRefusedSubscriptionIsReportedAndTriedAgain() {
         var world = World(["dev-1"])
         world.broker.subackCode = { $0.text == "/devices/dev-1/config" ? 0x80 : 1 }
         world.start()

@@ -14,7 +14,8 @@ import Testing
         return world
     }
 
-    @Test func configIsAcknowledgedOnlyWhenAccepted() {
+    @Test("Fault 37, config again on reconnect: acknowledged only when accepted")
+    func configIsAcknowledgedOnlyWhenAccepted() {
         var world = online()
         world.broker.send("/devices/dev-1/config", [1, 2], id: 9)
         world.drain()
@@ -31,7 +32,8 @@ import Testing
         #expect(pubacks(world) == 1)
     }
 
-    @Test func aRepeatWhileItIsBeingWorkedOnIsNotDeliveredTwice() {
+    @Test("Fault 36, a command twice: a repeat meanwhile is not delivered")
+    func aRepeatWhileItIsBeingWorkedOnIsNotDeliveredTwice() {
         var world = online()
         world.broker.send("/devices/dev-1/commands/pump/on", [1], id: 9)
         world.broker.send("/devices/dev-1/commands/pump/on", [1], id: 9, dup: true)

@@ -129,7 +129,8 @@ import Testing
 
     /// Each of two gateways with one id sees its connection closed by the other's: without a floor both
     /// would connect again within seconds, for ever.
-    @Test func takeoverPingPongPutsAFloorUnderTheBackOff() {
+    @Test("Fault 35, client-id takeover ping-pong: a floor under the back-off")
+    func takeoverPingPongPutsAFloorUnderTheBackOff() {
         var world = World()
         world.start()
         var attempts: [Int] = []

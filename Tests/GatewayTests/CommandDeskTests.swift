@@ -88,7 +88,8 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         #expect(desk.answer(second, .success(silent)).results.first?.contains("reading it back failed") == true)
     }
 
-    @Test func aRepeatedIdIsExecutedOnceAndAnsweredTwiceAlike() throws {
+    @Test("Fault 36, a command twice: carried out once, answered twice alike")
+    func aRepeatedIdIsExecutedOnceAndAnsweredTwiceAlike() throws {
         var desk = Desk()
         let command = #"{"id":"c-3","write":{"setpoint":5}}"#
         let order = try #require(desk.send(command).orders.first)

@@ -81,7 +81,8 @@ struct ClientBench {
         #expect(bench.client.deadline == nil)
     }
 
-    @Test func aMissingConnackClosesAfterTheConnectTimeout() {
+    @Test("Fault 22, no CONNACK: closed after the connect timeout")
+    func aMissingConnackClosesAfterTheConnectTimeout() {
         var bench = ClientBench { $0.connectTimeout = .seconds(7) }
         bench.client.connect(at: bench.now)
         _ = bench.outputs()
@@ -141,7 +142,8 @@ struct ClientBench {
         }
     }
 
-    @Test func packetIDsWrapPastZeroAndSkipThoseInUse() {   // [MQTT-2.3.1-1], [MQTT-2.3.1-2]
+    @Test("Fault 41, packet ids come round: past zero, and those in use are skipped")
+    func packetIDsWrapPastZeroAndSkipThoseInUse() {   // [MQTT-2.3.1-1], [MQTT-2.3.1-2]
         var bench = ClientBench.connected()
         let kept = bench.publish()
         let subscribed = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)

@@ -16,32 +16,77 @@ import Testing
         }
     }
 
-    /// Names of functions under @Test, with the file they stand in.
-    private static func testFunctions() -> [String: String] {
-        var found: [String: String] = [:]
+    struct Function {
+        var name: String
+        var file: String
+        /// What stands behind @Test as its name, if anything.
+        var display: String
+        /// The statements named in the comment behind it.
+        var cites: [String]
+    }
+
+    private static func testFunctions() -> [Function] {
+        var found: [Function] = []
         for (file, text) in sources(tests) {
             var isTest = false
+            var display = ""
             for line in text.split(separator: "\n") {
-                if line.contains("@Test") { isTest = true }
+                if let test = line.firstRange(of: "@Test") {
+                    isTest = true
+                    let rest = line[test.upperBound...]
+                    display = rest.hasPrefix("(\"") ? String(rest.dropFirst(2).prefix { $0 != "\"" }) : ""
+                }
                 guard isTest, let start = line.firstRange(of: "func ")?.upperBound else { continue }
-                found[String(line[start...].prefix { $0 != "(" })] = file
+                let cites = line.components(separatedBy: "[MQTT-").dropFirst().map { String($0.prefix { $0 != "]" }) }
+                found.append(Function(
+                    name: String(line[start...].prefix { $0 != "(" }), file: file, display: display, cites: cites))
                 isTest = false
             }
         }
-        return found
+        return found.sorted { ($0.file, $0.name) < ($1.file, $1.name) }
+    }
+
+    /// The faults that a test is named after; nil if its name begins like that and names none of the table.
+    private static func faults(_ display: String) -> [Int]? {
+        if display.hasPrefix("Faults ") {
+            let numbers = display.dropFirst(7).prefix { $0 != ":" }.components(separatedBy: ", ").map { Int($0) ?? 0 }
+            return numbers.allSatisfy { number in brokerFaults.contains { $0.number == number } } ? numbers : nil
+        }
+        guard display.hasPrefix("Fault ") else { return [] }
+        let fault = brokerFaults.first { display.hasPrefix("Fault \($0.number), \($0.name): ") }
+        return fault.map { [$0.number] }
     }
 
     @Test func everyStatementHasItsTests() {
         let functions = Self.testFunctions()
         #expect(functions.count > 300, "the tests were not found")
-        for statement in clientStatements + brokerFaults {
-            for name in statement.tests {
-                #expect(functions[name] != nil, "\(statement.number): no test \(name)")
-            }
+        let names = Set(functions.map(\.name))
+        for statement in clientStatements {
+            for name in statement.tests { #expect(names.contains(name), "\(statement.number): no test \(name)") }
             #expect(!statement.tests.isEmpty || statement.rule.contains("not") || statement.rule.contains("Only"))
         }
         #expect(Set(clientStatements.map(\.number)).count == clientStatements.count)
-        #expect(brokerFaults.map(\.number) == (21...47).map(String.init))
+    }
+
+    /// No test says that it is for a statement of whose tests it is not.
+    @Test func everyTestThatCitesAStatementIsAmongItsTests() {
+        let table = Dictionary(uniqueKeysWithValues: clientStatements.map { ($0.number, $0.tests) })
+        for function in Self.testFunctions() {
+            for number in function.cites where !serverStatements.contains(number) {
+                #expect(table[number]?.contains(function.name) == true, "\(function.name) cites [MQTT-\(number)]")
+            }
+        }
+    }
+
+    @Test func everyFaultHasTestsNamedAfterItAndNoTestAFaultThatIsNone() {
+        var seen: Set<Int> = []
+        for function in Self.testFunctions() {
+            let faults = Self.faults(function.display)
+            #expect(faults != nil, "\(function.file): \"\(function.display)\" is named after no fault of the table")
+            seen.formUnion(faults ?? [])
+        }
+        #expect(brokerFaults.map(\.number) == Array(21...47))
+        for (number, name) in brokerFaults { #expect(seen.contains(number), "no test for fault \(number), \(name)") }
     }
 
     @Test func everyStatementThatIsCitedIsInTheTable() {
@@ -67,11 +112,17 @@ import Testing
 
     private static func render() -> String {
         let functions = testFunctions()
-        func table(_ statements: [Statement], _ prefix: String) -> String {
-            statements.map { statement in
-                let tests = statement.tests.map { "`\($0)` (\(functions[$0] ?? "?"))" }.joined(separator: ", ")
-                return "| \(prefix)\(statement.number) | \(statement.rule) | \(tests.isEmpty ? "-" : tests) |\n"
-            }.joined()
+        let files = Dictionary(functions.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first })
+        let statements = clientStatements.map { statement in
+            let tests = statement.tests.map { "`\($0)` (\(files[$0] ?? "?"))" }.joined(separator: ", ")
+            return "| MQTT-\(statement.number) | \(statement.rule) | \(tests.isEmpty ? "-" : tests) |\n"
+        }
+        let faults = brokerFaults.map { number, name in
+            let tests = functions.filter { Self.faults($0.display)?.contains(number) == true }.map { function in
+                let detail = function.display.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? ""
+                return "\(detail): `\(function.name)` (\(function.file))"
+            }
+            return "| \(number) | \(name) | \(tests.joined(separator: "; ")) |\n"
         }
         return """
             # MQTT 3.1.1: what it asks of a client, and the tests
@@ -82,14 +133,15 @@ import Testing
 
             | statement | rule | tests |
             |---|---|---|
-            \(table(clientStatements, "MQTT-"))
+            \(statements.joined())
             # What a broker may do to us
 
-            Faults 21 to 41 are the broker's, 42 to 47 those of TLS, tried with real servers on loopback.
+            Faults 21 to 41 are the broker's, 42 to 47 those of TLS, tried with real servers on loopback. Each test is named
+            after its fault; this table is made from the names.
 
             | fault | what happens | tests |
             |---|---|---|
-            \(table(brokerFaults, ""))
+            \(faults.joined())
             """
     }
 }

@@ -5,7 +5,8 @@ import Testing
 /// Named area, direction, fault: what a broken or hostile broker sends, and that the answer is to
 /// close and nothing else.
 @Suite struct HostileBrokerTests {
-    @Test(arguments: packetCases) func connectingInboundAnythingButConnack(_ item: PacketCase) {
+    @Test("Fault 24, the first packet is not CONNACK: any other packet closes", arguments: packetCases)
+    func connectingInboundAnythingButConnack(_ item: PacketCase) {
         guard item.packet.type != .connack else { return }
         var bench = ClientBench()
         bench.client.connect(at: bench.now)
@@ -54,7 +55,7 @@ import Testing
         #expect(bench.outputs() == [.close(.exactlyOnce)])
     }
 
-    @Test func pubackInboundUnsolicited() {
+    @Test("Fault 27, an unsolicited PUBACK: ignored") func pubackInboundUnsolicited() {
         var bench = ClientBench.connected()
         for value in 1...1000 as ClosedRange<UInt16> { bench.receive(.puback(Puback(id(value)))) }
         #expect(bench.outputs().isEmpty)
@@ -62,7 +63,7 @@ import Testing
         #expect(bench.client.statistics.unknownAcknowledgements == 1000)
     }
 
-    @Test func pubackInboundForASubscribe() {
+    @Test("Fault 27, an unsolicited PUBACK: of a SUBSCRIBE's id") func pubackInboundForASubscribe() {
         var bench = ClientBench.connected()
         let asked = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)
         _ = bench.outputs()
@@ -72,7 +73,8 @@ import Testing
         #expect(bench.outputs() == [.subscribed(asked, [1])])
     }
 
-    @Test(arguments: [[], [1], [1, 0, 0]] as [[UInt8]]) func subackInboundWrongCount(_ codes: [UInt8]) {
+    @Test("Fault 28, SUBACK empty, short, reserved or refusing: the wrong number of codes closes", arguments: [[], [1], [1, 0, 0]] as [[UInt8]])
+    func subackInboundWrongCount(_ codes: [UInt8]) {
         var bench = ClientBench.connected()
         let asked = bench.client.subscribe(
             [(filter("a"), .atLeastOnce), (filter("b"), .atMostOnce)], at: bench.now)
@@ -107,7 +109,8 @@ import Testing
         #expect(bench.outputs() == [.close(.noSuback(asked, after: .seconds(30)))])
     }
 
-    @Test func keepAliveInboundSilence() {   // a half-open link
+    @Test("Fault 25, a half-open link: PINGRESP has a deadline")
+    func keepAliveInboundSilence() {   // a half-open link
         var bench = ClientBench.connected { $0.pingTimeout = .seconds(5) }
         bench.expire(.keepAlive)
         _ = bench.outputs()
@@ -117,7 +120,7 @@ import Testing
         #expect(bench.outputs() == [.close(.noPingresp(after: .seconds(5)))])
     }
 
-    @Test func publishInboundSlowLoris() {
+    @Test("Fault 33, a slow-loris broker: a packet in drops has a deadline") func publishInboundSlowLoris() {
         var bench = ClientBench.connected { $0.partialTimeout = .seconds(10) }
         let bytes = Packet.publish(Publish(topic: name("a"), payload: [UInt8](repeating: 0, count: 100)))
             .bytes
@@ -132,7 +135,7 @@ import Testing
         #expect(closed == [.close(.partialPacket(after: .seconds(10)))])
     }
 
-    @Test func publishInboundSlowButWholePacketsStay() {
+    @Test("Fault 33, a slow-loris broker: slow but whole packets stay") func publishInboundSlowButWholePacketsStay() {
         var bench = ClientBench.connected {
             $0.partialTimeout = .seconds(10)
             $0.keepAlive = .zero

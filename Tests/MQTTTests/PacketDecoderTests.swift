@@ -45,7 +45,8 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
         }
     }
 
-    @Test(arguments: faultCases) func refusesWithTheStatementOffended(_ item: FaultCase) {
+    @Test("Faults 28, 29, 30, 31: what is malformed is refused with the statement it offends", arguments: faultCases)
+    func refusesWithTheStatementOffended(_ item: FaultCase) {
         let (packets, fault) = decode([item.bytes[...]])
         #expect(packets.isEmpty)
         #expect(fault == item.fault)
@@ -76,7 +77,8 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
         }
     }
 
-    @Test func aPacketOverTheLimitIsRefusedAtItsLength() {
+    @Test("Fault 29, a remaining length that is huge or lies: refused at its length")
+    func aPacketOverTheLimitIsRefusedAtItsLength() {
         let header: [UInt8] = [0x30, 0xFF, 0x1F]   // 4095 + 3 = 4098 bytes
         #expect(decode([header[...]], limit: 4097).fault == .tooLong(size: 4098, limit: 4097))
         #expect(decode([header[...]], limit: 4098).fault == nil)

@@ -63,7 +63,8 @@ import Testing
         #expect(agreed > 20_000)
     }
 
-    @Test func sixtyFiveThousandSlashesAreMatchedWithoutRecursion() {
+    @Test("Fault 32, 65,000 slashes in a topic: matched without recursion")
+    func sixtyFiveThousandSlashesAreMatchedWithoutRecursion() {
         let slashes = String(repeating: "/", count: 65_535)
         let wild = String(repeating: "+/", count: 32_000) + "#"
         #expect(filter(slashes).matches(name(slashes)))

@@ -35,7 +35,8 @@ import Testing
         expectNoViolation(world)
     }
 
-    @Test func aBridgeAwayForTenMinutesGetsEverythingAfterwardsInOrder() throws {
+    @Test("Fault 40, a long backlog: everything afterwards, in order")
+    func aBridgeAwayForTenMinutesGetsEverythingAfterwardsInOrder() throws {
         let world = try started()
         let before = world.oracle.received.count
         world.befall(.weather(.refused))
@@ -105,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
+    @Test("Fault 23, CONNACK 4 or 5: for a minute") func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
         let world = try SimulatedWorld(seed: 5)
         world.bridge.faults.refuse = (5, .zero + .seconds(60))
         world.boot()
@@ -174,7 +175,8 @@ import Testing
         expectNoViolation(world)
     }
 
-    @Test func afterALongOutageLiveReadingsArriveWithinFiveSecondsBesideTheBacklog() throws {
+    @Test("Fault 40, a long backlog: live readings beside it")
+    func afterALongOutageLiveReadingsArriveWithinFiveSecondsBesideTheBacklog() throws {
         let world = try started()
         world.befall(.weather(.refused))
         world.befall(.cut)
