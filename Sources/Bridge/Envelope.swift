@@ -18,6 +18,9 @@ package struct Envelope: Hashable, Sendable {
         self.backfill = backfill
     }
 
+    /// What `bytes(around:)` adds to a body, at most.
+    package static let overheadMax = 7 + 24 + 8 + 20 + 19 + 16 + 2
+
     private static let start = Array("{\"ts\":\"".utf8)
     private static let sequence = Array("\",\"seq\":".utf8)
     private static let unsynced = Array(",\"clock\":\"unsynced\"".utf8)

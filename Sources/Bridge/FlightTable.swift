@@ -18,6 +18,7 @@ struct Flight: Sendable {
     var number: UInt64
     /// Of a batch: the records behind the first.
     var others: [UInt64] = []
+    var bytes = 0
 
     /// Sorts records in journal order, everything else before them.
     var seq: UInt64 { if case .record(let seq) = kind { seq } else { 0 } }
@@ -42,7 +43,11 @@ struct FlightTable: Sendable {
     private var perDevice: [DeviceID: Int] = [:]
     private var attachOrder = Fifo<PacketID>()
     private var numbers: UInt64 = 0
+    /// Messages with records, and the payloads of all messages in bytes.
     private(set) var records = 0
+    private(set) var bytes = 0
+    /// Records behind the first of their message.
+    private var others = 0
     private(set) var attaches = 0
     /// Given up; the client sends them no more. Their packet ids are not used again, because a late
     /// PUBACK could be meant for them.
@@ -50,15 +55,21 @@ struct FlightTable: Sendable {
 
     var isEmpty: Bool { flights.isEmpty }
     var count: Int { flights.count }
+    /// The same, but every record of a batch counts.
+    var carried: Int { flights.count + others }
     func records(of device: DeviceID) -> Int { perDevice[device] ?? 0 }
     subscript(id: PacketID) -> Flight? { flights[id.value] }
 
     mutating func add(
-        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [], at now: Instant
+        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [], bytes: Int = 0,
+        at now: Instant
     ) {
         numbers += 1
         flights.insert(
-            Flight(kind: kind, device: device, sent: now, number: numbers, others: others), for: id.value)
+            Flight(kind: kind, device: device, sent: now, number: numbers, others: others, bytes: bytes),
+            for: id.value)
+        self.bytes += bytes
+        self.others += others.count
         switch kind {
         case .record:
             records += 1
@@ -72,6 +83,8 @@ struct FlightTable: Sendable {
 
     mutating func remove(_ id: PacketID) -> Flight? {
         guard let flight = flights.remove(id.value) else { return nil }
+        bytes -= flight.bytes
+        others -= flight.others.count
         switch flight.kind {
         case .record:
             records -= 1

@@ -139,10 +139,8 @@ package struct Session: Sendable {
     package mutating func stop(at now: Moment) {
         see(now)
         switch phase {
-        case .stopped: return
-        case .draining:
-            phase = .draining(stop: true)
-        case .open, .settingUp:
+        case .stopped, .draining(stop: true): return
+        case .open, .settingUp, .draining(stop: false):
             beginDrain(stop: true, bound: .seconds(2), at: now)
         case .connecting, .signing, .handshaking:
             endConnection(.planned, at: now)

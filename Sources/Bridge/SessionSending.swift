@@ -18,6 +18,8 @@ struct Turn: Sendable {
 
 /// What goes out: records, state documents, and the suspects one by one.
 extension Session {
+    static let inFlightBytesMax = 1 << 20
+
     /// Whether this device's next record may be published now. Ask again after every call. Where only
     /// the rate forbids it, the deadline says when to ask again.
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
@@ -36,23 +38,28 @@ extension Session {
     /// False while no device's record may be published, whosever it is. The deadline says when to ask again if
     /// only the rate forbids it.
     package mutating func acceptsAny(at now: Moment) -> Bool {
-        guard case .open = phase, turn != nil || flights.records < settings.inFlight.total else { return false }
+        guard case .open = phase, turn != nil || hasRoom else { return false }
         if limiter.allows(at: now.instant) { return true }
         timers.arm(.rate, at: limiter.opens)
         return false
     }
 
-    /// A message of this device may have closed the connection: its records go one by one, or nobody would
-    /// learn which of them it was.
-    package func sendsSingly(_ device: DeviceID) -> Bool { turn != nil || suspects.holds(device) }
+    /// How many records of this device may go in one message: any number, unless one of its messages may have
+    /// closed the connection. Then they go one by one in the end, or nobody would learn which of them it was.
+    package func recordsAtOnce(of device: DeviceID) -> Int {
+        if let turn { return max(1, turn.window - flights.carried) }
+        return suspects.holds(device) ? 1 : .max
+    }
+
+    /// What is in flight is kept until its PUBACK: so many messages, and so many bytes.
+    private var hasRoom: Bool { flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax }
 
     private func hasRoom(for device: DeviceID) -> Bool {
         if let turn {
             guard case .record = turn.key.item, turn.stage == .granted else { return false }
-            return turn.key.device == device && flights.count < turn.window
+            return turn.key.device == device && flights.carried < turn.window
         }
-        return flights.records < settings.inFlight.total
-            && flights.records(of: device) < settings.inFlight.perDevice
+        return hasRoom && flights.records(of: device) < settings.inFlight.perDevice
             && !suspects.holds(device)
     }
 
@@ -121,7 +128,7 @@ extension Session {
             client?.isConnected == true
         else { return false }
         pay(at: now)
-        flights.add(id, kind, device, others: others, at: now)
+        flights.add(id, kind, device, others: others, bytes: payload.count, at: now)
         return true
     }
 
@@ -144,7 +151,7 @@ extension Session {
             timers.arm(.rate, at: max(limiter.opens, now + .milliseconds(10)))
             return
         }
-        while limiter.allows(at: now), flights.records < settings.inFlight.total {
+        while limiter.allows(at: now), hasRoom {
             guard let (device, document) = nextState(at: now) else { return }
             guard sendState(device, document, at: now) else { return states.returned(device) }
             counters.states += 1

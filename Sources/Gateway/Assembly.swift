@@ -18,7 +18,7 @@ extension Gateway.Settings {
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
-            liveWithin: bridge.liveWithin, version: version,
+            liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
             credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map { $0?.value ?? "" })
                 + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel)
     }

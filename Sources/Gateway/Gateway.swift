@@ -40,6 +40,8 @@ package struct Gateway: Sendable {
         package var topics: Topics
         /// A backlog that would delay a live reading by more goes beside what is live.
         package var liveWithin: Duration = .seconds(5)
+        /// Several readings of one device in one message; nil: each in one of its own.
+        package var batch: Configuration.Bridge.Batch?
         package var version: String
         /// Which files the bridge is met with: another key is another connection.
         package var credentials: [String]
@@ -87,6 +89,7 @@ package struct Gateway: Sendable {
     var news = AdapterNews()
     var health: HealthReporter
     var lanes: Lanes
+    var batching: Batching?
     var tally = Tally()
     var effects: [Effect] = []
     var effectsRead = 0
@@ -126,7 +129,8 @@ package struct Gateway: Sendable {
         portIndex = Self.index(settings.ports)
         adapter = Adapter(settings.bindings)
         keptFloor = settings.session.releaseDate
-        lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, settings.session))
+        lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
+        batching = settings.batch.map(Batching.init)
         spool = Spool(settings.spool, bootID: bootID, seed: random.next())
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
@@ -211,6 +215,7 @@ package struct Gateway: Sendable {
         if let due = store.deadline { earliest = min(earliest, due) }
         if phase == .running, let due = safe.deadline { earliest = min(earliest, due) }
         if let due = health.due { earliest = min(earliest, due) }
+        if let due = batching?.due { earliest = min(earliest, due) }
         if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
         quietUntil = earliest
         for index in ports.indices { ports[index].noteDeadlines() }

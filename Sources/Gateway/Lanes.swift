@@ -12,10 +12,13 @@ struct Lanes: Sendable {
         /// Records of one device that may wait for their PUBACK at one time, and of all.
         var perDevice = 1
         var total = 64
+        /// Readings of one device that travel together fill a message up to this; nil: each goes by itself.
+        var batchBytes: Int?
 
         init() {}
-        init(liveWithin: Duration, _ session: Session.Settings) {
+        init(liveWithin: Duration, batch: Configuration.Bridge.Batch?, _ session: Session.Settings) {
             self.liveWithin = liveWithin
+            batchBytes = batch?.maxBytes
             rate = session.rate
             perDevice = max(session.inFlight.perDevice, 1)
             total = max(session.inFlight.total, 1)
@@ -41,9 +44,11 @@ struct Lanes: Sendable {
     func isLong(waiting: Int, bytes: Int, ofDevice own: Int) -> Bool {
         guard own > 0 else { return false }
         let limit = settings.liveWithin.secondsValue
-        let byMessages = Double(waiting) / Double(settings.rate.messages ?? Self.assumedRate)
+        let size = Double(max(bytes, 1)) / Double(max(waiting, 1))
+        let together = settings.batchBytes.map { max(1, Double($0) / size) } ?? 1
+        let byMessages = Double(waiting) / together / Double(settings.rate.messages ?? Self.assumedRate)
         let byBytes = settings.rate.bytes.map { Double(bytes) / Double(max($0, 1)) } ?? 0
-        let byDevice = Double(own) / Double(settings.perDevice) * roundTrip.secondsValue
+        let byDevice = Double(own) / together / Double(settings.perDevice) * roundTrip.secondsValue
         return max(byMessages, byBytes, byDevice) > limit
     }
 
@@ -76,6 +81,7 @@ extension Gateway {
 
     /// Gives the session every durable record that it may send now, oldest device first in its lane.
     mutating func feed(at now: Moment) -> Bool {
+        batching?.look()
         guard phase != .fresh, phase != .done, session.isOnline else { return false }
         guard session.acceptsAny(at: now), !spool.readyDevices.isEmpty || !spool.readyLiveDevices.isEmpty else {
             return false
@@ -85,7 +91,9 @@ extension Gateway {
         var backlog = Array(spool.readyDevices)[...]
         while let lane = lanes.next(hasLive: !live.isEmpty, hasBacklog: !backlog.isEmpty) {
             guard session.acceptsAny(at: now), let device = lane == .live ? live.first : backlog.first else { break }
-            if session.accepts(device, at: now), let record = spool.take(device, lane) {
+            if isDue(device, lane, at: now), session.accepts(device, at: now),
+                let record = spool.take(device, lane)
+            {
                 publish(record, lane, at: now)
                 any = true
             } else if lane == .live {
@@ -98,13 +106,11 @@ extension Gateway {
     }
 
     private mutating func publish(_ record: StoredRecord, _ lane: Lane, at now: Moment) {
-        let envelope = Envelope(
-            ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted, backfill: record.backfill)
         lanes.published(record.seq, lane, at: now.instant)
-        session.publish(
-            Outgoing(
-                seq: record.seq, device: record.device, subfolder: record.subfolder,
-                payload: envelope.bytes(around: record.body)),
-            at: now)
+        var outgoing = Outgoing(
+            seq: record.seq, device: record.device, subfolder: record.subfolder,
+            payload: envelope(of: record).bytes(around: record.body))
+        gather(into: &outgoing, behind: record, lane)
+        session.publish(outgoing, at: now)
     }
 }

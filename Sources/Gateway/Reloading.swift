@@ -116,7 +116,8 @@ extension Gateway {
         states.rebind(settings.bindings)
         safe.rebind(settings.bindings)
         setups.rebind(settings.bindings)
-        lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, settings.session)
+        lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
+        batching = settings.batch.map(Batching.init)
         for device in added {
             if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
             leaving.remove(device)

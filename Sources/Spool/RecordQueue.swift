@@ -39,6 +39,8 @@ struct RecordQueue: Sendable {
     private var head = 0
     private(set) var count = 0
     private(set) var bytes = 0
+    /// How many of them are priority records.
+    private(set) var priorities = 0
 
     var isEmpty: Bool { count == 0 }
     var first: Item? { count == 0 ? nil : slots[head] }
@@ -58,11 +60,21 @@ struct RecordQueue: Sendable {
         head = 0
     }
 
+    private mutating func enter(_ item: Item) {
+        bytes += item.size
+        if item.record.priority { priorities += 1 }
+    }
+
+    private mutating func leave(_ item: Item) {
+        bytes -= item.size
+        if item.record.priority { priorities -= 1 }
+    }
+
     mutating func append(_ item: Item) {
         reserve()
         slots[(head + count) & (slots.count - 1)] = item
         count += 1
-        bytes += item.size
+        enter(item)
     }
 
     mutating func popFirst() -> Item? {
@@ -70,7 +82,7 @@ struct RecordQueue: Sendable {
         let item = slots[head].take()
         head = (head + 1) & (slots.count - 1)
         count -= 1
-        bytes -= item?.size ?? 0
+        if let item { leave(item) }
         if count == 0 { shrink() }
         return item
     }
@@ -80,7 +92,7 @@ struct RecordQueue: Sendable {
         let index = (head + count - 1) & (slots.count - 1)
         let item = slots[index].take()
         count -= 1
-        bytes -= item?.size ?? 0
+        if let item { leave(item) }
         return item
     }
 
@@ -90,7 +102,7 @@ struct RecordQueue: Sendable {
         let mask = slots.count - 1
         head = (head - 1) & mask
         count += 1
-        bytes += item.size
+        enter(item)
         var place = head
         for step in 1..<max(count, 1) {
             let next = (head + step) & mask

@@ -8,6 +8,36 @@ extension Spool {
     /// The same of the live lane: devices that are split, with what came after.
     package var readyLiveDevices: ReadyDevices { readyLive }
 
+    /// What would be taken next of a lane, and what stands behind it.
+    package struct Head: Sendable {
+        package var seq: UInt64
+        package var kind: Entry.Kind
+        package var subfolder: String
+        package var bodySize: Int
+        /// Meaningless unless `thisBoot`.
+        package var at: Instant
+        package var thisBoot: Bool
+        /// Of all that is loaded of the lane, as stored.
+        package var bytes: Int
+        package var hasPriority: Bool
+        /// More waits on the disk than is loaded.
+        package var isMore: Bool
+        /// The device has a backlog lane and a live one.
+        package var isSplit: Bool
+    }
+
+    /// nil if nothing is loaded.
+    package func head(_ device: DeviceID, _ lane: Lane = .backlog) -> Head? {
+        guard let main = devices.existing(device), let index = lane == .live ? devices[main].live : main,
+            let record = devices[index].window.first?.record
+        else { return nil }
+        let window = devices[index].window
+        return Head(
+            seq: record.seq, kind: record.kind, subfolder: record.subfolder, bodySize: record.body.count,
+            at: record.at.instant, thisBoot: record.thisBoot, bytes: window.bytes, hasPriority: window.priorities > 0,
+            isMore: devices[index].unloaded > 0, isSplit: devices[main].boundary != .max)
+    }
+
     /// The device's oldest waiting record of a lane, now in flight; nil if none is loaded.
     package mutating func take(_ device: DeviceID, _ lane: Lane = .backlog) -> StoredRecord? {
         guard let main = devices.existing(device), let index = lane == .live ? devices[main].live : main

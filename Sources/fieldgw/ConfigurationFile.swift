@@ -44,7 +44,7 @@ enum FileChecks {
         of configuration: Configuration?, _ files: [Configuration.FileReference]
     ) -> [Diagnostic] {
         files.compactMap { problem($0) }
-            + (configuration.map { directories($0) + withoutEffect($0) } ?? [])
+            + (configuration.map { directories($0) } ?? [])
     }
 
     /// Directories that could never be made, because something that is none stands in the way.
@@ -58,17 +58,6 @@ enum FileChecks {
             guard FileSystem.exists(place), !FileSystem.isDirectory(place) else { return nil }
             return Diagnostic(path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
         }
-    }
-
-    /// What is read and understood, but not carried out by this version: better said than found out.
-    private static func withoutEffect(_ configuration: Configuration) -> [Diagnostic] {
-        var found: [Diagnostic] = []
-        if configuration.bridge.batch != nil {
-            found.append(Diagnostic(
-                configuration.bridge.place, .warning,
-                "\"batch\" has no effect in this version: every record is a message of its own"))
-        }
-        return found
     }
 
     private static func problem(_ file: Configuration.FileReference) -> Diagnostic? {

@@ -75,7 +75,8 @@ import Testing
         #expect(world.broker.publishes.allSatisfy { !$0.dup })
     }
 
-    @Test func aMissingAcknowledgementRepeatsThePacketOnTheSameConnectionWithDup() {
+    @Test("Fault 26, a missing PUBACK: the same packet again with DUP")
+    func aMissingAcknowledgementRepeatsThePacketOnTheSameConnectionWithDup() {
         var world = World(["dev-1"])
         world.broker.answer = { $0.topic.text.hasSuffix("/events") && !$0.dup ? .silence : .acknowledge }
         world.start()
@@ -103,7 +104,8 @@ import Testing
         #expect(world.settled.count == 20)
     }
 
-    @Test func thirtySecondsWithoutAnyAcknowledgementConnectAgain() {
+    @Test("Fault 26, a missing PUBACK: none for 30 s connects again")
+    func thirtySecondsWithoutAnyAcknowledgementConnectAgain() {
         var world = World(["dev-1"])
         world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
         world.start()
@@ -127,7 +129,7 @@ import Testing
         #expect((55...80).contains(pings))
     }
 
-    @Test func theRateHoldsInEverySecond() {
+    @Test("Fault 40, a long backlog: the rate holds in every second") func theRateHoldsInEverySecond() {
         let names = (1...60).map { "dev-\($0)" }
         var world = World(names)
         world.start()
@@ -210,6 +212,24 @@ import Testing
         #expect(world.finished)
         #expect(world.settled == [1])
         #expect(world.broker.story.last == "DISCONNECT")
+    }
+
+    /// It took over the drain of a planned reconnect as it was, and no device was detached.
+    @Test func stoppedWhileItRenewsItsTokenItSaysGoodbyeAllTheSame() throws {
+        var world = World(["dev-1"]) { $0.tokenLifetime = .seconds(20) }
+        world.broker.answer = { $0.topic.text.hasSuffix("/events") ? .silence : .acknowledge }
+        world.start()
+        world.run(.seconds(2))
+        world.add(device("dev-1"), 1...1)
+        for _ in 0..<200 where !world.session.state.hasPrefix("connecting again") { world.run(.milliseconds(100)) }
+        #expect(world.session.state == "connecting again with a new token")
+        world.session.stop(at: world.now)
+        let id = try #require(world.broker.publishes.last { $0.topic.text.hasSuffix("/events") }?.packetID)
+        world.broker.out += Packet.puback(Puback(id)).bytes
+        world.drain()
+        world.run(.seconds(3))
+        #expect(world.finished && world.settled == [1] && world.online == 1)
+        #expect(world.broker.story.suffix(2) == ["/devices/dev-1/detach", "DISCONNECT"])
     }
 
     @Test func stopDoesNotWaitForEver() {

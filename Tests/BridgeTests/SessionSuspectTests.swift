@@ -10,7 +10,8 @@ import Testing
         return { $0.payload == payload ? .close : .acknowledge }
     }
 
-    @Test func aPoisonRecordIsFoundAndEverythingElseArrives() {
+    @Test("Fault 34, closed right after one record or one attach: the record is found, all others arrive")
+    func aPoisonRecordIsFoundAndEverythingElseArrives() {
         let names = (1...10).map { "dev-\($0)" }
         var world = World(names)
         world.broker.answer = Self.poison(105)
@@ -45,7 +46,8 @@ import Testing
         #expect(world.settled.sorted() == [1, 2, 3, 11, 12, 13])
     }
 
-    @Test func anAttachThatClosesTheConnectionIsQuarantinedAndTheOthersWork() {
+    @Test("Fault 34, closed right after one record or one attach: the attach is quarantined, all others work")
+    func anAttachThatClosesTheConnectionIsQuarantinedAndTheOthersWork() {
         var world = World()
         world.broker.answer = { $0.topic.text == "/devices/dev-2/attach" ? .close : .acknowledge }
         world.start()
@@ -210,7 +212,8 @@ import Testing
     }
 
     /// A batch with a poisoned record makes the bridge close: its records then go one by one.
-    @Test func theRecordsOfASuspectBatchAreSuspectedOneByOne() {
+    @Test("Fault 34, closed right after one record or one attach: in a batch too")
+    func theRecordsOfASuspectBatchAreSuspectedOneByOne() {
         var world = World(["dev-1", "dev-2"])
         world.broker.answer = {
             let text = String(decoding: $0.payload, as: UTF8.self)
@@ -219,13 +222,56 @@ import Testing
         world.start()
         world.run(.seconds(2))
         world.add(device("dev-2"), 100...400)
-        #expect(!world.session.sendsSingly(device("dev-1")))
+        #expect(world.session.recordsAtOnce(of: device("dev-1")) == .max)
         world.session.publish(batch(1...3), at: world.now)
         world.run(.milliseconds(100))
-        #expect(world.session.sendsSingly(device("dev-1")))
+        #expect(world.session.recordsAtOnce(of: device("dev-1")) == 1)
         world.add(device("dev-1"), 1...3)
         world.run(.seconds(900))
         #expect(world.rejected == [2])
         #expect(world.settled.filter { $0 < 100 } == [1, 3])
+    }
+
+    /// After a drop with hundreds of records in batches, those not yet tried go out a few at a time, not one by
+    /// one for minutes.
+    @Test func manySuspectsOfBatchesGoAFewAtATime() {
+        var world = World(["dev-1"])
+        world.start()
+        world.run(.seconds(2))
+        world.broker.answer = { _ in .silence }
+        world.session.publish(batch(1...640), at: world.now)
+        world.drain()
+        world.broker.answer = { _ in .acknowledge }
+        world.loseLink(LinkFailure(.closed, "the bridge closed the connection"))
+        #expect(world.returned == Array(1...640))
+        #expect(world.session.recordsAtOnce(of: device("dev-1")) == 1, "nothing may go before its turn")
+        world.add(device("dev-1"), 1...640)
+        let start = world.now.instant
+        for _ in 0..<600 where world.settled.count < 640 { world.run(.milliseconds(100)) }
+        #expect(world.settled == Array(1...640))
+        #expect(world.now.instant - start < .seconds(60))
+    }
+
+    /// However large the records: so many bytes at a time.
+    @Test func whatIsInFlightIsBoundedInBytes() {
+        var world = World(["dev-1"]) {
+            $0 = Session.Settings(
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                endpoints: $0.endpoints)
+        }
+        world.broker.answer = { _ in .silence }
+        world.start()
+        world.run(.seconds(2))
+        var sent = 0
+        for seq in UInt64(1)...200 where world.session.accepts(device("dev-1"), at: world.now) {
+            let large = Outgoing(seq: seq, device: device("dev-1"), payload: [UInt8](repeating: 0x20, count: 60_000))
+            world.session.publish(large, at: world.now)
+            sent += 1
+        }
+        #expect(sent == (1 << 20) / 60_000 + 1)
+        let acceptsMore = world.session.acceptsAny(at: world.now)
+        #expect(!acceptsMore)
+        world.loseLink()
+        #expect(world.returned.count == sent)
     }
 }

@@ -7,7 +7,7 @@ import TestKit
 import Testing
 
 /// A composed gateway on a plain broker, with a unit on a line that answers every read at once.
-private struct ConfigWorld {
+struct ConfigWorld {
     var gateway: Gateway
     var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     var disk: VirtualDisk
@@ -18,13 +18,18 @@ private struct ConfigWorld {
     /// Function code and address of every request.
     private(set) var requests: [[UInt8]] = []
     var diskIsSlow = false
+    /// PUBACKs are kept back.
+    var isSilent = false
+    private var answer: [UInt8]?
     private var held: [DiskRequest] = []
     private var decoder = PacketDecoder()
     private var events: [Event] = []
     private var replies: [(due: Instant, port: PortName, bytes: [UInt8])] = []
 
-    init(_ nodes: String, disk: VirtualDisk = VirtualDisk()) throws {
-        let (configuration, diagnostics) = Samples.read(Samples.withNodes(nodes))
+    /// `bridge`: more keys of that section.
+    init(_ nodes: String, disk: VirtualDisk = VirtualDisk(), bridge: String = "") throws {
+        let text = Samples.withNodes(nodes).replacing("gateway: \"gw-1\"", with: "gateway: \"gw-1\", " + bridge)
+        let (configuration, diagnostics) = Samples.read(text)
         #expect(diagnostics.map(\.description) == [])
         let settings = Gateway.Settings(
             try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "9.9")
@@ -56,7 +61,28 @@ private struct ConfigWorld {
     }
 
     mutating func config(_ device: String, _ text: String, id: UInt16) throws {
-        let topic = try TopicName("/devices/\(device)/config")
+        try deliver("/devices/\(device)/config", text, id)
+    }
+
+    mutating func command(_ device: String, _ text: String, id: UInt16) throws {
+        try deliver("/devices/\(device)/commands", text, id)
+    }
+
+    mutating func terminate() {
+        events.append(.terminate)
+        drain()
+    }
+
+    /// Records in the journal that the broker has not acknowledged.
+    mutating func waiting() -> Int {
+        events.append(.control(ControlTicket(1), Array(#"{"get":"status"}"#.utf8)))
+        drain()
+        let status = answer.flatMap { try? JSONReader.parse($0) }
+        return status?["spool"]?["waiting"]?.integer.map { Int($0) } ?? -1
+    }
+
+    private mutating func deliver(_ topic: String, _ text: String, _ id: UInt16) throws {
+        let topic = try TopicName(topic)
         let packet = Packet.publish(
             Publish(topic: topic, payload: Array(text.utf8), packetID: try #require(PacketID(id))))
         events.append(.link(.received(packet.bytes)))
@@ -108,6 +134,7 @@ private struct ConfigWorld {
             while let packet = try? decoder.next() { take(packet) }
         case .notice(let notice): notices.append(notice)
         case .logLevel(let level): levels.append(level)
+        case .answer(_, let document): answer = document
         default: break
         }
     }
@@ -130,7 +157,7 @@ private struct ConfigWorld {
             events.append(.link(.received(Packet.suback(suback).bytes)))
         case .publish(let publish):
             published.append(publish)
-            if let id = publish.packetID { events.append(.link(.received(Packet.puback(Puback(id)).bytes))) }
+            if let id = publish.packetID, !isSilent { events.append(.link(.received(Packet.puback(Puback(id)).bytes))) }
         case .puback(let puback): pubacks.append(puback.packetID.value)
         default: break
         }

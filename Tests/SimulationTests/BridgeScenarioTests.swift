@@ -48,7 +48,7 @@ import Testing
         #expect(attempts.contains(world.attempts), "\(world.attempts) attempts", sourceLocation: location)
     }
 
-    @Test(arguments: BridgeSwitches.AttachFailure.allCases)
+    @Test("Fault 39, one attach refused: in every way the bridge may fail", arguments: BridgeSwitches.AttachFailure.allCases)
     func anUnboundDeviceInEveryWayTheBridgeMayFail(_ way: BridgeSwitches.AttachFailure) throws {
         var switches = BridgeSwitches()
         switches.attachFailure = way
@@ -73,7 +73,7 @@ import Testing
         expectEverything(world, attempts: 10...80)
     }
 
-    @Test func onePubackInFiftyIsLost() throws {
+    @Test("Fault 26, a missing PUBACK: one in fifty") func onePubackInFiftyIsLost() throws {
         let world = try started()
         var faults = BridgeFaults()
         faults.dropPubacks = .every(50)
@@ -83,7 +83,52 @@ import Testing
         expectEverything(world, attempts: 1...2)
     }
 
-    @Test func aHalfOpenLinkIsNoticedWithinTwoMinutes() throws {
+    /// Fewer messages, and nothing else is different: the same misfortunes with `batch`.
+    @Test(arguments: UInt64(1)...3) func batchesLoseNothingAndSaveMessages(seed: UInt64) throws {
+        let options = Site.Options(bridge: #"batch: { maxDelay: "30s", maxBytes: "4KiB" },"#)
+        let world = try started(options, seed: seed)
+        world.run(for: .seconds(600))
+        let records = world.oracle.received.count
+        #expect(world.oracle.messages * 2 < records, "\(world.oracle.messages) messages for \(records) records")
+        var faults = BridgeFaults()
+        faults.dropPubacks = .every(20)
+        world.befall(.bridge(faults))
+        for _ in 0..<40 {
+            world.run(for: .seconds(15))
+            world.befall(.closeAll)
+        }
+        world.befall(.bridge(BridgeFaults()))
+        world.stopGateway(.powerCut)
+        world.boot()
+        world.run(for: .seconds(60))
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(3600))
+        world.befall(.weather(.fair))
+        expectEverything(world, attempts: 10...160)
+    }
+
+    /// A live reading does not wait for its batch while a backlog goes out.
+    @Test func batchesHoldUpNoLiveReadingBesideABacklog() throws {
+        let world = try started(Site.Options(bridge: #"batch: { maxDelay: "5m", maxBytes: "1KiB" },"#))
+        world.befall(.weather(.refused))
+        world.befall(.cut)
+        world.run(for: .seconds(6 * 3600))
+        world.befall(.weather(.fair))
+        #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 1 })
+        world.run(for: .seconds(26))
+        for _ in 0..<3 {
+            world.run(for: .seconds(10))
+            world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(26), at: world.now)
+        }
+        #expect(world.oracle.backfilled > 100, "\(world.oracle.backfilled)")
+        world.run(for: .seconds(900))
+        world.close()
+        for violation in world.oracle.violations { Issue.record("\(violation)") }
+    }
+
+    @Test("Fault 25, a half-open link: noticed within two minutes")
+    func aHalfOpenLinkIsNoticedWithinTwoMinutes() throws {
         let world = try started()
         world.befall(.blackHole(true))
         world.run(for: .seconds(120))

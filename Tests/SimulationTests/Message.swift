@@ -20,6 +20,31 @@ struct Message {
         return (String(levels[2]), levels.count > 4 ? String(levels[4]) : "")
     }
 
+    /// The records of a message: itself, or the elements of an array.
+    static func records(_ payload: [UInt8]) -> [[UInt8]] {
+        guard payload.first == 0x5B, payload.last == 0x5D else { return [payload] }
+        var all: [[UInt8]] = []
+        var (start, depth, isText, isEscaped) = (1, 0, false, false)
+        for index in 1..<(payload.count - 1) {
+            let byte = payload[index]
+            if isText {
+                if !isEscaped, byte == 0x22 { isText = false }
+                isEscaped = byte == 0x5C && !isEscaped
+                continue
+            }
+            switch byte {
+            case 0x22: isText = true
+            case 0x7B, 0x5B: depth += 1
+            case 0x7D, 0x5D: depth -= 1
+            case 0x2C where depth == 0:
+                all.append(Array(payload[start..<index]))
+                start = index + 1
+            default: break
+            }
+        }
+        return all + [Array(payload[start..<(payload.count - 1)])]
+    }
+
     /// `{"ts":"2026-11-22T09:00:00.123Z","seq":4711` by position, as the contract has it.
     init?(device: String, subfolder: String, _ payload: [UInt8]) {
         let head = Array("{\"ts\":\"".utf8)

@@ -15,6 +15,8 @@ struct Oracle {
     private(set) var violations: [String] = []
     private(set) var ledger = Ledger()
     private(set) var received: [UInt64: Message] = [:]
+    /// That the bridge has taken, however many records are in them.
+    private(set) var messages = 0
     private(set) var gaps: [(device: String?, from: UInt64, to: UInt64, count: Int64)] = []
     /// The latest reading of each device that the bridge has taken, by the bus's time.
     private(set) var lastValue: [String: Instant] = [:]
@@ -77,8 +79,12 @@ struct Oracle {
 
     private mutating func handed(_ publish: Publish, at now: Instant) {
         guard let (device, subfolder) = Message.topic(publish.topic.text) else { return }
-        guard let message = Message(device: device, subfolder: subfolder, publish.payload) else {
-            return object("\(device): a payload without ts and seq: \(Notice.printable(publish.payload))", at: now)
+        for payload in Message.records(publish.payload) { handed(device, subfolder, payload, at: now) }
+    }
+
+    private mutating func handed(_ device: String, _ subfolder: String, _ payload: [UInt8], at now: Instant) {
+        guard let message = Message(device: device, subfolder: subfolder, payload) else {
+            return object("\(device): a payload without ts and seq: \(Notice.printable(payload))", at: now)
         }
         let seq = message.seq
         guard let record = ledger.durable(seq) else {
@@ -88,7 +94,7 @@ struct Oracle {
         if record.device != device || record.subfolder != subfolder || !message.carries(record) {
             object("\(device): seq \(seq) is sent with other content than the disk has", at: now)
         }
-        if let old = sentInThisLife.updateValue(publish.payload, forKey: seq), old != publish.payload {
+        if let old = sentInThisLife.updateValue(payload, forKey: seq), old != payload {
             object("\(device): seq \(seq) is sent again with other bytes", at: now)
         }
         if let old = sent[seq] {
@@ -108,7 +114,14 @@ struct Oracle {
     // MARK: Bridge
 
     mutating func taken(_ event: BridgeEmulator.Received, _ lines: [SimulatedLine], at now: Instant) {
-        guard let message = Message(device: event.device, subfolder: event.subfolder, event.payload) else {
+        messages += 1
+        for payload in Message.records(event.payload) { taken(event, payload, lines, at: now) }
+    }
+
+    private mutating func taken(
+        _ event: BridgeEmulator.Received, _ payload: [UInt8], _ lines: [SimulatedLine], at now: Instant
+    ) {
+        guard let message = Message(device: event.device, subfolder: event.subfolder, payload) else {
             return object("\(event.device): a payload without ts and seq", at: now)
         }
         if let old = received[message.seq] {

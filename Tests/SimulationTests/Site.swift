@@ -52,6 +52,8 @@ struct Site {
         /// Other intervals than the usual ones, in seconds.
         var every: [String: Int] = [:]
         var responseTimeout = "300ms"
+        /// More keys of the bridge.
+        var bridge = ""
     }
 
     static let gateway = "gw-7"
@@ -144,6 +146,7 @@ struct Site {
               bridge: {
                 host: "bridge.example", port: 8883, project: "acme", region: "us-central1", registry: "plant",
                 gateway: "\(Self.gateway)", privateKey: "gw-7.pem", tokenLifetime: "\(options.tokenLifetime)",
+                \(options.bridge)
               },
               spool: { maxBytes: "\(options.maxBytes)", minFree: "0MiB" }, clock: "\(options.clock)",
               ports: {
