@@ -67,6 +67,12 @@ import Testing
     private static let long = ConditionTrait.enabled(
         if: ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1", "minutes: with --long")
 
+    /// What a strict bridge may do, case by case in the script, all at the same time.
+    @Test(long, .timeLimit(.minutes(8))) func everyMisfortuneOfAStrictBridgeCostsNoReadingAndNoStorm() throws {
+        let (verdict, text) = try play("strict-bridge.py", ["90"])
+        #expect(verdict.problems == [], "\(text)")
+    }
+
     private func playOnADisk(_ script: String, _ arguments: [String] = []) throws {
         let (verdict, text) = try play(script, arguments)
         if let reason = verdict.skipped { print("skipped: \(reason)") }

@@ -17,6 +17,8 @@ site = Site(binaries, work, units=8, every="50ms", options=', sync: "100ms"')
 owed = {}
 try:
     for index in range(kills):
+        # Every other life sends several readings in a message.
+        site.configure('batch: { maxDelay: "500ms", maxBytes: "4KiB" },' if index % 2 else "")
         site.run()
         # One time in three the broker hangs, so that a backlog stands behind the kill.
         hangs = chance.random() < 0.33

@@ -43,14 +43,11 @@ class Site:
             f'{n}: {{ turnaround: "1ms", holding: {{ 0: {{ kind: "reads" }}, {registers} }} }}' for n in range(1, units + 1))
         self.write("bus.json5", f'{{ baud: 3000000, parity: "none", units: {{ {bus} }} }}')
         names = ", ".join(f"p{n}: {{ holding: {n} }}" for n in range(1, points))
-        nodes = ", ".join(
+        self.nodes = ", ".join(
             f'"node-{n}": {{ unit: {n}, every: "{every}", points: {{ reads: {{ holding: 0 }}, {names} }} }}'
             for n in range(1, units + 1))
-        self.write("gateway.json5", f"""{{
-            bridge: {{ host: "127.0.0.1", port: {self.port}, tls: false, gateway: "gw-1" }}, clock: "trust",
-            spool: {{ directory: "{spool}" {options} }}, state: "state", control: "control.sock",
-            ports: {{ a: {{ device: "line", driver: "modbus-rtu", baud: 3000000, parity: "none", responseTimeout: "300ms",
-              nodes: {{ {nodes} }} }} }} }}""")
+        self.options = options
+        self.configure()
         self.write("mosquitto.conf", f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
                                      "max_queued_messages 0\nmax_inflight_messages 0\n")
         self.start([f"{binaries}/fieldsim", "bus", "--config", self.path("bus.json5"), "--link", self.path("line")])
@@ -64,6 +61,14 @@ class Site:
         threading.Thread(target=self.listen, daemon=True).start()
         if not self.subscribed.wait(20):
             raise TimeoutError("mosquitto_sub did not subscribe")
+
+    def configure(self, bridge=""):
+        """For the next start; `bridge` are more keys of that section."""
+        self.write("gateway.json5", f"""{{
+            bridge: {{ host: "127.0.0.1", port: {self.port}, tls: false, gateway: "gw-1", {bridge} }}, clock: "trust",
+            spool: {{ directory: "{self.spool}" {self.options} }}, state: "state", control: "control.sock",
+            ports: {{ a: {{ device: "line", driver: "modbus-rtu", baud: 3000000, parity: "none", responseTimeout: "300ms",
+              nodes: {{ {self.nodes} }} }} }} }}""")
 
     def path(self, name):
         return os.path.join(self.work, name)
@@ -91,13 +96,17 @@ class Site:
                 continue
             topic, payload = text.rstrip("\n").split(" ", 1)
             document = json.loads(payload)
-            key = (topic.split("/")[2], document["seq"])
-            document.pop("backfill", None)
-            if key in self.arrived:
-                self.repeats += 1
-                if self.arrived[key] != document:
-                    self.problems.append(f"{key} came with two contents: {document} and {self.arrived[key]}")
-            self.arrived[key] = document
+            for record in document if isinstance(document, list) else [document]:
+                self.take(topic.split("/")[2], record)
+
+    def take(self, device, record):
+        key = (device, record["seq"])
+        record.pop("backfill", None)
+        if key in self.arrived:
+            self.repeats += 1
+            if self.arrived[key] != record:
+                self.problems.append(f"{key} came with two contents: {record} and {self.arrived[key]}")
+        self.arrived[key] = record
 
     # The gateway
 
