@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from site_tools import until
@@ -23,13 +24,14 @@ KEY_TYPE = "ec"
 class Case:
     """What the bridge does wrong.
 
-    `fault` and `cure` are orders; `connects` and `attaches` bound the attempts of the whole run, `attaches` for each
-    device that is refused or lost. `victim` names a device that is not healthy for a while.
+    `fault` and `cure` are orders, the former again every `repeat` seconds; `connects`, `attaches` and `attached` bound
+    the connects, the refused attaches and the accepted ones of the whole run. `victim` names a device that the bridge refuses.
     """
 
-    def __init__(self, name, connects, switches=(), fault=(), cure=(), bridge="", victim=None, attaches=None, repeat=0):
+    def __init__(self, name, connects, switches=(), fault=(), cure=(), bridge="", victim=None, attaches=None, attached=None,
+                 repeat=0):
         self.name, self.connects, self.switches, self.fault, self.cure = name, connects, switches, fault, cure
-        self.bridge, self.victim, self.attaches, self.repeat = bridge, victim, attaches, repeat
+        self.bridge, self.victim, self.attaches, self.attached, self.repeat = bridge, victim, attaches, attached, repeat
 
 
 def cases(seconds):
@@ -40,7 +42,7 @@ def cases(seconds):
         Case("unbound, an error", few, ["--attach-failure", "error_only"], victim="node-2", attaches=(1, 3)),
         Case("unbound, an error and a close", (2, 4), ["--attach-failure", "error_then_close"], victim="node-2", attaches=(1, 8)),
         Case("unbound, a close", closing, ["--attach-failure", "close"], victim="node-2", attaches=(1, 8)),
-        Case("a device let go again and again", few, fault=["detach node-2", "detach node-3"], repeat=20),
+        Case("a device let go again and again", few, attached=(8, 8 + 2 * (seconds // 10)), fault=["detach node-2", "detach node-3"], repeat=20),
         Case("closed every 4 s", (seconds // 60, seconds // 4), fault=["close-every 4s", "close"], cure=["close-every off"]),
         Case("one PUBACK in 50 lost", few, fault=["drop-pubacks 50"], cure=["drop-pubacks off"]),
         Case("half-open", (1, 8), fault=[f"mute {seconds * 2 // 3}s"]),
@@ -142,9 +144,14 @@ class Run:
         self.order[lane] = seq
 
     def order_lines(self, *lines):
-        request = urllib.request.Request(f"{self.admin}/emulator/orders", "\n".join(lines).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            answer.read()
+        for line in lines:
+            request = urllib.request.Request(f"{self.admin}/emulator/orders", line.encode(), method="POST")
+            try:
+                urllib.request.urlopen(request, timeout=10).close()
+            except urllib.error.HTTPError:
+                # A device that waits for its next attach cannot be detached.
+                if not line.startswith("detach"):
+                    raise
 
     def counts(self):
         with urllib.request.urlopen(f"{self.admin}/emulator/status", timeout=10) as answer:
@@ -208,6 +215,8 @@ class Run:
         attempts = counts["accepted"] + counts["refused"]
         if not low <= attempts <= high:
             self.wrong(f"{attempts} connects, not {low} to {high}")
+        if self.case.attached and not self.case.attached[0] <= counts["attached"] <= self.case.attached[1]:
+            self.wrong(f"{counts['attached']} attaches, not {self.case.attached[0]} to {self.case.attached[1]}")
         if self.case.attaches:
             low, high = self.case.attaches
             if not low <= counts["attachFailures"] <= high:
