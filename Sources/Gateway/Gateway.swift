@@ -65,6 +65,7 @@ package struct Gateway: Sendable {
     var wireReads: [UInt64: WireRead] = [:]
     var safe: SafeKeeper
     var setups: SetupBook
+    var identities: IdentityKeeper
     var captures = CaptureKeeper()
     /// Ports that somebody works on.
     var lent: Set<Int> = []
@@ -137,6 +138,7 @@ package struct Gateway: Sendable {
         states = StateBook(settings.bindings)
         safe = SafeKeeper(settings.bindings)
         setups = SetupBook(settings.bindings)
+        identities = IdentityKeeper(settings.configured)
         health = HealthReporter()
         configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.ports.map(\.driver)

@@ -15,6 +15,7 @@ extension Gateway {
             busy = false
             if !lent.isEmpty { noteReturns(at: now) }
             for index in ports.indices { if drainPort(index, at: now) != .nowhere { busy = true } }
+            if drainIdentities(at: now) { busy = true }
             if takeUpPlans(at: now) { busy = true }
             if restDevices(at: now) { busy = true }
             if detachLeaving(at: now) { busy = true }
@@ -106,8 +107,17 @@ extension Gateway {
         return reach
     }
 
-    /// True if a device's state document changes with it.
+    /// True if others are to hear of it: a device's state document changes, or a unit is to be asked who it is.
     private mutating func record(_ reading: Reading, at now: Moment) -> Bool {
+        guard !identities.isEmpty else { return take(reading, at: now) }
+        var isNews = false
+        if let known = identities.receive(reading, at: now) { isNews = take(known, at: now) }
+        return isNews || identities.hasOutputs
+    }
+
+    /// True if a device's state document changes with it.
+    @discardableResult
+    mutating func take(_ reading: Reading, at now: Moment) -> Bool {
         let isNews = noteErrors(of: reading, at: now)
         for telemetry in adapter.receive(reading) {
             tally.readings += 1
@@ -128,9 +138,12 @@ extension Gateway {
 
     private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {
         var hasFallen = false
+        if state == .offline { identities.suspect(address) }
+        let strange = identities.strange(address)
+        let state = strange != nil && state == .online ? .degraded : state
         for device in adapter.devices(at: address) {
             if state != .online, states.state(of: device)?.status != .offline { hasFallen = true }
-            let error = state == .degraded ? setups.errors[device] : nil
+            let error = state == .degraded ? strange.map { "identity: \($0)" } ?? setups.errors[device] : nil
             if states.set(device, state, error: error, at: moment.wall) { publishState(of: device, at: moment) }
         }
         if hasFallen { keepCapture(of: address.port, at: moment) }

@@ -11,6 +11,10 @@ extension Gateway {
             switch output {
             case .submit(let order):
                 guard let index = portIndex[order.address.port] else { continue }
+                guard order.isManual || identities.mayWrite(order.address) else {
+                    receive(Outcome(id: order.id, .failure(.read(.identity)), at: now))
+                    continue
+                }
                 ports[index].driver.submit(order, at: now)
             case .result(let device, let body): appendResult(device, body, at: now)
             case .answer(let ticket, .success): effects.append(.answer(ticket, Self.document { $0.member("ok", true) }))
@@ -25,7 +29,7 @@ extension Gateway {
     }
 
     mutating func receive(_ outcome: Outcome) {
-        if !commands.receive(outcome, adapter: &adapter) { answerRead(outcome) }
+        if !commands.receive(outcome, adapter: &adapter), !identities.receive(outcome) { answerRead(outcome) }
     }
 
     private mutating func appendResult(_ device: DeviceID, _ body: [UInt8], at now: Moment) {

@@ -118,6 +118,7 @@ extension Gateway {
         setups.rebind(settings.bindings)
         lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
         batching = settings.batch.map(Batching.init)
+        identities.rebind(settings.configured)
         for device in added {
             if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
             leaving.remove(device)

@@ -171,6 +171,7 @@ extension Gateway {
         if let hash = configs.hash(of: device) { writer.member("config", hash) }
         if let refused = configs.refused(of: device) { writer.member("configRefused", refused.reason) }
         if isDisabled(device) { writer.member("enabled", false) }
+        if let word = identities.word(address) { writer.member("identity", word) }
         writer.member("waiting", spool.waiting(of: device))
     }
 }

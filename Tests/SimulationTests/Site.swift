@@ -54,11 +54,15 @@ struct Site {
         var responseTimeout = "300ms"
         /// More keys of the bridge.
         var bridge = ""
+        /// More keys of a node.
+        var keys: [String: String] = [:]
     }
 
     static let gateway = "gw-7"
     static let lineNames = [PortName("bus-a"), PortName("bus-b")]
     static let setpoint = 10
+    /// A serial number; every ten minutes it is that of another meter.
+    static let serial = 20
 
     let options: Options
     let units: [Unit]
@@ -109,6 +113,7 @@ struct Site {
                         1: CellDescription(.walk(start: 1000 + base, step: 7, every: .seconds(1), low: 0, high: 9999)),
                         2: CellDescription(.sine(mean: base, amplitude: 3.7, period: .seconds(91)), type: .float32),
                         Self.setpoint: CellDescription(.constant(0)),
+                        Self.serial: CellDescription(.counter(start: 4711, step: 1, every: .seconds(600))),
                     ],
                     .input: [4: CellDescription(.reads)],
                     .discrete: [3: CellDescription(.counter(start: 0, step: 1, every: .seconds(37)))],
@@ -123,7 +128,7 @@ struct Site {
         let lines = Self.lineNames.indices.filter { line in present.contains { $0.line == line } }.map { line in
             let nodes = present.filter { $0.line == line }.map { unit in
                 """
-                      "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", points: {
+                      "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", \(options.keys[unit.device] ?? "") points: {
                         reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
                         setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
                         count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: true },

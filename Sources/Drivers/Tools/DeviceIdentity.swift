@@ -28,6 +28,17 @@ package struct DeviceIdentity: Hashable, Sendable {
         return (named.isEmpty ? [server].compactMap { $0 } : named).joined(separator: " ")
     }
 
+    /// The data of an answer to function 43, behind the function code.
+    package mutating func take(identification data: [UInt8]) {
+        takeObjects([FunctionCode.encapsulatedInterface.rawValue] + data)
+    }
+
+    /// The data of an answer to function 17, behind the function code.
+    package mutating func take(serverID data: [UInt8]) {
+        serverBytes = Array(data.dropFirst())
+        server = Self.words(serverBytes[...])
+    }
+
     /// Takes what an answer to one of the two requests says; anything else changes nothing.
     package mutating func take(_ response: Response) {
         let pdu = response.pdu

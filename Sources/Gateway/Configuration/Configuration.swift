@@ -88,6 +88,8 @@ package struct Configuration: Hashable, Sendable {
         package var points: [Point]
         package var actions: [Action]
         package var setup: [SetupStep]
+        /// How the unit is recognised while it is polled; empty: not at all.
+        package var identify: [Fingerprint] = []
         /// Longest read in registers and in bits.
         package var maxRegisters: Int
         package var maxBits: Int

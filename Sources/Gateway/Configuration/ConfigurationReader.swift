@@ -54,6 +54,8 @@ struct ConfigurationReader {
     var files: [Configuration.FileReference] = []
     /// Nil for a profile that could not be read.
     var profiles: [String: Field?] = [:]
+    /// How each profile's device is recognised.
+    var fingerprints: [String: [Fingerprint]] = [:]
 
     init(fileName: String, loader: @escaping ProfileLoader) {
         self.fileName = fileName

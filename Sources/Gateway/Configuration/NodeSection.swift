@@ -53,6 +53,7 @@ extension ConfigurationReader {
             delay = cursor.duration("delay", in: .zero...(.seconds(1))) ?? .zero
             context.ranges = readRanges(&cursor, base: context.base)
         }
+        let identify = readIdentify(&cursor, driver: port.driver, profile: profileName)
         let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
         if port.driver == .uart { readUARTAddress(&cursor, &context) }
         if points == nil, !cursor.has("profile") || profile != nil {
@@ -70,10 +71,27 @@ extension ConfigurationReader {
         guard let device, let unit else { return nil }
         return Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
-            profile: profileName, points: points ?? [], actions: binding.actions, setup: binding.setup,
+            profile: profileName, points: points ?? [], actions: binding.actions, setup: binding.setup, identify: identify,
             maxRegisters: context.maxRegisters, maxBits: maxBits, noMerge: noMerge, ranges: context.ranges,
             turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey, delay: delay,
             uart: context.uart)
+    }
+
+    /// `true` is what the profile says; a profile alone checks nothing, because what it knows may be a voltage that
+    /// is not always there.
+    private mutating func readIdentify(
+        _ cursor: inout ObjectCursor, driver: Configuration.Port.Driver, profile: String?
+    ) -> [Fingerprint] {
+        guard let field = cursor.take("identify") else { return [] }
+        guard driver == .modbusRTU else {
+            problems.error(field.keyPlace, "\"identify\" is for Modbus units; here \"address\" tells whose frame it is")
+            return []
+        }
+        if field.json.bool == false { return [] }
+        guard field.json.bool == true else { return cursor.items(of: field).flatMap { readIdentity($0) } }
+        let found = profile.flatMap { fingerprints[$0] } ?? []
+        if found.isEmpty { problems.error(field.place, "the profile does not say how its device is recognised") }
+        return found
     }
 
     /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.

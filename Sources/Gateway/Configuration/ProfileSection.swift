@@ -35,6 +35,7 @@ extension ConfigurationReader {
             return nil
         }
         let profile = readProfile(&cursor)
+        fingerprints[name] = profile.identify
         if cursor.has("driver"), profile.driver != driver {
             problems.error(
                 field.place,
@@ -67,7 +68,7 @@ extension ConfigurationReader {
 
     /// `{ input: 0, type, …, equals | between }`, `{ vendor, product }` or `{ serverId }`, in one object
     /// or in a list: all of it must be so.
-    private func readIdentity(_ field: Field) -> [Fingerprint] {
+    func readIdentity(_ field: Field) -> [Fingerprint] {
         guard var cursor = ObjectCursor(field, "\"identify\"", problems) else { return [] }
         var found: [Fingerprint] = []
         let (vendor, product) = (cursor.string("vendor"), cursor.string("product"))
