@@ -43,7 +43,7 @@ package struct Gateway: Sendable {
         /// Several readings of one device in one message; nil: each in one of its own.
         package var batch: Configuration.Bridge.Batch?
         package var version: String
-        /// Which files the bridge is met with: another key is another connection.
+        /// What the bridge is met with, file by file: another key is another connection.
         package var credentials: [String]
         package var logLevel: Configuration.LogLevel
     }

@@ -77,9 +77,14 @@ enum RunVerb {
         let configuration = file.configuration
         let keys = try KeyRing(configuration)
         let places = Places(file, arguments)
+        var settings = Gateway.Settings(
+            configuration, keys: keys.algorithms, floor: Version.released, version: Version.text)
+        // Another key under the same name is another key.
+        settings.credentials = settings.credentials.map { path in
+            "\(path) \((try? FileSystem.read(path)).map { Hex.encode(SHA256.digest($0)) } ?? "")"
+        }
         return Reload(
-            settings: Gateway.Settings(
-                configuration, keys: keys.algorithms, floor: Version.released, version: Version.text),
+            settings: settings,
             keys: keys, tls: try configuration.bridge.tls ? context(configuration.bridge) : nil,
             logLevel: (try? level(arguments["log"] ?? configuration.logLevel.rawValue)) ?? .info,
             needRestart: places.differences(from: running))

@@ -99,6 +99,17 @@ import Testing
         expectNoViolation(world)
     }
 
+    @Test func anotherKeyIsAnotherConnection() throws {
+        let world = try started()
+        var settings = try world.site.settings()
+        settings.credentials.append("gw-7.pem with another content")
+        world.receive(.reload(settings, needRestart: []))
+        world.run(for: .seconds(60))
+        #expect(world.bridge.statistics.accepted == 2)
+        world.close()
+        expectNoViolation(world)
+    }
+
     @Test func aFileOfAnotherGatewayIsRefusedAndEverythingStays() throws {
         let world = try started()
         let settings = try world.site.settings()
