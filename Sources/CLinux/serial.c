@@ -21,9 +21,53 @@ _Static_assert(CLINUX_RS485_RTS_AFTER_SEND == SER_RS485_RTS_AFTER_SEND, "rs485")
 _Static_assert(CLINUX_RS485_RX_DURING_TX == SER_RS485_RX_DURING_TX, "rs485");
 _Static_assert(CLINUX_RS485_TERMINATE_BUS == SER_RS485_TERMINATE_BUS, "rs485");
 
+// The older calls know some speeds only, by a code; qemu-user has no others.
+static const struct { uint32_t baud, code; } speeds[] = {
+    {50, B50}, {75, B75}, {110, B110}, {134, B134}, {150, B150}, {200, B200}, {300, B300}, {600, B600},
+    {1200, B1200}, {1800, B1800}, {2400, B2400}, {4800, B4800}, {9600, B9600}, {19200, B19200}, {38400, B38400},
+    {57600, B57600}, {115200, B115200}, {230400, B230400}, {460800, B460800}, {500000, B500000},
+    {576000, B576000}, {921600, B921600}, {1000000, B1000000}, {1152000, B1152000}, {1500000, B1500000},
+    {2000000, B2000000}, {2500000, B2500000}, {3000000, B3000000}, {3500000, B3500000}, {4000000, B4000000},
+};
+
+static int old_termios_get(int descriptor, struct clinux_termios *settings) {
+    struct termios kernel;
+    if (ioctl(descriptor, TCGETS, &kernel) != 0) return -1;
+    settings->input = kernel.c_iflag;
+    settings->output = kernel.c_oflag;
+    settings->control = kernel.c_cflag;
+    settings->local = kernel.c_lflag;
+    settings->output_baud = 0;
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
+        if (speeds[i].code == (kernel.c_cflag & CBAUD)) settings->output_baud = speeds[i].baud;
+    settings->input_baud = settings->output_baud;
+    settings->read_minimum = kernel.c_cc[VMIN];
+    settings->read_time = kernel.c_cc[VTIME];
+    return 0;
+}
+
+static int old_termios_set(int descriptor, const struct clinux_termios *settings) {
+    struct termios kernel;
+    if (ioctl(descriptor, TCGETS, &kernel) != 0) return -1;
+    uint32_t code = 0;
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
+        if (speeds[i].baud == settings->output_baud) code = speeds[i].code;
+    if (code == 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    kernel.c_iflag = settings->input;
+    kernel.c_oflag = settings->output;
+    kernel.c_cflag = (settings->control & ~(uint32_t)(CBAUD | CIBAUD)) | code;
+    kernel.c_lflag = settings->local;
+    kernel.c_cc[VMIN] = settings->read_minimum;
+    kernel.c_cc[VTIME] = settings->read_time;
+    return ioctl(descriptor, TCSETS, &kernel);
+}
+
 int clinux_termios_get(int descriptor, struct clinux_termios *settings) {
     struct termios2 kernel;
-    if (ioctl(descriptor, TCGETS2, &kernel) != 0) return -1;
+    if (ioctl(descriptor, TCGETS2, &kernel) != 0) return errno == ENOSYS ? old_termios_get(descriptor, settings) : -1;
     settings->input = kernel.c_iflag;
     settings->output = kernel.c_oflag;
     settings->control = kernel.c_cflag;
@@ -37,7 +81,7 @@ int clinux_termios_get(int descriptor, struct clinux_termios *settings) {
 
 int clinux_termios_set(int descriptor, const struct clinux_termios *settings) {
     struct termios2 kernel;
-    if (ioctl(descriptor, TCGETS2, &kernel) != 0) return -1;
+    if (ioctl(descriptor, TCGETS2, &kernel) != 0) return errno == ENOSYS ? old_termios_set(descriptor, settings) : -1;
     kernel.c_iflag = settings->input;
     kernel.c_oflag = settings->output;
     kernel.c_cflag = settings->control;

@@ -25,6 +25,35 @@ import Testing
             ["LD_PRELOAD=\(preload)", "/usr/bin/python3", Tools.peer(script)] + arguments)
     }
 
+    /// What stands before the C library, compiled.
+    private func shim(in workspace: Workspace) throws -> String {
+        let shim = workspace.path("pty-ioctl.so")
+        let compiler = try Peer(
+            try Tools.find("cc", package: "gcc"), ["-shared", "-fPIC", "-O1", "-o", shim, Tools.peer("pty-ioctl.c")])
+        let compiled = compiler.finish()
+        #expect(compiled.code == 0, "\(compiled.errors)")
+        return shim
+    }
+
+    /// Emulators of a processor (qemu-user) know the older calls only, and with them the usual speeds.
+    @Test(.timeLimit(.minutes(1))) func aSystemWithoutTermios2SetsTheUsualSpeeds() throws {
+        let workspace = try Workspace()
+        let shim = try self.shim(in: workspace)
+        let bus = try Peer(try Tools.fieldsim(), ["bus", "--units", "1", "--baud", "19200", "--link", workspace.path("bus")])
+        #expect(bus.line() != nil)
+        func read(_ baud: String) throws -> (code: Int32, output: String, errors: String) {
+            try Peer(
+                try Tools.find("env", package: "coreutils"),
+                ["LD_PRELOAD=\(shim)", "NO_TERMIOS2=1", try Tools.fieldgw(), "read", workspace.path("bus"), "1", "holding:0",
+                 "--baud", baud]).finish()
+        }
+        let usual = try read("19200")
+        #expect(usual.code == 0, "\(usual.errors)")
+        let odd = try read("19201")
+        #expect(odd.code != 0 && odd.errors.contains("does not accept 19201"), "\(odd.errors)")
+        bus.stop()
+    }
+
     @Test(.timeLimit(.minutes(1))) func everyKindOfAdapterGetsItsNamesAndIsLeftInPeace() throws {
         _ = try Tools.find("udevadm", package: "udev")
         let workspace = try Workspace()
@@ -69,11 +98,7 @@ import Testing
     /// Adapters come, go and change their names 500 times, some of them within a millisecond.
     @Test(.timeLimit(.minutes(2))) func aStormOfAdaptersLeaksNothingMissesNoneAndMixesNoneUp() throws {
         let workspace = try Workspace()
-        let shim = workspace.path("pty-ioctl.so")
-        let compiler = try Peer(
-            try Tools.find("cc", package: "gcc"), ["-shared", "-fPIC", "-O1", "-o", shim, Tools.peer("pty-ioctl.c")])
-        let compiled = compiler.finish()
-        #expect(compiled.code == 0, "\(compiled.errors)")
+        let shim = try self.shim(in: workspace)
         let storm = try inTestBed(
             "udev-storm.py", [try Tools.fieldgw(), workspace.path(""), "500"], before: shim)
         let line = try #require(storm.line(within: .seconds(90)), "\(storm.finish().errors)")

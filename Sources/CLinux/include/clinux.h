@@ -61,7 +61,7 @@ struct clinux_termios {
 };
 
 int clinux_termios_get(int descriptor, struct clinux_termios *settings);
-/// TCSETS2: at once, without draining. Control characters other than VMIN and VTIME stay.
+/// TCSETS2, or TCSETS where there is no other (qemu-user): at once, without draining. Control characters other than VMIN and VTIME stay.
 int clinux_termios_set(int descriptor, const struct clinux_termios *settings);
 
 #define CLINUX_RS485_ENABLED 1u

@@ -3,6 +3,7 @@
 // where the device number is not that of an on-board UART.
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <termios.h>
@@ -13,6 +14,11 @@ int ioctl(int descriptor, unsigned long request, ...) {
     va_start(arguments, request);
     void *argument = va_arg(arguments, void *);
     va_end(arguments);
+    // As qemu-user answers: TCGETS2 to TCSETSF2.
+    if (getenv("NO_TERMIOS2") && (request & 0xFF) >= 0x2A && (request & 0xFF) <= 0x2D && (request >> 8 & 0xFF) == 'T') {
+        errno = ENOSYS;
+        return -1;
+    }
     return (int)syscall(SYS_ioctl, descriptor, request, argument);
 }
 
