@@ -15,6 +15,8 @@ import Testing
         let peer = try Peer(try Tools.python(), [Tools.peer(script), binaries, workspace.path("")] + arguments)
         // It tells nothing before its end.
         let text = try #require(peer.line(within: .seconds(400)), "\(script) ended without a word: \(peer.finish().errors)")
+        // It ends what it has started, and would be ended with this function.
+        _ = peer.finish()
         return (try JSONDecoder().decode(Verdict.self, from: Data(text.utf8)), text)
     }
 
