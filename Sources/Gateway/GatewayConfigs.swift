@@ -108,8 +108,13 @@ extension Gateway {
             isEnabled: !isDisabled(device))
         let document = device == settings.gateway
             ? states.own(since: startedAt.wall, version: settings.version, config, at: now.wall)
-            : states.document(of: device, config, at: now.wall)
+            : states.document(of: device, config, firmware: firmware(of: device), at: now.wall)
         if let document { session.state(device, document: document.bytes, mark: document.mark, at: now) }
+    }
+
+    private func firmware(of device: DeviceID) -> String? {
+        guard !identities.isEmpty, let binding = adapter.binding(of: device) else { return nil }
+        return identities.firmware(binding.address)
     }
 
     /// A reading's failures are the last error of its devices while they are not well.

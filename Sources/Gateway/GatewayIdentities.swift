@@ -18,6 +18,8 @@ extension Gateway {
                 ports[index].driver.submit(order, at: now)
             case .release(let reading): take(reading, at: now)
             case .changed(let address, let strange): tell(address, strange, at: now)
+            case .firmware(let address):
+                for device in adapter.devices(at: address) { publishState(of: device, at: now) }
             }
         }
         return any

@@ -23,6 +23,8 @@ struct IdentityKeeper: Sendable {
         case release(Reading)
         /// The unit is recognised, or a stranger answers: what to say about the latter.
         case changed(Address, strange: String?)
+        /// What the unit says of its firmware has changed.
+        case firmware(Address)
     }
 
     private enum State: Sendable {
@@ -44,6 +46,9 @@ struct IdentityKeeper: Sendable {
         var open: [UInt64: Int] = [:]
         var complaints: [String] = []
         var isUndecided = false
+        /// What the answers so far say; and what it says of its firmware, once it is recognised.
+        var answers = DeviceIdentity()
+        var firmware: String?
     }
 
     /// An answer can be so long under way, its retries and the polls before it included.
@@ -89,6 +94,9 @@ struct IdentityKeeper: Sendable {
     }
 
     func strange(_ address: Address) -> String? { watches[address]?.strange }
+
+    /// The revision that the unit tells by function 43/14, or what it tells by 17; nil while it is not recognised.
+    func firmware(_ address: Address) -> String? { watches[address]?.firmware }
 
     /// Whether something may be written there.
     func mayWrite(_ address: Address) -> Bool {
@@ -143,6 +151,7 @@ struct IdentityKeeper: Sendable {
         watch.open = [:]
         watch.complaints = []
         watch.isUndecided = false
+        watch.answers = DeviceIdentity()
         for (index, fingerprint) in watch.fingerprints.enumerated() {
             lastID += 1
             watch.open[lastID] = index
@@ -172,6 +181,13 @@ struct IdentityKeeper: Sendable {
         switch outcome.result {
         case .success(let part?):
             if let complaint = fingerprint.complaint(about: part) { watches[address]?.complaints.append(complaint) }
+            if case .success(let data) = part.result {
+                switch fingerprint {
+                case .identification: watches[address]?.answers.take(identification: data)
+                case .serverID: watches[address]?.answers.take(serverID: data)
+                case .value: break
+                }
+            }
         case .failure(.read(.exception(let code))):
             watches[address]?.complaints.append("it answers the question who it is with exception \(code)")
         case .success(nil), .failure: watches[address]?.isUndecided = true
@@ -183,9 +199,12 @@ struct IdentityKeeper: Sendable {
     private mutating func decide(_ address: Address, at now: Instant) {
         guard var watch = watches[address] else { return }
         defer { watch.isTold = watch.strange != nil }
+        let known = watch.firmware
+        defer { if watches[address]?.firmware != known { outputs.append(.firmware(address)) } }
         if let complaint = watch.complaints.first {
             let isNews = watch.strange != complaint
             watch.strange = complaint
+            watch.firmware = nil
             watch.state = .strange(until: now + Self.pause)
             watches[address] = watch
             release(address, refused: true)
@@ -198,6 +217,7 @@ struct IdentityKeeper: Sendable {
         } else {
             let wasStrange = watch.strange != nil
             watch.strange = nil
+            watch.firmware = watch.answers.revision ?? watch.answers.server
             watch.isTold = false
             watch.state = .known(until: now + Self.validity)
             watches[address] = watch

@@ -67,14 +67,15 @@ struct StateBook: Sendable {
         return true
     }
 
-    /// `{"ts","status","since","error","config","refused","enabled","points"}`; nil until there is something to
+    /// `{"ts","status","since","error","firmware","config","refused","enabled","points"}`; nil until there is something to
     /// say: the unit was heard of, or a config document came.
-    func document(of device: DeviceID, _ config: Config, at now: WallTime) -> Document? {
+    func document(of device: DeviceID, _ config: Config, firmware: String? = nil, at now: WallTime) -> Document? {
         let state = states[device].flatMap { $0.known ? $0 : nil }
         guard state != nil || config != Config() else { return nil }
         var hasher = Hasher()
         hasher.combine(state)
         hasher.combine(config)
+        hasher.combine(firmware)
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("ts", now)
@@ -83,6 +84,7 @@ struct StateBook: Sendable {
                 writer.member("since", state.since)
                 if let error = state.error { writer.member("error", error) }
             }
+            if let firmware { writer.member("firmware", firmware) }
             Self.write(config, to: &writer)
             if let points = units[device], !points.isEmpty {
                 writer.key("points")

@@ -69,6 +69,23 @@ import Testing
         #expect(readings(world, "meter-1") == 1 && readings(world, "meter-2") > 5)
     }
 
+    @Test func theStateDocumentTellsTheFirmwareOfAUnitThatIsRecognised() throws {
+        var options = Site.Options()
+        options.keys["meter-1"] = "identify: { vendor: \"Eastron\" },"
+        options.keys["meter-2"] = "identify: { vendor: \"Carlo\" },"
+        for (device, revision) in [("meter-1", "V1.02"), ("meter-2", "V2.0")] {
+            options.functions[device] = BusUnitFunctions()
+            options.functions[device]?.identification = [
+                0: Array("Eastron".utf8), 1: Array("SDM120".utf8), 2: Array(revision.utf8)
+            ]
+        }
+        let world = try SimulatedWorld(options, seed: 11)
+        world.boot()
+        world.run(for: .seconds(120))
+        #expect(world.oracle.status["meter-1"] == "online" && world.oracle.firmware["meter-1"] == "V1.02")
+        #expect(world.oracle.status["meter-2"] == "degraded" && world.oracle.firmware["meter-2"] == nil)
+    }
+
     @Test func withoutTheKeyNothingIsAsked() throws {
         let world = try SimulatedWorld(seed: 11)
         world.boot()

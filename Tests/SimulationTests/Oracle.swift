@@ -23,6 +23,8 @@ struct Oracle {
     private(set) var results: [String: (ok: Bool, payload: String)] = [:]
     /// The status in each device's latest state document.
     private(set) var status: [String: String] = [:]
+    /// What its last state document says of its firmware.
+    private(set) var firmware: [String: String] = [:]
     private(set) var repeats = 0
     private(set) var backfilled = 0
     private var backfillSent = false
@@ -149,7 +151,9 @@ struct Oracle {
     }
 
     mutating func takenState(_ event: BridgeEmulator.Received) {
-        status[event.device] = (try? JSONReader.parse(event.payload))?["status"]?.string
+        let document = try? JSONReader.parse(event.payload)
+        status[event.device] = document?["status"]?.string
+        firmware[event.device] = document?["firmware"]?.string
     }
 
     private mutating func gap(_ json: JSON) {

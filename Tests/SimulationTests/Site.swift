@@ -56,6 +56,8 @@ struct Site {
         var bridge = ""
         /// More keys of a node.
         var keys: [String: String] = [:]
+        /// What units answer to the functions beyond their tables.
+        var functions: [String: BusUnitFunctions] = [:]
     }
 
     static let gateway = "gw-7"
@@ -119,6 +121,7 @@ struct Site {
                     .discrete: [3: CellDescription(.counter(start: 0, step: 1, every: .seconds(37)))],
                 ],
                 turnaround: .milliseconds(Int64(4 + unit.number)))
+            if let functions = options.functions[unit.device] { bus.units[unit.number]?.functions = functions }
         }
         return bus
     }
