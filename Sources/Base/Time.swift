@@ -35,8 +35,6 @@ public struct Instant: Hashable, Comparable, Sendable {
 extension Duration {
     /// Whole nanoseconds, saturating at the ends of `Int64` (292 years).
     @inlinable public var nanoseconds: Int64 {
-        // Up to nine seconds without a division of 128 bits.
-        if let few = Int64(exactly: attoseconds) { return few / 1_000_000_000 }
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return seconds < 0 ? .min : .max }
