@@ -184,6 +184,8 @@ package final class Host {
         case .ready:
             service.notify("READY=1")
             tellStatus()
+            // Recovery of a long backlog is over; connecting and attaching bring other code.
+            Startup.releasePages()
             settledDue = Clock.instant + Self.settlingTime
         case .reloaded(let isInForce):
             let offered = reloading.end()
