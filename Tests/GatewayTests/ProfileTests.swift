@@ -66,7 +66,8 @@ enum ProfileFolder {
     @Test(arguments: ProfileFolder.names) func canBeUsedAsItIs(_ name: String) throws {
         let (configuration, diagnostics) = ProfileFolder.read(name)
         #expect(diagnostics.map(\.description) == [])
-        let node = try #require(configuration?.ports[0].nodes.first)
+        let first = configuration?.ports[0].nodes.first
+        let node = try #require(first)
         #expect(!node.points.isEmpty)
         for point in node.points {
             let isMeasure = point.type.isNumber && point.map.isEmpty && !point.hidden
@@ -79,7 +80,8 @@ enum ProfileFolder {
             }
         }
         if node.uart == nil {
-            let plan = try #require(configuration?.ports[0].readPlan)
+            let planned = configuration?.ports[0].readPlan
+            let plan = try #require(planned)
             let read = plan.reads.reduce(0) { $0 + ($1.table.isRegisters ? 1 : 0) }
             #expect(read > 0 && plan.reads.allSatisfy { $0.count <= max(node.maxRegisters, node.maxBits) })
         }
@@ -89,8 +91,8 @@ enum ProfileFolder {
         func addresses(_ node: String) throws -> [Int] {
             let (configuration, diagnostics) = ProfileFolder.read("sunspec-inverter", node: node)
             #expect(diagnostics.map(\.description) == [])
-            return try #require(configuration?.ports[0].nodes.first).points.filter { $0.name.hasPrefix("power") }
-                .map(\.address)
+            let first = configuration?.ports[0].nodes.first
+            return try #require(first).points.filter { $0.name.hasPrefix("power") }.map(\.address)
         }
         #expect(try addresses("") == [40083, 40084])
         #expect(try addresses("base: 40070") == [40084, 40085])
