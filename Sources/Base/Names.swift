@@ -24,7 +24,7 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
         }
         guard !text.hasPrefix("goog") else { throw NameError(reason: "must not start with \"goog\"") }
         self.text = text
-        digest = Self.digest(of: text.utf8)
+        digest = Self.fold(text.utf8)
     }
 
     package var description: String { text }
@@ -37,21 +37,14 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
 
     package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 
-    private static func digest(of text: String.UTF8View) -> UInt64 {
-        var value = digestStart
-        for byte in text { value = (value ^ UInt64(byte)) &* digestFactor }
-        return value
-    }
-
     /// The digest that an ID with these bytes has.
-    package static func digest(of bytes: ArraySlice<UInt8>) -> UInt64 {
-        var value = digestStart
-        for byte in bytes { value = (value ^ UInt64(byte)) &* digestFactor }
+    package static func digest(of bytes: ArraySlice<UInt8>) -> UInt64 { fold(bytes) }
+
+    private static func fold(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        var value: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return value
     }
-
-    private static let digestStart: UInt64 = 0xCBF2_9CE4_8422_2325
-    private static let digestFactor: UInt64 = 0x100_0000_01B3
 
     private static func isLetter(_ byte: UInt8) -> Bool {
         (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)

@@ -1,6 +1,7 @@
 /// A point on the machine's boot-time clock (CLOCK_BOOTTIME), in nanoseconds since boot.
 /// Every duration, timeout and back-off is measured on it; it never steps. It cannot be mixed
-/// with `WallTime` by accident.
+/// with `WallTime` by accident. Public and inlinable like all of this file: the optimiser looks into another
+/// module only at what is, and every machine compares deadlines at every turn.
 public struct Instant: Hashable, Comparable, Sendable {
     public var nanoseconds: Int64
 

@@ -25,21 +25,23 @@ extension Session {
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
         self.now = now
         granted = nil
-        guard case .open = phase, hasRoom(for: device), isReady(device) else { return false }
-        if limiter.allows(at: now.instant) {
-            granted = device
-            return true
+        guard case .open = phase, hasRoom(for: device), isReady(device), rateAllows(at: now.instant) else {
+            return false
         }
-        // What was spent since the last turn (acknowledgements, say) has armed no timer yet.
-        timers.arm(.rate, at: limiter.opens)
-        return false
+        granted = device
+        return true
     }
 
     /// False while no device's record may be published, whosever it is. The deadline says when to ask again if
     /// only the rate forbids it.
     package mutating func acceptsAny(at now: Moment) -> Bool {
         guard case .open = phase, turn != nil || hasRoom else { return false }
-        if limiter.allows(at: now.instant) { return true }
+        return rateAllows(at: now.instant)
+    }
+
+    private mutating func rateAllows(at now: Instant) -> Bool {
+        if limiter.allows(at: now) { return true }
+        // What was spent since the last turn (acknowledgements, say) has armed no timer yet.
         timers.arm(.rate, at: limiter.opens)
         return false
     }

@@ -14,9 +14,8 @@ struct LineUnit: Sendable {
     var statistics: UnitStatistics
     /// Of the last setup at least one step was not carried out.
     var hasFailedSetup = false
-    private var guards: [ShapeGuard] = []
-    /// Whether a request to it may have to wait for its late reply.
-    private(set) var isGuarded = false
+    /// While there are any, a request to it may have to wait for its late reply.
+    private(set) var guards: [ShapeGuard] = []
     /// Ranges that were refused because of an address, and until when they are read in pieces.
     private var splits: [RefusedRange: Instant] = [:]
 
@@ -24,7 +23,7 @@ struct LineUnit: Sendable {
 
     /// After a timeout a reply of this shape may still come; it must not be taken for the answer to
     /// another request.
-    private struct ShapeGuard: Sendable {
+    struct ShapeGuard: Sendable {
         var function: FunctionCode
         var replyLength: Int?
         var until: Instant
@@ -55,16 +54,12 @@ struct LineUnit: Sendable {
     mutating func guardShape(of request: Request, until: Instant, at now: Instant) {
         guards.removeAll { $0.until <= now }
         guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
-        isGuarded = true
     }
 
     /// It may still answer a request that timed out.
     func mayAnswerLate(at now: Instant) -> Bool { guards.contains { $0.until > now } }
 
-    mutating func dropGuards() {
-        guards.removeAll()
-        isGuarded = false
-    }
+    mutating func dropGuards() { guards.removeAll() }
 
     /// When a request of this shape may be sent.
     func free(_ function: FunctionCode, replyLength: Int?) -> Instant {

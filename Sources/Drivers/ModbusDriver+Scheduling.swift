@@ -193,7 +193,7 @@ extension ModbusDriver {
                 continue
             }
             var free = job.notBefore
-            if units[unit].isGuarded {
+            if !units[unit].guards.isEmpty {
                 free = max(free, units[unit].free(job.function, replyLength: job.replyLength))
             }
             guard free <= start else {

@@ -42,8 +42,8 @@ extension Gateway {
         combineDeadlines()
     }
 
-    /// How far the outputs of a port went.
-    private enum Reach: Comparable { case nowhere, shell, journal, everywhere }
+    /// How far the outputs of a port went; near is onto its line and into the journal.
+    private enum Reach: Comparable { case nowhere, near, everywhere }
 
     /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
     /// what was recorded before it the right time.
@@ -87,22 +87,22 @@ extension Gateway {
             reach = .everywhere
         }
         while let output = ports[index].driver.next() {
+            var isNear = false
             switch output {
-            case .discardInput, .transmit: reach = max(reach, .shell)
-            case .reading: reach = max(reach, .journal)
-            default: reach = .everywhere
-            }
-            switch output {
-            case .discardInput: effects.append(.discardInput(name))
+            case .discardInput:
+                effects.append(.discardInput(name))
+                isNear = true
             case .transmit(let bytes):
                 if ports[index].mayTransmit(bytes, at: now) { effects.append(.transmit(name, bytes)) }
-            case .reading(let reading): if record(reading, at: now) { reach = .everywhere }
+                isNear = true
+            case .reading(let reading): isNear = !record(reading, at: now)
             case .outcome(let outcome): receive(outcome)
             case .setup(let address, let step, let outcome): noteSetup(address, step, outcome)
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
             case .notice(let notice): effects.append(.notice(notice))
             case .learned(let document): keepLearned(document, of: name, at: now)
             }
+            reach = max(reach, isNear ? .near : .everywhere)
         }
         return reach
     }

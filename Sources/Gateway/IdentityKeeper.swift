@@ -46,8 +46,8 @@ struct IdentityKeeper: Sendable {
         var open: [UInt64: Int] = [:]
         var complaints: [String] = []
         var isUndecided = false
-        /// What the answers so far say; and what it says of its firmware, once it is recognised.
-        var answers = DeviceIdentity()
+        /// What the answers so far say of its firmware; and what is believed, once it is recognised.
+        var heardFirmware: String?
         var firmware: String?
     }
 
@@ -151,7 +151,7 @@ struct IdentityKeeper: Sendable {
         watch.open = [:]
         watch.complaints = []
         watch.isUndecided = false
-        watch.answers = DeviceIdentity()
+        watch.heardFirmware = nil
         for (index, fingerprint) in watch.fingerprints.enumerated() {
             lastID += 1
             watch.open[lastID] = index
@@ -181,12 +181,8 @@ struct IdentityKeeper: Sendable {
         switch outcome.result {
         case .success(let part?):
             if let complaint = fingerprint.complaint(about: part) { watches[address]?.complaints.append(complaint) }
-            if case .success(let data) = part.result {
-                switch fingerprint {
-                case .identification: watches[address]?.answers.take(identification: data)
-                case .serverID: watches[address]?.answers.take(serverID: data)
-                case .value: break
-                }
+            if let identity = fingerprint.identity(in: part), let revision = identity.revision ?? identity.server {
+                watches[address]?.heardFirmware = revision
             }
         case .failure(.read(.exception(let code))):
             watches[address]?.complaints.append("it answers the question who it is with exception \(code)")
@@ -217,7 +213,7 @@ struct IdentityKeeper: Sendable {
         } else {
             let wasStrange = watch.strange != nil
             watch.strange = nil
-            watch.firmware = watch.answers.revision ?? watch.answers.server
+            watch.firmware = watch.heardFirmware
             watch.isTold = false
             watch.state = .known(until: now + Self.validity)
             watches[address] = watch
@@ -246,6 +242,18 @@ struct IdentityKeeper: Sendable {
 }
 
 extension Fingerprint {
+    /// What the answer to function 43/14 or 17 says; nil where neither was asked or nothing came.
+    func identity(in part: ReadPart) -> DeviceIdentity? {
+        guard case .success(let data) = part.result else { return nil }
+        var identity = DeviceIdentity()
+        switch self {
+        case .identification: identity.take(identification: data)
+        case .serverID: identity.take(serverID: data)
+        case .value: return nil
+        }
+        return identity
+    }
+
     /// Why what the unit answered is not what is expected; nil if it is.
     func complaint(about part: ReadPart) -> String? {
         switch self {
@@ -254,9 +262,7 @@ extension Fingerprint {
             let bytes = (try? part.result.get()) ?? []
             return "another device answers: \(point.table.rawValue) \(point.address) is \(Hex.encode(bytes)) in hexadecimal"
         case .identification, .serverID:
-            guard case .success(let data) = part.result else { return "it does not say who it is" }
-            var identity = DeviceIdentity()
-            if case .serverID = self { identity.take(serverID: data) } else { identity.take(identification: data) }
+            guard let identity = identity(in: part) else { return "it does not say who it is" }
             let isRight = switch self {
             case .serverID: accepts(serverID: identity.serverBytes)
             default: accepts(vendor: identity.vendor ?? "", product: identity.product ?? "")

@@ -44,9 +44,7 @@ package struct DeviceIdentity: Hashable, Sendable {
         let pdu = response.pdu
         switch pdu.first {
         case FunctionCode.encapsulatedInterface.rawValue: takeObjects(pdu)
-        case FunctionCode.reportServerID.rawValue:
-            serverBytes = Array(pdu.dropFirst(2))
-            server = Self.words(serverBytes[...])
+        case FunctionCode.reportServerID.rawValue: take(serverID: Array(pdu.dropFirst()))
         default: break
         }
     }
