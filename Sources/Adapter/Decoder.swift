@@ -24,6 +24,8 @@ final class Decoder: Sendable {
     let scale: Decimal
     let offset: Decimal
     let isPlain: Bool
+    /// Plain, and neither named nor possibly invalid.
+    private let isPlainInteger: Bool
     let decimals: Int
     let usesScaleFactor: Bool
     let text: TextField?
@@ -92,6 +94,7 @@ final class Decoder: Sendable {
         max = point.max ?? .infinity
         clamp = point.clamp
         rules = point.rules
+        isPlainInteger = isPlain && numbers.isEmpty && map.isEmpty
     }
 
     /// `bytes` is a whole part; `offset` is where this point starts in it: a bit number for bit
@@ -137,11 +140,22 @@ final class Decoder: Sendable {
         default:
             if type.isSigned {
                 let unused = UInt64(64 - 8 * width)
-                return integer(
-                    Int128(Int64(bitPattern: pattern << unused) >> Int64(unused)), factor: factor, into: &out)
+                let value = Int64(bitPattern: pattern << unused) >> Int64(unused)
+                return isPlainInteger ? plain(value, into: &out) : integer(Int128(value), factor: factor, into: &out)
             }
-            return integer(Int128(pattern), factor: factor, into: &out)
+            guard isPlainInteger, let value = Int64(exactly: pattern) else {
+                return integer(Int128(pattern), factor: factor, into: &out)
+            }
+            return plain(value, into: &out)
         }
+    }
+
+    /// As `integer`, for a value that nothing is done to.
+    private func plain(_ value: Int64, into out: inout [UInt8]) -> Verdict {
+        let number = Double(value)
+        guard number >= min, number <= max else { return outside(number, into: &out) }
+        Decimal.append(value, to: &out)
+        return .number(number)
     }
 
     private func bool(_ bit: UInt8, into out: inout [UInt8]) -> Verdict {

@@ -22,6 +22,8 @@ struct Device: Sendable {
     /// `"name":` ready to be copied.
     private let keys: [[UInt8]]
     private let factors: [Int?]
+    private let isHidden: [Bool]
+    private let hasPriority: [Bool]
     private let filters: [Filter?]
     var states: [PointState]
     var actionRates: [WriteRates]
@@ -40,6 +42,8 @@ struct Device: Sendable {
         factors = points.map { point in
             point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } }
         }
+        isHidden = points.map(\.hidden)
+        hasPriority = points.map(\.priority)
         filters = points.map(Filter.init)
         states = points.map { PointState($0.writable) }
         actionRates = binding.actions.map { WriteRates($0.rule) }
@@ -99,18 +103,17 @@ struct Device: Sendable {
                     goodAt = reading.parts[found].at
                 }
             }
-            let isHidden = binding.points[point].hidden
             if case .bad(let word) = verdict {
                 body.removeLast(body.count - start)
                 fail(point, word)
-                guard !isHidden else { continue }
+                guard !isHidden[point] else { continue }
                 tell(point, word)
                 bad += 1
                 if let at, badAt.map({ $0.instant < at.instant }) ?? true { badAt = at }
-                priority = priority || binding.points[point].priority
-            } else if let at, keep(point, verdict, body[text...], at: at), !isHidden {
+                priority = priority || hasPriority[point]
+            } else if let at, keep(point, verdict, body[text...], at: at), !isHidden[point] {
                 good += 1
-                priority = priority || binding.points[point].priority
+                priority = priority || hasPriority[point]
             } else {
                 body.removeLast(body.count - start)
             }
