@@ -6,6 +6,8 @@ package struct Adapter: Sendable {
     fileprivate struct Route: Sendable {
         var unit: UnitID
         var devices: [Int]
+        /// One of its points has priority.
+        var hasPriority = false
         var groups: [(interval: Duration, lists: [(device: Int, points: [Int])])]
     }
 
@@ -13,6 +15,7 @@ package struct Adapter: Sendable {
     private var indexes: [DeviceID: Int] = [:]
     /// Few ports and few units each: searching them is cheaper than hashing a name.
     private var ports: [(name: PortName, routes: [Route])] = []
+    private var priorityExists = false
     /// Points that are neither read nor written for now.
     private var unread: [DeviceID: Set<String>]
     /// Devices that are gone, for when they come back: on another port, or with the next configuration.
@@ -41,6 +44,7 @@ package struct Adapter: Sendable {
                     return ports[port].routes.count - 1
                 }()
             ports[port].routes[route].add(index, binding, unread: unread[binding.device] ?? [])
+            if ports[port].routes[route].hasPriority { priorityExists = true }
         }
     }
 
@@ -85,6 +89,12 @@ package struct Adapter: Sendable {
                 }
             )
         }
+    }
+
+    /// Readings from there may have to be durable at once.
+    package func hasPriority(_ address: Address) -> Bool {
+        guard priorityExists else { return false }
+        return route(address)?.hasPriority ?? false
     }
 
     private func route(_ address: Address) -> Route? {
@@ -178,6 +188,7 @@ extension Result where Success == [UInt8] {
 extension Adapter.Route {
     mutating func add(_ device: Int, _ binding: Binding, unread: Set<String>) {
         devices.append(device)
+        hasPriority = hasPriority || binding.points.contains(where: \.priority)
         let factors = Set(binding.points.compactMap(\.scaleFrom))
         // Scale factors come first, so that they are known when a value needs them.
         let order =

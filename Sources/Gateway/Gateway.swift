@@ -59,6 +59,7 @@ package struct Gateway: Sendable {
     var ports: [PortKeeper]
     var portIndex: [PortName: Int]
     var adapter: Adapter
+    var fresh: FreshReadings
     var spool: Spool
     var session: Session
     var commands = CommandDesk()
@@ -107,8 +108,7 @@ package struct Gateway: Sendable {
     var random: RandomSource
     /// When `timeout` must be called; kept, because a loop asks for it at every turn.
     package internal(set) var deadline: Instant?
-    /// Of ports on which a frame is coming in: before this it cannot be whole. Of others every byte is wanted
-    /// at once.
+    /// Of ports whose lines need not be looked at before. Of others every byte is wanted at once.
     package internal(set) var restBegins: [PortName: Instant] = [:]
     /// When the first of session, store, rules and reports wants `timeout`.
     var quietUntil = Instant.distantFuture
@@ -129,6 +129,7 @@ package struct Gateway: Sendable {
         }
         portIndex = Self.index(settings.ports)
         adapter = Adapter(settings.bindings)
+        fresh = FreshReadings(commitEvery: settings.spool.sync)
         keptFloor = settings.session.releaseDate
         lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
         batching = settings.batch.map(Batching.init)
@@ -159,11 +160,14 @@ package struct Gateway: Sendable {
     }
 
     package mutating func receive(_ event: Event, at now: Moment) {
-        switch event {
-        case .line(let name, let event):
+        if case .line(let name, let event) = event {
             guard let index = portIndex[name] else { return }
             ports[index].receive(event, at: now)
             return settle(port: index, at: now)
+        }
+        recordFresh(at: now)
+        switch event {
+        case .line: break
         case .link(let event): receive(event, at: now)
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {
@@ -200,6 +204,7 @@ package struct Gateway: Sendable {
             if now.instant < othersDue { settle(port: index, at: now) }
         }
         guard othersDue <= now.instant else { return }
+        recordFresh(at: now)
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
@@ -225,7 +230,9 @@ package struct Gateway: Sendable {
     }
 
     /// When something other than a line wants `timeout`.
-    private var othersDue: Instant { min(quietUntil, spool.deadline?.due ?? .distantFuture) }
+    private var othersDue: Instant {
+        min(quietUntil, spool.deadline?.due ?? .distantFuture, fresh.due ?? .distantFuture)
+    }
 
     mutating func combineDeadlines() {
         var earliest = othersDue

@@ -15,6 +15,7 @@ extension Gateway {
             busy = false
             if !lent.isEmpty { noteReturns(at: now) }
             for index in ports.indices { if drainPort(index, at: now) != .nowhere { busy = true } }
+            recordFresh(at: now)
             if drainIdentities(at: now) { busy = true }
             if takeUpPlans(at: now) { busy = true }
             if restDevices(at: now) { busy = true }
@@ -37,6 +38,7 @@ extension Gateway {
             return settle(at: now)
         }
         let reach = drainPort(index, at: now)
+        if fresh.isUrgent { recordFresh(at: now) }
         guard reach != .everywhere, !drainSpool(at: now) else { return settle(at: now) }
         ports[index].noteDeadlines()
         combineDeadlines()
@@ -118,22 +120,34 @@ extension Gateway {
     /// True if a device's state document changes with it.
     @discardableResult
     mutating func take(_ reading: Reading, at now: Moment) -> Bool {
-        let isNews = noteErrors(of: reading, at: now)
-        for telemetry in adapter.receive(reading) {
-            tally.readings += 1
-            tally.values += telemetry.good
-            append(
-                Entry(
-                    device: telemetry.device, subfolder: "", kind: .reading, priority: telemetry.priority,
-                    body: telemetry.body, at: telemetry.at, clockTrusted: session.clockLevel == .trusted),
-                at: now)
-        }
-        return isNews
+        fresh.add(reading, isUrgent: adapter.hasPriority(reading.address), at: now.instant)
+        return noteErrors(of: reading, at: now)
     }
 
+    /// What has been read becomes records.
+    mutating func recordFresh(at now: Moment) {
+        guard !fresh.isEmpty else { return }
+        let isTrusted = session.clockLevel == .trusted
+        let since = fresh.since
+        for reading in fresh.takeAll() {
+            for telemetry in adapter.receive(reading) {
+                tally.readings += 1
+                tally.values += telemetry.good
+                tally.recorded += 1
+                spool.append(
+                    Entry(
+                        device: telemetry.device, subfolder: "", kind: .reading, priority: telemetry.priority,
+                        body: telemetry.body, at: telemetry.at, clockTrusted: isTrusted),
+                    waitingSince: since, at: now)
+            }
+        }
+    }
+
+    /// Anything but a reading.
     mutating func append(_ entry: Entry, at now: Moment) {
+        recordFresh(at: now)
         tally.recorded += 1
-        _ = spool.append(entry, at: now)
+        spool.append(entry, at: now)
     }
 
     private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {

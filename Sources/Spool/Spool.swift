@@ -220,9 +220,10 @@ package struct Spool: Sendable {
 
     /// Takes an entry; it is durable a commit later. Answers its number, or nil while the journal
     /// recovers (it is numbered then) or if the entry was refused (a gap record will say so). On
-    /// entering memory-only mode records that are not yet durable are numbered anew.
+    /// entering memory-only mode records that are not yet durable are numbered anew. The commit is due by
+    /// `since`, if it has been waiting.
     @discardableResult
-    package mutating func append(_ entry: Entry, at now: Moment) -> UInt64? {
+    package mutating func append(_ entry: Entry, waitingSince since: Instant? = nil, at now: Moment) -> UInt64? {
         self.now = now
         guard phase != .failed else { return nil }
         let main = devices.index(of: entry.device)
@@ -243,10 +244,10 @@ package struct Spool: Sendable {
             refuse(entry, .memory)
             return nil
         }
-        return enqueue(item, entry.priority)
+        return enqueue(item, entry.priority, since: since ?? now.instant)
     }
 
-    mutating func enqueue(_ new: Item, _ priority: Bool) -> UInt64? {
+    mutating func enqueue(_ new: Item, _ priority: Bool, since: Instant) -> UInt64? {
         var item = new
         counters.appended += 1
         count(item, +1)
@@ -260,7 +261,7 @@ package struct Spool: Sendable {
         if phase == .running { number(&item) }
         pending.append(item)
         pendingBytes += item.size
-        let due = now.instant + (priority ? min(Self.priorityDelay, settings.sync) : settings.sync)
+        let due = since + (priority ? min(Self.priorityDelay, settings.sync) : settings.sync)
         if timers.due(.commit).map({ due < $0 }) ?? true { timers.arm(.commit, at: due) }
         if pendingBytes >= Self.batchBytes, phase == .running { commitNow() }
         return item.record.seq == 0 ? nil : item.record.seq

@@ -1,0 +1,46 @@
+import Base
+
+/// Readings that have come and are not in the journal yet. Taken one by one, each would bring adapter and
+/// journal back into a cold cache; taken together a few times a second they cost a third, and none is durable
+/// later for it: a commit is due by the oldest reading's arrival.
+///
+/// | they are taken | why |
+/// |---|---|
+/// | `delay` after the first, and before every commit | the rule |
+/// | at once when there are `most` | memory is bounded |
+/// | at once when the unit has priority points | these wait for nobody |
+/// | before anything that is not a line's event | nobody sees the gateway without them |
+struct FreshReadings: Sendable {
+    /// Half a commit away at most.
+    private static let longest = Duration.milliseconds(250)
+    private static let most = 64
+
+    private let delay: Duration
+    private var readings: [Reading] = []
+    /// When they must be taken.
+    private(set) var due: Instant?
+    private(set) var since = Instant.zero
+    private(set) var isUrgent = false
+
+    init(commitEvery: Duration) { delay = min(Self.longest, commitEvery / 4) }
+
+    var isEmpty: Bool { readings.isEmpty }
+
+    mutating func add(_ reading: Reading, isUrgent urgent: Bool, at now: Instant) {
+        if readings.isEmpty {
+            since = now
+            due = now + delay
+        }
+        readings.append(reading)
+        if urgent || delay == .zero || readings.count >= Self.most { isUrgent = true }
+    }
+
+    /// All of them, oldest first.
+    mutating func takeAll() -> [Reading] {
+        defer {
+            readings.removeAll(keepingCapacity: true)
+            (due, isUrgent) = (nil, false)
+        }
+        return readings
+    }
+}
