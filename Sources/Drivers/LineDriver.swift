@@ -22,7 +22,7 @@ package protocol LineDriver: Sendable {
     var deadline: (due: Instant, reason: LineTimer)? { get }
     /// A request is out and its reply neither here nor given up.
     var isExchanging: Bool { get }
-    /// A frame is coming in that cannot be whole before then: reading its pieces would only cost time.
+    /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may speak.
     /// Nil: every byte is wanted at once.
     var restBegins: Instant? { get }
     /// Everything that was counted; units in the order of the settings.

@@ -30,12 +30,15 @@ struct LineExchange: Sendable {
 
     /// When the rest of a reply is overdue; a reply that only silence ends is looked at before that.
     private var restDue = Instant.zero
-    /// Before this the reply that has begun cannot be whole; nil: it may be at any moment.
+    /// Before this the reply cannot be whole; nil: it may be at any moment.
     private(set) var restBegins: Instant?
     /// Wire time that is not worth being slept through with closed eyes: what waking up may be late, and more.
     private static let shortRest = Duration.microseconds(500)
-    /// What waking up may be late.
-    private static let restLead = Duration.microseconds(100)
+    /// What waking up may be late, and what it usually is.
+    private static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
+    /// A foretold reply may lie there for so much of its exchange, but no longer than the second.
+    private static let slackShare = 100
+    private static let slackMax = Duration.microseconds(200)
 
     let timing: RTUTiming
     private let lead: Duration
@@ -48,6 +51,13 @@ struct LineExchange: Sendable {
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
     private var lastByte = Instant.zero
+    /// What just came may have been there for a while.
+    private var wasHidden = false
+    /// The line is not looked at before the reply should be whole.
+    private(set) var isForetold = false
+    /// From the end of our transmission to the beginning of the last good reply, as its end tells; nil if it
+    /// was whole when the line was looked at.
+    private(set) var pause: Duration?
 
     /// A sound frame of the unit that was asked, but no answer to what it was asked.
     private var mismatch: FrameError?
@@ -110,7 +120,8 @@ struct LineExchange: Sendable {
     }
 
     mutating func start(
-        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, at now: Instant
+        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, pause: Duration? = nil,
+        at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
         echo.sent(frame, isAmbiguous: decoder.expectedLength == frame.count)
@@ -118,6 +129,18 @@ struct LineExchange: Sendable {
         begin(frame, at: now)
         replyDue = sentUntil + timeout
         state = .awaiting
+        if let pause { foretell(pause, frame.count, at: now) }
+    }
+
+    /// What the unit usually does: looking at the line any sooner would only cost time.
+    private mutating func foretell(_ pause: Duration, _ sent: Int, at now: Instant) {
+        guard echo.knowledge == .absent, request.replyLength != nil else { return }
+        let time = timing.time(of: decoder.expectedLength)
+        let share = (time + timing.time(of: sent) + timing.silence) / Self.slackShare
+        let begins = sentUntil + pause + time + min(share, Self.slackMax) - Self.wakeLead
+        guard begins > now + Self.shortRest, begins < replyDue else { return }
+        restBegins = begins
+        isForetold = true
     }
 
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
@@ -135,10 +158,13 @@ struct LineExchange: Sendable {
         mismatch = nil
         babblesSince = nil
         needsDiscard = false
+        isForetold = false
+        restBegins = nil
     }
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         lastByte = now
+        wasHidden = restBegins.map { $0 <= now } ?? false
         restBegins = nil
         var chunk = bytes
         switch state {
@@ -252,11 +278,24 @@ struct LineExchange: Sendable {
     }
 
     private mutating func accept(_ response: Response, of bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict {
-        let turnaround = max(.zero, firstByte - sentUntil)
+        let turnaround = notePause(response, at: now)
         finish(at: now)
         needsDiscard = decoder.pending > 0
         if needsDiscard { countUseless(bytes.suffix(decoder.pending)) }
         return .response(response, turnaround: turnaround)
+    }
+
+    /// When the reply began is told by its first bytes, and better by its last if they came together or were
+    /// not looked at sooner.
+    private mutating func notePause(_ response: Response, at now: Instant) -> Duration {
+        pause = nil
+        var turnaround = firstByte - sentUntil
+        if case .exception = response {} else if request.replyLength != nil {
+            let byEnd = lastByte - timing.time(of: decoder.expectedLength) - sentUntil
+            if !wasHidden || firstByte != now { pause = byEnd }
+            turnaround = min(turnaround, byEnd)
+        }
+        return max(.zero, turnaround)
     }
 
     private mutating func fallSilent(at now: Instant) -> Verdict {

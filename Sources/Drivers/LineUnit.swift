@@ -11,6 +11,7 @@ struct LineUnit: Sendable {
     /// Its cycles in the driver's list, fastest first.
     let cycles: Range<Int>
     var health = UnitHealth()
+    var pace = ReplyPace()
     var statistics: UnitStatistics
     /// Of the last setup at least one step was not carried out.
     var hasFailedSetup = false

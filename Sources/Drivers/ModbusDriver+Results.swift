@@ -14,12 +14,14 @@ extension ModbusDriver {
         let unit: Int
         let request: Request
         let timeout: Duration
+        var pause: Duration?
         switch work {
         case .read(let cycle):
             guard let job = cycles[cycle].run?.job else { return }
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
+            pause = units[unit].pace.foretell()
         case .order:
             unit = orders[0].unit
             request = orders[0].request
@@ -40,7 +42,7 @@ extension ModbusDriver {
         }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
-            timeout: timeout, at: now.instant)
+            timeout: timeout, pause: pause, at: now.instant)
     }
 
     /// The exchange under way has ended.
@@ -52,8 +54,18 @@ extension ModbusDriver {
         count(verdict, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
         switch work {
-        case .read(let cycle): finishRead(cycle, verdict, at: now)
+        case .read(let cycle):
+            notePace(verdict, unit)
+            finishRead(cycle, verdict, at: now)
         case .order: finishOrder(verdict, at: now)
+        }
+    }
+
+    private mutating func notePace(_ verdict: LineExchange.Verdict, _ unit: Int) {
+        if case .response(.read, _) = verdict {
+            units[unit].pace.answered(after: exchange.pause, wasForetold: exchange.isForetold)
+        } else {
+            units[unit].pace.forget()
         }
     }
 

@@ -110,6 +110,7 @@ package struct ModbusDriver: LineDriver {
         failedUnit = nil
         for index in units.indices {
             units[index].health.restart()
+            units[index].pace.forget()
             units[index].dropGuards()
         }
         spreadPhases(at: now.instant)
@@ -152,7 +153,11 @@ package struct ModbusDriver: LineDriver {
     /// A request is out and its reply neither here nor given up.
     package var isExchanging: Bool { exchange.isBusy }
 
-    package var restBegins: Instant? { exchange.restBegins }
+    package var restBegins: Instant? {
+        // Whoever speaks during the silence before a request is heard before it goes out.
+        if let wake, wake.reason == .silence, wake.due == exchange.quietUntil { return wake.due }
+        return exchange.restBegins
+    }
 
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {

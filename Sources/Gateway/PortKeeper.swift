@@ -14,6 +14,8 @@ import Drivers
 struct PortKeeper: Sendable {
     enum State: Sendable, Equatable { case closed, opening, open, pausing, paused }
 
+    /// Up to here t3.5 has a frame's pace; above it is fixed (MODBUS over Serial Line V1.02, section 2.5.1.1).
+    static let leisurelyBaud = 19_200
     /// Between two attempts to open a line.
     static let reopenDelay = Duration.seconds(2)
     /// The same when a port appeared while the attempt that failed was under way.
@@ -38,9 +40,9 @@ struct PortKeeper: Sendable {
     private(set) var isClosing = false
     /// When `timeout` must be called.
     private(set) var deadline: Instant?
-    /// When the silence before the next request ends; nil while no request waits for it.
+    /// When the silence before the next request ends, if microseconds count; nil while no request waits for it.
     private(set) var silenceEnds: Instant?
-    /// Before this the frame that is coming in cannot be whole.
+    /// Before this the line need not be looked at: no frame can be whole, and none is begun.
     private(set) var restBegins: Instant?
 
     init(name: PortName, line: LineSettings, driver: any LineDriver) {
@@ -207,8 +209,9 @@ struct PortKeeper: Sendable {
         if let next, !isClosing || state == .open {
             earliest = next.due
             if state == .open {
-                if next.reason == .silence { silenceEnds = next.due }
-                if next.reason == .rest { restBegins = driver.restBegins }
+                restBegins = driver.restBegins
+                // At a slower line's pace a tenth of a millisecond is nothing.
+                if next.reason == .silence, line.baud > Self.leisurelyBaud { silenceEnds = next.due }
             }
         }
         if let reopen { earliest = min(earliest, reopen) }

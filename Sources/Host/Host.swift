@@ -91,6 +91,7 @@ package final class Host {
         tick()
         perform { $0.start(at: $1) }
         while exit == nil {
+            for shell in shells { shell.settleInterest() }
             _ = try loop.wait(until: link.hasPending ? .zero : nextWake())
             awaitSilence()
             if link.hasPending { link.readPending() }
@@ -171,7 +172,7 @@ package final class Host {
             lines.removeValue(forKey: name)?.retire()
             shells = Array(lines.values)
         case .discardInput(let name): lines[name]?.discardInput()
-        case .transmit(let name, let bytes): lines[name]?.transmit(bytes)
+        case .transmit(let name, let bytes): lines[name]?.transmit(bytes, lookingAwayUntil: gateway.restBegins[name])
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)
         case .disconnect: link.disconnect()

@@ -130,10 +130,11 @@ final class LineShell {
 
     // MARK: sending
 
-    func transmit(_ bytes: [UInt8]) {
+    /// - Parameter rest: before it the reply cannot be whole, if that is known.
+    func transmit(_ bytes: [UInt8], lookingAwayUntil rest: Instant? = nil) {
         guard watch != nil else { return }
         let now = Clock.instant
-        lookAgain()
+        restDue = rest
         takeErrors(at: now)
         guard unsent.count + bytes.count <= Self.unsentMax, !keepsBytes(at: now) else {
             lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
@@ -165,7 +166,7 @@ final class LineShell {
 
     func timeout(at now: Instant) {
         if let due = restDue, due <= now {
-            lookAgain()
+            restDue = nil
             receive(isHungUp: false)
         }
         if let step = direction?.timeout(at: now) { take(step, at: now) }
@@ -210,30 +211,19 @@ final class LineShell {
             case .wouldBlock:
                 unsent.removeFirst(sent)
                 if sent > 0 || stallDue == nil { stallDue = Clock.instant + Self.stallMax }
-                change(to: [.read, .write])
-                return
+                return settleInterest()
             case .hungUp(let failure): return lose(failure)
             }
         }
         unsent.removeAll(keepingCapacity: true)
         stallDue = nil
-        change(to: .read)
+        if interest.contains(.write) { settleInterest() }
     }
 
-    /// The loop is not woken for every piece of a frame.
-    private func lookAway(until rest: Instant?) {
-        guard watch != nil, let rest, restDue == nil, interest == .read else { return }
-        restDue = rest
-        change(to: [])
-    }
-
-    private func lookAgain() {
-        guard restDue != nil else { return }
-        restDue = nil
-        change(to: .read)
-    }
-
-    private func change(to wanted: EventLoop.Interest) {
+    /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because a line that
+    /// is looked at by the clock alone then costs no call at all.
+    func settleInterest() {
+        let wanted: EventLoop.Interest = unsent.isEmpty ? (restDue == nil ? .read : []) : [.read, .write]
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
         interest = wanted
@@ -289,8 +279,8 @@ final class LineShell {
             switch transfer {
             case .bytes(let count):
                 hasHeard = true
-                let rest = deliver(.received(Array(buffer[..<count])))
-                if count < buffer.count, !isHungUp { return lookAway(until: rest) }
+                restDue = deliver(.received(Array(buffer[..<count])))
+                if count < buffer.count, !isHungUp { return }
             case .wouldBlock:
                 // A hang-up is reported until the watch ends: waiting for the read to say so would spin.
                 if isHungUp { lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone")) }

@@ -218,10 +218,9 @@ package struct Spool: Sendable {
         request(.open, .open)
     }
 
-    /// Takes an entry; it is durable a commit later. Answers its number, or nil while the journal
-    /// recovers (it is numbered then) or if the entry was refused (a gap record will say so). On
-    /// entering memory-only mode records that are not yet durable are numbered anew. The commit is due by
-    /// `since`, if it has been waiting.
+    /// Takes an entry; it is durable a commit later, counted from `since`. Answers its number, or nil while
+    /// the journal recovers (it is numbered then) or if the entry was refused (a gap record will say so). On
+    /// entering memory-only mode records that are not yet durable are numbered anew.
     @discardableResult
     package mutating func append(_ entry: Entry, waitingSince since: Instant? = nil, at now: Moment) -> UInt64? {
         self.now = now

@@ -11,6 +11,8 @@ struct SimulatedLine {
     var missingUntil = Instant.zero
     /// Grows with every open and close: what belongs to an earlier one is void.
     var attempt = 0
+    /// What lies in the tty because the gateway does not look at the line.
+    var unread: [UInt8] = []
     /// Bytes arrive in order, however long the adapter keeps them.
     private var lastArrival = Instant.zero
 
@@ -25,6 +27,7 @@ struct SimulatedLine {
     mutating func close() {
         attempt += 1
         state = .closed
+        unread = []
         bus.disconnect()
     }
 }

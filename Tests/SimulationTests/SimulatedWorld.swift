@@ -8,6 +8,8 @@ import Simulators
 final class SimulatedWorld {
     enum Happening {
         case line(Int, attempt: Int, LineEvent)
+        /// The gateway may look at a line again.
+        case look(Int, attempt: Int)
         case link(attempt: Int, LinkEvent)
         case linkOpens(attempt: Int)
         case bytesUp(ConnectionID, [UInt8])
@@ -181,7 +183,10 @@ final class SimulatedWorld {
         case .line(let index, let attempt, let event):
             guard lines[index].attempt == attempt else { return }
             if case .opened = event { lines[index].state = .open }
-            receive(.line(Site.lineNames[index], event))
+            guard case .received(let bytes) = event else { return receive(.line(Site.lineNames[index], event)) }
+            lines[index].unread += bytes
+            look(at: index)
+        case .look(let index, let attempt): if lines[index].attempt == attempt { look(at: index) }
         case .link(let attempt, let event):
             if link.attempt == attempt { receive(.link(event)) }
         case .linkOpens(let attempt):
@@ -212,6 +217,18 @@ final class SimulatedWorld {
         }
     }
 
+    /// What lies in the tty reaches the gateway, unless it looks away for a while.
+    private func look(at index: Int) {
+        guard !lines[index].unread.isEmpty else { return }
+        if let rest = gateway?.restBegins[Site.lineNames[index]], rest > gatewayNow.instant {
+            let wait = rest - gatewayNow.instant
+            return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
+        }
+        let bytes = lines[index].unread
+        lines[index].unread = []
+        receive(.line(Site.lineNames[index], .received(bytes)))
+    }
+
     func receive(_ event: Event) {
         gateway?.receive(event, at: gatewayNow)
         carryOut()
@@ -223,7 +240,7 @@ final class SimulatedWorld {
             switch effect {
             case .openLine(let name, _): openLine(name)
             case .closeLine(let name), .removeLine(let name): closeLine(name)
-            case .discardInput: break
+            case .discardInput(let name): if let index = index(of: name) { lines[index].unread = [] }
             case .transmit(let name, let bytes):
                 guard let index = index(of: name), lines[index].state == .open else { continue }
                 lines[index].bus.receive(bytes[...], at: now)
