@@ -92,4 +92,7 @@ public struct Moment: Hashable, Sendable {
     @inlinable public static func + (left: Moment, right: Duration) -> Moment {
         Moment(left.instant + right, left.wall + right)
     }
+
+    /// Another instant as this moment's clock has it.
+    public func at(_ other: Instant) -> Moment { self + (other - instant) }
 }

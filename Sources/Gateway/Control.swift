@@ -172,7 +172,7 @@ extension Gateway {
 
     private mutating func tell(_ words: String, of index: Int, at now: Moment) {
         for binding in adapter.bindings where binding.address.port == ports[index].name {
-            if states.set(binding.device, .offline, error: words, at: now.wall) {
+            if states.set(binding.device, .offline, error: words, at: now) {
                 publishState(of: binding.device, at: now)
             }
         }

@@ -112,6 +112,16 @@ extension Gateway {
         if let document { session.state(device, document: document.bytes, mark: document.mark, at: now) }
     }
 
+    /// The clock is trusted: documents from before say when things really began.
+    mutating func correctStates(at now: Moment) {
+        let started = now.at(startedAt.instant)
+        if StateBook.differ(started, startedAt) {
+            startedAt = started
+            publishState(of: settings.gateway, at: now)
+        }
+        for device in states.correct(at: now) { publishState(of: device, at: now) }
+    }
+
     private func firmware(of device: DeviceID) -> String? {
         guard !identities.isEmpty, let binding = adapter.binding(of: device) else { return nil }
         return identities.firmware(binding.address)

@@ -78,6 +78,7 @@ extension Gateway {
             return false
         }
         spool.anchor(at: now)
+        correctStates(at: now)
         return true
     }
 
@@ -155,10 +156,15 @@ extension Gateway {
         if state == .offline { identities.suspect(address) }
         let strange = identities.strange(address)
         let state = strange != nil && state == .online ? .degraded : state
+        let isGone = portIndex[address.port].map { ports[$0].state == .closed } ?? false
         for device in adapter.devices(at: address) {
             if state != .online, states.state(of: device)?.status != .offline { hasFallen = true }
-            let error = state == .degraded ? strange.map { "identity: \($0)" } ?? setups.errors[device] : nil
-            if states.set(device, state, error: error, at: moment.wall) { publishState(of: device, at: moment) }
+            let error = switch state {
+            case .degraded: strange.map { "identity: \($0)" } ?? setups.errors[device]
+            case .offline: isGone ? "port" : nil
+            default: nil as String?
+            }
+            if states.set(device, state, error: error, at: moment) { publishState(of: device, at: moment) }
         }
         if hasFallen { keepCapture(of: address.port, at: moment) }
     }

@@ -30,7 +30,7 @@ extension Gateway {
         effects.append(.notice(Notice(strange == nil ? .info : .warning, "unit", address.description, words)))
         for device in adapter.devices(at: address) {
             let state = strange == nil ? UnitState.online : .degraded
-            if states.set(device, state, error: strange.map { "identity: \($0)" }, at: now.wall) {
+            if states.set(device, state, error: strange.map { "identity: \($0)" }, at: now) {
                 publishState(of: device, at: now)
             }
         }

@@ -125,7 +125,7 @@ extension Gateway {
             session.attach(device, at: now)
         }
         for device in gone {
-            _ = states.set(device, .offline, error: "removed from the configuration", at: now.wall)
+            _ = states.set(device, .offline, error: "removed from the configuration", at: now)
             resting.remove(device)
             leaving.insert(device)
         }

@@ -2,19 +2,17 @@ import Base
 import Bridge
 import Drivers
 
-/// Devices whose port is gone: after the grace time, when nothing of theirs waits any more, they are
+/// Devices whose port is gone: after `detachAfter`, when nothing of theirs waits any more, they are
 /// detached, because the bridge counts attached devices and a detached one is the honest picture. They
 /// are attached again when the port is back or a record for them turns up.
 extension Gateway {
-    static let portGrace = Duration.seconds(600)
-
     mutating func restDevices(at now: Moment) -> Bool {
         guard settings.session.attachesByMessage, phase == .running, session.isOnline, restLooked + .seconds(1) <= now.instant
         else { return false }
         restLooked = now.instant
         var any = false
-        for port in ports {
-            let isGone = port.closedSince.map { now.instant - $0 >= Self.portGrace } ?? false
+        for (port, configured) in zip(ports, settings.configured) {
+            let isGone = port.closedSince.map { now.instant - $0 >= configured.detachAfter } ?? false
             guard isGone || !resting.isEmpty else { continue }
             for binding in settings.bindings where binding.address.port == port.name {
                 let device = binding.device

@@ -4,9 +4,15 @@ import Base
 /// What each device's state document says: status of its unit, since when, the last error and the
 /// units of its points. Latest only, never in the journal.
 struct StateBook: Sendable {
+    /// A clock that is put right by less than a second changes no document.
+    static func differ(_ left: Moment, _ right: Moment) -> Bool {
+        let moved = left.wall - right.wall
+        return moved >= .seconds(1) || moved <= .seconds(-1)
+    }
+
     struct State: Hashable, Sendable {
         var status = UnitState.offline
-        var since: WallTime
+        var since: Moment
         var error: String?
         var known = false
     }
@@ -47,12 +53,25 @@ struct StateBook: Sendable {
 
     /// True if the document has changed.
     /// Without an `error` of its own, what is not well has that of its last reading.
-    mutating func set(_ device: DeviceID, _ status: UnitState, error: String? = nil, at now: WallTime) -> Bool {
+    mutating func set(_ device: DeviceID, _ status: UnitState, error: String? = nil, at now: Moment) -> Bool {
         let old = states[device].flatMap { $0.known && $0.status == status ? $0 : nil }
         if let old, error == nil || error == old.error { return false }
         let words = error ?? (status == .online ? nil : lastErrors[device])
         states[device] = State(status: status, since: old?.since ?? now, error: words, known: true)
         return true
+    }
+
+    /// The wall clock is right at last: what began before is told with its right time. The devices whose
+    /// documents change with it.
+    mutating func correct(at now: Moment) -> [DeviceID] {
+        var changed: [DeviceID] = []
+        for (device, state) in states {
+            let since = now.at(state.since.instant)
+            guard Self.differ(since, state.since) else { continue }
+            states[device]?.since = since
+            changed.append(device)
+        }
+        return changed.sorted()
     }
 
     var hasErrors: Bool { !lastErrors.isEmpty }
@@ -81,7 +100,7 @@ struct StateBook: Sendable {
             writer.member("ts", now)
             if let state {
                 writer.member("status", state.status.rawValue)
-                writer.member("since", state.since)
+                writer.member("since", state.since.wall)
                 if let error = state.error { writer.member("error", error) }
             }
             if let firmware { writer.member("firmware", firmware) }
@@ -110,6 +129,7 @@ struct StateBook: Sendable {
             Self.write(config, to: &writer)
         }
         var hasher = Hasher()
+        hasher.combine(since)
         hasher.combine(config)
         return Document(bytes: writer.bytes, mark: hasher.finalize())
     }

@@ -163,7 +163,7 @@ extension Gateway {
         writer.member("address", address.description)
         if let state = states.state(of: device) {
             writer.member("status", state.status.rawValue)
-            writer.member("since", state.since)
+            writer.member("since", state.since.wall)
             if let error = state.error { writer.member("error", error) }
         }
         if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
@@ -192,6 +192,7 @@ extension Gateway {
         let figures = spool.statistics
         writer.member("waiting", spool.waiting)
         writer.member("waitingBytes", spool.waitingBytes)
+        if let seq = spool.syncedSeq { writer.member("syncedSeq", seq) }
         writer.member("appended", figures.appended)
         writer.member("settled", figures.settled)
         writer.member("dropped", figures.dropped)

@@ -2,6 +2,13 @@ import Base
 
 /// Group commit: one write at a time carries the pending records and the settled page.
 extension Spool {
+    /// Every record up to this number is on the disk, or was; nil while the disk is not written to.
+    package var syncedSeq: UInt64? {
+        guard phase == .running, !isMemoryOnly else { return nil }
+        let first = commit?.items.first?.record.seq ?? pending.first?.record.seq ?? nextSeq
+        return first == 0 ? nil : first - 1
+    }
+
     /// Commits what is pending as soon as the write in flight has ended.
     mutating func commitNow() {
         guard phase == .running, !isMemoryOnly else { return }

@@ -107,6 +107,8 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(
             .ports, "a: { device: \"/d\", maxLoad: 1.5, nodes: {} }", "2:29", "it must be from 0.05 to 1"),
         Complaint(
+            .ports, "a: { device: \"/d\", detachAfter: \"5s\", nodes: {} }", "2:33", "it must be from 10s"),
+        Complaint(
             .ports, "a: { device: \"/d\", rs485: { rts: \"onsend\" }, nodes: {} }", "2:34",
             "did you mean \"onSend\"?"),
         Complaint(

@@ -68,6 +68,7 @@ import Testing
         #expect(port.driver == .modbusRTU && port.line.describe == "9600 8N1" && port.line.rs485 == nil)
         #expect(port.responseTimeout == .milliseconds(1000) && port.retries == 2)
         #expect(port.turnaround == .milliseconds(5) && port.every == .seconds(10) && port.maxLoad == 0.9)
+        #expect(port.detachAfter == .seconds(600))
         let node = port.nodes[0]
         #expect(node.maxRegisters == 125 && node.maxBits == 2000 && !node.noMerge && !node.share)
         #expect(node.turnaround == nil && node.responseTimeout == nil && node.uart == nil)

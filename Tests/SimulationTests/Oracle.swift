@@ -23,6 +23,9 @@ struct Oracle {
     private(set) var results: [String: (ok: Bool, payload: String)] = [:]
     /// The status in each device's latest state document.
     private(set) var status: [String: String] = [:]
+    /// What it says since when, and why it is not well.
+    private(set) var since: [String: String] = [:]
+    private(set) var errors: [String: String] = [:]
     /// What its last state document says of its firmware.
     private(set) var firmware: [String: String] = [:]
     private(set) var repeats = 0
@@ -153,6 +156,8 @@ struct Oracle {
     mutating func takenState(_ event: BridgeEmulator.Received) {
         let document = try? JSONReader.parse(event.payload)
         status[event.device] = document?["status"]?.string
+        since[event.device] = document?["since"]?.string
+        errors[event.device] = document?["error"]?.string
         firmware[event.device] = document?["firmware"]?.string
     }
 

@@ -106,6 +106,42 @@ import Testing
         }
     }
 
+    @Test func devicesOfAnUnpluggedAdapterAreDetachedAfterAWhileAndAttachedWhenItIsBack() throws {
+        let world = try started(Site.Options(port: "detachAfter: \"1m\","))
+        let devices = ["meter-1", "meter-2", "meter-3"]
+        world.befall(.lineLost(0, for: .seconds(180)))
+        world.run(for: .seconds(55))
+        #expect(devices.allSatisfy { world.bridge.isAttached($0) })
+        #expect(devices.allSatisfy { world.oracle.status[$0] == "offline" && world.oracle.errors[$0] == "port" })
+        world.run(for: .seconds(15))
+        #expect(devices.allSatisfy { !world.bridge.isAttached($0) })
+        #expect(world.bridge.isAttached("tank-1") && world.bridge.isAttached("pump-7"))
+        world.run(for: .seconds(120))
+        #expect(devices.allSatisfy { world.bridge.isAttached($0) })
+        #expect(world.bridge.statistics.accepted == 1)
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    /// The first run on an emulated board without an RTC: states went out with the date of the C library's build.
+    @Test func whatBeganBeforeTheClockWasSetIsToldWithItsRightTime() throws {
+        let world = try SimulatedWorld(seed: 3)
+        let begun = world.worldNow.wall
+        world.befall(.wall(error: .seconds(-4 * 365 * 86_400), ClockFacts(synchronised: false, hasRTC: false)))
+        world.boot()
+        world.run(for: .seconds(60))
+        #expect(world.bridge.statistics.accepted == 0 && world.oracle.since.isEmpty)
+        world.befall(.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: false)))
+        world.run(for: .seconds(120))
+        for device in [Site.gateway] + world.site.devices {
+            let since = try #require(world.oracle.since[device])
+            #expect(since >= begun.timestamp && since < (begun + .seconds(60)).timestamp, "\(device)")
+        }
+        world.close()
+        expectNoViolation(world)
+    }
+
     @Test("Fault 23, CONNACK 4 or 5: for a minute") func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
         let world = try SimulatedWorld(seed: 5)
         world.bridge.faults.refuse = (5, .zero + .seconds(60))

@@ -54,6 +54,8 @@ struct Site {
         var responseTimeout = "300ms"
         /// More keys of the bridge.
         var bridge = ""
+        /// More keys of a port.
+        var port = ""
         /// More keys of a node.
         var keys: [String: String] = [:]
         /// What units answer to the functions beyond their tables.
@@ -143,6 +145,7 @@ struct Site {
                     "\(Self.lineNames[line])": {
                       device: "/dev/\(Self.lineNames[line])", driver: "modbus-rtu", baud: \(description.baud),
                       parity: "\(description.parity.rawValue)", responseTimeout: "\(options.responseTimeout)", every: "10s",
+                      \(options.port)
                       nodes: {
                 \(nodes.joined(separator: "\n"))
                       },

@@ -37,15 +37,17 @@ private let long = String(repeating: "x", count: 1000)
     @Test func aSyncOfThirtySecondsDelaysAndLosesNothing() {
         var rig = Rig()
         rig.append(meter, "0")
+        let synced = rig.spool.syncedSeq
         rig.holdsBack = true
         for index in 1..<300 {
             rig.append(meter, "\(index)")
             rig.advance(.milliseconds(100))
-            #expect(rig.spool.readyDevices.isEmpty)
+            #expect(rig.spool.readyDevices.isEmpty && rig.spool.syncedSeq == synced)
         }
         #expect(rig.held.count == 1)
         rig.release()
         rig.advance(.seconds(1))
+        #expect(rig.spool.syncedSeq == synced.map { $0 + 300 })
         #expect(rig.drainAll().map { $0.text } == (0..<300).map { "\($0)" })
         #expect(!rig.spool.isMemoryOnly && rig.spool.statistics.lost.isZero)
     }

@@ -72,6 +72,8 @@ package struct Configuration: Hashable, Sendable {
         package var turnaround: Duration
         package var every: Duration
         package var maxLoad: Double
+        /// How long its line may be gone before its devices are detached.
+        package var detachAfter: Duration
         package var nodes: [Node]
     }
 

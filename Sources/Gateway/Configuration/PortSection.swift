@@ -35,6 +35,7 @@ extension ConfigurationReader {
         let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
         let every = cursor.duration("every", in: Self.intervals) ?? .seconds(10)
         let maxLoad = cursor.number("maxLoad", in: 0.05...1, default: 0.9)
+        let detachAfter = cursor.duration("detachAfter", in: .seconds(10)...(.seconds(7 * 86_400)))
         let context = PortContext(name: name, driver: driver, every: every)
         let nodes = cursor.require("nodes").map { readNodes($0, of: context) } ?? []
         cursor.finish()
@@ -42,7 +43,8 @@ extension ConfigurationReader {
         return Configuration.Port(
             name: name, place: field.keyPlace, driver: driver, line: line,
             responseTimeout: timeout ?? .milliseconds(1000), retries: retries ?? 2,
-            turnaround: turnaround ?? .milliseconds(5), every: every, maxLoad: maxLoad, nodes: nodes)
+            turnaround: turnaround ?? .milliseconds(5), every: every, maxLoad: maxLoad,
+            detachAfter: detachAfter ?? .seconds(600), nodes: nodes)
     }
 
     /// Port names stand in commands and messages, before a colon or where a device path could be.
