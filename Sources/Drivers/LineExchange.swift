@@ -291,7 +291,8 @@ struct LineExchange: Sendable {
         pause = nil
         var turnaround = firstByte - sentUntil
         if case .exception = response {} else if request.replyLength != nil {
-            let byEnd = lastByte - timing.time(of: decoder.expectedLength) - sentUntil
+            let begun: Instant = lastByte - timing.time(of: decoder.expectedLength)
+            let byEnd: Duration = begun - sentUntil
             if !wasHidden || firstByte != now { pause = byEnd }
             turnaround = min(turnaround, byEnd)
         }
