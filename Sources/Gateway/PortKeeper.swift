@@ -14,8 +14,8 @@ import Drivers
 struct PortKeeper: Sendable {
     enum State: Sendable, Equatable { case closed, opening, open, pausing, paused }
 
-    /// Up to here t3.5 has a frame's pace; above it is fixed (MODBUS over Serial Line V1.02, section 2.5.1.1).
-    static let leisurelyBaud = 19_200
+    /// Up to here an exchange takes so long that what waking up is late does not count.
+    static let leisurelyBaud = 9600
     /// Between two attempts to open a line.
     static let reopenDelay = Duration.seconds(2)
     /// The same when a port appeared while the attempt that failed was under way.
