@@ -37,7 +37,7 @@ struct LineExchange: Sendable {
     /// What waking up may be late, and what it usually is.
     private static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
     /// A foretold reply may lie there for so much of its exchange, but no longer than the second.
-    private static let slackShare = 150
+    private static let slackShare = 300
     private static let slackMax = Duration.microseconds(100)
 
     let timing: RTUTiming

@@ -1,7 +1,7 @@
 import Base
 
 /// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop asks
-/// to be woken so much earlier. What is left until the moment is spent awake, so the better part of what
+/// to be woken so much earlier. What is left until the moment is spent awake, so the middle of what
 /// was seen is wanted, not the worst: time awake is CPU time.
 struct WakeLatency {
     /// More than this is not spent awake, whatever the machine does.
@@ -27,7 +27,7 @@ struct WakeLatency {
         // Only who sleeps can be late.
         guard begunAt < wake else { return true }
         let late = min(Self.most, now - wake)
-        expected = expected + (late - expected) / (late < expected ? 4 : 16)
+        expected = expected + (late - expected) / 8
         return true
     }
 }
