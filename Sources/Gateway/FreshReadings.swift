@@ -1,8 +1,8 @@
 import Base
 
 /// Readings that have come and are not in the journal yet. Taken one by one, each would bring adapter and
-/// journal back into a cold cache; taken together a few times a second they cost a third, and none is durable
-/// later for it: a commit is due by the oldest reading's arrival.
+/// journal back into a cold cache. Taken together none is durable later: a commit is due by the arrival of the
+/// oldest.
 ///
 /// | they are taken | why |
 /// |---|---|
@@ -11,7 +11,7 @@ import Base
 /// | at once when the unit has priority points | these wait for nobody |
 /// | before anything that is not a line's event | nobody sees the gateway without them |
 struct FreshReadings: Sendable {
-    /// Half a commit away at most.
+    /// And never more than a quarter of the time between commits.
     private static let longest = Duration.milliseconds(250)
     private static let most = 64
 

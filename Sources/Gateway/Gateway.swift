@@ -160,14 +160,12 @@ package struct Gateway: Sendable {
     }
 
     package mutating func receive(_ event: Event, at now: Moment) {
-        if case .line(let name, let event) = event {
+        if case .line = event {} else { recordFresh(at: now) }
+        switch event {
+        case .line(let name, let event):
             guard let index = portIndex[name] else { return }
             ports[index].receive(event, at: now)
             return settle(port: index, at: now)
-        }
-        recordFresh(at: now)
-        switch event {
-        case .line: break
         case .link(let event): receive(event, at: now)
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {

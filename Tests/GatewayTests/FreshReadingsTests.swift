@@ -53,30 +53,19 @@ private struct BusyWorld: ComposedWorld {
 
 /// Readings are taken into the journal several at a time, and nobody can tell.
 @Suite struct FreshReadingsTests {
-    /// The promise of `sync`, whenever the power goes.
-    @Test func everyReadingIsDurableASecondAfterItCame() throws {
-        var world = try BusyWorld("")
+    /// The promises of `sync` and of `priority`, whenever the power goes.
+    @Test(arguments: [("", Duration.seconds(1)), (", priority: true", .milliseconds(100))])
+    func everyReadingIsDurableInItsTime(_ priority: String, _ promise: Duration) throws {
+        var world = try BusyWorld(priority)
         world.run(for: .seconds(3))
         for cut in 0..<60 {
             world.run(for: .milliseconds(37))
-            let due = world.now.instant - .seconds(1)
+            let due = world.now.instant - promise
             let promised = world.replies.count { $0 < due }
             let found = try world.found(seed: UInt64(cut))
             #expect(found >= Int64(promised), "at \(world.now.instant.nanoseconds / 1_000_000) ms")
         }
         #expect(world.replies.count > 150)
-    }
-
-    @Test func aPriorityReadingDoesNotWait() throws {
-        var world = try BusyWorld(", priority: true")
-        world.run(for: .seconds(3))
-        for cut in 0..<30 {
-            world.run(for: .milliseconds(37))
-            let due = world.now.instant - .milliseconds(100)
-            let promised = world.replies.count { $0 < due }
-            let found = try world.found(seed: UInt64(cut))
-            #expect(found >= Int64(promised))
-        }
     }
 
     /// Whoever asks sees what the line has just said, and every value of it.

@@ -256,8 +256,9 @@ def arrives(board, report, waited, synced, cut_at):
     report.check("sequence numbers without a hole over the whole life", True, f"{last - first + 1} records")
     readings = [each for each in board.bridge.readings() if board.served_at(each)]
     seen = {(each["device"], each["payload"]["values"]["count"]) for each in readings}
-    lost = [at for (unit, count), at in board.line.served.items() if at <= cut_at and (f"meter-{unit}", count) not in seen]
-    older = [at for at in lost if at < cut_at - 2 and not any(abs(at - cut) < 3 for cut in board.cuts)]
+    lost = [at for (unit, count), at in board.line.served.items() if at <= cut_at and (f"meter-{unit}", count) not in seen
+            and not any(abs(at - cut) < 3 for cut in board.cuts)]
+    older = [at for at in lost if at < cut_at - 2]
     board.cuts.append(cut_at)
     report.check("lost with the power: less than two seconds of readings", not older,
                  f"answers of the last {cut_at - min(lost, default=cut_at):.2f} s" if not older else f"{len(older)} older ones")

@@ -11,7 +11,7 @@ class Prompt(cmd.Cmd):
     """Each method is a word to type; its documentation is what `help` says."""
 
     prompt = "board> "
-    intro = ("The gateway is installed and polls units 1 to 3 of a simulated line.\n"
+    intro = ("The gateway is installed and polls units 1 and 2 of a simulated line.\n"
              "Words: sh, plug, unplug, swap, half, cut, boot, bridge, readings, quit; help WORD tells more.")
 
     def __init__(self, board, report):

@@ -8,6 +8,9 @@ cache=${FIELDGW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/fieldgw}
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 69; }
 
+# program_version: as `fieldgw --version` says it.
+program_version() { sed -n 's/.*static let text = "\(.*\)".*/\1/p' "$top/Sources/fieldgw/Version.swift"; }
+
 # need_swift: a toolchain of 6.0 or later.
 need_swift() {
     command -v swift >/dev/null 2>&1 \
