@@ -1,6 +1,6 @@
 import Base
 
-/// What was counted on one port since the driver was made.
+/// What was counted on one port.
 package struct PortStatistics: Hashable, Sendable {
     package var requests = 0
     package var replies = 0
@@ -62,4 +62,63 @@ package struct UnitStatistics: Hashable, Sendable {
     package var turnaround: Duration?
 
     package init(_ unit: UnitID) { self.unit = unit }
+}
+
+extension PortStatistics {
+    /// What was counted after `earlier`; states and what was learned are those of now.
+    func since(_ earlier: PortStatistics) -> PortStatistics { adding(earlier, times: -1) }
+
+    /// With what was counted before by another driver of the same port; units are those of now.
+    package func after(_ earlier: PortStatistics) -> PortStatistics { adding(earlier, times: 1) }
+
+    private func adding(_ other: PortStatistics, times sign: Int) -> PortStatistics {
+        var sum = self
+        sum.requests += sign * other.requests
+        sum.replies += sign * other.replies
+        sum.timeouts += sign * other.timeouts
+        sum.checksumErrors += sign * other.checksumErrors
+        sum.exceptions += sign * other.exceptions
+        sum.lateReplies += sign * other.lateReplies
+        sum.wrongUnit += sign * other.wrongUnit
+        sum.skipped += sign * other.skipped
+        sum.late += sign * other.late
+        sum.strayBytes += sign * other.strayBytes
+        sum.noiseBytes += sign * other.noiseBytes
+        sum.echoes += sign * other.echoes
+        sum.echoBytes += sign * other.echoBytes
+        sum.collisions += sign * other.collisions
+        sum.babbles += sign * other.babbles
+        if sign < 0 { sum.line = line - other.line } else { sum.line += other.line }
+        sum.bytesSent += sign * other.bytesSent
+        sum.bytesReceived += sign * other.bytesReceived
+        sum.busTime += other.busTime * sign
+        for index in units.indices {
+            let unit = units[index].unit
+            // Mostly both have the same ones in the same order.
+            let isSame = other.units.indices.contains(index) && other.units[index].unit == unit
+            guard let before = isSame ? other.units[index] : other.units.first(where: { $0.unit == unit }) else { continue }
+            sum.units[index] = units[index].adding(before, times: sign)
+        }
+        return sum
+    }
+}
+
+extension UnitStatistics {
+    fileprivate func adding(_ other: UnitStatistics, times sign: Int) -> UnitStatistics {
+        var sum = self
+        sum.lastGood = lastGood ?? other.lastGood
+        sum.answeredBy = answeredBy ?? other.answeredBy
+        sum.requests += sign * other.requests
+        sum.replies += sign * other.replies
+        sum.timeouts += sign * other.timeouts
+        sum.checksumErrors += sign * other.checksumErrors
+        sum.exceptions += sign * other.exceptions
+        for (code, count) in other.exceptionCodes { sum.exceptionCodes[code, default: 0] += sign * count }
+        sum.lateReplies += sign * other.lateReplies
+        sum.wrongUnit += sign * other.wrongUnit
+        sum.mismatches += sign * other.mismatches
+        sum.skipped += sign * other.skipped
+        sum.late += sign * other.late
+        return sum
+    }
 }

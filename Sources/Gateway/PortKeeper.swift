@@ -24,6 +24,8 @@ struct PortKeeper: Sendable {
     let name: PortName
     private(set) var line: LineSettings
     var driver: any LineDriver
+    /// What earlier drivers of this port have counted, of units too that are not asked now.
+    private var earlier: PortStatistics?
     private var doctor = LineDoctor()
     private(set) var state = State.closed
     private(set) var path = ""
@@ -70,7 +72,7 @@ struct PortKeeper: Sendable {
             say(.info, "opened \(facts.path) at \(line.describe)")
             for remark in facts.remarks { say(.warning, remark) }
             driver.opened(facts, at: now)
-            doctor.begin(driver.statistics, at: now.instant)
+            doctor.begin(statistics, at: now.instant)
         case .received(let bytes):
             guard state == .open || state == .pausing else { return }
             tape.received(bytes, at: now)
@@ -104,6 +106,7 @@ struct PortKeeper: Sendable {
     /// line is opened in place of this one.
     mutating func change(to new: any LineDriver, on line: LineSettings, at now: Moment) -> [Outcome] {
         let failed = endDriver(at: now)
+        keepCounters()
         driver = new
         if line != self.line {
             self.line = line
@@ -111,12 +114,25 @@ struct PortKeeper: Sendable {
         } else if let facts {
             driver.opened(facts, at: now)
             switch state {
-            case .open: break
+            case .open: doctor.begin(statistics, at: now.instant)
             case .pausing, .paused: driver.pause(at: now)
             case .closed, .opening: driver.closed(at: now)
             }
         }
         return failed
+    }
+
+    /// What was counted since the port is in the configuration, whatever else of it has changed.
+    var statistics: PortStatistics {
+        let latest = driver.statistics
+        return earlier.map(latest.after) ?? latest
+    }
+
+    private mutating func keepCounters() {
+        var all = statistics
+        let present = Set(all.units.map(\.unit))
+        all.units += earlier?.units.filter { !present.contains($0.unit) } ?? []
+        earlier = all
     }
 
     private mutating func endDriver(at now: Moment) -> [Outcome] {
@@ -191,7 +207,7 @@ struct PortKeeper: Sendable {
     var findings: Findings { doctor.findings }
 
     private mutating func examine(at now: Moment) {
-        for change in doctor.examine(driver.statistics, at: now.instant) {
+        for change in doctor.examine(statistics, at: now.instant) {
             let area = change.unit == nil ? "line" : "unit"
             let place = change.unit.map { Address(port: name, unit: $0).description } ?? name.text
             let words = change.sentence ?? "the trouble that was told is over"

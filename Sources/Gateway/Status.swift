@@ -95,7 +95,7 @@ extension Gateway {
     }
 
     func writePort(_ port: PortKeeper, _ writer: inout JSONWriter, at now: Moment) {
-        let figures = port.driver.statistics
+        let figures = port.statistics
         writer.member("state", "\(port.state)")
         if !port.path.isEmpty { writer.member("path", port.path) }
         if let trouble = port.trouble { writer.member("trouble", trouble) }

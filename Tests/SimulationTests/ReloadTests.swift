@@ -1,5 +1,6 @@
 import Base
 import Gateway
+import Simulators
 import Testing
 
 /// A new configuration in the middle of everything.
@@ -19,13 +20,23 @@ import Testing
         world.status("ports", port)?["units"]?[unit]?["replies"]?.integer ?? -1
     }
 
+    /// A driver that had begun anew would have read the slow points too soon.
+    private func expectPace(
+        _ world: SimulatedWorld, _ line: Int, unit: UInt8, _ location: SourceLocation = #_sourceLocation
+    ) {
+        let reads = world.lines[line].bus.served
+            .filter { $0.unit == unit && $0.content.address == Site.setpoint && !$0.content.isWrite }.map(\.at)
+        let gaps = zip(reads, reads.dropFirst()).map { $1 - $0 }
+        #expect(gaps.count >= 2 && gaps.allSatisfy { $0 > .seconds(58) }, "\(gaps)", sourceLocation: location)
+    }
+
     @Test func theSameFileAgainIsNoticedByNobody() throws {
         let world = try started()
-        let (replies, attempts) = (replies(world, "bus-a", "1"), world.lines.map(\.attempt))
+        let attempts = world.lines.map(\.attempt)
         world.reload(world.site.options)
         #expect(world.reloads == [true])
         world.run(for: .seconds(60))
-        #expect(self.replies(world, "bus-a", "1") > replies, "the driver has begun anew")
+        expectPace(world, 0, unit: 1)
         #expect(world.lines.map(\.attempt) == attempts)
         #expect(world.bridge.statistics.accepted == 1)
         world.close()
@@ -34,7 +45,7 @@ import Testing
 
     @Test func otherIntervalsOfOnePortLeaveItOpenAndTheOtherAlone() throws {
         let world = try started()
-        let (replies, attempts) = (replies(world, "bus-b", "7"), world.lines.map(\.attempt))
+        let (replies, attempts) = (replies(world, "bus-a", "1"), world.lines.map(\.attempt))
         var options = world.site.options
         options.every["meter-2"] = 1
         world.reload(options)
@@ -43,8 +54,52 @@ import Testing
         let after = world.oracle.received.values.count { $0.device == "meter-2" }
         #expect(after - before > 50)
         #expect(world.lines.map(\.attempt) == attempts)
-        #expect(self.replies(world, "bus-b", "7") > replies)
+        #expect(self.replies(world, "bus-a", "1") > replies, "what was counted before is still counted")
+        expectPace(world, 1, unit: 7)
         #expect(world.bridge.statistics.accepted == 1)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    /// A unit that is taken out and comes back, another speed, other intervals: the port's numbers only grow, so that
+    /// no timeout or damaged reply that was counted is ever gone.
+    @Test func whatAPortHasCountedOutlivesEveryReload() throws {
+        let world = try SimulatedWorld(seed: 3)
+        var faults = BusFaults()
+        (faults.noise, faults.silence) = (0.01, 0.3)
+        world.befall(.units(0, 2, faults))
+        world.boot()
+        world.run(for: .seconds(300))
+        func counted(_ key: String) -> Int64 { world.status("ports", "bus-a")?[key]?.integer ?? -1 }
+        func ofUnit(_ key: String) -> Int64 { world.status("ports", "bus-a")?["units"]?["2"]?[key]?.integer ?? -1 }
+        let keys = ["requests", "replies", "timeouts", "checksum"]
+        #expect(keys.allSatisfy { counted($0) > 0 })
+        func expectGrowth(_ change: (inout Site.Options) -> Void, _ location: SourceLocation = #_sourceLocation) {
+            let before = keys.map(counted)
+            var options = world.site.options
+            change(&options)
+            world.reload(options)
+            world.run(for: .seconds(60))
+            for (key, old) in zip(keys, before) {
+                #expect(counted(key) >= old, "\(key)", sourceLocation: location)
+            }
+            #expect(counted("requests") > before[0], sourceLocation: location)
+        }
+        let ofUnitBefore = keys.map(ofUnit)
+        expectGrowth { $0.every["meter-1"] = 2 }
+        expectGrowth { $0.without = ["meter-2"] }
+        #expect(world.status("ports", "bus-a")?["units"]?["2"] == nil)
+        expectGrowth { $0.responseTimeout = "200ms" }
+        expectGrowth { _ in }
+        for (key, old) in zip(keys, ofUnitBefore) { #expect(ofUnit(key) > old, "\(key)") }
+        // The port itself is taken out: whoever puts it back begins at nothing.
+        var options = world.site.options
+        options.without = ["meter-1", "meter-2", "meter-3"]
+        world.reload(options)
+        world.run(for: .seconds(5))
+        world.reload(world.site.options)
+        world.run(for: .seconds(5))
+        #expect((0...60).contains(counted("requests")))
         world.close()
         expectNoViolation(world)
     }
