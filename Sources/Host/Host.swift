@@ -28,6 +28,8 @@ package final class Host {
     private static let clockInterval = Duration.seconds(10)
     /// From recovery until connecting and attaching are usually over too.
     private static let settlingTime = Duration.seconds(5)
+    /// After a line of the log, and while it changes, so long passes until the status is told.
+    private static let statusDelay = Duration.milliseconds(500)
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -53,6 +55,8 @@ package final class Host {
     private var watchdogDue: Instant?
     private var helperWatch = HelperWatch()
     private var statusTold = ""
+    private var conditionTold = ""
+    private var statusDue: Instant?
     private var settledDue: Instant?
     private var exit: ExitReason?
     private var isPerforming = false
@@ -111,6 +115,7 @@ package final class Host {
         if let due = watchdogDue { next = min(next, due) }
         if let due = portWatch?.lookDue { next = min(next, due) }
         if let due = settledDue { next = min(next, due) }
+        if let due = statusDue { next = min(next, due) }
         for shell in shells { if let due = shell.deadline { next = min(next, due) } }
         guard let due = gateway.silenceEnds else { return next }
         return min(next, wakeLatency.begin(due, at: Clock.instant))
@@ -180,7 +185,9 @@ package final class Host {
         case .sign(let ticket, let signer, let input): sign(ticket, signer, input)
         case .answer(let ticket, let line):
             if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
-        case .notice(let notice): log.write(notice)
+        case .notice(let notice):
+            log.write(notice)
+            if notice.level < .debug { expectStatus() }
         case .logLevel(let level): log.threshold = level.map { min($0, logLevelMax) } ?? logLevelMax
         case .ready:
             service.notify("READY=1")
@@ -314,6 +321,7 @@ package final class Host {
             lookAfterHelpers(at: now)
             tellStatus()
         }
+        if let due = statusDue, due <= now { tellStatus() }
         if let due = settledDue, due <= now {
             settledDue = nil
             Startup.releasePages()
@@ -335,11 +343,21 @@ package final class Host {
         for notice in helperWatch.look(helpers, at: now) { log.write(notice) }
     }
 
+    /// What is worth a line in the log may have changed the status.
+    private func expectStatus() {
+        if service.isPresent, statusDue == nil { statusDue = Clock.instant + Self.statusDelay }
+    }
+
     /// What `systemctl status` shows.
     private func tellStatus() {
+        statusDue = nil
+        guard service.isPresent else { return }
+        let condition = gateway.condition
+        if condition != conditionTold { expectStatus() }
+        conditionTold = condition
         let late = helperWatch.late.isEmpty ? "" : ", hangs: \(helperWatch.late.joined(separator: ", "))"
         let status = gateway.summary + late
-        guard service.isPresent, status != statusTold else { return }
+        guard status != statusTold else { return }
         statusTold = status
         service.notify("STATUS=\(status)")
     }
