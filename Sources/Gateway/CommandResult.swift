@@ -67,7 +67,7 @@ extension Outcome.Failure {
         case .read(.exception(let code)): "the unit refused with exception \(code)"
         case .read(.port): "the port is not open"
         case .read(.offline): "the unit is offline"
-        case .read(.identity): "another device answers there, or it has not been recognised yet"
+        case .read(.identity): "nothing was written: another device answers there, or it has not been recognised yet"
         case .read(.range): "no request can carry this"
         case .read(let other): other.word
         case .expired: "expired before it could reach the wire"

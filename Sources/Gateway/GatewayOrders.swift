@@ -11,7 +11,7 @@ extension Gateway {
             switch output {
             case .submit(let order):
                 guard let index = portIndex[order.address.port] else { continue }
-                guard order.isManual || identities.mayWrite(order.address) else {
+                guard identities.mayWrite(order.address) else {
                     receive(Outcome(id: order.id, .failure(.read(.identity)), at: now))
                     continue
                 }

@@ -125,6 +125,54 @@ import Testing
         site.stop()
     }
 
+    /// pymodbus as the meter that is meant, then as another one at the same unit id: by function 43/14 and by 17.
+    @Test(.timeLimit(.minutes(1)), arguments: [#"{ vendor: "Eastron" }"#, #"{ serverId: "Eastron" }"#])
+    func aSwappedMeterIsHeldAndNothingIsWrittenToIt(_ identify: String) throws {
+        let workspace = try Workspace()
+        let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
+        func meter(_ name: String) throws -> Peer {
+            let words = [Tools.peer("pymodbus-slave.py"), theirs, "115200", "N", "name=\(name)", "1"]
+            let meter = try Peer(try Tools.python(), words)
+            #expect(meter.line() == "ready")
+            return meter
+        }
+        let file = try workspace.write("gateway.json5", """
+            {
+              bridge: { host: "127.0.0.1", port: \(try Tools.freePort()), tls: false, gateway: "gw-peer" },
+              spool: { directory: "spool" }, state: "state", clock: "trust",
+              ports: { "bus-a": { device: "\(ours)", driver: "modbus-rtu", baud: 115200, responseTimeout: "300ms",
+                every: "50ms", nodes: { "meter-1": { unit: 1, identify: \(identify), points: { a: { holding: 3 } } } } } },
+            }
+            """)
+        let right = try meter("Eastron Europe")
+        let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file])
+        func fieldgw(_ words: [String]) throws -> (code: Int32, output: String, errors: String) {
+            try Peer(try Tools.fieldgw(), words + ["--config", file]).finish()
+        }
+        func status(says words: String) throws -> Bool { try fieldgw(["status", "--json"]).output.contains(words) }
+        let write = ["write", "bus-a", "1", "holding:6", "42"]
+        try Tools.until("the meter is recognised") { try status(says: "\"identity\":\"recognised\"") }
+        #expect(try fieldgw(write).code == 0)
+
+        right.kill()
+        try Tools.until("the meter is missed") { try status(says: "\"status\":\"offline\"") }
+        let wrong = try meter("Stranger Ltd")
+        try Tools.until("the stranger is seen") { try status(says: "another device answers: it says \\\"Stranger") }
+        let refused = try fieldgw(write)
+        #expect(refused.code == 69 && refused.errors.contains("nothing was written: another device"), "\(refused)")
+        let look = try fieldgw(["read", "bus-a", "1", "holding:6"])
+        #expect(look.code == 0 && look.output.contains("106"), "\(look)")
+        #expect(gateway.stop() == 0)
+        wrong.stop()
+        socat.stop()
+
+        let export = try Peer(try Tools.fieldgw(), ["spool", "export", workspace.path("spool")]).finish()
+        let records = export.output.split(separator: "\n").filter { $0.contains("meter-1") }
+        let exchanged = try #require(records.firstIndex { $0.contains("\"identity\"") }, "\(export)")
+        #expect(records[..<exchanged].contains { $0.contains("\"a\":103") })
+        #expect(!records[exchanged...].contains { $0.contains("103") }, "a stranger's value became the meter's")
+    }
+
     @Test(.timeLimit(.minutes(1))) func aLineIsLentWatchedAndCaptured() throws {
         let site = try Site()
         try Tools.until("values are there") {

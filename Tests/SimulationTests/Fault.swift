@@ -10,6 +10,7 @@ enum Fault {
     case bridge(BridgeFaults)
     case closeAll
     case units(Int, UInt8, BusFaults)
+    case exchanged(Int, UInt8, BusUnitFunctions)
     case lineLost(Int, for: Duration)
     case diskPace(Duration)
     case disk(DiskFailure?)
@@ -39,6 +40,7 @@ extension SimulatedWorld {
             bridge.closeAll("the server restarts", at: worldNow)
             hearBridge()
         case .units(let line, let unit, let faults): lines[line].bus.set(faults, of: unit)
+        case .exchanged(let line, let unit, let functions): lines[line].bus.set(functions, of: unit)
         case .lineLost(let index, let duration):
             lines[index].missingUntil = now + duration
             guard lines[index].state == .open else { return }

@@ -54,6 +54,92 @@ import Testing
         for violation in world.oracle.violations { Issue.record("\(violation)") }
     }
 
+    /// Function 17 and function 43/14, each with the meter that is meant and the one that takes its place.
+    static let meters: [(identify: String, answer: @Sendable (String) -> BusUnitFunctions)] = [
+        ("{ serverId: \"SDM120-0815\" }", { name in
+            var functions = BusUnitFunctions()
+            functions.serverID = [1] + Array("SDM120-\(name)".utf8) + [0xFF]
+            return functions
+        }),
+        ("{ vendor: \"Eastron\", product: \"SDM120-0815\" }", { name in
+            var functions = BusUnitFunctions()
+            functions.identification = [0: Array("Eastron".utf8), 1: Array("SDM120-\(name)".utf8), 2: Array("1".utf8)]
+            return functions
+        }),
+    ]
+
+    @Test(arguments: meters.indices) func aMeterExchangedDuringAnOutageGivesTheDeviceNoReading(_ way: Int) throws {
+        let (identify, meter) = Self.meters[way]
+        var options = Site.Options()
+        options.keys["meter-1"] = "identify: \(identify),"
+        options.functions["meter-1"] = meter("0815")
+        let world = try SimulatedWorld(options, seed: 12)
+        world.boot()
+        world.run(for: .seconds(120))
+        #expect(identity(world) == "recognised")
+        #expect(readings(world, "meter-1") > 15)
+
+        // Taken off, and another one of the same make put on: only its name tells.
+        var dead = BusFaults()
+        dead.dead = true
+        world.befall(.units(0, 1, dead))
+        world.run(for: .seconds(20))
+        world.befall(.exchanged(0, 1, meter("4711")))
+        world.befall(.units(0, 1, BusFaults()))
+        let exchangedAt = world.now
+        world.run(for: .seconds(60))
+        #expect(identity(world)?.contains("SDM120-4711") == true, "\(identity(world) ?? "")")
+        #expect(world.oracle.status["meter-1"] == "degraded")
+        let before = readings(world, "meter-1")
+        let served = world.lines[0].bus.served.filter { $0.unit == 1 && $0.at > exchangedAt && $0.content.table == .holding }
+        #expect(served.count > 5, "the stranger is read, so that it could be mistaken")
+        world.run(for: .seconds(120))
+        #expect(readings(world, "meter-1") == before && refusals(world) == 1)
+        for reading in world.oracle.received.values where reading.device == "meter-1" && reading.subfolder.isEmpty {
+            let text = String(decoding: reading.payload, as: UTF8.self)
+            guard let reads = (try? JSONReader.parse(text))?["values"]?["reads"]?.integer else { continue }
+            #expect(!served.contains { Int64($0.content.values.first ?? 0) == reads }, "\(text)")
+        }
+
+        world.befall(.exchanged(0, 1, meter("0815")))
+        world.run(for: .seconds(60))
+        #expect(identity(world) == "recognised")
+        world.oracle.expectFresh(["meter-1"], since: world.now - .seconds(15), at: world.now)
+        world.close()
+        for violation in world.oracle.violations { Issue.record("\(violation)") }
+    }
+
+    @Test func nobodyWritesToAStrangerFromTheControlSocketEither() throws {
+        let world = try started("{ holding: 20, equals: 4711 }")
+        func write(to unit: Int) -> JSON? {
+            let request = "{\"write\":{\"port\":\"bus-a\",\"unit\":\(unit),\"table\":\"holding\",\"address\":10,\"values\":[77]}}"
+            if let refusal = world.ask(request, mayWrite: true) { return refusal }
+            world.run(for: .seconds(2))
+            return world.lastAnswer
+        }
+        func setpoint() -> UInt16? { world.lines[0].bus.value(of: 1, .holding, 10, at: world.now) }
+        // Nobody has said yet who it is.
+        #expect(write(to: 1)?["error"]?.string?.contains("not been recognised yet") == true)
+        #expect(setpoint() == 0)
+        world.run(for: .seconds(60))
+        #expect(identity(world) == "recognised")
+        #expect(write(to: 1)?["ok"]?.bool == true && setpoint() == 77)
+
+        // Ten minutes after the start another meter is there.
+        world.run(for: .seconds(700))
+        #expect(identity(world)?.contains("another device") == true)
+        let before = world.lines[0].bus.served.count { $0.content.isWrite }
+        let refusal = write(to: 1)
+        #expect(refusal?["error"]?.string?.contains("nothing was written: another device answers there") == true)
+        #expect(refusal?["kind"]?.string == "unavailable")
+        #expect(write(to: 2)?["ok"]?.bool == true, "the others are not concerned")
+        #expect(world.lines[0].bus.served.count { $0.content.isWrite } == before + 1)
+        // To look is allowed: that is how one finds out who it is.
+        _ = world.ask(#"{"read":{"port":"bus-a","unit":1,"table":"holding","address":20}}"#)
+        world.run(for: .seconds(2))
+        #expect(world.lastAnswer?["registers"]?.array?.first?.integer == 4712)
+    }
+
     @Test func aMeterThatNeverFellSilentIsAskedAgainAllTheSame() throws {
         let world = try started("{ holding: 20, equals: 4711 }")
         world.run(for: .seconds(590))

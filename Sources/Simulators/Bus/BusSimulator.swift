@@ -87,6 +87,11 @@ package struct BusSimulator: Sendable {
         units[unit]?.description.faults = faults
     }
 
+    /// Another device under the same id: what it says it is, and what else it answers.
+    package mutating func set(_ functions: BusUnitFunctions, of unit: UInt8) {
+        units[unit]?.description.functions = functions
+    }
+
     /// The line was closed at the other end: what was under way is lost, values and writes stay.
     package mutating func disconnect() {
         transmissions.removeAll()

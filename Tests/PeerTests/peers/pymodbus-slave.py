@@ -1,10 +1,12 @@
-"""A Modbus-RTU slave made of pymodbus, for the peer tests: pymodbus-slave.py DEVICE BAUD PARITY UNIT...
-Holding register n of unit u holds 100 * u + n; registers 40 and 41 hold the float32 12.5. Prints "ready"."""
+"""A Modbus-RTU slave made of pymodbus, for the peer tests: pymodbus-slave.py DEVICE BAUD PARITY [name=NAME] UNIT...
+Holding register n of unit u holds 100 * u + n; registers 40 and 41 hold the float32 12.5. NAME is what functions 17
+and 43/14 tell. Prints "ready"."""
 import asyncio
 import struct
 import sys
 
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+from pymodbus.device import ModbusDeviceIdentification
 from pymodbus.framer import FramerType
 from pymodbus.server import StartAsyncSerialServer
 
@@ -23,11 +25,15 @@ def unit_map(unit):
 
 async def main():
     device, baud, parity = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    units = {int(unit): unit_map(int(unit)) for unit in sys.argv[4:]}
+    words = sys.argv[4:]
+    identity = None
+    if words[0].startswith("name="):
+        identity = ModbusDeviceIdentification(info_name={"VendorName": words.pop(0)[5:], "ProductCode": "M1"})
+    units = {int(unit): unit_map(int(unit)) for unit in words}
     asyncio.get_running_loop().call_later(0.2, lambda: print("ready", flush=True))
     await StartAsyncSerialServer(
         context=ModbusServerContext(slaves=units, single=False), framer=FramerType.RTU,
-        port=device, baudrate=baud, parity=parity, stopbits=1, bytesize=8, ignore_missing_slaves=True)
+        identity=identity, port=device, baudrate=baud, parity=parity, stopbits=1, bytesize=8, ignore_missing_slaves=True)
 
 
 asyncio.run(main())
