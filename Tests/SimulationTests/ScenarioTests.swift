@@ -142,6 +142,60 @@ import Testing
         expectNoViolation(world)
     }
 
+    /// An RTC whose battery is empty says 1970, and the kernel believes it: no better than no RTC at all. Readings go
+    /// to the journal, no token is signed; once the clock is set, all go out with the time at which they were taken.
+    @Test(arguments: [false, true]) func aClockOf1970IsHandledLikeOneThatWasNeverSet(_ hasRTC: Bool) throws {
+        let world = try SimulatedWorld(seed: 6)
+        let begun = world.worldNow.wall
+        world.befall(.wall(error: .milliseconds(-SimulatedWorld.epoch), ClockFacts(synchronised: false, hasRTC: hasRTC)))
+        world.boot()
+        world.run(for: .seconds(300))
+        #expect(world.attempts == 0 && world.oracle.received.isEmpty)
+        #expect(world.status("bridge", "clock")?.string == "impossible")
+        let waiting = try #require(world.status("spool", "waiting")?.integer)
+        #expect(waiting > 100)
+        let reading = world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]
+        #expect(reading?["values"]?["reads"] != nil, "polling goes on")
+
+        world.befall(.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: hasRTC)))
+        world.run(for: .seconds(180))
+        #expect(world.oracle.received.count >= Int(waiting))
+        for message in world.oracle.received.values {
+            let text = String(decoding: message.payload, as: UTF8.self)
+            #expect(!text.contains("1970-") && !text.contains("unsynced"), "\(text)")
+        }
+        let first = world.oracle.received.values.map { String(decoding: $0.payload, as: UTF8.self) }
+            .compactMap { (try? JSONReader.parse($0))?["ts"]?.string }.min()
+        #expect(try #require(first) < (begun + .seconds(15)).timestamp)
+        world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(25), at: world.now)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    /// The power fails while the clock is still of 1970: the next boot may or may not learn what time it was then.
+    @Test func readingsOfABootIn1970ThatWasCutAreMarkedUnsynced() throws {
+        let world = try SimulatedWorld(seed: 7)
+        world.befall(.wall(error: .milliseconds(-SimulatedWorld.epoch), ClockFacts(synchronised: false, hasRTC: true)))
+        world.boot()
+        world.run(for: .seconds(120))
+        world.stopGateway(.powerCut)
+        world.run(for: .seconds(10))
+        world.befall(.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: true)))
+        let second = world.worldNow.wall
+        world.boot()
+        world.run(for: .seconds(180))
+        var old = 0
+        for message in world.oracle.received.values where message.subfolder.isEmpty {
+            let text = String(decoding: message.payload, as: UTF8.self)
+            guard let ts = (try? JSONReader.parse(text))?["ts"]?.string, ts < second.timestamp else { continue }
+            old += 1
+            #expect(text.contains("\"clock\":\"unsynced\""), "\(text)")
+        }
+        #expect(old > 40)
+        world.close()
+        expectNoViolation(world)
+    }
+
     @Test("Fault 23, CONNACK 4 or 5: for a minute") func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
         let world = try SimulatedWorld(seed: 5)
         world.bridge.faults.refuse = (5, .zero + .seconds(60))
