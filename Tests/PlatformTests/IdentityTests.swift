@@ -24,17 +24,25 @@ private func drawnMachine() throws -> (Scratch, SystemPaths) {
         try scratch.link("sys/class/tty/\(tty)/device", to: "\(root)/\(port)")
         try scratch.write("sys/class/tty/\(tty)/dev", "188:\(tty.dropFirst(6))\n")
     }
-    for folder in ["bus/pci", "bus/platform", "bus/usb-serial/drivers/ftdi_sio"] {
+    for folder in ["bus/pci", "bus/platform", "bus/amba", "bus/usb-serial/drivers/ftdi_sio"] {
         try scratch.directory("sys/\(folder)")
     }
     try usb("1-1.2", "0", "ttyUSB0", serial: "A50285BI", product: "6001")
     try usb("1-1.3", "0", "ttyUSB2", serial: "DUAL", product: "6010")
     try usb("1-1.3", "1", "ttyUSB10", serial: "DUAL", product: "6010")
 
-    let board = "sys/devices/platform/soc/fe201000.serial"
-    try scratch.directory(board)
-    try scratch.link("\(board)/subsystem", to: "\(root)/sys/bus/platform")
-    try scratch.link("sys/class/tty/ttyAMA0/device", to: "\(root)/\(board)")
+    // As Linux 6.12 has it: a PL011 on the AMBA bus, between it and its tty the serial core's two layers.
+    let soc = "sys/devices/platform/soc"
+    let board = "\(soc)/fe201000.serial"
+    let port = "\(board)/fe201000.serial:0/fe201000.serial:0.0"
+    try scratch.directory(port)
+    for folder in ["bus/amba/drivers/uart-pl011", "bus/serial-base/drivers/port"] { try scratch.directory("sys/\(folder)") }
+    try scratch.link("\(soc)/subsystem", to: "\(root)/sys/bus/platform")
+    try scratch.link("\(board)/subsystem", to: "\(root)/sys/bus/amba")
+    try scratch.link("\(board)/driver", to: "\(root)/sys/bus/amba/drivers/uart-pl011")
+    try scratch.link("\(port)/subsystem", to: "\(root)/sys/bus/serial-base")
+    try scratch.link("\(port)/driver", to: "\(root)/sys/bus/serial-base/drivers/port")
+    try scratch.link("sys/class/tty/ttyAMA0/device", to: "\(root)/\(port)")
     try scratch.directory("sys/devices/platform/serial8250")
     try scratch.link("sys/class/tty/ttyS0/device", to: "\(root)/sys/devices/platform/serial8250")
     try scratch.write("sys/class/tty/ttyS0/type", "0\n")
@@ -63,7 +71,7 @@ private func settings(
                     product: "6001", interface: "00"))
         #expect(ports[1].driver == "ftdi_sio")
         #expect(ports[1].product == "FTDI USB-RS485 Cable")
-        #expect(ports[0].identity == PortIdentity(path: "platform-fe201000.serial"))
+        #expect(ports[0].identity == PortIdentity(path: "platform-fe201000.serial") && ports[0].driver == "uart-pl011")
     }
 
     @Test func theDatabaseOfUdevHasTheLastWord() throws {

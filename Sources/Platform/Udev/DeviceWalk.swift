@@ -5,6 +5,8 @@ import Base
 struct DeviceWalk {
     private(set) var identity = PortIdentity()
     private(set) var product = ""
+    /// "ftdi_sio", "uart-pl011"; empty if none is bound.
+    private(set) var driver = ""
     /// "usb-0:1.2:1.0": the end of every true ID_PATH of this port; nil if it is not on USB.
     private(set) var socket: String?
     private var path: [String] = []
@@ -38,9 +40,15 @@ struct DeviceWalk {
             product = [attribute("manufacturer"), attribute("product")].compactMap { $0 }
                 .joined(separator: " ")
         }
-        switch FileSystem.realPath("\(folder)/subsystem").flatMap(lastPart) {
+        let subsystem = FileSystem.realPath("\(folder)/subsystem").flatMap(lastPart)
+        // From Linux 6.5 on the serial core has two layers of its own, "ctrl" and "port", above the real one.
+        if driver.isEmpty, subsystem != "serial-base", let bound = FileSystem.realPath("\(folder)/driver") {
+            driver = lastPart(bound) ?? ""
+        }
+        switch subsystem {
         case "pci" where path.last?.hasPrefix("pci-") != true: path.append("pci-" + name)
-        case "platform" where path.last?.hasPrefix("platform-") != true: path.append("platform-" + name)
+        // A PL011 hangs on the AMBA bus below the same soc; our rules name it after itself too.
+        case "platform" where path.last?.hasPrefix("platform-") != true, "amba": path.append("platform-" + name)
         default: break
         }
     }

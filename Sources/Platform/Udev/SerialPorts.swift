@@ -13,14 +13,13 @@ package enum SerialPorts {
         guard let device = FileSystem.realPath("\(folder)/device") else { return nil }
         // "type" is the 8250's: 0 is PORT_UNKNOWN, a place on the board with no chip behind it.
         if (try? FileSystem.text("\(folder)/type")) == "0", !isUSB(device) { return nil }
-        let driver = FileSystem.realPath("\(device)/driver").flatMap(lastPart) ?? ""
         let walk = DeviceWalk(from: device, sys: FileSystem.realPath(system.sys) ?? system.sys)
         var identity = walk.identity
         let known = record(folder, walk, in: system)
         identity.path = known["ID_PATH"] ?? identity.path
         identity.serial = known["ID_SERIAL_SHORT"] ?? identity.serial
         return SerialPortEntry(
-            path: "\(system.dev)/\(name)", identity: identity, driver: driver, product: walk.product)
+            path: "\(system.dev)/\(name)", identity: identity, driver: walk.driver, product: walk.product)
     }
 
     /// udev's record of a port, if it is about what is plugged in now.

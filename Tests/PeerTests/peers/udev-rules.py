@@ -53,9 +53,13 @@ def draw(bed):
         minor = node[6:]
         tty = bed.add_device("tty", node, port, ["dev", f"188:{minor}"], ["DEVNAME", f"/dev/{node}", "MAJOR", "188", "MINOR", minor])
         places[kind] = (tty, port)
-    board = bed.add_device("platform", "fe201000.serial", None, [], [])
-    places["on-board"] = (bed.add_device(
-        "tty", "ttyAMA0", board, ["dev", "204:64"], ["DEVNAME", "/dev/ttyAMA0", "MAJOR", "204", "MINOR", "64"]), board)
+    soc = bed.add_device("platform", "soc", None, [], [])
+    for kind, bus, place, node, major in (
+            ("pl011", "amba", "fe201000.serial", "ttyAMA0", "204"), ("mini-uart", "platform", "fe215040.serial", "ttyS0", "4"),
+            ("pc", "platform", "serial8250", "ttyS1", "4")):
+        board = bed.add_device(bus, place, soc, [], [])
+        places[kind] = (bed.add_device(
+            "tty", node, board, ["dev", f"{major}:64"], ["DEVNAME", f"/dev/{node}", "MAJOR", major, "MINOR", "64"]), board)
     return places
 
 
