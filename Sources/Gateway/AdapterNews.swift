@@ -65,28 +65,36 @@ extension SerialPortEntry {
 extension Gateway {
     /// What is plugged in and not configured, after every change.
     mutating func receive(unclaimed adapters: [SerialPortEntry], at now: Moment) {
+        endScans(except: adapters)
         for adapter in news.receive(adapters, at: now.instant) {
             let name = adapter.product.isEmpty ? "a serial adapter" : Notice.printable(adapter.product)
             effects.append(.notice(Notice(
                 .info, "gateway", adapter.path,
                 "\(name) is plugged in and no port of the configuration means it; as a port: \(adapter.stanza)")))
-            guard let subfolder = settings.topics.health else { continue }
-            var writer = JSONWriter()
-            writer.key("adapter")
-            writer.object { writer in
-                writer.member("path", adapter.path)
-                if !adapter.product.isEmpty { writer.member("product", adapter.product) }
-                if !adapter.driver.isEmpty { writer.member("driver", adapter.driver) }
-                if let serial = adapter.identity.serial { writer.member("serial", serial) }
-                if let path = adapter.identity.path { writer.member("socket", path) }
-                if let vendor = adapter.identity.vendor { writer.member("vendor", vendor) }
-                writer.member("stanza", adapter.stanza)
-            }
-            append(
-                Entry(
-                    device: settings.gateway, subfolder: subfolder, kind: .health, priority: false,
-                    body: writer.bytes, at: now, clockTrusted: session.clockLevel == .trusted),
-                at: now)
+            tell(adapter, at: now)
+            scan(adapter)
         }
+    }
+
+    /// A health event about an adapter, and what `more` adds to it.
+    mutating func tell(_ adapter: SerialPortEntry, at now: Moment, more: (inout JSONWriter) -> Void = { _ in }) {
+        guard let subfolder = settings.topics.health else { return }
+        var writer = JSONWriter()
+        writer.key("adapter")
+        writer.object { writer in
+            writer.member("path", adapter.path)
+            if !adapter.product.isEmpty { writer.member("product", adapter.product) }
+            if !adapter.driver.isEmpty { writer.member("driver", adapter.driver) }
+            if let serial = adapter.identity.serial { writer.member("serial", serial) }
+            if let path = adapter.identity.path { writer.member("socket", path) }
+            if let vendor = adapter.identity.vendor { writer.member("vendor", vendor) }
+            writer.member("stanza", adapter.stanza)
+            more(&writer)
+        }
+        append(
+            Entry(
+                device: settings.gateway, subfolder: subfolder, kind: .health, priority: false,
+                body: writer.bytes, at: now, clockTrusted: session.clockLevel == .trusted),
+            at: now)
     }
 }

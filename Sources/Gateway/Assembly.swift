@@ -20,7 +20,8 @@ extension Gateway.Settings {
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
             liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
             credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map { $0?.value ?? "" })
-                + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel)
+                + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel,
+            scansAdapters: configuration.scansAdapters)
     }
 }
 

@@ -13,6 +13,8 @@ package enum Event: Sendable {
     case portsAdded
     /// The USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
+    /// Who is on the line of one of them: what `fieldgw scan --json` says.
+    case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
     /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it runs.
@@ -56,6 +58,10 @@ package enum Effect: Sendable {
     case sign(ticket: UInt64, by: Signer, input: [UInt8])
     case answer(ControlTicket, [UInt8])
     case notice(Notice)
+    /// Look who is on the line of an adapter that no port means; its answer may take minutes.
+    case scan(SerialPortEntry)
+    /// Nobody waits for that answer any more, and the port may be wanted.
+    case endScan(String)
     /// From now on only lines of this level and worse; nil: as at the start.
     case logLevel(Notice.Level?)
     /// Recovered and polling: what a service manager waits for.

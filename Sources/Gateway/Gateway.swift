@@ -46,6 +46,7 @@ package struct Gateway: Sendable {
         /// What the bridge is met with, file by file: another key is another connection.
         package var credentials: [String]
         package var logLevel: Configuration.LogLevel
+        package var scansAdapters = false
     }
 
     /// Subfolders of the gateway's own or a device's events; nil is off.
@@ -89,6 +90,8 @@ package struct Gateway: Sendable {
     var isRenewingSession = false
     var store = StateStore()
     var news = AdapterNews()
+    /// Adapters on whose lines somebody looks around now, by their paths.
+    var scans: [String: SerialPortEntry] = [:]
     var health: HealthReporter
     var lanes: Lanes
     var batching: Batching?
@@ -180,6 +183,7 @@ package struct Gateway: Sendable {
         case .control(let client, let line): control(client, line, at: now)
         case .portsAdded: for index in ports.indices { ports[index].retry() }
         case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
+        case .scanned(let adapter, let result): receive(scanned: adapter, result, at: now)
         case .reload(let settings, let needRestart):
             reload(Reload(settings: settings, needRestart: needRestart), at: now)
         case .terminate: beginStopping(at: now)

@@ -1,5 +1,6 @@
 import Base
 import Bridge
+import Gateway
 import Platform
 
 /// What the helper threads bring back to the loop.
@@ -11,6 +12,8 @@ enum HelperMessage: Sendable {
     case lineClosed(PortName, attempt: Int)
     /// USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
+    /// What a scan of one of them has said.
+    case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     case reload(Result<Reload, ReloadFailure>)
     case linkUp(attempt: Int, Link)
     case linkFailed(attempt: Int, LinkFailure)

@@ -48,6 +48,7 @@ package final class Host {
     private var wakeLatency = WakeLatency()
     private var link: LinkShell!
     private var portWatch: PortWatch?
+    private let adapterScan: AdapterScan
     private var control: ControlSocket?
     private var controlClients: [Int: ControlSocket.Client] = [:]
     private var controlRequests = 0
@@ -76,6 +77,7 @@ package final class Host {
         logLevelMax = log.threshold
         self.gateway = gateway
         reloading = Reloading(settings.reload, mailbox: mailbox)
+        adapterScan = AdapterScan(mailbox)
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
@@ -144,6 +146,7 @@ package final class Host {
         link.disconnect()
         for line in lines.values { line.close() }
         portWatch?.stop()
+        adapterScan.stop()
         reloading.stop()
         control?.shutdown()
         diskWorker.stop()
@@ -188,6 +191,8 @@ package final class Host {
         case .notice(let notice):
             log.write(notice)
             if notice.level < .debug { expectStatus() }
+        case .scan(let adapter): adapterScan.begin(adapter)
+        case .endScan(let path): adapterScan.cancel(path)
         case .logLevel(let level): log.threshold = level.map { min($0, logLevelMax) } ?? logLevelMax
         case .ready:
             service.notify("READY=1")
@@ -240,6 +245,7 @@ package final class Host {
                 _ = reloading.end()
                 takeUp(nil)
             case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
+            case .scanned(let adapter, let result): receive(.scanned(adapter, result))
             case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }

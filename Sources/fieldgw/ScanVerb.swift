@@ -31,7 +31,7 @@ enum ScanVerb {
             Option("first", nil, "stop at the first unit"),
             Option("all", nil, "go through every speed and parity, whatever answers"),
             Option("no-identify", nil, "do not ask units what they are"),
-            Option("json", nil, "one JSON object instead of the configuration"),
+            Option("json", nil, "one JSON object, the configuration a member of it"),
         ] + ToolPort.gatewayOptions
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
@@ -131,14 +131,15 @@ enum ScanVerb {
         let found = scanner.findings
         var profiles: [UInt8: [String]] = [:]
         for unit in found { profiles[unit.unit] = matcher.matches(unit) }
+        let table = Console.table(
+            ["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
+        let configuration = ScanStanza.text(
+            found, device: lease.member, port: lease.portName, profiles: profiles.compactMapValues(\.first),
+            hints: scanner.hints, table: table)
         if json {
-            Console.say(document(scanner, lease, profiles, complete: complete))
+            Console.say(document(scanner, lease, profiles, configuration, complete: complete))
         } else if !found.isEmpty {
-            let table = Console.table(
-                ["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
-            Console.say(ScanStanza.text(
-                found, device: lease.member, port: lease.portName,
-                profiles: profiles.compactMapValues(\.first), hints: scanner.hints, table: table))
+            Console.say(configuration)
             if Set(found.map(\.line)).count > 1 {
                 Console.complain("units answer at several settings; one line can have only one: the configuration has "
                     + "those at \(found[0].line.describe)")
@@ -175,7 +176,7 @@ enum ScanVerb {
     }
 
     private static func document(
-        _ scanner: Scanner, _ lease: LineLease, _ profiles: [UInt8: [String]], complete: Bool
+        _ scanner: Scanner, _ lease: LineLease, _ profiles: [UInt8: [String]], _ configuration: String, complete: Bool
     ) -> String {
         var writer = JSONWriter()
         writer.object { writer in
@@ -197,6 +198,7 @@ enum ScanVerb {
             }
             writer.key("hints")
             writer.array { writer in for hint in scanner.hints { writer.string(hint) } }
+            if !configuration.isEmpty { writer.member("configuration", configuration) }
         }
         return writer.text
     }

@@ -41,8 +41,14 @@ import Testing
         var now = Self.epoch
         var disk = VirtualDisk()
         var told: [String] = []
+        var scans: [String] = []
+        var ended: [String] = []
+        var found: [String] = []
 
         mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
+            if case .scan(let adapter) = effect { scans.append(adapter.path) }
+            if case .endScan(let path) = effect { ended.append(path) }
+            if case .notice(let notice) = effect, notice.message.hasPrefix("scanned: ") { found.append(notice.message) }
             if case .notice(let notice) = effect, notice.message.contains("is plugged in") { told.append(notice.subject) }
         }
     }
@@ -64,6 +70,39 @@ import Testing
         plug([], after: .seconds(60))
         plug([Self.entries[0]], after: .seconds(3600))
         #expect(world.told.count == 4)
+        #expect(world.scans.isEmpty, "nobody has asked for it")
+    }
+
+    @Test func whoIsOnTheLineOfAnUnknownAdapterIsToldWhereThatIsWanted() throws {
+        let text = Samples.withPoints("x: { holding: 0 }")
+        let (configuration, problems) = Samples.read("{ scanAdapters: true," + text.drop { $0 != "{" }.dropFirst())
+        var world = PluggedWorld(gateway: PluggedWorld.gateway(try #require(configuration, "\(problems)")))
+        world.start()
+        world.receive(.unclaimedPorts(Self.entries))
+        #expect(world.scans == Self.entries.map(\.path) && world.ended.isEmpty)
+        let answer = #"{"port":"/dev/ttyUSB0","complete":true,"units":[{"unit":1,"vendor":"Eastron"},{"unit":7}]}"#
+        world.receive(.scanned(Self.entries[0], .success(Array(answer.utf8))))
+        #expect(world.found == ["scanned: 2 units answer: 1 (Eastron), 7"])
+        // One is pulled while it is being scanned: what comes of that is nobody's.
+        world.receive(.unclaimedPorts([Self.entries[0], Self.entries[1]]))
+        #expect(world.ended == [Self.entries[2].path])
+        world.receive(.scanned(Self.entries[2], .success(Array(answer.utf8))))
+        world.receive(.scanned(Self.entries[1], .failure(ScanFailure("the port cannot be used"))))
+        world.receive(.scanned(Self.entries[1], .success(Array(answer.utf8))))
+        #expect(world.found.dropFirst() == ["scanned: the port cannot be used"])
+    }
+
+    @Test(arguments: [
+        (#"{"units":[]}"#, "scanned: nobody answers"), ("{", "scanned: the scan gave no answer"),
+        ("[]", "scanned: the scan gave no answer"), (#"{"units":[1]}"#, "scanned: 1 unit answers: "),
+    ])
+    func whateverTheScanSaysIsUnderstoodOrRefused(_ answer: String, _ words: String) throws {
+        let (configuration, _) = Samples.read("{ scanAdapters: true," + Samples.withPoints("x: { holding: 0 }").drop { $0 != "{" }.dropFirst())
+        var world = PluggedWorld(gateway: PluggedWorld.gateway(try #require(configuration)))
+        world.start()
+        world.receive(.unclaimedPorts([Self.entries[0]]))
+        world.receive(.scanned(Self.entries[0], .success(Array(answer.utf8))))
+        #expect(world.found == [words])
     }
 }
 

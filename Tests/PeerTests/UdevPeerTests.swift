@@ -70,17 +70,19 @@ import Testing
             "ch340": [path + "5:1.0"],
             "pl2303": [path + "6:1.0"],
             "cdc-acm": [path + "7:1.0", "fieldgw/by-serial/7543932383"],
-            "on-board": ["fieldgw/uart0"],
+            "pl011": ["fieldgw/by-path/platform-fe201000.serial", "fieldgw/uart0"],
+            "mini-uart": ["fieldgw/by-path/platform-fe215040.serial"],
         ]
         for (kind, expected) in links {
             let verdict = try #require(verdicts[kind], "\(kind)")
             #expect(verdict.code == 0 && verdict.complaints.isEmpty, "\(kind): \(verdict.error)\(verdict.complaints)")
             #expect(verdict.links == expected, "\(kind)")
             #expect(!verdict.group.isEmpty && verdict.mode == "0660" && verdict.tags.contains(":systemd:"), "\(kind)")
-            guard kind != "on-board" else { continue }
+            guard kind != "pl011", kind != "mini-uart" else { continue }
             #expect(verdict.properties["ID_MM_PORT_IGNORE"] == "1" && verdict.properties["ID_MM_DEVICE_IGNORE"] == "1", "\(kind)")
             #expect((verdict.properties["BRLTTY_BRAILLE_DRIVER"] ?? "").isEmpty, "\(kind)")
         }
+        #expect(try #require(verdicts["pc"]).links.isEmpty, "a PC's ttyS1 is always the same one")
         let modem = try #require(verdicts["modem"])
         #expect(modem.links.isEmpty && modem.mode.isEmpty && modem.properties["ID_MM_PORT_IGNORE"] == nil, "not ours")
         #expect(verdicts["ftdi-port"]?.writes == [["latency_timer", "1"]])
@@ -107,5 +109,21 @@ import Testing
         #expect((result["opened"] as? Int ?? 0) > 100, "\(line)")
         #expect((result["allOpenAfterSeconds"] as? Double ?? 99) < 2.5, "\(line)")
         #expect(storm.finish().code == 0)
+    }
+
+    /// `scanAdapters`: who is on the line of an adapter that nobody has configured, and that a port gets it at once.
+    @Test(.timeLimit(.minutes(1))) func anUnknownAdapterIsScannedAndLetGoOfForAPort() throws {
+        let workspace = try Workspace()
+        let newcomer = try inTestBed(
+            "udev-newcomer.py", [try Tools.fieldgw(), workspace.path("")], before: try shim(in: workspace))
+        let line = try #require(newcomer.line(within: .seconds(55)), "\(newcomer.finish().errors)")
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect((result["wrong"] as? [String]) == [], "\(line)")
+        #expect((result["units"] as? [[Int]]) == [[1]], "\(line)")
+        #expect((result["letGo"] as? Double ?? 99) < 4, "\(line)")
+        let text = try #require((result["configuration"] as? [String])?.first)
+        let checked = try Peer(try Tools.fieldgw(), ["check", try workspace.write("found.json5", text)]).finish()
+        #expect(checked.code == 0 && text.contains("unit: 1"), "\(checked.errors) \(text)")
+        #expect(newcomer.finish().code == 0)
     }
 }

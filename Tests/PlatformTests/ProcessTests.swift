@@ -52,6 +52,24 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
         pty.hangUp()
     }
 
+    @Test func whatAProgramSaysIsTakenWholeOrNotAtAll() throws {
+        let said = try ProgramOutput.of("/bin/sh", ["-c", "seq 20000; exit 3"], bytesMax: 200_000, within: .seconds(20))
+        #expect(said.exit == .code(3) && said.output.count == 108_894)
+        var number: Int32 = 0
+        func failure(_ path: String, _ script: String, _ bytesMax: Int, _ limit: Duration) -> ProgramOutput.Failure? {
+            do throws(ProgramOutput.Failure) {
+                _ = try ProgramOutput.of(path, ["-c", script], bytesMax: bytesMax, within: limit) { number = $0.processID }
+                return nil
+            } catch { return error }
+        }
+        #expect(failure("/bin/sh", "exec yes", 10_000, .seconds(20)) == .excess)
+        #expect(kill(number, 0) == -1, "it was ended and waited for")
+        #expect(failure("/bin/sh", "echo a; exec sleep 60", 10, .milliseconds(50)) == .late)
+        #expect(kill(number, 0) == -1)
+        let missing = SystemFailure("spawn", "/nonexistent/program", code: ENOENT)
+        #expect(failure("/nonexistent/program", "", 10, .seconds(1)) == .start(missing))
+    }
+
     @Test func aProgramThatIsMissingIsAnError() {
         do {
             _ = try ChildProcess("/nonexistent/program", [])

@@ -254,7 +254,7 @@ final class SimulatedWorld {
             case .answer(_, let line): answers.append(line)
             case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
             case .reloaded(let isInForce): reloads.append(isInForce)
-            case .ready, .logLevel: break
+            case .ready, .logLevel, .scan, .endScan: break
             case .finished(let reason): exit = reason
             }
         }

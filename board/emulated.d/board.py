@@ -24,6 +24,7 @@ class Board:
             # The gateway's own line, and an adapter that nobody has configured with another line behind it.
             self.line = self._add(Line(fieldsim, folder, "bus-a", "FT4BRD01", [1, 2, 3], 1111))
             self.stranger = self._add(Line(fieldsim, folder, "stranger", "FT9XYZ77", [1, 2, 3], 2222))
+            self.newcomer = self._add(Line(fieldsim, folder, "newcomer", "FT0NEW33", [4, 9], 3333))
         except BaseException:
             self.end()
             raise
@@ -37,7 +38,7 @@ class Board:
         for part in reversed(self._parts):
             part.end()
 
-    def configuration(self, units=(1, 2), every="500ms"):
+    def configuration(self, units=(1, 2), every="500ms", scans=False):
         """The gateway's configuration as text."""
         project, region, registry = REGISTRY.split("/")[1::2]
         nodes = {f"meter-{unit}": {"unit": unit, "points": {
@@ -47,7 +48,7 @@ class Board:
             "bridge": {"host": "10.0.2.2", "port": self.bridge.port, "ca": "ca.pem", "serverName": "localhost",
                        "project": project, "region": region, "registry": registry, "gateway": GATEWAY,
                        "privateKey": f"keys/{GATEWAY}.pem"},
-            "spool": {"directory": SPOOL}, "state": "/var/lib/fieldgw",
+            "spool": {"directory": SPOOL}, "state": "/var/lib/fieldgw", "scanAdapters": scans,
             "ports": {"bus-a": {
                 "match": {"serial": self.line.serial}, "driver": "modbus-rtu", "baud": 19200, "parity": "even",
                 "responseTimeout": "2s", "every": every, "detachAfter": "15s", "nodes": nodes}}}, indent=1)

@@ -72,6 +72,12 @@ def ports_are_told(board, report, node):
                  and names == [f"/dev/fieldgw/by-serial/{board.line.serial}"] and users == ["fieldgw"] and not warnings,
                  f"{row.get('driver')} {row.get('vendor')}:{row.get('product')}, held by {users}, warnings {warnings}")
     kinds = [each["kind"] for each in rows.get("/dev/ttyAMA0", {}).get("warnings", [])]
+    place = "platform-9000000.pl011"
+    board_uart = rows.get("/dev/ttyAMA0", {})
+    report.check("on-board UART: driver, path and the names for it",
+                 board_uart.get("driver") == "uart-pl011" and board_uart.get("path") == place
+                 and f"/dev/fieldgw/by-path/{place}" in board_uart.get("stableNames", []),
+                 f"{board_uart.get('driver')}, {board_uart.get('path')}, {', '.join(board_uart.get('stableNames', []))}")
     report.check("fieldgw ports: warns of the console", {"console", "login"} <= set(kinds), f"ttyAMA0: {', '.join(kinds)}")
 
 
@@ -180,6 +186,26 @@ def replugged(board, report):
     report.check("attached again, readings acknowledged", True, f"{acknowledged - plugged:.1f} s after the plug")
     await_true(20, "meter-1 is online", lambda: board.bridge.state("meter-1").get("status") == "online")
     report.check("online at the bridge", True)
+
+
+def newcomer_is_scanned(board, report):
+    """`scanAdapters`: an adapter that no port means, and who is on its line."""
+    machine, bridge = board.machine, board.bridge
+    board.configure(board.configuration(units=(1, 2, 3), scans=True))
+    machine.must("systemctl reload fieldgw")
+    plugged = machine.plug(board.newcomer, 3)
+    def told():
+        return [each["payload"]["adapter"] for each in bridge.messages() if each["subfolder"] == "health"
+                and each["payload"].get("adapter", {}).get("serial") == board.newcomer.serial
+                and "scan" in each["payload"]["adapter"]]
+    scan = await_true(120, "an unknown adapter's line is scanned", told, 0.5)[0]["scan"]
+    took = time.monotonic() - plugged
+    board.put("found.json5", scan.get("configuration", ""))
+    code, text = machine.sh("fieldgw check /mnt/found.json5")
+    units = [each["unit"] for each in scan["units"]]
+    report.check("scanAdapters: who is on an unknown adapter's line, with a configuration that check accepts",
+                 units == board.newcomer.units and code == 0 and board.newcomer.serial in scan["configuration"], f"units {units} after {took:.0f} s {text if code else ''}")
+    machine.unplug(board.newcomer)
 
 
 def service_is_sound(board, report):

@@ -17,7 +17,8 @@ from report import Report
 def life(board, report, seed, cuts):
     """A board's life from the first power-on to the last stop."""
     for step in (checks.boots_without_clock, checks.installs, checks.rule_fires, checks.wrong_clock, checks.reloads,
-                 checks.unplugged_in_a_reply, checks.stranger_in_its_place, checks.replugged, checks.service_is_sound):
+                 checks.unplugged_in_a_reply, checks.stranger_in_its_place, checks.replugged,
+                 checks.newcomer_is_scanned, checks.service_is_sound):
         step(board, report)
     for number in range(cuts):
         checks.power_cut(board, report, seed + number)

@@ -12,6 +12,8 @@ package struct Configuration: Hashable, Sendable {
     package var spool: Spool
     package var clock: ClockTrust
     package var logLevel: LogLevel
+    /// Look who is on the line of an adapter that no port means.
+    package var scansAdapters = false
     /// The state directory; nil: `$STATE_DIRECTORY`.
     package var state: Located<String>?
     /// The control socket; nil: `$RUNTIME_DIRECTORY/control.sock`.

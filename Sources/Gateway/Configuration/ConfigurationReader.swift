@@ -70,6 +70,7 @@ struct ConfigurationReader {
         let spool = cursor.take("spool").flatMap { readSpool($0) } ?? Configuration.Spool()
         let clock = cursor.choice("clock", default: Configuration.ClockTrust.auto)
         let logLevel = cursor.choice("logLevel", default: Configuration.LogLevel.info)
+        let scansAdapters = cursor.bool("scanAdapters", default: false)
         let state = cursor.located("state").map(resolve)
         let control = cursor.located("control").map(resolve)
         let ports = cursor.require("ports").map { readPorts($0, gateway: bridge?.gateway) } ?? []
@@ -78,8 +79,8 @@ struct ConfigurationReader {
         checkCount(ports, of: bridge)
         checkDeviceKeys(ports, of: bridge)
         return Configuration(
-            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, state: state, control: control,
-            ports: ports, files: files)
+            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, state: state,
+            control: control, ports: ports, files: files)
     }
 
     /// The root value of a JSON5 text; nil, and reported, if it is none.
