@@ -33,28 +33,6 @@ public struct Instant: Hashable, Comparable, Sendable {
     @inlinable public static func += (left: inout Instant, right: Duration) { left = left + right }
 }
 
-extension Duration {
-    /// Whole nanoseconds, saturating at the ends of `Int64` (292 years).
-    @inlinable public var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        if overflow { return seconds < 0 ? .min : .max }
-        let (sum, tooLarge) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return tooLarge ? (seconds < 0 ? .min : .max) : sum
-    }
-
-    @inlinable public var milliseconds: Int64 { nanoseconds / 1_000_000 }
-
-    @inlinable public var secondsValue: Double { Double(nanoseconds) / 1e9 }
-
-    /// Whole nanoseconds towards zero, saturating as `nanoseconds` does; not a number is zero.
-    @inlinable public static func seconds(fraction value: Double) -> Duration {
-        let nanoseconds = value * 1e9
-        if let exact = Int64(exactly: nanoseconds.rounded(.towardZero)) { return .nanoseconds(exact) }
-        return .nanoseconds(nanoseconds.isNaN ? 0 : nanoseconds < 0 ? Int64.min : .max)
-    }
-}
-
 /// Civil time, UTC, in milliseconds since 1970. Only timestamps, token claims and certificates
 /// use it; it may step in either direction at any moment.
 public struct WallTime: Hashable, Comparable, Sendable {

@@ -46,7 +46,7 @@ extension Client {
         }
 
         var connect: Connect {
-            let seconds = UInt16(clamping: keepAlive.components.seconds)
+            let seconds = UInt16(clamping: keepAlive.seconds)
             return Connect(
                 clientID: clientID, keepAlive: seconds, cleanSession: cleanSession, will: will,
                 username: username, password: password)
@@ -55,7 +55,7 @@ extension Client {
         /// When a PINGREQ is due on an idle link: early enough that the promise of [MQTT-3.1.2-23]
         /// holds although the wake-up comes a little late. Nil if keep alive is off.
         var pingInterval: Duration? {
-            let seconds = Int64(UInt16(clamping: keepAlive.components.seconds))
+            let seconds = Int64(UInt16(clamping: keepAlive.seconds))
             return seconds == 0 ? nil : .milliseconds(seconds * 900)
         }
     }

@@ -1,3 +1,5 @@
+import Base
+
 /// What a peer did against MQTT 3.1.1, or failed to do in time. The receiver closes the network
 /// connection [MQTT-4.8.0-1]; there is no other answer in this version of the protocol.
 package enum ProtocolFault: Error, Hashable, Sendable {

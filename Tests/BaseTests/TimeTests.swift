@@ -48,6 +48,18 @@ import Testing
             Duration.seconds(fraction: 1e300).nanoseconds == .max && Duration.seconds(fraction: .nan) == .zero
         )
     }
+
+    @Test func durationsNeitherWrapNorTrap() {
+        let (longest, shortest) = (Duration.nanoseconds(Int64.max), Duration.nanoseconds(Int64.min))
+        #expect(Duration.milliseconds(1500) + .microseconds(250) - .nanoseconds(1) == .nanoseconds(1_500_249_999))
+        #expect(longest + .nanoseconds(1) == longest && shortest - .nanoseconds(1) == shortest)
+        #expect(shortest + .nanoseconds(-1) == shortest && longest - .nanoseconds(-1) == longest)
+        #expect(longest * 2 == longest && longest * -2 == shortest && shortest * 2 == shortest)
+        #expect(shortest / -1 == longest && shortest * -1 == longest)
+        #expect(Duration.seconds(1) / 0 == longest && Duration.seconds(-1) / 0 == shortest && Duration.zero / 0 == .zero)
+        #expect(Duration.seconds(UInt64.max) == longest && Duration.milliseconds(-1999).seconds == -1)
+        #expect(Duration.seconds(7) / 2 == .milliseconds(3500) && Duration.seconds(7) * 3 == .seconds(21))
+    }
 }
 
 @Suite struct TimerTableTests {

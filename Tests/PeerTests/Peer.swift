@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Glibc
 import Platform
@@ -133,7 +134,7 @@ final class Peer {
         case .none: return []
         }
         var waiting = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, Int32(limit.components.seconds * 1000)) > 0 else { return nil }
+        guard poll(&waiting, 1, Int32(limit.seconds * 1000)) > 0 else { return nil }
         var chunk = [UInt8](repeating: 0, count: 4096)
         let count = Glibc.read(number, &chunk, chunk.count)
         return Array(chunk.prefix(max(0, count)))

@@ -1,3 +1,4 @@
+import Base
 import Glibc
 
 /// Standard output for results, standard error for complaints and progress.
@@ -26,10 +27,10 @@ package enum Console {
 
     /// Waits, as a program does that shows something every so often.
     package static func wait(_ duration: Duration) {
-        let nanoseconds = max(0, duration.components.attoseconds / 1_000_000_000)
-        var time = timespec(tv_sec: Int(max(0, duration.components.seconds)), tv_nsec: Int(nanoseconds))
+        let time = max(.zero, duration)
+        var wanted = timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds % 1_000_000_000))
         var left = timespec()
-        while nanosleep(&time, &left) != 0, errno == EINTR { time = left }
+        while nanosleep(&wanted, &left) != 0, errno == EINTR { wanted = left }
     }
 
     private static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }

@@ -1,3 +1,4 @@
+import Base
 import COpenSSL
 import Glibc
 
@@ -42,8 +43,8 @@ package struct TestCertificates: Sendable {
     ) throws(CredentialError) -> Pair {
         let key = try PrivateKey.generate(kind)
         let draft = try Draft(
-            subject: names.first ?? "nobody", publicKey: key, validFrom: Int(validFrom.components.seconds),
-            validTo: Int(validTo.components.seconds))
+            subject: names.first ?? "nobody", publicKey: key, validFrom: Int(validFrom.seconds),
+            validTo: Int(validTo.seconds))
         let signer = try PrivateKey(pem: authority.key)
         let bio = BIOHandle.text(authority.certificate)
         guard let issuer = PEM_read_bio_X509(bio.pointer, nil, nil, nil) else { throw Draft.failure() }

@@ -86,7 +86,7 @@ package struct DeviceToken: Hashable, Sendable {
         guard lifetime <= Self.lifetimeMax else {
             throw .refused("the token is valid for \(lifetime) s; at most \(Self.lifetimeMax) s are accepted")
         }
-        let tolerance = skew.components.seconds
+        let tolerance = skew.seconds
         guard issued <= now.seconds + tolerance else {
             throw .refused("the token was issued \(issued &- now.seconds) s in the future")
         }
