@@ -21,7 +21,13 @@ package protocol LineDriver: Sendable {
     mutating func next() -> LineOutput?
     var deadline: (due: Instant, reason: LineTimer)? { get }
     /// A request is out and its reply neither here nor given up.
-    var isExchanging: Bool { get }
+    func isExchanging(at now: Instant) -> Bool
+    /// A request was given out (`LineOutput.schedule`) whose time has not come.
+    func hasScheduled(at now: Instant) -> Bool
+    /// The scheduled request did not go out: somebody spoke before its time, or nothing is sent any more.
+    mutating func takeBack()
+    /// The scheduled request went out so much after its time.
+    mutating func sentLate(by delay: Duration)
     /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may speak.
     /// Nil: every byte is wanted at once.
     var restBegins: Instant? { get }
@@ -32,12 +38,20 @@ package protocol LineDriver: Sendable {
 extension LineDriver {
     package mutating func restore(_ document: [UInt8], at now: Moment) {}
     package var restBegins: Instant? { nil }
+    package func hasScheduled(at now: Instant) -> Bool { false }
+    package mutating func takeBack() {}
+    package mutating func sentLate(by delay: Duration) {}
 }
 
 package enum LineOutput: Hashable, Sendable {
     /// Throw away what has arrived and was not read yet; always followed by `transmit`.
     case discardInput
     case transmit([UInt8])
+    /// To be transmitted at that time, if the line was silent until then; otherwise what came is told and this
+    /// is taken back.
+    case schedule([UInt8], at: Instant)
+    /// What is scheduled is not to be sent.
+    case unschedule
     case reading(Reading)
     case outcome(Outcome)
     /// One step of the setup of a unit that has come, or come back.

@@ -82,7 +82,8 @@ struct LineEcho: Sendable {
         return held
     }
 
-    private mutating func forget() {
+    /// Nothing is expected, or not any more.
+    mutating func forget() {
         expected = []
         matched = 0
         isChanged = false

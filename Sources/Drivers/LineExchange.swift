@@ -46,6 +46,7 @@ struct LineExchange: Sendable {
     private var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
     private(set) var echo: LineEcho
     private(set) var noise: NoiseTrimmer
+    private(set) var sentBytes = 0
     private var sentAt = Instant.zero
     private var sentUntil = Instant.zero
     private var replyDue = Instant.zero
@@ -153,6 +154,7 @@ struct LineExchange: Sendable {
     }
 
     private mutating func begin(_ frame: [UInt8], at now: Instant) {
+        sentBytes = frame.count
         sentAt = now
         sentUntil = now + lead + timing.time(of: frame.count)
         mismatch = nil
@@ -160,6 +162,22 @@ struct LineExchange: Sendable {
         needsDiscard = false
         isForetold = false
         restBegins = nil
+    }
+
+    /// What was begun did not go out.
+    mutating func takeBack() {
+        state = .idle
+        echo.forget()
+        restBegins = nil
+        isForetold = false
+    }
+
+    /// What was begun went out later.
+    mutating func delay(by time: Duration) {
+        sentAt += time
+        sentUntil += time
+        replyDue += time
+        if let begins = restBegins { restBegins = begins + time }
     }
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {

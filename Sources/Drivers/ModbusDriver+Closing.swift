@@ -3,6 +3,7 @@ import Base
 /// The line is gone: everybody is told once, then there is silence until it is back.
 extension ModbusDriver {
     package mutating func closed(at now: Moment) {
+        unschedule(at: now.instant)
         if line == .unopened { spreadPhases(at: now.instant) }
         let wasClosed = line == .closed
         line = .closed
@@ -25,6 +26,7 @@ extension ModbusDriver {
 
     /// What is under way is dropped without a word. A unit that answers afterwards counts as come back.
     package mutating func pause(at now: Moment) {
+        unschedule(at: now.instant)
         line = .paused
         work = nil
         exchange.reset(at: now.instant)

@@ -6,6 +6,7 @@ extension ModbusDriver {
     /// Takes one order; its `Outcome` follows in every case. A result of `.success(part)` means that
     /// the unit acknowledged the write; the part itself may hold the failure of the read-back.
     package mutating func submit(_ order: Order, at now: Moment) {
+        unschedule(at: now.instant)
         if order.isManual { admitGuest(order.address) }
         if let failure = refusal(of: order, at: now) {
             emit(.outcome(Outcome(id: order.id, .failure(failure), at: now)))

@@ -10,7 +10,8 @@ extension ModbusDriver {
         }
     }
 
-    mutating func begin(_ work: Work, onBudget: Bool, at now: Moment) {
+    /// - Parameter start: when the request goes out; later than now for one that is scheduled.
+    mutating func begin(_ work: Work, onBudget: Bool, at start: Instant, isScheduled: Bool) {
         let unit: Int
         let request: Request
         let timeout: Duration
@@ -29,26 +30,28 @@ extension ModbusDriver {
         }
         self.work = work
         isOnBudget = onBudget
-        startedAt = now.instant
+        startedAt = start
+        scheduledAt = isScheduled ? start : nil
         let frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
         if exchange.needsDiscard { emit(.discardInput) }
-        emit(.transmit(frame))
+        emit(isScheduled ? .schedule(frame, at: start) : .transmit(frame))
         counters.requests += 1
         counters.bytesSent += frame.count
         units[unit].statistics.requests += 1
         guard !units[unit].address.unit.isBroadcast else {
-            exchange.startBroadcast(request, frame: frame, wait: settings.broadcastWait, at: now.instant)
+            exchange.startBroadcast(request, frame: frame, wait: settings.broadcastWait, at: start)
             return
         }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
-            timeout: timeout, pause: pause, at: now.instant)
+            timeout: timeout, pause: pause, at: start)
     }
 
     /// The exchange under way has ended.
     mutating func finish(_ verdict: LineExchange.Verdict, at now: Moment) {
         guard let work else { return }
         self.work = nil
+        scheduledAt = nil
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
         count(verdict, unit, at: now)

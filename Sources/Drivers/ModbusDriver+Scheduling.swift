@@ -65,21 +65,19 @@ extension ModbusDriver {
         guard let work = choice.work else {
             var due = min(choice.earliest, nextRelease)
             if plan.load > 1, let (index, at) = earlyCycle(at: start), at < due {
-                guard at > start else {
-                    beginEarly(index, at: now, start: start)
-                    return
-                }
+                guard at > start else { return beginEarly(index, at: now, start: start) }
                 due = at
             }
             wake = due == .distantFuture ? nil : (max(due, now.instant), .release)
             return
         }
         let begin = max(start, exchange.quietUntil(units[unit(of: work)].delay))
-        guard begin <= now.instant else {
+        let isAhead = begin > now.instant
+        guard !isAhead || maySchedule(work, at: begin) else {
             wake = (begin, .silence)
             return
         }
-        self.begin(work, onBudget: choice.isOnBudget, at: now)
+        self.begin(work, onBudget: choice.isOnBudget, at: isAhead ? begin : now.instant, isScheduled: isAhead)
         wake = exchange.deadline
     }
 
@@ -124,13 +122,20 @@ extension ModbusDriver {
     }
 
     private mutating func beginEarly(_ index: Int, at now: Moment, start: Instant) {
-        guard start <= now.instant else {
+        guard start <= now.instant || maySchedule(.read(cycle: index), at: start) else {
             wake = (start, .silence)
             return
         }
-        cycles[index].nextRelease = now.instant + cycles[index].period
-        startRun(index, released: now.instant, at: now)
+        let released = max(start, now.instant)
+        cycles[index].nextRelease = released + cycles[index].period
+        startRun(index, released: released, at: now)
         dispatch(at: now)
+    }
+
+    /// A read right behind an exchange that ended well: nothing but the silence of the line is waited for.
+    private func maySchedule(_ work: Work, at start: Instant) -> Bool {
+        guard canSchedule, case .read = work else { return false }
+        return !exchange.needsDiscard && start == exchange.quietUntil
     }
 
     private mutating func startRun(_ index: Int, released: Instant, at now: Moment) {

@@ -10,6 +10,8 @@ import Modbus
 /// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and on
 ///   time that nobody else wants, so that they cannot slow those that answer.
 /// - An overloaded line stretches every interval by its load; nothing queues up.
+/// - Where the line can wait for the right moment by itself, the next read is decided together with the
+///   reply before it and given out as `schedule`; a command that comes before its time goes first.
 package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
         package var port: PortName
@@ -49,6 +51,8 @@ package struct ModbusDriver: LineDriver {
     enum Work: Sendable { case read(cycle: Int), order }
 
     let settings: Settings
+    /// The line can send a request at a given time.
+    let canSchedule: Bool
     package let plan: ReadPlan
     var exchange: LineExchange
     var line = Line.unopened
@@ -60,6 +64,8 @@ package struct ModbusDriver: LineDriver {
     /// The exchange under way goes at the expense of the unhealthy budget.
     var isOnBudget = false
     var startedAt = Instant.zero
+    /// When the read under way goes out, or went out, if it was scheduled.
+    var scheduledAt: Instant?
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
@@ -74,8 +80,9 @@ package struct ModbusDriver: LineDriver {
     /// Orders beyond this many waiting on a port are refused as busy.
     package static let orderLimit = 64
 
-    package init(_ settings: Settings, seed: UInt64) {
+    package init(_ settings: Settings, seed: UInt64, canSchedule: Bool = false) {
         self.settings = settings
+        self.canSchedule = canSchedule
         let plan = ReadPlan.make(
             line: settings.line, turnaround: settings.turnaround,
             responseTimeout: settings.responseTimeout, nodes: settings.nodes)
@@ -150,8 +157,7 @@ package struct ModbusDriver: LineDriver {
 
     package var deadline: (due: Instant, reason: Timer)? { wake }
 
-    /// A request is out and its reply neither here nor given up.
-    package var isExchanging: Bool { exchange.isBusy }
+    package func isExchanging(at now: Instant) -> Bool { exchange.isBusy && !hasScheduled(at: now) }
 
     package var restBegins: Instant? {
         // Whoever speaks during the silence before a request is heard before it goes out.

@@ -27,6 +27,10 @@ package enum LineEvent: Sendable {
     case opened(LineFacts)
     case failed(LineFailure)
     case received([UInt8])
+    /// This came before a scheduled request went out, so it did not.
+    case intruded([UInt8])
+    /// The scheduled request went out so much after its time.
+    case sentLate(Duration)
     /// What the UART has counted since it was last told.
     case errors(LineErrors)
     case lost(LineFailure)
@@ -51,6 +55,10 @@ package enum Effect: Sendable {
     /// Throws away what has arrived and was not read: the silence before a request.
     case discardInput(PortName)
     case transmit(PortName, [UInt8])
+    /// To be transmitted at that time, unless something is received before: then `intruded` tells it instead.
+    case schedule(PortName, [UInt8], at: Instant)
+    /// What is scheduled is not to be sent.
+    case unschedule(PortName)
     case connect(LinkTarget)
     case send([UInt8])
     case disconnect

@@ -18,7 +18,7 @@ package struct Gateway: Sendable {
 
             func make(seed: UInt64) -> any LineDriver {
                 switch self {
-                case .modbus(let settings): ModbusDriver(settings, seed: seed)
+                case .modbus(let settings): ModbusDriver(settings, seed: seed, canSchedule: true)
                 case .uart(let settings): UARTDriver(settings, seed: seed)
                 }
             }
@@ -115,9 +115,6 @@ package struct Gateway: Sendable {
     package internal(set) var restBegins: [PortName: Instant] = [:]
     /// When the first of session, store, rules and reports wants `timeout`.
     var quietUntil = Instant.distantFuture
-    /// The next moment at which a request may leave: the one deadline for which microseconds count,
-    /// since every one of them is line time that nobody uses.
-    package internal(set) var silenceEnds: Instant?
 
     enum Phase: Equatable {
         case fresh, running, done
@@ -216,7 +213,7 @@ package struct Gateway: Sendable {
 
     mutating func noteDeadlines() {
         guard phase != .done else {
-            (deadline, silenceEnds) = (nil, nil)
+            deadline = nil
             return
         }
         var earliest = Instant.distantFuture
@@ -238,18 +235,14 @@ package struct Gateway: Sendable {
 
     mutating func combineDeadlines() {
         var earliest = othersDue
-        var silence = Instant.distantFuture
         for index in ports.indices {
             if let due = ports[index].deadline { earliest = min(earliest, due) }
-            if let due = ports[index].silenceEnds { silence = min(silence, due) }
             if ports[index].restBegins != nil || !restBegins.isEmpty {
                 restBegins[ports[index].name] = ports[index].restBegins
             }
         }
         deadline = earliest == .distantFuture ? nil : earliest
-        silenceEnds = silence == .distantFuture ? nil : silence
     }
-
 
     package var portDevices: [LineSettings.Device] { ports.map { $0.line.device } }
 

@@ -85,7 +85,7 @@ extension Gateway {
     mutating func takeUpPlans(at now: Moment) -> Bool {
         guard !plans.isEmpty else { return false }
         var any = false
-        for (index, plan) in plans where !ports[index].driver.isExchanging {
+        for (index, plan) in plans where !ports[index].driver.isExchanging(at: now.instant) {
             plans[index] = nil
             any = true
             bound[index] = plan.bindings

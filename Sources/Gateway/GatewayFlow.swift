@@ -98,6 +98,14 @@ extension Gateway {
             case .transmit(let bytes):
                 if ports[index].mayTransmit(bytes, at: now) { effects.append(.transmit(name, bytes)) }
                 isNear = true
+            case .schedule(let bytes, let time):
+                if ports[index].mayTransmit(bytes, later: time, at: now) {
+                    effects.append(.schedule(name, bytes, at: time))
+                }
+                isNear = true
+            case .unschedule:
+                ports[index].unschedule()
+                isNear = true
             case .reading(let reading): isNear = !record(reading, at: now)
             case .outcome(let outcome): receive(outcome)
             case .setup(let address, let step, let outcome): noteSetup(address, step, outcome)

@@ -14,8 +14,6 @@ import Drivers
 struct PortKeeper: Sendable {
     enum State: Sendable, Equatable { case closed, opening, open, pausing, paused }
 
-    /// Up to here an exchange takes so long that what waking up is late does not count.
-    static let leisurelyBaud = 9600
     /// Between two attempts to open a line.
     static let reopenDelay = Duration.seconds(2)
     /// The same when a port appeared while the attempt that failed was under way.
@@ -42,8 +40,6 @@ struct PortKeeper: Sendable {
     private(set) var isClosing = false
     /// When `timeout` must be called.
     private(set) var deadline: Instant?
-    /// When the silence before the next request ends, if microseconds count; nil while no request waits for it.
-    private(set) var silenceEnds: Instant?
     /// Before this the line need not be looked at: no frame can be whole, and none is begun.
     private(set) var restBegins: Instant?
 
@@ -78,6 +74,12 @@ struct PortKeeper: Sendable {
             tape.received(bytes, at: now)
             driver.receive(bytes[...], at: now)
             letGoIfIdle(at: now)
+        case .intruded(let bytes):
+            guard state == .open || state == .pausing else { return }
+            tape.takeBack()
+            driver.takeBack()
+            receive(.received(bytes), at: now)
+        case .sentLate(let delay): if state == .open { driver.sentLate(by: delay) }
         case .errors(let errors): driver.receive(errors)
         case .failed(let failure):
             guard state == .opening else { return }
@@ -138,8 +140,19 @@ struct PortKeeper: Sendable {
     private mutating func endDriver(at now: Moment) -> [Outcome] {
         driver.closed(at: now)
         var failed: [Outcome] = []
-        while let output = driver.next() { if case .outcome(let outcome) = output { failed.append(outcome) } }
+        while let output = driver.next() {
+            switch output {
+            case .outcome(let outcome): failed.append(outcome)
+            case .unschedule: unschedule()
+            default: break
+            }
+        }
         return failed
+    }
+
+    mutating func unschedule() {
+        tape.takeBack()
+        outputs.append(.unschedule(name))
     }
 
     private mutating func reopenLine() {
@@ -162,10 +175,14 @@ struct PortKeeper: Sendable {
     }
 
     /// False: a port that is being closed or lent finishes its exchange and begins no other.
-    mutating func mayTransmit(_ bytes: [UInt8], at now: Moment) -> Bool {
+    /// - Parameter time: when they go out; nil: now.
+    mutating func mayTransmit(_ bytes: [UInt8], later time: Instant? = nil, at now: Moment) -> Bool {
         if state == .pausing { letGo(at: now) }
-        guard state == .open, !isClosing else { return false }
-        tape.sent(bytes, at: now)
+        guard state == .open, !isClosing else {
+            driver.takeBack()
+            return false
+        }
+        tape.sent(bytes, at: time.map(now.at) ?? now)
         return true
     }
 
@@ -178,11 +195,11 @@ struct PortKeeper: Sendable {
     }
 
     /// Nothing more is asked of this line: the exchange under way may end.
-    mutating func stop() {
+    mutating func stop(at now: Instant) {
         isClosing = true
         reopen = nil
         pause = nil
-        if state == .open, !driver.isExchanging { close() }
+        if state == .open, !driver.isExchanging(at: now) { close() }
     }
 
     mutating func close() {
@@ -215,20 +232,15 @@ struct PortKeeper: Sendable {
         }
     }
 
-    /// Brings `deadline`, `silenceEnds` and `restBegins` up to date, in place: they are asked for at every
+    /// Brings `deadline` and `restBegins` up to date, in place: they are asked for at every
     /// turn of a loop, and a keeper is large.
     mutating func noteDeadlines() {
         let next = driver.deadline
-        silenceEnds = nil
         restBegins = nil
         var earliest = Instant.distantFuture
         if let next, !isClosing || state == .open {
             earliest = next.due
-            if state == .open {
-                restBegins = driver.restBegins
-                // At a slower line's pace a tenth of a millisecond is nothing.
-                if next.reason == .silence, line.baud > Self.leisurelyBaud { silenceEnds = next.due }
-            }
+            if state == .open { restBegins = driver.restBegins }
         }
         if let reopen { earliest = min(earliest, reopen) }
         if let due = doctor.due { earliest = min(earliest, due) }
@@ -277,7 +289,7 @@ extension PortKeeper {
             if state == .paused { answerPause(at: now) }
             return true
         }
-        let isBusy = state == .open && driver.isExchanging
+        let isBusy = state == .open && driver.isExchanging(at: now.instant)
         pause = Pause(until: until, letGoDue: now.instant + Self.letGoMax, waiting: [ticket])
         reopen = nil
         state = .pausing
@@ -302,7 +314,7 @@ extension PortKeeper {
     }
 
     private mutating func letGoIfIdle(at now: Moment) {
-        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging { letGo(at: now) }
+        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging(at: now.instant) { letGo(at: now) }
     }
 
     private mutating func letGo(at now: Moment) {

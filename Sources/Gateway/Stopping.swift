@@ -27,7 +27,7 @@ extension Gateway {
     mutating func beginStopping(at now: Moment) {
         guard phase == .running else { return }
         phase = .stopping(Stopping(at: now.instant))
-        for index in ports.indices { ports[index].stop() }
+        for index in ports.indices { ports[index].stop(at: now.instant) }
         health.disconnected()
     }
 
@@ -37,7 +37,9 @@ extension Gateway {
         let isLate = stopping.deadline <= now.instant
         switch stopping.step {
         case .lines:
-            for index in ports.indices where isLate || !ports[index].driver.isExchanging { ports[index].close() }
+            for index in ports.indices where isLate || !ports[index].driver.isExchanging(at: now.instant) {
+                ports[index].close()
+            }
             guard ports.allSatisfy({ $0.state == .closed }) else { return false }
             spool.drain(at: now)
             stopping.step = .sending

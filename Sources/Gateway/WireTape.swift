@@ -40,6 +40,13 @@ struct WireTape: Sendable {
         newer.bytes += bytes
     }
 
+    /// What was recorded last as sent was not.
+    mutating func takeBack() {
+        guard let last = newer.packets.last, last.direction == .sent else { return }
+        newer.packets.removeLast()
+        newer.bytes.removeLast(min(last.count, newer.bytes.count))
+    }
+
     mutating func received(_ bytes: [UInt8], at now: Moment) {
         if let last = newer.packets.last, last.direction == .received, now.instant - lastAt <= Self.joinWithin,
             last.count < 1024

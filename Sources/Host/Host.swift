@@ -99,12 +99,12 @@ package final class Host {
         while exit == nil {
             for shell in shells { shell.settleInterest() }
             _ = try loop.wait(until: link.hasPending ? .zero : nextWake())
-            awaitSilence()
-            if link.hasPending { link.readPending() }
-            tick()
+            awaitSending()
             for shell in shells {
                 if let due = shell.deadline, due <= Clock.instant { shell.timeout(at: Clock.instant) }
             }
+            if link.hasPending { link.readPending() }
+            tick()
             if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
             link.flush()
         }
@@ -118,17 +118,23 @@ package final class Host {
         if let due = portWatch?.lookDue { next = min(next, due) }
         if let due = settledDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
-        for shell in shells { if let due = shell.deadline { next = min(next, due) } }
-        guard let due = gateway.silenceEnds else { return next }
-        return min(next, wakeLatency.begin(due, at: Clock.instant))
+        var sending = Instant.distantFuture
+        for shell in shells {
+            if let due = shell.deadline { next = min(next, due) }
+            if let due = shell.sendingDue { sending = min(sending, due) }
+        }
+        guard sending < .distantFuture else { return next }
+        return min(next, wakeLatency.begin(sending, at: Clock.instant))
     }
 
     /// A sleeping thread wakes up a tenth of a millisecond late. At 115200 baud that is one or two per cent of
-    /// an exchange, so the loop wakes so much earlier and awaits the end of a silence awake.
-    private func awaitSilence() {
-        guard let due = gateway.silenceEnds else { return }
+    /// an exchange, so the loop wakes so much earlier and awaits the time of a scheduled request awake.
+    private func awaitSending() {
+        var due = Instant.distantFuture
+        for shell in shells { if let next = shell.sendingDue { due = min(due, next) } }
+        guard due < .distantFuture else { return }
         var now = Clock.instant
-        guard wakeLatency.woke(at: now), now < due else { return }
+        guard wakeLatency.woke(at: now) else { return }
         while now < due { now = Clock.instant }
     }
 
@@ -181,6 +187,9 @@ package final class Host {
             shells = Array(lines.values)
         case .discardInput(let name): lines[name]?.discardInput()
         case .transmit(let name, let bytes): lines[name]?.transmit(bytes, lookingAwayUntil: gateway.restBegins[name])
+        case .schedule(let name, let bytes, let due):
+            lines[name]?.schedule(bytes, at: due, lookingAwayUntil: gateway.restBegins[name])
+        case .unschedule(let name): lines[name]?.unschedule()
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)
         case .disconnect: link.disconnect()

@@ -13,6 +13,10 @@ final class LineShell {
     private static let readsPerTurn = 16
     /// The UART's counters are read this often, beside a transmission.
     private static let errorsInterval = Duration.seconds(1)
+    /// Up to here an exchange takes so long that what waking up is late does not count.
+    private static let leisurelyBaud = 9600
+    /// A scheduled request that goes out so late has its driver's clock wrong by too much.
+    private static let lateMax = Duration.microseconds(100)
 
     let name: PortName
     private let loop: EventLoop
@@ -30,6 +34,16 @@ final class LineShell {
     private let deliver: (LineEvent) -> Instant?
     /// Until then the line is not looked at: what comes are pieces of a frame.
     private var restDue: Instant?
+
+    /// A request that goes out at its time if nobody speaks before.
+    private struct Scheduled {
+        var bytes: [UInt8]
+        var due: Instant
+        /// Before it the reply cannot be whole, if that is known.
+        var rest: Instant?
+    }
+    private var scheduled: Scheduled?
+    private var isHurried = false
 
     /// When the driver has refused bytes, or kept them, for too long.
     private var stallDue: Instant?
@@ -56,6 +70,7 @@ final class LineShell {
 
     func open(_ settings: LineSettings) {
         close()
+        isHurried = settings.baud > Self.leisurelyBaud
         if let rs485 = settings.rs485, rs485.rts == .software { direction = DirectionSwitch(settings, rs485) }
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         worker.submit {
@@ -96,6 +111,7 @@ final class LineShell {
         stallDue = nil
         keepsBytesSince = nil
         restDue = nil
+        scheduled = nil
         if direction != nil { drive(false) }
         direction = nil
         if let watch { loop.remove(watch) }
@@ -133,8 +149,34 @@ final class LineShell {
     /// - Parameter rest: before it the reply cannot be whole, if that is known.
     func transmit(_ bytes: [UInt8], lookingAwayUntil rest: Instant? = nil) {
         guard watch != nil else { return }
-        let now = Clock.instant
         restDue = rest
+        write(bytes, at: Clock.instant)
+    }
+
+    /// As `transmit`, later: what comes before that time is told as `intruded`, and the request does not go out.
+    func schedule(_ bytes: [UInt8], at due: Instant, lookingAwayUntil rest: Instant?) {
+        guard watch != nil else { return }
+        restDue = nil
+        scheduled = Scheduled(bytes: bytes, due: due, rest: rest)
+    }
+
+    func unschedule() { scheduled = nil }
+
+    /// When a scheduled request goes out, if microseconds count: every one is line time that nobody uses.
+    var sendingDue: Instant? { isHurried ? scheduled?.due : nil }
+
+    private func sendScheduled() {
+        receive(isHungUp: false)
+        let now = Clock.instant
+        guard let request = scheduled, request.due <= now else { return }
+        scheduled = nil
+        let late = now - request.due
+        restDue = request.rest.map { $0 + late }
+        write(request.bytes, at: now)
+        if late > Self.lateMax, watch != nil { restDue = deliver(.sentLate(late)) }
+    }
+
+    private func write(_ bytes: [UInt8], at now: Instant) {
         takeErrors(at: now)
         guard unsent.count + bytes.count <= Self.unsentMax, !keepsBytes(at: now) else {
             lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
@@ -160,11 +202,13 @@ final class LineShell {
         var earliest = Instant.distantFuture
         if let stallDue { earliest = stallDue }
         if let restDue { earliest = min(earliest, restDue) }
+        if let scheduled { earliest = min(earliest, scheduled.due) }
         if let due = direction?.deadline { earliest = min(earliest, due) }
         return earliest == .distantFuture ? nil : earliest
     }
 
     func timeout(at now: Instant) {
+        if let due = scheduled?.due, due <= now { sendScheduled() }
         if let due = restDue, due <= now {
             restDue = nil
             receive(isHungUp: false)
@@ -223,7 +267,8 @@ final class LineShell {
     /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because a line that
     /// is looked at by the clock alone then costs no call at all.
     func settleInterest() {
-        let wanted: EventLoop.Interest = unsent.isEmpty ? (restDue == nil ? .read : []) : [.read, .write]
+        let wanted: EventLoop.Interest = !unsent.isEmpty ? [.read, .write]
+            : restDue == nil && scheduled == nil ? .read : []
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
         interest = wanted
@@ -279,7 +324,9 @@ final class LineShell {
             switch transfer {
             case .bytes(let count):
                 hasHeard = true
-                restDue = deliver(.received(Array(buffer[..<count])))
+                let bytes = Array(buffer[..<count])
+                let rest = scheduled.take() == nil ? deliver(.received(bytes)) : deliver(.intruded(bytes))
+                restDue = scheduled == nil ? rest : nil
                 if count < buffer.count, !isHungUp { return }
             case .wouldBlock:
                 // A hang-up is reported until the watch ends: waiting for the read to say so would spin.

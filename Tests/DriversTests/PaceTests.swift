@@ -61,7 +61,7 @@ private struct Watched {
         foretold.append(driver.restBegins != nil)
         guard !silent else {
             // The line is looked at all the same, and the wait ends as ever.
-            for _ in 0..<4 where driver.isExchanging {
+            for _ in 0..<4 where driver.isExchanging(at: now.instant) {
                 guard let due = driver.deadline?.due else { break }
                 advance(to: due)
                 driver.timeout(at: now)

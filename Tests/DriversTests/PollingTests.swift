@@ -77,7 +77,7 @@ import Testing
 
     @Test func theNextRequestLeavesExactlyAfterTheSilence() {
         let nodes = (1...8).map { node($0, every: .milliseconds(10)) }
-        var rig = Rig(settings(nodes)) { _, _, _ in .answer(.zero) }
+        var rig = Rig(settings(nodes), canSchedule: false) { _, _, _ in .answer(.zero) }
         rig.open()
         rig.run(untilWaitingFor: .reply)
         rig.run(untilWaitingFor: .rest)

@@ -48,14 +48,19 @@ struct Rig {
     private(set) var early = 0
     private(set) var wireTime = Duration.zero
     private var asked: [UInt8: Int] = [:]
+    /// A request that goes out at its time if nothing arrives before; the line is not looked at until then.
+    private(set) var scheduled: (frame: [UInt8], at: Instant)?
+    /// Requests that were scheduled, and those that were taken back.
+    private(set) var schedules = 0
+    private(set) var takenBack = 0
     private var arrivals: [(at: Instant, bytes: [UInt8])] = []
     private var quietSince = Instant.zero
 
     init(
-        _ settings: ModbusDriver.Settings, seed: UInt64 = 1,
+        _ settings: ModbusDriver.Settings, seed: UInt64 = 1, canSchedule: Bool = true,
         script: @escaping (UInt8, Request, Int) -> Behaviour
     ) {
-        driver = ModbusDriver(settings, seed: seed)
+        driver = ModbusDriver(settings, seed: seed, canSchedule: canSchedule)
         timing = RTUTiming(settings.line)
         self.script = script
     }
@@ -82,6 +87,16 @@ struct Rig {
         drain()
     }
 
+    /// The scheduled request goes out so much after its time.
+    mutating func sendLate(by delay: Duration) {
+        guard let request = scheduled else { return }
+        scheduled = nil
+        now = now + (request.at + delay - now.instant)
+        answer(request.frame)
+        driver.sentLate(by: delay)
+        drain()
+    }
+
     /// Bytes that arrive by themselves.
     mutating func inject(_ bytes: [UInt8], after delay: Duration) {
         deliver(bytes, from: now.instant + delay)
@@ -91,6 +106,7 @@ struct Rig {
     mutating func step(until end: Instant) -> Bool {
         let arrival = arrivals.first?.at ?? .distantFuture
         let due = driver.deadline?.due ?? .distantFuture
+        if let request = scheduled, request.at <= due { return send(request.frame, at: request.at, until: end) }
         let next = min(arrival, due)
         guard next <= end else {
             now = now + (end - now.instant)
@@ -108,6 +124,28 @@ struct Rig {
         return true
     }
 
+    /// What has come meanwhile is found just before it would go out.
+    private mutating func send(_ frame: [UInt8], at due: Instant, until end: Instant) -> Bool {
+        guard due <= end else {
+            now = now + (end - now.instant)
+            return false
+        }
+        if due > now.instant { now = now + (due - now.instant) }
+        scheduled = nil
+        let found = arrivals.prefix { $0.at <= now.instant }
+        arrivals.removeFirst(found.count)
+        if let last = found.last {
+            takenBack += 1
+            quietSince = max(quietSince, last.at)
+            driver.takeBack()
+            driver.receive(found.flatMap(\.bytes)[...], at: now)
+            drain()
+        } else {
+            answer(frame)
+        }
+        return true
+    }
+
     /// Returns the number of events, which is bounded: a driver that spins fails here.
     @discardableResult
     mutating func run(for time: Duration, events limit: Int = 200_000) -> Int {
@@ -116,6 +154,15 @@ struct Rig {
             if !step(until: end) { return count }
         }
         return limit
+    }
+
+    /// Until a request is scheduled; a failure if none ever is.
+    mutating func runUntilScheduled(events limit: Int = 1000) {
+        for _ in 0..<limit {
+            if scheduled != nil { return }
+            if !step(until: .distantFuture - .seconds(1)) { break }
+        }
+        Issue.record("nothing was ever scheduled")
     }
 
     /// Until the driver waits for this; a failure if it never does.
@@ -136,6 +183,12 @@ struct Rig {
             outputs.append(output)
             switch output {
             case .transmit(let frame): answer(frame)
+            case .schedule(let frame, let due):
+                scheduled = (frame, due)
+                schedules += 1
+            case .unschedule:
+                scheduled = nil
+                takenBack += 1
             case .reading(let reading): readings.append((now.instant, reading))
             case .outcome(let outcome): outcomes.append(outcome)
             case .setup(_, let step, let outcome): setups.append((step, outcome))

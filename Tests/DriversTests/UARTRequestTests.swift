@@ -100,12 +100,12 @@ import Testing
         rig.run(for: .milliseconds(100))
         // 9 bytes of 10 bits at 9600 baud take 9.375 ms, rounded up to whole nanoseconds a byte.
         let wait = rig.driver.deadline!.due - rig.sent[0].at
-        #expect(rig.driver.deadline?.reason == .reply && rig.driver.isExchanging)
+        #expect(rig.driver.deadline?.reason == .reply && rig.driver.isExchanging(at: rig.now.instant))
         #expect(wait >= .microseconds(209_375) && wait < .microseconds(209_376))
         rig.hear(Array(UARTSamples.co2.prefix(3)))
         #expect(rig.driver.deadline?.reason == .rest)
         rig.hear(Array(UARTSamples.co2.dropFirst(3)))
-        #expect(!rig.driver.isExchanging && rig.frames().count == 1)
+        #expect(!rig.driver.isExchanging(at: rig.now.instant) && rig.frames().count == 1)
     }
 
     @Test func nodesTakeTurnsAndADeadOneDoesNotStarveTheOther() {
@@ -162,7 +162,7 @@ import Testing
         rig.open()
         rig.run(for: .milliseconds(50))
         rig.close()
-        #expect(rig.failures() == [.port] && !rig.driver.isExchanging)
+        #expect(rig.failures() == [.port] && !rig.driver.isExchanging(at: rig.now.instant))
         rig.run(for: .seconds(30))
         #expect(rig.failures() == [.port])
     }

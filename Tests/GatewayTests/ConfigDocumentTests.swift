@@ -123,7 +123,7 @@ struct ConfigWorld {
         switch effect {
         case .openLine(let name, _):
             events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
-        case .transmit(let name, let request): answer(request, on: name)
+        case .transmit(let name, let request), .schedule(let name, let request, at: _): answer(request, on: name)
         case .disk(let request) where diskIsSlow && request.volume == .state: held.append(request)
         case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
         case .connect:

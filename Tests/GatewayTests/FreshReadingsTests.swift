@@ -26,7 +26,7 @@ private struct BusyWorld: ComposedWorld {
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
         switch effect {
-        case .transmit(let name, let frame):
+        case .transmit(let name, let frame), .schedule(let name, let frame, at: _):
             replies.append(now.instant)
             let reply = RTUFrame.encode(unit: frame[0], [3, 2, 0, 7])
             events.append(.line(name, .received(reply)))

@@ -20,7 +20,11 @@ private struct LearnedWorld: ComposedWorld {
     }
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
-        if case .transmit(let name, let bytes) = effect { events.append(.line(name, .received(answer(bytes)))) }
+        switch effect {
+        case .transmit(let name, let bytes), .schedule(let name, let bytes, at: _):
+            events.append(.line(name, .received(answer(bytes))))
+        default: break
+        }
     }
 
     private mutating func answer(_ frame: [UInt8]) -> [UInt8] {

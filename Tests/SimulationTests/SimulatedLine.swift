@@ -13,6 +13,9 @@ struct SimulatedLine {
     var attempt = 0
     /// What lies in the tty because the gateway does not look at the line.
     var unread: [UInt8] = []
+    /// A request that goes out at its time if nothing lies in the tty by then.
+    var scheduled: (number: Int, bytes: [UInt8], due: Instant)?
+    var schedules = 0
     /// Bytes arrive in order, however long the adapter keeps them.
     private var lastArrival = Instant.zero
 
@@ -28,6 +31,7 @@ struct SimulatedLine {
         attempt += 1
         state = .closed
         unread = []
+        scheduled = nil
         bus.disconnect()
     }
 }

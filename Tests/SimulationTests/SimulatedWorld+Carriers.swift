@@ -24,6 +24,38 @@ extension SimulatedWorld {
         queue.add(.line(index, attempt: lines[index].attempt, .closed), at: now + .milliseconds(5))
     }
 
+    /// The shell is woken a little late, and sometimes it was busy with something else.
+    func schedule(_ bytes: [UInt8], on name: PortName, at due: Instant) {
+        guard let index = index(of: name), lines[index].state == .open else { return }
+        lines[index].schedules += 1
+        let number = lines[index].schedules
+        lines[index].scheduled = (number, bytes, due)
+        let isBusy = random.uniform(0, 1) < 0.02
+        let late = Duration.seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
+        queue.add(.sends(index, number: number), at: now + (due - gatewayNow.instant) + late)
+    }
+
+    func unschedule(_ name: PortName) {
+        guard let index = index(of: name) else { return }
+        lines[index].scheduled = nil
+        look(at: index)
+    }
+
+    func sendScheduled(on index: Int, _ number: Int) {
+        guard let request = lines[index].scheduled, request.number == number else { return }
+        lines[index].scheduled = nil
+        let name = Site.lineNames[index]
+        let found = lines[index].unread
+        guard found.isEmpty else {
+            lines[index].unread = []
+            return receive(.line(name, .intruded(found)))
+        }
+        lines[index].bus.receive(request.bytes[...], at: now)
+        hear(index)
+        let late = gatewayNow.instant - request.due
+        if late > .microseconds(100) { receive(.line(name, .sentLate(late))) }
+    }
+
     /// Takes what the bus has put on the wire.
     func hear(_ index: Int) {
         while case .transmit(let bytes)? = lines[index].bus.next() {

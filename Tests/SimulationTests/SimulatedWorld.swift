@@ -10,6 +10,8 @@ final class SimulatedWorld {
         case line(Int, attempt: Int, LineEvent)
         /// The gateway may look at a line again.
         case look(Int, attempt: Int)
+        /// A scheduled request goes out.
+        case sends(Int, number: Int)
         case link(attempt: Int, LinkEvent)
         case linkOpens(attempt: Int)
         case bytesUp(ConnectionID, [UInt8])
@@ -74,7 +76,7 @@ final class SimulatedWorld {
     // MARK: Clocks
 
     /// Boot time begins anew with every boot, and the wall clock may be wrong.
-    private var gatewayNow: Moment {
+    var gatewayNow: Moment {
         Moment(Instant(nanoseconds: now.nanoseconds - bootedAt.nanoseconds), worldNow.wall + wallError)
     }
     var worldNow: Moment { Moment(now, WallTime(milliseconds: Self.epoch + now.nanoseconds / 1_000_000)) }
@@ -186,6 +188,7 @@ final class SimulatedWorld {
             guard case .received(let bytes) = event else { return receive(.line(Site.lineNames[index], event)) }
             lines[index].unread += bytes
             look(at: index)
+        case .sends(let index, let number): sendScheduled(on: index, number)
         case .look(let index, let attempt): if lines[index].attempt == attempt { look(at: index) }
         case .link(let attempt, let event):
             if link.attempt == attempt { receive(.link(event)) }
@@ -218,8 +221,8 @@ final class SimulatedWorld {
     }
 
     /// What lies in the tty reaches the gateway, unless it looks away for a while.
-    private func look(at index: Int) {
-        guard !lines[index].unread.isEmpty else { return }
+    func look(at index: Int) {
+        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil else { return }
         if let rest = gateway?.restBegins[Site.lineNames[index]], rest > gatewayNow.instant {
             let wait = rest - gatewayNow.instant
             return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
@@ -245,6 +248,8 @@ final class SimulatedWorld {
                 guard let index = index(of: name), lines[index].state == .open else { continue }
                 lines[index].bus.receive(bytes[...], at: now)
                 hear(index)
+            case .schedule(let name, let bytes, let due): schedule(bytes, on: name, at: due)
+            case .unschedule(let name): unschedule(name)
             case .connect: connect()
             case .send(let bytes): send(bytes)
             case .disconnect: dropLink(noticedWithin: 0.1)

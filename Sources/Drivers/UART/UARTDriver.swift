@@ -191,7 +191,7 @@ package struct UARTDriver: LineDriver {
     }
 
     package var deadline: (due: Instant, reason: LineTimer)? { wake }
-    package var isExchanging: Bool { exchange != nil }
+    package func isExchanging(at now: Instant) -> Bool { exchange != nil }
 
     /// Everything that was counted; `strayBytes` are those of no sound frame.
     package var statistics: PortStatistics {
