@@ -16,9 +16,10 @@ package struct Gateway: Sendable {
             case modbus(ModbusDriver.Settings)
             case uart(UARTDriver.Settings)
 
-            func make(seed: UInt64) -> any LineDriver {
+            /// - Parameter canSchedule: whoever carries out its outputs knows `schedule`.
+            func make(seed: UInt64, canSchedule: Bool = true) -> any LineDriver {
                 switch self {
-                case .modbus(let settings): ModbusDriver(settings, seed: seed, canSchedule: true)
+                case .modbus(let settings): ModbusDriver(settings, seed: seed, canSchedule: canSchedule)
                 case .uart(let settings): UARTDriver(settings, seed: seed)
                 }
             }
