@@ -1,18 +1,19 @@
 /// Integers into and out of byte arrays, in both byte orders. Names follow the wire: `big` is
 /// most significant byte first (Modbus, MQTT), `little` is least significant first (the journal).
+/// Public and inlinable: as generic code in another module they cost more than what they write.
 extension Array where Element == UInt8 {
-    package mutating func appendBig(_ value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+    @inlinable public mutating func appendBig<Value: FixedWidthInteger>(_ value: Value) {
+        for index in (0..<Value.bitWidth / 8).reversed() { append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
     }
 
-    package mutating func appendLittle(_ value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+    @inlinable public mutating func appendLittle<Value: FixedWidthInteger>(_ value: Value) {
+        for index in 0..<Value.bitWidth / 8 { append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
     }
 
     /// Overwrites `value`'s bytes at `offset`, least significant first. The caller has made the room.
-    package mutating func storeLittle(_ value: some FixedWidthInteger, at offset: Int) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { raw in
-            for index in 0..<raw.count { self[offset + index] = raw[index] }
+    @inlinable public mutating func storeLittle<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+        for index in 0..<Value.bitWidth / 8 {
+            self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
         }
     }
 }

@@ -53,11 +53,11 @@ package enum LineOutput: Hashable, Sendable {
     /// What is scheduled is not to be sent.
     case unschedule
     case reading(Reading)
-    case outcome(Outcome)
+    indirect case outcome(Outcome)
     /// One step of the setup of a unit that has come, or come back.
-    case setup(Address, step: Int, Outcome)
-    case unit(Address, UnitState, Moment)
-    case notice(Notice)
+    indirect case setup(Address, step: Int, Outcome)
+    indirect case unit(Address, UnitState, Moment)
+    indirect case notice(Notice)
     /// What should outlive the process, as a whole: it replaces what was given out before.
     case learned([UInt8])
 }

@@ -121,7 +121,7 @@ extension Gateway {
     /// The index of a port of the configuration.
     func port(named name: JSON) throws(Control.Misuse) -> Int {
         guard let text = name.string else { throw Control.Misuse(reason: "\"port\" must be the name of a port") }
-        if let index = portIndex[PortName(text)] { return index }
+        if let index = index(of: PortName(text)) { return index }
         let names = ports.map(\.name.text)
         throw Control.Misuse(
             reason: "there is no port \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names)); "

@@ -2,53 +2,54 @@ import Base
 import Bridge
 
 /// Everything that can happen to a gateway. The shell makes these from descriptors and helpers;
-/// the simulation makes them from a virtual clock, line, network and disk.
+/// the simulation makes them from a virtual clock, line, network and disk. What is large and seldom is indirect:
+/// an event is copied on its way, several times in each exchange on a line.
 package enum Event: Sendable {
     case line(PortName, LineEvent)
     case link(LinkEvent)
-    case disk(UInt64, Result<DiskAnswer, DiskFailure>)
-    case signed(UInt64, Result<[UInt8], SigningFailure>)
-    case clock(ClockFacts)
+    indirect case disk(UInt64, Result<DiskAnswer, DiskFailure>)
+    indirect case signed(UInt64, Result<[UInt8], SigningFailure>)
+    indirect case clock(ClockFacts)
     /// A serial port has appeared: what could not be opened may be there now.
     case portsAdded
     /// The USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
     /// Who is on the line of one of them: what `fieldgw scan --json` says.
-    case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
+    indirect case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
     /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it runs.
-    case reload(Gateway.Settings, needRestart: [String])
+    indirect case reload(Gateway.Settings, needRestart: [String])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
 }
 
 package enum LineEvent: Sendable {
-    case opened(LineFacts)
-    case failed(LineFailure)
+    indirect case opened(LineFacts)
+    indirect case failed(LineFailure)
     case received([UInt8])
     /// This came before a scheduled request went out, so it did not.
     case intruded([UInt8])
     /// The scheduled request went out so much after its time.
     case sentLate(Duration)
     /// What the UART has counted since it was last told.
-    case errors(LineErrors)
-    case lost(LineFailure)
+    indirect case errors(LineErrors)
+    indirect case lost(LineFailure)
     /// Its descriptor is closed, as was wanted: another program can have it.
     case closed
 }
 
 package enum LinkEvent: Sendable {
     case up
-    case failed(LinkFailure)
+    indirect case failed(LinkFailure)
     case received([UInt8])
-    case closed(LinkFailure)
+    indirect case closed(LinkFailure)
 }
 
 /// What the gateway wants done. Effects on one line, on the link and on the disk are carried out
-/// in the order in which they come.
+/// in the order in which they come. As in `Event`, what is large is indirect.
 package enum Effect: Sendable {
-    case openLine(PortName, LineSettings)
+    indirect case openLine(PortName, LineSettings)
     case closeLine(PortName)
     /// The port is not in the configuration any more: closed for good.
     case removeLine(PortName)
@@ -59,15 +60,15 @@ package enum Effect: Sendable {
     case schedule(PortName, [UInt8], at: Instant)
     /// What is scheduled is not to be sent.
     case unschedule(PortName)
-    case connect(LinkTarget)
+    indirect case connect(LinkTarget)
     case send([UInt8])
     case disconnect
-    case disk(DiskRequest)
-    case sign(ticket: UInt64, by: Signer, input: [UInt8])
+    indirect case disk(DiskRequest)
+    indirect case sign(ticket: UInt64, by: Signer, input: [UInt8])
     case answer(ControlTicket, [UInt8])
-    case notice(Notice)
+    indirect case notice(Notice)
     /// Look who is on the line of an adapter that no port means; its answer may take minutes.
-    case scan(SerialPortEntry)
+    indirect case scan(SerialPortEntry)
     /// Nobody waits for that answer any more, and the port may be wanted.
     case endScan(String)
     /// From now on only lines of this level and worse; nil: as at the start.

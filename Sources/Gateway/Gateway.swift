@@ -59,7 +59,8 @@ package struct Gateway: Sendable {
 
     var settings: Settings
     var ports: [PortKeeper]
-    var portIndex: [PortName: Int]
+    /// In the order of `ports`; few enough to look through at every event.
+    package internal(set) var portNames: [PortName]
     var adapter: Adapter
     var fresh: FreshReadings
     var spool: Spool
@@ -112,8 +113,6 @@ package struct Gateway: Sendable {
     var random: RandomSource
     /// When `timeout` must be called; kept, because a loop asks for it at every turn.
     package internal(set) var deadline: Instant?
-    /// Of ports whose lines need not be looked at before. Of others every byte is wanted at once.
-    package internal(set) var restBegins: [PortName: Instant] = [:]
     /// When the first of session, store, rules and reports wants `timeout`.
     var quietUntil = Instant.distantFuture
 
@@ -128,7 +127,7 @@ package struct Gateway: Sendable {
         ports = settings.ports.map { port in
             PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next()))
         }
-        portIndex = Self.index(settings.ports)
+        portNames = settings.ports.map(\.name)
         adapter = Adapter(settings.bindings)
         fresh = FreshReadings(commitEvery: settings.spool.sync)
         keptFloor = settings.session.releaseDate
@@ -164,7 +163,7 @@ package struct Gateway: Sendable {
         if case .line = event {} else { recordFresh(at: now) }
         switch event {
         case .line(let name, let event):
-            guard let index = portIndex[name] else { return }
+            guard let index = index(of: name) else { return }
             ports[index].receive(event, at: now)
             return settle(port: index, at: now)
         case .link(let event): receive(event, at: now)
@@ -238,16 +237,16 @@ package struct Gateway: Sendable {
         var earliest = othersDue
         for index in ports.indices {
             if let due = ports[index].deadline { earliest = min(earliest, due) }
-            if ports[index].restBegins != nil || !restBegins.isEmpty {
-                restBegins[ports[index].name] = ports[index].restBegins
-            }
         }
         deadline = earliest == .distantFuture ? nil : earliest
     }
 
     package var portDevices: [LineSettings.Device] { ports.map { $0.line.device } }
 
-    package var portNames: [PortName] { ports.map(\.name) }
+    func index(of port: PortName) -> Int? { portNames.firstIndex(of: port) }
+
+    /// Before that the line need not be looked at; nil: every byte is wanted at once.
+    package func restBegins(of port: PortName) -> Instant? { index(of: port).flatMap { ports[$0].restBegins } }
 
     package mutating func next() -> Effect? {
         guard effectsRead < effects.count else {

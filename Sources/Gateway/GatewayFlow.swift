@@ -164,7 +164,7 @@ extension Gateway {
         if state == .offline { identities.suspect(address) }
         let strange = identities.strange(address)
         let state = strange != nil && state == .online ? .degraded : state
-        let isGone = portIndex[address.port].map { ports[$0].state == .closed } ?? false
+        let isGone = index(of: address.port).map { ports[$0].state == .closed } ?? false
         for device in adapter.devices(at: address) {
             if state != .online, states.state(of: device)?.status != .offline { hasFallen = true }
             let error = switch state {

@@ -11,7 +11,7 @@ extension Gateway {
             any = true
             switch output {
             case .submit(let order):
-                guard let index = portIndex[order.address.port] else {
+                guard let index = index(of: order.address.port) else {
                     _ = identities.receive(Outcome(id: order.id, .failure(.unknownUnit), at: now))
                     continue
                 }

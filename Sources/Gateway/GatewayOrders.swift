@@ -10,7 +10,7 @@ extension Gateway {
             any = true
             switch output {
             case .submit(let order):
-                guard let index = portIndex[order.address.port] else { continue }
+                guard let index = index(of: order.address.port) else { continue }
                 guard identities.mayWrite(order.address) else {
                     receive(Outcome(id: order.id, .failure(.read(.identity)), at: now))
                     continue
@@ -74,7 +74,7 @@ extension Gateway {
 
     /// A unit has failed: what its line said before may tell why.
     mutating func keepCapture(of port: PortName, at now: Moment) {
-        guard let index = portIndex[port], ports[index].state == .open,
+        guard let index = index(of: port), ports[index].state == .open,
             let request = captures.save(port, ports[index].tape, at: now.instant)
         else { return }
         effects.append(.disk(request))

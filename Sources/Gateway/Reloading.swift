@@ -72,7 +72,7 @@ extension Gateway {
 
     /// Keepers of ports that stay are taken along; what they are to read is changed by the plans.
     private mutating func rebuildPorts(_ old: Settings, at now: Moment) -> [String] {
-        let (before, places, drivers, bindings) = (ports, portIndex, inForce, bound)
+        let (before, places, drivers, bindings) = (ports, portNames, inForce, bound)
         let wanted = Set(settings.ports.map(\.name))
         let gone = before.indices.filter { !wanted.contains(before[$0].name) }
         for index in gone { remove(index, at: now) }
@@ -81,7 +81,7 @@ extension Gateway {
         var added: [PortName] = []
         var changed: [PortName] = []
         for port in settings.ports {
-            if let place = places[port.name] {
+            if let place = places.firstIndex(of: port.name) {
                 ports.append(before[place])
                 inForce.append(drivers[place])
                 bound.append(bindings[place])
@@ -94,7 +94,7 @@ extension Gateway {
                 added.append(port.name)
             }
         }
-        portIndex = Self.index(settings.ports)
+        portNames = settings.ports.map(\.name)
         lent = Set(ports.indices.filter { pausedNames.contains(ports[$0].name) })
         return Self.sentence("port", [("added", added.map(\.text)), ("changed", changed.map(\.text)),
             ("removed", gone.map { before[$0].name.text })])
@@ -146,10 +146,6 @@ extension Gateway {
             let shown = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
             return "\(names.count == 1 ? noun : noun + "s") \(verb): \(shown)"
         }
-    }
-
-    static func index(_ ports: [Settings.Port]) -> [PortName: Int] {
-        Dictionary(ports.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     // MARK: the bridge

@@ -41,8 +41,7 @@ package final class Host {
     private var logLevelMax: Notice.Level
     private let service: ServiceManager
     private var gateway: Gateway
-    private var lines: [PortName: LineShell] = [:]
-    private var shells: [LineShell] = []
+    private var lines: [LineShell] = []
     private var lineCount = 0
     private let reloading: Reloading
     private var wakeLatency = WakeLatency()
@@ -94,48 +93,55 @@ package final class Host {
         _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
             for signal in signals.take() { take(signal) }
         }
-        tick()
+        tick(at: Clock.instant)
         perform { $0.start(at: $1) }
         while exit == nil {
-            for shell in shells { shell.settleInterest() }
-            _ = try loop.wait(until: link.hasPending ? .zero : nextWake())
-            awaitSending()
-            for shell in shells {
-                if let due = shell.deadline, due <= Clock.instant { shell.timeout(at: Clock.instant) }
-            }
+            let wake = nextWake()
+            _ = try loop.wait(until: link.hasPending ? .zero : wake.due)
+            let now = woken(for: wake.sending)
+            for line in lines { line.timeout(at: now) }
             if link.hasPending { link.readPending() }
-            tick()
-            if let due = gateway.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
+            if wake.choresDue <= now { tick(at: now) }
+            if let due = gateway.deadline, due <= now { perform { $0.timeout(at: $1) } }
             link.flush()
         }
         return leave()
     }
 
-    private func nextWake() -> Instant? {
+    /// What the loop sleeps for. What happens before it wakes may change all of it: then it looks once for nothing.
+    private struct Wake {
+        var due: Instant
+        /// When the next scheduled request leaves.
+        var sending: Instant
+        /// When `tick` has something to do.
+        var choresDue: Instant
+    }
+
+    private func nextWake() -> Wake {
         var next = clockDue
-        if let due = gateway.deadline { next = min(next, due) }
         if let due = watchdogDue { next = min(next, due) }
         if let due = portWatch?.lookDue { next = min(next, due) }
         if let due = settledDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
+        let chores = next
+        if let due = gateway.deadline { next = min(next, due) }
         var sending = Instant.distantFuture
-        for shell in shells {
-            if let due = shell.deadline { next = min(next, due) }
-            if let due = shell.sendingDue { sending = min(sending, due) }
+        for line in lines {
+            line.settleInterest()
+            if let due = line.deadline { next = min(next, due) }
+            if let due = line.sendingDue { sending = min(sending, due) }
         }
-        guard sending < .distantFuture else { return next }
-        return min(next, wakeLatency.begin(sending, at: Clock.instant))
+        if sending < .distantFuture { next = min(next, wakeLatency.begin(sending, at: Clock.instant)) }
+        return Wake(due: next, sending: sending, choresDue: chores)
     }
 
     /// A sleeping thread wakes up a tenth of a millisecond late. At 115200 baud that is one or two per cent of
     /// an exchange, so the loop wakes so much earlier and awaits the time of a scheduled request awake.
-    private func awaitSending() {
-        var due = Instant.distantFuture
-        for shell in shells { if let next = shell.sendingDue { due = min(due, next) } }
-        guard due < .distantFuture else { return }
+    private func woken(for sending: Instant) -> Instant {
         var now = Clock.instant
-        guard wakeLatency.woke(at: now) else { return }
-        while now < due { now = Clock.instant }
+        guard sending < .distantFuture, wakeLatency.woke(at: now) else { return now }
+        while now < sending { now = Clock.instant }
+        return now
     }
 
     private func take(_ signal: SignalInbox.Event) {
@@ -150,7 +156,7 @@ package final class Host {
     private func leave() -> (code: ExitCode, message: String?) {
         service.notify("STOPPING=1")
         link.disconnect()
-        for line in lines.values { line.close() }
+        for line in lines { line.close() }
         portWatch?.stop()
         adapterScan.stop()
         reloading.stop()
@@ -181,15 +187,15 @@ package final class Host {
     private func carryOut(_ effect: Effect) {
         switch effect {
         case .openLine(let name, let settings): open(name, settings)
-        case .closeLine(let name): lines[name]?.close()
+        case .closeLine(let name): line(name)?.close()
         case .removeLine(let name):
-            lines.removeValue(forKey: name)?.retire()
-            shells = Array(lines.values)
-        case .discardInput(let name): lines[name]?.discardInput()
-        case .transmit(let name, let bytes): lines[name]?.transmit(bytes, lookingAwayUntil: gateway.restBegins[name])
+            line(name)?.retire()
+            lines.removeAll { $0.name == name }
+        case .discardInput(let name): line(name)?.discardInput()
+        case .transmit(let name, let bytes): line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
         case .schedule(let name, let bytes, let due):
-            lines[name]?.schedule(bytes, at: due, lookingAwayUntil: gateway.restBegins[name])
-        case .unschedule(let name): lines[name]?.unschedule()
+            line(name)?.schedule(bytes, at: due, lookingAwayUntil: restBegins(of: name))
+        case .unschedule(let name): line(name)?.unschedule()
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)
         case .disconnect: link.disconnect()
@@ -242,9 +248,9 @@ package final class Host {
             case .disk(let ticket, let result): receive(.disk(ticket, result))
             case .signed(let ticket, let result): receive(.signed(ticket, result))
             case .lineOpened(let name, let attempt, let parcel, let facts):
-                lines[name]?.opened(parcel, facts, attempt: attempt)
-            case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
-            case .lineClosed(let name, let attempt): lines[name]?.closed(attempt: attempt)
+                line(name)?.opened(parcel, facts, attempt: attempt)
+            case .lineFailed(let name, let attempt, let failure): line(name)?.failed(failure, attempt: attempt)
+            case .lineClosed(let name, let attempt): line(name)?.closed(attempt: attempt)
             case .reload(.success(let reload)):
                 reloading.offer(reload)
                 receive(.reload(reload.settings, needRestart: reload.needRestart))
@@ -263,19 +269,26 @@ package final class Host {
 
     // MARK: lines and a new configuration
 
+    /// Asked in place: a method that is called through the property would get a copy of the whole gateway.
+    private func restBegins(of name: PortName) -> Instant? {
+        func ask(_ gateway: inout Gateway) -> Instant? { gateway.restBegins(of: name) }
+        return ask(&gateway)
+    }
+
+    private func line(_ name: PortName) -> LineShell? { lines.first { $0.name == name } }
+
     private func makeLine(_ name: PortName) throws(SystemFailure) -> LineShell {
         lineCount += 1
         let line = try LineShell(name, generation: lineCount, loop: loop, mailbox: mailbox) { [unowned self] event in
             receive(.line(name, event))
-            return self.gateway.restBegins[name]
+            return restBegins(of: name)
         }
-        lines[name] = line
-        shells = Array(lines.values)
+        lines.append(line)
         return line
     }
 
     private func open(_ name: PortName, _ settings: LineSettings) {
-        if let line = lines[name] { return line.open(settings) }
+        if let line = line(name) { return line.open(settings) }
         do throws(SystemFailure) {
             let line = try makeLine(name)
             line.open(settings)
@@ -297,7 +310,7 @@ package final class Host {
 
     private func take(_ news: PortWatch.News) {
         switch news {
-        case .removed(let node): for line in lines.values { line.unplugged(node) }
+        case .removed(let node): for line in lines { line.unplugged(node) }
         case .added: receive(.portsAdded)
         }
     }
@@ -328,8 +341,7 @@ package final class Host {
     }
 
     /// What the host itself does by time: the clock's trust and the watchdog.
-    private func tick() {
-        let now = Clock.instant
+    private func tick(at now: Instant) {
         if clockDue <= now {
             clockDue = now + Self.clockInterval
             receive(.clock(ClockProbe.facts()))
@@ -354,7 +366,7 @@ package final class Host {
             ("disk", diskWorker.busySince), ("keys", keyWorker.busySince), ("network", link.helperBusySince),
             ("configuration", reloading.helperBusySince),
         ]
-        helpers += lines.map { ($0.key.text, $0.value.helperBusySince) }.sorted { $0.0 < $1.0 }
+        helpers += lines.map { ($0.name.text, $0.helperBusySince) }.sorted { $0.0 < $1.0 }
         for notice in helperWatch.look(helpers, at: now) { log.write(notice) }
     }
 

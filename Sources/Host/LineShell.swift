@@ -261,14 +261,14 @@ final class LineShell {
         }
         unsent.removeAll(keepingCapacity: true)
         stallDue = nil
-        if interest.contains(.write) { settleInterest() }
+        if interest.includesWrite { settleInterest() }
     }
 
     /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because a line that
     /// is looked at by the clock alone then costs no call at all.
     func settleInterest() {
-        let wanted: EventLoop.Interest = !unsent.isEmpty ? [.read, .write]
-            : restDue == nil && scheduled == nil ? .read : []
+        let wanted: EventLoop.Interest = !unsent.isEmpty ? .both
+            : restDue == nil && scheduled == nil ? .read : .none
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
         interest = wanted

@@ -21,6 +21,8 @@ final class LinkShell {
     private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
     private var unsentStart = 0
+    /// Something waits to be written, or the socket is waited for: else a turn of the loop has nothing to do here.
+    private var needsFlush = false
     private var attempt = 0
     /// Ends the attempt under way when something is posted.
     private var interrupt: Mailbox<Bool>?
@@ -81,10 +83,12 @@ final class LinkShell {
             return lose(LinkFailure(.closed, "the bridge takes no more bytes"))
         }
         unsent.append(contentsOf: bytes)
+        needsFlush = true
     }
 
     /// Writes what `send` collected: once a turn, so that small packets share TLS records.
     func flush() {
+        guard needsFlush else { return }
         var turns = 0
         while unsentStart < unsent.count, let link {
             guard turns < Self.writesPerTurn else { return wait(.write) }
@@ -99,6 +103,7 @@ final class LinkShell {
         unsent.removeAll(keepingCapacity: unsent.capacity <= 64 << 10)
         unsentStart = 0
         wait(.read)
+        needsFlush = interest != .read
     }
 
     /// The socket takes no more for now. What has left is forgotten from time to time: a bridge that is always
@@ -108,7 +113,7 @@ final class LinkShell {
             unsent.removeFirst(unsentStart)
             unsentStart = 0
         }
-        change(to: wants == .write || link?.readWantsWrite == true ? [.read, .write] : .read)
+        change(to: wants == .write || link?.readWantsWrite == true ? .both : .read)
     }
 
     /// What the last packets say still goes out before the descriptor is closed.
@@ -133,7 +138,7 @@ final class LinkShell {
             switch link.read() {
             case .bytes(let more): bytes.append(contentsOf: more)
             case .wouldBlock(let wants):
-                if wants == .write { change(to: [.read, .write]) }
+                if wants == .write { change(to: .both) }
                 break reading
             case .closed:
                 end = LinkFailure(.closed, "the bridge closed the connection")
@@ -152,6 +157,7 @@ final class LinkShell {
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
         interest = wanted
+        needsFlush = true
     }
 
     private func lose(_ failure: LinkFailure) {
@@ -169,5 +175,6 @@ final class LinkShell {
         link = nil
         unsent = []
         unsentStart = 0
+        needsFlush = false
     }
 }

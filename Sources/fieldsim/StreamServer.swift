@@ -88,7 +88,7 @@ final class StreamServer {
             switch peer.link.read() {
             case .bytes(let bytes): received(id, bytes)
             case .wouldBlock:
-                return setInterest(peer, peer.unsent.isEmpty ? .read : [.read, .write])
+                return setInterest(peer)
             case .closed, .failed:
                 drop(id)
                 return disconnected(id)
@@ -100,7 +100,7 @@ final class StreamServer {
     func pause(_ id: ConnectionID, _ isPaused: Bool) {
         guard let peer = peers[id], peer.isPaused != isPaused else { return }
         peer.isPaused = isPaused
-        setInterest(peer, peer.unsent.isEmpty ? [] : .write)
+        setInterest(peer)
         // What OpenSSL has already decrypted does not make the descriptor readable.
         if !isPaused { receive(id) }
     }
@@ -132,13 +132,12 @@ final class StreamServer {
             if rekeyEvery > 0, peer.writes % rekeyEvery == 0 { peer.link.updateKeys(askingPeer: true) }
         }
         peer.unsent.removeFirst(written)
-        setInterest(peer, peer.unsent.isEmpty ? .read : [.read, .write])
+        setInterest(peer)
     }
 
-    private func setInterest(_ peer: Peer, _ interest: EventLoop.Interest) {
-        var interest = interest
-        if peer.link.readWantsWrite { interest.insert(.write) }
-        if peer.isPaused { interest.remove(.read) } else { interest.insert(.read) }
+    private func setInterest(_ peer: Peer) {
+        let writes = !peer.unsent.isEmpty || peer.link.readWantsWrite
+        let interest: EventLoop.Interest = peer.isPaused ? (writes ? .write : .none) : writes ? .both : .read
         guard peer.interest != interest, let watch = peer.watch else { return }
         peer.interest = interest
         try? loop.change(watch, interest)

@@ -57,7 +57,7 @@ import Testing
         let loop = try EventLoop()
         let mailbox = try Mailbox<Int>()
         mailbox.post(7)
-        let watch = try loop.watch(mailbox.descriptor, [])
+        let watch = try loop.watch(mailbox.descriptor, .none)
         #expect(try loop.wait(until: .zero).isEmpty)
         try loop.change(watch, .read)
         #expect(try loop.wait(until: .zero).count == 1)

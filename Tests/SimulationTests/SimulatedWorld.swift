@@ -223,7 +223,7 @@ final class SimulatedWorld {
     /// What lies in the tty reaches the gateway, unless it looks away for a while.
     func look(at index: Int) {
         guard !lines[index].unread.isEmpty, lines[index].scheduled == nil else { return }
-        if let rest = gateway?.restBegins[Site.lineNames[index]], rest > gatewayNow.instant {
+        if let rest = gateway?.restBegins(of: Site.lineNames[index]), rest > gatewayNow.instant {
             let wait = rest - gatewayNow.instant
             return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
         }

@@ -5,14 +5,20 @@ import Glibc
 /// Waits for descriptors and for the earliest deadline: level-triggered epoll with waits to the
 /// nanosecond. One thread uses it; nothing here is shared.
 package final class EventLoop {
-    package struct Interest: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-        package static let read = Interest(rawValue: 1)
-        package static let write = Interest(rawValue: 2)
+    /// What is waited for; that a descriptor is gone (EPOLLHUP, EPOLLERR) is told in any case. No option set: a
+    /// literal of one is made by generic code of another module, at every turn of the loop.
+    package enum Interest: Hashable, Sendable {
+        case none, read, write, both
+
+        package var includesWrite: Bool { self == .write || self == .both }
 
         fileprivate var events: UInt32 {
-            (contains(.read) ? CLINUX_EPOLLIN : 0) | (contains(.write) ? CLINUX_EPOLLOUT : 0)
+            switch self {
+            case .none: 0
+            case .read: CLINUX_EPOLLIN
+            case .write: CLINUX_EPOLLOUT
+            case .both: CLINUX_EPOLLIN | CLINUX_EPOLLOUT
+            }
         }
     }
 
@@ -40,14 +46,17 @@ package final class EventLoop {
     private let epoll: OwnedFD
     private var entries: [UInt64: Entry] = [:]
     private var nextToken: UInt64 = 1
-    private var events = [clinux_event](repeating: clinux_event(), count: 64)
+    private let events = UnsafeMutableBufferPointer<clinux_event>.allocate(capacity: 64)
     private var hasNanosecondWait = true
 
     package init() throws(SystemFailure) {
+        events.initialize(repeating: clinux_event())
         epoll = try OwnedFD("epoll_create1") { clinux_epoll_create() }
         // Timer slack belongs to the thread: 1 ns instead of the kernel's 50 µs.
         _ = clinux_timer_slack(1)
     }
+
+    deinit { events.deallocate() }
 
     /// How many descriptors are watched.
     package var count: Int { entries.count }
@@ -88,6 +97,7 @@ package final class EventLoop {
     /// ready and answers the rest, at most 64 together. An empty answer is a deadline or handlers only.
     package func wait(until due: Instant?) throws(SystemFailure) -> [Ready] {
         let count = try poll(until: due)
+        guard count > 0 else { return [] }
         var rest: [Ready] = []
         for event in events.prefix(count) {
             // A handler before this one may have removed the watch.
@@ -111,7 +121,7 @@ package final class EventLoop {
         if hasNanosecondWait {
             let count = retrying {
                 clinux_epoll_wait_ns(
-                    epoll.number, &events, Int32(events.count), Instant.wait(until: due, from: Clock.instant))
+                    epoll.number, events.baseAddress, Int32(events.count), Instant.wait(until: due, from: Clock.instant))
             }
             if count >= 0 { return Int(count) }
             guard errno == ENOSYS else { throw SystemFailure("epoll_pwait2", code: errno) }
@@ -121,7 +131,7 @@ package final class EventLoop {
             clinux_poll_ns(epoll.number, Int16(POLLIN), Instant.wait(until: due, from: Clock.instant))
         }
         return Int(try checked("epoll_wait") {
-            clinux_epoll_take(epoll.number, &events, Int32(events.count))
+            clinux_epoll_take(epoll.number, events.baseAddress, Int32(events.count))
         })
     }
 }

@@ -232,10 +232,9 @@ package final class ControlSocket {
     private func settle(_ connection: Connection) {
         let isDone = connection.isClosing || (connection.hasEnded && connection.unanswered == 0)
         if isDone, !connection.hasUnsent { return close(connection) }
-        var interest: EventLoop.Interest = []
-        if connection.hasUnsent { interest.insert(.write) }
         // A client that does not read its answers may not ask on.
-        if !connection.hasEnded, !connection.isClosing, !connection.hasUnsent { interest.insert(.read) }
+        let interest: EventLoop.Interest = connection.hasUnsent ? .write
+            : !connection.hasEnded && !connection.isClosing ? .read : .none
         if let watch = connection.watch { try? loop.change(watch, interest) }
     }
 
