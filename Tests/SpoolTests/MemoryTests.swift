@@ -85,7 +85,7 @@ private struct MemoryWorld {
 @Suite struct MemoryTests {
     /// A run that ended in memory-only mode had told 4,655 of 4,813 losses: what was lost in the seconds
     /// after the last gap record had no record of its own when the process ended.
-    @Test(arguments: 0..<20) func aRunThatEndsInMemoryHasToldEveryLoss(block: Int) {
+    @Test(arguments: Effort.cases(20)) func aRunThatEndsInMemoryHasToldEveryLoss(block: Int) {
         for seed in block * 20..<(block + 1) * 20 {
             var world = MemoryWorld(seed: UInt64(seed))
             for _ in 0..<150 { world.step() }
@@ -105,7 +105,7 @@ private struct MemoryWorld {
     }
 
     /// Neither the disk nor the bridge is there when the process ends: what it takes with it is told by the next.
-    @Test(arguments: 0..<20) func whatEndsWithTheProcessIsToldByTheNext(block: Int) throws {
+    @Test(arguments: Effort.cases(20)) func whatEndsWithTheProcessIsToldByTheNext(block: Int) throws {
         for seed in block * 20..<(block + 1) * 20 {
             var world = MemoryWorld(seed: UInt64(seed))
             world.leavesParts = seed % 3 == 0

@@ -174,7 +174,7 @@ private struct Model {
 }
 
 @Suite struct ModelTests {
-    @Test(arguments: 0..<40) func losesNothingThatWasSynced(block: Int) {
+    @Test(arguments: Effort.cases(40)) func losesNothingThatWasSynced(block: Int) {
         for seed in block * 25..<(block + 1) * 25 {
             var model = Model(seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
             for _ in 0..<60 { model.step() }
@@ -183,7 +183,7 @@ private struct Model {
         }
     }
 
-    @Test(arguments: 0..<40) func tellsEveryLossAtItsBound(block: Int) {
+    @Test(arguments: Effort.cases(40)) func tellsEveryLossAtItsBound(block: Int) {
         for seed in block * 25..<(block + 1) * 25 {
             var model = Model(
                 seed: UInt64(seed), settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
@@ -200,7 +200,7 @@ private struct Model {
     }
 
     /// Bytes overwritten anywhere in the files: it starts, offers nothing damaged, and owns up to the loss.
-    @Test(arguments: 0..<30) func ownsUpToDamage(block: Int) {
+    @Test(arguments: Effort.cases(30)) func ownsUpToDamage(block: Int) {
         for seed in block * 25..<(block + 1) * 25 { damage(seed: UInt64(seed)) }
     }
 
