@@ -50,7 +50,7 @@ def rule_fires(board, report):
     link = f"/dev/fieldgw/by-serial/{board.line.serial}"
     await_true(20, f"{link} appears", lambda: machine.sh(f"test -e {link}")[0] == 0, 0.1)
     node, owner, path = machine.must(
-        f"readlink -f {link}; stat -L -c '%G %a' {link}; ls /dev/fieldgw/by-path").splitlines()[:3]
+        f"readlink -f {link}; stat -L -c '%G %a' {link}; ls -1 /dev/fieldgw/by-path | grep usb").splitlines()[:3]
     report.check("udev rule: names, group, mode", owner == "dialout 660", f"{link} → {node}, {owner}; by-path/{path}")
     timer = machine.must(f"cat /sys/class/tty/{node.rpartition('/')[2]}/device/latency_timer")
     report.check("udev rule: FTDI latency timer", timer == "1", f"{timer} ms")

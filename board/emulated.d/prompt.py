@@ -92,7 +92,7 @@ class Prompt(cmd.Cmd):
         """half [BYTES]: unplugs the gateway's adapter after so many bytes of a reply (4)"""
         self.board.line.break_reply(int(line or 4))
         self.board.machine.unplug(self.board.line)
-        self._what_happens()
+        self._what_happens(15, 8)
 
     def do_swap(self, line):
         """swap [SOCKET]: plugs in an adapter with another serial number and another line behind it"""
