@@ -3,7 +3,7 @@ import Base
 /// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop asks
 /// to be woken so much earlier. What is left until the moment is spent awake, so the middle of what
 /// was seen is wanted, not the worst: time awake is CPU time.
-struct WakeLatency {
+package struct WakeLatency {
     /// More than this is not spent awake, whatever the machine does.
     private static let most = Duration.microseconds(150)
 
@@ -11,8 +11,10 @@ struct WakeLatency {
     private var wanted: Instant?
     private var begunAt = Instant.zero
 
+    package init() {}
+
     /// When to be woken for something that is due then.
-    mutating func begin(_ due: Instant, at now: Instant) -> Instant {
+    package mutating func begin(_ due: Instant, at now: Instant) -> Instant {
         let wake = due - expected
         wanted = wake
         begunAt = now
@@ -20,7 +22,7 @@ struct WakeLatency {
     }
 
     /// The wait has ended. True if it ended for the sake of what was begun.
-    mutating func woke(at now: Instant) -> Bool {
+    package mutating func woke(at now: Instant) -> Bool {
         guard let wake = wanted else { return false }
         wanted = nil
         guard wake <= now else { return false }

@@ -25,6 +25,7 @@ final class BusShell: TimedShell {
     }
 
     var deadline: Instant? { bus.deadline?.due }
+    var isPunctual: Bool { true }
 
     func timeout() {
         bus.timeout(at: Clock.instant)

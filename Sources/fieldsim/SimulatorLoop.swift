@@ -1,10 +1,17 @@
 import Base
+import Host
 import Platform
 
 /// Something that the simulators' loop drives by time.
 protocol TimedShell: AnyObject {
     var deadline: Instant? { get }
+    /// What is late is measured as somebody else's lateness: the loop awaits the moment awake.
+    var isPunctual: Bool { get }
     func timeout()
+}
+
+extension TimedShell {
+    var isPunctual: Bool { false }
 }
 
 /// One loop for the shells of all simulators of a process, until somebody says stop.
@@ -12,6 +19,7 @@ final class SimulatorLoop {
     let events: EventLoop
     private var shells: [any TimedShell] = []
     private var isStopped = false
+    private var wakeLatency = WakeLatency()
 
     /// Make it before any other thread: signals are blocked in the calling one.
     init() throws {
@@ -28,8 +36,12 @@ final class SimulatorLoop {
 
     func run() throws {
         while !isStopped {
-            _ = try events.wait(until: shells.compactMap(\.deadline).min())
-            let now = Clock.instant
+            let due = shells.lazy.filter { !$0.isPunctual }.compactMap(\.deadline).min()
+            let exact = shells.lazy.filter(\.isPunctual).compactMap(\.deadline).min()
+            let wake = exact.map { wakeLatency.begin($0, at: Clock.instant) }
+            _ = try events.wait(until: [due, wake].compactMap(\.self).min())
+            var now = Clock.instant
+            if let exact, wakeLatency.woke(at: now) { while now < exact { now = Clock.instant } }
             for shell in shells where shell.deadline.map({ $0 <= now }) ?? false { shell.timeout() }
         }
     }
