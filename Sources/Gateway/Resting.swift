@@ -14,11 +14,13 @@ extension Gateway {
         for (port, configured) in zip(ports, settings.configured) {
             let isGone = port.closedSince.map { now.instant - $0 >= configured.detachAfter } ?? false
             guard isGone || !resting.isEmpty else { continue }
+            var rested: [String] = []
             for binding in settings.bindings where binding.address.port == port.name {
                 let device = binding.device
                 let hasNothing = spool.waiting(of: device) == 0 && !session.holdsAnything(of: device)
                 if isGone, hasNothing, session.status(of: device) == .attached {
                     resting.insert(device)
+                    rested.append(device.text)
                     session.detach(device, at: now)
                     any = true
                 } else if resting.contains(device), !isGone || spool.waiting(of: device) > 0 {
@@ -27,6 +29,10 @@ extension Gateway {
                     any = true
                 }
             }
+            guard !rested.isEmpty else { continue }
+            let names = rested.prefix(8).joined(separator: ", ") + (rested.count > 8 ? " and \(rested.count - 8) more" : "")
+            effects.append(.notice(Notice(
+                .info, "line", port.name.text, "the port stays away: \(names) detached from the bridge until it is back")))
         }
         return any
     }

@@ -109,12 +109,15 @@ import Testing
     @Test func devicesOfAnUnpluggedAdapterAreDetachedAfterAWhileAndAttachedWhenItIsBack() throws {
         let world = try started(Site.Options(port: "detachAfter: \"1m\","))
         let devices = ["meter-1", "meter-2", "meter-3"]
+        var told: [String] = []
+        world.onNotice = { if $0.message.contains("stays away") { told.append($0.message) } }
         world.befall(.lineLost(0, for: .seconds(180)))
         world.run(for: .seconds(55))
         #expect(devices.allSatisfy { world.bridge.isAttached($0) })
         #expect(devices.allSatisfy { world.oracle.status[$0] == "offline" && world.oracle.errors[$0] == "port" })
         world.run(for: .seconds(15))
         #expect(devices.allSatisfy { !world.bridge.isAttached($0) })
+        #expect(devices.allSatisfy { device in told.count { $0.contains(device) } == 1 }, "\(told)")
         #expect(world.bridge.isAttached("tank-1") && world.bridge.isAttached("pump-7"))
         world.run(for: .seconds(120))
         #expect(devices.allSatisfy { world.bridge.isAttached($0) })

@@ -46,6 +46,7 @@ final class SimulatedWorld {
     private(set) var exit: ExitReason?
     /// With FIELDGW_TRACE=1: every notice, fault and word of the bridge, as it happens.
     var traces = false
+    var onNotice: ((Notice) -> Void)?
     private(set) var answers: [[UInt8]] = []
     /// What became of each reload.
     private(set) var reloads: [Bool] = []
@@ -257,7 +258,9 @@ final class SimulatedWorld {
             case .sign(let ticket, _, _):
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line): answers.append(line)
-            case .notice(let notice): trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
+            case .notice(let notice):
+                onNotice?(notice)
+                trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
             case .reloaded(let isInForce): reloads.append(isInForce)
             case .ready, .logLevel, .scan, .endScan: break
             case .finished(let reason): exit = reason

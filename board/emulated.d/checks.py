@@ -154,7 +154,7 @@ def unplugged_in_a_reply(board, report):
     await_true(10, "the port's names go", lambda: not machine.must(names))
     report.check("the port was let go of: its names are gone", True)
     await_true(40, "the devices are detached", lambda: not bridge.attached())
-    report.check("detached after the grace time", True, f"{time.monotonic() - gone:.1f} s later (detachAfter 15 s)")
+    report.check("detached after the grace time, and told so", "stays away" in board.log(), f"{time.monotonic() - gone:.1f} s later (detachAfter 15 s)")
 
 
 def stranger_in_its_place(board, report):
