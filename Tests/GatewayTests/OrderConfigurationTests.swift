@@ -31,6 +31,16 @@ import Testing
         #expect(configuration?.ports.first?.nodePlans.first?.setup == node.setup.map(\.order))
     }
 
+    @Test func aBaseMovesTheSetupToo() throws {
+        let (configuration, diagnostics) = Samples.read(Samples.withNodes("""
+            "dev-1": { unit: 4, base: 1000, setup: [{ mode: 1 }, { "holding:16": [1, 2] }], points: {
+              mode: { holding: 7, writable: true } } }
+            """))
+        #expect(diagnostics == [])
+        let node = try #require(configuration?.ports.first?.nodes.first)
+        #expect(node.setup.map(\.order.start) == [1007, 1016])
+    }
+
     /// What is wrong, with the words that tell it.
     @Test(arguments: [
         ("points: { x: { holding: 3, writable: { function: 22 } } }", "what writes a uint16 in a holding is 6, 16"),
@@ -46,6 +56,8 @@ import Testing
         ("points: { x: { holding: 3 } }, setup: [{ y: 1 }]", "neither a point of this node nor a place"),
         ("points: { x: { holding: 3 } }, setup: [{ x: 70000 }]", "this cannot be written"),
         ("points: { x: { holding: 3 } }, setup: [{ \"holding:3\": -1 }]", "whole numbers from 0 to 65535"),
+        ("points: { x: { holding: 3 } }, base: 65000, setup: [{ \"holding:600\": 1 }]", "with the node's base 65000 this ends at 65600"),
+        ("points: { x: { holding: 3 } }, setup: [{ \"holding:65535\": [1, 2] }]", "this ends at 65536"),
         ("points: { x: { holding: 3 } }, setup: [5]", "must be an object"),
     ])
     func whatIsWrongIsTold(_ node: String, _ words: String) {

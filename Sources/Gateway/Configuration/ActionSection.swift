@@ -76,7 +76,7 @@ extension ConfigurationReader {
     // MARK: setup
 
     /// `[{ mode: "remote" }, { "holding:16": 1 }, { "holding:20": [1, 2] }]`, carried out in this order.
-    func readSetup(_ cursor: inout ObjectCursor, _ binding: Binding) -> [SetupStep] {
+    func readSetup(_ cursor: inout ObjectCursor, _ binding: Binding, base: Int) -> [SetupStep] {
         guard let field = cursor.take("setup") else { return [] }
         let adapter = Adapter([binding])
         var steps: [SetupStep] = []
@@ -84,7 +84,7 @@ extension ConfigurationReader {
             guard let object = ObjectCursor(item, "a step of \"setup\"", problems) else { continue }
             if object.fields.isEmpty { problems.error(item.place, "a step of \"setup\" is { point: value }, not empty") }
             for member in object.fields {
-                guard let order = setupOrder(member, adapter, binding, id: UInt64(steps.count)) else { continue }
+                guard let order = setupOrder(member, adapter, binding, base, id: UInt64(steps.count)) else { continue }
                 steps.append(SetupStep(label: member.name, order: order))
             }
         }
@@ -94,7 +94,9 @@ extension ConfigurationReader {
         return steps
     }
 
-    private func setupOrder(_ member: Field, _ adapter: Adapter, _ binding: Binding, id: UInt64) -> Order? {
+    private func setupOrder(
+        _ member: Field, _ adapter: Adapter, _ binding: Binding, _ base: Int, id: UInt64
+    ) -> Order? {
         if let point = binding.points.first(where: { $0.name == member.name }) {
             do throws(WriteRefusal) {
                 var order = try adapter.order(
@@ -119,8 +121,14 @@ extension ConfigurationReader {
             return nil
         }
         guard let data = rawData(member, table) else { return nil }
+        let last = start + base + data.count - 1
+        guard last <= 65_535 else {
+            let shift = base > 0 ? "with the node's base \(base) " : ""
+            problems.error(member.keyPlace, "\(shift)this ends at \(last); 65535 is the last address")
+            return nil
+        }
         return Order(
-            id: id, address: binding.address, table: table, start: start, data: data, readBack: false,
+            id: id, address: binding.address, table: table, start: start + base, data: data, readBack: false,
             expires: .distantFuture)
     }
 

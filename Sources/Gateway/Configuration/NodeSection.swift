@@ -64,7 +64,7 @@ extension ConfigurationReader {
             points: points ?? [])
         if port.driver == .modbusRTU {
             binding.actions = readActions(pointsKey, cursor, profile: profile)
-            binding.setup = readSetup(&cursor, binding)
+            binding.setup = readSetup(&cursor, binding, base: context.base)
         }
         checkSafeValues(binding, at: field.keyPlace)
         cursor.finish()
