@@ -98,7 +98,7 @@ package final class Host {
         while exit == nil {
             let wake = nextWake()
             _ = try loop.wait(until: link.hasPending ? .zero : wake.due)
-            let now = woken(for: wake.sending)
+            let now = wakeLatency.woken(for: wake.sending)
             for line in lines { line.timeout(at: now) }
             if link.hasPending { link.readPending() }
             if wake.choresDue <= now { tick(at: now) }
@@ -131,17 +131,9 @@ package final class Host {
             if let due = line.deadline { next = min(next, due) }
             if let due = line.sendingDue { sending = min(sending, due) }
         }
+        // A sleeping thread wakes up a tenth of a millisecond late: at 115200 baud one or two per cent of an exchange.
         if sending < .distantFuture { next = min(next, wakeLatency.begin(sending, at: Clock.instant)) }
         return Wake(due: next, sending: sending, choresDue: chores)
-    }
-
-    /// A sleeping thread wakes up a tenth of a millisecond late. At 115200 baud that is one or two per cent of
-    /// an exchange, so the loop wakes so much earlier and awaits the time of a scheduled request awake.
-    private func woken(for sending: Instant) -> Instant {
-        var now = Clock.instant
-        guard sending < .distantFuture, wakeLatency.woke(at: now) else { return now }
-        while now < sending { now = Clock.instant }
-        return now
     }
 
     private func take(_ signal: SignalInbox.Event) {

@@ -1,4 +1,5 @@
 import Base
+import Platform
 
 /// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop asks
 /// to be woken so much earlier. What is left until the moment is spent awake, so the middle of what
@@ -21,8 +22,15 @@ package struct WakeLatency {
         return wake
     }
 
-    /// The wait has ended. True if it ended for the sake of what was begun.
-    package mutating func woke(at now: Instant) -> Bool {
+    /// The wait has ended; if it was for the sake of what was begun, the rest of the time is spent here.
+    package mutating func woken(for due: Instant) -> Instant {
+        var now = Clock.instant
+        guard woke(at: now) else { return now }
+        while now < due { now = Clock.instant }
+        return now
+    }
+
+    private mutating func woke(at now: Instant) -> Bool {
         guard let wake = wanted else { return false }
         wanted = nil
         guard wake <= now else { return false }

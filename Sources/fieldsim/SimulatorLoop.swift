@@ -40,8 +40,7 @@ final class SimulatorLoop {
             let exact = shells.lazy.filter(\.isPunctual).compactMap(\.deadline).min()
             let wake = exact.map { wakeLatency.begin($0, at: Clock.instant) }
             _ = try events.wait(until: [due, wake].compactMap(\.self).min())
-            var now = Clock.instant
-            if let exact, wakeLatency.woke(at: now) { while now < exact { now = Clock.instant } }
+            let now = wakeLatency.woken(for: exact ?? .zero)
             for shell in shells where shell.deadline.map({ $0 <= now }) ?? false { shell.timeout() }
         }
     }

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A program that this process has started and will wait for: the demo's gateway and bridge.
+/// A program that this process has started and will wait for.
 package final class ChildProcess: Sendable {
     /// What a child's stream is connected to.
     package enum Stream: Hashable, Sendable {
