@@ -28,6 +28,8 @@ package struct JSONWriter: Sendable {
     package mutating func string(_ value: String) { separate(); JSONWriter.append(value, to: &bytes) }
     package mutating func bool(_ value: Bool) { separate(); bytes.append(contentsOf: (value ? "true" : "false").utf8) }
     package mutating func null() { separate(); bytes.append(contentsOf: "null".utf8) }
+    package mutating func integer(_ value: Int) { separate(); Digits.append(value, to: &bytes) }
+    package mutating func integer(_ value: UInt64) { separate(); Digits.append(value, to: &bytes) }
     package mutating func integer(_ value: some BinaryInteger) { separate(); bytes.append(contentsOf: String(value).utf8) }
     package mutating func number(_ value: Double) { separate(); bytes.append(contentsOf: JSONWriter.number(value).utf8) }
     package mutating func number(_ value: Float) { separate(); bytes.append(contentsOf: JSONWriter.number(value).utf8) }
@@ -50,6 +52,8 @@ package struct JSONWriter: Sendable {
     package mutating func array(_ body: (inout JSONWriter) -> Void) { beginArray(); body(&self); endArray() }
 
     package mutating func member(_ name: String, _ value: String) { key(name); string(value) }
+    package mutating func member(_ name: String, _ value: Int) { key(name); integer(value) }
+    package mutating func member(_ name: String, _ value: UInt64) { key(name); integer(value) }
     package mutating func member(_ name: String, _ value: some BinaryInteger) { key(name); integer(value) }
     package mutating func member(_ name: String, _ value: Double) { key(name); number(value) }
     package mutating func member(_ name: String, _ value: Bool) { key(name); bool(value) }

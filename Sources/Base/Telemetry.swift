@@ -23,8 +23,17 @@ package struct Telemetry: Hashable, Sendable {
 /// A line for the log, made by a machine and written by the shell. Repeats are folded there.
 /// No secrets; text from the wire goes through `Notice.printable`.
 package struct Notice: Hashable, Sendable {
-    package enum Level: Int, Hashable, Sendable, Comparable {
+    package enum Level: Int, Hashable, Sendable, Comparable, CustomStringConvertible {
         case error = 3, warning = 4, info = 6, debug = 7   // syslog's numbers
+
+        package var description: String {
+            switch self {
+            case .error: "error"
+            case .warning: "warning"
+            case .info: "info"
+            case .debug: "debug"
+            }
+        }
 
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }

@@ -9,8 +9,16 @@ import Base
 /// | unproven | neither synchronised nor backed by an RTC | connect at the slow back-off, readings marked |
 /// | trusted | synchronised, RTC, told so, or a token signed now was accepted | everything |
 package struct ClockGuard: Sendable {
-    package enum Level: Int, Hashable, Sendable, Comparable {
+    package enum Level: Int, Hashable, Sendable, Comparable, CustomStringConvertible {
         case impossible, unproven, trusted
+
+        package var description: String {
+            switch self {
+            case .impossible: "impossible"
+            case .unproven: "unproven"
+            case .trusted: "trusted"
+            }
+        }
 
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }

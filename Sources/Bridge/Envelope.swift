@@ -37,7 +37,7 @@ package struct Envelope: Hashable, Sendable {
         out.append(contentsOf: Self.start)
         ts.appendTimestamp(to: &out)
         out.append(contentsOf: Self.sequence)
-        Self.appendDecimal(seq, to: &out)
+        Digits.append(seq, to: &out)
         if !clockTrusted { out.append(contentsOf: Self.unsynced) }
         if backfill { out.append(contentsOf: Self.lane) }
         if !body.isEmpty {
@@ -45,14 +45,5 @@ package struct Envelope: Hashable, Sendable {
             out.append(contentsOf: body)
         }
         out.append(0x7D)
-    }
-
-    private static func appendDecimal(_ value: UInt64, to out: inout [UInt8]) {
-        var divisor: UInt64 = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            out.append(UInt8(48 + value / divisor % 10))
-            divisor /= 10
-        }
     }
 }

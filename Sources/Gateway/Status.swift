@@ -208,3 +208,16 @@ extension Gateway {
         writer.member("memoryOnly", figures.memoryOnly)
     }
 }
+
+/// Spelled out: what an enumeration prints by itself is looked up in the program's reflection tables.
+extension PortKeeper.State: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .closed: "closed"
+        case .opening: "opening"
+        case .open: "open"
+        case .pausing: "pausing"
+        case .paused: "paused"
+        }
+    }
+}

@@ -164,8 +164,11 @@ package enum Segment {
     }
 
     package static func name(_ firstSeq: UInt64) -> String {
-        let hex = String(firstSeq, radix: 16)
-        return "seg-" + String(repeating: "0", count: 16 - hex.utf8.count) + hex + ".log"
+        let digits = Array("0123456789abcdef".utf8)
+        var name = Array("seg-".utf8)
+        for shift in stride(from: 60, through: 0, by: -4) { name.append(digits[Int(firstSeq >> shift & 15)]) }
+        name.append(contentsOf: ".log".utf8)
+        return String(decoding: name, as: UTF8.self)
     }
 
     /// The first seq in a segment's name, also when the file was set aside as `….bad`.
