@@ -26,8 +26,10 @@ package final class Host {
 
     /// The clock's trust is looked at this often.
     private static let clockInterval = Duration.seconds(10)
-    /// From recovery until connecting and attaching are usually over too.
+    /// After recovery, connecting, a reload or a request so long passes until what follows is usually over too.
     private static let settlingTime = Duration.seconds(5)
+    /// Pages that something else has brought in (a line of the log, a failing unit) are given back this often.
+    private static let releaseInterval = Duration.seconds(600)
     /// After a line of the log, and while it changes, so long passes until the status is told.
     private static let statusDelay = Duration.milliseconds(500)
 
@@ -206,10 +208,11 @@ package final class Host {
             tellStatus()
             // Recovery of a long backlog is over; connecting and attaching bring other code.
             Startup.releasePages()
-            settledDue = Clock.instant + Self.settlingTime
+            expectSettling()
         case .reloaded(let isInForce):
             let offered = reloading.end()
             takeUp(isInForce ? offered : nil)
+            expectSettling()
         case .finished(let reason): exit = exit ?? reason
         }
     }
@@ -253,7 +256,9 @@ package final class Host {
                 takeUp(nil)
             case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
             case .scanned(let adapter, let result): receive(.scanned(adapter, result))
-            case .linkUp(let attempt, let up): link.up(up, attempt: attempt)
+            case .linkUp(let attempt, let up):
+                link.up(up, attempt: attempt)
+                expectSettling()
             case .linkFailed(let attempt, let failure): link.failed(failure, attempt: attempt)
             }
         }
@@ -327,6 +332,7 @@ package final class Host {
             controlClients[controlRequests] = client
             let mayWrite = client.userID == 0 || client.userID == Machine.userID
             receive(.control(ControlTicket(controlRequests, mayWrite: mayWrite), line))
+            expectSettling()
         case .closed(let client):
             controlClients = controlClients.filter { $0.value != client }
         }
@@ -342,7 +348,7 @@ package final class Host {
         }
         if let due = statusDue, due <= now { tellStatus() }
         if let due = settledDue, due <= now {
-            settledDue = nil
+            settledDue = now + Self.releaseInterval
             Startup.releasePages()
         }
         portWatch?.tick()
@@ -360,6 +366,10 @@ package final class Host {
         ]
         helpers += lines.map { ($0.name.text, $0.helperBusySince) }.sorted { $0.0 < $1.0 }
         for notice in helperWatch.look(helpers, at: now) { log.write(notice) }
+    }
+
+    private func expectSettling() {
+        settledDue = min(settledDue ?? .distantFuture, Clock.instant + Self.settlingTime)
     }
 
     /// What is worth a line in the log may have changed the status.

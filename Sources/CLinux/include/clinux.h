@@ -124,6 +124,8 @@ int clinux_clock_unsynchronised(void);
 /// Nanoseconds since boot (CLOCK_BOOTTIME) and milliseconds since 1970 (CLOCK_REALTIME).
 void clinux_now(int64_t *boot_ns, int64_t *wall_ms);
 int64_t clinux_boot_now(void);
+/* One malloc arena for all threads; to be called before there are any. */
+void clinux_one_heap(void);
 /* Unmaps the pages of code and constants that are resident now, of this program and its libraries, and gives
    free heap back. What is used again comes back from the page cache. */
 void clinux_release_startup_pages(void);
