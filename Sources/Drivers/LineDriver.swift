@@ -28,6 +28,11 @@ package protocol LineDriver: Sendable {
     mutating func takeBack()
     /// The scheduled request went out so much after its time.
     mutating func sentLate(by delay: Duration)
+    /// A train is over: what the line has carried out of it, oldest first, and what came that belongs to none
+    /// of its replies.
+    mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    /// Somebody waits for the end of the exchange under way. True if that ends a train, by `carried`.
+    mutating func recall() -> Bool
     /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may speak.
     /// Nil: every byte is wanted at once.
     var restBegins: Instant? { get }
@@ -41,6 +46,8 @@ extension LineDriver {
     package func hasScheduled(at now: Instant) -> Bool { false }
     package mutating func takeBack() {}
     package mutating func sentLate(by delay: Duration) {}
+    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment) {}
+    package mutating func recall() -> Bool { false }
 }
 
 package enum LineOutput: Hashable, Sendable {
@@ -50,7 +57,11 @@ package enum LineOutput: Hashable, Sendable {
     /// To be transmitted at that time, if the line was silent until then; otherwise what came is told and this
     /// is taken back.
     case schedule([UInt8], at: Instant)
-    /// What is scheduled is not to be sent.
+    /// Several, the first as by `schedule`; answered by `carried` when it is over.
+    indirect case train(ReadTrain)
+    /// The exchange under way is the train's last.
+    case recall
+    /// What is scheduled is not to be sent, nor is a train of which nothing has left.
     case unschedule
     case reading(Reading)
     indirect case outcome(Outcome)

@@ -32,13 +32,14 @@ struct LineExchange: Sendable {
     private var restDue = Instant.zero
     /// Before this the reply cannot be whole; nil: it may be at any moment.
     private(set) var restBegins: Instant?
+    /// When the reply should be whole, if that could be foretold.
+    private(set) var foretoldEnd: Instant?
     /// Wire time that is not worth being slept through with closed eyes: what waking up may be late, and more.
     private static let shortRest = Duration.microseconds(500)
     /// What waking up may be late, and what it usually is.
     private static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
-    /// A foretold reply may lie there for so much of its exchange, but no longer than the second.
-    private static let slackShare = 300
-    private static let slackMax = Duration.microseconds(100)
+    /// A foretold reply may lie there for so much of its exchange.
+    private static let slackShare = 60
 
     let timing: RTUTiming
     private let lead: Duration
@@ -121,7 +122,7 @@ struct LineExchange: Sendable {
     }
 
     mutating func start(
-        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, pause: Duration? = nil,
+        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, forecast: ReplyPace.Forecast? = nil,
         at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
@@ -130,18 +131,29 @@ struct LineExchange: Sendable {
         begin(frame, at: now)
         replyDue = sentUntil + timeout
         state = .awaiting
-        if let pause { foretell(pause, frame.count, at: now) }
+        guard let forecast, let length = request.replyLength,
+            let told = foretell(forecast, frame.count, length, timeout: timeout)
+        else { return }
+        restBegins = now + told.look
+        foretoldEnd = now + told.end
+        isForetold = true
     }
 
-    /// What the unit usually does: looking at the line any sooner would only cost time.
-    private mutating func foretell(_ pause: Duration, _ sent: Int, at now: Instant) {
-        guard echo.knowledge == .absent, request.replyLength != nil else { return }
-        let time = timing.time(of: decoder.expectedLength)
-        let share = (time + timing.time(of: sent) + timing.silence) / Self.slackShare
-        let begins = sentUntil + pause + time + min(share, Self.slackMax) - Self.wakeLead
-        guard begins > now + Self.shortRest, begins < replyDue else { return }
-        restBegins = begins
-        isForetold = true
+    /// What the unit usually does: looking at the line any sooner would only cost time. Both from when the request
+    /// leaves; nil where it must be watched.
+    /// - Parameters:
+    ///   - sent: the request's bytes.
+    ///   - length: as `Request.replyLength`.
+    func foretell(
+        _ forecast: ReplyPace.Forecast, _ sent: Int, _ length: Int, timeout: Duration
+    ) -> (look: Duration, end: Duration)? {
+        guard echo.knowledge == .absent else { return nil }
+        let (request, reply) = (timing.time(of: sent), timing.time(of: length + RTUFrame.overhead))
+        let share = (reply + request + timing.silence) / Self.slackShare
+        let end = lead + request + forecast.pause + reply
+        let look = end + min(share, forecast.slack) - Self.wakeLead
+        guard look > Self.shortRest, look < lead + request + timeout else { return nil }
+        return (look, end)
     }
 
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
@@ -162,6 +174,7 @@ struct LineExchange: Sendable {
         needsDiscard = false
         isForetold = false
         restBegins = nil
+        foretoldEnd = nil
     }
 
     /// What was begun did not go out.
@@ -172,12 +185,16 @@ struct LineExchange: Sendable {
         isForetold = false
     }
 
+    /// The reply was not there when it should have been.
+    mutating func lookedInVain() { restBegins = nil }
+
     /// What was begun went out later.
     mutating func delay(by time: Duration) {
         sentAt += time
         sentUntil += time
         replyDue += time
         if let begins = restBegins { restBegins = begins + time }
+        if let end = foretoldEnd { foretoldEnd = end + time }
     }
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {

@@ -8,6 +8,8 @@ struct LineUnit: Sendable {
     let planner: ReadPlanner
     /// The least silence on the line before a request to it.
     var delay: Duration { planner.node.delay }
+    /// What it says is wanted at once.
+    var isUrgent: Bool { planner.node.isUrgent }
     /// Its cycles in the driver's list, fastest first.
     let cycles: Range<Int>
     var health = UnitHealth()

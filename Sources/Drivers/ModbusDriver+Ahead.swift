@@ -7,6 +7,7 @@ extension ModbusDriver {
 
     package mutating func takeBack() {
         guard scheduledAt != nil, case .read(let cycle)? = work else { return }
+        uncouple()
         scheduledAt = nil
         work = nil
         isOnBudget = false
@@ -27,7 +28,10 @@ extension ModbusDriver {
 
     /// A command has come, or the line goes: what is scheduled waits or falls.
     mutating func unschedule(at now: Instant) {
-        guard hasScheduled(at: now) else { return }
+        guard hasScheduled(at: now) else {
+            _ = recall()
+            return
+        }
         takeBack()
         emit(.unschedule)
     }

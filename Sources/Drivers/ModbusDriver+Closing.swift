@@ -5,6 +5,7 @@ extension ModbusDriver {
     package mutating func closed(at now: Moment) {
         unschedule(at: now.instant)
         if line == .unopened { spreadPhases(at: now.instant) }
+        uncouple()
         let wasClosed = line == .closed
         line = .closed
         work = nil
@@ -27,6 +28,7 @@ extension ModbusDriver {
     /// What is under way is dropped without a word. A unit that answers afterwards counts as come back.
     package mutating func pause(at now: Moment) {
         unschedule(at: now.instant)
+        uncouple()
         line = .paused
         work = nil
         exchange.reset(at: now.instant)

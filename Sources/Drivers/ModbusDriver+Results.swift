@@ -10,41 +10,56 @@ extension ModbusDriver {
         }
     }
 
-    /// - Parameter start: when the request goes out; later than now for one that is scheduled.
-    mutating func begin(_ work: Work, onBudget: Bool, at start: Instant, isScheduled: Bool) {
+    enum Departure: Sendable {
+        case now
+        /// Its time is still to come; whoever begins it gives it out.
+        case later
+        /// It has left as one of a train.
+        case gone(ReplyPace.Forecast)
+    }
+
+    /// - Parameter start: when the request goes out.
+    /// - Returns: the request's frame.
+    @discardableResult
+    mutating func begin(_ work: Work, departure: Departure, at start: Instant) -> [UInt8] {
         let unit: Int
         let request: Request
         let timeout: Duration
-        var pause: Duration?
+        var forecast: ReplyPace.Forecast?
         switch work {
         case .read(let cycle):
-            guard let job = cycles[cycle].run?.job else { return }
+            guard let job = cycles[cycle].run?.job else { return [] }
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
-            pause = units[unit].pace.foretell()
+            if case .gone(let told) = departure { forecast = told } else { forecast = units[unit].pace.foretell() }
         case .order:
             unit = orders[0].unit
             request = orders[0].request
             timeout = units[unit].health.timeout(units[unit].responseTimeout)
         }
         self.work = work
-        isOnBudget = onBudget
         startedAt = start
-        scheduledAt = isScheduled ? start : nil
+        scheduledAt = nil
         let frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
-        if exchange.needsDiscard { emit(.discardInput) }
-        emit(isScheduled ? .schedule(frame, at: start) : .transmit(frame))
+        switch departure {
+        case .now:
+            if exchange.needsDiscard { emit(.discardInput) }
+            emit(.transmit(frame))
+        case .later: scheduledAt = start
+        case .gone: break
+        }
         counters.requests += 1
         counters.bytesSent += frame.count
         units[unit].statistics.requests += 1
         guard !units[unit].address.unit.isBroadcast else {
             exchange.startBroadcast(request, frame: frame, wait: settings.broadcastWait, at: start)
-            return
+            return frame
         }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
-            timeout: timeout, pause: pause, at: start)
+            timeout: timeout, forecast: forecast, at: start)
+        return frame
     }
 
     /// The exchange under way has ended.

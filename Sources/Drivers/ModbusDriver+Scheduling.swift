@@ -50,6 +50,7 @@ extension ModbusDriver {
         case .unopened, .paused: wake = nil
         case .closed: reportPort(at: now)
         case .open:
+            guard train == nil else { return }
             release(at: now)
             if let wait = exchange.deadline {
                 wake = wait
@@ -77,8 +78,10 @@ extension ModbusDriver {
             wake = (begin, .silence)
             return
         }
-        self.begin(work, onBudget: choice.isOnBudget, at: isAhead ? begin : now.instant, isScheduled: isAhead)
+        isOnBudget = choice.isOnBudget
+        let frame = self.begin(work, departure: isAhead ? .later : .now, at: isAhead ? begin : now.instant)
         wake = exchange.deadline
+        if isAhead, case .read(let cycle) = work { depart(frame, at: begin, of: cycle, at: now) }
     }
 
     // MARK: releases
@@ -89,7 +92,7 @@ extension ModbusDriver {
         return next
     }
 
-    private mutating func release(at now: Moment) {
+    mutating func release(at now: Moment) {
         for index in cycles.indices where cycles[index].nextRelease <= now.instant {
             let behind = (now.instant - cycles[index].nextRelease).nanoseconds
             let period = cycles[index].period.nanoseconds
@@ -138,7 +141,7 @@ extension ModbusDriver {
         return !exchange.needsDiscard && start == exchange.quietUntil
     }
 
-    private mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
+    mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
         let cycle = cycles[index]
         var jobs: [ReadJob] = []
         for read in cycle.plan.reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }

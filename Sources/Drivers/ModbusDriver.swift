@@ -11,7 +11,8 @@ import Modbus
 ///   time that nobody else wants, so that they cannot slow those that answer.
 /// - An overloaded line stretches every interval by its load; nothing queues up.
 /// - Where the line can wait for the right moment by itself, the next read is decided together with the
-///   reply before it and given out as `schedule`; a command that comes before its time goes first.
+///   reply before it and given out as `schedule`, or several as one `train`; a command goes before all of
+///   them that have not left.
 package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
         package var port: PortName
@@ -51,7 +52,7 @@ package struct ModbusDriver: LineDriver {
     enum Work: Sendable { case read(cycle: Int), order }
 
     let settings: Settings
-    /// The line can send a request at a given time.
+    /// The line can send a request at a given time, and one behind the other.
     let canSchedule: Bool
     package let plan: ReadPlan
     var exchange: LineExchange
@@ -66,6 +67,11 @@ package struct ModbusDriver: LineDriver {
     var startedAt = Instant.zero
     /// When the read under way goes out, or went out, if it was scheduled.
     var scheduledAt: Instant?
+    /// The reads that the line carries out by itself behind the scheduled one; nil: none.
+    var train: [Follower]?
+    var isRecalled = false
+    /// Reads in one train at most; 1: no trains.
+    package var trainLimit = 16
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
@@ -128,17 +134,25 @@ package struct ModbusDriver: LineDriver {
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }
+        if train != nil { uncouple() }
+        take(bytes, at: now)
+        settle(at: now)
+    }
+
+    mutating func take(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         counters.bytesReceived += bytes.count
         let verdict = exchange.receive(bytes, at: now.instant)
         noteStrangers(at: now.instant)
         if let verdict { finish(verdict, at: now) }
-        settle(at: now)
     }
 
     package mutating func receive(_ errors: LineErrors) { counters.line += errors }
 
     package mutating func timeout(at now: Moment) {
-        if let due = exchange.deadline?.due, due <= now.instant,
+        if train != nil {
+            // The line tells of its train by itself; this is for a line that does not.
+            if let due = wake?.due, due <= now.instant, recall() { wake = (now.instant + .seconds(1), .reply) }
+        } else if let due = exchange.deadline?.due, due <= now.instant,
             let verdict = exchange.timeout(at: now.instant) {
             finish(verdict, at: now)
         }

@@ -19,6 +19,8 @@ package struct NodePlan: Hashable, Sendable {
     package var responseTimeout: Duration?
     /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
     package var delay: Duration
+    /// What it says is wanted at once, not together with what others say.
+    package var isUrgent = false
     /// What the unit is told when it is first heard and whenever it comes back, before it is polled on.
     package var setup: [Order]
 

@@ -4,22 +4,44 @@ import Base
 /// at before. Only the earliest of what was watched counts, so a unit of unsteady pace is never waited for;
 /// its replies are watched then, as if nothing were known.
 ///
+/// What wakes up does not do so to the microsecond, so the look is put off by as much as keeps most replies from
+/// being late for it.
+///
 /// A pause runs from the end of our transmission to the beginning of the reply, as its end tells: less than
 /// zero where replies come faster than the line carries them.
 struct ReplyPace: Sendable {
     /// So many are watched before anything is foretold.
     static let proof = 8
     /// One of so many is watched all the same: a unit may have become faster.
-    static let trust = 16
+    static let trust = 32
+    /// More late ones than this among them, and all is learned anew.
+    static let lateMost = 8
 
+    /// A reply that is to be there when the line is looked at.
+    struct Forecast: Hashable, Sendable {
+        var pause: Duration
+        /// After the pause and the reply.
+        var slack: Duration
+    }
+
+    private static let (slackMax, slackUp, slackDown) = (
+        Duration.microseconds(100), Duration.microseconds(12), Duration.microseconds(1))
+
+    private var slack = Duration.microseconds(20)
     private var pauses: [Duration] = []
     private var next = 0
     private var earliest: Duration?
     private var foretold = 0
     private var late = 0
 
-    /// The pause before a reply to a request that leaves now; nil: it is to be watched.
-    mutating func foretell() -> Duration? {
+    /// What `foretell` will answer next.
+    var expected: Forecast? {
+        guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else { return nil }
+        return Forecast(pause: earliest, slack: slack)
+    }
+
+    /// The reply to a request that leaves now; nil: it is to be watched.
+    mutating func foretell() -> Forecast? {
         guard pauses.count == Self.proof else { return nil }
         foretold += 1
         guard foretold < Self.trust else {
@@ -27,7 +49,7 @@ struct ReplyPace: Sendable {
             late = 0
             return nil
         }
-        return earliest
+        return earliest.map { Forecast(pause: $0, slack: slack) }
     }
 
     /// A good reply.
@@ -35,12 +57,25 @@ struct ReplyPace: Sendable {
     ///   - pause: as it was watched; nil if the reply was whole when the line was looked at.
     ///   - wasForetold: `foretell` had given a pause for it.
     mutating func answered(after pause: Duration?, wasForetold: Bool) {
-        guard let pause else { return }
-        guard wasForetold else { return learn(pause) }
+        guard wasForetold else {
+            if let pause { learn(pause) }
+            return
+        }
+        guard pause != nil else {
+            slack = max(.zero, slack - Self.slackDown)
+            return
+        }
+        wasLate()
         late += 1
         // Slower than it was, or unsteady.
-        if late > Self.trust / 2 { forget() }
+        guard late > Self.lateMost else { return }
+        let known = slack
+        forget()
+        slack = known
     }
+
+    /// A reply was not whole at the first look, but soon after.
+    mutating func wasLate() { slack = min(Self.slackMax, slack + Self.slackUp) }
 
     /// No answer, another one than was expected, or a new line.
     mutating func forget() { self = ReplyPace() }

@@ -73,6 +73,7 @@ extension Configuration.Port {
                         noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
                         delay: node.delay, setup: node.setup.map(\.order)))
                 plans[plans.count - 1].ranges = node.ranges
+                plans[plans.count - 1].isUrgent = node.points.contains(where: \.priority)
                 continue
             }
             plans[place].spans += spans
@@ -82,6 +83,7 @@ extension Configuration.Port {
             plans[place].noMerge = plans[place].noMerge || node.noMerge
             plans[place].delay = max(plans[place].delay, node.delay)
             plans[place].ranges.merge(node.ranges) { $0 + $1 }
+            plans[place].isUrgent = plans[place].isUrgent || node.points.contains(where: \.priority)
         }
         for index in plans.indices {
             var seen: Set<Span> = []

@@ -1,5 +1,6 @@
 import Base
 import Bridge
+import Drivers
 
 /// Everything that can happen to a gateway. The shell makes these from descriptors and helpers;
 /// the simulation makes them from a virtual clock, line, network and disk. What is large and seldom is indirect:
@@ -32,6 +33,8 @@ package enum LineEvent: Sendable {
     case intruded([UInt8])
     /// The scheduled request went out so much after its time.
     case sentLate(Duration)
+    /// A train is over: what has been carried out of it, and what came that was no reply to it.
+    indirect case carried([ReadTrain.Exchange], [UInt8])
     /// What the UART has counted since it was last told.
     indirect case errors(LineErrors)
     indirect case lost(LineFailure)
@@ -58,7 +61,11 @@ package enum Effect: Sendable {
     case transmit(PortName, [UInt8])
     /// To be transmitted at that time, unless something is received before: then `intruded` tells it instead.
     case schedule(PortName, [UInt8], at: Instant)
-    /// What is scheduled is not to be sent.
+    /// Several, by themselves; `carried` tells what came of it, and only then what else came.
+    indirect case train(PortName, ReadTrain)
+    /// The train ends with the exchange under way; `carried` is the answer, at once.
+    case recall(PortName)
+    /// What is scheduled is not to be sent, nor is a train of which nothing has left.
     case unschedule(PortName)
     indirect case connect(LinkTarget)
     case send([UInt8])

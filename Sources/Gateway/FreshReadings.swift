@@ -8,8 +8,8 @@ import Base
 /// |---|---|
 /// | `delay` after the first, and before every commit | the rule |
 /// | at once when there are `most` | memory is bounded |
-/// | at once when the unit has priority points | these wait for nobody |
-/// | before anything that is not a line's event | nobody sees the gateway without them |
+/// | at once when the unit has priority points | these wait for nobody, and are in no train |
+/// | before anything that is not a line's event | nobody sees the gateway without them (but for what a train has not told) |
 struct FreshReadings: Sendable {
     /// And never more than a quarter of the time between commits.
     private static let longest = Duration.milliseconds(250)

@@ -85,7 +85,11 @@ extension Gateway {
     mutating func takeUpPlans(at now: Moment) -> Bool {
         guard !plans.isEmpty else { return false }
         var any = false
-        for (index, plan) in plans where !ports[index].driver.isExchanging(at: now.instant) {
+        for (index, plan) in plans {
+            guard !ports[index].driver.isExchanging(at: now.instant) else {
+                if ports[index].driver.recall() { any = true }
+                continue
+            }
             plans[index] = nil
             any = true
             bound[index] = plan.bindings

@@ -103,6 +103,12 @@ extension Gateway {
                     effects.append(.schedule(name, bytes, at: time))
                 }
                 isNear = true
+            case .train(let train):
+                if ports[index].mayRunTrain(at: now) { effects.append(.train(name, train)) }
+                isNear = true
+            case .recall:
+                effects.append(.recall(name))
+                isNear = true
             case .unschedule:
                 ports[index].unschedule()
                 isNear = true
@@ -129,7 +135,9 @@ extension Gateway {
     /// True if a device's state document changes with it.
     @discardableResult
     mutating func take(_ reading: Reading, at now: Moment) -> Bool {
-        fresh.add(reading, isUrgent: adapter.hasPriority(reading.address), at: now.instant)
+        // Of a train, the first was read a while ago.
+        let readAt = min(now.instant, reading.parts.first?.at.instant ?? now.instant)
+        fresh.add(reading, isUrgent: adapter.hasPriority(reading.address), at: readAt)
         return noteErrors(of: reading, at: now)
     }
 

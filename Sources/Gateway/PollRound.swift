@@ -62,7 +62,7 @@ package struct PollRound: Sendable {
             ports[index].driver.opened(facts, at: now)
         case .received(let bytes): ports[index].driver.receive(bytes[...], at: now)
         case .errors(let errors): ports[index].driver.receive(errors)
-        case .closed, .intruded, .sentLate: break
+        case .closed, .intruded, .sentLate, .carried: break
         case .failed(let failure), .lost(let failure):
             ports[index].failure = failure
             ports[index].isOpen = false
@@ -89,7 +89,7 @@ package struct PollRound: Sendable {
                     _ = adapter.receive(reading)
                     ports[index].open.remove(reading.address.unit)
                 case .notice(let notice): if notice.level < .info { effects.append(.notice(notice)) }
-                case .unit, .outcome, .learned, .setup, .schedule, .unschedule: break
+                case .unit, .outcome, .learned, .setup, .schedule, .train, .recall, .unschedule: break
                 }
             }
         }

@@ -42,6 +42,8 @@ struct PortKeeper: Sendable {
     private(set) var deadline: Instant?
     /// Before this the line need not be looked at: no frame can be whole, and none is begun.
     private(set) var restBegins: Instant?
+    /// What the line was given last is a train: what has left of it is known when it is over.
+    private var hasTrain = false
 
     init(name: PortName, line: LineSettings, driver: any LineDriver) {
         self.name = name
@@ -80,6 +82,16 @@ struct PortKeeper: Sendable {
             driver.takeBack()
             receive(.received(bytes), at: now)
         case .sentLate(let delay): if state == .open { driver.sentLate(by: delay) }
+        case .carried(let log, let bytes):
+            hasTrain = false
+            guard state == .open || state == .pausing else { return }
+            for one in log {
+                tape.sent(one.frame, at: now.at(one.sentAt))
+                if let reply = one.reply { tape.received(reply, at: now.at(one.receivedAt)) }
+            }
+            if !bytes.isEmpty { tape.received(bytes, at: now) }
+            driver.carried(log, then: bytes, at: now)
+            letGoIfIdle(at: now)
         case .errors(let errors): driver.receive(errors)
         case .failed(let failure):
             guard state == .opening else { return }
@@ -151,7 +163,8 @@ struct PortKeeper: Sendable {
     }
 
     mutating func unschedule() {
-        tape.takeBack()
+        if !hasTrain { tape.takeBack() }
+        hasTrain = false
         outputs.append(.unschedule(name))
     }
 
@@ -177,13 +190,23 @@ struct PortKeeper: Sendable {
     /// False: a port that is being closed or lent finishes its exchange and begins no other.
     /// - Parameter time: when they go out; nil: now.
     mutating func mayTransmit(_ bytes: [UInt8], later time: Instant? = nil, at now: Moment) -> Bool {
-        if state == .pausing { letGo(at: now) }
-        guard state == .open, !isClosing else {
-            driver.takeBack()
-            return false
-        }
+        guard mayBegin(at: now) else { return false }
         tape.sent(bytes, at: time.map(now.at) ?? now)
         return true
+    }
+
+    /// As `mayTransmit`.
+    mutating func mayRunTrain(at now: Moment) -> Bool {
+        guard mayBegin(at: now) else { return false }
+        hasTrain = true
+        return true
+    }
+
+    private mutating func mayBegin(at now: Moment) -> Bool {
+        if state == .pausing { letGo(at: now) }
+        if state == .open, !isClosing { return true }
+        driver.takeBack()
+        return false
     }
 
     /// A port has appeared, perhaps this one: no waiting for the next attempt.
@@ -199,7 +222,8 @@ struct PortKeeper: Sendable {
         isClosing = true
         reopen = nil
         pause = nil
-        if state == .open, !driver.isExchanging(at: now) { close() }
+        guard state == .open else { return }
+        if driver.isExchanging(at: now) { _ = driver.recall() } else { close() }
     }
 
     mutating func close() {
@@ -294,7 +318,7 @@ extension PortKeeper {
         reopen = nil
         state = .pausing
         say(.info, "paused until \(until.wall.timestamp): the line is closed for somebody who works on it")
-        if !isBusy { letGo(at: now) }
+        if isBusy { _ = driver.recall() } else { letGo(at: now) }
         return true
     }
 

@@ -189,6 +189,8 @@ package final class Host {
         case .transmit(let name, let bytes): line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
         case .schedule(let name, let bytes, let due):
             line(name)?.schedule(bytes, at: due, lookingAwayUntil: restBegins(of: name))
+        case .train(let name, let train): line(name)?.run(train)
+        case .recall(let name): line(name)?.recall()
         case .unschedule(let name): line(name)?.unschedule()
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)

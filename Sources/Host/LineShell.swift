@@ -1,4 +1,5 @@
 import Base
+import Drivers
 import Gateway
 import Platform
 
@@ -7,8 +8,6 @@ import Platform
 final class LineShell {
     /// More than this waiting to be written means that the line does not move at all.
     private static let unsentMax = 16 << 10
-    /// A driver that takes or sends nothing for so long is stuck: flushed, closed and opened again.
-    private static let stallMax = Duration.seconds(2)
     /// At most 64 KiB a turn: a babbling line cannot keep the loop from the others.
     private static let readsPerTurn = 16
     /// The UART's counters are read this often, beside a transmission.
@@ -43,12 +42,15 @@ final class LineShell {
         var rest: Instant?
     }
     private var scheduled: Scheduled?
+    /// Reads that are carried out here; until it is over nobody else hears of the line. What it wants next
+    /// stands beside it, because a train in a property is copied for every question.
+    private var train: ReadTrain?
+    private var hasTrain = false
+    /// When its next request leaves.
+    private var departure: Instant?
     private var isHurried = false
 
-    /// When the driver has refused bytes, or kept them, for too long.
-    private var stallDue: Instant?
-    private var keepsBytesSince: Instant?
-    private var hasHeard = false
+    private var stall = StallWatch()
     /// What the UART had counted when it was last asked; nil where it does not count.
     private var errors: LineErrors?
     private var errorsDue = Instant.zero
@@ -108,10 +110,9 @@ final class LineShell {
     func close() {
         attempt += 1
         unsent = []
-        stallDue = nil
-        keepsBytesSince = nil
+        stall = StallWatch()
         restDue = nil
-        scheduled = nil
+        unschedule()
         if direction != nil { drive(false) }
         direction = nil
         if let watch { loop.remove(watch) }
@@ -160,10 +161,51 @@ final class LineShell {
         scheduled = Scheduled(bytes: bytes, due: due, rest: rest)
     }
 
-    func unschedule() { scheduled = nil }
+    func unschedule() {
+        scheduled = nil
+        train = nil
+        hasTrain = false
+        departure = nil
+    }
+
+    /// Carried out until something is not as it should be.
+    func run(_ train: ReadTrain) {
+        guard watch != nil else { return }
+        self.train = train
+        hasTrain = true
+        take(train.step)
+    }
+
+    /// The train ends with what is under way.
+    func recall() { endTrain() }
+
+    private func take(_ step: ReadTrain.Step) {
+        departure = nil
+        restDue = nil
+        switch step {
+        case .send(let due): departure = due
+        case .look(let due): restDue = due
+        case .end: endTrain()
+        }
+    }
+
+    private func endTrain() {
+        guard let log = train?.log, let unclaimed = train?.unclaimed else { return }
+        unschedule()
+        let rest = deliver(.carried(log, unclaimed))
+        if scheduled == nil, !hasTrain { restDue = rest.flatMap { $0 > Clock.instant ? $0 : nil } }
+    }
+
+    private func sendNext() {
+        receive(isHungUp: false)
+        let now = Clock.instant
+        guard let due = departure, due <= now, let frame = train?.next, let step = train?.sent(at: now) else { return }
+        take(step)
+        write(frame, at: now)
+    }
 
     /// When a scheduled request goes out, if microseconds count: every one is line time that nobody uses.
-    var sendingDue: Instant? { isHurried ? scheduled?.due : nil }
+    var sendingDue: Instant? { isHurried ? scheduled?.due ?? departure : nil }
 
     private func sendScheduled() {
         receive(isHungUp: false)
@@ -178,7 +220,7 @@ final class LineShell {
 
     private func write(_ bytes: [UInt8], at now: Instant) {
         takeErrors(at: now)
-        guard unsent.count + bytes.count <= Self.unsentMax, !keepsBytes(at: now) else {
+        guard unsent.count + bytes.count <= Self.unsentMax, !stall.keepsBytes({ pending }, at: now) else {
             lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
             return
         }
@@ -200,21 +242,23 @@ final class LineShell {
     /// When `timeout` must be called; nil: not at all.
     var deadline: Instant? {
         var earliest = Instant.distantFuture
-        if let stallDue { earliest = stallDue }
+        if let due = stall.due { earliest = due }
         if let restDue { earliest = min(earliest, restDue) }
-        if let scheduled { earliest = min(earliest, scheduled.due) }
+        if let due = scheduled?.due ?? departure { earliest = min(earliest, due) }
         if let due = direction?.deadline { earliest = min(earliest, due) }
         return earliest == .distantFuture ? nil : earliest
     }
 
     func timeout(at now: Instant) {
         if let due = scheduled?.due, due <= now { sendScheduled() }
+        if let due = departure, due <= now { sendNext() }
         if let due = restDue, due <= now {
             restDue = nil
             receive(isHungUp: false)
+            if hasTrain, restDue == nil, departure == nil { carry([]) }
         }
         if let step = direction?.timeout(at: now) { take(step, at: now) }
-        if let due = stallDue, due <= now {
+        if let due = stall.due, due <= now {
             lose(LineFailure(.lost, "the line takes no bytes any more: the adapter is stuck, or something holds it"))
         }
     }
@@ -254,13 +298,13 @@ final class LineShell {
             case .bytes(let count): sent += count
             case .wouldBlock:
                 unsent.removeFirst(sent)
-                if sent > 0 || stallDue == nil { stallDue = Clock.instant + Self.stallMax }
+                stall.refused(hasMoved: sent > 0, at: Clock.instant)
                 return settleInterest()
             case .hungUp(let failure): return lose(failure)
             }
         }
         unsent.removeAll(keepingCapacity: true)
-        stallDue = nil
+        stall.tookAll()
         if interest.includesWrite { settleInterest() }
     }
 
@@ -268,32 +312,17 @@ final class LineShell {
     /// is looked at by the clock alone then costs no call at all.
     func settleInterest() {
         let wanted: EventLoop.Interest = !unsent.isEmpty ? .both
-            : restDue == nil && scheduled == nil ? .read : .none
+            : restDue == nil && scheduled == nil && !hasTrain ? .read : .none
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
         interest = wanted
     }
 
-    /// Nothing has come since the last transmission: does it still lie in the driver? Two seconds of
-    /// that are a stuck adapter, which only closing and opening may wake.
-    private func keepsBytes(at now: Instant) -> Bool {
-        guard !hasHeard else {
-            hasHeard = false
-            keepsBytesSince = nil
-            return false
-        }
-        var pending = 0
+    private var pending: Int {
         switch descriptor {
-        case .some(let open): pending = SerialPort.outputPending(open) ?? 0
-        case .none: return false
+        case .some(let open): SerialPort.outputPending(open) ?? 0
+        case .none: 0
         }
-        guard pending > 0 else {
-            keepsBytesSince = nil
-            return false
-        }
-        let since = keepsBytesSince ?? now
-        keepsBytesSince = since
-        return now - since >= Self.stallMax
     }
 
     private func takeErrors(at now: Instant) {
@@ -323,10 +352,8 @@ final class LineShell {
             }
             switch transfer {
             case .bytes(let count):
-                hasHeard = true
-                let bytes = Array(buffer[..<count])
-                let rest = scheduled.take() == nil ? deliver(.received(bytes)) : deliver(.intruded(bytes))
-                restDue = scheduled == nil ? rest : nil
+                stall.heard()
+                if hasTrain { carry(buffer[..<count]) } else { hear(Array(buffer[..<count])) }
                 if count < buffer.count, !isHungUp { return }
             case .wouldBlock:
                 // A hang-up is reported until the watch ends: waiting for the read to say so would spin.
@@ -337,7 +364,17 @@ final class LineShell {
         }
     }
 
+    private func hear(_ bytes: [UInt8]) {
+        let rest = scheduled.take() == nil ? deliver(.received(bytes)) : deliver(.intruded(bytes))
+        if !hasTrain { restDue = scheduled == nil ? rest : nil }
+    }
+
+    private func carry(_ bytes: ArraySlice<UInt8>) {
+        if let step = train?.received(bytes, at: Clock.instant) { take(step) } else { endTrain() }
+    }
+
     private func lose(_ failure: LineFailure) {
+        endTrain()
         close()
         _ = deliver(.lost(failure))
     }

@@ -81,7 +81,7 @@ package final class ToolRunner<Tool: LineTool> {
             perform { $0.opened(at: $1) }
         case .received(let bytes): perform { $0.receive(bytes[...], at: $1) }
         case .errors(let errors): lineErrors += errors
-        case .closed, .intruded, .sentLate: break
+        case .closed, .intruded, .sentLate, .carried: break
         case .failed(let failure), .lost(let failure):
             var skipped = false
             if failure.kind == .settings { perform { skipped = $0.skipSetting(failure, at: $1) } }

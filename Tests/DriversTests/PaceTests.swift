@@ -96,9 +96,9 @@ private struct Watched {
         for _ in 0..<80 { line.exchange(pause: .milliseconds(5)) }
         #expect(line.readings == 80)
         #expect(!line.foretold[..<8].contains(true))
-        // One of sixteen is watched all the same.
-        #expect(line.foretold[8...].count { $0 } == 72 - 72 / 16)
-        #expect(line.lain.count == 72 - 72 / 16)
+        // One of 32 is watched all the same.
+        #expect(line.foretold[8...].count { $0 } == 72 - 72 / 32)
+        #expect(line.lain.count == 72 - 72 / 32)
         #expect(line.lain.allSatisfy { $0 <= .microseconds(200) })
         #expect(line.driver.statistics.replies == 80)
         guard let turnaround = line.driver.statistics.units.first?.turnaround else {
@@ -124,9 +124,9 @@ private struct Watched {
         for _ in 0..<60 { line.exchange(pause: .milliseconds(9)) }
         #expect(line.lain.suffix(20).allSatisfy { $0 <= .microseconds(200) })
         #expect(line.foretold.suffix(20).contains(true))
-        for _ in 0..<40 { line.exchange(pause: .milliseconds(2)) }
+        for _ in 0..<80 { line.exchange(pause: .milliseconds(2)) }
         #expect(line.lain.suffix(20).allSatisfy { $0 <= .microseconds(200) })
-        #expect(line.readings == 140)
+        #expect(line.readings == 180)
     }
 
     @Test(arguments: [true, false])

@@ -49,7 +49,14 @@ struct Rig {
     private(set) var wireTime = Duration.zero
     private var asked: [UInt8: Int] = [:]
     /// A request that goes out at its time if nothing arrives before; the line is not looked at until then.
-    private(set) var scheduled: (frame: [UInt8], at: Instant)?
+    private var single: (frame: [UInt8], at: Instant)?
+    /// Reads that the line carries out by itself; it is not looked at before a reply should be whole.
+    private(set) var train: ReadTrain?
+    private var mustEnd = false
+    /// What waking up is late for a look.
+    static let lateness = Duration.microseconds(60)
+    /// Trains, what they carried, and those that ended before their end.
+    private(set) var trains = (begun: 0, exchanges: 0, broken: 0)
     /// Requests that were scheduled, and those that were taken back.
     private(set) var schedules = 0
     private(set) var takenBack = 0
@@ -63,6 +70,12 @@ struct Rig {
         driver = ModbusDriver(settings, seed: seed, canSchedule: canSchedule)
         timing = RTUTiming(settings.line)
         self.script = script
+    }
+
+    /// What goes out next if nothing arrives before: one request, or the first of a train.
+    var scheduled: (frame: [UInt8], at: Instant)? {
+        guard single == nil, let train, train.log.isEmpty, case .send(let due) = train.step else { return single }
+        return (train.next, due)
     }
 
     mutating func open() {
@@ -90,8 +103,9 @@ struct Rig {
     /// The scheduled request goes out so much after its time.
     mutating func sendLate(by delay: Duration) {
         guard let request = scheduled else { return }
-        scheduled = nil
         now = now + (request.at + delay - now.instant)
+        if train != nil { return ride() }
+        single = nil
         answer(request.frame)
         driver.sentLate(by: delay)
         drain()
@@ -106,7 +120,19 @@ struct Rig {
     mutating func step(until end: Instant) -> Bool {
         let arrival = arrivals.first?.at ?? .distantFuture
         let due = driver.deadline?.due ?? .distantFuture
-        if let request = scheduled, request.at <= due { return send(request.frame, at: request.at, until: end) }
+        if let train {
+            if let at = Self.time(of: train.step), at <= due {
+                guard at <= end else {
+                    now = now + (end - now.instant)
+                    return false
+                }
+                if at > now.instant { now = now + (at - now.instant) }
+                ride()
+                return true
+            }
+        } else if let request = single, request.at <= due {
+            return send(request.frame, at: request.at, until: end)
+        }
         let next = min(arrival, due)
         guard next <= end else {
             now = now + (end - now.instant)
@@ -131,19 +157,57 @@ struct Rig {
             return false
         }
         if due > now.instant { now = now + (due - now.instant) }
-        scheduled = nil
-        let found = arrivals.prefix { $0.at <= now.instant }
-        arrivals.removeFirst(found.count)
-        if let last = found.last {
-            takenBack += 1
-            quietSince = max(quietSince, last.at)
-            driver.takeBack()
-            driver.receive(found.flatMap(\.bytes)[...], at: now)
-            drain()
-        } else {
+        single = nil
+        let found = look()
+        if found.isEmpty {
             answer(frame)
+        } else {
+            takenBack += 1
+            driver.takeBack()
+            driver.receive(found[...], at: now)
+            drain()
         }
         return true
+    }
+
+    /// What has arrived by now.
+    private mutating func look() -> [UInt8] {
+        let found = arrivals.prefix { $0.at <= now.instant }
+        arrivals.removeFirst(found.count)
+        if let last = found.last { quietSince = max(quietSince, last.at) }
+        return found.flatMap(\.bytes)
+    }
+
+    /// A train's next request leaves, or its reply should be there.
+    private mutating func ride() {
+        let found = look()
+        if let next = train?.next, !next.isEmpty, found.isEmpty {
+            _ = train?.sent(at: now.instant)
+            answer(next)
+        } else if let step = train?.received(found[...], at: now.instant) {
+            if step == .end { endTrain() }
+        } else {
+            trains.broken += 1
+            endTrain()
+        }
+    }
+
+    private static func time(of step: ReadTrain.Step) -> Instant? {
+        switch step {
+        case .send(let due): due
+        case .look(let due): due + lateness
+        case .end: nil
+        }
+    }
+
+    private mutating func endTrain() {
+        guard let train else { return }
+        let log = train.log
+        self.train = nil
+        trains.exchanges += log.count
+        if log.isEmpty { takenBack += 1 }
+        driver.carried(log, then: train.unclaimed, at: now)
+        drain()
     }
 
     /// Returns the number of events, which is bounded: a driver that spins fails here.
@@ -184,10 +248,15 @@ struct Rig {
             switch output {
             case .transmit(let frame): answer(frame)
             case .schedule(let frame, let due):
-                scheduled = (frame, due)
+                single = (frame, due)
                 schedules += 1
+            case .train(let begun):
+                train = begun
+                schedules += 1
+                trains.begun += 1
+            case .recall: mustEnd = true
             case .unschedule:
-                scheduled = nil
+                (single, train) = (nil, nil)
                 takenBack += 1
             case .reading(let reading): readings.append((now.instant, reading))
             case .outcome(let outcome): outcomes.append(outcome)
@@ -198,6 +267,9 @@ struct Rig {
             case .discardInput: break
             }
         }
+        guard mustEnd else { return }
+        mustEnd = false
+        endTrain()
     }
 
     private mutating func answer(_ frame: [UInt8]) {

@@ -107,7 +107,7 @@ struct UARTRig {
             case .unit(let address, let state, let moment):
                 states.append((address.unit, state, moment.instant))
             case .notice(let notice): notices.append(notice)
-            case .discardInput, .learned, .schedule, .unschedule: break
+            case .discardInput, .learned, .schedule, .train, .recall, .unschedule: break
             }
         }
         Issue.record("outputs without end")

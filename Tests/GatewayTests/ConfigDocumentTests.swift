@@ -124,6 +124,10 @@ struct ConfigWorld {
         case .openLine(let name, _):
             events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
         case .transmit(let name, let request), .schedule(let name, let request, at: _): answer(request, on: name)
+        case .train(let name, let train):
+            let log = train.brokenOff(at: now.instant)
+            events.append(.line(name, .carried(log, [])))
+            for one in log { answer(one.frame, on: name) }
         case .disk(let request) where diskIsSlow && request.volume == .state: held.append(request)
         case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
         case .connect:

@@ -30,6 +30,13 @@ private struct BusyWorld: ComposedWorld {
             replies.append(now.instant)
             let reply = RTUFrame.encode(unit: frame[0], [3, 2, 0, 7])
             events.append(.line(name, .received(reply)))
+        case .train(let name, let train):
+            let log = train.brokenOff(at: now.instant)
+            events.append(.line(name, .carried(log, [])))
+            for one in log {
+                replies.append(now.instant)
+                events.append(.line(name, .received(RTUFrame.encode(unit: one.frame[0], [3, 2, 0, 7]))))
+            }
         case .answer(_, let line): answer = line
         case .finished: isFinished = true
         default: break

@@ -23,6 +23,10 @@ private struct LearnedWorld: ComposedWorld {
         switch effect {
         case .transmit(let name, let bytes), .schedule(let name, let bytes, at: _):
             events.append(.line(name, .received(answer(bytes))))
+        case .train(let name, let train):
+            let log = train.brokenOff(at: now.instant)
+            events.append(.line(name, .carried(log, [])))
+            for one in log { events.append(.line(name, .received(answer(one.frame)))) }
         default: break
         }
     }

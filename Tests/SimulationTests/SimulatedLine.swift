@@ -1,4 +1,5 @@
 import Base
+import Drivers
 import Simulators
 
 /// A serial line with its units: the tty at this end, byte times and faults at the other.
@@ -16,6 +17,8 @@ struct SimulatedLine {
     /// A request that goes out at its time if nothing lies in the tty by then.
     var scheduled: (number: Int, bytes: [UInt8], due: Instant)?
     var schedules = 0
+    /// Reads that the line carries out by itself.
+    var train: ReadTrain?
     /// Bytes arrive in order, however long the adapter keeps them.
     private var lastArrival = Instant.zero
 
@@ -32,6 +35,7 @@ struct SimulatedLine {
         state = .closed
         unread = []
         scheduled = nil
+        train = nil
         bus.disconnect()
     }
 }

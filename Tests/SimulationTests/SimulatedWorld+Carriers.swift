@@ -1,4 +1,5 @@
 import Base
+import Drivers
 import Gateway
 import Simulators
 
@@ -35,13 +36,60 @@ extension SimulatedWorld {
         queue.add(.sends(index, number: number), at: now + (due - gatewayNow.instant) + late)
     }
 
+    func run(_ train: ReadTrain, on name: PortName) {
+        guard let index = index(of: name), lines[index].state == .open else { return }
+        lines[index].train = train
+        take(train.step, on: index)
+    }
+
+    private func take(_ step: ReadTrain.Step, on index: Int) {
+        let due: Instant
+        switch step {
+        case .send(let at), .look(let at): due = at
+        case .end: return endTrain(on: index)
+        }
+        lines[index].schedules += 1
+        let isBusy = random.uniform(0, 1) < 0.02
+        let late = Duration.seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
+        queue.add(.sends(index, number: lines[index].schedules), at: now + (due - gatewayNow.instant) + late)
+    }
+
+    private func ride(_ index: Int) {
+        let found = lines[index].unread
+        if let next = lines[index].train?.next, !next.isEmpty, found.isEmpty,
+            let step = lines[index].train?.sent(at: gatewayNow.instant)
+        {
+            lines[index].bus.receive(next[...], at: now)
+            hear(index)
+            return take(step, on: index)
+        }
+        lines[index].unread = []
+        guard let step = lines[index].train?.received(found[...], at: gatewayNow.instant) else {
+            return endTrain(on: index)
+        }
+        take(step, on: index)
+    }
+
+    func endTrain(on index: Int) {
+        guard let train = lines[index].train else { return }
+        let log = train.log
+        lines[index].train = nil
+        lines[index].schedules += 1
+        trainsEnded += 1
+        exchangesInTrains += log.count
+        receive(.line(Site.lineNames[index], .carried(log, train.unclaimed)))
+        look(at: index)
+    }
+
     func unschedule(_ name: PortName) {
         guard let index = index(of: name) else { return }
         lines[index].scheduled = nil
+        lines[index].train = nil
         look(at: index)
     }
 
     func sendScheduled(on index: Int, _ number: Int) {
+        if lines[index].train != nil, number == lines[index].schedules { return ride(index) }
         guard let request = lines[index].scheduled, request.number == number else { return }
         lines[index].scheduled = nil
         let name = Site.lineNames[index]

@@ -55,6 +55,9 @@ final class SimulatedWorld {
     var closings: [String] = []
     /// How often the gateway has tried to connect.
     var attempts = 0
+    /// Trains that are over, and the requests that left with them.
+    var trainsEnded = 0
+    var exchangesInTrains = 0
     /// The gateway's wall clock minus the world's.
     private var wallError = Duration.zero
     var nextQuestion = Instant.zero
@@ -223,7 +226,7 @@ final class SimulatedWorld {
 
     /// What lies in the tty reaches the gateway, unless it looks away for a while.
     func look(at index: Int) {
-        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil else { return }
+        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil, lines[index].train == nil else { return }
         if let rest = gateway?.restBegins(of: Site.lineNames[index]), rest > gatewayNow.instant {
             let wait = rest - gatewayNow.instant
             return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
@@ -238,7 +241,8 @@ final class SimulatedWorld {
         carryOut()
     }
 
-    /// Carries out what the gateway wants. An effect may not answer at once, so this does not recur.
+    /// Carries out what the gateway wants. Only a recall answers at once: what it brings about is carried out
+    /// within, before what was wanted after it.
     private func carryOut() {
         while let effect = gateway?.next() {
             switch effect {
@@ -250,6 +254,8 @@ final class SimulatedWorld {
                 lines[index].bus.receive(bytes[...], at: now)
                 hear(index)
             case .schedule(let name, let bytes, let due): schedule(bytes, on: name, at: due)
+            case .train(let name, let train): run(train, on: name)
+            case .recall(let name): if let index = index(of: name) { endTrain(on: index) }
             case .unschedule(let name): unschedule(name)
             case .connect: connect()
             case .send(let bytes): send(bytes)

@@ -1,0 +1,120 @@
+import Base
+import Modbus
+
+/// Reads that a line carries out by itself, one right behind the other, as long as each is answered exactly as
+/// it should be. The driver decides them together and hears of them together, so that most exchanges wake
+/// nobody but the line. Everything else ends the train, and the driver goes on from there: silence, damage, a
+/// part of a reply, an exception, a byte that nobody asked for, `LineOutput.recall`.
+///
+/// The shell does what `step` says, and hands what is on the line to `received`; when that refuses it, `log` and
+/// `unclaimed` are due. A reply that is a little late is looked for once more.
+package struct ReadTrain: Hashable, Sendable {
+    /// One of function codes 1 to 4.
+    package struct Read: Hashable, Sendable {
+        let frame: [UInt8]
+        /// Not sent earlier, however long the line has been silent.
+        let notBefore: Instant
+        /// From sending it to when the line is looked at: then the reply should be whole.
+        let look: Duration
+        /// What a good reply begins with: unit, function code and the number of bytes that follow.
+        private let head: (UInt8, UInt8, UInt8)
+
+        init(_ planned: PlannedRead, frame: [UInt8], notBefore: Instant, look: Duration) {
+            self.frame = frame
+            self.notBefore = notBefore
+            self.look = look
+            head = (planned.unit.value, planned.function.rawValue, UInt8(truncatingIfNeeded: planned.replyLength - 2))
+        }
+
+        func isAnswered(by bytes: ArraySlice<UInt8>) -> Bool {
+            let start = bytes.startIndex
+            return bytes.count == length && bytes[start] == head.0 && bytes[start + 1] == head.1
+                && bytes[start + 2] == head.2 && CRC16.checksum(bytes) == 0
+        }
+
+        /// Of the whole reply.
+        var length: Int { Int(head.2) + 2 + RTUFrame.overhead }
+
+        package static func == (left: Read, right: Read) -> Bool { left.frame == right.frame && left.look == right.look }
+        package func hash(into hasher: inout Hasher) { hasher.combine(frame) }
+    }
+
+    /// A request that went out, and its whole and sound reply; nil if there is none yet.
+    package struct Exchange: Hashable, Sendable {
+        package let frame: [UInt8]
+        package let sentAt: Instant
+        package fileprivate(set) var reply: [UInt8]?
+        package fileprivate(set) var receivedAt = Instant.zero
+        /// It was not whole at the first look.
+        var isLate = false
+    }
+
+    /// When a reply that is a little late should be there.
+    private static let secondLook = Duration.microseconds(50)
+
+    /// What the shell has to do next, and when.
+    package enum Step: Hashable, Sendable {
+        /// Look once more whether somebody speaks; if nobody does, send `next`.
+        case send(at: Instant)
+        /// Look for the reply.
+        case look(at: Instant)
+        /// All are answered.
+        case end
+    }
+
+    private let reads: [Read]
+    private let silence: Duration
+    /// What has been carried out, oldest first. Only the last may be without a reply.
+    package private(set) var log: [Exchange] = []
+    /// What has come and belongs to no reply of the log.
+    package private(set) var unclaimed: [UInt8] = []
+    package private(set) var step: Step
+
+    /// - Parameter silence: before each request but the first.
+    init(_ reads: [Read], from start: Instant, silence: Duration) {
+        self.reads = reads
+        self.silence = silence
+        step = .send(at: start)
+        log.reserveCapacity(reads.count)
+    }
+
+    /// The request that is to be sent; empty while one is under way, and after the last.
+    package var next: [UInt8] {
+        if case .send = step, log.count < reads.count { reads[log.count].frame } else { [] }
+    }
+
+    /// The request has gone out.
+    package mutating func sent(at now: Instant) -> Step {
+        guard case .send = step, log.count < reads.count else { return step }
+        let read = reads[log.count]
+        log.append(Exchange(frame: read.frame, sentAt: now))
+        step = .look(at: now + read.look)
+        return step
+    }
+
+    /// The next step if the line goes on as foretold; nil: the train is over.
+    /// - Parameter bytes: what is there, if anything.
+    package mutating func received(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Step? {
+        let last = log.count - 1
+        guard case .look = step else {
+            unclaimed += bytes
+            return nil
+        }
+        if unclaimed.isEmpty, reads[last].isAnswered(by: bytes) {
+            log[last].reply = Array(bytes)
+        } else {
+            unclaimed += bytes
+            guard reads[last].isAnswered(by: unclaimed[...]) else {
+                guard !log[last].isLate, unclaimed.count < reads[last].length else { return nil }
+                log[last].isLate = true
+                step = .look(at: now + Self.secondLook)
+                return step
+            }
+            log[last].reply = unclaimed
+            unclaimed = []
+        }
+        log[last].receivedAt = now
+        step = log.count < reads.count ? .send(at: max(now + silence, reads[log.count].notBefore)) : .end
+        return step
+    }
+}
