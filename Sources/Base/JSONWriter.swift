@@ -1,6 +1,8 @@
 /// Appends compact JSON to bytes; commas are its business. What it writes is always valid: numbers
 /// that JSON cannot hold become null, control characters are escaped.
 package struct JSONWriter: Sendable {
+    private static let hexDigits = Array("0123456789abcdef".utf8)
+
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
@@ -67,7 +69,6 @@ package struct JSONWriter: Sendable {
     }
 
     package static func append(_ value: String, to bytes: inout [UInt8]) {
-        let hex = Array("0123456789abcdef".utf8)
         bytes.append(0x22)
         for byte in value.utf8 {
             switch byte {
@@ -77,7 +78,7 @@ package struct JSONWriter: Sendable {
             case 0x0D: bytes.append(contentsOf: [0x5C, 0x72])
             case 0x09: bytes.append(contentsOf: [0x5C, 0x74])
             case 0..<0x20, 0x7F:
-                bytes.append(contentsOf: [0x5C, 0x75, 0x30, 0x30, hex[Int(byte >> 4)], hex[Int(byte & 15)]])
+                bytes.append(contentsOf: [0x5C, 0x75, 0x30, 0x30, hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 15)]])
             default: bytes.append(byte)
             }
         }

@@ -29,7 +29,7 @@ package final class Host {
     /// After recovery, connecting, a reload or a request so long passes until what follows is usually over too.
     private static let settlingTime = Duration.seconds(5)
     /// Pages that something else has brought in (a line of the log, a failing unit) are given back this often.
-    private static let releaseInterval = Duration.seconds(600)
+    private static let releaseInterval = Duration.seconds(60)
     /// After a line of the log, and while it changes, so long passes until the status is told.
     private static let statusDelay = Duration.milliseconds(500)
 

@@ -17,6 +17,7 @@ struct SegmentState: Sendable {
     }
 
     var header: Segment.Header
+    let name: String
     var fileSize: Int
     /// Where the first record may begin, behind the header's copy, and the end of the last durable one.
     var start: Int
@@ -50,12 +51,12 @@ struct SegmentState: Sendable {
     let seed: UInt32
 
     var firstSeq: UInt64 { header.firstSeq }
-    var name: String { Segment.name(header.firstSeq) }
     var isBeingReplaced: Bool { isTrimming || isRewriting }
     var aliveBytes: Int { tallies.values.reduce(0) { $0 + $1.bytes } }
 
     init(_ header: Segment.Header, fileSize: Int) {
         self.header = header
+        name = Segment.name(header.firstSeq)
         self.fileSize = fileSize
         lastSeq = header.firstSeq &- 1
         start = Segment.dataStart + Record.size(payload: header.encoded.count)
