@@ -15,6 +15,19 @@ struct Device: Sendable {
         var rates: WriteRates
 
         init(_ rule: WriteRule?) { rates = WriteRates(rule) }
+
+        /// Looked up once: it is done for every value.
+        mutating func become(_ text: ArraySlice<UInt8>, _ number: Double?, at moment: Moment) {
+            if json.count == text.count {
+                for (index, byte) in text.enumerated() { json[index] = byte }
+            } else {
+                json.removeAll(keepingCapacity: true)
+                json.append(contentsOf: text)
+            }
+            self.number = number
+            at = moment
+            bad = nil
+        }
     }
 
     let binding: Binding
@@ -88,20 +101,22 @@ struct Device: Sendable {
         var priority = false
         var goodAt: Moment?
         var badAt: Moment?
-        var hint = 0
+        var source = Source()
         for point in points {
-            let (found, failure) = find(decoders[point], in: reading.parts, &hint)
-            let at = found.map { reading.parts[$0].at } ?? failure?.at
+            let decoder = decoders[point]
+            var at: Moment?
+            var verdict = Verdict.bad(.format)
             let start = body.count
             if good > 0 { body.append(0x2C) }
             body.append(contentsOf: keys[point])
             let text = body.count
-            var verdict = Verdict.bad(failure?.word ?? .format)
-            if let found, case .success(let bytes) = reading.parts[found].result {
-                verdict = decode(point, bytes, from: reading.parts[found].address, into: &body)
-                if goodAt.map({ $0.instant < reading.parts[found].at.instant }) ?? true {
-                    goodAt = reading.parts[found].at
-                }
+            if source.holds(decoder) || source.take(decoder, from: reading.parts) {
+                verdict = decode(point, decoder, source.bytes, from: source.address, into: &body)
+                at = source.at
+                if goodAt.map({ $0.instant < source.at.instant }) ?? true { goodAt = source.at }
+            } else if let failure = source.failure {
+                verdict = .bad(failure.word)
+                at = failure.at
             }
             if case .bad(let word) = verdict {
                 body.removeLast(body.count - start)
@@ -129,34 +144,45 @@ struct Device: Sendable {
         return Telemetry(device: binding.device, body: body, at: at, priority: priority, good: good, bad: bad)
     }
 
-    /// The part that holds the whole point, or why there is none: what the parts that touch it,
-    /// or else any part, failed with. A good part counts more than a failed one.
-    private func find(
-        _ decoder: Decoder, in parts: [ReadPart], _ hint: inout Int
-    ) -> (Int?, (word: ReadFailure, at: Moment)?) {
-        if hint < parts.count, decoder.isCovered(by: parts[hint]), case .success = parts[hint].result {
-            return (hint, nil)
+    /// The good part that held the point before: mostly it holds the next one too.
+    private struct Source {
+        private var table = Table.frame
+        private(set) var address = 0
+        private var end = Int.min
+        private(set) var bytes: [UInt8] = []
+        private(set) var at = Moment(.zero, WallTime(milliseconds: 0))
+        /// Why there is none for the point that was looked for.
+        private(set) var failure: (word: ReadFailure, at: Moment)?
+
+        /// False for points of frames, of which nothing is read in advance.
+        func holds(_ decoder: Decoder) -> Bool {
+            address <= decoder.address && decoder.address + decoder.count <= end && table == decoder.table
         }
-        var failure: (word: ReadFailure, at: Moment)?
-        var other: (word: ReadFailure, at: Moment)?
-        for (index, part) in parts.enumerated() {
-            switch part.result {
-            case .success:
-                if decoder.isCovered(by: part) {
-                    hint = index
-                    return (index, nil)
+
+        /// Finds the part that holds the whole point; false if there is none, because of what the parts that touch
+        /// it, or else any part, failed with. A good part counts more than a failed one.
+        mutating func take(_ decoder: Decoder, from parts: [ReadPart]) -> Bool {
+            var touching: (word: ReadFailure, at: Moment)?
+            var other: (word: ReadFailure, at: Moment)?
+            for part in parts {
+                switch part.result {
+                case .success(let found):
+                    guard decoder.isCovered(by: part) else { continue }
+                    (table, address, bytes, at) = (part.table, part.address, found, part.at)
+                    end = table == .frame ? .min : part.address + part.count
+                    return true
+                case .failure(let word):
+                    if decoder.touches(part) { touching = (word, part.at) } else { other = (word, part.at) }
                 }
-            case .failure(let word):
-                if decoder.touches(part) { failure = (word, part.at) } else { other = (word, part.at) }
             }
+            failure = touching ?? other
+            return false
         }
-        return (nil, failure ?? other)
     }
 
     private func decode(
-        _ point: Int, _ bytes: [UInt8], from start: Int, into out: inout [UInt8]
+        _ point: Int, _ decoder: Decoder, _ bytes: [UInt8], from start: Int, into out: inout [UInt8]
     ) -> Verdict {
-        let decoder = decoders[point]
         var factor = 0
         if decoder.usesScaleFactor {
             switch scaleFactor(of: point) {
@@ -190,7 +216,7 @@ struct Device: Sendable {
         case .success(let bytes):
             guard decoders[point].isCovered(by: part) else { return .failure(.format) }
             var out: [UInt8] = []
-            if case .bad(let word) = decode(point, bytes, from: part.address, into: &out) {
+            if case .bad(let word) = decode(point, decoders[point], bytes, from: part.address, into: &out) {
                 return .failure(word)
             }
             return .success(out)
@@ -216,11 +242,7 @@ struct Device: Sendable {
     {
         var number: Double?
         if case .number(let value) = verdict { number = value }
-        states[point].json.removeAll(keepingCapacity: true)
-        states[point].json.append(contentsOf: json)
-        states[point].number = number
-        states[point].at = at
-        states[point].bad = nil
+        states[point].become(json, number, at: at)
         guard let filter = filters[point] else { return true }
         guard filter.passes(states[point], at: at.instant) else { return false }
         states[point].sentAt = at.instant

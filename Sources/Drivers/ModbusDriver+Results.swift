@@ -15,7 +15,7 @@ extension ModbusDriver {
         /// Its time is still to come; whoever begins it gives it out.
         case later
         /// It has left as one of a train.
-        case gone(ReplyPace.Forecast)
+        case gone(ReplyPace.Forecast, frame: [UInt8])
     }
 
     /// - Parameter start: when the request goes out.
@@ -32,7 +32,7 @@ extension ModbusDriver {
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
-            if case .gone(let told) = departure { forecast = told } else { forecast = units[unit].pace.foretell() }
+            if case .gone(let told, _) = departure { forecast = told } else { forecast = units[unit].pace.foretell() }
         case .order:
             unit = orders[0].unit
             request = orders[0].request
@@ -41,7 +41,12 @@ extension ModbusDriver {
         self.work = work
         startedAt = start
         scheduledAt = nil
-        let frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
+        let frame: [UInt8]
+        if case .gone(_, let sent) = departure {
+            frame = sent
+        } else {
+            frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
+        }
         switch departure {
         case .now:
             if exchange.needsDiscard { emit(.discardInput) }

@@ -31,20 +31,23 @@ extension ModbusDriver {
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
         let first = ReadTrain.Read(planned, frame: frame, notBefore: start, look: look - start)
-        let reads = [first] + coupleFollowers(to: cycle, leavingAt: start, endingAt: ended, at: now)
+        let reads = coupleFollowers(to: cycle, first, leavingAt: start, endingAt: ended, at: now)
         guard reads.count > 1 else { return emit(.schedule(frame, at: start)) }
         emit(.train(ReadTrain(reads, from: start, silence: exchange.timing.silence)))
     }
 
     private mutating func coupleFollowers(
-        to first: Int, leavingAt start: Instant, endingAt end: Instant, at now: Moment
+        to cycle: Int, _ first: ReadTrain.Read, leavingAt start: Instant, endingAt end: Instant, at now: Moment
     ) -> [ReadTrain.Read] {
         var ended = end
         var followers: [Follower] = []
         var reads: [ReadTrain.Read] = []
+        followers.reserveCapacity(trainLimit)
+        reads.reserveCapacity(trainLimit)
+        reads.append(first)
         for index in cycles.indices { cycles[index].coupled = 0 }
-        cycles[first].coupled = 1
-        while reads.count + 1 < trainLimit {
+        cycles[cycle].coupled = 1
+        while reads.count < trainLimit {
             let leaves = ended + exchange.timing.silence
             guard leaves - start < Self.trainSpan,
                 let candidate = follower(after: ended, leavingAt: leaves),
@@ -56,7 +59,7 @@ extension ModbusDriver {
             reads.append(read.read)
             ended = read.end
         }
-        guard !reads.isEmpty else { return [] }
+        guard reads.count > 1 else { return reads }
         train = followers
         wake = (ended + settings.responseTimeout + .seconds(1), .reply)
         return reads
@@ -148,10 +151,8 @@ extension ModbusDriver {
     private mutating func read(
         of follower: Follower, leavingAt start: Instant
     ) -> (read: ReadTrain.Read, end: Instant)? {
-        let cycle = cycles[follower.cycle]
-        guard let run = cycle.run, run.next + cycle.coupled < run.jobs.count else { return nil }
-        let planned = run.jobs[run.next + cycle.coupled].read
-        let unit = cycle.unit
+        let unit = cycles[follower.cycle].unit
+        guard let planned = cycles[follower.cycle].run?.read(after: cycles[follower.cycle].coupled) else { return nil }
         let frame = RTUFrame.encode(unit: units[unit].address.unit.value, planned.request)
         let timeout = readTimeout(of: unit)
         guard let told = exchange.foretell(follower.forecast, frame.count, planned.replyLength, timeout: timeout) else {
@@ -181,7 +182,7 @@ extension ModbusDriver {
         for (index, one) in log.enumerated() {
             if index > 0, index <= followers.count {
                 let follower = followers[index - 1]
-                begin(.read(cycle: follower.cycle), departure: .gone(follower.forecast), at: one.sentAt)
+                begin(.read(cycle: follower.cycle), departure: .gone(follower.forecast, frame: one.frame), at: one.sentAt)
             }
             guard let reply = one.reply else {
                 if one.isLate { exchange.lookedInVain() }

@@ -80,6 +80,9 @@ struct CycleRun: Sendable {
         }
     }
 
+    /// The read that comes so many after the next one.
+    func read(after count: Int) -> PlannedRead? { next + count < jobs.count ? jobs[next + count].read : nil }
+
     var job: ReadJob? { next < jobs.count ? jobs[next] : nil }
     var isDone: Bool { next >= jobs.count && waiting.isEmpty }
 
