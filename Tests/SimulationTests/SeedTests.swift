@@ -28,4 +28,10 @@ enum Seeds {
         }
         #expect(world.oracle.received.count > 500, "seed \(seed): hardly anything was simulated")
     }
+
+    /// Or the hours would prove nothing of them.
+    @Test func readsGoInTrains() throws {
+        let world = try SimulatedWorld.hour(seed: 1)
+        #expect(world.trainsEnded > 20 && world.exchangesInTrains > world.trainsEnded)
+    }
 }

@@ -65,6 +65,8 @@ struct Site {
     static let gateway = "gw-7"
     static let lineNames = [PortName("bus-a"), PortName("bus-b")]
     static let setpoint = 10
+    /// Their alarms wait for nobody; the others' reads go in trains.
+    static let urgent: Set = ["meter-1", "pump-7"]
     /// A serial number; every ten minutes it is that of another meter.
     static let serial = 20
 
@@ -136,7 +138,7 @@ struct Site {
                       "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", \(options.keys[unit.device] ?? "") points: {
                         reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
                         setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
-                        count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: true },
+                        count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: \(Self.urgent.contains(unit.device)) },
                       } },
                 """
             }
