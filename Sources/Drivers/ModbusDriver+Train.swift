@@ -21,12 +21,9 @@ extension ModbusDriver {
         let notBefore: Instant
     }
 
-    /// The last of them leaves within this: what they bring is not told sooner.
-    private static let trainSpan = Duration.milliseconds(100)
-
     /// What leaves at `start` behind the silence: one read that has just been begun, or a train of them.
     mutating func depart(_ frame: [UInt8], at start: Instant, of cycle: Int, at now: Moment) {
-        guard trainLimit > 1, orders.isEmpty, isSound(cycles[cycle].unit, at: start),
+        guard trainSpan > .zero, orders.isEmpty, isSound(cycles[cycle].unit, at: start),
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
@@ -42,18 +39,22 @@ extension ModbusDriver {
         var ended = end
         var followers: [Follower] = []
         var reads: [ReadTrain.Read] = []
-        followers.reserveCapacity(trainLimit)
-        reads.reserveCapacity(trainLimit)
+        followers.reserveCapacity(Self.trainLimit)
+        reads.reserveCapacity(Self.trainLimit)
         reads.append(first)
         for index in cycles.indices { cycles[index].coupled = 0 }
         cycles[cycle].coupled = 1
-        while reads.count < trainLimit {
+        while reads.count < Self.trainLimit {
             let leaves = ended + exchange.timing.silence
-            guard leaves - start < Self.trainSpan,
+            guard leaves - end < trainSpan,
                 let candidate = follower(after: ended, leavingAt: leaves),
                 let follower = couple(candidate, after: ended, at: now),
                 let read = read(of: follower, leavingAt: leaves)
             else { break }
+            guard read.end - end <= trainSpan else {
+                putBack(follower)
+                break
+            }
             cycles[follower.cycle].coupled += 1
             followers.append(follower)
             reads.append(read.read)

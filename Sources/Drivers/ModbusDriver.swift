@@ -70,8 +70,10 @@ package struct ModbusDriver: LineDriver {
     /// The reads that the line carries out by itself behind the scheduled one; nil: none.
     var train: [Follower]?
     var isRecalled = false
-    /// Reads in one train at most; 1: no trains.
-    package var trainLimit = 16
+    /// Reads in one train at most.
+    static let trainLimit = 16
+    /// How long the first reply of a train may wait for the last: what they bring is not told sooner. Zero: no trains.
+    package var trainSpan = Duration.milliseconds(250)
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget

@@ -15,14 +15,17 @@ struct FreshReadings: Sendable {
     private static let longest = Duration.milliseconds(250)
     private static let most = 64
 
-    private let delay: Duration
+    /// How long a reading may wait from the wire to the journal, at the line or here.
+    let delay: Duration
     private var readings: [Reading] = []
     /// When they must be taken.
     private(set) var due: Instant?
     private(set) var since = Instant.zero
     private(set) var isUrgent = false
 
-    init(commitEvery: Duration) { delay = min(Self.longest, commitEvery / 4) }
+    init(delay: Duration) { self.delay = delay }
+
+    static func delay(commitEvery: Duration) -> Duration { min(longest, commitEvery / 4) }
 
     var isEmpty: Bool { readings.isEmpty }
 

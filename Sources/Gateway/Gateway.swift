@@ -16,11 +16,15 @@ package struct Gateway: Sendable {
             case modbus(ModbusDriver.Settings)
             case uart(UARTDriver.Settings)
 
-            /// - Parameter canSchedule: whoever carries out its outputs knows `schedule`.
-            func make(seed: UInt64, canSchedule: Bool = true) -> any LineDriver {
+            /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever carries out
+            ///   the outputs knows neither `schedule` nor `train`.
+            func make(seed: UInt64, lineKeeps: Duration?) -> any LineDriver {
                 switch self {
-                case .modbus(let settings): ModbusDriver(settings, seed: seed, canSchedule: canSchedule)
-                case .uart(let settings): UARTDriver(settings, seed: seed)
+                case .modbus(let settings):
+                    var driver = ModbusDriver(settings, seed: seed, canSchedule: lineKeeps != nil)
+                    driver.trainSpan = lineKeeps ?? .zero
+                    return driver
+                case .uart(let settings): return UARTDriver(settings, seed: seed)
                 }
             }
         }
@@ -124,12 +128,13 @@ package struct Gateway: Sendable {
     package init(_ settings: Settings, bootID: [UInt8], seed: UInt64) {
         self.settings = settings
         var random = RandomSource(seed: seed)
+        let keeps = FreshReadings.delay(commitEvery: settings.spool.sync)
         ports = settings.ports.map { port in
-            PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next()))
+            PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next(), lineKeeps: keeps))
         }
         portNames = settings.ports.map(\.name)
         adapter = Adapter(settings.bindings)
-        fresh = FreshReadings(commitEvery: settings.spool.sync)
+        fresh = FreshReadings(delay: keeps)
         keptFloor = settings.session.releaseDate
         lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
         batching = settings.batch.map(Batching.init)

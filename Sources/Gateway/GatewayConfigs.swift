@@ -97,7 +97,7 @@ extension Gateway {
             let wanted = plan.reads.driverSettings
             guard wanted != inForce[index] else { continue }
             inForce[index] = wanted
-            var driver = wanted.make(seed: random.next())
+            var driver = wanted.make(seed: random.next(), lineKeeps: fresh.delay)
             if let learned = store.document(Kept.learned(ports[index].name)) { driver.restore(learned, at: now) }
             for outcome in ports[index].change(to: driver, on: plan.reads.line, at: now) { receive(outcome) }
         }

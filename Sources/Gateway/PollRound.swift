@@ -42,7 +42,7 @@ package struct PollRound: Sendable {
             settings.pollOnce(every: Self.interval, spans.spans(of: port.name))
             let waited = Set(port.nodes.filter { !$0.points.isEmpty && !$0.unit.isBroadcast }.map(\.unit))
             return Port(
-                name: port.name, line: port.line, driver: settings.make(seed: random.next(), canSchedule: false), open: waited)
+                name: port.name, line: port.line, driver: settings.make(seed: random.next(), lineKeeps: nil), open: waited)
         }
     }
 

@@ -87,7 +87,8 @@ extension Gateway {
                 bound.append(bindings[place])
                 if old.configured[place] != settings.configured[ports.count - 1] { changed.append(port.name) }
             } else {
-                ports.append(PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next())))
+                let driver = port.driver.make(seed: random.next(), lineKeeps: fresh.delay)
+                ports.append(PortKeeper(name: port.name, line: port.line, driver: driver))
                 inForce.append(port.driver)
                 bound.append([])
                 ports[ports.count - 1].start()

@@ -47,7 +47,7 @@ import Testing
             var rig = Rig(settings(crowd()), canSchedule: canSchedule) { unit, _, count in
                 unit == 3 && count % 5 == 0 ? .silent : .answer(.milliseconds(2))
             }
-            rig.driver.trainLimit = 1
+            rig.driver.trainSpan = .zero
             rig.open()
             rig.run(for: .seconds(20))
             return rig

@@ -34,25 +34,25 @@ import Testing
     }
 
     /// With and without: as much is read, each unit as often, and it is told no later than a train is long.
-    @Test(arguments: [(9600, 1), (19_200, 3), (115_200, 7)])
+    @Test(arguments: [(9600, 4), (19_200, 5), (115_200, 6)])
     func asMuchIsRead(_ baud: Int, _ atLeast: Int) {
-        func run(_ limit: Int) -> Rig {
+        func run(_ span: Duration) -> Rig {
             var rig = Rig(settings(crowd(), baud: baud)) { _, _, _ in .answer(.milliseconds(2)) }
-            rig.driver.trainLimit = limit
+            rig.driver.trainSpan = span
             rig.open()
             rig.run(for: .seconds(30))
             return rig
         }
-        let (trains, single) = (run(16), run(1))
+        let (trains, single) = (run(.milliseconds(250)), run(.zero))
         #expect(single.trains.begun == 0 && trains.early == 0)
         #expect(abs(trains.readings.count - single.readings.count) <= single.readings.count / 100)
         for unit in 1...8 {
             #expect(abs(trains.readings(of: unit).count - single.readings(of: unit).count) <= 2)
         }
         for (told, reading) in trains.readings {
-            #expect(told - reading.parts[0].at.instant < .milliseconds(110))
+            #expect(told - reading.parts[0].at.instant <= .milliseconds(251))
         }
-        if atLeast > 1 { #expect(trains.trains.exchanges > trains.trains.begun * atLeast) }
+        #expect(trains.trains.exchanges > trains.trains.begun * atLeast)
         #expect(trains.trains.broken * 10 < trains.trains.begun + 10)
         let statistics = trains.driver.statistics
         #expect(statistics.timeouts == 0 && statistics.strayBytes == 0 && statistics.skipped == single.driver.statistics.skipped)
@@ -122,16 +122,16 @@ import Testing
         .answer(.milliseconds(40)), .say([3, 3, 2], .milliseconds(2)), .say([4, 3, 2, 0, 0, 0x74, 0x44], .milliseconds(2)),
     ])
     func anythingElseEndsIt(_ trouble: Behaviour) {
-        func run(_ limit: Int) -> Rig {
+        func run(_ span: Duration) -> Rig {
             var rig = Rig(settings(crowd())) { unit, _, count in
                 unit == 3 && count % 20 == 19 ? trouble : .answer(.milliseconds(2))
             }
-            rig.driver.trainLimit = limit
+            rig.driver.trainSpan = span
             rig.open()
             rig.run(for: .seconds(30))
             return rig
         }
-        let (trains, single) = (run(16), run(1))
+        let (trains, single) = (run(.milliseconds(250)), run(.zero))
         #expect(trains.trains.broken > 5 && trains.early == 0)
         let (with, without) = (trains.driver.statistics, single.driver.statistics)
         for (one, other) in [
@@ -198,14 +198,14 @@ import Testing
                 spans: (0..<3).map { Span(.holding, $0 * 1000, 4, every: .milliseconds(200)) }
                     + [Span(.holding, 1, 1, every: .seconds(1)), Span(.coil, 5, 3, every: .milliseconds(500))])
         }
-        func run(_ limit: Int) -> Rig {
+        func run(_ span: Duration) -> Rig {
             var rig = Rig(settings([plan(1), plan(2)])) { _, _, _ in .answer(.milliseconds(2)) }
-            rig.driver.trainLimit = limit
+            rig.driver.trainSpan = span
             rig.open()
             rig.run(for: .seconds(20))
             return rig
         }
-        let (trains, single) = (run(16), run(1))
+        let (trains, single) = (run(.milliseconds(250)), run(.zero))
         #expect(trains.trains.exchanges > 250 && trains.early == 0)
         #expect(trains.driver.statistics.skipped == 0 && trains.driver.statistics.late == 0)
         #expect(trains.sent.count == single.sent.count && trains.readings.count == single.readings.count)

@@ -1,0 +1,146 @@
+import Base
+import Drivers
+import Gateway
+import Modbus
+import TestKit
+import Testing
+
+/// The composed gateway on a line of four steady units, polled back to back, without a bridge. What a line carries
+/// out by itself is told at the end.
+private struct LineWorld {
+    var gateway: Gateway
+    var disk: VirtualDisk
+    var now: Moment
+    /// When each reply was whole.
+    private(set) var replies: [Instant] = []
+    private(set) var carried = 0
+    private var arrivals: [(at: Instant, event: Event)] = []
+    private var answer: [UInt8] = []
+
+    private static let port = PortName("a")
+    /// From a request's beginning to the end of its reply.
+    private static let exchange = Duration.milliseconds(5)
+
+    init(
+        sync: String, _ disk: VirtualDisk = VirtualDisk(),
+        at now: Moment = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
+    ) throws {
+        let nodes = (1...4).map { #""meter-\#($0)": { unit: \#($0), points: { a: { holding: 0 } } }"# }
+        let text = Samples.withPorts(
+            #"a: { device: "/dev/a", baud: 115200, parity: "none", every: "10ms", nodes: { \#(nodes.joined(separator: ", ")) } }"#)
+            .replacing("{ bridge:", with: #"{ spool: { sync: "\#(sync)" }, bridge:"#)
+        let (configuration, diagnostics) = Samples.read(text)
+        #expect(diagnostics.map(\.description) == [])
+        let settings = Gateway.Settings(
+            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
+        #expect(settings.spool.sync == (sync == "1s" ? .seconds(1) : .milliseconds(20)))
+        gateway = Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
+        self.disk = disk
+        self.now = now
+        gateway.start(at: now)
+        drain()
+    }
+
+    mutating func run(for time: Duration) {
+        let end = now.instant + time
+        for _ in 0..<50_000 {
+            let due = min(gateway.deadline ?? .distantFuture, arrivals.first?.at ?? .distantFuture)
+            guard due <= end else {
+                now = now + (end - now.instant)
+                return
+            }
+            if due > now.instant { now = now + (due - now.instant) }
+            if let arrival = arrivals.first, arrival.at <= now.instant {
+                arrivals.removeFirst()
+                gateway.receive(arrival.event, at: now)
+            } else {
+                gateway.timeout(at: now)
+            }
+            drain()
+        }
+        Issue.record("the gateway spins")
+    }
+
+    private mutating func drain() {
+        while let effect = gateway.next() {
+            switch effect {
+            case .openLine(let name, _):
+                arrive(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))), at: now.instant)
+            case .transmit(_, let frame): reply(to: frame, at: now.instant)
+            case .schedule(_, let frame, let due): reply(to: frame, at: due)
+            case .train(let name, let train): ride(train, on: name)
+            case .disk(let request): arrive(.disk(request.ticket, disk.perform(request)), at: now.instant)
+            case .answer(_, let line): answer = line
+            default: break
+            }
+        }
+    }
+
+    private mutating func reply(to frame: [UInt8], at start: Instant) {
+        replies.append(start + Self.exchange)
+        arrive(.line(Self.port, .received(Self.answer(frame))), at: start + Self.exchange)
+    }
+
+    private mutating func ride(_ begun: ReadTrain, on name: PortName) {
+        var train = begun
+        var end = now.instant
+        while case .send(let due) = train.step {
+            let frame = train.next
+            _ = train.sent(at: due)
+            end = due + Self.exchange
+            replies.append(end)
+            if train.received(Self.answer(frame)[...], at: end) == nil { Issue.record("no reply") }
+        }
+        carried += train.log.count
+        arrive(.line(name, .carried(train.log, train.unclaimed)), at: end)
+    }
+
+    private static func answer(_ frame: [UInt8]) -> [UInt8] { RTUFrame.encode(unit: frame[0], [3, 2, 0, 7]) }
+
+    private mutating func arrive(_ event: Event, at due: Instant) {
+        arrivals.append((due, event))
+        arrivals.sort { $0.at < $1.at }
+    }
+
+    /// Reading records that a start finds in the journal after a power cut.
+    func found(sync: String, seed: UInt64) throws -> Int {
+        var disk = self.disk
+        disk.crash(seed: seed)
+        var next = try LineWorld(sync: sync, disk, at: now)
+        next.run(for: .zero)
+        next.gateway.receive(.control(ControlTicket(1), Array(#"{"get":"status"}"#.utf8)), at: next.now)
+        next.drain()
+        let status = try JSONReader.parse(next.answer)
+        return try Int(#require(status["spool"]?["waiting"]?.integer))
+    }
+}
+
+/// What waits at the line is no later on the disk than what does not.
+@Suite struct TrainWorldTests {
+    @Test func everyReadingIsDurableInItsTime() throws {
+        var world = try LineWorld(sync: "1s")
+        world.run(for: .seconds(3))
+        for cut in 0..<40 {
+            world.run(for: .milliseconds(37))
+            let due = world.now.instant - .seconds(1)
+            let promised = world.replies.count { $0 < due }
+            let found = try world.found(sync: "1s", seed: UInt64(cut))
+            #expect(found >= promised, "at \(world.now.instant.nanoseconds / 1_000_000) ms")
+        }
+        #expect(world.replies.count > 500 && world.carried > 300)
+    }
+
+    /// Where little may be lost, a train is as short.
+    @Test func aShortSyncIsKeptToo() throws {
+        var world = try LineWorld(sync: "20ms")
+        world.run(for: .seconds(2))
+        for cut in 0..<20 {
+            world.run(for: .milliseconds(37))
+            let due = world.now.instant - .milliseconds(20)
+            let promised = world.replies.count { $0 < due }
+            let found = try world.found(sync: "20ms", seed: UInt64(cut))
+            #expect(found >= promised, "at \(world.now.instant.nanoseconds / 1_000_000) ms")
+        }
+        #expect(world.replies.count > 300 && world.carried == 0)
+    }
+}
