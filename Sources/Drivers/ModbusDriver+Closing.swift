@@ -18,9 +18,7 @@ extension ModbusDriver {
                 if let run = cycles[index].run, !run.isProbe { failForPort(index, run, at: now) }
                 cycles[index].run = nil
             }
-            for unit in units.indices where !units[unit].address.unit.isBroadcast {
-                setState(unit, .offline, at: now)
-            }
+            for unit in units.indices { setState(unit, .offline, at: now) }
         }
         settle(at: now)
     }

@@ -210,7 +210,8 @@ extension ModbusDriver {
     // MARK: units
 
     mutating func setState(_ unit: Int, _ state: UnitState, at now: Moment) {
-        guard units[unit].health.state != state else { return }
+        // Nobody answers a broadcast: of all units together nothing is known.
+        guard units[unit].health.state != state, !units[unit].address.unit.isBroadcast else { return }
         units[unit].health.state = state
         emit(.unit(units[unit].address, state, now))
     }
