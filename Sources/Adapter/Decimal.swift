@@ -158,29 +158,6 @@ package struct Decimal: Hashable, Sendable {
 
     private static func append(magnitude: UInt128, to out: inout [UInt8]) {
         guard magnitude <= UInt128(UInt64.max) else { return out.append(contentsOf: String(magnitude).utf8) }
-        append(magnitude: UInt64(truncatingIfNeeded: magnitude), to: &out)
-    }
-
-    /// The same for what nearly every register holds: 128 bits cost five times as much.
-    static func append(_ value: Int64, to out: inout [UInt8]) {
-        if value < 0 { out.append(0x2D) }
-        append(magnitude: value.magnitude, to: &out)
-    }
-
-    private static func append(magnitude: UInt64, to out: inout [UInt8]) {
-        var rest = magnitude
-        if rest < 10 { return out.append(UInt8(truncatingIfNeeded: rest) &+ 0x30) }
-        let start = out.count
-        while rest > 0 {
-            out.append(UInt8(truncatingIfNeeded: rest % 10) &+ 0x30)
-            rest /= 10
-        }
-        var low = start
-        var high = out.count - 1
-        while low < high {
-            out.swapAt(low, high)
-            low += 1
-            high -= 1
-        }
+        Digits.append(UInt64(truncatingIfNeeded: magnitude), to: &out)
     }
 }

@@ -30,7 +30,7 @@ package struct JSONWriter: Sendable {
     package mutating func string(_ value: String) { separate(); JSONWriter.append(value, to: &bytes) }
     package mutating func bool(_ value: Bool) { separate(); bytes.append(contentsOf: (value ? "true" : "false").utf8) }
     package mutating func null() { separate(); bytes.append(contentsOf: "null".utf8) }
-    package mutating func integer(_ value: Int) { separate(); Digits.append(value, to: &bytes) }
+    package mutating func integer(_ value: Int) { separate(); Digits.append(Int64(value), to: &bytes) }
     package mutating func integer(_ value: UInt64) { separate(); Digits.append(value, to: &bytes) }
     package mutating func integer(_ value: some BinaryInteger) { separate(); bytes.append(contentsOf: String(value).utf8) }
     package mutating func number(_ value: Double) { separate(); bytes.append(contentsOf: JSONWriter.number(value).utf8) }

@@ -265,7 +265,7 @@ static int release_segments(struct dl_phdr_info *object, size_t size, void *unus
 
 void clinux_one_heap(void) { mallopt(M_ARENA_MAX, 1); }
 
-void clinux_release_startup_pages(void) {
+void clinux_release_pages(void) {
     malloc_trim(0);
     dl_iterate_phdr(release_segments, NULL);
 }

@@ -32,6 +32,7 @@ package protocol LineDriver: Sendable {
     /// of its replies.
     mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
     /// Somebody waits for the end of the exchange under way. True if that ends a train, by `carried`.
+    @discardableResult
     mutating func recall() -> Bool
     /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may speak.
     /// Nil: every byte is wanted at once.
@@ -47,6 +48,7 @@ extension LineDriver {
     package mutating func takeBack() {}
     package mutating func sentLate(by delay: Duration) {}
     package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment) {}
+    @discardableResult
     package mutating func recall() -> Bool { false }
 }
 

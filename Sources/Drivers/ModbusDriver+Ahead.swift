@@ -29,7 +29,7 @@ extension ModbusDriver {
     /// A command has come, or the line goes: what is scheduled waits or falls.
     mutating func unschedule(at now: Instant) {
         guard hasScheduled(at: now) else {
-            _ = recall()
+            recall()
             return
         }
         takeBack()

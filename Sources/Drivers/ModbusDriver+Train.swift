@@ -209,6 +209,7 @@ extension ModbusDriver {
         isRecalled = false
     }
 
+    @discardableResult
     package mutating func recall() -> Bool {
         guard train != nil, !isRecalled else { return false }
         isRecalled = true

@@ -136,6 +136,7 @@ package struct ModbusDriver: LineDriver {
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }
+        // A line tells of its train first; of one that does not, all but the first read is forgotten.
         if train != nil { uncouple() }
         take(bytes, at: now)
         settle(at: now)

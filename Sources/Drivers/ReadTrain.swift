@@ -16,27 +16,28 @@ package struct ReadTrain: Hashable, Sendable {
         let notBefore: Instant
         /// From sending it to when the line is looked at: then the reply should be whole.
         let look: Duration
-        /// What a good reply begins with: unit, function code and the number of bytes that follow.
-        private let head: (UInt8, UInt8, UInt8)
+        /// What a good reply begins with: unit, function code and how many bytes of data follow.
+        private let unit: UInt8
+        private let function: UInt8
+        private let size: UInt8
 
         init(_ planned: PlannedRead, frame: [UInt8], notBefore: Instant, look: Duration) {
             self.frame = frame
             self.notBefore = notBefore
             self.look = look
-            head = (planned.unit.value, planned.function.rawValue, UInt8(truncatingIfNeeded: planned.replyLength - 2))
+            unit = planned.unit.value
+            function = planned.function.rawValue
+            size = UInt8(truncatingIfNeeded: planned.replyLength - 2)
         }
 
         func isAnswered(by bytes: ArraySlice<UInt8>) -> Bool {
             let start = bytes.startIndex
-            return bytes.count == length && bytes[start] == head.0 && bytes[start + 1] == head.1
-                && bytes[start + 2] == head.2 && CRC16.checksum(bytes) == 0
+            return bytes.count == length && bytes[start] == unit && bytes[start + 1] == function
+                && bytes[start + 2] == size && CRC16.checksum(bytes) == 0
         }
 
         /// Of the whole reply.
-        var length: Int { Int(head.2) + 2 + RTUFrame.overhead }
-
-        package static func == (left: Read, right: Read) -> Bool { left.frame == right.frame && left.look == right.look }
-        package func hash(into hasher: inout Hasher) { hasher.combine(frame) }
+        var length: Int { Int(size) + 2 + RTUFrame.overhead }
     }
 
     /// A request that went out, and its whole and sound reply; nil if there is none yet.

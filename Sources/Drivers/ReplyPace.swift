@@ -1,11 +1,11 @@
 import Base
 
 /// When a unit's replies are whole, learned from those that were watched: then the line need not be looked
-/// at before. Only the earliest of what was watched counts, so a unit of unsteady pace is never waited for;
+/// at before. Only the earliest of what was watched counts, so a unit of unsteady pace is not waited for;
 /// its replies are watched then, as if nothing were known.
 ///
 /// What wakes up does not do so to the microsecond, so the look is put off by as much as keeps most replies from
-/// being late for it.
+/// being late for it, a tenth of a millisecond at most.
 ///
 /// A pause runs from the end of our transmission to the beginning of the reply, as its end tells: less than
 /// zero where replies come faster than the line carries them.

@@ -223,7 +223,7 @@ struct PortKeeper: Sendable {
         reopen = nil
         pause = nil
         guard state == .open else { return }
-        if driver.isExchanging(at: now) { _ = driver.recall() } else { close() }
+        if driver.isExchanging(at: now) { driver.recall() } else { close() }
     }
 
     mutating func close() {
@@ -318,7 +318,7 @@ extension PortKeeper {
         reopen = nil
         state = .pausing
         say(.info, "paused until \(until.wall.timestamp): the line is closed for somebody who works on it")
-        if isBusy { _ = driver.recall() } else { letGo(at: now) }
+        if isBusy { driver.recall() } else { letGo(at: now) }
         return true
     }
 

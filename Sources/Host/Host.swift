@@ -59,7 +59,8 @@ package final class Host {
     private var statusTold = ""
     private var conditionTold = ""
     private var statusDue: Instant?
-    private var settledDue: Instant?
+    /// When pages are given back next.
+    private var releaseDue: Instant?
     private var exit: ExitReason?
     private var isPerforming = false
 
@@ -123,7 +124,7 @@ package final class Host {
         var next = clockDue
         if let due = watchdogDue { next = min(next, due) }
         if let due = portWatch?.lookDue { next = min(next, due) }
-        if let due = settledDue { next = min(next, due) }
+        if let due = releaseDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
         let chores = next
         if let due = gateway.deadline { next = min(next, due) }
@@ -190,7 +191,7 @@ package final class Host {
         case .schedule(let name, let bytes, let due):
             line(name)?.schedule(bytes, at: due, lookingAwayUntil: restBegins(of: name))
         case .train(let name, let train): line(name)?.run(train)
-        case .recall(let name): line(name)?.recall()
+        case .recall(let name): line(name)?.endTrain()
         case .unschedule(let name): line(name)?.unschedule()
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)
@@ -349,8 +350,8 @@ package final class Host {
             tellStatus()
         }
         if let due = statusDue, due <= now { tellStatus() }
-        if let due = settledDue, due <= now {
-            settledDue = now + Self.releaseInterval
+        if let due = releaseDue, due <= now {
+            releaseDue = now + Self.releaseInterval
             Startup.releasePages()
         }
         portWatch?.tick()
@@ -371,7 +372,7 @@ package final class Host {
     }
 
     private func expectSettling() {
-        settledDue = min(settledDue ?? .distantFuture, Clock.instant + Self.settlingTime)
+        releaseDue = min(releaseDue ?? .distantFuture, Clock.instant + Self.settlingTime)
     }
 
     /// What is worth a line in the log may have changed the status.

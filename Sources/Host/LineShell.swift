@@ -176,9 +176,6 @@ final class LineShell {
         take(train.step)
     }
 
-    /// The train ends with what is under way.
-    func recall() { endTrain() }
-
     private func take(_ step: ReadTrain.Step) {
         departure = nil
         restDue = nil
@@ -189,7 +186,8 @@ final class LineShell {
         }
     }
 
-    private func endTrain() {
+    /// The train ends with what is under way.
+    func endTrain() {
         guard let log = train?.log, let unclaimed = train?.unclaimed else { return }
         unschedule()
         let rest = deliver(.carried(log, unclaimed))

@@ -33,17 +33,24 @@ import Testing
         Issue.record("no train got so far")
     }
 
+    /// The same line with and without trains.
+    private func both(
+        _ settings: ModbusDriver.Settings, for time: Duration, script: @escaping (UInt8, Request, Int) -> Behaviour
+    ) -> (trains: Rig, single: Rig) {
+        func run(_ span: Duration) -> Rig {
+            var rig = Rig(settings, script: script)
+            rig.driver.trainSpan = span
+            rig.open()
+            rig.run(for: time)
+            return rig
+        }
+        return (run(.milliseconds(250)), run(.zero))
+    }
+
     /// With and without: as much is read, each unit as often, and it is told no later than a train is long.
     @Test(arguments: [(9600, 4), (19_200, 5), (115_200, 6)])
     func asMuchIsRead(_ baud: Int, _ atLeast: Int) {
-        func run(_ span: Duration) -> Rig {
-            var rig = Rig(settings(crowd(), baud: baud)) { _, _, _ in .answer(.milliseconds(2)) }
-            rig.driver.trainSpan = span
-            rig.open()
-            rig.run(for: .seconds(30))
-            return rig
-        }
-        let (trains, single) = (run(.milliseconds(250)), run(.zero))
+        let (trains, single) = both(settings(crowd(), baud: baud), for: .seconds(30)) { _, _, _ in .answer(.milliseconds(2)) }
         #expect(single.trains.begun == 0 && trains.early == 0)
         #expect(abs(trains.readings.count - single.readings.count) <= single.readings.count / 100)
         for unit in 1...8 {
@@ -122,16 +129,9 @@ import Testing
         .answer(.milliseconds(40)), .say([3, 3, 2], .milliseconds(2)), .say([4, 3, 2, 0, 0, 0x74, 0x44], .milliseconds(2)),
     ])
     func anythingElseEndsIt(_ trouble: Behaviour) {
-        func run(_ span: Duration) -> Rig {
-            var rig = Rig(settings(crowd())) { unit, _, count in
-                unit == 3 && count % 20 == 19 ? trouble : .answer(.milliseconds(2))
-            }
-            rig.driver.trainSpan = span
-            rig.open()
-            rig.run(for: .seconds(30))
-            return rig
+        let (trains, single) = both(settings(crowd()), for: .seconds(30)) { unit, _, count in
+            unit == 3 && count % 20 == 19 ? trouble : .answer(.milliseconds(2))
         }
-        let (trains, single) = (run(.milliseconds(250)), run(.zero))
         #expect(trains.trains.broken > 5 && trains.early == 0)
         let (with, without) = (trains.driver.statistics, single.driver.statistics)
         for (one, other) in [
@@ -198,14 +198,7 @@ import Testing
                 spans: (0..<3).map { Span(.holding, $0 * 1000, 4, every: .milliseconds(200)) }
                     + [Span(.holding, 1, 1, every: .seconds(1)), Span(.coil, 5, 3, every: .milliseconds(500))])
         }
-        func run(_ span: Duration) -> Rig {
-            var rig = Rig(settings([plan(1), plan(2)])) { _, _, _ in .answer(.milliseconds(2)) }
-            rig.driver.trainSpan = span
-            rig.open()
-            rig.run(for: .seconds(20))
-            return rig
-        }
-        let (trains, single) = (run(.milliseconds(250)), run(.zero))
+        let (trains, single) = both(settings([plan(1), plan(2)]), for: .seconds(20)) { _, _, _ in .answer(.milliseconds(2)) }
         #expect(trains.trains.exchanges > 250 && trains.early == 0)
         #expect(trains.driver.statistics.skipped == 0 && trains.driver.statistics.late == 0)
         #expect(trains.sent.count == single.sent.count && trains.readings.count == single.readings.count)

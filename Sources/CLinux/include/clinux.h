@@ -128,7 +128,7 @@ int64_t clinux_boot_now(void);
 void clinux_one_heap(void);
 /* Unmaps the pages of code and constants that are resident now, of this program and its libraries, and gives
    free heap back. What is used again comes back from the page cache. */
-void clinux_release_startup_pages(void);
+void clinux_release_pages(void);
 /* A folder with everything below it, links not followed; goes on where it can. */
 void clinux_remove_tree(const char *path);
 ssize_t clinux_random(void *bytes, size_t count);

@@ -1,8 +1,10 @@
 import CLinux
 import Glibc
 
-/// What a long-running process does first, before any thread and any descriptor of its own.
+/// What a long-running process does for itself: first of all, and when it has settled.
 package enum Startup {
+    /// Before any thread and any descriptor of our own.
+    ///
     /// Makes sure that descriptors 0, 1 and 2 are taken, so that no journal file gets one of them and
     /// then a log line, and ignores the signals that would kill us for a closed socket or a full quota.
     /// All threads share one heap: helpers allocate little, and seldom at the same time.
@@ -14,10 +16,10 @@ package enum Startup {
         clinux_one_heap()
     }
 
-    /// Once everything is set up: reading the configuration, keys and CA certificates touched a lot of code
-    /// that is not needed again, and a small board has better uses for the memory. What is needed comes back from
+    /// After the start, and whenever something unusual is over: it touched a lot of code that is not needed again
+    /// soon, and a small board has better uses for the memory. What is needed comes back from
     /// the page cache: that costs about a tenth of a millisecond.
-    package static func releasePages() { clinux_release_startup_pages() }
+    package static func releasePages() { clinux_release_pages() }
 
     private static func reserveStandardStreams() {
         for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 {
