@@ -10,7 +10,8 @@ import Base
 /// | `{"get":"values","device":"meter-1"}` | last good values with their age; `device` may be left out |
 /// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
 /// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |
-/// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}` |
+/// | `{"pause":{"port":"bus-a","lease":true}}` | `{"ok":true,"port","device","lease":true}` once the line is closed; the port comes back when this connection ends or sends `resume`, and `{"ended":true}` or an error is a second answer |
+/// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}`: this connection's lease ends, or, if it has none, the pause and every lease |
 /// | `{"device":{"list":true}}` | `{"devices":{"meter-1":{"attached","waiting",…}}}` |
 /// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
@@ -68,7 +69,8 @@ extension Gateway {
         case "get": return try get(first.value.string ?? "", request, at: now)
         case "pause": return try pause(ticket, first.value, at: now)
         case "resume":
-            let wasPaused = ports[try port(named: first.value["port"] ?? first.value)].resume(at: now)
+            let index = try port(named: first.value["port"] ?? first.value)
+            let wasPaused = ports[index].giveBack(ticket.connection, at: now) || ports[index].resume(at: now)
             return Self.document { writer in
                 writer.member("ok", true)
                 writer.member("wasPaused", wasPaused)
@@ -142,31 +144,30 @@ extension Gateway {
 
     private mutating func pause(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws -> [UInt8]? {
         let index = try port(named: request["port"] ?? request)
+        let isLease = request["lease"]?.bool ?? false
         var time = Duration.seconds(600)
         if let given = request["for"] {
+            guard !isLease else { throw Control.Misuse(reason: "a lease has no time: it ends with its connection") }
             guard let text = given.string, let value = Quantity.duration(text), value >= .seconds(1),
-                value <= PortKeeper.pauseMax
+                value <= PortPause.timeMax
             else { throw Control.Misuse(reason: "a pause is from \"1s\" to \"24h\"; \(Quantity.durationHint)") }
             time = value
         }
-        guard ports[index].lend(for: time, ticket, at: now) else {
-            throw Control.Misuse(reason: "the gateway is stopping", kind: "unavailable")
+        if let refusal = ports[index].lend(until: isLease ? nil : now + time, ticket, at: now) {
+            throw Control.Misuse(reason: refusal, kind: "unavailable")
         }
-        if let until = ports[index].pause?.until.wall { states(of: index, pausedUntil: until, at: now) }
+        lent[index] = ""
         return nil
     }
 
-    /// The devices of a port that is lent say so, and that nothing is known about them meanwhile.
-    private mutating func states(of index: Int, pausedUntil until: WallTime, at now: Moment) {
-        lent.insert(index)
-        tell("paused until \(until.timestamp): somebody works on the line", of: index, at: now)
-    }
-
-    /// Ports that were lent and are back: nothing is known about their devices until they answer.
-    mutating func noteReturns(at now: Moment) {
-        for index in lent where ports[index].pause == nil {
-            lent.remove(index)
-            tell("the line was paused; not heard since", of: index, at: now)
+    /// The devices of a port that is lent say so, and that nothing is known about them meanwhile; of one that is
+    /// back nothing is known until they answer.
+    mutating func notePauses(at now: Moment) {
+        for (index, told) in lent {
+            let words = ports[index].pause?.words
+            guard words != told else { continue }
+            lent[index] = words
+            tell(words.map { $0 + ": somebody works on the line" } ?? "the line was paused; not heard since", of: index, at: now)
         }
     }
 

@@ -19,6 +19,8 @@ package enum Event: Sendable {
     indirect case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
+    /// A connection to the control socket has ended: what was lent to it comes back.
+    case controlEnded(Int)
     /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it runs.
     indirect case reload(Gateway.Settings, needRestart: [String])
     /// SIGTERM: commit, disconnect, finish.
@@ -73,6 +75,8 @@ package enum Effect: Sendable {
     indirect case disk(DiskRequest)
     indirect case sign(ticket: UInt64, by: Signer, input: [UInt8])
     case answer(ControlTicket, [UInt8])
+    /// A line for a request that stays open: its answer comes later.
+    case progress(ControlTicket, [UInt8])
     indirect case notice(Notice)
     /// Look who is on the line of an adapter that no port means; its answer may take minutes.
     indirect case scan(SerialPortEntry)
@@ -87,14 +91,20 @@ package enum Effect: Sendable {
     case finished(ExitReason)
 }
 
-/// A connection to the control socket.
+/// A request on the control socket.
 package struct ControlTicket: Hashable, Sendable {
     package var number: Int
+    /// The connection on which it came; its end is `Event.controlEnded`.
+    package var connection: Int
+    /// The process that connected, by the kernel's word; 0 if it is not known.
+    package var process: Int32
     /// The socket's owner or root, by the kernel's word.
     package var mayWrite: Bool
 
-    package init(_ number: Int, mayWrite: Bool = false) {
+    package init(_ number: Int, connection: Int = 0, process: Int32 = 0, mayWrite: Bool = false) {
         self.number = number
+        self.connection = connection
+        self.process = process
         self.mayWrite = mayWrite
     }
 }

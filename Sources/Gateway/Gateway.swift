@@ -75,8 +75,8 @@ package struct Gateway: Sendable {
     var setups: SetupBook
     var identities: IdentityKeeper
     var captures = CaptureKeeper()
-    /// Ports that somebody works on.
-    var lent: Set<Int> = []
+    /// Ports that somebody works on, with what was told about it.
+    var lent: [Int: String] = [:]
     var states: StateBook
     var configs: ConfigDesk
     /// The reads of every port as config documents leave them, and those that are to be taken up.
@@ -183,6 +183,7 @@ package struct Gateway: Sendable {
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
         case .control(let client, let line): control(client, line, at: now)
+        case .controlEnded(let connection): for index in ports.indices { ports[index].connectionEnded(connection, at: now) }
         case .portsAdded: for index in ports.indices { ports[index].retry() }
         case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
         case .scanned(let adapter, let result): receive(scanned: adapter, result, at: now)

@@ -13,7 +13,7 @@ extension Gateway {
         var busy = true
         while busy {
             busy = false
-            if !lent.isEmpty { noteReturns(at: now) }
+            if !lent.isEmpty { notePauses(at: now) }
             for index in ports.indices { if drainPort(index, at: now) != .nowhere { busy = true } }
             recordFresh(at: now)
             if drainIdentities(at: now) { busy = true }

@@ -25,7 +25,7 @@ struct PortKeeper: Sendable {
     /// What earlier drivers of this port have counted, of units too that are not asked now.
     private var earlier: PortStatistics?
     private var doctor = LineDoctor()
-    private(set) var state = State.closed
+    var state = State.closed
     private(set) var path = ""
     /// Why the line is not open; nil while it is.
     private(set) var trouble: String?
@@ -33,10 +33,10 @@ struct PortKeeper: Sendable {
     private(set) var closedSince: Instant?
     private var facts: LineFacts?
     private(set) var tape = WireTape()
-    private(set) var pause: Pause?
-    private var reopen: Instant?
+    var pause: PortPause?
+    var reopen: Instant?
     private var hasNews = false
-    private var outputs: [Effect] = []
+    var outputs: [Effect] = []
     private(set) var isClosing = false
     /// When `timeout` must be called.
     private(set) var deadline: Instant?
@@ -112,7 +112,7 @@ struct PortKeeper: Sendable {
         case .closed:
             guard state == .pausing, pause?.isLetGo == true else { return }
             state = .paused
-            answerPause(at: now)
+            answerPause()
         }
     }
 
@@ -177,7 +177,7 @@ struct PortKeeper: Sendable {
 
     /// The port is taken out of the configuration. What waits for it fails.
     mutating func end(at now: Moment) -> [Outcome] {
-        for ticket in pause?.waiting ?? [] {
+        for ticket in pause?.open ?? [] {
             outputs.append(.answer(ticket, Control.error("the port is not in the configuration any more", "unavailable")))
         }
         pause = nil
@@ -238,7 +238,7 @@ struct PortKeeper: Sendable {
             start()
         }
         if let due = doctor.due, due <= now.instant { examine(at: now) }
-        if let pause, pause.until.instant <= now.instant { resume(at: now) }
+        if let due = pause?.until?.instant, due <= now.instant { expirePause(at: now) }
         if let due = pause?.letGoDue, due <= now.instant { letGo(at: now) }
         if !isClosing || state == .open { driver.timeout(at: now) }
         letGoIfIdle(at: now)
@@ -269,7 +269,7 @@ struct PortKeeper: Sendable {
         if let reopen { earliest = min(earliest, reopen) }
         if let due = doctor.due { earliest = min(earliest, due) }
         if let pause {
-            earliest = min(earliest, pause.until.instant)
+            if let due = pause.until?.instant { earliest = min(earliest, due) }
             if let due = pause.letGoDue { earliest = min(earliest, due) }
         }
         deadline = earliest == .distantFuture ? nil : earliest
@@ -282,84 +282,7 @@ struct PortKeeper: Sendable {
         trouble = message
     }
 
-    private mutating func say(_ level: Notice.Level, _ message: String) {
+    mutating func say(_ level: Notice.Level, _ message: String) {
         outputs.append(.notice(Notice(level, "line", name.text, message)))
-    }
-}
-
-/// The line is lent to somebody at this machine, and taken back by itself.
-extension PortKeeper {
-    struct Pause: Sendable {
-        var until: Moment
-        /// The exchange under way may end until then; nil once the line is being closed.
-        var letGoDue: Instant?
-        /// Who waits for the line to be free.
-        var waiting: [ControlTicket]
-
-        var isLetGo: Bool { letGoDue == nil }
-    }
-
-    /// How long the exchange under way may take.
-    static let letGoMax = Duration.seconds(1)
-    static let pauseMax = Duration.seconds(24 * 3600)
-
-    /// The ticket is answered when the line is really closed. False if the port is being stopped.
-    mutating func lend(for time: Duration, _ ticket: ControlTicket, at now: Moment) -> Bool {
-        guard !isClosing else { return false }
-        let until = now + time
-        guard pause == nil else {
-            pause?.until = until
-            pause?.waiting.append(ticket)
-            if state == .paused { answerPause(at: now) }
-            return true
-        }
-        let isBusy = state == .open && driver.isExchanging(at: now.instant)
-        pause = Pause(until: until, letGoDue: now.instant + Self.letGoMax, waiting: [ticket])
-        reopen = nil
-        state = .pausing
-        say(.info, "paused until \(until.wall.timestamp): the line is closed for somebody who works on it")
-        if isBusy { driver.recall() } else { letGo(at: now) }
-        return true
-    }
-
-    /// Opened again; false if it was not paused.
-    @discardableResult
-    mutating func resume(at now: Moment) -> Bool {
-        guard let ended = pause else { return false }
-        pause = nil
-        if !ended.isLetGo {
-            driver.pause(at: now)
-            outputs.append(.closeLine(name))
-        }
-        for ticket in ended.waiting { outputs.append(.answer(ticket, Control.error("the pause has ended", "unavailable"))) }
-        say(.info, "resumed")
-        start()
-        return true
-    }
-
-    private mutating func letGoIfIdle(at now: Moment) {
-        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging(at: now.instant) { letGo(at: now) }
-    }
-
-    private mutating func letGo(at now: Moment) {
-        guard state == .pausing, pause?.isLetGo == false else { return }
-        pause?.letGoDue = nil
-        driver.pause(at: now)
-        outputs.append(.closeLine(name))
-    }
-
-    private mutating func answerPause(at now: Moment) {
-        guard let lent = pause else { return }
-        pause?.waiting = []
-        for ticket in lent.waiting {
-            var writer = JSONWriter()
-            writer.object { writer in
-                writer.member("ok", true)
-                writer.member("port", name.text)
-                writer.member("device", path)
-                writer.member("until", lent.until.wall)
-            }
-            outputs.append(.answer(ticket, writer.bytes))
-        }
     }
 }

@@ -76,7 +76,7 @@ extension Gateway {
         let wanted = Set(settings.ports.map(\.name))
         let gone = before.indices.filter { !wanted.contains(before[$0].name) }
         for index in gone { remove(index, at: now) }
-        let pausedNames = Set(lent.map { before[$0].name })
+        let toldOfPause = Dictionary(uniqueKeysWithValues: lent.map { (before[$0.key].name, $0.value) })
         (ports, inForce, bound, plans) = ([], [], [], [:])
         var added: [PortName] = []
         var changed: [PortName] = []
@@ -96,7 +96,8 @@ extension Gateway {
             }
         }
         portNames = settings.ports.map(\.name)
-        lent = Set(ports.indices.filter { pausedNames.contains(ports[$0].name) })
+        lent = [:]
+        for index in ports.indices { lent[index] = toldOfPause[ports[index].name] }
         return Self.sentence("port", [("added", added.map(\.text)), ("changed", changed.map(\.text)),
             ("removed", gone.map { before[$0].name.text })])
     }

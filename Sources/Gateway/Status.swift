@@ -99,7 +99,11 @@ extension Gateway {
         writer.member("state", "\(port.state)")
         if !port.path.isEmpty { writer.member("path", port.path) }
         if let trouble = port.trouble { writer.member("trouble", trouble) }
-        if let pause = port.pause { writer.member("pausedUntil", pause.until.wall) }
+        if let until = port.pause?.until { writer.member("pausedUntil", until.wall) }
+        if let pause = port.pause, !pause.leases.isEmpty {
+            writer.key("lentTo")
+            writer.array { writer in for lease in pause.leases { writer.integer(lease.process) } }
+        }
         writer.member("requests", figures.requests)
         writer.member("replies", figures.replies)
         writer.member("timeouts", figures.timeouts)

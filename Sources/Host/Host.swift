@@ -142,7 +142,7 @@ package final class Host {
     private func take(_ signal: SignalInbox.Event) {
         switch signal {
         case .terminate: receive(.terminate)
-        case .reload:
+        case .hangUp:
             service.notifyReloading()
             reloading.begin()
         }
@@ -200,6 +200,8 @@ package final class Host {
         case .sign(let ticket, let signer, let input): sign(ticket, signer, input)
         case .answer(let ticket, let line):
             if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
+        case .progress(let ticket, let line):
+            if let client = controlClients[ticket.number] { control?.answer(client, line, more: true) }
         case .notice(let notice):
             log.write(notice)
             if notice.level < .debug { expectStatus() }
@@ -209,8 +211,7 @@ package final class Host {
         case .ready:
             service.notify("READY=1")
             tellStatus()
-            // Recovery of a long backlog is over; connecting and attaching bring other code.
-            Startup.releasePages()
+            Startup.releasePages()   // Recovery is over; connecting and attaching bring other code.
             expectSettling()
         case .reloaded(let isInForce):
             let offered = reloading.end()
@@ -333,11 +334,14 @@ package final class Host {
         case .line(let client, let line):
             controlRequests += 1
             controlClients[controlRequests] = client
-            let mayWrite = client.userID == 0 || client.userID == Machine.userID
-            receive(.control(ControlTicket(controlRequests, mayWrite: mayWrite), line))
+            let ticket = ControlTicket(
+                controlRequests, connection: client.number, process: client.processID,
+                mayWrite: [0, Machine.userID].contains(client.userID))
+            receive(.control(ticket, line))
             expectSettling()
         case .closed(let client):
             controlClients = controlClients.filter { $0.value != client }
+            receive(.controlEnded(client.number))
         }
     }
 

@@ -3,31 +3,45 @@ import Drivers
 import Gateway
 import Platform
 
-/// Carries out a field tool's machine on a real line until it is done, the time is over or the person
+/// Why a field tool came to its end early.
+package enum ToolInterruption: Sendable {
+    /// SIGINT, SIGTERM, or SIGHUP because the terminal is gone.
+    case signal
+    /// Nobody reads standard output any more.
+    case output
+    /// The gateway that lent the line takes it back, or has ended.
+    case lease
+}
+
+/// Longest wait for a tool's line to be closed: a driver may take half a minute for it.
+private let toolClosingMax = Duration.seconds(2)
+
+/// Carries out a field tool's machine on a real line until it is done, the time is over or something
 /// interrupts it.
 package final class ToolRunner<Tool: LineTool> {
     package private(set) var tool: Tool
     /// Why the line could not be opened, or was lost.
     package private(set) var failure: LineFailure?
-    package private(set) var wasInterrupted = false
+    package private(set) var interruption: ToolInterruption?
     /// What the UART has counted meanwhile, where it counts.
     package private(set) var lineErrors = LineErrors()
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
-    private let signals: SignalInbox?
     private var line: LineShell?
+    private var isLineClosed = false
     private let each: (inout Tool, Moment) -> Void
     private let opened: (LineFacts) -> Void
 
     /// `each` is called after everything that happened, to take out and show what is new; `opened`
     /// when the line is there, for the first time and after every change of its setting.
+    /// - Parameter signals: for a tool that runs for long: it also ends with its standard output.
+    /// - Parameter lease: a descriptor on which the end of the line's lease is told.
     package init(
-        _ tool: Tool, signals: SignalInbox? = nil, opened: @escaping (LineFacts) -> Void = { _ in },
-        each: @escaping (inout Tool, Moment) -> Void = { _, _ in }
+        _ tool: Tool, signals: SignalInbox? = nil, lease: Int32? = nil,
+        opened: @escaping (LineFacts) -> Void = { _ in }, each: @escaping (inout Tool, Moment) -> Void = { _, _ in }
     ) throws {
         self.tool = tool
-        self.signals = signals
         self.each = each
         self.opened = opened
         loop = try EventLoop()
@@ -40,12 +54,26 @@ package final class ToolRunner<Tool: LineTool> {
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
             for message in mailbox.drain() { take(message) }
         }
-        guard let signals else { return }
-        _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
-            guard signals.take().contains(.terminate) else { return }
-            wasInterrupted = true
-            perform { $0.stop(at: $1) }
+        if let signals {
+            _ = try loop.watch(signals.descriptor, .read) { [unowned self] _ in
+                if !signals.take().isEmpty { interrupt(.signal) }
+            }
+            // A file cannot be watched, and needs not be.
+            _ = try? loop.watch(Console.outputDescriptor, .none) { [unowned self] ready in
+                loop.remove(ready.watch)
+                interrupt(.output)
+            }
         }
+        guard let lease else { return }
+        _ = try loop.watch(lease, .read) { [unowned self] ready in
+            loop.remove(ready.watch)
+            interrupt(.lease)
+        }
+    }
+
+    private func interrupt(_ reason: ToolInterruption) {
+        interruption = interruption ?? reason
+        perform { $0.stop(at: $1) }
     }
 
     package func run(on settings: LineSettings, for time: Duration? = nil) throws {
@@ -63,13 +91,22 @@ package final class ToolRunner<Tool: LineTool> {
                 perform { $0.stop(at: $1) }
             }
         }
+        try close()
+    }
+
+    /// Whoever is to have the line next finds it closed.
+    private func close() throws {
+        isLineClosed = false
         line?.close()
+        let due = Clock.instant + toolClosingMax
+        while !isLineClosed, Clock.instant < due { _ = try loop.wait(until: due) }
     }
 
     private func take(_ message: HelperMessage) {
         switch message {
         case .lineOpened(_, let attempt, let parcel, let facts): line?.opened(parcel, facts, attempt: attempt)
         case .lineFailed(_, let attempt, let failure): line?.failed(failure, attempt: attempt)
+        case .lineClosed(_, let attempt): line?.closed(attempt: attempt)
         default: break
         }
     }
@@ -81,7 +118,8 @@ package final class ToolRunner<Tool: LineTool> {
             perform { $0.opened(at: $1) }
         case .received(let bytes): perform { $0.receive(bytes[...], at: $1) }
         case .errors(let errors): lineErrors += errors
-        case .closed, .intruded, .sentLate, .carried: break
+        case .closed: isLineClosed = true
+        case .intruded, .sentLate, .carried: break
         case .failed(let failure), .lost(let failure):
             var skipped = false
             if failure.kind == .settings { perform { skipped = $0.skipSetting(failure, at: $1) } }

@@ -66,7 +66,7 @@ struct Daemon {
     static func live(_ arguments: Arguments, every interval: Duration = .seconds(1), _ text: () throws -> String) throws {
         guard Console.isTerminal, !arguments.has("once") else { return Console.say(try text()) }
         Console.emit(Array("\u{1B}[2J".utf8))
-        while true {
+        while Console.outputFailure == nil {
             Console.redraw(try text() + "\n\nevery \(Text.duration(interval)); end it with Ctrl-C")
             Console.wait(interval)
         }

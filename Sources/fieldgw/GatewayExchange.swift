@@ -4,7 +4,7 @@ import Gateway
 import Modbus
 import Platform
 
-/// Reading, writing and pausing through the control socket of the gateway that holds the port.
+/// Reading and writing through the control socket of the gateway that holds the port.
 struct GatewayExchange {
     let socket: String
     let port: String
@@ -21,37 +21,18 @@ struct GatewayExchange {
         } catch {
             return .failure(Trouble(.unavailable, "the gateway at \(socket): \(error.words)"))
         }
+        return Self.document(answer, of: "the gateway at \(socket)")
+    }
+
+    /// An answer that says what was asked for, or why not.
+    static func document(_ answer: [UInt8], of gateway: String) -> Result<JSON, Trouble> {
         guard let document = try? JSONReader.parse(answer), document.members != nil else {
-            return .failure(Trouble(.unavailable, "the gateway at \(socket) gave an answer that is no JSON object"))
+            return .failure(Trouble(.unavailable, "\(gateway) gave an answer that is no JSON object"))
         }
         guard let complaint = document["error"]?.string else { return .success(document) }
         let kind = document["kind"]?.string.flatMap { Trouble.Kind(rawValue: $0) } ?? .unavailable
         let code = document["exception"]?.integer.flatMap { UInt8(exactly: $0) }
         return .failure(Trouble(kind, Notice.printable(complaint), exception: code))
-    }
-
-    /// The device node, once the gateway has really closed it.
-    func pause(for time: String) -> Result<String, Trouble> {
-        let answer = ask { writer in
-            writer.key("pause")
-            writer.object { writer in
-                writer.member("port", port)
-                writer.member("for", time)
-            }
-        }
-        return answer.flatMap { document in
-            guard let device = document["device"]?.string else {
-                return .failure(Trouble(.unavailable, "the gateway paused \(port), but did not say which device it is"))
-            }
-            return .success(device)
-        }
-    }
-
-    func resume() -> Result<Void, Trouble> {
-        ask { writer in
-            writer.key("resume")
-            writer.object { $0.member("port", port) }
-        }.map { _ in }
     }
 
     private func place(_ exchange: RegisterExchange, in writer: inout JSONWriter) {

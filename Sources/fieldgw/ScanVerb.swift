@@ -35,15 +35,15 @@ enum ScanVerb {
         ] + ToolPort.gatewayOptions
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
-        // Signals first: threads inherit the mask.
-        let signals = try SignalInbox()
         let lease = try LineLease(arguments.positional[0], arguments, adjusts: false)
         defer { lease.release() }
+        // Before the tool's threads, which inherit the mask; a signal before it ends the process and the lease with it.
+        let signals = try SignalInbox()
         var settings = try settings(on: lease.line, isNamed: lease.isNamed, arguments)
         let matcher = ProfileMatcher(ProfileLibrary(beside: arguments["config"] ?? "").all())
         settings.followUps = matcher.reads
         let progress = ScanProgress(settings)
-        let runner = try ToolRunner(Scanner(settings), signals: signals, opened: { facts in
+        let runner = try ToolRunner(Scanner(settings), signals: signals, lease: lease.descriptor, opened: { facts in
             progress.opened(facts)
         }, each: { scanner, now in progress.show(scanner, at: now.instant) })
         try runner.run(on: settings.lines[0])
@@ -52,8 +52,10 @@ enum ScanVerb {
             failure.explain(lease.line.path)
             if runner.tool.findings.isEmpty { return failure.exitCode }
         }
-        if runner.wasInterrupted { Console.complain("interrupted: this is what was found so far") }
-        return report(runner.tool, lease, matcher, json: arguments.has("json"), complete: !runner.wasInterrupted)
+        lease.explain(runner.interruption)
+        let isComplete = runner.interruption == nil
+        if !isComplete { Console.complain("interrupted: this is what was found so far") }
+        return report(runner.tool, lease, matcher, json: arguments.has("json"), complete: isComplete)
     }
 
     // MARK: What is asked for

@@ -28,17 +28,17 @@ enum SniffVerb {
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
         let seconds = try arguments.integer("seconds", in: 1...31_536_000, default: 31_536_000)
-        // Signals first: threads inherit the mask.
-        let signals = try SignalInbox()
         let capture = try arguments["pcap"].map { try CaptureFile($0) }
         let lease = try LineLease(arguments.positional[0], arguments)
         defer { lease.release() }
+        // Before the tool's threads, which inherit the mask; a signal before it ends the process and the lease with it.
+        let signals = try SignalInbox()
         var line = lease.line
         line.listensOnly = true
         line.rs485 = nil
         let output = SniffOutput(
             json: arguments.has("json"), isQuiet: arguments.has("summary") || arguments.has("stanza"), capture: capture)
-        let runner = try ToolRunner(Sniffer(line), signals: signals, opened: { facts in
+        let runner = try ToolRunner(Sniffer(line), signals: signals, lease: lease.descriptor, opened: { facts in
             for remark in facts.remarks { Console.complain(remark) }
             Console.complain("listening to \(facts.path) at \(line.describe); Ctrl-C ends it")
         }, each: { sniffer, _ in output.drain(&sniffer) })
@@ -47,6 +47,7 @@ enum SniffVerb {
             failure.explain(line.path)
             if output.traffic.exchanges + output.traffic.replies == 0 { return failure.exitCode }
         }
+        lease.explain(runner.interruption)
         if output.traffic.noise > 0, let hint = runner.lineErrors.hint { Console.complain(hint) }
         return conclude(output, lease, line, arguments)
     }

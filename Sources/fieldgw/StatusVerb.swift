@@ -34,7 +34,7 @@ enum StatusVerb {
             func count(_ name: String) -> String { "\(figures[name]?.integer ?? 0)" }
             rows.append([
                 port.name, figures["state"]?.string ?? "?", count("requests"), count("replies"), count("timeouts"),
-                count("checksum"), count("exceptions"), figures["trouble"]?.string ?? "",
+                count("checksum"), count("exceptions"), figures["trouble"]?.string ?? Text.pause(of: figures) ?? "",
             ])
         }
         Console.say(Console.table(

@@ -14,6 +14,13 @@ enum Text {
         }
     }
 
+    /// Who has the line of a port in a status document, and until when; nil if the gateway has it.
+    static func pause(of port: JSON) -> String? {
+        var reasons = port["pausedUntil"]?.string.map { ["paused until \($0)"] } ?? []
+        reasons += (port["lentTo"]?.array ?? []).map { "lent to process \($0.text)" }
+        return reasons.isEmpty ? nil : reasons.joined(separator: ", ")
+    }
+
     /// For documents: milliseconds to the microsecond.
     static func milliseconds(_ value: Duration) -> Double { (value.secondsValue * 1e6).rounded() / 1000 }
 

@@ -52,7 +52,7 @@ enum TopVerb {
                 row.load = rate(port.value, earlier, "busTimeSeconds")
                 fill(&row, port.value, earlier, rate)
                 row.note = port.value["trouble"]?.string
-                    ?? port.value["pausedUntil"]?.string.map { "paused until \($0)" } ?? port.value["diagnosis"]?.string ?? ""
+                    ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string ?? ""
                 if port.value["state"]?.string != "open" { row.rank = 3 }
                 rows.append(row)
                 for unit in port.value["units"]?.members ?? [] {

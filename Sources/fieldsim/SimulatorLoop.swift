@@ -26,7 +26,7 @@ final class SimulatorLoop {
         let signals = try SignalInbox()
         events = try EventLoop()
         _ = try events.watch(signals.descriptor, .read) { [unowned self] _ in
-            for signal in signals.take() where signal == .terminate { stop() }
+            if !signals.take().isEmpty { stop() }
         }
     }
 

@@ -93,6 +93,8 @@ final class Peer {
     /// SIGHUP: read the configuration again.
     func hangUp() { process.send(SIGHUP) }
 
+    func signal(_ number: Int32) { process.send(number) }
+
     /// SIGTERM, and its exit code; -1 if it does not end.
     @discardableResult func stop() -> Int32 {
         process.terminate()

@@ -71,6 +71,20 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         server.stop()
     }
 
+    /// What a shell's `printf … | nc -N -U` sends: no newline, then the end of its side.
+    @Test func aRequestThatEndsWithItsConnectionIsAnswered() throws {
+        let scratch = Scratch()
+        let server = try EchoServer(scratch.file("control.sock"))
+        let client = try ControlClient(path: server.path)
+        #expect(send(client.descriptor, "hello", 5, Int32(MSG_NOSIGNAL)) == 5)
+        #expect(shutdown(client.descriptor, Int32(SHUT_WR)) == 0)
+        let answer = try client.receive()
+        #expect(answer == bytes("echo hello"))
+        let end = try client.receive()
+        #expect(end == nil)
+        server.stop()
+    }
+
     @Test func aLineThatNeverEndsIsRefusedAtSixtyFourKiB() throws {
         let scratch = Scratch()
         let server = try EchoServer(scratch.file("control.sock"))

@@ -166,6 +166,6 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
             answer.post(inbox.take().sorted { "\($0)" < "\($1)" })
         }
         worker.stop()
-        #expect(answer.drain() == [[.reload, .terminate]])
+        #expect(answer.drain() == [[.hangUp, .terminate]])
     }
 }

@@ -62,6 +62,70 @@ import Testing
         #expect(world.exit == .drained)
     }
 
+    private static let lease = #"{"pause":{"port":"bus-a","lease":true}}"#
+
+    /// A tool that is killed says nothing any more: the end of its connection gives the port back.
+    @Test func aLeaseEndsWithItsConnectionAndNotBefore() throws {
+        let world = try started()
+        #expect(world.ask(Self.lease, on: 5) == nil)
+        world.run(for: .seconds(2))
+        #expect(world.lastAnswer?["lease"]?.bool == true && world.lastAnswer?["device"]?.string == "/dev/bus-a")
+        world.run(for: .seconds(30 * 3600))
+        #expect(world.lines[0].state == .closed, "a lease has no time")
+        let port = world.ask(#"{"get":"status"}"#)?["ports"]?["bus-a"]
+        #expect(port?["lentTo"]?.array?.first?.integer == 4711 && port?["pausedUntil"] == nil)
+        let device = world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]
+        #expect(device?["error"]?.string?.contains("lent to process 4711") == true)
+
+        world.hangUp(4)
+        world.run(for: .seconds(5))
+        #expect(world.lines[0].state == .closed, "another connection's end is no matter")
+        world.hangUp(5)
+        world.run(for: .seconds(1))
+        #expect(world.lines[0].state == .open)
+        world.run(for: .seconds(30))
+        #expect(world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]?["status"]?.string == "online")
+    }
+
+    /// Each reason for a port to be closed is its own: a tool does not end a person's pause, nor the other way round.
+    @Test func aLeaseAndAPauseDoNotEndEachOther() throws {
+        let world = try started()
+        _ = world.ask(#"{"pause":{"port":"bus-a","for":"10m"}}"#)
+        world.run(for: .seconds(2))
+        _ = world.ask(Self.lease, on: 5)
+        #expect(world.ask(Self.lease, on: 5)?["error"]?.string?.contains("already") == true)
+        #expect(world.ask(#"{"resume":{"port":"bus-a"}}"#, on: 5)?["wasPaused"]?.bool == true)
+        world.run(for: .seconds(60))
+        #expect(world.lines[0].state == .closed, "the person's pause still holds")
+        #expect(world.ask(#"{"get":"status"}"#)?["ports"]?["bus-a"]?["lentTo"] == nil)
+
+        _ = world.ask(Self.lease, on: 6)
+        world.run(for: .seconds(900))
+        #expect(world.lines[0].state == .closed, "the tool still has it")
+        world.hangUp(6)
+        world.run(for: .seconds(1))
+        #expect(world.lines[0].state == .open)
+
+        // A person's resume ends everything, and the tool hears of it.
+        _ = world.ask(Self.lease, on: 7)
+        world.run(for: .seconds(2))
+        _ = world.ask(#"{"resume":{"port":"bus-a"}}"#)
+        #expect(world.answers.count == 2, "the lease's end and the resume's answer")
+        world.run(for: .seconds(1))
+        #expect(world.lines[0].state == .open)
+    }
+
+    /// Gone before the line was closed: while the exchange under way ends.
+    @Test func aLeaseWhoseToolDiesWhileItWaitsIsNeverBegun() throws {
+        let world = try started()
+        _ = world.ask(Self.lease, on: 5)
+        world.hangUp(5)
+        world.run(for: .seconds(3))
+        #expect(world.lines[0].state == .open)
+        world.close()
+        for violation in world.oracle.violations { Issue.record("\(violation)") }
+    }
+
     @Test func readsAndWritesGoBetweenThePolls() throws {
         let world = try started()
         _ = world.ask(#"{"read":{"port":"bus-a","unit":2,"table":"holding","address":1,"count":2}}"#)

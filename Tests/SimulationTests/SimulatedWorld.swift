@@ -263,7 +263,7 @@ final class SimulatedWorld {
             case .disk(let request): submit(request)
             case .sign(let ticket, _, _):
                 queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
-            case .answer(_, let line): answers.append(line)
+            case .answer(_, let line), .progress(_, let line): answers.append(line)
             case .notice(let notice):
                 onNotice?(notice)
                 trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
@@ -290,11 +290,15 @@ final class SimulatedWorld {
     }
 
     /// What the control socket answers to a line; nil while it does not.
-    func ask(_ request: String, mayWrite: Bool = false) -> JSON? {
+    func ask(_ request: String, on connection: Int = 0, mayWrite: Bool = false) -> JSON? {
         answers = []
-        receive(.control(ControlTicket(1, mayWrite: mayWrite), Array(request.utf8)))
+        let ticket = ControlTicket(1, connection: connection, process: 4711, mayWrite: mayWrite)
+        receive(.control(ticket, Array(request.utf8)))
         return lastAnswer
     }
+
+    /// A client of the control socket is gone.
+    func hangUp(_ connection: Int) { receive(.controlEnded(connection)) }
 
     var lastAnswer: JSON? { answers.last.flatMap { try? JSONReader.parse($0) } }
 

@@ -1,5 +1,7 @@
 import Base
+import CLinux
 import Glibc
+import Synchronization
 
 /// Standard output for results, standard error for complaints and progress.
 package enum Console {
@@ -7,6 +9,15 @@ package enum Console {
     package static func complain(_ text: String) { write(2, text + "\n") }
     /// Without a line end.
     package static func emit(_ bytes: [UInt8]) { write(1, bytes) }
+
+    /// For a loop that ends when nobody reads the results any more.
+    package static let outputDescriptor: Int32 = 1
+    /// errno of the first result that could not be written; 0: all were.
+    private static let outputError = Atomic<Int32>(0)
+    package static var outputFailure: SystemFailure? {
+        let code = outputError.load(ordering: .relaxed)
+        return code == 0 ? nil : SystemFailure("write", "standard output", code: code)
+    }
 
     package static var isTerminal: Bool { isatty(1) == 1 }
     package static var isErrorTerminal: Bool { isatty(2) == 1 }
@@ -35,12 +46,17 @@ package enum Console {
 
     private static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
 
-    /// All of it; a closed pipe or full disk ends the output quietly, as for every Unix filter.
+    /// All of it, unless the descriptor takes no more: that results are missing is kept in `outputFailure`.
     private static func write(_ descriptor: Int32, _ bytes: [UInt8]) {
-        var rest = bytes[...]
+        var rest = descriptor == outputDescriptor && outputFailure != nil ? [] : bytes[...]
         while !rest.isEmpty {
             let count = retrying { rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } }
-            guard count > 0 else { return }
+            guard count > 0 else {
+                let code = errno
+                if count < 0, code == EAGAIN, clinux_poll_ns(descriptor, Int16(POLLOUT), -1) > 0 { continue }
+                if descriptor == outputDescriptor { outputError.store(code, ordering: .relaxed) }
+                return
+            }
             rest = rest.dropFirst(count)
         }
     }

@@ -47,7 +47,7 @@ package struct VerbTable: Sendable {
     }
 
     /// Runs the verb that this process was started with, and ends it.
-    package func main() -> Never { exit(run(Array(CommandLine.arguments.dropFirst())).rawValue) }
+    package func main() -> Never { exit(conclude(run(Array(CommandLine.arguments.dropFirst()))).rawValue) }
 
     /// Runs what the words say; complaints go to standard error.
     package func run(_ words: [String]) -> ExitCode {
@@ -78,6 +78,14 @@ package struct VerbTable: Sendable {
             Console.complain("\(program) \(verb.name): \(error)")
             return .software
         }
+    }
+
+    /// Results that could not be written make a verb that went well fail. A pipe that its reader has closed is no
+    /// surprise to anybody: nothing is said then.
+    private func conclude(_ code: ExitCode) -> ExitCode {
+        guard let failure = Console.outputFailure else { return code }
+        if !failure.isBrokenPipe { Console.complain("\(program): standard output: \(failure.words)") }
+        return code == .ok ? .inputOutput : code
     }
 
     /// `help`, `help VERB`, `help --man`, `help --completion bash`.

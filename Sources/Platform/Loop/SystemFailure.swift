@@ -27,10 +27,12 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
     /// ENOENT.
     package var isMissing: Bool { code == ENOENT }
 
-    /// "open /dev/ttyUSB0: No such file or directory (ENOENT)"
     /// EADDRINUSE: somebody listens there already.
     package var isAddressInUse: Bool { code == EADDRINUSE }
+    /// EPIPE: the reader has closed its end.
+    package var isBrokenPipe: Bool { code == EPIPE }
 
+    /// "open /dev/ttyUSB0: No such file or directory (ENOENT)"
     package var description: String {
         subject.isEmpty ? "\(call): \(words)" : "\(call) \(subject): \(words)"
     }

@@ -25,6 +25,9 @@ package final class ControlClient {
         self.path = path
     }
 
+    /// Watch it for reading.
+    package var descriptor: Int32 { socket.number }
+
     /// One request; the newline is added here.
     package func send(_ line: [UInt8], within limit: Duration = .seconds(5)) throws(SystemFailure) {
         let due = Clock.instant + limit

@@ -11,7 +11,8 @@ package final class ControlSocket {
     package static let unreadMax = 4 << 20
 
     package struct Client: Hashable, Sendable {
-        fileprivate let id: UInt64
+        /// Never given to a second connection.
+        package let number: Int
         /// Who connected, from the kernel (SO_PEERCRED).
         package let userID: UInt32
         package let processID: Int32
@@ -50,8 +51,8 @@ package final class ControlSocket {
     private let handler: (Event) -> Void
     private let listener: OwnedFD
     private var watch: EventLoop.Watch?
-    private var connections: [UInt64: Connection] = [:]
-    private var nextID: UInt64 = 1
+    private var connections: [Int: Connection] = [:]
+    private var nextID = 1
     /// Given up for a moment when the process has no descriptors left, to turn a client away.
     private var spare: DescriptorParcel?
 
@@ -74,7 +75,7 @@ package final class ControlSocket {
     /// One line to a client; the newline is added here. With `more` the request stays open for further
     /// lines. A client that is gone is ignored.
     package func answer(_ client: Client, _ line: [UInt8], more: Bool = false) {
-        guard let connection = connections[client.id], !connection.isClosing else { return }
+        guard let connection = connections[client.number], !connection.isClosing else { return }
         guard connection.unsent.count - connection.sent + line.count < Self.unreadMax else {
             return close(connection)
         }
@@ -86,7 +87,7 @@ package final class ControlSocket {
 
     /// Closes after what was answered is sent.
     package func close(_ client: Client) {
-        guard let connection = connections[client.id] else { return }
+        guard let connection = connections[client.number] else { return }
         connection.isClosing = true
         send(connection)
     }
@@ -162,7 +163,7 @@ package final class ControlSocket {
         var userID: uid_t = 0
         var groupID: gid_t = 0
         guard clinux_peer_credentials(descriptor.number, &processID, &userID, &groupID) == 0 else { return }
-        let client = Client(id: nextID, userID: userID, processID: processID)
+        let client = Client(number: nextID, userID: userID, processID: processID)
         nextID += 1
         let connection = Connection(descriptor, client)
         let number = connection.descriptor.number
@@ -170,7 +171,7 @@ package final class ControlSocket {
             if let connection { self?.ready(connection, ready) }
         }
         guard connection.watch != nil else { return }
-        connections[client.id] = connection
+        connections[client.number] = connection
     }
 
     private func ready(_ connection: Connection, _ ready: EventLoop.Ready) {
@@ -189,6 +190,14 @@ package final class ControlSocket {
         }
         if count == 0 {
             connection.hasEnded = true
+            // The end of a half-closed connection ends its last line too, as `printf '{"get":"status"}' | nc -N` means.
+            if !connection.received.isEmpty {
+                let line = connection.received
+                connection.received = []
+                connection.unanswered += 1
+                handler(.line(connection.client, line))
+                guard connections[connection.client.number] != nil, !connection.isClosing else { return }
+            }
             return settle(connection)
         }
         connection.received += chunk[..<count]
@@ -198,7 +207,7 @@ package final class ControlSocket {
             start = end + 1
             connection.unanswered += 1
             handler(.line(connection.client, line))
-            guard connections[connection.client.id] != nil, !connection.isClosing else { return }
+            guard connections[connection.client.number] != nil, !connection.isClosing else { return }
         }
         connection.received.removeFirst(start)
         if connection.received.count > Self.lineMax {
@@ -239,7 +248,7 @@ package final class ControlSocket {
     }
 
     private func close(_ connection: Connection) {
-        guard connections.removeValue(forKey: connection.client.id) != nil else { return }
+        guard connections.removeValue(forKey: connection.client.number) != nil else { return }
         if let watch = connection.watch { loop.remove(watch) }
         handler(.closed(connection.client))
     }

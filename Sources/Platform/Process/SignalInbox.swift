@@ -6,8 +6,8 @@ package final class SignalInbox: Sendable {
     package enum Event: Hashable, Sendable {
         /// SIGTERM or SIGINT
         case terminate
-        /// SIGHUP
-        case reload
+        /// SIGHUP: a service takes up its configuration again; for every other program its terminal is gone.
+        case hangUp
     }
 
     private let descriptorOwner: OwnedFD
@@ -29,7 +29,7 @@ package final class SignalInbox: Sendable {
         for _ in 0..<16 {
             let number = retrying { clinux_signalfd_read(descriptor) }
             guard number > 0 else { break }
-            events.append(number == SIGHUP ? .reload : .terminate)
+            events.append(number == SIGHUP ? .hangUp : .terminate)
         }
         return events
     }
