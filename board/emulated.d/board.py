@@ -53,6 +53,14 @@ class Board:
                 "match": {"serial": self.line.serial}, "driver": "modbus-rtu", "baud": 19200, "parity": "even",
                 "responseTimeout": "2s", "every": every, "detachAfter": "15s", "nodes": nodes}}}, indent=1)
 
+    def settled_after(self, node):
+        """What the guest itself took for a plug: seconds from the kernel's first word of the device until udev had
+        set up its node, both by the guest's clock."""
+        said = self.machine.must("dmesg | grep 'USB device number' | tail -n 1")
+        begun = float(said.partition("[")[2].partition("]")[0])
+        ready = self.machine.must(f"udevadm info --query=property --property=USEC_INITIALIZED --value {node}")
+        return int(ready) / 1e6 - begun
+
     def put(self, name, text):
         """A file into the folder that the guest sees as /mnt."""
         with open(os.path.join(self.machine.share, name), "w", encoding="utf-8") as file:

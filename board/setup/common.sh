@@ -22,12 +22,37 @@ need_swift() {
 program_flags=(-c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xswiftc -Xfrontend -Xswiftc -function-sections
     -Xlinker --symbol-ordering-file=board/functions.order -Xlinker --no-warn-symbol-ordering)
 
+# How board/test and board/demo build: with the same flags in the same folder, so that whichever comes second finds
+# the programs there.
+test_flags=(-c release -Xswiftc -warnings-as-errors)
+
 # forget_older FOLDER: programs there that were linked before the list of functions changed: SwiftPM does not see that.
 forget_older() {
     local program
     for program in fieldgw fieldsim; do
         [ "$1/$program" -nt "$top/board/functions.order" ] || rm -f "$1/$program"
     done
+}
+
+# apt_get ARGUMENT…: apt-get that waits for another one (unattended-upgrades after a boot, say) for up to ten minutes.
+# apt's own option waits for dpkg's locks only, so those of the package lists are tried again here. What it says
+# goes to standard error if it fails for another reason.
+apt_get() {
+    local log=${TMPDIR:-/tmp}/fieldgw-apt.$$ tries=0
+    # RUNLEVEL=1: what a test needs does not become a service of this machine.
+    until "${as_root[@]}" env LC_ALL=C DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get -o DPkg::Lock::Timeout=600 -o APT::Update::Error-Mode=any -qq "$@" >"$log" 2>&1; do
+        if ! grep -q -E 'Could not get lock|Unable to lock|dpkg frontend lock|is another process using it' "$log" \
+            || [ $tries -ge 120 ]; then
+            tail -5 "$log" >&2
+            rm -f "$log"
+            return 1
+        fi
+        [ $tries -gt 0 ] || say "another apt-get is at work; waiting for it ..."
+        tries=$((tries + 1))
+        sleep 5
+    done
+    rm -f "$log"
 }
 
 # need_packages PACKAGE…: Debian packages, installed if we may.
@@ -37,18 +62,15 @@ need_packages() {
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
-    local as=()
+    as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         sudo -n true 2>/dev/null || die "packages are missing and sudo asks for a password: apt-get install ${missing[*]}"
-        as=(sudo -n)
+        as_root=(sudo -n)
     fi
     say "installing: ${missing[*]}"
-    "${as[@]}" apt-get update -qq >/dev/null 2>&1 || true
-    # RUNLEVEL=1: what a test needs does not become a service of this machine.
-    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "${as[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-        >"${TMPDIR:-/tmp}/fieldgw-apt.$$" 2>&1 \
-        || { tail -5 "${TMPDIR:-/tmp}/fieldgw-apt.$$" >&2; die "apt-get install failed: ${missing[*]}"; }
-    rm -f "${TMPDIR:-/tmp}/fieldgw-apt.$$"
+    # Without a network the lists that are there, and packages in apt's cache, may still do.
+    apt_get update || say "apt-get update failed (see above); trying with the package lists that are there"
+    apt_get install -y --no-install-recommends "${missing[@]}" || die "apt-get install failed: ${missing[*]}"
 }
 
 # python_peers: a virtual environment with the Modbus and MQTT peers of the tests; prints its python.
