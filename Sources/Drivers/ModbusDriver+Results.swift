@@ -180,7 +180,7 @@ extension ModbusDriver {
         run.jobs.replaceSubrange(run.next...run.next, with: jobs)
         say(
             .info, unit: unit,
-            "answers exception 2 for \(read.table.rawValue) \(read.address), \(read.count) items: "
+            "answers exception 2 for \(read.table.rawValue) \(read.address), \(Plural.text(read.count, "item")): "
                 + "read in pieces for 24 h")
         return true
     }
@@ -195,8 +195,9 @@ extension ModbusDriver {
             counters.late += 1
             units[unit].statistics.late += 1
         }
+        if !run.parts.isEmpty { cycles[index].isRefused = run.parts.allSatisfy(\.isRefusal) }
         if !units[unit].health.isOffline {
-            let isWell = !units[unit].hasFailedSetup && !run.parts.contains(where: \.isLineFailure)
+            let isWell = !units[unit].hasFailedSetup && !run.parts.contains(where: \.isLineFailure) && !refusesAll(unit)
             setState(unit, isWell ? .online : .degraded, at: now)
         }
         let place = index - cycles[index].base
@@ -208,6 +209,12 @@ extension ModbusDriver {
     }
 
     // MARK: units
+
+    /// Whether all that is known of a unit is exceptions: it is there, but it has nothing of what is wanted from it.
+    private func refusesAll(_ unit: Int) -> Bool {
+        let known = units[unit].cycles.compactMap { cycles[$0].isRefused }
+        return !known.isEmpty && !known.contains(false)
+    }
 
     mutating func setState(_ unit: Int, _ state: UnitState, at now: Moment) {
         // Nobody answers a broadcast: of all units together nothing is known.

@@ -38,7 +38,7 @@ extension ModbusDriver {
         for (unit, span) in plan.unreadable {
             say(
                 .error,
-                "unit \(unit): no request can read \(span.count) items "
+                "unit \(unit): no request can read \(Plural.text(span.count, "item")) "
                     + "from \(span.table.rawValue) \(span.address)")
         }
     }

@@ -29,6 +29,8 @@ struct PollCycle: Sendable {
     var coupled = 0
     /// The line is down and this cycle has said so.
     var hasReportedPort = false
+    /// Whether its last run brought nothing but exceptions; nil before the first.
+    var isRefused: Bool?
 
     init(unit: Int, plan: CyclePlan, base: Int, stretch: Double) {
         self.unit = unit
@@ -123,4 +125,7 @@ extension ReadPart {
         guard case .failure(let failure) = result else { return false }
         return failure == .timeout || failure == .checksum || failure == .format
     }
+
+    /// An exception.
+    var isRefusal: Bool { if case .failure(.exception) = result { true } else { false } }
 }

@@ -49,6 +49,37 @@ import Testing
         #expect(rig.driver.statistics.units.filter { $0.unit != unit(2) && $0.unit != unit(7) }.allSatisfy { $0.skipped == 0 })
     }
 
+    /// It is there, but it has nothing of what is wanted from it; not well, and not silent either.
+    @Test(arguments: [ExceptionCode.illegalFunction, .illegalDataAddress, .serverDeviceFailure])
+    func aUnitThatRefusesEveryPointIsDegraded(_ code: ExceptionCode) {
+        var rig = Rig(settings(1...1)) { _, _, _ in .refuse(code, .milliseconds(5)) }
+        rig.open()
+        rig.run(for: .seconds(20))
+        #expect(rig.states.last?.1 == .degraded && !rig.states.contains { $0.1 == .offline }, "\(rig.states)")
+        rig.script = { _, _, _ in .answer(.milliseconds(5)) }
+        rig.run(for: .seconds(5))
+        #expect(rig.states.last?.1 == .online)
+    }
+
+    @Test func aUnitThatRefusesSomePointsIsOnline() {
+        let node = NodePlan(
+            unit: unit(1), spans: [
+                Span(.holding, 0, 2, every: .seconds(1)), Span(.holding, 5000, 1, every: .seconds(2)),
+            ])
+        let settings = ModbusDriver.Settings(
+            port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300), nodes: [node])
+        var rig = Rig(settings) { _, request, _ in
+            if case .read(_, let address, _) = request, address >= 5000 {
+                .refuse(.illegalDataAddress, .milliseconds(5))
+            } else {
+                .answer(.milliseconds(5))
+            }
+        }
+        rig.open()
+        rig.run(for: .seconds(20))
+        #expect(rig.states.map(\.1) == [.online], "\(rig.states)")
+    }
+
     @Test(arguments: [[1, 2], [16, 17], [31, 32], [9, 24]])
     func withThirtyOf32DeadTheTwoOthersAreFoundInSecondsAndThenKeepEverything(_ living: [Int]) {
         var rig = Rig(settings(1...32)) { unit, _, _ in

@@ -73,7 +73,7 @@ extension Overheard {
         switch outcome {
         case .broadcast: return ""
         case .silence: return ": no answer"
-        case .damaged(let bytes): return ": damaged answer of \(bytes.count) bytes (CRC error)"
+        case .damaged(let bytes): return ": damaged answer of \(Plural.text(bytes.count, "byte")) (CRC error)"
         case .answer(.exception(_, let code)): return ": \(code): \(code.meaning)"
         case .answer(let response):
             guard let values = values(response, request) else { return response.isRead ? "" : ": done" }

@@ -27,7 +27,8 @@ package struct Trouble: Error, Hashable, Sendable {
         case .silence(let stray) where stray > 0:
             self.init(
                 .timeout,
-                "unit \(unit) gave no sound answer at \(line.describe), but \(stray) bytes came: is the baud rate or the "
+                "unit \(unit) gave no sound answer at \(line.describe), but "
+                    + "\(Plural.text(stray, "byte")) came: is the baud rate or the "
                     + "parity another, or does somebody else talk on this line?")
         case .silence, nil:
             self.init(
@@ -69,7 +70,8 @@ package struct Trouble: Error, Hashable, Sendable {
         case .checksum:
             "came damaged (CRC error): noise, a missing termination, or two devices with this id"
         case .incomplete(let received, let expected):
-            "broke off after \(received) of \(expected) bytes: noise, or an adapter that switches direction too late"
+            "broke off after \(received) of \(Plural.text(expected, "byte")): noise, or an adapter that "
+                + "switches direction too late"
         case .function(let received, _):
             "is to another question (function \(received)): does another master talk on this line?"
         case .byteCount(let received, let expected):
