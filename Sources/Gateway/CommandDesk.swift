@@ -36,6 +36,8 @@ package struct CommandDesk: Sendable {
         var id: String
         var origin: CommandOrigin
         var ticket: ControlTicket?
+        /// What the one at the control socket should know beside a failure.
+        var note: String?
         /// A failure is no news.
         var isQuiet = false
         var orders: [(order: Order, point: String)]
@@ -131,7 +133,7 @@ package struct CommandDesk: Sendable {
         }
         if unpublished > 0 {
             outputs.append(.notice(Notice(
-                .warning, "command", device.text, "\(unpublished) commands of a flood were refused without a result")))
+                .warning, "command", device.text, "\(Plural.text(unpublished, "command")) of a flood refused without a result")))
             unpublished = 0
         }
         let rate = Int(Self.perSecond)
@@ -165,12 +167,12 @@ package struct CommandDesk: Sendable {
         let verdict = Self.judge(outcome, order, of: command.device, point: point, adapter: adapter)
         if let json = verdict.json { command.values.append((point, json)) }
         if let refusal = verdict.refusal {
-            finish(command, refusal)
+            finish(command, refusal, adapter)
             return true
         }
         command.done += 1
         guard command.done < command.orders.count else {
-            finish(command, nil)
+            finish(command, nil, adapter)
             return true
         }
         let next = command.orders[command.done].order
@@ -212,7 +214,18 @@ package struct CommandDesk: Sendable {
         return (json, nil)
     }
 
-    private mutating func finish(_ command: Open, _ refusal: Refusal?) {
+    /// `setpoint = 42, level = 1.5`: what a command writes, as far as a line of the log bears it.
+    private static func words(_ command: Open, _ adapter: Adapter) -> String {
+        let writes = command.orders.prefix(8).map { order, point in
+            let value = CommandResult.json(adapter.written(order, of: command.device, point: point))
+                ?? CommandResult.raw(order)
+            return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" } ?? point
+        }
+        let more = command.orders.count - writes.count
+        return Notice.printable(writes.joined(separator: ", ")) + (more > 0 ? " and \(more) more" : "")
+    }
+
+    private mutating func finish(_ command: Open, _ refusal: Refusal?, _ adapter: Adapter) {
         if refusal == nil { counters.done += 1 } else { counters.failed += 1 }
         let body = CommandResult.body(
             id: command.id, origin: command.origin, values: command.values, error: refusal?.message)
@@ -220,14 +233,16 @@ package struct CommandDesk: Sendable {
             memory.remember(CommandMemory.Key(device: command.device, id: command.id), .done(body: body))
         }
         if let ticket = command.ticket {
-            outputs.append(.answer(ticket, refusal.map { .failure($0) } ?? .success(())))
+            var told = refusal
+            if let note = command.note { told?.message += note }
+            outputs.append(.answer(ticket, told.map { .failure($0) } ?? .success(())))
         }
         if command.origin == .safe, let point = command.orders.first?.point {
             outputs.append(.safe(command.device, point: point, isWritten: refusal == nil))
             if command.isQuiet, refusal != nil { return }
         }
         outputs.append(.result(command.device, body: body))
-        audit(command.device, command.id, command.origin, refusal?.message)
+        audit(command.device, command.id, command.origin, Self.words(command, adapter), refusal?.message)
     }
 
     /// A result of orders that somebody else has carried out.
@@ -237,13 +252,17 @@ package struct CommandDesk: Sendable {
     ) {
         if error == nil { counters.done += 1 } else { counters.failed += 1 }
         outputs.append(.result(device, body: CommandResult.body(id: id, origin: origin, values: values, error: error)))
-        audit(device, id, origin, error)
+        let words = values.prefix(8).map { "\($0.point) = \(String(decoding: $0.json.prefix(80), as: UTF8.self))" }
+        audit(device, id, origin, Notice.printable(words.joined(separator: ", ")), error)
     }
 
-    /// One line for each command: who, what became of it, and why.
-    mutating func audit(_ device: DeviceID, _ id: String, _ origin: CommandOrigin, _ error: String?) {
+    /// One line for each command: who, what, what became of it, and why.
+    private mutating func audit(
+        _ device: DeviceID, _ id: String, _ origin: CommandOrigin, _ what: String, _ error: String?
+    ) {
+        let end = error.map { "failed: \($0)" } ?? "done"
         outputs.append(.notice(Notice(
             error == nil ? .info : .warning, "command", device.text,
-            "\(Notice.printable(id)) by \(origin.rawValue) \(error.map { "failed: \($0)" } ?? "done")")))
+            "\(Notice.printable(id)) by \(origin.rawValue)\(what.isEmpty ? " " : ": \(what): ")\(end)")))
     }
 }

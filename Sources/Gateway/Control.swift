@@ -10,12 +10,18 @@ import Base
 /// | `{"get":"values","device":"meter-1"}` | last good values with their age; `device` may be left out |
 /// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
 /// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |
-/// | `{"pause":{"port":"bus-a","lease":true}}` | `{"ok":true,"port","device","lease":true}` once the line is closed; the port comes back when this connection ends or sends `resume`, and `{"ended":true}` or an error is a second answer |
-/// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}`: this connection's lease ends, or, if it has none, the pause and every lease |
+/// | `{"pause":{"port":"bus-a","lease":true}}` | `{"ok":true,"port","device","lease":true}`: see below |
+/// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}` |
 /// | `{"device":{"list":true}}` | `{"devices":{"meter-1":{"attached","waiting",…}}}` |
 /// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
+/// | `{"get":"point","port","unit","table","address"}` | `{"point","type","order"}` of the point that begins there, or `{}` |
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
 /// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}`; with `"multiple":true` by function 15 or 16 |
+///
+/// A lease belongs to its connection. It ends when the connection ends or sends `resume`; the request gets a second
+/// answer then, `{"ended":true}`, or an error if somebody else ends it. A `resume` from a connection without a lease
+/// ends the pause and every lease of the port. A write keeps to what the points at its place allow, unless it has
+/// `"force":true`.
 ///
 /// Anything that goes wrong: `{"error":"a sentence","kind":"timeout|exception|checksum|unavailable|
 /// denied|usage","exception":2}`.
@@ -100,6 +106,7 @@ extension Gateway {
         case "status": return status(at: now)
         case "spool": return Self.document(writeSpool)
         case "values": return try values(of: request["device"], at: now)
+        case "point": return try pointFacts(request)
         case "pcap":
             let port = ports[try port(named: request["port"] ?? JSON(.null))]
             return Self.document { writer in
@@ -110,7 +117,7 @@ extension Gateway {
             }
         default:
             throw Control.Misuse(
-                reason: "unknown request \"\(Notice.printable(what))\"; known are status, spool, values and pcap")
+                reason: "unknown request \"\(Notice.printable(what))\"; known are status, spool, values, point and pcap")
         }
     }
 

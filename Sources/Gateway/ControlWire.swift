@@ -7,6 +7,8 @@ extension Gateway {
         var ticket: ControlTicket
         var isBits: Bool
         var count: Int
+        /// What the person should know beside a failure.
+        var note: String
     }
 
     static let wireReadsMax = 64
@@ -18,7 +20,7 @@ extension Gateway {
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
         let count = try number(request["count"] ?? JSON(.number("1")), "count", 1...2000)
         let id = commands.takeIDs(1)
-        wireReads[id] = WireRead(ticket: ticket, isBits: place.table.isBits, count: count)
+        wireReads[id] = WireRead(ticket: ticket, isBits: place.table.isBits, count: count, note: note(place.address))
         ports[place.port].driver.submit(
             Order(
                 id: id, address: place.address, table: place.table, start: place.start, data: .nothing(count: count),
@@ -44,6 +46,11 @@ extension Gateway {
             registers.append(UInt16(try number(value, "values", 0...top)))
         }
         let data: Order.Data = place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
+        if request["force"]?.bool != true,
+            let refusal = adapter.refusal(of: data, at: place.address, place.table, place.start)
+        {
+            throw Control.Misuse(reason: "\(refusal.message); nothing was written, --force would do it all the same")
+        }
         let isMultiple = request["multiple"]?.bool ?? false
         let order = Order(
             id: commands.takeIDs(1), address: place.address, table: place.table, start: place.start, data: data,
@@ -53,7 +60,19 @@ extension Gateway {
         commands.run(
             CommandDesk.Open(
                 device: device, id: "socket-\(now.wall.milliseconds)-\(order.id)", origin: .socket, ticket: ticket,
+                note: note(place.address),
                 orders: [(order, "\(place.address) \(place.table.rawValue):\(place.start)")]))
+    }
+
+    /// What a tool needs to know to write a value of the type that the configuration says.
+    func pointFacts(_ request: JSON) throws(Control.Misuse) -> [UInt8] {
+        let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
+        return Self.document { writer in
+            guard let point = adapter.point(at: place.address, place.table, place.start) else { return }
+            writer.member("point", point.name)
+            writer.member("type", point.type.rawValue)
+            if let order = point.order { writer.member("order", order.description) }
+        }
     }
 
     /// The outcome of a read for the socket.
@@ -64,7 +83,8 @@ extension Gateway {
         case .failure(let failure):
             var code: UInt8?
             if case .read(.exception(let number)) = failure { code = number }
-            effects.append(.answer(read.ticket, Control.error(failure.sentence, failure.kind, exception: code)))
+            let words = failure.sentence + read.note
+            effects.append(.answer(read.ticket, Control.error(words, failure.kind, exception: code)))
             return
         case .success(let part): bytes = (try? part?.result.get()) ?? []
         }
@@ -84,10 +104,23 @@ extension Gateway {
         }))
     }
 
+    /// An address that no node has is asked all the same: a unit that is being put into operation.
+    private func note(_ address: Address) -> String {
+        guard adapter.devices(at: address).isEmpty else { return "" }
+        let known = Set(adapter.bindings.map(\.address).filter { $0.port == address.port }.map(\.unit)).sorted()
+        let list = known.prefix(20).map(\.description).joined(separator: ", ") + (known.count > 20 ? " …" : "")
+        return "; no node of \(address.port) has unit \(address.unit)"
+            + (known.isEmpty ? "" : " (it has \(Plural.form(known.count, "unit")) \(list))")
+    }
+
     private func wirePlace(
         _ request: JSON, tables: [Table]
     ) throws(Control.Misuse) -> (port: Int, address: Address, table: Table, start: Int) {
         let index = try port(named: request["port"] ?? JSON(.null))
+        guard settings.configured[index].driver == .modbusRTU else {
+            throw Control.Misuse(
+                reason: "port \(ports[index].name) is a uart port: only Modbus units have registers that can be read and written")
+        }
         guard let unit = UnitID(try number(request["unit"] ?? JSON(.null), "unit", 1...255)) else {
             throw Control.Misuse(reason: "\"unit\" is from 1 to 255")
         }

@@ -8,14 +8,9 @@ package struct KeyRing: Sendable {
     private var gateway: [PrivateKey]
     private var devices: [DeviceID: PrivateKey]
 
-    package init(_ configuration: Configuration) throws(CredentialError) {
-        gateway = []
-        devices = [:]
-        guard configuration.bridge.isCloudIoT else { return }
-        for location in configuration.bridge.privateKeys { gateway.append(try PrivateKey.load(location.value)) }
-        for node in configuration.ports.flatMap(\.nodes) {
-            if let location = node.privateKey { devices[node.device] = try PrivateKey.load(location.value) }
-        }
+    init(gateway: [PrivateKey], devices: [DeviceID: PrivateKey]) {
+        self.gateway = gateway
+        self.devices = devices
     }
 
     package var algorithms: KeyAlgorithms {

@@ -14,8 +14,13 @@ enum CheckVerb {
         options: [Option("json", nil, "the budget and the problems as one JSON document")]
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
-        var (configuration, diagnostics) = try ConfigurationFile.examine(arguments.positional[0], checksFiles: true)
-        if let configuration { diagnostics += overload(configuration) }
+        let found = try ConfigurationFile.examine(arguments.positional[0], loadsFiles: true)
+        let configuration = found.configuration
+        var diagnostics = found.diagnostics
+        if let configuration {
+            diagnostics += overload(configuration)
+            diagnostics += JournalCheck.problems(of: configuration, Places(configuration, arguments.positional[0], arguments))
+        }
         for each in diagnostics { Console.complain(each.description) }
         if configuration == nil, arguments.has("json") {
             Console.say(json(nil, diagnostics))
@@ -62,7 +67,7 @@ enum CheckVerb {
     }
 
     private static func describe(_ read: PlannedRead) -> String {
-        "unit \(read.unit) \(read.table.rawValue) \(read.address), \(read.count) items"
+        "unit \(read.unit) \(read.table.rawValue) \(read.address), \(Plural.text(read.count, "item"))"
     }
 
     private static func budget(_ configuration: Configuration) -> String {

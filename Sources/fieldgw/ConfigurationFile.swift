@@ -1,88 +1,85 @@
 import Base
 import Gateway
+import Host
 import Platform
 
-/// A configuration as the verbs take it: read, every problem told, checked against the file system.
+/// A configuration as the verbs take it: read, every problem told.
 struct ConfigurationFile {
     var configuration: Configuration
     var path: String
+    /// Nil unless they were asked for.
+    var files: StartFiles?
+
+    /// What a look into a file has brought.
+    struct Examined {
+        /// Nil with at least one error.
+        var configuration: Configuration?
+        /// Nil unless they were asked for, and with at least one error.
+        var files: StartFiles?
+        var diagnostics: [Diagnostic]
+        /// The keys `state` and `control`, also of a file that has errors elsewhere.
+        var places: PlaceKeys
+
+        var errors: [Diagnostic] { diagnostics.filter { $0.severity == .error } }
+    }
 
     /// Reads the file and prints every diagnostic on standard error. Throws 66 if it cannot be read,
     /// 78 if it has errors.
     static func load(
-        _ path: String, checksFiles: Bool = true, tellsWarnings: Bool = true
+        _ path: String, loadsFiles: Bool = true, tellsWarnings: Bool = true
     ) throws -> ConfigurationFile {
-        let (configuration, diagnostics) = try examine(path, checksFiles: checksFiles)
-        for each in diagnostics where tellsWarnings || each.severity == .error { Console.complain(each.description) }
-        guard let configuration, !diagnostics.contains(where: { $0.severity == .error }) else {
-            throw ExitCode.configuration
-        }
-        return ConfigurationFile(configuration: configuration, path: path)
+        let found = try examine(path, loadsFiles: loadsFiles)
+        for each in found.diagnostics where tellsWarnings || each.severity == .error { Console.complain(each.description) }
+        guard let configuration = found.configuration, found.errors.isEmpty else { throw ExitCode.configuration }
+        return ConfigurationFile(configuration: configuration, path: path, files: found.files)
     }
 
-    static func examine(_ path: String, checksFiles: Bool) throws -> (Configuration?, [Diagnostic]) {
+    static func examine(_ path: String, loadsFiles: Bool) throws -> Examined {
         let bytes: [UInt8]
         do { bytes = try FileSystem.read(path) } catch {
             Console.complain("\(path): \(error.words)")
             throw ExitCode.noInput
         }
-        return examine(bytes, path, checksFiles: checksFiles)
+        return examine(bytes, path, loadsFiles: loadsFiles)
     }
 
-    static func examine(_ bytes: [UInt8], _ path: String, checksFiles: Bool) -> (Configuration?, [Diagnostic]) {
+    /// - Parameter loadsFiles: whether keys and certificates are loaded, and directories looked at.
+    static func examine(_ bytes: [UInt8], _ path: String, loadsFiles: Bool) -> Examined {
         let library = ProfileLibrary(beside: path)
-        var (configuration, diagnostics, files) = Configuration.examine(
+        let (configuration, diagnostics, references) = Configuration.examine(
             bytes, fileName: path, profileLoader: { library.load($0) })
-        if checksFiles { diagnostics += FileChecks.problems(of: configuration, files) }
-        return (configuration, diagnostics)
+        var found = Examined(configuration: configuration, diagnostics: diagnostics, places: PlaceKeys(bytes, path))
+        guard loadsFiles else { return found }
+        let (files, problems) = StartFiles.load(configuration, references)
+        found.files = files
+        found.diagnostics += problems
+        if let configuration { found.diagnostics += DirectoryChecks.problems(of: configuration) }
+        return found
     }
 }
 
-/// What only the file system can tell.
-enum FileChecks {
-    static func problems(
-        of configuration: Configuration?, _ files: [Configuration.FileReference]
-    ) -> [Diagnostic] {
-        files.compactMap { problem($0) }
-            + (configuration.map { directories($0) } ?? [])
+/// What only the file system can tell about the directories that a configuration names.
+enum DirectoryChecks {
+    static func problems(of configuration: Configuration) -> [Diagnostic] {
+        [("state", configuration.state), ("spool.directory", configuration.spool.directory)].compactMap { key, path in
+            path.flatMap { problem(key, $0) }
+        }
     }
 
-    /// Directories that could never be made, because something that is none stands in the way.
-    private static func directories(_ configuration: Configuration) -> [Diagnostic] {
-        [("state", configuration.state), ("spool.directory", configuration.spool.directory)].compactMap { key, path in
-            guard let path else { return nil }
-            var place = path.value
-            while !FileSystem.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex {
-                place = String(place[..<slash])
-            }
-            guard FileSystem.exists(place), !FileSystem.isDirectory(place) else { return nil }
+    /// A directory that could never be made is an error; in one that cannot be written to nothing is kept.
+    private static func problem(_ key: String, _ path: Located<String>) -> Diagnostic? {
+        var place = path.value
+        while !FileSystem.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex {
+            place = String(place[..<slash])
+        }
+        if FileSystem.exists(place), !FileSystem.isDirectory(place) {
             return Diagnostic(path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
         }
-    }
-
-    private static func problem(_ file: Configuration.FileReference) -> Diagnostic? {
-        let path = file.path.value
-        func error(_ message: String) -> Diagnostic { Diagnostic(file.path.place, .error, message) }
-        switch file.role {
-        case .privateKey, .clientKey:
-            do { _ = try PrivateKey.load(path) } catch {
-                let hint = error.kind == .missing ? "; make one with `fieldgw key generate`" : ""
-                return Diagnostic(file.path.place, .error, "the private key: \(error.message)\(hint)")
-            }
-        case .certificateAuthority:
-            do { _ = try TLSContext(trust: .file(path)) } catch {
-                return Diagnostic(file.path.place, .error, "the CA file (`ca`): \(error.message)")
-            }
-        case .clientCertificate:
-            if !FileSystem.exists(path) { return error("the client certificate \(path) does not exist") }
-        case .device(let port):
-            if !FileSystem.exists(path) {
-                return Diagnostic(
-                    file.path.place, .warning,
-                    "\(path) does not exist now: port \(port) is tried again until it appears")
-            }
-        }
-        return nil
+        guard FileSystem.isDirectory(place), !FileSystem.isWritable(place) else { return nil }
+        let what = place == path.value ? "cannot be written to" : "cannot be made in \(place)"
+        return Diagnostic(
+            path.place, .warning,
+            "\(path.value) \(what) by this user: a gateway that runs as this user keeps nothing there")
     }
 }
 

@@ -13,16 +13,29 @@ struct Daemon {
     let socket: String
 
     init(_ arguments: Arguments, configuration: String? = nil) throws {
-        if let path = arguments["control"] {
-            socket = path
-        } else if let config = arguments["config"] ?? configuration {
-            let file = try ConfigurationFile.load(config, checksFiles: false, tellsWarnings: false)
-            socket = Places(file, arguments).control
-        } else if let state = arguments["state"] {
-            socket = state + "/control.sock"
-        } else {
-            socket = (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
+        socket = try Self.socket(arguments, configuration: arguments["config"] ?? configuration)
+    }
+
+    /// Where the gateway is. A file that has errors is no reason not to look at the gateway that runs: what it says
+    /// about places counts, and where it cannot be read what the options say.
+    private static func socket(_ arguments: Arguments, configuration path: String?) throws -> String {
+        guard arguments["control"] == nil, let path else { return Places.control(arguments) }
+        let bytes: [UInt8]
+        do throws(SystemFailure) { bytes = try FileSystem.read(path) } catch {
+            let place = Places.control(arguments)
+            guard arguments["state"] != nil || FileSystem.exists(place) else {
+                Console.complain("\(path): \(error.words); --state DIR or --control SOCKET says where the gateway is")
+                throw ExitCode.noInput
+            }
+            Console.complain("\(path): \(error.words); asking the gateway at \(place)")
+            return place
         }
+        let found = ConfigurationFile.examine(bytes, path, loadsFiles: false)
+        let place = Places.control(found.places, path, arguments)
+        if !found.errors.isEmpty {
+            Console.complain("\(path) has errors (`fieldgw check \(path)` tells them); asking the gateway at \(place)")
+        }
+        return place
     }
 
     /// The answer as it came and as a document. An answer that says no is complained about and ends

@@ -1,3 +1,4 @@
+import Adapter
 import Base
 import Drivers
 import Gateway
@@ -42,6 +43,18 @@ struct GatewayExchange {
         writer.member("address", exchange.codec.address)
     }
 
+    /// Type and order of the point at that place; nil if there is none, or the gateway is too old to say.
+    func type(_ exchange: RegisterExchange) -> (type: ValueType, order: String?)? {
+        let answer = ask { writer in
+            writer.member("get", "point")
+            place(exchange, in: &writer)
+        }
+        guard case .success(let document) = answer,
+            let type = document["type"]?.string.flatMap({ ValueType(rawValue: $0) })
+        else { return nil }
+        return (type, document["order"]?.string)
+    }
+
     func read(_ exchange: RegisterExchange, count: Int? = nil) -> Result<RegisterExchange.Read, Trouble> {
         let count = count ?? exchange.codec.count
         let answer = ask { writer in
@@ -53,7 +66,8 @@ struct GatewayExchange {
         }
         return answer.mapError { explain($0, exchange, exchange.readRequest(count: count)) }.flatMap { document in
             guard let bytes = Self.bytes(document, isBits: exchange.codec.table.isBits, count: count) else {
-                return .failure(Trouble(.unavailable, "the gateway's answer has not the \(count) values asked for"))
+                return .failure(Trouble(
+                    .unavailable, "the gateway's answer has not the \(Plural.text(count, "value")) asked for"))
             }
             return .success(RegisterExchange.Read(bytes: bytes, turnaround: nil))
         }
@@ -67,6 +81,7 @@ struct GatewayExchange {
             writer.object { writer in
                 place(exchange, in: &writer)
                 if multiple { writer.member("multiple", true) }
+                if exchange.isForced { writer.member("force", true) }
                 writer.key("values")
                 writer.array { writer in
                     switch data {

@@ -15,7 +15,7 @@ enum PlanVerb {
         options: [Option("json", nil, "one JSON object a line: a read, or a port's summary")]
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
-        let file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
+        let file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
         for port in file.configuration.ports {
             if port.driver == .uart {
                 showUART(port, json: arguments.has("json"))

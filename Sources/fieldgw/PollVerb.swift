@@ -18,7 +18,7 @@ enum PollVerb {
         ]
     ) { arguments in
         guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
-        var file = try ConfigurationFile.load(arguments.positional[0], checksFiles: false)
+        var file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
         if let list = arguments["node"] { try keep(list.split(separator: ",").map(String.init), in: &file.configuration) }
         let poller = try Poller(PollRound(file.configuration, seed: Machine.seed())) { notice in
             Console.complain("\(notice.subject): \(notice.message)")

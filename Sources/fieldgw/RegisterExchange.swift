@@ -25,7 +25,9 @@ struct RegisterExchange {
     let port: ToolPort
     let unit: UInt8
     let place: RegisterPlace
-    let codec: RegisterCodec
+    private(set) var codec: RegisterCodec
+    /// Written whatever the point's limits are.
+    let isForced: Bool
     private let patience: Duration
     private let retries: Int
 
@@ -38,17 +40,39 @@ struct RegisterExchange {
             throw Arguments.Misuse(message: "UNIT is a unit id from \(lowest) to 247, not \(words[1])")
         }
         self.unit = unit
+        let wanted: ValueType?
         do throws(RegisterPlace.Problem) {
             place = try RegisterPlace(words[2])
-            codec = try RegisterCodec(place, type: try Self.type(arguments["type"]), order: arguments["order"])
+            wanted = try Self.type(arguments["type"])
+            codec = try RegisterCodec(place, type: wanted, order: arguments["order"])
         } catch {
             throw Arguments.Misuse(message: error.message)
         }
         retries = try arguments.integer("retries", in: 0...10, default: 0)
         let timeout = try ToolPort.duration("timeout", arguments)
         port = try ToolPort(words[0], arguments)
-        patience = timeout ?? port.responseTimeout ?? .seconds(1)
+        try port.refuseWithoutEffect(["baud", "parity", "stop-bits", "timeout", "retries"], arguments)
+        patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
+        isForced = arguments.has("force")
+        guard isWrite, wanted == nil, let (type, order) = configuredType() else { return }
+        // A type that the tool cannot take a value of (bits, text) leaves plain registers.
+        if let typed = try? RegisterCodec(place, type: type, order: arguments["order"] ?? order) { codec = typed }
     }
+
+    /// Type and order of the point that the configuration has at this place.
+    private func configuredType() -> (type: ValueType, order: String?)? {
+        switch port.way {
+        case .device:
+            guard let point = configuredPoints?.point(at: address, place.table, place.address) else { return nil }
+            return (point.type, point.order?.description)
+        case .gateway(let socket, _): return GatewayExchange(socket: socket, port: port.name).type(self)
+        }
+    }
+
+    private var address: Address { Address(port: PortName(port.name), unit: UnitID(Int(unit)) ?? .broadcast) }
+
+    /// What the configuration says about the units of this port; nil for a device, of which nothing is known.
+    private var configuredPoints: Adapter? { port.configured.map { Adapter($0.bindings) } }
 
     private static func type(_ word: String?) throws(RegisterPlace.Problem) -> ValueType? {
         guard let word else { return nil }
@@ -104,6 +128,10 @@ struct RegisterExchange {
     private func write(
         _ data: RegisterValues, readsBack: Bool, multiple: Bool, on line: LineSettings
     ) throws -> Result<Written, Trouble> {
+        if !isForced, let refusal = configuredPoints?.refusal(of: data.order, at: address, place.table, place.address) {
+            return .failure(Trouble(
+                .usage, "\(refusal.message); nothing was written, --force would do it all the same"))
+        }
         let request = Self.request(place.address, data, multiple: multiple)
         let back = readsBack && unit != 0 ? readRequest(count: data.count) : nil
         let steps = try run([request] + [back].compactMap { $0 }, on: line)

@@ -25,28 +25,27 @@ enum RunVerb {
         guard let path = arguments["config"] ?? arguments.positional.first else {
             throw Arguments.Misuse(message: "--config FILE is needed")
         }
+        guard arguments.positional.count + (arguments.has("config") ? 1 : 0) == 1 else {
+            throw Arguments.Misuse(message: "one configuration FILE is needed, not several")
+        }
+        if let word = arguments["log"] { _ = try level(word) }
         // Signals first: threads inherit the mask.
         let signals = try SignalInbox()
         let file = try ConfigurationFile.load(path)
-        let places = Places(file, arguments)
-        return try run(file, places, arguments, signals)
+        guard let files = file.files else { throw ExitCode.configuration }
+        let start = makings(of: file.configuration, files, path, arguments, running: Places(file, arguments))
+        return try run(file, start, Places(file, arguments), arguments, signals)
     }
 
     private static func run(
-        _ file: ConfigurationFile, _ places: Places, _ arguments: Arguments, _ signals: SignalInbox
+        _ file: ConfigurationFile, _ start: Reload, _ places: Places, _ arguments: Arguments, _ signals: SignalInbox
     ) throws -> ExitCode {
         let configuration = file.configuration
-        let log = try LogSink(threshold: try level(arguments["log"] ?? configuration.logLevel.rawValue))
-        let start: Reload
-        do throws(CredentialError) {
-            start = try makings(of: file, places, arguments)
-        } catch {
-            Console.complain(error.message)
-            return .configuration
-        }
+        let log = try LogSink(threshold: start.logLevel)
         let gateway = Gateway(start.settings, bootID: Machine.bootID(), seed: Machine.seed())
         log.write(Notice(.info, "gateway", configuration.bridge.gateway.text, "fieldgw \(Version.text) starts: "
-            + "\(configuration.ports.count) ports, \(configuration.bindings.count) devices"))
+            + "\(Plural.text(configuration.ports.count, "port")), "
+            + Plural.text(configuration.bindings.count, "device")))
         if !configuration.bridge.tls {
             log.write(Notice(.warning, "bridge", configuration.bridge.gateway.text,
                 "tls is false: everything goes over the network readable and unprotected"))
@@ -72,22 +71,18 @@ enum RunVerb {
 
     /// What the file brings to a gateway that runs with these places already.
     private static func makings(
-        of file: ConfigurationFile, _ running: Places, _ arguments: Arguments
-    ) throws(CredentialError) -> Reload {
-        let configuration = file.configuration
-        let keys = try KeyRing(configuration)
-        let places = Places(file, arguments)
+        of configuration: Configuration, _ files: StartFiles, _ path: String, _ arguments: Arguments, running: Places
+    ) -> Reload {
         var settings = Gateway.Settings(
-            configuration, keys: keys.algorithms, floor: Version.released, version: Version.text)
+            configuration, keys: files.keys.algorithms, floor: Version.released, version: Version.text)
         // Another key under the same name is another key.
         settings.credentials = settings.credentials.map { path in
             "\(path) \((try? FileSystem.read(path)).map { Hex.encode(SHA256.digest($0)) } ?? "")"
         }
         return Reload(
-            settings: settings,
-            keys: keys, tls: try configuration.bridge.tls ? context(configuration.bridge) : nil,
+            settings: settings, keys: files.keys, tls: files.tls,
             logLevel: (try? level(arguments["log"] ?? configuration.logLevel.rawValue)) ?? .info,
-            needRestart: places.differences(from: running))
+            needRestart: Places(configuration, path, arguments).differences(from: running))
     }
 
     /// SIGHUP. Runs on a helper thread.
@@ -98,24 +93,13 @@ enum RunVerb {
         do { bytes = try FileSystem.read(path) } catch {
             return .failure(ReloadFailure("\(path) cannot be read: \(error.words)"))
         }
-        let (configuration, diagnostics) = ConfigurationFile.examine(bytes, path, checksFiles: true)
-        let errors = diagnostics.filter { $0.severity == .error }
-        guard let configuration, errors.isEmpty else {
+        let found = ConfigurationFile.examine(bytes, path, loadsFiles: true)
+        let errors = found.errors
+        guard let configuration = found.configuration, let files = found.files, errors.isEmpty else {
             let more = errors.count > 1 ? " (and \(errors.count - 1) more: `fieldgw check \(path)`)" : ""
             return .failure(ReloadFailure("\(errors.first?.description ?? path)\(more)"))
         }
-        do throws(CredentialError) {
-            let file = ConfigurationFile(configuration: configuration, path: path)
-            return .success(try makings(of: file, running, arguments))
-        } catch {
-            return .failure(ReloadFailure(error.message))
-        }
-    }
-
-    private static func context(_ bridge: Configuration.Bridge) throws(CredentialError) -> TLSContext {
-        try TLSContext(
-            trust: bridge.ca.map { .file($0.value) } ?? .system, certificate: bridge.clientCertificate?.value,
-            key: bridge.clientKey?.value)
+        return .success(makings(of: configuration, files, path, arguments, running: running))
     }
 
     private static func level(_ word: String) throws -> Notice.Level {
@@ -126,30 +110,5 @@ enum RunVerb {
         case "debug": .debug
         default: throw Arguments.Misuse(message: "--log is error, warning, info or debug, not \(word)")
         }
-    }
-}
-
-/// Where the daemon keeps and shows things.
-struct Places: Sendable {
-    var state: String
-    var spool: String
-    var control: String
-
-    var directories: [DiskRequest.Volume: String] { [.state: state, .spool: spool] }
-
-    /// The keys that say other places.
-    func differences(from other: Places) -> [String] {
-        [("state", state, other.state), ("spool.directory", spool, other.spool), ("control", control, other.control)]
-            .filter { $0.1 != $0.2 }.map(\.0)
-    }
-
-    init(_ file: ConfigurationFile, _ arguments: Arguments) {
-        let configuration = file.configuration
-        let folder = file.path.lastIndex(of: "/").map { String(file.path[...$0]) } ?? ""
-        state = arguments["state"] ?? configuration.state?.value
-            ?? Machine.environment("STATE_DIRECTORY") ?? folder + "state"
-        spool = configuration.spool.directory?.value ?? state + "/spool"
-        control = arguments["control"] ?? configuration.control?.value
-            ?? Machine.environment("RUNTIME_DIRECTORY").map { $0 + "/control.sock" } ?? state + "/control.sock"
     }
 }

@@ -29,8 +29,8 @@ struct ToolPort {
 
     let name: String
     let way: Way
-    /// As configured; nil for a device.
-    let responseTimeout: Duration?
+    /// What the configuration says about it; nil for a device, and where no configuration was given.
+    let configured: Configuration.Port?
 
     /// `adjusts`: whether the options about the line are single values that go before what is configured.
     init(_ word: String, _ arguments: Arguments, adjusts: Bool = true) throws {
@@ -43,18 +43,21 @@ struct ToolPort {
                 throw Arguments.Misuse(message: "--config goes with a port's name, and \(word) is a device")
             }
             way = .device(try adjusted(LineSettings(device: .path(word))))
-            responseTimeout = nil
+            configured = nil
             return
         }
-        let file = try arguments["config"].map { try ConfigurationFile.load($0, checksFiles: false, tellsWarnings: false) }
-        let port = try file.map { try Self.port(word, in: $0) }
+        let found = try arguments["config"].map { try ConfigurationFile.examine($0, loadsFiles: false) }
+        let port = try found?.configuration.map { try Self.port(word, in: $0, arguments["config"] ?? "") }
         let line = try port.map { try adjusted($0.line) }
-        let socket = try Self.socket(file, arguments)
-        responseTimeout = port?.responseTimeout
+        let socket = found.map { Places.control($0.places, arguments["config"] ?? "", arguments) } ?? Places.control(arguments)
+        configured = port
         if Self.isHeld(PortName(word), socket) {
             way = .gateway(socket: socket, line: line)
         } else if let line {
             way = .device(line)
+        } else if let found {
+            for each in found.errors { Console.complain(each.description) }
+            throw ExitCode.configuration
         } else {
             Console.complain(
                 "\(word) is no device, no gateway that knows it runs at \(socket), and no --config FILE says what it is")
@@ -62,20 +65,26 @@ struct ToolPort {
         }
     }
 
-    private static func port(_ word: String, in file: ConfigurationFile) throws -> Configuration.Port {
-        let ports = file.configuration.ports
+    private static func port(
+        _ word: String, in configuration: Configuration, _ path: String
+    ) throws -> Configuration.Port {
+        let ports = configuration.ports
         guard let port = ports.first(where: { $0.name.text == word }) else {
             let near = Suggestion.clause(for: word, in: ports.map(\.name.text))
-            throw Arguments.Misuse(message: "\(file.path) has no port \"\(Notice.printable(word))\"\(near)")
+            throw Arguments.Misuse(message: "\(path) has no port \"\(Notice.printable(word))\"\(near)")
         }
         return port
     }
 
-    private static func socket(_ file: ConfigurationFile?, _ arguments: Arguments) throws -> String {
-        if let path = arguments["control"] { return path }
-        if let file { return Places(file, arguments).control }
-        if let state = arguments["state"] { return state + "/control.sock" }
-        return (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
+    /// A gateway that holds the port asks it as it is configured: what says otherwise is a mistake.
+    func refuseWithoutEffect(_ options: [String], _ arguments: Arguments) throws(Arguments.Misuse) {
+        guard case .gateway = way else { return }
+        let given = options.filter { arguments.has($0) }.map { "--\($0)" }
+        guard !given.isEmpty else { return }
+        throw Arguments.Misuse(
+            message: "a running gateway holds \(name) and asks it as configured: \(given.joined(separator: " and ")) "
+                + "\(given.count == 1 ? "has" : "have") no effect; leave \(given.count == 1 ? "it" : "them") out, or lend "
+                + "the line with `fieldgw pause \(name) 10m` and name its device")
     }
 
     /// Whether a gateway answers there that has such a port.
@@ -136,9 +145,10 @@ extension LineFailure {
 extension LineErrors {
     /// What the UART's own counters say about the setting; nil if they say nothing.
     var hint: String? {
-        if framing > 0 { return "the UART counted \(framing) framing errors: the baud rate is probably another" }
-        if parity > 0 { return "the UART counted \(parity) parity errors: the parity is probably another" }
-        return breaks > 0 ? "the UART counted \(breaks) breaks: A and B may be swapped, or the line has no bias" : nil
+        if framing > 0 { return "the UART counted \(Plural.text(framing, "framing error")): the baud rate is probably another" }
+        if parity > 0 { return "the UART counted \(Plural.text(parity, "parity error")): the parity is probably another" }
+        guard breaks > 0 else { return nil }
+        return "the UART counted \(Plural.text(breaks, "break")): A and B may be swapped, or the line has no bias"
     }
 }
 

@@ -10,6 +10,8 @@ enum WriteVerb {
         details: """
             TABLE is coil or holding; VALUE is a number (0x… too), for coils on or off; with --type a value of that type.
             One value goes out with function 5 or 6, several with 15 or 16. Unit 0 is a broadcast. \(ToolPort.details)
+            At a configured point (a named port, with --config or held by a running gateway) a value has the point's type
+            and order, unscaled, unless --type says otherwise, and keeps to what `writable` allows unless --force.
               fieldgw write /dev/ttyUSB0 3 holding:6 42
               fieldgw write /dev/ttyUSB0 3 holding:0x20 21.5 --type float32
               fieldgw write bus-a 7 coil:0 on off on --config gateway.json5
@@ -17,6 +19,7 @@ enum WriteVerb {
             register that reads back differently.
             """,
         options: RegisterExchange.options + [
+            Option("force", nil, "write what a configured point does not allow: its limits, a part of it, one not writable"),
             Option("multiple", nil, "function 15 or 16 for one value too"),
             Option("no-readback", nil, "for coils that are pulses and registers that cannot be read"),
         ]

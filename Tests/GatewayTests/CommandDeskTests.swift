@@ -169,7 +169,7 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         _ = desk.send(#"{"id":"n-1","write":{"setpoint":5}}"#)
         _ = desk.send(#"{"id":"n-2","write":{"setpoint":500}}"#)
         #expect(desk.notices.count == 2)
-        #expect(desk.notices.first == "n-1 by bridge done")
+        #expect(desk.notices.first == "n-1 by bridge: setpoint = 5: done")
     }
 
     @Test func aThousandAndTwentyFourIdsAreRememberedAndTheOldestIsForgotten() throws {

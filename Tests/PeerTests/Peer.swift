@@ -95,6 +95,9 @@ final class Peer {
 
     func signal(_ number: Int32) { process.send(number) }
 
+    /// Whether it has ended by itself.
+    var hasEnded: Bool { process.poll() != nil }
+
     /// SIGTERM, and its exit code; -1 if it does not end.
     @discardableResult func stop() -> Int32 {
         process.terminate()

@@ -18,6 +18,8 @@ package struct RegisterCodec: Sendable {
     /// Registers of one value.
     private let width: Int
     private let type: ValueType
+    /// No type was given: registers are plain 16 bits.
+    private let isUntyped: Bool
     private let order: ByteOrder?
 
     package init(
@@ -29,6 +31,7 @@ package struct RegisterCodec: Sendable {
             throw RegisterPlace.Problem(message: "a \(place.table.rawValue) is one bit: --type is for registers")
         }
         self.type = place.table.isBits ? .bool : type ?? .uint16
+        isUntyped = type == nil
         if self.type == .bits {
             throw RegisterPlace.Problem(message: "--type bits needs names for its bits; leave it out to see them")
         }
@@ -43,7 +46,9 @@ package struct RegisterCodec: Sendable {
                 message: "a \(self.type.rawValue) is \(width) registers: COUNT must be a multiple of that, not \(count)")
         }
         if place.address + count > 65_536 {
-            throw RegisterPlace.Problem(message: "\(count) registers from \(place.address) end above the last address, 65535")
+            throw RegisterPlace.Problem(
+                message: "\(Plural.text(count, "register")) from \(place.address) "
+                    + "\(Plural.form(count, "ends", "end")) above the last address, 65535")
         }
         order = try Self.order(letters, self.type)
     }
@@ -127,7 +132,7 @@ package struct RegisterCodec: Sendable {
         var point = point(address, writable: true)
         let value = Self.value(text, isText: type == .string)
         // A negative number in a register without a type is meant as its two's complement.
-        if type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
+        if isUntyped, type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
         let outcome = Self.single(point) { adapter, device -> Result<[Order], WriteRefusal> in
             do throws(WriteRefusal) {
                 return .success(try adapter.orders(

@@ -5,6 +5,13 @@ package enum RegisterValues: Hashable, Sendable {
     case registers([UInt16])
     case bits([Bool])
 
+    package var order: Order.Data {
+        switch self {
+        case .registers(let words): .registers(words)
+        case .bits(let flags): .bits(flags)
+        }
+    }
+
     package var count: Int {
         switch self {
         case .registers(let words): words.count

@@ -50,7 +50,8 @@ package enum TrafficStanza {
         }
         for (key, row) in traffic.rows.sorted(by: { $0.key < $1.key }) where key.unit == unit {
             guard [5, 6, 15, 16, 22, 23].contains(key.function) else { continue }
-            text += "          // function \(key.function) writes \(key.address) x \(key.count), \(row.asked) times\n"
+            text += "          // function \(key.function) writes \(key.address) x \(key.count), "
+                + "\(Plural.text(row.asked, "time"))\n"
         }
         return text + "        } },\n"
     }

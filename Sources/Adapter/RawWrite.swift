@@ -1,0 +1,58 @@
+import Base
+
+/// Writes by address, as a person at the machine makes them: what the points at that place say about them.
+extension Adapter {
+    /// The point that begins at this place; nil if none does.
+    package func point(at address: Address, _ table: Table, _ start: Int) -> Point? {
+        for device in devices(at: address) {
+            let points = binding(of: device)?.points ?? []
+            if let point = points.first(where: { $0.table == table && $0.address == start }) { return point }
+        }
+        return nil
+    }
+
+    /// Why a point at this place is against the data: it is not writable, only a part of it would be written, or
+    /// its rule does not allow the value. Nil if none is; where no point is, everything is allowed.
+    package func refusal(
+        of data: Order.Data, at address: Address, _ table: Table, _ start: Int
+    ) -> WriteRefusal? {
+        for device in devices(at: address) {
+            for point in binding(of: device)?.points ?? [] where point.table == table {
+                guard point.address < start + data.count, start < point.address + point.count else { continue }
+                if let refusal = refusal(of: data, from: start, point, of: device) { return refusal }
+            }
+        }
+        return nil
+    }
+
+    private func refusal(
+        of data: Order.Data, from start: Int, _ point: Point, of device: DeviceID
+    ) -> WriteRefusal? {
+        guard point.writable != nil else {
+            return WriteRefusal(.notWritable, "\(point.name) of \(device) is not writable: its point has no `writable`")
+        }
+        guard start <= point.address, point.address + point.count <= start + data.count else {
+            return WriteRefusal(.resolution, "this would write only a part of \(point.name) of \(device)")
+        }
+        let bytes: [UInt8]
+        switch data {
+        case .registers(let words): bytes = words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
+        case .bits(let flags):
+            bytes = stride(from: 0, to: flags.count, by: 8).map { first in
+                flags[first..<min(first + 8, flags.count)].enumerated().reduce(0) { $0 | ($1.element ? 1 << $1.offset : 0) }
+            }
+        case .masked, .custom, .nothing: return nil
+        }
+        let moment = Moment(.zero, WallTime(milliseconds: 0))
+        let part = ReadPart(point.table, start, data.count, .success(bytes), at: moment)
+        guard case .success(let text) = decode(part, of: device, point: point.name), let value = try? JSONReader.parse(text)
+        else { return WriteRefusal(.range, "\(point.name) of \(device) would read as no value") }
+        // What may be written is what can be encoded.
+        do throws(WriteRefusal) {
+            _ = try order(setting: point.name, of: device, to: value, id: 0, expires: .distantFuture)
+        } catch {
+            return WriteRefusal(error.kind, "\(error.message) (device \(device))")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,104 @@
+import Base
+import Bridge
+import Gateway
+import Platform
+
+/// Keys, CA and client certificate of a configuration, as a start and a reload need them. `fieldgw check` loads
+/// them by the same call, so that it finds whatever `run` refuses.
+package struct StartFiles: Sendable {
+    package var keys: KeyRing
+    package var tls: TLSContext?
+
+    /// Loads every file once, and tells each that cannot be used at its place in the configuration.
+    /// - Parameter references: files that could be made out in a configuration with errors elsewhere.
+    /// - Returns: nil if there is no configuration, or with at least one error.
+    package static func load(
+        _ configuration: Configuration?, _ references: [Configuration.FileReference]
+    ) -> (StartFiles?, [Diagnostic]) {
+        var loader = StartFileLoader()
+        var files: StartFiles?
+        if let configuration {
+            files = loader.files(of: configuration)
+        } else {
+            loader.look(at: references)
+        }
+        loader.lookForDevices(references)
+        return (loader.hasErrors ? nil : files, loader.problems)
+    }
+}
+
+/// One run over the files of one configuration.
+private struct StartFileLoader {
+    private(set) var problems: [Diagnostic] = []
+
+    var hasErrors: Bool { problems.contains { $0.severity == .error } }
+
+    mutating func files(of configuration: Configuration) -> StartFiles? {
+        let bridge = configuration.bridge
+        var gateway: [PrivateKey] = []
+        var devices: [DeviceID: PrivateKey] = [:]
+        if bridge.isCloudIoT {
+            gateway = bridge.privateKeys.compactMap { privateKey($0) }
+            for node in configuration.ports.flatMap(\.nodes) {
+                if let location = node.privateKey { devices[node.device] = privateKey(location) }
+            }
+        }
+        let tls = bridge.tls ? context(bridge) : nil
+        return hasErrors ? nil : StartFiles(keys: KeyRing(gateway: gateway, devices: devices), tls: tls)
+    }
+
+    private mutating func privateKey(_ location: Located<String>) -> PrivateKey? {
+        do throws(CredentialError) { return try PrivateKey.load(location.value) } catch {
+            let hint = error.kind == .missing ? "; make one with `fieldgw key generate`" : ""
+            complain(location, "the private key: \(error.message)\(hint)")
+            return nil
+        }
+    }
+
+    private mutating func context(_ bridge: Configuration.Bridge) -> TLSContext? {
+        let trust = bridge.ca.map { TrustSource.file($0.value) } ?? .system
+        let anonymous: TLSContext
+        do throws(CredentialError) { anonymous = try TLSContext(trust: trust) } catch {
+            if let ca = bridge.ca {
+                complain(ca, "the CA file (`ca`): \(error.message)")
+            } else {
+                problems.append(Diagnostic(bridge.place, .error, "no `ca` is given: \(error.message)"))
+            }
+            return nil
+        }
+        guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else { return anonymous }
+        guard privateKey(key) != nil else { return nil }
+        do throws(CredentialError) {
+            return try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
+        } catch {
+            complain(error.kind == .mismatch ? key : certificate, "the client certificate: \(error.message)")
+            return nil
+        }
+    }
+
+    mutating func look(at references: [Configuration.FileReference]) {
+        for file in references {
+            switch file.role {
+            case .privateKey, .clientKey: _ = privateKey(file.path)
+            case .certificateAuthority:
+                do throws(CredentialError) { _ = try TLSContext(trust: .file(file.path.value)) } catch {
+                    complain(file.path, "the CA file (`ca`): \(error.message)")
+                }
+            case .clientCertificate, .device: break
+            }
+        }
+    }
+
+    mutating func lookForDevices(_ references: [Configuration.FileReference]) {
+        for file in references {
+            guard case .device(let port) = file.role, !FileSystem.exists(file.path.value) else { continue }
+            problems.append(Diagnostic(
+                file.path.place, .warning,
+                "\(file.path.value) does not exist now: port \(port) is tried again until it appears"))
+        }
+    }
+
+    private mutating func complain(_ location: Located<String>, _ message: String) {
+        problems.append(Diagnostic(location.place, .error, message))
+    }
+}

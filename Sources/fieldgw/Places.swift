@@ -1,0 +1,68 @@
+import Base
+import Gateway
+import Platform
+
+/// The keys of a configuration that say where a gateway shows itself; read from the bare text, so that a file
+/// with errors elsewhere still tells them.
+struct PlaceKeys {
+    var state: String?
+    var control: String?
+
+    init(_ configuration: Configuration) {
+        state = configuration.state?.value
+        control = configuration.control?.value
+    }
+
+    init(_ bytes: [UInt8], _ path: String) {
+        let document = JSONReader.parseAll(bytes).json
+        state = document?["state"]?.string.map { Places.folder(of: path, $0) }
+        control = document?["control"]?.string.map { Places.folder(of: path, $0) }
+    }
+}
+
+/// Where the daemon keeps and shows things.
+struct Places: Sendable {
+    var state: String
+    var spool: String
+    var control: String
+
+    var directories: [DiskRequest.Volume: String] { [.state: state, .spool: spool] }
+
+    /// The keys that say other places.
+    func differences(from other: Places) -> [String] {
+        [("state", state, other.state), ("spool.directory", spool, other.spool), ("control", control, other.control)]
+            .filter { $0.1 != $0.2 }.map(\.0)
+    }
+
+    init(_ file: ConfigurationFile, _ arguments: Arguments) { self.init(file.configuration, file.path, arguments) }
+
+    init(_ configuration: Configuration, _ path: String, _ arguments: Arguments) {
+        let keys = PlaceKeys(configuration)
+        state = Self.state(keys, path, arguments)
+        spool = configuration.spool.directory?.value ?? state + "/spool"
+        control = Self.control(keys, path, arguments)
+    }
+
+    private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments) -> String {
+        arguments["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY") ?? folder(of: path, "state")
+    }
+
+    /// The control socket of a gateway that runs with this file.
+    static func control(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments) -> String {
+        arguments["control"] ?? keys.control
+            ?? Machine.environment("RUNTIME_DIRECTORY").map { $0 + "/control.sock" }
+            ?? state(keys, path, arguments) + "/control.sock"
+    }
+
+    /// The control socket where no file says another place.
+    static func control(_ arguments: Arguments) -> String {
+        arguments["control"] ?? arguments["state"].map { $0 + "/control.sock" }
+            ?? (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
+    }
+
+    /// A path as a configuration means it: relative to the folder of its file.
+    static func folder(of file: String, _ path: String) -> String {
+        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
+        return String(file[...slash]) + path
+    }
+}
