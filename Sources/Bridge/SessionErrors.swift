@@ -137,7 +137,7 @@ extension Session {
     /// enough reason for a new one.
     mutating func boundAbandoned(at now: Moment) {
         guard case .open = phase, flights.abandoned.count > Self.abandonedMax else { return }
-        notice(.debug, "connecting again to forget \(flights.abandoned.count) messages that were given up")
+        notice(.debug, "connecting again to forget \(Plural.text(flights.abandoned.count, "message")) given up")
         beginDrain(stop: false, bound: .seconds(10), at: now)
     }
 }

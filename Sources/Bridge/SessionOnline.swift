@@ -202,7 +202,7 @@ extension Session {
         guard total > 0, attachedTold != attached || totalTold != total else { return }
         attachedTold = attached
         totalTold = total
-        notice(.info, "\(attached) of \(total) devices attached")
+        notice(.info, "\(attached) of \(Plural.text(total, "device")) attached")
     }
 
     private mutating func sendSubscriptions(at now: Instant) {

@@ -15,13 +15,14 @@ struct CaptureKeeper: Sendable {
     }
 
     private var turns: [PortName: Turn] = [:]
-    private var open: [UInt64: (port: PortName, name: String)] = [:]
+    private var open: [UInt64: (unit: Address, name: String)] = [:]
     private var ticket = ticketBit
 
     static func owns(_ ticket: UInt64) -> Bool { ticket >> 62 == 1 }
 
-    /// The file to write now; nil if it is too soon after the last.
-    mutating func save(_ port: PortName, _ tape: WireTape, at now: Instant) -> DiskRequest? {
+    /// The file to write now because a unit fails; nil if it is too soon after the last.
+    mutating func save(_ unit: Address, _ tape: WireTape, at now: Instant) -> DiskRequest? {
+        let port = unit.port
         var turn = turns[port] ?? Turn()
         guard turn.free <= now, tape.packets > 0 else { return nil }
         let name = "capture-\(port)-\(turn.next).pcap"
@@ -29,18 +30,19 @@ struct CaptureKeeper: Sendable {
         turn.free = now + Self.pause
         turns[port] = turn
         ticket += 1
-        open[ticket] = (port, name)
+        open[ticket] = (unit, name)
         return DiskRequest(ticket: ticket, volume: .state, .replace(name: name, bytes: tape.pcap))
     }
 
     mutating func completed(_ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>) -> Notice? {
-        guard let (port, name) = open.removeValue(forKey: ticket) else { return nil }
+        guard let (unit, name) = open.removeValue(forKey: ticket) else { return nil }
         switch result {
         case .success:
             return Notice(
-                .info, "line", port.text, "what the line said before the failure is in \(name) in the state directory")
+                .info, "unit", unit.description,
+                "what the line said before this unit failed is in \(name) in the state directory")
         case .failure(let failure):
-            return Notice(.debug, "line", port.text, "\(name) could not be written: \(failure.detail)")
+            return Notice(.debug, "unit", unit.description, "\(name) could not be written: \(failure.detail)")
         }
     }
 }

@@ -3,7 +3,9 @@ import Base
 /// A command as it comes from the bridge:
 /// `{"id":"…","write":{"setpoint":42},"expires":"30s"}`.
 struct Command: Sendable {
+    /// Characters of an id (Unicode scalars).
     static let identifierMax = 64
+    static let identifierBytesMax = 4 * identifierMax
     static let sizeMax = 16 << 10
     static let pointsMax = 32
     static let expiryDefault = Duration.seconds(30)
@@ -34,7 +36,10 @@ struct Command: Sendable {
         guard let id = document["id"]?.string, !id.isEmpty else {
             throw Refusal(id: nil, reason: "\"id\" must be a text of 1 to \(identifierMax) characters")
         }
-        guard id.utf8.count <= identifierMax, id.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+        // Every byte but the continuations of UTF-8 begins a character.
+        guard id.utf8.count <= identifierBytesMax, id.utf8.count(where: { $0 & 0xC0 != 0x80 }) <= identifierMax,
+            id.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
             throw Refusal(id: nil, reason: "\"id\" must be 1 to \(identifierMax) printable characters")
         }
         for member in members where !["id", "write", "expires"].contains(member.name) {

@@ -109,7 +109,7 @@ struct CommandMemory: Sendable {
         guard let rows = try? JSONReader.parse(document).array else { return }
         for row in rows.suffix(Self.perDevice) {
             guard let cells = row.array, cells.count == 2, let id = cells[0].string,
-                (1...Command.identifierMax).contains(id.utf8.count)
+                (1...Command.identifierBytesMax).contains(id.utf8.count)
             else { continue }
             let key = Key(device: device, id: id)
             guard states[key] == nil else { continue }

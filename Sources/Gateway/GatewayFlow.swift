@@ -182,7 +182,7 @@ extension Gateway {
             }
             if states.set(device, state, error: error, at: moment) { publishState(of: device, at: moment) }
         }
-        if hasFallen { keepCapture(of: address.port, at: moment) }
+        if hasFallen { keepCapture(of: address, at: moment) }
     }
 
     private mutating func drainSpool(at now: Moment) -> Bool {

@@ -73,9 +73,9 @@ extension Gateway {
     }
 
     /// A unit has failed: what its line said before may tell why.
-    mutating func keepCapture(of port: PortName, at now: Moment) {
-        guard let index = index(of: port), ports[index].state == .open,
-            let request = captures.save(port, ports[index].tape, at: now.instant)
+    mutating func keepCapture(of unit: Address, at now: Moment) {
+        guard let index = index(of: unit.port), ports[index].state == .open,
+            let request = captures.save(unit, ports[index].tape, at: now.instant)
         else { return }
         effects.append(.disk(request))
     }

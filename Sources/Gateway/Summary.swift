@@ -10,10 +10,10 @@ extension Gateway {
     package var condition: String {
         var parts = [session.state]
         if session.isOnline, settings.session.attachesByMessage {
-            parts.append("\(session.attachedCount) of \(settings.bindings.count) devices attached")
+            parts.append("\(session.attachedCount) of \(Plural.text(settings.bindings.count, "device")) attached")
         }
         let open = ports.count { $0.state == .open || $0.state == .pausing }
-        parts.append("\(open) of \(ports.count) ports open")
+        parts.append("\(open) of \(Plural.text(ports.count, "port")) open")
         if spool.isMemoryOnly { parts.append("THE DISK FAILS: records are in memory only") }
         return parts.joined(separator: ", ")
     }

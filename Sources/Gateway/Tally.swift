@@ -1,3 +1,5 @@
+import Base
+
 /// What went through since the start: the numbers that `status` shows and that the last line of the
 /// log compares.
 package struct Tally: Sendable {
@@ -10,7 +12,7 @@ package struct Tally: Sendable {
     package var acknowledged = 0
 
     func farewell(_ waiting: Int) -> String {
-        "stopped: \(recorded) records journaled since the start, \(acknowledged) acknowledged by the bridge, "
+        "stopped: \(Plural.text(recorded, "record")) journaled since the start, \(acknowledged) acknowledged by the bridge, "
             + "\(waiting) wait in the journal"
     }
 }

@@ -340,8 +340,8 @@ extension Spool {
         if !done.files.isEmpty || done.lost > 0 {
             let milliseconds = (now.instant - done.started).milliseconds
             note(done.lost > 0 ? .warning : .info, "\(done.records) waiting records in "
-                + "\(catalogue.segments.count) segments, next number \(nextSeq); "
-                + "\(done.lost) lost by damage, \(done.torn) torn ends; took \(milliseconds) ms")
+                + "\(Plural.text(catalogue.segments.count, "segment")), next number \(nextSeq); "
+                + "\(done.lost) lost by damage, \(Plural.text(done.torn, "torn end")); took \(milliseconds) ms")
         }
         evict()
         trimShares()

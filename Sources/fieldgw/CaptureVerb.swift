@@ -36,7 +36,7 @@ enum CaptureVerb {
             Console.complain("\(path): \(error.words)")
             return .inputOutput
         }
-        Console.complain("\(answer.document["packets"]?.integer ?? 0) packets in \(path)")
+        Console.complain("\(Plural.text(answer.document["packets"]?.integer ?? 0, "packet")) in \(path)")
         return .ok
     }
 }

@@ -45,7 +45,8 @@ final class ScanProgress {
             if toldLine != scanner.setting, !scanner.isDone {
                 toldLine = scanner.setting
                 Console.complain(
-                    "trying \(scanner.setting.describe), \(scanner.left) of \(max(planned, scanner.left)) questions left")
+                    "trying \(scanner.setting.describe), \(scanner.left) of "
+                        + "\(Plural.text(max(planned, scanner.left), "question")) left")
             }
             return
         }

@@ -65,9 +65,9 @@ enum SniffVerb {
             else { Console.say(text) }
         }
         if let failure = output.captureFailure { Console.complain(failure) }
-        Console.complain("\(traffic.exchanges) exchanges"
-            + (traffic.replies > 0 ? ", \(traffic.replies) replies without their request" : "")
-            + (traffic.noise > 0 ? ", \(traffic.noiseBytes) bytes that are no frame" : ""))
+        Console.complain(Plural.text(traffic.exchanges, "exchange")
+            + (traffic.replies > 0 ? ", \(Plural.text(traffic.replies, "reply", "replies")) without request" : "")
+            + (traffic.noise > 0 ? ", \(Plural.text(traffic.noiseBytes, "byte that is", "bytes that are")) no frame" : ""))
         guard traffic.exchanges + traffic.replies == 0 else { return output.captureFailure == nil ? .ok : .inputOutput }
         Console.complain(traffic.noiseBytes > 0
             ? "bytes came, but no sound frame: try another --baud or --parity"

@@ -80,14 +80,14 @@ enum SpoolRows {
         if reader.isHeaderDamaged { words.append("header damaged, its copy is good") }
         if reader.damagedPages > 0 { words.append("\(reader.damagedPages) settled page damaged") }
         for each in reader.damage {
-            let told = each.lost == 0 ? "told already" : "\(each.lost) records lost"
+            let told = each.lost == 0 ? "told already" : Plural.text(each.lost, "record") + " lost"
             words.append("damaged from byte \(each.range.lowerBound) to \(each.range.upperBound): \(told)")
         }
-        if file.missing > 0 { words.append("\(file.missing) records at its end lost") }
+        if file.missing > 0 { words.append(Plural.text(file.missing, "record") + " at its end lost") }
         if reader.torn { words.append("torn end") }
-        if reader.unknown > 0 { words.append("\(reader.unknown) records of unknown type") }
+        if reader.unknown > 0 { words.append(Plural.text(reader.unknown, "record") + " of unknown type") }
         let verdict = words.isEmpty ? "good" : words.joined(separator: "; ")
-        return "\(file.name)  \(reader.items.count) records, \(reader.waiting) waiting  \(verdict)"
+        return "\(file.name)  \(Plural.text(reader.items.count, "record")), \(reader.waiting) waiting  \(verdict)"
     }
 
     static func verdictJSON(_ reader: SegmentReader, _ file: SpoolFolder.File) -> String {

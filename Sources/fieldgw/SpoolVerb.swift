@@ -78,7 +78,9 @@ enum SpoolVerb {
                 }
             }
         }
-        Console.complain("\(waiting) records wait for the bridge" + (lost > 0 ? ", \(lost) lost to damage" : ""))
+        Console.complain(
+            Plural.text(waiting, "record waits", "records wait") + " for the bridge"
+                + (lost > 0 ? ", \(lost) lost to damage" : ""))
         return lost + unreadable > 0 ? .badData : .ok
     }
 
@@ -86,10 +88,10 @@ enum SpoolVerb {
     private static func report(_ reader: SegmentReader, _ file: SpoolFolder.File, _ path: String) -> Int {
         for each in reader.damage where each.lost > 0 {
             Console.complain("\(path)/\(file.name): damaged from byte \(each.range.lowerBound) to "
-                + "\(each.range.upperBound): \(each.lost) records lost")
+                + "\(each.range.upperBound): \(Plural.text(each.lost, "record")) lost")
         }
         if file.missing > 0 {
-            Console.complain("\(path)/\(file.name): \(file.missing) records that it had at its end are lost")
+            Console.complain("\(path)/\(file.name): \(Plural.text(file.missing, "record")) lost at its end")
         }
         return reader.damage.reduce(file.missing) { $0 + $1.lost }
     }
@@ -124,16 +126,17 @@ enum SpoolVerb {
             }
         }
         for name in folder.aside { Console.complain("\(path)/\(name): set aside as damaged, not read") }
-        let verdict = lost + unreadable == 0 ? "clean" : "\(lost) records lost, \(unreadable) files unreadable"
-        Console.complain("\(files) files, \(records) records, \(waiting) of them waiting: \(verdict)")
+        let verdict = lost + unreadable == 0
+            ? "clean" : "\(Plural.text(lost, "record")) lost, \(Plural.text(unreadable, "file")) unreadable"
+        Console.complain("\(Plural.text(files, "file")), \(Plural.text(records, "record")), \(waiting) waiting: \(verdict)")
         return lost + unreadable > 0 ? .badData : .ok
     }
 
     @Sendable private static func wipe(_ path: String, _ arguments: Arguments) throws -> ExitCode {
         let folder = try SpoolFolder(path)
         guard arguments.has("yes") else {
-            Console.complain("\(path): \(folder.names.count + folder.aside.count) files would be removed, waiting records "
-                + "with them; say --yes")
+            Console.complain("\(path): \(Plural.text(folder.names.count + folder.aside.count, "file")) would be removed, waiting "
+                + "records with them; say --yes")
             return .usage
         }
         // Through the daemon's own hands: its lock, its names, its directory sync.
@@ -153,7 +156,7 @@ enum SpoolVerb {
             return .inputOutput
         }
         if let failure = perform(.open) { Console.complain(failure.detail); return .inputOutput }
-        Console.complain("\(folder.names.count + folder.aside.count) files removed")
+        Console.complain(Plural.text(folder.names.count + folder.aside.count, "file") + " removed")
         return .ok
     }
 }

@@ -22,7 +22,8 @@ enum StatusVerb {
         let bridge = document["bridge"]
         Console.say("gateway \(document["gateway"]?.string ?? "?"), fieldgw \(document["version"]?.string ?? "?"), "
             + "up \(Text.duration(.seconds(document["uptime"]?.integer ?? 0)))")
-        Console.say("bridge: \(bridge?["state"]?.string ?? "?"), \(bridge?["attached"]?.integer ?? 0) devices attached, "
+        Console.say("bridge: \(bridge?["state"]?.string ?? "?"), "
+            + "\(Plural.text(bridge?["attached"]?.integer ?? 0, "device")) attached, "
             + "clock \(bridge?["clock"]?.string ?? "?")")
         let tally = document["tally"]
         Console.say("records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "

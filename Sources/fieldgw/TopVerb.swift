@@ -93,7 +93,7 @@ enum TopVerb {
             }
             let spool = document["spool"]
             return "gateway \(document["gateway"]?.string ?? "?"): bridge \(document["bridge"]?["state"]?.string ?? "?"), "
-                + "\(spool?["waiting"]?.integer ?? 0) records wait\n\n"
+                + "\(Plural.text(spool?["waiting"]?.integer ?? 0, "record waits", "records wait"))\n\n"
                 + Console.table(
                     ["port", "unit", "state", "requests/s", "timeouts/s", "damaged/s", "exceptions/s", "load", ""], rows)
         }

@@ -32,9 +32,18 @@ enum WatchVerb {
         for device in document["devices"]?.members ?? [] {
             let status = device.value["status"]?.string ?? "unknown"
             let points = device.value["values"]?.members ?? []
-            for point in points { rows.append([device.name, status, point.name] + cells(point.value)) }
+            // A reason is told where it begins, and not again at every point that has the same.
+            var told = device.value["error"]?.string ?? ""
+            let first = rows.count
+            for point in points {
+                var cells = cells(point.value)
+                if let bad = cells.last, bad == told { cells[cells.count - 1] = "" } else { told = cells.last ?? "" }
+                rows.append([device.name, status, point.name] + cells)
+            }
             if points.isEmpty { rows.append([device.name, status, "-", "-", "", "", ""]) }
-            if let error = device.value["error"]?.string, let last = rows.indices.last { rows[last][6] += " " + error }
+            if let error = device.value["error"]?.string {
+                rows[first][6] = rows[first][6].isEmpty ? error : "\(error), \(rows[first][6])"
+            }
         }
         return Console.table(["device", "state", "point", "value", "units", "age", ""], rows)
     }

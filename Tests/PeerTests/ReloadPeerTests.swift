@@ -89,7 +89,7 @@ import Testing
             try Tools.fieldgw(), ["run", "--config", file],
             environment: ["NOTIFY_SOCKET=\(manager.path)", "PATH=\(ProcessInfo.processInfo.environment["PATH"] ?? "")"])
         #expect(manager.message("READY=1") != nil)
-        #expect(manager.status { $0.contains("connected to 127.0.0.1") && $0.contains("1 of 1 ports open") })
+        #expect(manager.status { $0.contains("connected to 127.0.0.1") && $0.contains("1 of 1 port open") })
         func watch() throws -> String { try Peer(try Tools.fieldgw(), ["watch", "--once", "--config", file]).finish().output }
         try Tools.until("both units are read") {
             let values = try watch()

@@ -46,7 +46,7 @@ import Testing
         bytes[last - 400] ^= 1
         try bytes.write(to: URL(fileURLWithPath: "\(spool)/\(name)"))
         let damaged = try run("verify", spool)
-        #expect(damaged.code == 65 && damaged.output.contains("1 records lost"), "\(damaged.output)")
+        #expect(damaged.code == 65 && damaged.output.contains("1 record lost"), "\(damaged.output)")
         #expect(try run("list", spool).output.split(separator: "\n").count == 29)
         #expect(try run("wipe", spool).code == 64)
         #expect(try run("wipe", "--yes", spool).code == 0)

@@ -39,7 +39,8 @@ extension ConfigurationReader {
         if address + count > 65_536 {
             problems.error(
                 field.place,
-                "\(count) registers from \(address) end above the last address, 65535")
+                "\(Plural.text(count, "register")) from \(address) "
+                    + "\(Plural.form(count, "ends", "end")) above the last address, 65535")
             return nil
         }
         if count > context.maxRegisters, table.isRegisters {

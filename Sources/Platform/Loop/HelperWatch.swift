@@ -22,7 +22,8 @@ package struct HelperWatch {
             guard told[name] != busySince else { continue }
             notices.append(Notice(
                 .error, "gateway", name,
-                "its call has not come back for \((now - busySince).milliseconds / 60_000) minutes: the disk or the "
+                "its call has not come back for "
+                    + "\(Plural.text((now - busySince).milliseconds / 60_000, "minute")): the disk or the "
                     + "driver hangs; everything else goes on"))
         }
         for name in late where known[name] == nil {

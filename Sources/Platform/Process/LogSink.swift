@@ -107,7 +107,7 @@ package final class LogSink: Sendable {
             put(lines, descriptor)
             let dropped = shared.dropped.load(ordering: .relaxed)
             if dropped > reported {
-                let words = "\(dropped - reported) messages were dropped: nobody read the log"
+                let words = "\(Plural.text(dropped - reported, "message was", "messages were")) dropped: nobody read the log"
                 reported = dropped
                 put(folder.receive(Notice(.warning, "log", "", words), at: Clock.now()), descriptor)
             }

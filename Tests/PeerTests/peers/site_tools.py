@@ -175,7 +175,7 @@ class Site:
     def account(self, waiting=0, limit=10):
         """What the gateway says it has journaled since its start, and what waited before, arrived or was told as lost."""
         with open(self.path("log"), errors="replace") as log:
-            ends = re.findall(r"stopped: (\d+) records journaled", log.read())
+            ends = re.findall(r"stopped: (\d+) records? journaled", log.read())
         if len(ends) != 1:
             self.problems.append(f"{len(ends)} gateways have said how many records they made")
             return
