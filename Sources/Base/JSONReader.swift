@@ -183,7 +183,7 @@ package struct JSONReader {
         try skipSpace()
         while peek != "}" {
             let start = position
-            let name: String
+            var name: String
             switch peek {
             case "\"": name = try string(quote: "\"")
             case "'" where dialect == .json5: name = try string(quote: "'")
@@ -197,6 +197,11 @@ package struct JSONReader {
                 throw JSONError(position: start, message: "the key \"\(name)\" is given twice")
             }
             try skipSpace()
+            if let rest = restOfDashedName() {
+                try pass(JSONError(position: start, message: "a key with a dash is put in quotes: \"\(name)\(rest)\""))
+                name += rest
+                try skipSpace()
+            }
             guard peek == ":" else { throw error("a colon is expected after the key \"\(name)\"") }
             advance()
             try skipSpace()
@@ -215,6 +220,18 @@ package struct JSONReader {
         advance()
         depth -= 1
         return .object(members)
+    }
+
+    /// What follows an unquoted key that somebody has written with dashes, up to its colon; nil if it is none.
+    private mutating func restOfDashedName() -> String? {
+        guard dialect == .json5, peek == "-" else { return nil }
+        var end = index
+        while end < text.count, end - index < 256, text[end] == "-" || isNamePart(text[end], first: false) { end += 1 }
+        let rest = String(String.UnicodeScalarView(text[index..<end]))
+        while end < text.count, text[end] == " " { end += 1 }
+        guard end < text.count, text[end] == ":" else { return nil }
+        for _ in rest.unicodeScalars { advance() }
+        return rest
     }
 
     private mutating func numericName() -> String {

@@ -28,7 +28,7 @@ extension ConfigurationReader {
             guard let (name, number) = Self.split(endpoint: text, port: port), Self.isHost(name) else {
                 problems.error(
                     item.place,
-                    "\"\(text.prefix(80))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
+                    "\"\(Self.withoutUser(text))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
                 continue
             }
             endpoints.append(target(name, number))
@@ -46,8 +46,14 @@ extension ConfigurationReader {
         } else if let (name, port) = Self.split(endpoint: text, port: 0), port > 0, Self.isHost(name) {
             hint = "; write host: \"\(name)\", port: \(port)"
         }
-        problems.error(field.place, "\"\(text.prefix(80))\" is no host name or IP address\(hint)")
+        problems.error(field.place, "\"\(Self.withoutUser(text))\" is no host name or IP address\(hint)")
         return nil
+    }
+
+    /// The beginning of an address for a message; user and password before an @ are not shown.
+    private static func withoutUser(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return String(text.prefix(80)) }
+        return "…@" + text[text.index(after: at)...].prefix(80)
     }
 
     /// A DNS name, an IPv4 address or an IPv6 address without brackets: by its characters only.

@@ -58,10 +58,28 @@ final class Problems {
     /// Places where the text is no JSON5: what else could be said about them is a consequence.
     private var broken: Set<FilePlace> = []
     private(set) var hasErrors = false
+    /// Broken text in which a secret may stand, by file.
+    private var veiled: [String: [SecretText.Region]] = [:]
+    /// What is said of such text: nothing that is written there.
+    static let veil = "the text of this value is broken, and as it may be a secret nothing of it is shown: put it in double "
+        + "quotes, with \\\" for a quote and \\\\ for a backslash in it"
 
     var isFull: Bool { found.count >= Self.countMax }
 
+    func veil(_ regions: [SecretText.Region], in file: String) { veiled[file, default: []] += regions }
+
+    private func veil(of place: FilePlace) -> SecretText.Region? {
+        veiled[place.file]?.first { $0.contains(place.position) }
+    }
+
+    /// A secret's text that is broken is told once, where it begins.
     func syntax(_ place: FilePlace, _ message: String) {
+        if let region = veil(of: place) {
+            hasErrors = true
+            let start = FilePlace(place.file, region.start)
+            if broken.insert(start).inserted { found.append(Diagnostic(start, .error, Self.veil)) }
+            return
+        }
         error(place, message)
         broken.insert(place)
     }
@@ -73,7 +91,9 @@ final class Problems {
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
         if diagnostic.severity == .error { hasErrors = true }
-        guard !isFull, !broken.contains(diagnostic.place), seen.insert(diagnostic).inserted else { return }
+        guard !isFull, !broken.contains(diagnostic.place), veil(of: diagnostic.place) == nil,
+            seen.insert(diagnostic).inserted
+        else { return }
         found.append(diagnostic)
     }
 

@@ -72,7 +72,7 @@ struct CredentialFile: ~Copyable {
             return try OwnedFD("open") { clinux_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0) }
         } catch {
             let absent = error.code == ENOENT || error.code == ENOTDIR
-            throw CredentialError(absent ? .missing : .unreadable, "\(path): \(error.words)")
+            throw CredentialError(absent ? .missing : .unreadable, "\(CredentialName.shown(path)): \(error.words)")
         }
     }
 
@@ -89,6 +89,23 @@ struct CredentialFile: ~Copyable {
             .openToOthers,
             "\(path) can be used by others than its owner (mode \(octal)): "
                 + "run `chmod 600 \(shellWord(path))`")
+    }
+}
+
+/// What messages call a file that cannot be opened. Somebody may have put the key itself, or a password, where its
+/// file's name belongs: then it is not shown.
+enum CredentialName {
+    private static let extensions = ["pem", "key", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "pub", "txt", "json"]
+
+    static func shown(_ path: String) -> String {
+        let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+        let ending = name.split(separator: ".", omittingEmptySubsequences: false).dropFirst().last.map { $0.lowercased() }
+        let isName = path.utf8.count <= 255 && path.utf8.allSatisfy { $0 >= 0x20 } && !path.contains("-----")
+            && ending.map(extensions.contains) == true
+        if isName || FileSystem.exists(path) { return path }
+        let folder = path.dropLast(name.count)
+        let place = FileSystem.isDirectory(String(folder)) ? "a file in \(folder)" : "a file"
+        return "\(place) (its name is not shown, as it might be the key itself; names end in .pem or .key)"
     }
 }
 

@@ -61,7 +61,7 @@ extension PrivateKey {
 
     private static func load(store location: String) throws(CredentialError) -> PrivateKey {
         ERR_clear_error()
-        let shown = location.split(separator: "?").first.map(String.init) ?? location
+        let shown = Self.shown(store: location)
         guard let store = OSSL_STORE_open(location, UI_null(), nil, nil, nil) else {
             throw CredentialError(
                 .store,
@@ -82,6 +82,15 @@ extension PrivateKey {
         }
         throw CredentialError(
             .store, "the key store \(shown) gives no private key (\(OpenSSLErrors.take().summary))")
+    }
+
+    /// A store as messages call it: without what may be a PIN, and without anything where no store is known.
+    private static func shown(store location: String) -> String {
+        guard let scheme = storeScheme(of: location), ["pkcs11", "handle", "object", "tpm2"].contains(scheme) else {
+            return "of that name"
+        }
+        let path = location.split(separator: "?").first ?? location[...]
+        return path.split(separator: ";").filter { !$0.lowercased().contains("pin-") }.joined(separator: ";")
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {
