@@ -38,6 +38,8 @@ package enum PDULength: Hashable, Sendable {
 
     package static func ofRequest(_ pdu: ArraySlice<UInt8>) -> PDULength {
         guard let code = pdu.first else { return .more }
+        // Behind function code 43 the MEI type tells the rule.
+        if code == 43, pdu.count == 1 { return .more }
         let rule: Rule = switch code {
         case 1...6, 8: .fixed(5)
         case 7, 11, 12, 17: .fixed(1)
@@ -47,7 +49,7 @@ package enum PDULength: Hashable, Sendable {
         case 23: .counted(base: 10, at: 9)
         case 24: .fixed(3)
         case 43:
-            if pdu.count > 1, pdu[pdu.startIndex + 1] != DeviceIdentification.meiType { .none } else { .fixed(4) }
+            if pdu[pdu.startIndex + 1] == DeviceIdentification.meiType { .fixed(4) } else { .none }
         default: .none
         }
         return apply(rule, to: pdu)

@@ -12,6 +12,15 @@ import Testing
         #expect(PDULength.ofReply(sample.answeredPDU[...]) == .bytes(sample.answeredPDU.count))
     }
 
+    /// A request that began with 43 was measured as four bytes, and with its second byte as unknown.
+    @Test func aLengthThatIsKnownStaysWhenMoreBytesCome() {
+        let requests = samples.map { ($0.askedPDU, PDULength.ofRequest) } + [(bytes("2B 0D 00 00"), PDULength.ofRequest)]
+        for (pdu, rule) in requests + samples.map({ ($0.answeredPDU, PDULength.ofReply) }) {
+            let known = (1...pdu.count).map { rule(pdu.prefix($0)) }.drop { $0 == .more }
+            #expect(known.allSatisfy { $0 == known.first }, "\(pdu): \(known)")
+        }
+    }
+
     @Test func theFrameOfEveryManualHasItsKnownChecksum() {
         let frame = RTUFrame.encode(unit: 1, .read(.readHoldingRegisters, address: 0, count: 10))
         #expect(frame == bytes("01 03 00 00 00 0A C5 CD"))
