@@ -12,6 +12,22 @@ import Testing
             "exactly one of end, fixed, length and silence, not 0"
         ),
         ("frame: { fixed: 4, end: \"\\n\" }, fields: { v: { at: 0 } }", "2:8", "not 2"),
+        (
+            "frame: { start: \"hex:FF FF FF\", fixed: 2 }, fields: { v: { at: 0 } }", "2:8",
+            "\"start\" take 3 bytes, and a frame has at most 2"
+        ),
+        (
+            "frame: { start: \"ab\", end: \"\\r\\n\", max: 3 }, fields: { v: { at: 0 } }", "2:8",
+            "take 4 bytes, and a frame has at most 3"
+        ),
+        (
+            "frame: { length: { at: 7, bytes: 2 }, max: 8 }, fields: { v: { at: 0 } }", "2:8",
+            "take 9 bytes, and a frame has at most 8"
+        ),
+        (
+            "frame: { start: \"abc\", silence: \"20ms\", max: 2 }, fields: { v: { at: 0 } }", "2:8",
+            "take 3 bytes, and a frame has at most 2"
+        ),
         ("frame: { fixed: 400 }, fields: { v: { at: 0 } }", "2:17", "from 1 to 256"),
         ("frame: { start: \"hex:4\", fixed: 4 }, fields: { v: { at: 0 } }", "2:17", "is not hexadecimal"),
         ("frame: { end: 10 }, fields: { v: { at: 0 } }", "2:15", "must be bytes"),

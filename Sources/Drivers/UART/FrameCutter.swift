@@ -161,7 +161,7 @@ struct FrameCutter: Sendable {
     private mutating func measure() -> Measure {
         switch frame.end {
         case .fixed(let count):
-            guard count > 0, count <= frame.max else { return .impossible }
+            guard count >= max(frame.start.count, 1), count <= frame.max else { return .impossible }
             return pending < count ? .more : .length(count)
         case .length(let at, let bytes, let adds, let order):
             guard at >= 0, bytes >= 1, at + bytes <= frame.max else { return .impossible }

@@ -131,7 +131,21 @@ extension ConfigurationReader {
                 "\"frame\" needs exactly one of end, fixed, length and silence, not \(ends.count)")
             return nil
         }
-        return ends[0].map { UARTProtocol.Frame(start: start, end: $0, max: limit) }
+        let frame = ends[0].map { UARTProtocol.Frame(start: start, end: $0, max: limit) }
+        if let frame { checkRoom(of: frame, at: field.place) }
+        return frame
+    }
+
+    /// The shortest frame holds its start and its end.
+    private func checkRoom(of frame: UARTProtocol.Frame, at place: FilePlace) {
+        let (parts, room) = switch frame.end {
+        case .fixed(let count): ("\"start\"", (frame.start.count, count))
+        case .terminator(let end): ("\"start\" and \"end\"", (frame.start.count + end.count, frame.max))
+        case .length(let at, let bytes, _, _): ("\"start\" and \"length\"", (max(frame.start.count, at + bytes), frame.max))
+        case .silence: ("\"start\"", (frame.start.count, frame.max))
+        }
+        guard room.0 > room.1 else { return }
+        problems.error(place, "\"frame\": \(parts) take \(room.0) bytes, and a frame has at most \(room.1)")
     }
 
     private func readLength(_ field: Field, max limit: Int) -> UARTProtocol.End? {
