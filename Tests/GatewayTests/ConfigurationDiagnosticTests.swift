@@ -314,4 +314,15 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             .replacing("d-1", with: "\"d-1\"").replacing("e-2", with: "\"e-2\"")
         #expect(Samples.read(Samples.withNodes(nodes)).1 == [])
     }
+
+    /// A value in quotes may hold line feeds, and a problem is told in one line.
+    @Test(arguments: [#"every: "1\n\u001b[2Js""#, #"responseTimeout: "\u0085""#])
+    func aProblemIsOneLineWhateverItQuotes(_ member: String) {
+        let (_, problems) = Samples.read(Samples.withNodes("\"dev-1\": { unit: 1, \(member), points: { x: { holding: 0 } } }"))
+        #expect(!problems.isEmpty)
+        for problem in problems {
+            #expect(!problem.description.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x85 }, "\(problem)")
+            #expect(problem.message.contains("\\x"))
+        }
+    }
 }

@@ -94,7 +94,20 @@ final class Problems {
         guard !isFull, !broken.contains(diagnostic.place), veil(of: diagnostic.place) == nil,
             seen.insert(diagnostic).inserted
         else { return }
-        found.append(diagnostic)
+        found.append(Diagnostic(diagnostic.place, diagnostic.severity, Self.line(diagnostic.message)))
+    }
+
+    /// One line, whatever a message quotes: control characters become escapes.
+    private static func line(_ message: String) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) }
+        guard message.unicodeScalars.contains(where: isControl) else { return message }
+        return message.unicodeScalars.reduce(into: "") { line, scalar in
+            if isControl(scalar) {
+                line += "\\x" + Hex.encode([UInt8(scalar.value)])
+            } else {
+                line.unicodeScalars.append(scalar)
+            }
+        }
     }
 
     /// In the order of the text: `main` first, then the profiles by name.
