@@ -66,6 +66,19 @@ import Testing
         #expect(verdict.problems == [], "\(text)")
     }
 
+    /// The real program's writes, recorded and cut off at any event, with 512-byte sectors lost among those not synced.
+    @Test(.timeLimit(.minutes(15))) func aPowerCutAtAnyEventCostsNothingThatWasPromised() throws {
+        let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
+        let (verdict, text) = try play("power-cuts.py", (isLong ? ["1500", "60"] : ["30", "3"]) + ["\(UInt16.random(in: 1...9999))"])
+        #expect(verdict.problems == [], "\(text)")
+    }
+
+    @Test(.timeLimit(.minutes(8))) func aDiskThatFailsAtAnyCallStopsNoPolling() throws {
+        let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
+        let (verdict, text) = try play("disk-faults.py", [isLong ? "0" : "3", "\(UInt16.random(in: 1...9999))"])
+        #expect(verdict.problems == [], "\(text)")
+    }
+
     private static let long = ConditionTrait.enabled(
         if: ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1", "minutes: with --long")
 

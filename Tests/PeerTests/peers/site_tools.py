@@ -28,9 +28,12 @@ def until(what, holds, limit=30):
 
 
 class Site:
-    """`units` units that count their own replies in holding register 0, polled every `every`."""
+    """`units` units that count their own replies in holding register 0, polled every `every`.
 
-    def __init__(self, binaries, work, units=6, every="100ms", points=1, spool="spool", options=""):
+    `writable`: each has a point `set`, holding register 500, that commands may write.
+    """
+
+    def __init__(self, binaries, work, units=6, every="100ms", points=1, spool="spool", options="", writable=False):
         self.binaries, self.work, self.spool = binaries, work, spool
         self.children = []
         self.arrived = {}           # (device, seq) -> payload
@@ -39,10 +42,12 @@ class Site:
         self.gateway = None
         self.port = free_port()
         registers = ", ".join(f'{n}: {{ kind: "counter", step: {n} }}' for n in range(1, points))
+        registers += ", 500: 0" if writable else ""
         bus = ", ".join(
             f'{n}: {{ turnaround: "1ms", holding: {{ 0: {{ kind: "reads" }}, {registers} }} }}' for n in range(1, units + 1))
         self.write("bus.json5", f'{{ baud: 3000000, parity: "none", units: {{ {bus} }} }}')
         names = ", ".join(f"p{n}: {{ holding: {n} }}" for n in range(1, points))
+        names += ', set: { holding: 500, every: "10s", writable: { min: 0, max: 60000 } }' if writable else ""
         self.nodes = ", ".join(
             f'"node-{n}": {{ unit: {n}, every: "{every}", points: {{ reads: {{ holding: 0 }}, {names} }} }}'
             for n in range(1, units + 1))
@@ -62,11 +67,11 @@ class Site:
         if not self.subscribed.wait(20):
             raise TimeoutError("mosquitto_sub did not subscribe")
 
-    def configure(self, bridge=""):
+    def configure(self, bridge="", state="state"):
         """For the next start; `bridge` are more keys of that section."""
         self.write("gateway.json5", f"""{{
             bridge: {{ host: "127.0.0.1", port: {self.port}, tls: false, gateway: "gw-1", {bridge} }}, clock: "trust",
-            spool: {{ directory: "{self.spool}" {self.options} }}, state: "state", control: "control.sock",
+            spool: {{ directory: "{self.spool}" {self.options} }}, state: "{state}", control: "control.sock",
             ports: {{ a: {{ device: "line", driver: "modbus-rtu", baud: 3000000, parity: "none", responseTimeout: "300ms",
               nodes: {{ {self.nodes} }} }} }} }}""")
 
@@ -110,10 +115,12 @@ class Site:
 
     # The gateway
 
-    def run(self):
+    def run(self, **environment):
+        """`environment`: more of it for the gateway."""
         with open(self.path("log"), "ab") as log:
             self.gateway = subprocess.Popen(
-                [f"{self.binaries}/fieldgw", "run", "--config", self.path("gateway.json5")], stdout=log, stderr=log)
+                [f"{self.binaries}/fieldgw", "run", "--config", self.path("gateway.json5")], stdout=log, stderr=log,
+                env={**os.environ, **environment})
         self.children.append(self.gateway)
 
     def kill(self):
@@ -144,12 +151,13 @@ class Site:
         elif not watch.wait(limit, is_short):
             raise TimeoutError(f"not everything was delivered in {limit} s")
 
-    def spool_tool(self, *words):
+    def spool_tool(self, *words, spool=None):
         return subprocess.run(
-            [f"{self.binaries}/fieldgw", "spool", *words, os.path.join(self.work, self.spool)], capture_output=True, text=True)
+            [f"{self.binaries}/fieldgw", "spool", *words, os.path.join(self.work, spool or self.spool)],
+            capture_output=True, text=True)
 
-    def exported(self):
-        lines = self.spool_tool("export", "--all").stdout.splitlines()
+    def exported(self, spool=None):
+        lines = self.spool_tool("export", "--all", spool=spool).stdout.splitlines()
         return {(record["device"], record["seq"]): record for record in map(json.loads, lines)}
 
     # What must be true of what arrived
