@@ -16,6 +16,9 @@ func tests(_ name: String, _ dependencies: [String]) -> Target {
         swiftSettings: pure)
 }
 
+/// What fuzz targets feed.
+let fuzzed = ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Simulators"]
+
 let package = Package(
     name: "fieldgw",
     targets: [
@@ -55,6 +58,11 @@ let package = Package(
         tests("SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"]),
         .testTarget(
             name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: pure),
+        .target(name: "FuzzKit", dependencies: ["Base"], path: "Tests/Fuzz/Kit", swiftSettings: pure),
+        .target(
+            name: "FuzzTargets", dependencies: (["FuzzKit", "TestKit"] + fuzzed).map { .byName(name: $0) },
+            path: "Tests/Fuzz/Targets", swiftSettings: pure),
+        tests("FuzzTests", ["FuzzKit", "FuzzTargets"]),
         .testTarget(name: "TidyTests", swiftSettings: pure),
     ],
     swiftLanguageModes: [.v6]
