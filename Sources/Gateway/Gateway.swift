@@ -109,7 +109,9 @@ package struct Gateway: Sendable {
     var isRestored = false
     /// The clock's floor as it was last kept.
     var keptFloor: WallTime
-    /// The same of how the bridge was reached.
+    /// The floor of record numbers as it was last kept.
+    var numbers: NumberFloor
+    /// How the bridge was reached, as it was last kept.
     var keptMemory = Session.Memory()
     var hasLines = false
     var isClockTrusted = false
@@ -139,6 +141,7 @@ package struct Gateway: Sendable {
         lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
         batching = settings.batch.map(Batching.init)
         spool = Spool(settings.spool, bootID: bootID, seed: random.next())
+        numbers = NumberFloor(journal: settings.spool.identity)
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
         states = StateBook(settings.bindings)
@@ -159,7 +162,6 @@ package struct Gateway: Sendable {
         phase = .running
         startedAt = now
         safe.start(at: now.instant)
-        spool.start(at: now)
         store.start()
         settle(at: now)
     }

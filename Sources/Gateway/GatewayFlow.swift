@@ -67,6 +67,7 @@ extension Gateway {
             if phase == .running { session.start(at: now) }
             if let reload = pendingReload.take() { self.reload(reload, at: now) }
         }
+        keepNumbers(at: now)
         keepClockFloor(at: now)
         keepBridge(at: now)
         forgetLosses(at: now)

@@ -35,6 +35,8 @@ extension Gateway {
             keptFloor = session.clockFloor
         }
         restoreBridge()
+        let floor = numbers.restore(store.document(NumberFloor.name))
+        if phase == .running { spool.start(numbersFrom: floor, at: now) }
         if let losses = store.document(Kept.losses).flatMap(UntoldLosses.init(document:)) {
             spool.inherit(losses, at: now)
         }
@@ -124,6 +126,12 @@ extension Gateway {
             writer.member("key", memory.key)
         }
         store.keep(Kept.bridge, writer.bytes, .now, at: now.instant)
+    }
+
+    /// At once: the numbers of what is published must be covered.
+    mutating func keepNumbers(at now: Moment) {
+        guard isRestored, let document = numbers.change(to: spool.numberFloor) else { return }
+        store.keep(NumberFloor.name, document, .now, at: now.instant)
     }
 
     mutating func keepClockFloor(at now: Moment) {

@@ -129,6 +129,13 @@ struct AsideFile: Sendable {
     var size: Int
     /// Not damaged, but of a version that this program does not read: kept as long as there is room.
     var isNewer = false
+    /// Of the journal's names, but not made by this program: never removed, and no part of the bound.
+    var isForeign = false
+
+    /// Damaged: only a few of them are kept.
+    var isRemovable: Bool { !isNewer && !isForeign }
+    /// A damaged file can still tell how far the numbers had come.
+    var hasBelievableName: Bool { firstSeq < Numbering.nameEnd }
 }
 
 /// The segments in order of their first seq.
@@ -137,7 +144,7 @@ struct Catalogue: Sendable {
     var aside: [AsideFile] = []
 
     var bytes: Int {
-        segments.reduce(aside.reduce(0) { $0 + $1.size }) { $0 + ($1.isRemoving ? 0 : $1.fileSize) }
+        segments.reduce(aside.reduce(0) { $0 + ($1.isForeign ? 0 : $1.size) }) { $0 + ($1.isRemoving ? 0 : $1.fileSize) }
     }
     var indices: Range<Int> { segments.indices }
     var isEmpty: Bool { segments.isEmpty }
@@ -171,8 +178,8 @@ struct Catalogue: Sendable {
 
     /// Takes the one that goes first when space is short: a damaged one, else the oldest.
     mutating func popAside() -> AsideFile? {
-        guard !aside.isEmpty else { return nil }
-        return aside.remove(at: aside.firstIndex { !$0.isNewer } ?? 0)
+        let first = aside.firstIndex { $0.isRemovable } ?? aside.firstIndex { $0.isNewer }
+        return first.map { aside.remove(at: $0) }
     }
 
     mutating func remove(at index: Int) { segments.remove(at: index) }

@@ -58,7 +58,7 @@ extension Spool {
         let items = pending
         pending = []
         pendingBytes = 0
-        nextSeq = memorySeq()
+        numbers.leap(at: now.wall)
         for var item in items {
             if !item.numberedInMemory {
                 if item.record.seq != 0 { renumberedFrom = min(renumberedFrom ?? .max, item.record.seq) }
@@ -193,25 +193,5 @@ extension Spool {
             lose(item, .memory)
             count(item, -1)
         }
-    }
-
-    /// No clock of a running gateway says less: the end of 2025.
-    static let plausible = WallTime(milliseconds: 1_760_000_000_000)
-
-    /// Where numbers start in a directory without any: above everything that counting by one can have
-    /// reached before, below 2⁵³. With a clock that cannot be right, anywhere below what a right one gives.
-    mutating func startSeq() -> UInt64 {
-        let since2020 = max(now.wall, Self.plausible).seconds - 1_577_836_800
-        let seconds = UInt64(min(max(since2020, 0), (1 << 33) - 1))
-        guard now.wall < Self.plausible else { return max(seconds << 20, 1) }
-        return random.next() % (seconds << 19) + (seconds << 19)
-    }
-
-    /// Where numbers go on in memory-only mode: a crash forgets them, so they are ones that counting on
-    /// from the disk never reaches.
-    mutating func memorySeq() -> UInt64 {
-        let start = startSeq()
-        guard start <= nextSeq else { return start }
-        return min(nextSeq &+ 1 << 30 &+ random.next() % (1 << 30), (1 << 53) - (1 << 40))
     }
 }

@@ -4,8 +4,8 @@ import Base
 struct Recovery: Sendable {
     var files: [AsideFile]
     var segments: [SegmentState] = []
-    /// Files to be set aside, and whether they ever held records.
-    var aside: [(file: AsideFile, hadRecords: Bool)] = []
+    /// Files to be set aside.
+    var aside: [SetAside] = []
     /// Files set aside before.
     var oldAside: [AsideFile] = []
     /// The first 12 KiB of a file whose header is damaged.
@@ -26,6 +26,10 @@ struct Recovery: Sendable {
 /// Recovery: sync and read every header, then walk over all records in 64 KiB reads. Nothing is
 /// written before its end, so a crash in it changes nothing; nothing damaged ever blocks a start.
 extension Spool {
+    /// The directory's lock is ours, or the disk has been given up: nobody else journals for this gateway here.
+    package var isOwned: Bool { phase == .recovering || phase == .running || isMemoryOnly }
+    package var isRecovered: Bool { phase == .running }
+
     mutating func opened(_ result: Result<DiskAnswer, DiskFailure>) {
         guard case .success(.listing(let entries, _)) = result else {
             var failure = DiskFailure(.io, "the directory could not be listed")
@@ -42,7 +46,11 @@ extension Spool {
         phase = .recovering
         var found = Recovery(files: [], started: now.instant)
         for entry in entries {
-            guard let first = Segment.firstSeq(named: entry.name), first < Record.seqMax else { continue }
+            guard let first = Segment.firstSeq(named: entry.name) else { continue }
+            guard first < Numbering.fileEnd else {
+                note(.warning, "\(entry.name) is left alone: no journal has a number as high as its name's")
+                continue
+            }
             let file = AsideFile(name: entry.name, firstSeq: first, size: entry.size)
             if entry.name.hasSuffix(".bad") { found.oldAside.append(file) } else { found.files.append(file) }
         }
@@ -74,7 +82,7 @@ extension Spool {
 
     private mutating func readNextHeader(_ file: Int) {
         guard let recovery else { return }
-        guard file < recovery.files.count else { scanSegment(0); return }
+        guard file < recovery.files.count else { lookAtAside(0); return }
         request(.sync(name: recovery.files[file].name), .sync(file: file))
         request(
             .read(name: recovery.files[file].name, offset: 0, count: Segment.dataStart), .header(file: file))
@@ -117,14 +125,15 @@ extension Spool {
         }
         let isRead = if case .success = result { true } else { false }
         let holds = head.dropFirst(Segment.headerSize).contains { $0 != 0 } || bytes.contains { $0 != 0 }
-        setAside(file, hadRecords: holds || !isRead)
+        if isRead, !Segment.isBeginning(head) { return setAside(file, .foreign) }
+        setAside(file, holds || !isRead ? .records : .none)
     }
 
     private mutating func accept(_ header: Segment.Header, _ file: Int, _ head: [UInt8]) {
         guard let name = recovery?.files[file].name, let first = recovery?.files[file].firstSeq,
             let size = recovery?.files[file].size
         else { return }
-        guard header.firstSeq == first else { setAside(file, hadRecords: true); return }
+        guard header.firstSeq == first else { setAside(file, .records); return }
         guard header.identity == settings.identity else {
             fail("the journal belongs to \(Notice.printable(header.identity)), not to \(settings.identity): "
                 + "give this gateway another directory, or remove its files if nothing in them is wanted")
@@ -142,20 +151,25 @@ extension Spool {
         readNextHeader(file + 1)
     }
 
-    private mutating func setAside(_ file: Int, hadRecords: Bool) {
-        if let bad = recovery?.files[file] {
-            recovery?.aside.append((bad, hadRecords))
-            if hadRecords { note(.warning, "\(bad.name) has no valid header: set aside as \(bad.name).bad") }
+    private mutating func setAside(_ file: Int, _ content: SetAside.Content) {
+        if var bad = recovery?.files[file] {
+            bad.isForeign = content == .foreign
+            recovery?.aside.append(SetAside(file: bad, content: content))
+            switch content {
+            case .none: break
+            case .records: note(.warning, "\(bad.name) has no valid header: set aside as \(bad.name).bad")
+            case .foreign: note(.warning, "\(bad.name) is no file of a journal: set aside as \(bad.name).bad")
+            }
         }
         readNextHeader(file + 1)
     }
 
     // MARK: - Records
 
-    private mutating func scanSegment(_ index: Int) {
+    mutating func scanSegment(_ index: Int) {
         guard let segments = recovery?.segments else { return }
         guard index < segments.count else { finishRecovery(); return }
-        let limit = index + 1 < segments.count ? segments[index + 1].firstSeq : UInt64.max
+        let limit = index + 1 < segments.count ? segments[index + 1].firstSeq : Numbering.recordEnd
         recovery?.current = index
         recovery?.scanner = SegmentScanner(
             segments[index].header, size: segments[index].fileSize, limit: limit)
@@ -272,7 +286,7 @@ extension Spool {
         mark(catalogue[place].settled.count(in: range) + lost, range, place)
     }
 
-    private mutating func tellDamage(_ lost: Int, from: UInt64, to: UInt64) {
+    mutating func tellDamage(_ lost: Int, from: UInt64, to: UInt64) {
         recovery?.lost += lost
         counters.damaged += lost
         lose(Gap(device: nil, from: from, to: to, count: lost, reason: .damage))
@@ -299,9 +313,8 @@ extension Spool {
             damagedEnd(last, place)
             catalogue[place].lastSeq &+= UInt64(known)
             guard last.lost > 0, catalogue[place].header.sparse else { return }
-            // Which numbers the lost ones had is not known where numbers may skip: see `memorySeq`.
-            let beyond = min(catalogue[place].lastSeq &+ 1 << 31, (1 << 53) - (1 << 40))
-            catalogue[place].lastSeq = max(catalogue[place].lastSeq, beyond, startSeq())
+            // Which numbers the lost ones had is not known where numbers may skip.
+            catalogue[place].lastSeq = numbers.beyond(catalogue[place].lastSeq, at: now.wall)
         }
     }
 
@@ -328,14 +341,12 @@ extension Spool {
         var before = done.totals
         before.add(totals)
         totals = before
-        var next: UInt64 = 1
-        if let last = catalogue.segments.last { next = last.lastSeq &+ 1 }
-        let bad = done.oldAside + done.aside.filter { $0.hadRecords }.map { $0.file }
-        for file in bad where file.firstSeq >= next {
-            next = file.firstSeq &+ UInt64(Settled.bitCount)
+        var last = catalogue.segments.last?.lastSeq ?? 0
+        let bad = done.oldAside + done.aside.filter { $0.content != .none || $0.lost > 0 }.map { $0.file }
+        for file in bad where file.firstSeq > last && file.hasBelievableName {
+            last = file.firstSeq + UInt64(Settled.bitCount)
         }
-        let isNew = done.files.isEmpty && done.oldAside.isEmpty || next == 1
-        nextSeq = max(nextSeq, isNew ? startSeq() : next)
+        numbers.begin(after: last == 0 ? nil : last, at: now.wall)
         setFilesAside(done)
         if !done.files.isEmpty || done.lost > 0 {
             let milliseconds = (now.instant - done.started).milliseconds
@@ -346,47 +357,12 @@ extension Spool {
         evict()
         trimShares()
         for index in pending.indices where pending[index].record.seq == 0 {
-            pending[index].record.seq = nextSeq
-            nextSeq += 1
+            pending[index].record.seq = numbers.take()
         }
         reapAll()
         trimSegments()
         if isMemoryOnly { beginReturn() } else { commitNow() }
         if isDraining { writePages() }
         loadMore()
-    }
-
-    /// What was in a file that cannot be read at all: as many as the next one says, or some.
-    private mutating func countAside() {
-        guard let done = recovery else { return }
-        for index in done.aside.indices {
-            let file = done.aside[index].file
-            let next = done.segments.first { $0.firstSeq > file.firstSeq }
-            var count = done.aside[index].hadRecords ? 1 : 0
-            if let next, next.header.previous == file.firstSeq {
-                count = Int(clamping: min(next.firstSeq - file.firstSeq, UInt64(Settled.bitCount)))
-                recovery?.aside[index].hadRecords = true
-            }
-            guard count > 0 else { continue }
-            tellDamage(count, from: file.firstSeq, to: file.firstSeq &+ UInt64(count) &- 1)
-        }
-    }
-
-    private mutating func setFilesAside(_ done: Recovery) {
-        var kept = done.oldAside
-        for (file, hadRecords) in done.aside {
-            if hadRecords {
-                request(.rename(name: file.name, to: file.name + ".bad"), .housekeeping)
-                kept.append(AsideFile(name: file.name + ".bad", firstSeq: file.firstSeq, size: file.size))
-            } else {
-                // The machine died while it made this file: nothing was ever in it.
-                request(.remove(name: file.name), .housekeeping)
-            }
-        }
-        kept.sort { $0.firstSeq < $1.firstSeq }
-        while kept.filter({ !$0.isNewer }).count > 2, let oldest = kept.firstIndex(where: { !$0.isNewer }) {
-            request(.remove(name: kept.remove(at: oldest).name), .housekeeping)
-        }
-        catalogue.aside = kept
     }
 }

@@ -173,12 +173,17 @@ package enum Segment {
 
     /// The first seq in a segment's name, also when the file was set aside as `….bad`.
     package static func firstSeq(named name: String) -> UInt64? {
-        var rest = name[...]
-        guard rest.hasPrefix("seg-") else { return nil }
-        if rest.hasSuffix(".bad") { rest = rest.dropLast(4) }
-        guard rest.hasSuffix(".log") else { return nil }
-        let digits = rest.dropFirst(4).dropLast(4)
-        guard digits.utf8.count == 16, !digits.hasPrefix("+") else { return nil }
-        return UInt64(digits, radix: 16)
+        let plain = name.hasSuffix(".bad") ? String(name.dropLast(4)) : name
+        guard plain.hasPrefix("seg-"), plain.hasSuffix(".log"),
+            let first = UInt64(plain.dropFirst(4).dropLast(4), radix: 16), Self.name(first) == plain
+        else { return nil }
+        return first
+    }
+
+    /// Whether a file that begins so may have been begun by this program: with a segment's first bytes, or not
+    /// yet written.
+    package static func isBeginning(_ bytes: [UInt8]) -> Bool {
+        let first = bytes.prefix(magic.count)
+        return first.allSatisfy { $0 == 0 } || magic.starts(with: first)
     }
 }

@@ -42,8 +42,8 @@ extension Spool {
         creating = nil
         switch result {
         case .failure(let failure):
-            // A half-made file of this name would stand in the way of the next try.
-            if failure.kind != .readOnly, catalogue.index(of: header.firstSeq) == nil {
+            // A half-made file of this name would stand in the way of the next try. One that was there is not ours.
+            if failure.kind != .readOnly, failure.kind != .exists, catalogue.index(of: header.firstSeq) == nil {
                 request(.remove(name: Segment.name(header.firstSeq)), .housekeeping)
             }
             if isMemoryOnly { probeLater(failure); return }

@@ -58,6 +58,7 @@ package struct Spool: Sendable {
         case sync(file: Int)
         case header(file: Int)
         case probe(file: Int)
+        case aside(file: Int)
         case reopen
         case scan
         case space
@@ -134,7 +135,7 @@ package struct Spool: Sendable {
     /// How records went out that came back: a repeat is the same to the byte.
     var sentForms: [UInt64: SentForm] = [:]
 
-    var nextSeq: UInt64 = 0
+    var numbers: Numbering
     var pending: [Item] = []
     var pendingBytes = 0
     var commit: Commit?
@@ -181,6 +182,7 @@ package struct Spool: Sendable {
         self.settings = settings
         self.bootID = Array((bootID + [UInt8](repeating: 0, count: 16)).prefix(16))
         random = RandomSource(seed: seed)
+        numbers = Numbering(seed: ~seed)
     }
 
     package mutating func next() -> Output? {
@@ -209,10 +211,11 @@ package struct Spool: Sendable {
 
     // MARK: - Commands
 
-    /// Begins recovery. Appends are accepted from before this on and wait in memory.
-    package mutating func start(at now: Moment) {
+    /// Begins recovery; `floor` is the `numberFloor` of an earlier run. Appends are accepted before and wait in memory.
+    package mutating func start(numbersFrom floor: UInt64? = nil, at now: Moment) {
         self.now = now
         guard phase == .idle else { return }
+        numbers.know(floor)
         phase = .opening
         timers.arm(.upkeep, at: now.instant + Self.upkeepPace)
         request(.open, .open)
@@ -267,8 +270,7 @@ package struct Spool: Sendable {
     }
 
     mutating func number(_ item: inout Item) {
-        item.record.seq = nextSeq
-        nextSeq += 1
+        item.record.seq = numbers.take()
     }
 
     private mutating func refuse(_ entry: Entry, _ reason: Gap.Reason) {
@@ -362,6 +364,7 @@ package struct Spool: Sendable {
         case .sync(let file): synced(file, result)
         case .header(let file): readHeader(file, result)
         case .probe(let file): probedDamaged(file, result)
+        case .aside(let file): lookedAtAside(file, result)
         case .reopen: reopened(result)
         case .scan: scanned(result)
         case .space: measured(result)
@@ -383,9 +386,6 @@ package struct Spool: Sendable {
     package func waiting(of device: DeviceID) -> Int {
         devices.existing(device).map { devices.queues(of: $0).reduce(0) { $0 + devices[$1].alive } } ?? 0
     }
-    /// The directory's lock is ours, or the disk has been given up: nobody else journals for this gateway here.
-    package var isOwned: Bool { phase == .recovering || phase == .running || isMemoryOnly }
-    package var isRecovered: Bool { phase == .running }
 
     package var statistics: Statistics {
         var all = counters

@@ -17,7 +17,7 @@ import Testing
 
     /// Twelve records, an anchor, three of them settled; every kind of record that a segment holds.
     private static func write() -> [UInt8] {
-        var rig = Rig()
+        var rig = Rig(floor: 1)
         for index in 0..<12 {
             rig.append(
                 index % 3 == 0 ? tank : meter, "\"values\":{\"n\":\(index)}", priority: index == 7, trusted: index > 4)

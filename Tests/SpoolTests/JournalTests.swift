@@ -102,10 +102,16 @@ private let tank = Rig.device("tank-2")
         #expect(seen.max().map { $0 - (seen.min() ?? 0) } == 19)
     }
 
+    /// The clock's number; without a floor from elsewhere a random one below 2⁴¹ comes on top.
     @Test func startsNumbersAtSecondsSince2020InANewDirectory() {
-        var rig = Rig()
-        let seconds = UInt64(Rig.start.wall.seconds - 1_577_836_800)
-        #expect(rig.append(meter, "one") == seconds << 20)
+        let clock = UInt64(Rig.start.wall.seconds - 1_577_836_800) << 20
+        var known = Rig(floor: 1)
+        #expect(known.append(meter, "one") == clock)
+        for seed in 0..<20 {
+            var rig = Rig(seed: UInt64(seed))
+            let first = rig.append(meter, "one") ?? 0
+            #expect((clock..<clock + 1 << 41).contains(first))
+        }
     }
 
     @Test func removesSettledSegmentsAndKeepsTheNewest() {

@@ -36,13 +36,13 @@ struct Rig {
 
     init(
         _ settings: Spool.Settings = Rig.settings(), disk: VirtualDisk = VirtualDisk(), boot: UInt8 = 1,
-        seed: UInt64 = 1, now: Moment = Rig.start, starts: Bool = true
+        seed: UInt64 = 1, now: Moment = Rig.start, floor: UInt64? = nil, starts: Bool = true
     ) {
         self.disk = disk
         self.now = now
         spool = Spool(settings, bootID: [UInt8](repeating: boot, count: 16), seed: seed)
         if starts {
-            spool.start(at: now)
+            spool.start(numbersFrom: floor, at: now)
             pump()
         }
     }
