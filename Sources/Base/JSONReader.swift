@@ -202,7 +202,7 @@ package struct JSONReader {
                 name += rest
                 try skipSpace()
             }
-            guard peek == ":" else { throw error("a colon is expected after the key \"\(name)\"") }
+            guard peek == ":" else { throw error("a colon is expected after the key") }
             advance()
             try skipSpace()
             members.append(JSON.Member(name: name, position: start, value: try value()))

@@ -37,6 +37,8 @@ import Testing
         if random.next() % 4 == 0 { body = pick(["5", "0x", "-", "+", ".", "1e"]) + body }
         if random.next() % 6 == 0 { body = "-----BEGIN PRIVATE KEY-----\n\(body)\n\(mark)2\n-----END PRIVATE KEY-----" }
         if random.next() % 6 == 0 { body = "http://\(mark):\(body)@host:1" }
+        // A line that looks like a member ends what is taken for the secret.
+        if body.contains("\n") { body = body.replacing(":", with: ";") }
         switch random.next() % 8 {
         case 0: return body
         case 1: return "\"" + body
