@@ -87,7 +87,7 @@ struct ConfigurationReader {
     func parse(_ bytes: [UInt8], file: String) -> Field? {
         let start = TextPosition(line: 1, column: 1)
         let (json, errors) = JSONReader.parseAll(bytes)
-        problems.veil(SecretText(bytes).broken(by: errors), in: file)
+        if !errors.isEmpty { problems.veil(SecretText(bytes).broken(by: errors), in: file) }
         for error in errors { problems.syntax(FilePlace(file, error.position), error.message) }
         return json.map { Field(name: "", json: $0, file: file, keyPosition: start) }
     }

@@ -21,11 +21,14 @@ struct SecretText {
     init(_ bytes: [UInt8]) {
         let lines = String(decoding: bytes, as: UTF8.self).unicodeScalars
             .split(separator: "\n", omittingEmptySubsequences: false)
-        for (number, line) in lines.enumerated() {
+        // A line that an earlier region covers is not looked at again: each line is passed once.
+        var covered = -1
+        for (number, line) in lines.enumerated() where number > covered {
             guard let column = Self.secretKey(in: line) else { continue }
             // A value that is broken over lines ends before the next member, or before a bracket of its own line.
             var last = number
             while last + 1 < lines.count, !Self.beginsMember(lines[last + 1]) { last += 1 }
+            covered = last
             regions.append(Region(
                 start: TextPosition(line: number + 1, column: column), end: TextPosition(line: last + 2, column: 1)))
         }
