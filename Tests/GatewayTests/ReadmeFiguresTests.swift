@@ -51,12 +51,12 @@ import Testing
 
     /// Values that a key has instead, where the next number or a longer time would not do.
     private static let others: [String: String] = [
-        "clock": "\"trust\"", "logLevel": "\"debug\"", "parity": "\"even\"", "dataBits": "7", "stopBits": "2", "maxLoad": "0.5",
+        "clock": "\"trust\"", "logLevel": "\"debug\"", "parity": "\"even\"", "stopBits": "2", "maxLoad": "0.5",
         "share": "0.5", "type": "\"int16\"", "split": "\";\"", "decimal": "\",\"", "delay": "\"5ms\"", "echo": "true",
         "turnaround": "\"7ms\"", "minFree": "\"65MiB\"",
     ]
     /// Defaults that are no value of the key, and are tested below or elsewhere.
-    private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight"]
+    private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight", "dataBits"]
 
     private static let readme: String = {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -110,6 +110,18 @@ import Testing
         let with = try read(named.section, "\(named.key): \(given),")
         #expect(with == without, "\(named.key): \(given) is not the default")
         #expect(try read(named.section, "\(named.key): \(other(named)),") != without, "\(named.key) does nothing")
+    }
+
+    /// Modbus-RTU allows no other number, a plain serial line does.
+    @Test func aLineHasTheDataBitsOfTheTable() throws {
+        let named = try #require(Self.defaults.first { $0.key == "dataBits" })
+        func read(_ member: String) throws -> Configuration {
+            let file = Self.uart("frame: { end: \"\\n\" }, fields: { x: { at: 0, type: \"uint8\" } }")
+                .replacing("driver: \"uart\",", with: "driver: \"uart\", \(member)")
+            return try #require(Samples.read(file, profiles: [:]).0)
+        }
+        #expect(try read("dataBits: \(named.value),") == read(""))
+        #expect(try read("dataBits: 7,") != read(""))
     }
 
     /// `95 and 500KiB a second; a plain broker: unlimited` and `64 and 1; 1024`.

@@ -8,6 +8,9 @@ struct SecretText {
         "password", "username", "proxy", "privateKey", "clientKey", "token", "secret", "passphrase", "credentials",
     ]
 
+    /// Keys that are near to those and hold no secret.
+    private static let publicKeys: Set<String> = ["clientID"]
+
     struct Region {
         var start: TextPosition
         /// The first position behind it.
@@ -56,7 +59,7 @@ struct SecretText {
     }
 
     private static func isSecret(_ word: String) -> Bool {
-        guard word.utf8.count >= 4, word.utf8.count <= 64 else { return false }
+        guard word.utf8.count >= 4, word.utf8.count <= 64, !publicKeys.contains(word) else { return false }
         return Suggestion.nearest(to: word, in: keys) != nil
     }
 

@@ -208,7 +208,7 @@ struct GatewayRig {
         case .disconnect: (isUp, replies, closes) = (false, [], false)
         case .disk(let request): perform(request)
         case .sign(let ticket, _, _): events.append(.signed(ticket, signature()))
-        case .answer(let ticket, let line): check(ticket, line)
+        case .answer(let ticket, let line), .progress(let ticket, let line): check(ticket, line)
         case .notice(let notice): demand(!notice.message.isEmpty && !notice.message.utf8.contains(10), "a line of the log: \(notice.message)")
         case .scan(let entry): events.append(.scanned(entry, .failure(ScanFailure("nobody"))))
         case .finished: isFinished = true
