@@ -388,11 +388,10 @@ package final class Host {
     private func tellStatus() {
         statusDue = nil
         guard service.isPresent else { return }
-        let condition = gateway.condition
-        if condition != conditionTold { expectStatus() }
-        conditionTold = condition
-        let late = helperWatch.late.isEmpty ? "" : ", hangs: \(helperWatch.late.joined(separator: ", "))"
-        let status = gateway.summary + late
+        if gateway.condition != conditionTold { expectStatus() }
+        conditionTold = gateway.condition
+        let late = helperWatch.late.joined(separator: ", ")
+        let status = gateway.summary + (late.isEmpty ? "" : ", hangs: \(late)")
         guard status != statusTold else { return }
         statusTold = status
         service.notify("STATUS=\(status)")

@@ -117,7 +117,7 @@ import Testing
         let named = try #require(Self.defaults.first { $0.key == "dataBits" })
         func read(_ member: String) throws -> Configuration {
             let file = Self.uart("frame: { end: \"\\n\" }, fields: { x: { at: 0, type: \"uint8\" } }")
-                .replacing("driver: \"uart\",", with: "driver: \"uart\", \(member)")
+                .replacing("driver: \"uart\",", with: "driver: \"uart\",\n\(member)\n")
             return try #require(Samples.read(file, profiles: [:]).0)
         }
         #expect(try read("dataBits: \(named.value),") == read(""))

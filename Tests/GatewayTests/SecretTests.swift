@@ -103,7 +103,7 @@ import Testing
         let (_, diagnostics) = Configuration.read(
             Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
         let dashed = diagnostics.filter { $0.message.contains("put in quotes") }
-        #expect(dashed.map(\.place.position.column) == [53, 89], "\(diagnostics)")
+        #expect(dashed.map(\.place.position.column) == [52, 88], "\(diagnostics)")
         #expect(dashed.first?.message == "a key with a dash is put in quotes: \"bus-a\"")
     }
 }
