@@ -130,15 +130,25 @@ struct CRCModel: Hashable, Sendable {
         return result
     }
 
+    /// As `makeTable`, made once.
+    var table: [UInt16] { Self.tables[self] ?? makeTable() }
+
+    /// The register before the first byte.
+    var start: UInt16 { isReflected ? Self.mirror(initial, width) : initial << UInt16(16 - width) }
+
+    /// What a register says in the end.
+    func result(_ register: UInt16) -> UInt16 {
+        (isReflected ? register : register >> UInt16(16 - width)) ^ final
+    }
+
     func checksum(_ bytes: ArraySlice<UInt8>) -> UInt16 {
-        let table = Self.tables[self] ?? makeTable()
-        var value = isReflected ? Self.mirror(initial, width) : initial << UInt16(16 - width)
+        let table = table
+        var value = start
         if isReflected {
             for byte in bytes { value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] }
         } else {
             for byte in bytes { value = value << 8 ^ table[Int(UInt8(truncatingIfNeeded: value >> 8) ^ byte)] }
-            value >>= UInt16(16 - width)
         }
-        return value ^ final
+        return result(value)
     }
 }

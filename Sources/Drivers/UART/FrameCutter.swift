@@ -7,9 +7,11 @@ import Base
 ///   sound frame is found wherever it begins.
 /// - Where neither a start nor a checksum shows a beginning, the first frame is the one after a
 ///   terminator or a pause.
-/// - Never more than `frame.max` bytes (and one) are held.
-struct FrameCutter: Sendable {
-    enum Verdict: Hashable, Sendable {
+/// - Never more than `frame.max` bytes (and one) are waited with.
+/// - A byte costs a fixed number of steps, whatever comes: wherever a frame may begin, its checksum is
+///   known without going through it again (`HeldBytes`).
+package struct FrameCutter: Sendable {
+    package enum Verdict: Hashable, Sendable {
         case frame([UInt8])
         /// It had the form of a frame, and a wrong checksum.
         case damaged([UInt8])
@@ -22,10 +24,7 @@ struct FrameCutter: Sendable {
     /// A pause as long as this ends a frame, or makes an unfinished one worthless.
     let pause: Duration
 
-    private var buffer: [UInt8] = []
-    private var head = 0
-    /// No terminator begins before this index.
-    private var searched = 0
+    private var held: HeldBytes
     /// The next byte may begin a frame.
     private var isSynced: Bool
     /// Bytes of a frame that was damaged already: what fails within is not told again.
@@ -33,10 +32,11 @@ struct FrameCutter: Sendable {
     private var lastByte: Instant
 
     /// - Parameter isSynced: whether the next byte is known to begin a frame.
-    init(
+    package init(
         _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?, character: Duration,
         isSynced: Bool, at now: Instant
     ) {
+        held = Self.nothing(frame, checksum)
         self.frame = frame
         self.checksum = checksum
         self.isSynced = isSynced
@@ -58,25 +58,34 @@ struct FrameCutter: Sendable {
         self.frame = frame
         self.checksum = checksum
         self.pause = pause
+        held = Self.nothing(frame, checksum)
         isSynced = false
         lastByte = now
     }
 
+    private static func nothing(_ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?) -> HeldBytes {
+        let terminator = if case .terminator(let bytes) = frame.end { bytes } else { [UInt8]() }
+        return HeldBytes(start: frame.start, terminator: terminator, checksum: checksum?.type ?? .none)
+    }
+
+    /// Steps taken since the beginning.
+    package var work: Int { held.work }
+
     /// Bytes of a frame that is not finished.
-    var pending: Int { buffer.count - head }
+    package var pending: Int { held.count }
 
     /// When the pause that ends the unfinished frame is over.
     var due: Instant? { pending > 0 ? lastByte + pause : nil }
 
     /// Bytes arrive: whether there was a pause before them. Then call `finish` until nil, first.
-    mutating func hear(at now: Instant) -> Bool {
+    package mutating func hear(at now: Instant) -> Bool {
         defer { lastByte = now }
         return now - lastByte >= pause
     }
 
     /// The next verdict from what is held and from `chunk`, whose used bytes are removed. Call until
     /// nil; then all of `chunk` has been taken.
-    mutating func next(_ chunk: inout ArraySlice<UInt8>) -> Verdict? {
+    package mutating func next(_ chunk: inout ArraySlice<UInt8>) -> Verdict? {
         while true {
             if let verdict = cut() { return verdict }
             if chunk.isEmpty { return nil }
@@ -84,16 +93,15 @@ struct FrameCutter: Sendable {
                 chunk = []
                 return nil
             }
-            compact()
             let room = max(1, frame.max + (endsInSilence ? 1 : 0) - pending)
-            buffer.append(contentsOf: chunk.prefix(room))
+            held.append(chunk.prefix(room))
             chunk = chunk.dropFirst(room)
         }
     }
 
     /// The line paused: what is held is a frame, holds one behind a wrong start, or is worthless.
     /// Call until nil; then nothing is held.
-    mutating func finish() -> Verdict? {
+    package mutating func finish() -> Verdict? {
         while pending > 0 {
             switch frame.end {
             case .silence:
@@ -111,7 +119,6 @@ struct FrameCutter: Sendable {
 
     private mutating func discard() -> Verdict? {
         skip(pending)
-        compact()
         hushed = 0
         isSynced = true
         return nil
@@ -145,17 +152,9 @@ struct FrameCutter: Sendable {
 
     /// Drops what cannot begin a frame; false while too little is held to tell.
     private mutating func align() -> Bool {
-        guard let first = frame.start.first else { return pending > 0 }
-        while head < buffer.count {
-            guard buffer[head] == first else {
-                skip(1)
-                continue
-            }
-            let held = buffer[head...].prefix(frame.start.count)
-            if frame.start.starts(with: held) { return held.count == frame.start.count }
-            skip(1)
-        }
-        return false
+        var skipped = 0
+        defer { hushed = max(0, hushed - skipped) }
+        return held.align(&skipped)
     }
 
     private mutating func measure() -> Measure {
@@ -169,7 +168,7 @@ struct FrameCutter: Sendable {
             var value = 0
             for index in 0..<min(bytes, 4) {
                 let place = order == .big ? index : min(bytes, 4) - 1 - index
-                value = value << 8 | Int(buffer[head + at + place])
+                value = value << 8 | Int(held.bytes[held.head + at + place])
             }
             let count = value + adds
             guard count >= max(at + bytes, frame.start.count), count <= frame.max else { return .impossible }
@@ -184,14 +183,10 @@ struct FrameCutter: Sendable {
     }
 
     private mutating func search(_ terminator: [UInt8]) -> Measure {
-        guard let mark = terminator.first else { return .impossible }
-        searched = max(searched, head + frame.start.count)
-        while searched + terminator.count <= buffer.count {
-            if buffer[searched] == mark, buffer[searched...].starts(with: terminator) {
-                restart(before: searched)
-                return .length(searched + terminator.count - head)
-            }
-            searched += 1
+        guard !terminator.isEmpty else { return .impossible }
+        if let end = held.terminator(behind: frame.start.count) {
+            restart(before: end)
+            return .length(end + terminator.count - held.head)
         }
         guard pending >= frame.max else { return .more }
         if frame.start.isEmpty {
@@ -210,11 +205,7 @@ struct FrameCutter: Sendable {
         guard checksum == nil, let first = start.first, start.count > 1 || !Self.isAlphanumeric(first) else {
             return
         }
-        var place = end - start.count
-        while place > head {
-            if buffer[place] == first, buffer[place...].starts(with: start) { return skip(place - head) }
-            place -= 1
-        }
+        if let place = held.lastStart(before: end) { skip(place - held.head) }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -224,36 +215,31 @@ struct FrameCutter: Sendable {
     /// The first `count` bytes held have the form of a frame. Nil when there is nothing to tell.
     private mutating func take(_ count: Int) -> Verdict? {
         let isWhole = isSynced || !frame.start.isEmpty || checksum != nil && !isLine
-        let bytes = Array(buffer[head..<(head + count)])
         guard isWhole else {
             skip(count)
             isSynced = true
             return nil
         }
-        if checksum?.holds(for: bytes) ?? true {
+        if checksum.map({ held.holds($0, first: count) }) ?? true {
+            let bytes = held.copy(first: count)
             skip(count)
             hushed = 0
             isSynced = true
             return .frame(bytes)
         }
-        let isNews = hushed == 0
-        if isNews { hushed = count }
+        var damaged: Verdict?
+        if hushed == 0 {
+            damaged = .damaged(held.copy(first: count))
+            hushed = count
+        }
         skip(isLine && frame.start.isEmpty ? count : 1)
-        searched = head
-        return isNews ? .damaged(bytes) : nil
+        return damaged
     }
 
     private var isLine: Bool { if case .terminator = frame.end { true } else { false } }
 
     private mutating func skip(_ count: Int) {
-        head += count
+        held.skip(count)
         hushed = max(0, hushed - count)
-    }
-
-    private mutating func compact() {
-        guard head > 0 else { return }
-        buffer.removeFirst(head)
-        searched = max(0, searched - head)
-        head = 0
     }
 }
