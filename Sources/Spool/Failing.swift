@@ -160,6 +160,27 @@ extension Spool {
         writePages()
     }
 
+    /// Memory-only mode had begun before the journal could be read, and its numbers turn out to lie below the
+    /// journal's. In a new file they would be taken for an older one's, so what waits gets others, in its
+    /// order. What was sent and came back keeps its number and stays in memory.
+    mutating func raiseNumbers(above last: UInt64) {
+        let lowest = devices.indices.compactMap { devices[$0].tail.firstSeq }.min()
+        guard isMemoryOnly, let lowest, lowest <= last else { return }
+        var items = devices.indices.flatMap { devices[$0].tail.removeAll() }
+        items.sort { $0.record.seq < $1.record.seq }
+        for var item in items {
+            if sentForms[item.record.seq] != nil {
+                memoryBytes -= item.size
+                loadedBytes += item.size
+                devices[item.device].window.append(item)
+                refresh(item.device)
+            } else {
+                number(&item)
+                devices[item.device].tail.append(item)
+            }
+        }
+    }
+
     // MARK: - The ring in memory
 
     mutating func keepInMemory(_ item: Item) {

@@ -347,6 +347,7 @@ extension Spool {
             last = file.firstSeq + UInt64(Settled.bitCount)
         }
         numbers.begin(after: last == 0 ? nil : last, at: now.wall)
+        raiseNumbers(above: last)
         setFilesAside(done)
         if !done.files.isEmpty || done.lost > 0 {
             let milliseconds = (now.instant - done.started).milliseconds

@@ -13,7 +13,11 @@ private struct Told {
     private(set) var repeats = 0
 
     mutating func take(_ records: [StoredRecord]) {
-        for record in records where record.kind == .reading {
+        take(records.filter { $0.kind == .reading }.map { ($0.seq, $0.text) })
+    }
+
+    mutating func take(_ records: [(seq: UInt64, text: String)]) {
+        for record in records {
             if let old = texts.updateValue(record.text, forKey: record.seq), old != record.text { repeats += 1 }
         }
     }
@@ -158,6 +162,35 @@ private struct Runs {
             if round % 4 == 0 { runs.now = runs.now + .seconds(-600) }
         }
         #expect(runs.told.repeats == 0 && runs.highest < end)
+    }
+
+    /// The disk is away at the start, the clock behind the journal's numbers: memory-only mode numbers below them.
+    @Test(arguments: [0, -3600, -86_400 * 40, -86_400 * 200])
+    func aJournalReadOnlyAfterMemoryOnlyModeBeganSharesNoNumber(step: Int64) {
+        var runs = Runs()
+        var told = Told()
+        for round in 0..<12 {
+            runs.run(keepsFloor: false)
+            runs.now = runs.now + .seconds(step)
+            runs.disk.outage = outage
+            runs.run(keepsFloor: false) { rig in
+                #expect(rig.spool.isMemoryOnly)
+                // Some went out: acknowledged, on their way, or come back.
+                if round % 2 == 0 { _ = rig.drainAll(limit: 5) }
+                let sent = (0..<round % 4).compactMap { _ in rig.spool.take(meter) }
+                told.take(sent)
+                for record in sent where round % 3 > 0 { rig.spool.giveBack(record.seq) }
+                rig.disk.outage = nil
+                rig.advance(.seconds(60))
+                for record in sent where round % 3 == 0 { rig.spool.settle(record.seq, at: rig.now) }
+                rig.advance(.seconds(60))
+                #expect(!rig.spool.isMemoryOnly)
+                for index in 0..<20 { rig.append(meter, "round \(round) on the disk \(index)") }
+                rig.advance(.seconds(2))
+            }
+            told.take(runs.told.texts.map { ($0.key, $0.value) })
+        }
+        #expect(told.repeats == 0 && runs.told.repeats == 0 && runs.highest < end)
     }
 
     @Test func aKillInBetweenCountsOnByOne() {
