@@ -48,7 +48,7 @@ import Testing
         return Broker(process: broker, port: port)
     }
 
-    @Test(.timeLimit(.minutes(1))) func publishesThroughMosquittoOverTLS() throws {
+    @Test(.timeLimit(.minutes(5))) func publishesThroughMosquittoOverTLS() throws {
         let workspace = try Workspace()
         try certificates(in: workspace)
         let broker = try mosquitto(in: workspace)
@@ -94,7 +94,7 @@ import Testing
 
     /// A broker that wants to know who comes: one listener asks for a client certificate, the other for user and
     /// password. The gateway uses topics of the plant's own form and says whether it is there.
-    @Test(.timeLimit(.minutes(1))) func provesItselfAndUsesThePlantsTopicsAndSaysWhenItIsGone() throws {
+    @Test(.timeLimit(.minutes(5))) func provesItselfAndUsesThePlantsTopicsAndSaysWhenItIsGone() throws {
         let workspace = try Workspace()
         try certificates(in: workspace)
         let (safe, open) = (try Tools.freePort(), try Tools.freePort())

@@ -151,7 +151,7 @@ import Testing
     }
 
     /// The examples of the kind: both ended `run` with 78 after `check` had found nothing.
-    @Test(.timeLimit(.minutes(1)), arguments: [
+    @Test(.timeLimit(.minutes(5)), arguments: [
         ("clientKey", "b.pem", "does not belong to"), ("clientCertificate", "a.pem", "holds no certificate"),
     ])
     func aCertificateThatCannotWorkIsAnErrorAtItsPlace(_ key: String, _ value: String, _ words: String) throws {

@@ -7,7 +7,7 @@ import Testing
         try Peer(try Tools.fieldgw(), arguments).finish()
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [
+    @Test(.timeLimit(.minutes(5)), arguments: [
         (["chek", "x"], 64, "did you mean \"check\"?"),
         (["run", "--confg", "x"], 64, "did you mean --config?"),
         (["run"], 64, "--config FILE is needed"),
@@ -43,7 +43,7 @@ import Testing
         #expect(result.output.isEmpty)
     }
 
-    @Test(.timeLimit(.minutes(1))) func everyVerbHasHelp() throws {
+    @Test(.timeLimit(.minutes(5))) func everyVerbHasHelp() throws {
         let overview = try run(["--help"])
         #expect(overview.code == 0)
         for verb in [
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aKeyIsPrivateAndNeverOverwritten() throws {
+    @Test(.timeLimit(.minutes(5))) func aKeyIsPrivateAndNeverOverwritten() throws {
         let workspace = try Workspace()
         let path = workspace.path("gw.pem")
         for type in ["ec", "rsa"] {
@@ -70,7 +70,7 @@ import Testing
         #expect(try run(["key", "generate", path]).code == 74)
     }
 
-    @Test(.timeLimit(.minutes(1))) func checkTellsEveryProblemAtOnceAndWarnsAboutAMissingPort() throws {
+    @Test(.timeLimit(.minutes(5))) func checkTellsEveryProblemAtOnceAndWarnsAboutAMissingPort() throws {
         let workspace = try Workspace()
         try workspace.write("open.pem", "nothing", mode: 0o644)
         let file = try workspace.write("gateway.json5", """

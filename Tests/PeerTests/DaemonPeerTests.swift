@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func commandsReachTheWireAndEveryOneHasItsResult() throws {
+    @Test(.timeLimit(.minutes(5))) func commandsReachTheWireAndEveryOneHasItsResult() throws {
         let site = try Site()
         let setup = try site.result("setup-")
         #expect(setup["ok"] as? Bool == true && setup["by"] as? String == "setup")
@@ -126,7 +126,7 @@ import Testing
     }
 
     /// pymodbus as the meter that is meant, then as another one at the same unit id: by function 43/14 and by 17.
-    @Test(.timeLimit(.minutes(1)), arguments: [#"{ vendor: "Eastron" }"#, #"{ serverId: "Eastron" }"#])
+    @Test(.timeLimit(.minutes(5)), arguments: [#"{ vendor: "Eastron" }"#, #"{ serverId: "Eastron" }"#])
     func aSwappedMeterIsHeldAndNothingIsWrittenToIt(_ identify: String) throws {
         let workspace = try Workspace()
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
@@ -173,7 +173,7 @@ import Testing
         #expect(!records[exchanged...].contains { $0.contains("103") }, "a stranger's value became the meter's")
     }
 
-    @Test(.timeLimit(.minutes(1))) func aLineIsLentWatchedAndCaptured() throws {
+    @Test(.timeLimit(.minutes(5))) func aLineIsLentWatchedAndCaptured() throws {
         let site = try Site()
         try Tools.until("values are there") {
             let watched = try site.fieldgw(["watch", "--once"])

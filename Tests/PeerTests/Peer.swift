@@ -237,7 +237,7 @@ enum Tools {
     }
 
     /// A condition that a peer brings about by itself; asked again every 20 ms, at most 20 s.
-    static func until(_ what: String, within seconds: Int = 20, _ holds: () throws -> Bool) throws {
+    static func until(_ what: String, within seconds: Int = 90, _ holds: () throws -> Bool) throws {
         for _ in 0..<(seconds * 50) {
             if try holds() { return }
             usleep(20_000)

@@ -51,7 +51,7 @@ import Testing
         return slave
     }
 
-    @Test(.timeLimit(.minutes(1))) func aChangedFileIsTakenUpAndABadOneIsRefused() throws {
+    @Test(.timeLimit(.minutes(5))) func aChangedFileIsTakenUpAndABadOneIsRefused() throws {
         let workspace = try Workspace()
         let other = try Workspace()
         let port = try Tools.freePort()

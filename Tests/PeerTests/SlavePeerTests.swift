@@ -27,7 +27,7 @@ import Testing
         """
     }
 
-    @Test(.timeLimit(.minutes(1))) func readsEveryTableOfALibmodbusSlave() throws {
+    @Test(.timeLimit(.minutes(5))) func readsEveryTableOfALibmodbusSlave() throws {
         let workspace = try Workspace()
         let binary = try Tools.libmodbusSlave(in: workspace)
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
@@ -51,7 +51,7 @@ import Testing
         #expect(values["wide"] as? Int == 710 << 16 + 711)
     }
 
-    @Test(.timeLimit(.minutes(1))) func readsThreeUnitsOfAPymodbusLine() throws {
+    @Test(.timeLimit(.minutes(5))) func readsThreeUnitsOfAPymodbusLine() throws {
         let workspace = try Workspace()
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
         let slave = try Peer(try Tools.python(), [Tools.peer("pymodbus-slave.py"), theirs, "115200", "N", "1", "2", "9"])
@@ -73,7 +73,7 @@ import Testing
     }
 
     /// A unit that is not there is named, the others are read, and the exit code says that something is amiss.
-    @Test(.timeLimit(.minutes(1))) func namesTheUnitThatDoesNotAnswer() throws {
+    @Test(.timeLimit(.minutes(5))) func namesTheUnitThatDoesNotAnswer() throws {
         let workspace = try Workspace()
         // Not libmodbus: its slave takes the next request for the silent unit's reply.
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
@@ -94,7 +94,7 @@ import Testing
 
     /// The driver keeps what it is given, as a stuck adapter's does: the line is closed and opened again until
     /// it moves, and the gateway says so instead of waiting.
-    @Test(.timeLimit(.minutes(1))) func aLineThatTakesNothingAnyMoreIsClosedAndOpenedAgain() throws {
+    @Test(.timeLimit(.minutes(5))) func aLineThatTakesNothingAnyMoreIsClosedAndOpenedAgain() throws {
         let workspace = try Workspace()
         let line = try PseudoTerminal()
         let stopper = Glibc.open(line.path, O_RDWR | O_NOCTTY | O_CLOEXEC)

@@ -46,7 +46,7 @@ import Testing
 
     private static let tools = [["sniff", "bus-a"], ["scan", "bus-a", "--units", "100-247", "--timeout", "1s"]]
 
-    @Test(.timeLimit(.minutes(1)), arguments: [SIGKILL, SIGHUP, SIGINT, SIGTERM])
+    @Test(.timeLimit(.minutes(5)), arguments: [SIGKILL, SIGHUP, SIGINT, SIGTERM])
     func aToolThatEndsGivesThePortBack(_ signal: Int32) throws {
         let site = try Site()
         for words in Self.tools {
@@ -64,7 +64,7 @@ import Testing
     }
 
     /// `fieldgw sniff … | head`: the reader is gone and the line is silent, so no write would ever fail.
-    @Test(.timeLimit(.minutes(1))) func aToolWhoseReaderIsGoneEnds() throws {
+    @Test(.timeLimit(.minutes(5))) func aToolWhoseReaderIsGoneEnds() throws {
         let site = try Site()
         for words in Self.tools {
             let shell = try Peer("/bin/sh", ["-c", "\"$0\" \"$@\" | true", try Tools.fieldgw()] + words + ["--config", site.file])
@@ -74,7 +74,7 @@ import Testing
         site.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func aToolEndsWhenTheGatewayTakesThePortBack() throws {
+    @Test(.timeLimit(.minutes(5))) func aToolEndsWhenTheGatewayTakesThePortBack() throws {
         let site = try Site()
         let tool = try Peer(try Tools.fieldgw(), ["sniff", "bus-a", "--config", site.file])
         #expect(tool.complaint { $0.contains("listening") } != nil)
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// A person's pause is a promise that needs no process.
-    @Test(.timeLimit(.minutes(1))) func aPauseOutlivesTheVerbThatAskedForIt() throws {
+    @Test(.timeLimit(.minutes(5))) func aPauseOutlivesTheVerbThatAskedForIt() throws {
         let site = try Site()
         #expect(try Peer(try Tools.fieldgw(), ["pause", "bus-a", "1h", "--config", site.file]).finish().code == 0)
         let tool = try Peer(try Tools.fieldgw(), ["sniff", "bus-a", "--config", site.file, "--seconds", "1"]).finish()
@@ -102,7 +102,7 @@ import Testing
     }
 
     /// The far ends end with their terminal too.
-    @Test(.timeLimit(.minutes(1)), arguments: [SIGHUP, SIGTERM]) func aSimulatorEndsWithItsTerminal(_ signal: Int32) throws {
+    @Test(.timeLimit(.minutes(5)), arguments: [SIGHUP, SIGTERM]) func aSimulatorEndsWithItsTerminal(_ signal: Int32) throws {
         let bus = try Peer(try Tools.fieldsim(), ["bus", "--units", "1"])
         _ = try #require(bus.line())
         bus.signal(signal)
@@ -110,7 +110,7 @@ import Testing
     }
 
     /// Results that did not arrive are not a success.
-    @Test(.timeLimit(.minutes(1))) func resultsThatCannotBeWrittenAreToldUnlessTheReaderLeft() throws {
+    @Test(.timeLimit(.minutes(5))) func resultsThatCannotBeWrittenAreToldUnlessTheReaderLeft() throws {
         let full = try Peer("/bin/sh", ["-c", "\"$0\" help --man > /dev/full", try Tools.fieldgw()]).finish()
         #expect(full.code == 74 && full.errors.contains("No space left"), "\(full)")
         let script = "{ \"$0\" help --man; echo $? >&2; } | true"

@@ -12,7 +12,7 @@ import Testing
         return (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] ?? [:]
     }
 
-    @Test(.timeLimit(.minutes(1))) func readsAndWritesALibmodbusSlave() throws {
+    @Test(.timeLimit(.minutes(5))) func readsAndWritesALibmodbusSlave() throws {
         let workspace = try Workspace()
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
         let slave = try Peer(try Tools.libmodbusSlave(in: workspace), [theirs, "115200", "N", "7"])
@@ -44,7 +44,7 @@ import Testing
         #expect(refused.errors.contains("ILLEGAL DATA ADDRESS") && refused.errors.contains("count from 1"))
     }
 
-    @Test(.timeLimit(.minutes(1))) func saysWhyThereIsNoValue() throws {
+    @Test(.timeLimit(.minutes(5))) func saysWhyThereIsNoValue() throws {
         let workspace = try Workspace()
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
         let slave = try Peer(try Tools.python(), [Tools.peer("pymodbus-slave.py"), theirs, "115200", "N", "3"])
@@ -60,7 +60,7 @@ import Testing
         #expect(silent.errors.contains("200 ms at 115200 8N1"))
     }
 
-    @Test(.timeLimit(.minutes(1))) func scansAPymodbusLineIntoAConfigurationThatItsCheckAccepts() throws {
+    @Test(.timeLimit(.minutes(5))) func scansAPymodbusLineIntoAConfigurationThatItsCheckAccepts() throws {
         let workspace = try Workspace()
         let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
         let slave = try Peer(try Tools.python(), [Tools.peer("pymodbus-slave.py"), theirs, "19200", "N", "2", "9", "12"])
@@ -86,7 +86,7 @@ import Testing
     }
 
     /// Who has a profile's fingerprint, or its maker's name, is written down with that profile.
-    @Test(.timeLimit(.minutes(1))) func aScanNamesTheProfileThatFits() throws {
+    @Test(.timeLimit(.minutes(5))) func aScanNamesTheProfileThatFits() throws {
         let workspace = try Workspace()
         let bus = try workspace.write("bus.json5", """
             { baud: 19200, parity: "none", units: {
@@ -108,7 +108,7 @@ import Testing
 
     /// A line on which libmodbus answers another master, with our ear on it: nothing is missed, and not a
     /// byte is said.
-    @Test(.timeLimit(.minutes(1))) func sniffsAnothersLineWithoutAWord() throws {
+    @Test(.timeLimit(.minutes(5))) func sniffsAnothersLineWithoutAWord() throws {
         let workspace = try Workspace()
         let line = try TappedLine()
         let slave = try Peer(try Tools.libmodbusSlave(in: workspace), [line.slave, "115200", "N", "7"])

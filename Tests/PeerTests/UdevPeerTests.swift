@@ -36,7 +36,7 @@ import Testing
     }
 
     /// Emulators of a processor (qemu-user) know the older calls only, and with them the usual speeds.
-    @Test(.timeLimit(.minutes(1))) func aSystemWithoutTermios2SetsTheUsualSpeeds() throws {
+    @Test(.timeLimit(.minutes(5))) func aSystemWithoutTermios2SetsTheUsualSpeeds() throws {
         let workspace = try Workspace()
         let shim = try self.shim(in: workspace)
         let bus = try Peer(try Tools.fieldsim(), ["bus", "--units", "1", "--baud", "19200", "--link", workspace.path("bus")])
@@ -54,7 +54,7 @@ import Testing
         bus.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func everyKindOfAdapterGetsItsNamesAndIsLeftInPeace() throws {
+    @Test(.timeLimit(.minutes(5))) func everyKindOfAdapterGetsItsNamesAndIsLeftInPeace() throws {
         _ = try Tools.find("udevadm", package: "udev")
         let workspace = try Workspace()
         let (code, output, errors) = try inTestBed("udev-rules.py", [Self.rules, workspace.path("")]).finish()
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// `udevadm verify` is there from systemd 254; board/package runs it in Debian 13.
-    @Test(.timeLimit(.minutes(1))) func theRulesAreVerified() throws {
+    @Test(.timeLimit(.minutes(5))) func theRulesAreVerified() throws {
         let udevadm = try Tools.find("udevadm", package: "udev")
         let version = try Peer(udevadm, ["--version"]).finish().output.trimmingCharacters(in: .whitespacesAndNewlines)
         guard let number = Int(version.prefix { $0.isNumber }), number >= 254 else { return }
@@ -112,7 +112,7 @@ import Testing
     }
 
     /// `scanAdapters`: who is on the line of an adapter that nobody has configured, and that a port gets it at once.
-    @Test(.timeLimit(.minutes(1))) func anUnknownAdapterIsScannedAndLetGoOfForAPort() throws {
+    @Test(.timeLimit(.minutes(5))) func anUnknownAdapterIsScannedAndLetGoOfForAPort() throws {
         let workspace = try Workspace()
         let newcomer = try inTestBed(
             "udev-newcomer.py", [try Tools.fieldgw(), workspace.path("")], before: try shim(in: workspace))

@@ -3,9 +3,14 @@ import Glibc
 
 /// Runs one input as libFuzzer's entry point does. An input that takes more processor time than the target's
 /// budget is a fault, as a trap is. It is run again before that is believed: the first run fills tables and
-/// maps memory.
+/// maps memory. With `FIELDGW_FUZZ_UNTIMED` in the environment no time is looked at: a test must not depend on
+/// how fast its machine is.
 package func runBudgeted<Target: FuzzTarget>(_: Target.Type, _ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))
+    guard getenv("FIELDGW_FUZZ_UNTIMED") == nil else {
+        Target.run(input)
+        return 0
+    }
     let budget = Target.budget.nanoseconds
     var spent: Int64 = 0
     for _ in 0..<3 {
