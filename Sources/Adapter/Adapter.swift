@@ -17,20 +17,29 @@ package struct Adapter: Sendable {
     private var ports: [(name: PortName, routes: [Route])] = []
     private var priorityExists = false
     /// Points that are neither read nor written for now.
-    private var unread: [DeviceID: Set<String>]
+    private var unread: [DeviceID: Set<ByteString>]
     /// Devices that are gone, for when they come back: on another port, or with the next configuration.
     private var former: [DeviceID: Device] = [:]
     private static let formerMax = 1024
+    /// The writes that count against `perMinute` and `perDay`.
+    package var budgets = WriteBudgets()
 
     /// Several bindings may share an address; a device bound twice keeps its first place.
-    package init(_ bindings: [Binding], unread: [DeviceID: Set<String>] = [:]) {
+    package init(_ bindings: [Binding], unread: [DeviceID: Set<ByteString>] = [:]) {
+        self.init(bindings, unread: unread) { Device($0) }
+    }
+
+    /// - Parameter make: the device of a binding.
+    private init(
+        _ bindings: [Binding], unread: [DeviceID: Set<ByteString>], _ make: (Binding) -> Device
+    ) {
         self.unread = unread
         devices = []
         devices.reserveCapacity(bindings.count)
         for binding in bindings where indexes[binding.device] == nil {
             let index = devices.count
             indexes[binding.device] = index
-            devices.append(Device(binding))
+            devices.append(make(binding))
             let port =
                 ports.firstIndex { $0.name == binding.address.port }
                 ?? {
@@ -49,12 +58,18 @@ package struct Adapter: Sendable {
     }
 
     /// Other intervals for the same points, and some that are not read at all. What is known of a point
-    /// stays: its last value, its dead band, and above all what was written in the last minute and day.
-    package mutating func rebind(_ bindings: [Binding], unread: [DeviceID: Set<String>]) {
-        var new = Adapter(bindings, unread: unread)
-        for (device, index) in new.indexes {
-            if let old = indexes[device].map({ devices[$0] }) ?? former[device] { new.devices[index].inherit(old) }
+    /// stays: its last value, its dead band, and what was written in the last minute and day.
+    package mutating func rebind(_ bindings: [Binding], unread: [DeviceID: Set<ByteString>]) {
+        var new = Adapter(bindings, unread: unread) { binding in
+            guard let old = indexes[binding.device].map({ devices[$0] }) ?? former[binding.device] else {
+                return Device(binding)
+            }
+            if old.binding == binding { return old }
+            var changed = Device(binding)
+            changed.inherit(old)
+            return changed
         }
+        new.budgets = budgets
         new.former = former.filter { new.indexes[$0.key] == nil }
         for (device, index) in indexes where new.indexes[device] == nil && new.former.count < Self.formerMax {
             new.former[device] = devices[index]
@@ -128,7 +143,7 @@ package struct Adapter: Sendable {
 
     /// What a part that was read back after a write says about that point: its JSON text.
     package func decode(
-        _ part: ReadPart, of device: DeviceID, point name: String
+        _ part: ReadPart, of device: DeviceID, point name: ByteString
     ) -> Result<[UInt8], ReadFailure> {
         guard let index = indexes[device], let point = devices[index].place(of: name) else {
             return .failure(.identity)
@@ -140,7 +155,7 @@ package struct Adapter: Sendable {
     /// `firstID`. All or none: a command with one point that may not be written is refused whole.
     /// Accepted orders count against the points' rates whether or not they reach the wire.
     package mutating func orders(
-        _ writes: [(name: String, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
+        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
         at now: Moment
     ) throws(WriteRefusal) -> [Order] {
         guard let index = indexes[device] else {
@@ -149,12 +164,17 @@ package struct Adapter: Sendable {
         for (name, _) in writes where unread[device]?.contains(name) == true {
             throw WriteRefusal(.notWritable, "\(name) is switched off by a config document")
         }
-        return try devices[index].orders(writes, firstID: firstID, expires: expires, at: now)
+        return try devices[index].orders(writes, firstID: firstID, expires: expires, at: now, &budgets)
+    }
+
+    /// The allow-list entry of a point or an action; nil if it cannot be written by command.
+    package func rule(of name: ByteString, of device: DeviceID) -> WriteRule? {
+        indexes[device].flatMap { devices[$0].rule(name) }
     }
 
     /// The order that sets a point because a rule of the configuration says so.
     package func order(
-        setting point: String, of device: DeviceID, to value: JSON, id: UInt64, expires: Instant
+        setting point: ByteString, of device: DeviceID, to value: JSON, id: UInt64, expires: Instant
     ) throws(WriteRefusal) -> Order {
         guard let index = indexes[device] else {
             throw WriteRefusal(.unknownDevice, "there is no device \(device) here")
@@ -163,7 +183,7 @@ package struct Adapter: Sendable {
     }
 
     /// What an order writes to that point, as it would be read.
-    package func written(_ order: Order, of device: DeviceID, point name: String) -> Result<[UInt8], ReadFailure> {
+    package func written(_ order: Order, of device: DeviceID, point name: ByteString) -> Result<[UInt8], ReadFailure> {
         guard let index = indexes[device], let point = devices[index].place(of: name) else {
             return .failure(.identity)
         }
@@ -171,7 +191,7 @@ package struct Adapter: Sendable {
     }
 
     /// Whether the part that was read back after a write says that the point holds what was written.
-    package func confirms(_ part: ReadPart, _ order: Order, of device: DeviceID, point name: String) -> Bool {
+    package func confirms(_ part: ReadPart, _ order: Order, of device: DeviceID, point name: ByteString) -> Bool {
         guard let index = indexes[device], let point = devices[index].place(of: name) else {
             return part.result.isSuccess { order.isConfirmed(by: $0) }
         }
@@ -186,7 +206,7 @@ extension Result where Success == [UInt8] {
 }
 
 extension Adapter.Route {
-    mutating func add(_ device: Int, _ binding: Binding, unread: Set<String>) {
+    mutating func add(_ device: Int, _ binding: Binding, unread: Set<ByteString>) {
         devices.append(device)
         hasPriority = hasPriority || binding.points.contains(where: \.priority)
         let factors = Set(binding.points.compactMap(\.scaleFrom))
@@ -210,8 +230,8 @@ extension Adapter.Route {
 
 /// A point as status and poll show it.
 package struct LastValue: Hashable, Sendable {
-    package var name: String
-    package var units: String?
+    package var name: ByteString
+    package var units: ByteString?
     /// The last good value as JSON text and when it was read; nil before the first.
     package var json: String?
     package var at: Moment?
@@ -219,7 +239,7 @@ package struct LastValue: Hashable, Sendable {
     package var bad: ReadFailure?
 
     package init(
-        name: String, units: String? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil
+        name: ByteString, units: ByteString? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil
     ) {
         self.name = name
         self.units = units

@@ -73,12 +73,12 @@ final class Decoder: Sendable {
             let low = UInt8(clamping: Swift.min(field.low, field.high))
             let size = abs(field.high - field.low) + 1
             var key: [UInt8] = []
-            JSONWriter.append(field.name, to: &key)
+            JSONWriter.append(field.name.string, to: &key)
             return (key + [0x3A], low, size >= 64 ? .max : (1 << UInt64(size)) - 1)
         }
         map = point.map.mapValues { name in
             var quoted: [UInt8] = []
-            JSONWriter.append(name, to: &quoted)
+            JSONWriter.append(name.string, to: &quoted)
             return quoted
         }
         let ones: UInt64 = width >= 8 ? .max : (1 << UInt64(8 * width)) - 1

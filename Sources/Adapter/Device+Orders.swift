@@ -9,35 +9,49 @@ extension Device {
 
     /// The orders that carry out `writes`, in their order. Nothing counts against a rate unless all
     /// of them are allowed.
-    mutating func orders(
-        _ writes: [(name: String, value: JSON)], firstID: UInt64, expires: Instant, at now: Moment
+    func orders(
+        _ writes: [(name: ByteString, value: JSON)], firstID: UInt64, expires: Instant, at now: Moment,
+        _ budgets: inout WriteBudgets
     ) throws(WriteRefusal) -> [Order] {
         var orders: [Order] = []
-        var targets: [Target] = []
+        var counted: [ByteString] = []
         for (name, value) in writes {
             let target = try target(name)
-            try checkRate(target, name, at: now.instant)
-            targets.append(target)
+            let rule = rule(of: target)
+            if WriteBudgets.counts(rule) {
+                try budgets.check(rule, WriteBudgets.Key(device: binding.device, point: name), at: now.instant)
+                counted.append(name)
+            }
             orders.append(try order(target, value, id: firstID + UInt64(orders.count), expires: expires))
         }
-        for target in targets { count(target, at: now.instant) }
+        for name in counted { budgets.count(WriteBudgets.Key(device: binding.device, point: name), at: now.instant) }
         return orders
     }
 
+    private func rule(of target: Target) -> WriteRule {
+        switch target {
+        case .point(let index): binding.points[index].writable ?? WriteRule()
+        case .action(let index): binding.actions[index].rule
+        }
+    }
+
+    /// The allow-list entry of a point or action; nil if it cannot be written.
+    func rule(_ name: ByteString) -> WriteRule? { (try? target(name)).map { rule(of: $0) } }
+
     /// What a rule of the configuration writes: allowed by being there.
-    func order(setting name: String, to value: JSON, id: UInt64, expires: Instant) throws(WriteRefusal) -> Order {
+    func order(setting name: ByteString, to value: JSON, id: UInt64, expires: Instant) throws(WriteRefusal) -> Order {
         guard let index = place(of: name) else { throw unknown(name) }
         return try order(.point(index), value, id: id, expires: expires)
     }
 
-    private func unknown(_ name: String) -> WriteRefusal {
+    private func unknown(_ name: ByteString) -> WriteRefusal {
         let known = binding.points.filter { $0.writable != nil }.map(\.name) + binding.actions.map(\.name)
         return WriteRefusal(
             .unknownPoint,
             "\(binding.device) has no point \(Notice.printable(name))\(Suggestion.clause(for: name, in: known))")
     }
 
-    private func target(_ name: String) throws(WriteRefusal) -> Target {
+    private func target(_ name: ByteString) throws(WriteRefusal) -> Target {
         if let index = place(of: name) {
             guard binding.points[index].writable != nil else {
                 throw WriteRefusal(.notWritable, "\(name) is not writable")
@@ -77,30 +91,6 @@ extension Device {
         return known
     }
 
-    // MARK: rates
-
-    private func checkRate(_ target: Target, _ name: String, at now: Instant) throws(WriteRefusal) {
-        var rates = switch target {
-        case .point(let index): states[index].rates
-        case .action(let index): actionRates[index]
-        }
-        if let left = rates.perMinute?.left(at: now), left == 0 {
-            let limit = rates.perMinute?.limit ?? 0
-            throw WriteRefusal(.rate, "\(name) takes \(limit) writes a minute, and they are used up")
-        }
-        if let left = rates.perDay?.left(at: now), left == 0 {
-            let limit = rates.perDay?.limit ?? 0
-            throw WriteRefusal(.budget, "\(name) takes \(limit) writes a day, and they are used up")
-        }
-    }
-
-    private mutating func count(_ target: Target, at now: Instant) {
-        switch target {
-        case .point(let index): states[index].rates.count(at: now)
-        case .action(let index): actionRates[index].count(at: now)
-        }
-    }
-
     // MARK: read-back
 
     /// The value that an order writes, as it would be read: JSON text.
@@ -133,21 +123,5 @@ extension Device {
         // The tolerance itself is within it, whatever binary fractions make of it.
         let slack = (binding.points[point].writable?.tolerance ?? 0) * (1 + 1e-9)
         return (a - b).magnitude <= slack
-    }
-}
-
-/// How often something may be written.
-struct WriteRates: Sendable {
-    var perMinute: RateWindow?
-    var perDay: RateWindow?
-
-    init(_ rule: WriteRule?) {
-        perMinute = rule?.perMinute.map { RateWindow($0, buckets: 60, of: .seconds(1)) }
-        perDay = rule?.perDay.map { RateWindow($0, buckets: 24, of: .seconds(3600)) }
-    }
-
-    mutating func count(at now: Instant) {
-        perMinute?.count(at: now)
-        perDay?.count(at: now)
     }
 }

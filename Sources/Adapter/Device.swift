@@ -12,9 +12,6 @@ struct Device: Sendable {
         var sentAt: Instant?
         var sentNumber: Double?
         var sentJSON: [UInt8] = []
-        var rates: WriteRates
-
-        init(_ rule: WriteRule?) { rates = WriteRates(rule) }
 
         /// Looked up once: it is done for every value.
         mutating func become(_ text: ArraySlice<UInt8>, _ number: Double?, at moment: Moment) {
@@ -39,7 +36,6 @@ struct Device: Sendable {
     private let hasPriority: [Bool]
     private let filters: [Filter?]
     var states: [PointState]
-    var actionRates: [WriteRates]
     private var badText: [UInt8] = []
     private var sizeGuess = 64
 
@@ -49,7 +45,7 @@ struct Device: Sendable {
         decoders = points.map(Decoder.init)
         keys = points.map { point in
             var key: [UInt8] = []
-            JSONWriter.append(point.name, to: &key)
+            JSONWriter.append(point.name.string, to: &key)
             return key + [0x3A]
         }
         factors = points.map { point in
@@ -58,24 +54,18 @@ struct Device: Sendable {
         isHidden = points.map(\.hidden)
         hasPriority = points.map(\.priority)
         filters = points.map(Filter.init)
-        states = points.map { PointState($0.writable) }
-        actionRates = binding.actions.map { WriteRates($0.rule) }
+        states = points.map { _ in PointState() }
     }
 
-    /// Takes over what is known of points of the same name and meaning, and above all what was written to them.
+    /// Takes over what is known of points of the same name and meaning.
     mutating func inherit(_ old: Device) {
         for (index, point) in binding.points.enumerated() {
-            guard let place = old.place(of: point.name) else { continue }
-            if old.binding.points[place].hasSameMeaning(as: point) {
-                states[index] = old.states[place]
-            } else if old.binding.points[place].writable == point.writable {
-                states[index].rates = old.states[place].rates
-            }
+            guard let place = old.place(of: point.name), old.binding.points[place].hasSameMeaning(as: point) else { continue }
+            states[index] = old.states[place]
         }
-        if old.binding.actions == binding.actions { actionRates = old.actionRates }
     }
 
-    func place(of name: String) -> Int? { binding.points.firstIndex { $0.name == name } }
+    func place(of name: ByteString) -> Int? { binding.points.firstIndex { $0.name == name } }
 
     var lastValues: [LastValue] {
         zip(binding.points, states).map { point, state in
@@ -90,7 +80,7 @@ struct Device: Sendable {
         }
     }
 
-    /// Nil when every point is withheld by its dead band.
+    /// Nil when every point is withheld by its dead band, or none was asked for.
     mutating func receive(_ reading: Reading, _ points: [Int]) -> Telemetry? {
         var body: [UInt8] = []
         body.reserveCapacity(sizeGuess)
@@ -110,13 +100,16 @@ struct Device: Sendable {
             if good > 0 { body.append(0x2C) }
             body.append(contentsOf: keys[point])
             let text = body.count
-            if source.holds(decoder) || source.take(decoder, from: reading.parts) {
+            if source.holds(decoder) || source.take(decoder, from: reading) {
                 verdict = decode(point, decoder, source.bytes, from: source.address, into: &body)
                 at = source.at
                 if goodAt.map({ $0.instant < source.at.instant }) ?? true { goodAt = source.at }
             } else if let failure = source.failure {
                 verdict = .bad(failure.word)
                 at = failure.at
+            } else if reading.isPartial {
+                body.removeLast(body.count - start)
+                continue
             }
             if case .bad(let word) = verdict {
                 body.removeLast(body.count - start)
@@ -161,10 +154,10 @@ struct Device: Sendable {
 
         /// Finds the part that holds the whole point; false if there is none, because of what the parts that touch
         /// it, or else any part, failed with. A good part counts more than a failed one.
-        mutating func take(_ decoder: Decoder, from parts: [ReadPart]) -> Bool {
+        mutating func take(_ decoder: Decoder, from reading: Reading) -> Bool {
             var touching: (word: ReadFailure, at: Moment)?
             var other: (word: ReadFailure, at: Moment)?
-            for part in parts {
+            for part in reading.parts {
                 switch part.result {
                 case .success(let found):
                     guard decoder.isCovered(by: part) else { continue }
@@ -175,7 +168,7 @@ struct Device: Sendable {
                     if decoder.touches(part) { touching = (word, part.at) } else { other = (word, part.at) }
                 }
             }
-            failure = touching ?? other
+            failure = touching ?? (reading.isPartial ? nil : other)
             return false
         }
     }

@@ -43,7 +43,7 @@ struct Encoder {
     /// `{"run":true,"speed":3}`: the named bits change, the others stay.
     private func flags(_ value: JSON) throws(WriteRefusal) -> Order.Data {
         guard let members = value.members, !members.isEmpty else {
-            let names = point.bits.map(\.name).joined(separator: ", ")
+            let names = point.bits.map(\.name.string).joined(separator: ", ")
             throw refuse(.type, "takes an object with some of \(names), not \(value.describe)")
         }
         var mask: UInt64 = 0
@@ -97,7 +97,7 @@ struct Encoder {
         }
         guard case .number(let text) = value.kind else {
             let names =
-                point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().joined(separator: ", "))"
+                point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().map(\.string).joined(separator: ", "))"
             throw refuse(
                 .type,
                 "takes a number\(names), not \(value.string.map { "\"\($0.prefix(40))\"" } ?? value.describe)"

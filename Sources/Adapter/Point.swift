@@ -3,7 +3,7 @@ import Base
 /// One named value of a node: where it is, how it is read, what of it is published and whether it
 /// may be written. Configuration makes these and checks them.
 package struct Point: Hashable, Sendable {
-    package var name: String
+    package var name: ByteString
     package var table: Table
     /// The zero-based protocol address; in a frame the byte offset, negative counted from its end.
     package var address: Int
@@ -20,16 +20,16 @@ package struct Point: Hashable, Sendable {
     package var scale: Double
     package var offset: Double
     /// Another point of the same node that holds a power of ten (SunSpec's sunssf).
-    package var scaleFrom: String?
+    package var scaleFrom: ByteString?
     package var bits: [BitField]
     /// Names for raw codes; a code without a name stays a number.
-    package var map: [Int64: String]
+    package var map: [Int64: ByteString]
     package var invalid: [Sentinel]
     /// Outside of these a value is bad with `range`, or becomes the nearest of them if `clamp` is set.
     package var min: Double?
     package var max: Double?
     package var clamp: Bool
-    package var units: String?
+    package var units: ByteString?
     package var interval: Duration
     package var priority: Bool
     /// Read for others' sake (a scale factor) and never published.
@@ -46,11 +46,11 @@ package struct Point: Hashable, Sendable {
     package var safe: SafeValue?
 
     package init(
-        name: String, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
+        name: ByteString, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
         length: Int = 1, byte: RegisterByte = .low, text: TextField? = nil,
-        rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0, scaleFrom: String? = nil,
-        bits: [BitField] = [], map: [Int64: String] = [:], invalid: [Sentinel] = [], min: Double? = nil,
-        max: Double? = nil, clamp: Bool = false, units: String? = nil, interval: Duration = .seconds(10),
+        rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0, scaleFrom: ByteString? = nil,
+        bits: [BitField] = [], map: [Int64: ByteString] = [:], invalid: [Sentinel] = [], min: Double? = nil,
+        max: Double? = nil, clamp: Bool = false, units: ByteString? = nil, interval: Duration = .seconds(10),
         priority: Bool = false, hidden: Bool = false, deadband: Double? = nil, onChange: Bool = false,
         heartbeat: Duration? = nil, writable: WriteRule? = nil, safe: SafeValue? = nil
     ) {
@@ -127,17 +127,17 @@ package struct FrameRules: Hashable, Sendable {
 /// A named part of a `bits` value, bit 0 the least significant. One bit reads as true or false,
 /// a range as a number.
 package struct BitField: Hashable, Sendable {
-    package var name: String
+    package var name: ByteString
     package var low: Int
     package var high: Int
 
-    package init(name: String, low: Int, high: Int) {
+    package init(name: ByteString, low: Int, high: Int) {
         self.name = name
         self.low = low
         self.high = high
     }
 
-    package init(name: String, bit: Int) { self.init(name: name, low: bit, high: bit) }
+    package init(name: ByteString, bit: Int) { self.init(name: name, low: bit, high: bit) }
 }
 
 /// What a device sends instead of a value. Compared before scaling.

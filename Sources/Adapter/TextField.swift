@@ -10,14 +10,17 @@ package enum TextField: Hashable, Sendable {
 /// A pattern such as `T={value:number}`: text that must be there and one value between.
 /// The first text is searched for, so that the frame may hold something before it.
 package struct Template: Hashable, Sendable {
+    /// In bytes.
+    package static let patternMax = 256
+
     package enum Kind: String, Hashable, Sendable { case number, word, text }
 
     /// A place in braces: `value` is what is taken, any other name is passed over.
     package struct Slot: Hashable, Sendable {
-        package var name: String
+        package var name: ByteString
         package var kind: Kind
 
-        package init(name: String, kind: Kind) {
+        package init(name: ByteString, kind: Kind) {
             self.name = name
             self.kind = kind
         }
@@ -29,7 +32,8 @@ package struct Template: Hashable, Sendable {
 
     /// Nil unless the pattern has exactly one slot named `value`, closed braces, known kinds, and
     /// text after every slot of kind `text` but the last.
-    package init?(_ pattern: String) {
+    package init?(_ pattern: ByteString) {
+        guard pattern.count <= Self.patternMax else { return nil }
         var literals: [[UInt8]] = [[]]
         var slots: [Slot] = []
         var rest = Array(pattern.utf8)[...]
@@ -43,13 +47,13 @@ package struct Template: Hashable, Sendable {
             let inside = rest[rest.startIndex..<end].split(separator: 0x3A, omittingEmptySubsequences: false)
             rest = rest[(end + 1)...]
             guard (1...2).contains(inside.count) else { return nil }
-            let kind = inside.count == 1 ? "number" : String(decoding: inside[1], as: UTF8.self)
-            guard let known = Kind(rawValue: kind) else { return nil }
-            slots.append(Slot(name: String(decoding: inside[0], as: UTF8.self), kind: known))
+            let kind = inside.count == 1 ? "number" : ByteString(decoding: inside[1])
+            guard let known = Kind(word: kind) else { return nil }
+            slots.append(Slot(name: ByteString(decoding: inside[0]), kind: known))
             literals.append([])
         }
         let open = slots.indices.dropLast().contains { slots[$0].kind == .text && literals[$0 + 1].isEmpty }
-        guard slots.filter({ $0.name == "value" }).count == 1, !open, pattern.utf8.count <= 256 else {
+        guard slots.filter({ $0.name == "value" }).count == 1, !open else {
             return nil
         }
         self.literals = literals

@@ -19,6 +19,8 @@ package struct WriteRule: Hashable, Sendable {
     package var tolerance: Double?
     /// As `Order.function`.
     package var function: UInt8?
+    /// Also a command that the broker kept is carried out: one that was published with the retain flag.
+    package var retained = false
 
     package init(
         min: Double? = nil, max: Double? = nil, step: Double? = nil, perMinute: Int? = nil,
@@ -45,16 +47,16 @@ package struct Action: Hashable, Sendable {
         /// A command's value is `true`.
         case fixed([UInt8])
         /// A command's value is one of these names.
-        case named([String: [UInt8]])
+        case named([ByteString: [UInt8]])
     }
 
-    package var name: String
+    package var name: ByteString
     package var function: UInt8
     package var payload: Payload
     /// Only its rates count.
     package var rule: WriteRule
 
-    package init(name: String, function: UInt8, payload: Payload, rule: WriteRule = WriteRule()) {
+    package init(name: ByteString, function: UInt8, payload: Payload, rule: WriteRule = WriteRule()) {
         self.name = name
         self.function = function
         self.payload = payload
@@ -81,10 +83,10 @@ package struct Action: Hashable, Sendable {
 /// What a point is set to when the bridge has been away for so long.
 package struct SafeValue: Hashable, Sendable {
     /// As JSON text.
-    package var value: String
+    package var value: ByteString
     package var after: Duration
 
-    package init(value: String, after: Duration) {
+    package init(value: ByteString, after: Duration) {
         self.value = value
         self.after = after
     }
@@ -92,10 +94,10 @@ package struct SafeValue: Hashable, Sendable {
 
 /// One write that a unit gets whenever it comes; `label` is its point, or table and address.
 package struct SetupStep: Hashable, Sendable {
-    package var label: String
+    package var label: ByteString
     package var order: Order
 
-    package init(label: String, order: Order) {
+    package init(label: ByteString, order: Order) {
         self.label = label
         self.order = order
     }

@@ -74,11 +74,14 @@ package struct Reading: Hashable, Sendable {
     package var address: Address
     package var interval: Duration
     package var parts: [ReadPart]
+    /// Not all of the interval's points were asked for: nothing is said of those that no part touches.
+    package var isPartial: Bool
 
-    package init(_ address: Address, every interval: Duration, _ parts: [ReadPart]) {
+    package init(_ address: Address, every interval: Duration, _ parts: [ReadPart], isPartial: Bool = false) {
         self.address = address
         self.interval = interval
         self.parts = parts
+        self.isPartial = isPartial
     }
 }
 

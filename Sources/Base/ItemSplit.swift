@@ -10,14 +10,17 @@ package enum ItemSplit: Hashable, Sendable {
     case signs
 
     /// Nil for bytes in hexadecimal that are none.
-    package init?(word: String) {
+    package init?(word: ByteString) {
         switch word {
         case "blanks": self = .blanks
         case "signs": self = .signs
-        case let text where text.hasPrefix("hex:"):
-            guard let bytes = Hex.decode(text.dropFirst(4)) else { return nil }
+        default:
+            guard let digits = word.dropping(prefix: "hex:") else {
+                self = .mark(Array(word.utf8))
+                return
+            }
+            guard let bytes = Hex.decode(digits.string) else { return nil }
             self = .mark(bytes)
-        default: self = .mark(Array(word.utf8))
         }
     }
 

@@ -17,11 +17,11 @@ package struct TextPosition: Hashable, Sendable, Comparable {
 /// stay exact. Objects keep their members in order, duplicates included: whoever reads them decides.
 package struct JSON: Sendable {
     package struct Member: Sendable {
-        package var name: String
+        package var name: ByteString
         package var position: TextPosition
         package var value: JSON
 
-        package init(name: String, position: TextPosition, value: JSON) {
+        package init(name: ByteString, position: TextPosition, value: JSON) {
             self.name = name
             self.position = position
             self.value = value
@@ -31,8 +31,9 @@ package struct JSON: Sendable {
     package indirect enum Kind: Sendable {
         case null
         case bool(Bool)
+        /// At most 400 ASCII characters.
         case number(String)
-        case string(String)
+        case string(ByteString)
         case array([JSON])
         case object([Member])
     }
@@ -45,7 +46,7 @@ package struct JSON: Sendable {
         self.position = position
     }
 
-    package var string: String? { if case .string(let text) = kind { text } else { nil } }
+    package var string: ByteString? { if case .string(let text) = kind { text } else { nil } }
     package var bool: Bool? { if case .bool(let value) = kind { value } else { nil } }
     package var array: [JSON]? { if case .array(let items) = kind { items } else { nil } }
     package var members: [Member]? { if case .object(let members) = kind { members } else { nil } }
@@ -85,7 +86,7 @@ package struct JSON: Sendable {
     }
 
     /// The first member of that name; nil if this is no object or has none.
-    package subscript(name: String) -> JSON? {
+    package subscript(name: ByteString) -> JSON? {
         members?.first { $0.name == name }?.value
     }
 

@@ -27,7 +27,10 @@ package struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    package mutating func key(_ name: ByteString) { key(name.string) }
+
     package mutating func string(_ value: String) { separate(); JSONWriter.append(value, to: &bytes) }
+    package mutating func string(_ value: ByteString) { string(value.string) }
     package mutating func bool(_ value: Bool) { separate(); bytes.append(contentsOf: (value ? "true" : "false").utf8) }
     package mutating func null() { separate(); bytes.append(contentsOf: "null".utf8) }
     package mutating func integer(_ value: Int) { separate(); Digits.append(Int64(value), to: &bytes) }
@@ -54,6 +57,7 @@ package struct JSONWriter: Sendable {
     package mutating func array(_ body: (inout JSONWriter) -> Void) { beginArray(); body(&self); endArray() }
 
     package mutating func member(_ name: String, _ value: String) { key(name); string(value) }
+    package mutating func member(_ name: String, _ value: ByteString) { key(name); string(value) }
     package mutating func member(_ name: String, _ value: Int) { key(name); integer(value) }
     package mutating func member(_ name: String, _ value: UInt64) { key(name); integer(value) }
     package mutating func member(_ name: String, _ value: some BinaryInteger) { key(name); integer(value) }

@@ -26,17 +26,23 @@ package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
     /// an interface its leading zero.
     package func matches(_ wanted: PortIdentity) -> Bool {
         func same(_ mine: String?, _ theirs: String?) -> Bool {
-            theirs == nil || mine?.lowercased() == theirs?.lowercased()
+            theirs == nil || mine.map(Self.lower) == theirs.map(Self.lower)
         }
-        if let tail = wanted.path {
-            guard let path, path == tail || path.hasSuffix("-" + tail) else { return false }
+        if let tail = wanted.path.map({ ByteString($0) }) {
+            guard let path = path.map({ ByteString($0) }), path == tail || path.hasSuffix(ByteString("-\(tail)"))
+            else { return false }
         }
         if let number = wanted.interface {
             guard let interface, let mine = Int(interface, radix: 16), mine == Int(number, radix: 16)
             else { return false }
         }
-        return (wanted.serial == nil || serial == wanted.serial) && same(vendor, wanted.vendor)
-            && same(product, wanted.product)
+        let isSerial = wanted.serial.map { wanted in serial.map { ByteString($0) } == ByteString(wanted) } ?? true
+        return isSerial && same(vendor, wanted.vendor) && same(product, wanted.product)
+    }
+
+    /// Bytes with ASCII capitals made small.
+    private static func lower(_ text: String) -> [UInt8] {
+        text.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
     }
 
     /// "serial A50285BI, vendor 0403"

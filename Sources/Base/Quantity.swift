@@ -1,11 +1,11 @@
 /// Durations and sizes as people write them: a number and a unit, "200ms", "1.5h", "64MiB".
 package enum Quantity {
-    private static let durationUnits: [(name: String, nanoseconds: Double)] = [
+    private static let durationUnits: [(name: ByteString, nanoseconds: Double)] = [
         ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("m", 60e9),
         ("h", 3600e9),
         ("d", 86_400e9)
     ]
-    private static let sizeUnits: [(name: String, bytes: Double)] = [
+    private static let sizeUnits: [(name: ByteString, bytes: Double)] = [
         ("B", 1), ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("TiB", 1_099_511_627_776),
         ("kB", 1e3), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)
     ]
@@ -14,7 +14,9 @@ package enum Quantity {
     package static let sizeHint = "write a number and a unit: \"500KiB\", \"64MiB\", \"1GiB\""
 
     /// Nil if it is no duration or longer than a century.
-    package static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? { duration(ByteString(text)) }
+
+    package static func duration(_ text: ByteString) -> Duration? {
         guard let (number, unit) = split(text),
             let scale = durationUnits.first(where: { $0.name == unit })?.nanoseconds
         else { return nil }
@@ -23,7 +25,9 @@ package enum Quantity {
     }
 
     /// Bytes; nil if it is no size or above 2⁵³.
-    package static func size(_ text: String) -> Int? {
+    package static func size(_ text: String) -> Int? { size(ByteString(text)) }
+
+    package static func size(_ text: ByteString) -> Int? {
         guard let (number, unit) = split(text),
             let scale = sizeUnits.first(where: { $0.name == unit })?.bytes
         else { return nil }
@@ -32,11 +36,11 @@ package enum Quantity {
     }
 
     /// Digits with at most one point, white space allowed before the unit.
-    private static func split(_ text: String) -> (number: Double, unit: String)? {
-        let digits = text.unicodeScalars.prefix { ("0"..."9").contains($0) || $0 == "." }
-        guard (1...18).contains(digits.count), let number = Double(String(digits)) else { return nil }
-        let rest = text.unicodeScalars.dropFirst(digits.count)
-        return (number, String(String.UnicodeScalarView(rest.drop { $0 == " " })))
+    private static func split(_ text: ByteString) -> (number: Double, unit: ByteString)? {
+        guard text.count <= 64 else { return nil }
+        let digits = text.utf8.prefix { (0x30...0x39).contains($0) || $0 == 0x2E }
+        guard (1...18).contains(digits.count), let number = Double(String(Substring(digits))) else { return nil }
+        return (number, ByteString(Substring(text.utf8[digits.endIndex...].drop { $0 == 0x20 })))
     }
 
     /// The largest unit that shows the duration exactly: "1500ms", "10s", "7d".

@@ -3,22 +3,32 @@ package enum Suggestion {
     /// The nearest of `words` by edit distance, if it is near enough to be worth saying: at most one
     /// edit per three characters, upper and lower case counting as the same. A word that holds the
     /// other is near too: "baudrate" means "baud", "timeout" means "responseTimeout".
-    package static func nearest(to word: String, in words: some Sequence<String>) -> String? {
-        guard (1...64).contains(word.utf8.count) else { return nil }
-        let wanted = Array(word.lowercased().utf8)
-        var best: (word: String, distance: Int)?
-        for candidate in words {
-            let other = Array(candidate.lowercased().utf8)
-            let limit = max(1, min(max(wanted.count, other.count) / 3, 4))
-            var distance = self.distance(wanted, other)
-            if distance > limit || distance >= wanted.count {
+    ///
+    /// Words of more than 64 bytes have no neighbours, and only the first thousand are looked at.
+    package static func nearest(to word: ByteString, in words: some Sequence<ByteString>) -> ByteString? {
+        let lengths = 1...64
+        guard lengths.contains(word.count) else { return nil }
+        let wanted = word.utf8.map(lower)
+        var best: (word: ByteString, distance: Int)?
+        for candidate in words.prefix(1000) where lengths.contains(candidate.count) {
+            let other = candidate.utf8.map(lower)
+            let limit = min(max(1, min(max(wanted.count, other.count) / 3, 4)), wanted.count - 1)
+            let isNear = abs(wanted.count - other.count) <= limit
+            var distance = isNear ? self.distance(wanted, other) : .max
+            if distance > limit {
                 guard holds(wanted, other) || holds(other, wanted) else { continue }
-                distance += 4
+                distance = self.distance(wanted, other) + 4
             }
             if distance < (best?.distance ?? .max) { best = (candidate, distance) }
         }
         return best?.word
     }
+
+    package static func nearest(to word: String, in words: some Sequence<String>) -> String? {
+        nearest(to: ByteString(word), in: words.lazy.map { ByteString($0) })?.string
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
     /// Whether one begins or ends with the other; short words say nothing.
     private static func holds(_ long: [UInt8], _ short: [UInt8]) -> Bool {
@@ -28,6 +38,10 @@ package enum Suggestion {
 
     /// `; did you mean "port"?`, or nothing.
     package static func clause(for word: String, in words: some Sequence<String>) -> String {
+        nearest(to: word, in: words).map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+
+    package static func clause(for word: ByteString, in words: some Sequence<ByteString>) -> String {
         nearest(to: word, in: words).map { "; did you mean \"\($0)\"?" } ?? ""
     }
 

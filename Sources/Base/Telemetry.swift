@@ -38,15 +38,29 @@ package struct Notice: Hashable, Sendable {
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
+    /// Whose doing it is: how many of its kind may be written depends on that.
+    package enum Kind: Hashable, Sendable {
+        /// This machine's, its lines' and its connection's.
+        case plain
+        /// A command or a person's request that was carried out or refused.
+        case audit
+        /// A peer's, who may send as many as it likes.
+        case peer
+    }
+
     package var level: Level
+    package var kind: Kind
     /// "line", "unit", "bridge", "spool", "adapter", "control", "gateway".
     package var subsystem: String
     /// The device or port it is about; empty if none.
     package var subject: String
     package var message: String
 
-    package init(_ level: Level, _ subsystem: String, _ subject: String = "", _ message: String) {
+    package init(
+        _ level: Level, _ subsystem: String, _ subject: String = "", _ message: String, kind: Kind = .plain
+    ) {
         self.level = level
+        self.kind = kind
         self.subsystem = subsystem
         self.subject = subject
         self.message = message
@@ -55,15 +69,18 @@ package struct Notice: Hashable, Sendable {
     /// At most 256 characters, control characters and non-ASCII shown as escapes.
     package static func printable(_ bytes: some Collection<UInt8>) -> String {
         var out = ""
-        for byte in bytes.prefix(256) {
+        var rest = bytes[...]
+        for _ in 0..<256 {
+            guard let byte = rest.popFirst() else { return out }
             if (0x20..<0x7F).contains(byte) {
                 out.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 out += "\\x" + Hex.encode([byte])
             }
         }
-        return bytes.count > 256 ? out + "…" : out
+        return rest.isEmpty ? out : out + "…"
     }
 
-    package static func printable(_ text: String) -> String { printable(Array(text.utf8)) }
+    package static func printable(_ text: String) -> String { printable(text.utf8) }
+    package static func printable(_ text: ByteString) -> String { printable(text.utf8) }
 }

@@ -6,7 +6,7 @@ import Base
 /// | level | when | consequence |
 /// |---|---|---|
 /// | impossible | before the release date; not synchronised and before the last good time | no token |
-/// | unproven | neither synchronised nor backed by an RTC | connect at the slow back-off, readings marked |
+/// | unproven | neither synchronised nor backed by an RTC | readings marked, a token refused again and again waits longer |
 /// | trusted | synchronised, RTC, told so, or a token signed now was accepted | everything |
 package struct ClockGuard: Sendable {
     package enum Level: Int, Hashable, Sendable, Comparable, CustomStringConvertible {

@@ -4,17 +4,17 @@ import Base
 package enum Dialect: Hashable, Sendable {
     /// Cloud IoT Core and what speaks like it (ClearBlade IoT Core): long client id, a JWT as the
     /// password, devices attached by gateway binding.
-    case cloudIoT(project: String, region: String, registry: String)
+    case cloudIoT(project: ByteString, region: ByteString, registry: ByteString)
     /// Any MQTT 3.1.1 broker: every device counts as attached once the broker has accepted us, unless
     /// it wants attach messages.
-    case plain(clientID: String, username: String?, password: [UInt8]?)
+    case plain(clientID: ByteString, username: ByteString?, password: [UInt8]?)
 
     /// `projects/P/locations/R/registries/G/devices/D`, or what the configuration says.
     package func clientID(of gateway: DeviceID) -> String {
         switch self {
         case .cloudIoT(let project, let region, let registry):
             "projects/\(project)/locations/\(region)/registries/\(registry)/devices/\(gateway)"
-        case .plain(let clientID, _, _): clientID
+        case .plain(let clientID, _, _): clientID.string
         }
     }
 
@@ -22,7 +22,7 @@ package enum Dialect: Hashable, Sendable {
     package var username: String? {
         switch self {
         case .cloudIoT: "unused"
-        case .plain(_, let username, _): username
+        case .plain(_, let username, _): username?.string
         }
     }
 
@@ -33,7 +33,7 @@ package enum Dialect: Hashable, Sendable {
 
     /// The project that a token is made out to (claim `aud`); nil where no token is used.
     package var audience: String? {
-        if case .cloudIoT(let project, _, _) = self { project } else { nil }
+        if case .cloudIoT(let project, _, _) = self { project.string } else { nil }
     }
 
     package var usesToken: Bool { audience != nil }

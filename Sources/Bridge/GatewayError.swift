@@ -34,13 +34,13 @@ package struct GatewayError: Hashable, Sendable {
     package var word: String
     package var description: String
     package var device: DeviceID?
-    package var messageType: String?
-    package var topic: String?
+    package var messageType: ByteString?
+    package var topic: ByteString?
     package var packetID: UInt16?
 
     package init(
         code: Code, word: String? = nil, description: String = "", device: DeviceID? = nil,
-        messageType: String? = nil, topic: String? = nil, packetID: UInt16? = nil
+        messageType: ByteString? = nil, topic: ByteString? = nil, packetID: UInt16? = nil
     ) {
         self.code = code
         self.word = word ?? code.rawValue
@@ -76,14 +76,14 @@ package struct GatewayError: Hashable, Sendable {
             return GatewayError(code: .unknown, description: Notice.printable(payload))
         }
         let info = json["mqtt_message_info"]
-        func text(_ name: String) -> String? { info?[name]?.string ?? json[name]?.string }
+        func text(_ name: ByteString) -> ByteString? { info?[name]?.string ?? json[name]?.string }
         let word = json["error_type"]?.string ?? ""
         let number = info?["packet_id"] ?? json["packet_id"]
-        let packet = number?.integer.flatMap { UInt16(exactly: $0) } ?? number?.string.flatMap { UInt16($0) }
+        let packet = number?.integer.flatMap { UInt16(exactly: $0) } ?? number?.string.flatMap { UInt16($0.string) }
         let topic = text("topic")
         let device = (json["device_id"]?.string ?? info?["device_id"]?.string).flatMap { try? DeviceID($0) }
         return GatewayError(
-            code: Code(rawValue: word) ?? .unknown,
+            code: Code(word: word) ?? .unknown,
             word: word.isEmpty ? "unknown" : Notice.printable(word),
             description: Notice.printable(json["description"]?.string ?? ""),
             device: device ?? topic.flatMap(Self.device(inTopic:)),
@@ -91,9 +91,9 @@ package struct GatewayError: Hashable, Sendable {
             packetID: packet == 0 ? nil : packet)
     }
 
-    private static func device(inTopic topic: String) -> DeviceID? {
-        let levels = topic.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+    private static func device(inTopic topic: ByteString) -> DeviceID? {
+        let levels = topic.split(0x2F, limit: 4)
         guard levels.count >= 3, levels[0].isEmpty, levels[1] == "devices" else { return nil }
-        return try? DeviceID(String(levels[2]))
+        return try? DeviceID(levels[2])
     }
 }

@@ -15,7 +15,8 @@ import MQTT
 /// | open | | draining before the token expires or at `stop`; waiting when the link is lost |
 /// | draining | PUBACKs, bounded | connecting or stopped |
 ///
-/// Call `next()` until nil after every call, then ask `accepts` for the devices that have records.
+/// Call `next()` until nil after every call, then `nextSlot` until nil: it sends what the session itself
+/// has to say and tells when a record may be published.
 package struct Session: Sendable {
     enum Phase: Sendable {
         case idle
@@ -52,10 +53,10 @@ package struct Session: Sendable {
     var connectedAt: Moment?
     var acknowledgedSinceConnect = false
     var takeover = Takeover()
-    /// Which of the gateway's keys signs, and how often a token was refused since one was accepted.
-    var keyIndex = 0
-    var refusedKeys = 0
-    var acceptedKey = 0
+    var firstBytes = FirstBytes()
+    /// Why the last connection ended, or could not be made.
+    package internal(set) var trouble: Trouble?
+    var credentials: Credentials
     /// Since when nothing proves the clock.
     var doubtedSince: Instant?
 
@@ -68,9 +69,8 @@ package struct Session: Sendable {
     var flights = FlightTable()
     /// What the client had sent when it was last paid for.
     var paid = Client.Statistics()
-    /// PUBACKs that wait for the rate.
-    var acknowledgements = Fifo<PacketID>()
-    var acknowledging: Set<UInt16> = []
+    var shares = Shares()
+    var inbox = Inbox()
     /// Attached first after the next connect.
     var attachFirst: [DeviceID] = []
     var deviceTokens: [UInt64: DeviceToken] = [:]
@@ -80,12 +80,12 @@ package struct Session: Sendable {
     var turn: Turn?
     var turnNotBefore = Instant.zero
     var lastProgress = Instant.zero
-    var deliveries: Set<UInt16> = []
     var holds: [DeviceID: Hold] = [:]
     var eventTopics: [TopicKey: TopicName] = [:]
-    var letRecordGoFirst = false
     /// Whose record may be published, as long as nothing else has happened since that was asked.
     var granted: DeviceID?
+    /// The share that pays for the next record.
+    var slot = Slot.record
     var attachedTold = -1
     var totalTold = -1
 
@@ -108,6 +108,7 @@ package struct Session: Sendable {
 
     package init(_ settings: Settings, devices: [DeviceID], seed: UInt64) {
         self.settings = settings
+        credentials = Credentials(keys: settings.keys.count)
         var seeds = RandomSource(seed: seed)
         backoff = Backoff(seed: seeds.next())
         attachments = Attachments(devices.filter { $0 != settings.gateway }, seed: seeds.next())
@@ -127,7 +128,7 @@ package struct Session: Sendable {
         guard case .idle = phase else { return }
         guard backoff.failures > 0 else { return connect(at: now) }
         phase = .waiting
-        let wait = backoff.again(slow: takeover.isSuspected)
+        let wait = backoff.again(takeover.isSuspected ? .longest : .climbing)
         timers.arm(.reconnect, at: now.instant + wait)
         notice(
             .info,
@@ -158,7 +159,7 @@ package struct Session: Sendable {
         see(now)
         if case .waiting = phase {
             if timers.due(.clock) != nil, clockLevel != .impossible { connect(at: now) }
-            // The slow back-off was for the clock's sake.
+            // A token that is signed with a proven clock may be accepted.
             if let due = timers.due(.reconnect), settings.dialect.usesToken, before < clockLevel {
                 let soon = now.instant + .seconds(fraction: random.uniform(0, 2))
                 timers.arm(.reconnect, at: min(due, soon))
@@ -192,16 +193,18 @@ package struct Session: Sendable {
 
     mutating func emit(_ output: Output) { queue.append(output) }
 
-    mutating func notice(_ level: Notice.Level, _ message: String, about device: DeviceID? = nil) {
-        emit(.notice(Notice(level, "bridge", device?.text ?? "", message)))
+    mutating func notice(
+        _ level: Notice.Level, _ message: String, about device: DeviceID? = nil, kind: Notice.Kind = .plain
+    ) {
+        emit(.notice(Notice(level, "bridge", device?.text ?? "", message, kind: kind)))
     }
 
     /// Once per change of `value` under `topic`.
     mutating func announce(
         _ topic: String, _ value: String, _ level: Notice.Level, _ message: String,
-        about device: DeviceID? = nil
+        about device: DeviceID? = nil, kind: Notice.Kind = .plain
     ) {
-        if announcer.changed(topic, to: value) { notice(level, message, about: device) }
+        if announcer.changed(topic, to: value) { notice(level, message, about: device, kind: kind) }
     }
 
     /// Every input passes through here first.
@@ -256,20 +259,20 @@ package struct Session: Sendable {
             states.wake()
             let later = holds.values.map(\.until).filter { $0 > now.instant }.min()
             if let later { timers.arm(.hold, at: later) }
-        case .rate, .state, .client: break
+        case .rate, .state, .inbox, .client: break
         }
     }
 }
 
 /// Repeats nothing: a line is worth saying when what it says about its topic has changed.
 struct Announcer: Sendable {
-    private var said: [String: String] = [:]
+    private var said: [ByteString: ByteString] = [:]
 
-    func isSilent(_ topic: String) -> Bool { said[topic] == nil }
+    func isSilent(_ topic: String) -> Bool { said[ByteString(topic)] == nil }
 
     mutating func changed(_ topic: String, to value: String) -> Bool {
-        said.updateValue(value, forKey: topic) != value
+        said.updateValue(ByteString(value), forKey: ByteString(topic)) != ByteString(value)
     }
 
-    mutating func forget(_ topic: String) { said[topic] = nil }
+    mutating func forget(_ topic: String) { said[ByteString(topic)] = nil }
 }

@@ -44,12 +44,12 @@ extension Session {
         signedAt = now
         ticket += 1
         phase = .signing(ticket: ticket)
-        let key = Signer.gateway(keyIndex % settings.keys.count)
-        emit(.sign(ticket: ticket, by: key, input: claims.signingInput(keyAlgorithm)))
+        emit(.sign(ticket: ticket, by: .gateway(credentials.current), input: claims.signingInput(keyAlgorithm)))
     }
 
     mutating func sendConnect(password: [UInt8]?, at now: Moment) {
         phase = .handshaking
+        firstBytes = FirstBytes()
         var client = Client(
             Client.Settings(
                 clientID: settings.dialect.clientID(of: settings.gateway),
@@ -88,6 +88,13 @@ extension Session {
     package mutating func received(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         see(now)
         counters.bytesReceived += bytes.count
+        if case .handshaking = phase {
+            firstBytes.take(bytes)
+            if let words = firstBytes.verdict(tls: target.tls) {
+                endConnection(.foreign(words), at: now)
+                return settle(at: now)
+            }
+        }
         client?.receive(bytes, at: now.instant)
         pull(at: now)
         settle(at: now)
@@ -109,8 +116,7 @@ extension Session {
         lastProgress = now.instant
         acknowledgedSinceConnect = false
         counters.connects += 1
-        refusedKeys = 0
-        acceptedKey = keyIndex
+        credentials.accept()
         if settings.dialect.usesToken, let signedAt {
             guardian.tokenAccepted(signedAt: signedAt)
             see(now)
@@ -173,7 +179,7 @@ extension Session {
 
     /// What is in flight is waited for; before an orderly end the devices are detached after it.
     mutating func settleDrain(at now: Moment) {
-        sendAcknowledgements(at: now.instant)
+        while limiter.allows(at: now.instant), sendAcknowledgement(at: now.instant) {}
         while flights.records == 0, limiter.allows(at: now.instant), let device = detaching.popFirst() {
             _ = sendDetach(device, at: now.instant)
         }

@@ -15,10 +15,10 @@ extension Session {
             return announce(
                 "error", error.word + error.description, .warning,
                 "the bridge reports \(error.word)"
-                    + (error.description.isEmpty ? " and says nothing more" : ": \(error.description)"))
+                    + (error.description.isEmpty ? " and says nothing more" : ": \(error.description)"), kind: .peer)
         }
         guard device == settings.gateway || attachments.contains(device) else {
-            return notice(.debug, "the bridge reports \(error.word) for \(device), which is not ours")
+            return notice(.debug, "the bridge reports \(error.word) for \(device), which is not ours", kind: .peer)
         }
         switch error.reaction {
         case .quarantine: refuse(device, error, at: now)
@@ -35,7 +35,7 @@ extension Session {
         announce(
             "attach \(device)", error.word + error.description, .warning,
             "the bridge reports \(error.word): \(Self.clause(error.description)); \(consequence)",
-            about: device)
+            about: device, kind: .peer)
     }
 
     /// GATEWAY_ATTACHMENT_ERROR: this device waits for a slow timer or a person.

@@ -4,21 +4,20 @@ import MQTT
 /// What arrives: config and commands for known devices, errors for us, and nothing else.
 extension Session {
     mutating func arrived(_ message: Publish, at now: Moment) {
-        let inbound = settings.layout.inbound(message.topic.text)
+        let inbound = settings.layout.inbound(message.topic)
+        // A repeat of what has no PUBACK yet: one answers both.
+        if let id = message.packetID, !inbox.receive(id, at: now.instant) { return }
         if case .errors(let device) = inbound, device == settings.gateway, settings.dialect.hasErrors {
-            acknowledgeAtOnce(message)
+            acceptAtOnce(message)
             return gatewayError(GatewayError.parse(message.payload), at: now)
         }
         guard let inbound, isKnown(inbound.device) else {
-            acknowledgeAtOnce(message)
+            acceptAtOnce(message)
             return notice(
-                .debug, "a message on \(Notice.printable(message.topic.utf8)), which is not ours, is dropped")
+                .debug, "a message on \(Notice.printable(message.topic.utf8)), which is not ours, is dropped",
+                kind: .peer)
         }
-        if let id = message.packetID {
-            // A repeat of what is being worked on: one PUBACK answers both.
-            guard !acknowledging.contains(id.value), deliveries.insert(id.value).inserted else { return }
-        }
-        let delivery = Delivery(connection: connection, packet: message.packetID?.value)
+        let delivery = Delivery(connection: connection, packet: message.packetID?.value, isRetained: message.retain)
         switch inbound {
         case .config(let device):
             counters.configs += 1
@@ -35,23 +34,21 @@ extension Session {
         device == settings.gateway || attachments.contains(device)
     }
 
-    private mutating func acknowledgeAtOnce(_ message: Publish) {
-        if let id = message.packetID { acknowledgements.append(id) }
+    private mutating func acceptAtOnce(_ message: Publish) {
+        if let id = message.packetID { inbox.accept(id) }
     }
 
-    /// PUBACKs count against the rate like everything else: a thousand devices get a thousand configs
-    /// after a reconnect.
-    mutating func sendAcknowledgements(at now: Instant) {
-        while limiter.allows(at: now), let id = acknowledgements.popFirst() {
-            acknowledging.remove(id.value)
-            client?.acknowledge(id)
-            pay(at: now)
-        }
+    /// False if no PUBACK may leave. The caller looks after the rate: PUBACKs count like everything else.
+    mutating func sendAcknowledgement(at now: Instant) -> Bool {
+        guard let id = inbox.next(at: now) else { return false }
+        client?.acknowledge(id)
+        pay(at: now)
+        return true
     }
 
-    /// All of them, before the connection ends.
+    /// All that are owed, before the connection ends.
     mutating func flushAcknowledgements(at now: Instant) {
-        while let id = acknowledgements.popFirst() { client?.acknowledge(id) }
+        for id in inbox.takeAll() { client?.acknowledge(id) }
         pay(at: now)
     }
 
@@ -59,10 +56,8 @@ extension Session {
     package mutating func acknowledge(_ delivery: Delivery, at now: Moment) {
         see(now)
         guard delivery.connection == connection, let packet = delivery.packet, let id = PacketID(packet),
-            deliveries.remove(packet) != nil
+            inbox.accept(id)
         else { return }
-        acknowledging.insert(packet)
-        acknowledgements.append(id)
         settle(at: now)
     }
 }

@@ -13,6 +13,8 @@ extension Session {
         case refused(UInt8)
         case signing(String)
         case fault(ProtocolFault)
+        /// The far side does not speak MQTT but something else.
+        case foreign(String)
         case noProgress
     }
 
@@ -27,13 +29,12 @@ extension Session {
         case .link, .closed: break
         default: if tellShell { emit(.disconnect) }
         }
+        let reason = explain(loss, wasOpen: wasOpen)
         client = nil
         giveBack(suspicious: wasOpen && isSuspicious(loss), at: now)
         attachments.disconnected()
         subscriptions = Subscriptions()
-        deliveries = []
-        acknowledgements.removeAll()
-        acknowledging = []
+        inbox = Inbox()
         deviceTokens = [:]
         signedAttaches.removeAll()
         detaching.removeAll()
@@ -46,11 +47,10 @@ extension Session {
         if case .planned = loss { return }
         if case .clock = loss { return timers.arm(.clock, at: now.instant + Self.clockInterval) }
         if shouldRotate(loss, wasOpen: wasOpen) { endpoint = (endpoint + 1) % settings.endpoints.count }
-        if wasOpen, let lived { watchForTakeover(loss, lived: lived) }
-        let slow = isSlow(loss)
-        let wait = backoff.next(slow: slow || takeover.isSuspected)
+        if wasOpen, let lived { watchForTakeover(loss, reason, lived: lived) }
+        let wait = nextWait(after: loss)
         timers.arm(.reconnect, at: now.instant + wait)
-        report(loss, wasOpen: wasOpen, wait: wait)
+        report(loss, reason, wasOpen: wasOpen, wait: wait)
     }
 
     /// Only a close by the peer can be its answer to something we sent.
@@ -62,20 +62,31 @@ extension Session {
     private func shouldRotate(_ loss: Loss, wasOpen: Bool) -> Bool {
         switch loss {
         case .link, .refused(3): true
-        case .closed, .fault: !wasOpen
+        case .closed, .fault, .foreign: !wasOpen
         default: false
         }
     }
 
-    /// Asked once per loss: a refused token is the turn of the next key, which need not wait long.
-    private mutating func isSlow(_ loss: Loss) -> Bool {
+    /// Asked once per loss.
+    private mutating func nextWait(after loss: Loss) -> Duration {
+        var pace = Backoff.Pace.climbing
+        let isProven = !settings.dialect.usesToken || clockLevel == .trusted
         switch loss {
-        case .refused(4), .refused(5), .refused(0x13), .signing: return rotateKey()
-        default: return isClockUnproven
+        // The bridge itself says that it is not there: as if it could not be reached.
+        case .refused(3): break
+        case .refused(let code):
+            let verdict = credentials.refuse(concernsKey: [4, 5, 0x13].contains(code), clockProven: isProven)
+            if verdict.isFirst { backoff.reset() }
+            pace = verdict.pace
+        case .signing:
+            let verdict = credentials.refuse(concernsKey: true, clockProven: true)
+            if verdict.isFirst { backoff.reset() }
+            pace = verdict.pace
+        default: break
         }
+        if takeover.isSuspected, pace == .climbing { pace = .longest }
+        return backoff.next(pace)
     }
-
-    private var isClockUnproven: Bool { settings.dialect.usesToken && clockLevel == .unproven }
 
     private mutating func giveBack(suspicious: Bool, at now: Moment) {
         let all = flights.takeAll()
@@ -125,46 +136,35 @@ extension Session {
         }
     }
 
-    private mutating func report(_ loss: Loss, wasOpen: Bool, wait: Duration) {
-        let slow = clockLevel == .unproven ? ", rarely while this machine's clock is not proven" : ""
-        let again = "trying again in \(Self.seconds(wait))\(slow)"
+    private mutating func report(_ loss: Loss, _ reason: Reason, wasOpen: Bool, wait: Duration) {
+        trouble = Trouble(at: now.wall, reason: reason.sentence, unanswered: reason.unanswered?.last)
+        let level: Notice.Level
+        let value: String
         switch loss {
-        case .planned, .clock: break
-        case .link(let failure):
-            announce(
-                "connection", "link \(failure.kind) \(failure.message)", .warning,
-                "no connection: \(Self.clause(failure.message)); \(again)")
+        case .planned, .clock: return
+        case .link(let failure): (level, value) = (.warning, "link \(failure.kind) \(failure.message)")
         case .closed(let failure):
-            let when = wasOpen ? "was lost" : "was closed before the bridge had answered"
-            announce(
-                "connection", "closed \(wasOpen) \(failure.kind)", .warning,
-                "the connection \(when): \(Self.clause(failure.message)); \(again)")
-        case .refused(let code):
-            announce(
-                "connection", "refused \(code)", .error,
-                Refusal.sentence(code, dialect: settings.dialect, gateway: settings.gateway) + "; \(again)")
-        case .signing(let why):
-            announce(
-                "connection", "signing \(why)", .error,
-                "the private key could not sign a token: \(Self.clause(why)); \(again)")
-        case .fault(let fault):
-            announce(
-                "connection", "fault \(fault)", .warning,
-                "the connection is given up: \(fault); \(again)")
-        case .noProgress:
-            announce(
-                "connection", "no progress", .warning,
-                "the bridge acknowledged nothing for \(Self.seconds(Self.progressMax)) while messages "
-                    + "waited; \(again)")
+            (level, value) = (.warning, "closed \(wasOpen) \(failure.kind) \(reason.conclusion ?? "")")
+        case .refused(let code): (level, value) = (.error, "refused \(code)")
+        case .signing(let why): (level, value) = (.error, "signing \(why)")
+        case .foreign(let words): (level, value) = (.warning, "foreign \(words)")
+        case .fault(let fault): (level, value) = (.warning, "fault \(fault)")
+        case .noProgress: (level, value) = (.warning, "no progress")
         }
+        let link = reason.conclusion == nil ? "; " : " "
+        announce("connection", value, level, "\(reason.sentence)\(link)trying again in \(Self.seconds(wait))")
     }
 
-    private mutating func watchForTakeover(_ loss: Loss, lived: Duration) {
-        guard takeover.ended(after: lived, byPeer: isSuspicious(loss)) else { return }
+    private mutating func watchForTakeover(_ loss: Loss, _ reason: Reason, lived: Duration) {
+        guard takeover.ended(
+            after: lived, byPeer: isSuspicious(loss), isExplained: reason.conclusion != nil,
+            unanswered: reason.unanswered?.last)
+        else { return }
         notice(
             .warning,
-            "the bridge closed five connections in a row soon after they were made: check that no other "
-                + "gateway uses the id \(settings.gateway); until one lasts, it is tried once a minute")
+            "the bridge closed five connections in a row soon after they were made, and no message of ours "
+                + "explains it: check that no other gateway uses the id \(settings.gateway); until one lasts, it is "
+                + "tried once a minute")
     }
 
     static func seconds(_ duration: Duration) -> String {
@@ -175,27 +175,3 @@ extension Session {
     static func clause(_ text: String) -> String { text.hasSuffix(".") ? String(text.dropLast()) : text }
 }
 
-/// CONNACK codes in words, with what to do (MQTT 3.1.1 table 3.1; 0x13 is ClearBlade's).
-enum Refusal {
-    static func sentence(_ code: UInt8, dialect: Dialect, gateway: DeviceID) -> String {
-        switch (code, dialect.usesToken) {
-        case (1, _):
-            return "the bridge does not speak MQTT 3.1.1 (CONNACK 1): check host and port"
-        case (2, _):
-            return "the bridge refused the client id \(dialect.clientID(of: gateway)) (CONNACK 2): check "
-                + (dialect.usesToken ? "project, region, registry and gateway" : "clientID")
-        case (3, _): return "the bridge is not available (CONNACK 3)"
-        case (4, true):
-            return "the bridge could not read the token of gateway \(gateway) (CONNACK 4): check that the "
-                + "key in privateKey is of the type registered (ES256 or RS256)"
-        case (5, true), (0x13, true):
-            let shown = code == 5 ? "5" : "0x13"
-            return "the bridge refused the token of gateway \(gateway) (CONNACK \(shown)): check that its "
-                + "public key is registered, that it is not blocked, and project, region and registry"
-        case (4, false), (5, false):
-            return "the broker refused us (CONNACK \(code)): check username and password, or the client "
-                + "certificate"
-        default: return "the bridge refused the connection (CONNACK \(code))"
-        }
-    }
-}

@@ -9,11 +9,14 @@ extension Session {
         package var shortLives: Int
         /// Which of the gateway's keys was accepted last.
         package var key: Int
+        /// Refused CONNECTs in a row.
+        package var refusals: Int
 
-        package init(failures: Int = 0, shortLives: Int = 0, key: Int = 0) {
+        package init(failures: Int = 0, shortLives: Int = 0, key: Int = 0, refusals: Int = 0) {
             self.failures = failures
             self.shortLives = shortLives
             self.key = key
+            self.refusals = refusals
         }
     }
 
@@ -23,15 +26,14 @@ extension Session {
     package var memory: Memory {
         Memory(
             failures: min(backoff.failures, Self.failuresKept), shortLives: takeover.shortLives,
-            key: acceptedKey)
+            key: credentials.accepted, refusals: credentials.refusals)
     }
 
     /// As an earlier run has kept it; before `start`.
     package mutating func restore(_ memory: Memory) {
         backoff.restore(failures: memory.failures)
         takeover = Takeover(shortLives: memory.shortLives)
-        keyIndex = settings.keys.indices.contains(memory.key) ? memory.key : 0
-        acceptedKey = keyIndex
+        credentials.restore(key: memory.key, refusals: memory.refusals)
     }
 
     /// From a session whose settings have changed: what it knew of the clock, when it sent the last

@@ -40,34 +40,34 @@ extension Session {
         paid = all
     }
 
-    /// After every input: sends what may go, and sets the alarms for what may not yet.
+    /// After every input. What the rate divides leaves in `nextSlot`.
     mutating func settle(at now: Moment) {
         pull(at: now)
-        let instant = now.instant
         if case .draining = phase { settleDrain(at: now) }
-        if case .open = phase {
-            sendAcknowledgements(at: instant)
-            sendAttaches(at: instant)
-            sendSubscriptions(at: instant)
-            takeTurn(at: instant)
-            sendStates(at: instant)
-            pull(at: now)
-        }
-        if case .open = phase {
-            reportAttached()
-            arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
-            let blocked = !limiter.allows(at: instant)
-            arm(.rate, blocked ? limiter.opens : nil)
-            // What could not leave although it is due waits for the rate or the end of the turn.
-            let idle = !blocked && turn == nil
-            arm(.subscribe, idle ? subscriptions.due.map { max($0, instant + .milliseconds(10)) } : nil)
-            arm(.state, idle ? states.due.map { max($0, instant + .milliseconds(10)) } : nil)
-            if turn == nil { arm(.turn, suspects.isEmpty ? nil : instant + .seconds(1)) }
-            if flights.isEmpty {
-                timers.disarm(.progress)
-            } else if timers.due(.progress) == nil {
-                timers.arm(.progress, at: instant + Self.progressMax)
-            }
+        guard case .open = phase else { return }
+        if !settings.attachesByMessage { attachAtOnce() }
+        takeTurn(at: now.instant)
+        pull(at: now)
+        armTimers(at: now.instant)
+    }
+
+    /// The alarms for what may not leave yet.
+    mutating func armTimers(at now: Instant) {
+        guard case .open = phase else { return }
+        reportAttached()
+        arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
+        let blocked = !limiter.allows(at: now)
+        arm(.rate, blocked ? limiter.opens : nil)
+        // What could not leave although it is due waits for the rate or the end of the turn.
+        let idle = !blocked && turn == nil
+        arm(.subscribe, idle ? subscriptions.due.map { max($0, now + .milliseconds(10)) } : nil)
+        arm(.state, idle ? states.due.map { max($0, now + .milliseconds(10)) } : nil)
+        arm(.inbox, blocked ? nil : inbox.due)
+        if turn == nil { arm(.turn, suspects.isEmpty ? nil : now + .seconds(1)) }
+        if flights.isEmpty {
+            timers.disarm(.progress)
+        } else if timers.due(.progress) == nil {
+            timers.arm(.progress, at: now + Self.progressMax)
         }
     }
 
@@ -107,7 +107,7 @@ extension Session {
 
     /// What is said on the availability topic, by us or as the will; nil where there is none.
     func availability(_ word: String) -> Connect.Will? {
-        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0) }) else { return nil }
+        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }) else { return nil }
         return Connect.Will(topic: topic, payload: Array(word.utf8), qos: .atLeastOnce, retain: true)
     }
 
@@ -154,25 +154,43 @@ extension Session {
     /// Sent without answer, or with a token that is being made.
     var attachesUnderWay: Int { flights.attaches + deviceTokens.count + signedAttaches.count }
 
-    private mutating func sendAttaches(at now: Instant) {
-        guard settings.attachesByMessage else { return attachAtOnce() }
-        while turn == nil, limiter.allows(at: now), let signed = signedAttaches.popFirst() {
-            if attachments.status(of: signed.device) == .attaching {
-                sendAttach(signed.device, payload: signed.payload, at: now)
-            }
+    /// Whether an attach waits that may leave as far as the number under way goes.
+    private var wantsAttach: Bool {
+        !signedAttaches.isEmpty || attachesUnderWay < Self.attachesMax && attachments.hasQueued
+    }
+
+    /// Whether `sendSetup` may have something to send.
+    func wantsSetup(at now: Instant) -> Bool {
+        guard turn == nil else { return false }
+        return settings.attachesByMessage && wantsAttach || subscriptions.isReady(at: now, eager: !isAttaching)
+    }
+
+    private var isAttaching: Bool { attachesUnderWay > 0 || attachments.hasQueued }
+
+    /// One attach or SUBSCRIBE; false if none has left.
+    mutating func sendSetup(at now: Instant) -> Bool {
+        if settings.attachesByMessage, !subscriptions.isFull, wantsAttach, sendAttach(at: now) { return true }
+        return sendSubscription(at: now)
+    }
+
+    private mutating func sendAttach(at now: Instant) -> Bool {
+        while let signed = signedAttaches.popFirst() {
+            guard attachments.status(of: signed.device) == .attaching else { continue }
+            sendAttach(signed.device, payload: signed.payload, at: now)
+            return true
         }
-        while turn == nil, attachesUnderWay < Self.attachesMax, limiter.allows(at: now),
-            let device = attachments.next()
-        {
+        while attachesUnderWay < Self.attachesMax, let device = attachments.next() {
             if suspects.contains(Suspects.Key(device, .attach)) {
                 attachments.setAside(device)
             } else if !hasDeviceKeys || !signAttach(device, at: self.now) {
                 sendAttach(device, at: now)
+                return true
             }
         }
+        return false
     }
 
-    private mutating func attachAtOnce() {
+    mutating func attachAtOnce() {
         while let device = attachments.next() { attached(device, at: now) }
     }
 
@@ -205,14 +223,15 @@ extension Session {
         notice(.info, "\(attached) of \(Plural.text(total, "device")) attached")
     }
 
-    private mutating func sendSubscriptions(at now: Instant) {
-        let eager = attachesUnderWay == 0 && !attachments.hasQueued
-        while turn == nil, limiter.allows(at: now), let devices = subscriptions.next(at: now, eager: eager) {
+    private mutating func sendSubscription(at now: Instant) -> Bool {
+        while let devices = subscriptions.next(at: now, eager: !isAttaching) {
             let known = devices.filter { attachments.isAttached($0) }
             guard !known.isEmpty, let id = subscribe(known.flatMap { filters(of: $0) }, at: now)
             else { continue }
             subscriptions.sent(id, known)
+            return true
         }
+        return false
     }
 
     /// How long an attach may go without PUBACK or error before its place is given to others.

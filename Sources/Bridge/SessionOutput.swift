@@ -27,6 +27,8 @@ package struct Delivery: Hashable, Sendable {
     let connection: Int
     /// nil for QoS 0, which has no acknowledgement.
     let packet: UInt16?
+    /// The broker had kept it: it was published earlier, with the retain flag.
+    package var isRetained = false
 }
 
 extension Session {
@@ -49,7 +51,7 @@ extension Session {
         /// One device while the connection stands. `offline` detaches all without naming them.
         case detached(DeviceID, reason: String)
         case config(DeviceID, payload: [UInt8], delivery: Delivery)
-        case command(DeviceID, subfolder: String, payload: [UInt8], delivery: Delivery)
+        case command(DeviceID, subfolder: ByteString, payload: [UInt8], delivery: Delivery)
         case online
         case offline
         /// After `stop`: nothing follows.
@@ -69,6 +71,7 @@ extension Session {
         case subscribe      // the devices attached lately get their subscriptions
         case attach         // a device that failed is tried again, or an attach had no answer
         case state          // a state document may go
+        case inbox          // PUBACKs no longer wait for one whose document waits for the disk
         case turn           // a suspect's turn alone has lasted long enough
         case hold           // a device held back after an unknown error may send again
         case client(String) // the MQTT client's own: keep alive, re-send, CONNACK

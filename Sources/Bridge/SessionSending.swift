@@ -20,7 +20,7 @@ struct Turn: Sendable {
 extension Session {
     static let inFlightBytesMax = 1 << 20
 
-    /// Whether this device's next record may be published now. Ask again after every call. Where only
+    /// Whether this device's next record may be published in the slot that `nextSlot` has given. Where only
     /// the rate forbids it, the deadline says when to ask again.
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
         self.now = now
@@ -30,13 +30,6 @@ extension Session {
         }
         granted = device
         return true
-    }
-
-    /// False while no device's record may be published, whosever it is. The deadline says when to ask again if
-    /// only the rate forbids it.
-    package mutating func acceptsAny(at now: Moment) -> Bool {
-        guard case .open = phase, turn != nil || hasRoom else { return false }
-        return rateAllows(at: now.instant)
     }
 
     private mutating func rateAllows(at now: Instant) -> Bool {
@@ -54,7 +47,7 @@ extension Session {
     }
 
     /// What is in flight is kept until its PUBACK: so many messages, and so many bytes.
-    private var hasRoom: Bool { flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax }
+    var hasRoom: Bool { flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax }
 
     private func hasRoom(for device: DeviceID) -> Bool {
         if let turn {
@@ -91,11 +84,11 @@ extension Session {
             self.turn = Turn(key: key, stage: turn.window == 1 ? .flying : .granted, window: turn.window)
             timers.arm(.turn, at: now.instant + .seconds(3))
         }
-        letRecordGoFirst = false
         guard
             send(topic, record.payload, .record(record.seq), record.device, others: record.others, at: now.instant)
         else { return giveBack(record) }
         counters.published += 1 + record.others.count
+        shares.charge(slot == .urgent ? .urgent : .record)
         if timers.due(.progress) == nil { timers.arm(.progress, at: now.instant + Self.progressMax) }
         if !limiter.allows(at: now.instant) { timers.arm(.rate, at: limiter.opens) }
     }
@@ -145,21 +138,18 @@ extension Session {
         settle(at: now)
     }
 
-    /// Records and state documents alternate where the rate is short.
-    mutating func sendStates(at now: Instant) {
-        guard turn == nil, states.isWaiting else { return }
-        if letRecordGoFirst, settings.rate.messages != nil {
-            letRecordGoFirst = false
-            timers.arm(.rate, at: max(limiter.opens, now + .milliseconds(10)))
-            return
+    /// Whether `sendState` may have something to send.
+    func wantsState(at now: Instant) -> Bool { turn == nil && hasRoom && states.mayHaveNext(at: now) }
+
+    /// One state document; false if none has left.
+    mutating func sendState(at now: Instant) -> Bool {
+        guard let (device, document) = nextState(at: now) else { return false }
+        guard sendState(device, document, at: now) else {
+            states.returned(device)
+            return false
         }
-        while limiter.allows(at: now), hasRoom {
-            guard let (device, document) = nextState(at: now) else { return }
-            guard sendState(device, document, at: now) else { return states.returned(device) }
-            counters.states += 1
-            letRecordGoFirst = true
-            if settings.rate.messages != nil { return }
-        }
+        counters.states += 1
+        return true
     }
 
     private mutating func sendState(_ device: DeviceID, _ document: [UInt8], at now: Instant) -> Bool {

@@ -2,21 +2,6 @@ import Base
 
 extension Session {
     package struct Settings: Hashable, Sendable {
-        /// Subfolders of the events topics; "" is plain events, nil is off.
-        package struct TopicNames: Hashable, Sendable {
-            package var health: String?
-            package var gaps: String?
-            package var commands: String?
-
-            package init(
-                health: String? = "health", gaps: String? = "gaps", commands: String? = "commands"
-            ) {
-                self.health = health
-                self.gaps = gaps
-                self.commands = commands
-            }
-        }
-
         package var dialect: Dialect
         package var gateway: DeviceID
         /// At least one; the next one is tried after a failed connect.
@@ -30,7 +15,6 @@ extension Session {
         package var ackTimeout: Duration
         package var rate: Rate
         package var inFlight: InFlight
-        package var topics: TopicNames
         package var layout: TopicLayout
         /// Devices are attached and detached by message.
         package var attachesByMessage: Bool
@@ -46,7 +30,7 @@ extension Session {
             keys: [SigningAlgorithm] = [.es256], deviceKeys: [DeviceID: SigningAlgorithm] = [:],
             tokenLifetime: Duration = .seconds(3600),
             keepAlive: Duration = .seconds(60), ackTimeout: Duration = .seconds(10), rate: Rate? = nil,
-            inFlight: InFlight? = nil, topics: TopicNames = TopicNames(),
+            inFlight: InFlight? = nil,
             layout: TopicLayout = .standard, attachesByMessage: Bool? = nil,
             stateInterval: Duration = .seconds(10),
             releaseDate: WallTime = WallTime(milliseconds: 1_760_000_000_000),
@@ -63,7 +47,6 @@ extension Session {
             self.ackTimeout = ackTimeout
             self.rate = rate ?? dialect.defaultRate
             self.inFlight = inFlight ?? dialect.defaultInFlight
-            self.topics = topics
             self.layout = layout
             self.attachesByMessage = attachesByMessage ?? dialect.usesToken
             self.stateInterval = stateInterval

@@ -18,15 +18,7 @@ extension Session {
         var input: [UInt8]
     }
 
-    var keyAlgorithm: SigningAlgorithm { settings.keys[keyIndex % settings.keys.count] }
-
-    /// Another key after a refusal; true if every key has been refused since one was accepted.
-    mutating func rotateKey() -> Bool {
-        refusedKeys += 1
-        guard settings.keys.count > 1 else { return true }
-        keyIndex = (keyIndex + 1) % settings.keys.count
-        return refusedKeys % settings.keys.count == 0
-    }
+    var keyAlgorithm: SigningAlgorithm { settings.keys[credentials.current] }
 
     package mutating func signed(
         _ ticket: UInt64, _ result: Result<[UInt8], SigningFailure>, at now: Moment

@@ -53,6 +53,9 @@ package struct StateDocuments: Sendable {
     /// Something about a device changed that may let its document go.
     package mutating func wake() { lookAgain = Instant(nanoseconds: .min) }
 
+    /// Whether `next` may find something.
+    package func mayHaveNext(at now: Instant) -> Bool { !waiting.isEmpty && lookAgain <= now }
+
     /// The next document that may go now; it counts as sent.
     package mutating func next(
         at now: Instant, eligible: (DeviceID) -> Bool

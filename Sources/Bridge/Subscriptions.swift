@@ -33,12 +33,18 @@ struct Subscriptions: Sendable {
         refused.removeAll { $0.device == device }
     }
 
-    /// The devices of the next packet: a full one at once, otherwise after the gathering time.
+    /// Enough devices for a full packet wait.
+    var isFull: Bool { pending.count >= Self.filtersMax / 2 }
+
+    /// Whether a packet may leave: a full one at once, otherwise after the gathering time.
+    func isReady(at now: Instant, eager: Bool) -> Bool {
+        !pending.isEmpty && (isFull || eager || (gatherUntil.map { $0 <= now } ?? true))
+    }
+
+    /// The devices of the next packet.
     mutating func next(at now: Instant, eager: Bool) -> [DeviceID]? {
+        guard isReady(at: now, eager: eager) else { return nil }
         let perPacket = Self.filtersMax / 2
-        guard !pending.isEmpty else { return nil }
-        let isTime = gatherUntil.map { $0 <= now } ?? true
-        guard pending.count >= perPacket || eager || isTime else { return nil }
         let batch = Array(pending.prefix(perPacket))
         pending.removeFirst(batch.count)
         return batch

@@ -28,7 +28,7 @@ package enum Topics {
 package enum Inbound: Hashable, Sendable {
     case config(DeviceID)
     /// `subfolder` is what stands behind `commands/`, "" if nothing does.
-    case command(DeviceID, subfolder: String)
+    case command(DeviceID, subfolder: ByteString)
     case errors(DeviceID)
 
     package var device: DeviceID {

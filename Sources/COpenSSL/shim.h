@@ -31,6 +31,7 @@ static inline void shim_SSL_CTX_forbid_renegotiation(SSL_CTX *context) {
     SSL_CTX_clear_options(context, SSL_OP_LEGACY_SERVER_CONNECT
                                        | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
 }
+static inline void shim_SSL_allow_renegotiation(SSL *ssl) { SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION); }
 static inline void shim_SSL_CTX_no_sessions(SSL_CTX *context) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }

@@ -13,6 +13,11 @@ package protocol LineDriver: Sendable {
     mutating func receive(_ errors: LineErrors)
     /// Takes over what an earlier run gave out as `learned`; before the line is opened.
     mutating func restore(_ document: [UInt8], at now: Moment)
+    /// Another plan, between two exchanges. What does not differ goes on as if nothing had happened: phases, runs,
+    /// orders under way, health, what was learned and counted. False: it is no plan for this driver.
+    mutating func adopt(_ settings: LineDriverSettings, at now: Moment) -> Bool
+    /// Nothing is begun any more until `adopt`; what is only scheduled is taken back. False: it was held before.
+    mutating func hold(at now: Moment) -> Bool
     /// Takes one order; its `Outcome` follows in every case.
     mutating func submit(_ order: Order, at now: Moment)
     /// Call when `deadline.due` has come.
@@ -50,6 +55,19 @@ extension LineDriver {
     package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment) {}
     @discardableResult
     package mutating func recall() -> Bool { false }
+}
+
+/// What is spoken on a port, with whom and how often.
+package enum LineDriverSettings: Hashable, Sendable {
+    case modbus(ModbusDriver.Settings)
+    case uart(UARTDriver.Settings)
+
+    package var units: Set<UnitID> {
+        switch self {
+        case .modbus(let settings): Set(settings.nodes.map(\.unit))
+        case .uart(let settings): Set(settings.nodes.map(\.unit))
+        }
+    }
 }
 
 package enum LineOutput: Hashable, Sendable {

@@ -4,14 +4,14 @@ import Modbus
 /// One unit on the port.
 struct LineUnit: Sendable {
     let address: Address
-    let responseTimeout: Duration
-    let planner: ReadPlanner
+    private(set) var responseTimeout: Duration
+    private(set) var planner: ReadPlanner
     /// The least silence on the line before a request to it.
     var delay: Duration { planner.node.delay }
     /// What it says is wanted at once.
     var isUrgent: Bool { planner.node.isUrgent }
     /// Its cycles in the driver's list, fastest first.
-    let cycles: Range<Int>
+    private(set) var cycles: Range<Int>
     var health = UnitHealth()
     var pace = ReplyPace()
     var statistics: UnitStatistics
@@ -52,6 +52,13 @@ struct LineUnit: Sendable {
         self.planner = planner
         self.cycles = cycles
         statistics = UnitStatistics(address.unit)
+    }
+
+    /// Another plan for the same unit: what is known of it stays.
+    mutating func adopt(responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
+        self.responseTimeout = responseTimeout
+        self.planner = planner
+        self.cycles = cycles
     }
 
     mutating func guardShape(of request: Request, until: Instant, at now: Instant) {

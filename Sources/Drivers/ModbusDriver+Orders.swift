@@ -7,7 +7,7 @@ extension ModbusDriver {
     /// the unit acknowledged the write; the part itself may hold the failure of the read-back.
     package mutating func submit(_ order: Order, at now: Moment) {
         unschedule(at: now.instant)
-        if order.isManual { admitGuest(order.address) }
+        if order.isManual { admitGuest(order.address, at: now.instant) }
         if let failure = refusal(of: order, at: now) {
             emit(.outcome(Outcome(id: order.id, .failure(failure), at: now)))
         } else if let unit = units.firstIndex(where: { $0.address == order.address }) {
@@ -21,22 +21,27 @@ extension ModbusDriver {
     }
 
     /// A unit that a person asks for and the configuration does not know: nothing of it is polled.
-    private mutating func admitGuest(_ address: Address) {
+    private mutating func admitGuest(_ address: Address, at now: Instant) {
         guard address.port == settings.port, !units.contains(where: { $0.address == address }) else { return }
+        if let guest = guest(address) { units.append(former.take(address, as: guest, at: now).unit) }
+    }
+
+    func guest(_ address: Address) -> LineUnit? {
         let plan = ReadPlan.make(
             line: settings.line, turnaround: settings.turnaround, responseTimeout: settings.responseTimeout,
             nodes: [NodePlan(unit: address.unit, spans: [])])
-        guard let planner = plan.units.first?.planner else { return }
-        units.append(LineUnit(
-            address: address, responseTimeout: settings.responseTimeout, planner: planner,
-            cycles: cycles.count..<cycles.count))
+        return plan.units.first.map {
+            LineUnit(
+                address: address, responseTimeout: settings.responseTimeout, planner: $0.planner,
+                cycles: cycles.count..<cycles.count)
+        }
     }
 
     private func refusal(of order: Order, at now: Moment) -> Outcome.Failure? {
         guard let unit = units.first(where: { $0.address == order.address }) else { return .unknownUnit }
         if line == .paused { return .paused }
         if line != .open { return .read(.port) }
-        if orders.count >= Self.orderLimit { return .busy }
+        if orders.count(where: { $0.setupStep == nil }) >= Self.orderLimit { return .busy }
         if order.expires <= now.instant { return .expired }
         guard unit.health.isOffline else { return nil }
         // Writes to dead units must not stop the living ones: one at a time, and within the budget.
@@ -45,27 +50,47 @@ extension ModbusDriver {
         return isAlone && budget.affordable(price, at: now.instant) <= now.instant ? nil : .read(.offline)
     }
 
-    /// The first order that may go at `start`; those of one unit keep their order.
-    func chooseOrder(at start: Instant, _ earliest: inout Instant) -> Int? {
+    /// The first order that may go at `start`, if the budget permits one; otherwise the first that may go while
+    /// no read is due. Those of one unit keep their order.
+    func chooseOrder(at start: Instant, _ earliest: inout Instant) -> (index: Int, isPermitted: Bool)? {
+        var other: Int?
         for index in orders.indices {
             let job = orders[index]
             if orders[..<index].contains(where: { $0.unit == job.unit }) { continue }
             let free = max(
                 job.notBefore,
                 units[job.unit].free(job.request.function, replyLength: job.request.replyLength))
-            if free <= start { return index }
+            if free <= start {
+                if orderBudget.permits(setup: job.setupStep != nil, at: start) { return (index, true) }
+                other = other ?? index
+                continue
+            }
             earliest = min(earliest, free)
             if !job.isBegun { earliest = min(earliest, job.order.expires) }
         }
-        return nil
+        return other.map { ($0, false) }
     }
+
+    /// What the next exchange of an order is expected to take.
+    func price(of job: OrderJob) -> Duration {
+        let unit = units[job.unit]
+        let sent = RTUFrame.encode(unit: unit.address.unit.value, job.request).count
+        if unit.address.unit.isBroadcast { return exchange.timing.time(of: sent) + settings.broadcastWait }
+        let reply = (job.request.replyLength ?? RTUFrame.shortest) + RTUFrame.overhead
+        let pause = unit.health.isSuspect ? nil : unit.health.turnaround
+        return exchange.timing.time(of: sent + reply) + max(exchange.timing.silence, unit.delay)
+            + (pause ?? unit.health.timeout(unit.responseTimeout))
+    }
+
+    func hasSetup(_ unit: Int) -> Bool { orders.contains { $0.unit == unit && $0.setupStep != nil } }
 
     mutating func expireOrders(at now: Moment) {
         guard !orders.isEmpty else { return }
         for index in orders.indices.reversed() {
             if index == 0, isOrderUnderWay { continue }
             guard orders[index].order.expires <= now.instant, !orders[index].isBegun else { continue }
-            tell(orders.remove(at: index), .failure(.expired), at: now)
+            let job = orders.remove(at: index)
+            tell(job, .failure(job.hasYielded ? .busy : .expired), at: now)
         }
     }
 

@@ -74,6 +74,7 @@ extension ModbusDriver {
         scheduledAt = nil
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
+        account(for: work, unit, at: now.instant)
         count(verdict, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
         switch work {
@@ -81,6 +82,17 @@ extension ModbusDriver {
             notePace(verdict, unit)
             finishRead(cycle, verdict, at: now)
         case .order: finishOrder(verdict, at: now)
+        }
+    }
+
+    /// Charges what the exchange that has ended took from the reads, with the silences around it.
+    private mutating func account(for work: Work, _ unit: Int, at now: Instant) {
+        switch work {
+        case .order:
+            let wait = max(.zero, units[unit].delay - exchange.timing.silence)
+            orderBudget.spend(
+                from: startedAt - wait, to: max(now, exchange.quietUntil), setup: orders[0].setupStep != nil)
+        case .read: if isOnBudget { orderBudget.ignore(from: startedAt, to: now) }
         }
     }
 
@@ -190,7 +202,8 @@ extension ModbusDriver {
         guard let run = cycles[index].run else { return }
         cycles[index].run = nil
         let unit = cycles[index].unit
-        emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
+        let interval = cycles[index].plan.interval
+        emit(.reading(Reading(units[unit].address, every: interval, run.parts, isPartial: run.isPartial)))
         if now.instant > run.deadline, !run.isProbe {
             counters.late += 1
             units[unit].statistics.late += 1
@@ -203,7 +216,7 @@ extension ModbusDriver {
         let place = index - cycles[index].base
         for slower in units[unit].cycles where slower > index {
             guard cycles[slower].run?.waiting.isEmpty == false else { continue }
-            cycles[slower].run?.take(run.parts, fromCycle: place)
+            cycles[slower].run?.take(run, fromCycle: place)
             if cycles[slower].run?.isDone == true { close(slower, at: now) }
         }
     }

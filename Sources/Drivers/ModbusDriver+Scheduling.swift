@@ -28,14 +28,17 @@ extension ModbusDriver {
         }
     }
 
-    mutating func announceLoad() {
+    /// - Parameter before: what was announced of the plan before; nothing is said twice.
+    mutating func announceLoad(after before: ReadPlan? = nil) {
         let percent = Int(min(plan.load * 100, 1e9))
         if plan.load > 1 {
+            if let before, abs(before.load - plan.load) < 0.1 { return }
             say(.warning, "the plan needs \(percent) % of the line: every interval is stretched by that")
-        } else if plan.load > settings.maxLoad {
+        } else if plan.load > settings.maxLoad, before.map({ $0.load <= settings.maxLoad || $0.load > 1 }) ?? true {
             say(.warning, "the plan needs \(percent) % of the line, more than maxLoad")
         }
-        for (unit, span) in plan.unreadable {
+        for (unit, span) in plan.unreadable
+        where before?.unreadable.contains(where: { $0.unit == unit && $0.span == span }) != true {
             say(
                 .error,
                 "unit \(unit): no request can read \(Plural.text(span.count, "item")) "
@@ -47,7 +50,7 @@ extension ModbusDriver {
     mutating func settle(at now: Moment) {
         expireOrders(at: now)
         switch line {
-        case .unopened, .paused: wake = nil
+        case .unopened, .paused: return wake = nil
         case .closed: reportPort(at: now)
         case .open:
             guard train == nil else { return }
@@ -56,6 +59,7 @@ extension ModbusDriver {
                 wake = wait
                 return
             }
+            guard !isHeld else { return wake = nil }
             dispatch(at: now)
         }
     }
@@ -144,11 +148,14 @@ extension ModbusDriver {
     mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
         let cycle = cycles[index]
         var jobs: [ReadJob] = []
-        for read in cycle.plan.reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }
-        let run = CycleRun(
+        let reads = cycle.reads(due: released)
+        for read in reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }
+        var run = CycleRun(
             cycle.plan, jobs, isProbe: units[cycle.unit].health.isOffline, deadline: released + cycle.period,
             at: now)
+        run.isPartial = reads.count < cycle.plan.reads.count
         cycles[index].earliest = released + cycle.plan.interval
+        cycles[index].ledger.released(at: released)
         cycles[index].run = run
         if run.isDone { close(index, at: now) }
     }
@@ -158,6 +165,10 @@ extension ModbusDriver {
     struct Choice {
         var work: Work?
         var isOnBudget = false
+        /// The read goes only because nobody else wants the line.
+        var isSpare = false
+        /// When a healthy read is due.
+        var nextHealthy = Instant.distantFuture
         /// If there is nothing to do: when something that waits now may be done.
         var earliest = Instant.distantFuture
     }
@@ -165,18 +176,32 @@ extension ModbusDriver {
     /// What to send at `start`.
     private mutating func choose(at start: Instant) -> Choice {
         var choice = Choice()
-        var order: Int?
-        if !orders.isEmpty { order = chooseOrder(at: start, &choice.earliest) }
-        if let order, orders[order].failures == 0 || orders[order].unit != failedUnit {
-            takeUp(order, &choice)
+        guard !orders.isEmpty, let next = chooseOrder(at: start, &choice.earliest) else {
+            chooseRead(at: start, &choice)
+            return choice
+        }
+        let order = orders[next.index]
+        let mustWait = order.failures > 0 && order.unit == failedUnit
+        if !mustWait, next.isPermitted {
+            takeUp(next.index, &choice)
             return choice
         }
         chooseRead(at: start, &choice)
-        if let order {
-            if case .read(let cycle) = choice.work, cycles[cycle].unit != orders[order].unit { return choice }
-            takeUp(order, &choice)
+        if mustWait, case .read(let cycle) = choice.work, cycles[cycle].unit != order.unit { return choice }
+        if !next.isPermitted, wouldDelayReads(order, choice, at: start) {
+            for index in orders.indices { orders[index].hasYielded = true }
+            let opens = orderBudget.opens(setup: order.setupStep != nil, at: start)
+            choice.earliest = min(choice.earliest, opens)
+            return choice
         }
+        takeUp(next.index, &choice)
         return choice
+    }
+
+    /// A read is due, or will be before the order's exchange is over.
+    private func wouldDelayReads(_ order: OrderJob, _ choice: Choice, at start: Instant) -> Bool {
+        if choice.work != nil, !choice.isSpare { return true }
+        return choice.nextHealthy - start < price(of: order)
     }
 
     private mutating func takeUp(_ order: Int, _ choice: inout Choice) {
@@ -188,14 +213,17 @@ extension ModbusDriver {
 
     /// The due read with the earliest deadline. A unit under suspicion competes only if the unhealthy
     /// budget can pay for its attempt; otherwise it gets time in which nobody else wants the line.
+    /// A unit is not read before its setup is over.
     private func chooseRead(at start: Instant, _ choice: inout Choice) {
         var healthy: Candidate?
         var funded: (candidate: Candidate, timeouts: Int)?
         var unfunded: (candidate: Candidate, timeouts: Int, cost: Duration)?
         var nextHealthy = Instant.distantFuture
+        let isSettingUp = orders.contains { $0.setupStep != nil }
         for index in cycles.indices {
             let unit = cycles[index].unit
             let isSuspect = units[unit].health.isSuspect
+            if isSettingUp, hasSetup(unit) { continue }
             guard let job = cycles[index].waiting else {
                 if !isSuspect { nextHealthy = min(nextHealthy, cycles[index].nextRelease) }
                 continue
@@ -231,6 +259,7 @@ extension ModbusDriver {
                 unfunded = (candidate, timeouts, cost)
             }
         }
+        choice.nextHealthy = plan.load > 1 ? min(nextHealthy, earlyCycle(at: start)?.at ?? nextHealthy) : nextHealthy
         if let suspect = funded?.candidate, suspect <= healthy ?? suspect {
             choice.work = .read(cycle: suspect.cycle)
             // Time that nobody else wants is free.
@@ -239,6 +268,7 @@ extension ModbusDriver {
             choice.work = .read(cycle: healthy.cycle)
         } else if let unfunded, nextHealthy - start >= unfunded.cost {
             choice.work = .read(cycle: unfunded.candidate.cycle)
+            choice.isSpare = true
         }
     }
 

@@ -200,6 +200,7 @@ extension ModbusDriver {
     mutating func putBack(_ follower: Follower) {
         guard let release = follower.released, cycles[follower.cycle].nextRelease == release.nextRelease else { return }
         cycles[follower.cycle].run = nil
+        cycles[follower.cycle].ledger.takeBack()
         (cycles[follower.cycle].nextRelease, cycles[follower.cycle].earliest) = release.before
     }
 

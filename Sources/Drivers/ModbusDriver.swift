@@ -5,7 +5,8 @@ import Modbus
 /// the other, and says what came of it. Pure: it knows no clock and no descriptor.
 ///
 /// - One exchange at a time (`LineExchange`); a command's first exchange is the next on the wire,
-///   then the due read with the earliest deadline.
+///   then the due read with the earliest deadline. Orders that want more than their share of a busy line wait for
+///   the reads that are due (`OrderBudget`).
 /// - A retry is a new job and never immediate while another unit is due.
 /// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and on
 ///   time that nobody else wants, so that they cannot slow those that answer.
@@ -51,10 +52,10 @@ package struct ModbusDriver: LineDriver {
     enum Line: Sendable { case unopened, open, closed, paused }
     enum Work: Sendable { case read(cycle: Int), order }
 
-    let settings: Settings
+    private(set) var settings: Settings
     /// The line can send a request at a given time, and one behind the other.
     let canSchedule: Bool
-    package let plan: ReadPlan
+    package private(set) var plan: ReadPlan
     var exchange: LineExchange
     var line = Line.unopened
     var units: [LineUnit]
@@ -77,41 +78,38 @@ package struct ModbusDriver: LineDriver {
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
+    var orderBudget: OrderBudget
     /// Units that were silent at their first attempt since the line was opened.
     var silentStarts = 0
     var random: RandomSource
     var counters = PortStatistics()
+    /// Units that are not in the plan any more.
+    var former = FormerUnits()
+    /// Nothing is begun before another plan is adopted.
+    var isHeld = false
     var wake: (due: Instant, reason: Timer)?
     private(set) var outputs: [Output] = []
     private var drained = 0
 
-    /// Orders beyond this many waiting on a port are refused as busy.
+    /// Orders beyond this many waiting on a port are refused as busy; steps of setup do not count.
     package static let orderLimit = 64
 
     package init(_ settings: Settings, seed: UInt64, canSchedule: Bool = false) {
         self.settings = settings
         self.canSchedule = canSchedule
-        let plan = ReadPlan.make(
-            line: settings.line, turnaround: settings.turnaround,
-            responseTimeout: settings.responseTimeout, nodes: settings.nodes)
+        let plan = ReadPlan.make(settings)
         exchange = LineExchange(settings.line)
         random = RandomSource(seed: seed)
-        units = []
-        cycles = []
-        var longest = settings.responseTimeout
-        for (index, unit) in plan.units.enumerated() {
-            let node = unit.planner.node
-            let base = cycles.count
-            cycles += unit.cycles.map { PollCycle(unit: index, plan: $0, base: base, stretch: plan.load) }
-            let timeout = node.responseTimeout ?? settings.responseTimeout
-            longest = max(longest, timeout)
-            units.append(
-                LineUnit(
-                    address: Address(port: settings.port, unit: node.unit), responseTimeout: timeout,
-                    planner: unit.planner, cycles: base..<cycles.count))
-        }
-        budget = UnhealthyBudget(limit: longest + .milliseconds(100))
+        (units, cycles) = plan.lineUnits(settings)
+        budget = UnhealthyBudget(limit: settings.longestAttempt)
+        // A write and its read-back, of some registers.
+        orderBudget = OrderBudget(burst: exchange.timing.time(of: 64) + settings.turnaround * 2)
         self.plan = plan
+    }
+
+    /// Other settings, by `adopt` alone.
+    mutating func replace(_ settings: Settings, _ plan: ReadPlan, _ units: [LineUnit], _ cycles: [PollCycle]) {
+        (self.settings, self.plan, self.units, self.cycles) = (settings, plan, units, cycles)
     }
 
     // MARK: the line
@@ -185,13 +183,7 @@ package struct ModbusDriver: LineDriver {
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {
         var all = counters
-        all.strayBytes = exchange.strayBytes
-        all.noiseBytes = exchange.noise.bytes
-        all.echoes = exchange.echo.echoes
-        all.echoBytes = exchange.echo.echoBytes
-        all.collisions = exchange.echo.collisions
-        all.babbles = exchange.babbles
-        all.busTime = exchange.busTime
+        exchange.add(to: &all)
         all.units = units.map { unit in
             var one = unit.statistics
             one.state = unit.health.state

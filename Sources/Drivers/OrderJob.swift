@@ -13,13 +13,15 @@ struct OrderJob: Sendable {
 
     let order: Order
     /// Index of the unit in the driver.
-    let unit: Int
+    var unit: Int
     /// Of the unit's setup; nil for an order that somebody gave.
     let setupStep: Int?
     private(set) var phase: Phase
     /// Attempts of this phase that failed.
     var failures = 0
     var notBefore = Instant.zero
+    /// It has waited because orders had taken their share of the line.
+    var hasYielded = false
     private(set) var request: Request
     private var hasAdvanced = false
 

@@ -20,6 +20,7 @@ struct PollCycle: Sendable {
     /// The interval, stretched if the line is overloaded.
     let period: Duration
     var nextRelease = Instant.distantFuture
+    var ledger = PollLedger()
     /// When the next run may begin at the earliest, stretched or not.
     var earliest = Instant.zero
     var run: CycleRun? { didSet { waiting = run.flatMap(WaitingRead.init) } }
@@ -38,6 +39,36 @@ struct PollCycle: Sendable {
         self.base = base
         let nanoseconds = min(plan.interval.secondsValue * max(1, stretch), 1e9) * 1e9
         period = stretch > 1 ? .nanoseconds(Int64(nanoseconds)) : plan.interval
+    }
+
+    /// What a run that is released then asks: not what is only for spans that another cycle has polled just before.
+    func reads(due: Instant) -> [PlannedRead] {
+        guard ledger.hasLatecomers else { return plan.reads }
+        let reads = plan.reads.filter { read in !plan.ownSpans(of: read).allSatisfy { ledger.notBefore($0) > due } }
+        return reads.isEmpty ? plan.reads : reads
+    }
+
+    /// The run under way will not be carried out: nothing of it counts as polled but what was.
+    mutating func dropRun() {
+        guard let dropped = run else { return }
+        run = nil
+        if dropped.parts.isEmpty { ledger.takeBack() }
+    }
+
+    /// Nobody has asked for it since long: the next release of its grid is the next, but not far away.
+    mutating func skip(to now: Instant) {
+        if nextRelease == .distantFuture { nextRelease = max(now, ledger.last.map { $0 + period } ?? now) }
+        guard nextRelease < now else { return }
+        let step = period.nanoseconds
+        let next = nextRelease + .nanoseconds(((now - nextRelease).nanoseconds + step - 1) / step * step)
+        nextRelease = min(next, now + ModbusDriver.spreadLimit)
+    }
+
+    /// Goes on where the same cycle of the plan before stood. Reads that were carried out are not repeated.
+    mutating func resume(_ old: PollCycle, _ run: CycleRun?) {
+        (nextRelease, earliest, ledger) = (old.nextRelease, old.earliest, old.ledger)
+        hasReportedPort = old.hasReportedPort
+        self.run = run
     }
 }
 
@@ -71,6 +102,8 @@ struct CycleRun: Sendable {
     var parts: [ReadPart] = []
     /// Faster cycles whose next result is still to come.
     var waiting: [CyclePlan.Borrowed]
+    /// Spans of it are left out, because another cycle has polled them just before.
+    var isPartial = false
 
     init(_ plan: CyclePlan, _ jobs: [ReadJob], isProbe: Bool, deadline: Instant, at now: Moment) {
         self.deadline = deadline
@@ -81,6 +114,33 @@ struct CycleRun: Sendable {
             parts.append(ReadPart(span.table, span.address, span.count, .failure(.range), at: now))
         }
     }
+
+    /// The same run by another plan: what was read is kept, and an attempt that failed still counts.
+    init(_ old: CycleRun, _ plan: CyclePlan, _ jobs: [ReadJob], at now: Moment) {
+        self.init(plan, [], isProbe: old.isProbe, deadline: old.deadline, at: now)
+        for job in jobs {
+            if let done = old.parts.first(where: { $0.isSamePlace(job.read) }) {
+                parts.append(done)
+            } else if let known = old.jobs.dropFirst(old.next).first(where: { $0.read.isSamePlace(job.read) }) {
+                self.jobs.append(ReadJob(read: job.read, failures: known.failures, notBefore: known.notBefore))
+            } else {
+                self.jobs.append(job)
+            }
+        }
+        let held = waiting.filter { one in one.spans.allSatisfy { old.isDone(with: $0) } }
+        waiting.removeAll { one in held.contains { $0.cycle == one.cycle } }
+        for part in old.parts where held.contains(where: { $0.spans.contains { part.holds($0) } }) {
+            if !parts.contains(part) { parts.append(part) }
+        }
+    }
+
+    /// The same in a plan in which the faster cycles have other numbers.
+    mutating func renumber(_ number: (Int) -> Int?) {
+        waiting = waiting.compactMap { one in number(one.cycle).map { CyclePlan.Borrowed(cycle: $0, spans: one.spans) } }
+    }
+
+    /// Whether it has read the span, or tried to.
+    func isDone(with span: Span) -> Bool { parts.contains { $0.holds(span) } }
 
     /// The read that comes so many after the next one.
     func read(after count: Int) -> PlannedRead? { next + count < jobs.count ? jobs[next + count].read : nil }
@@ -108,14 +168,31 @@ struct CycleRun: Sendable {
     }
 
     /// Takes over what a faster cycle has read.
-    mutating func take(_ parts: [ReadPart], fromCycle index: Int) {
+    mutating func take(_ faster: CycleRun, fromCycle index: Int) {
         guard let place = waiting.firstIndex(where: { $0.cycle == index }) else { return }
         let spans = waiting.remove(at: place).spans
-        for part in parts where spans.contains(where: { part.holds($0) }) { self.parts.append(part) }
+        isPartial = isPartial || faster.isPartial
+        for part in faster.parts where spans.contains(where: { part.holds($0) }) { self.parts.append(part) }
+    }
+}
+
+extension Span {
+    func isSamePlace(_ other: Span) -> Bool {
+        table == other.table && address == other.address && count == other.count
+    }
+}
+
+extension PlannedRead {
+    func isSamePlace(_ other: PlannedRead) -> Bool {
+        table == other.table && address == other.address && count == other.count
     }
 }
 
 extension ReadPart {
+    func isSamePlace(_ read: PlannedRead) -> Bool {
+        table == read.table && address == read.address && count == read.count
+    }
+
     func holds(_ span: Span) -> Bool {
         span.table == table && span.address >= address && span.end <= address + count
     }

@@ -60,8 +60,8 @@ package struct RefusedRanges: Hashable, Sendable {
         guard let json = try? JSONReader.parse(document), let items = json["refused"]?.array else { return }
         for item in items {
             guard let unit = item["unit"]?.integer.flatMap({ Int(exactly: $0) }).flatMap({ UnitID($0) }),
-                let plan = item["plan"]?.string.flatMap({ UInt64($0, radix: 16) }),
-                let table = item["table"]?.string.flatMap({ Table(rawValue: $0) }),
+                let plan = item["plan"]?.string.flatMap({ UInt64($0.string, radix: 16) }),
+                let table = item["table"]?.string.flatMap({ Table(word: $0) }),
                 let address = item["address"]?.integer.flatMap({ Int(exactly: $0) }),
                 let count = item["count"]?.integer.flatMap({ Int(exactly: $0) }),
                 let until = item["until"]?.integer
@@ -92,7 +92,7 @@ extension ModbusDriver {
     mutating func rememberSplit(_ read: PlannedRead, _ unit: Int, at now: Moment) {
         units[unit].rememberSplit(read, at: now.instant)
         var all = RefusedRanges()
-        for unit in units {
+        for unit in units + former.all {
             for (table, address, count, until) in unit.activeSplits(at: now.instant) {
                 all.append(
                     RefusedRanges.Entry(

@@ -5,7 +5,7 @@ import Base
 struct UnhealthyBudget: Sendable {
     static let share: Int64 = 10   // one part in ten
 
-    private let limit: Int64
+    private var limit: Int64
     private var credit: Int64
     private var updated = Instant.zero
 
@@ -13,6 +13,14 @@ struct UnhealthyBudget: Sendable {
     init(limit: Duration) {
         self.limit = max(1, limit.nanoseconds)
         credit = self.limit
+    }
+
+    /// Another most expensive attempt; what was saved stays.
+    mutating func adopt(limit: Duration, at now: Instant) {
+        credit = credit(at: now)
+        updated = now
+        self.limit = max(1, limit.nanoseconds)
+        credit = min(credit, self.limit)
     }
 
     mutating func restart(at now: Instant) {

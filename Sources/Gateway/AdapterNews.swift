@@ -10,9 +10,9 @@ struct AdapterNews: Sendable {
     static let repeatAfter = Duration.seconds(3600)
 
     /// When each was last known to be there.
-    private var told: [String: Instant] = [:]
+    private var told: [ByteString: Instant] = [:]
     /// Of these, those that were there at the last look.
-    private var present: Set<String> = []
+    private var present: Set<ByteString> = []
 
     /// The adapters among those that are `here` now that are news.
     mutating func receive(_ here: [SerialPortEntry], at now: Instant) -> [SerialPortEntry] {
@@ -20,7 +20,7 @@ struct AdapterNews: Sendable {
         told = told.filter { now < $0.value + Self.repeatAfter }
         present = []
         return here.filter { entry in
-            let key = "\(entry.identity)"
+            let key: ByteString = "\(entry.identity)"
             guard told[key] != nil || told.count < Self.knownMax else { return false }
             present.insert(key)
             return told.updateValue(now, forKey: key) == nil

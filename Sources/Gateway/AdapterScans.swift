@@ -12,7 +12,7 @@ package struct ScanFailure: Error, Hashable, Sendable {
 extension Gateway {
     mutating func scan(_ adapter: SerialPortEntry) {
         guard settings.scansAdapters, phase == .running else { return }
-        scans[adapter.path] = adapter
+        scans[ByteString(adapter.path)] = adapter
         effects.append(.scan(adapter))
     }
 
@@ -20,14 +20,15 @@ extension Gateway {
     mutating func endScans(except here: [SerialPortEntry]) {
         for (path, adapter) in scans.sorted(by: { $0.key < $1.key }) where !here.contains(adapter) {
             scans[path] = nil
-            effects.append(.endScan(path))
+            effects.append(.endScan(path.string))
         }
     }
 
     /// What `fieldgw scan --json` has said of one that still waits for it.
     mutating func receive(scanned adapter: SerialPortEntry, _ result: Result<[UInt8], ScanFailure>, at now: Moment) {
-        guard scans[adapter.path] == adapter else { return }
-        scans[adapter.path] = nil
+        let path = ByteString(adapter.path)
+        guard scans[path] == adapter else { return }
+        scans[path] = nil
         switch result {
         case .failure(let failure): say(adapter, "scanned: \(failure.words)")
         case .success(let bytes):
@@ -50,7 +51,7 @@ extension Gateway {
     private static func words(_ units: [JSON]) -> String {
         guard !units.isEmpty else { return "nobody answers" }
         let names = units.prefix(8).map { unit in
-            let identity = ["vendor", "product"].compactMap { unit[$0]?.string }.joined(separator: " ")
+            let identity = ["vendor", "product"].compactMap { unit[$0]?.string?.string }.joined(separator: " ")
             return (unit["unit"]?.text ?? "") + (identity.isEmpty ? "" : " (\(Notice.printable(identity)))")
         }
         let more = units.count > names.count ? " and \(units.count - names.count) more" : ""

@@ -17,8 +17,6 @@ extension Session.Settings {
             ackTimeout: bridge.ackTimeout,
             rate: Rate(messages: bridge.rate.messages, bytes: bridge.rate.bytes),
             inFlight: InFlight(total: bridge.inFlight.total, perDevice: bridge.inFlight.perDevice),
-            topics: TopicNames(
-                health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
             layout: bridge.layout, attachesByMessage: bridge.attachMessages,
             releaseDate: floor, trustClock: configuration.clock == .trust)
     }

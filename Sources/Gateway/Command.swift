@@ -11,14 +11,14 @@ struct Command: Sendable {
     static let expiryDefault = Duration.seconds(30)
     static let expiryMax = Duration.seconds(3600)
 
-    var id: String
-    var writes: [(point: String, value: JSON)]
+    var id: ByteString
+    var writes: [(point: ByteString, value: JSON)]
     var expires: Duration
 
     /// Why a command cannot be carried out; `id` is there as soon as it could be read, so that
     /// the refusal can be published under it.
     struct Refusal: Error, Sendable {
-        var id: String?
+        var id: ByteString?
         var reason: String
     }
 

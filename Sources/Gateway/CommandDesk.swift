@@ -21,7 +21,7 @@ package struct CommandDesk: Sendable {
         /// The one who waits at the control socket is answered.
         case answer(ControlTicket, Result<Void, Refusal>)
         /// A safe value was written, or could not be.
-        case safe(DeviceID, point: String, isWritten: Bool)
+        case safe(DeviceID, point: ByteString, isWritten: Bool)
         case notice(Notice)
     }
 
@@ -33,16 +33,16 @@ package struct CommandDesk: Sendable {
 
     struct Open: Sendable {
         var device: DeviceID
-        var id: String
+        var id: ByteString
         var origin: CommandOrigin
         var ticket: ControlTicket?
         /// What the one at the control socket should know beside a failure.
         var note: String?
         /// A failure is no news.
         var isQuiet = false
-        var orders: [(order: Order, point: String)]
+        var orders: [(order: Order, point: ByteString)]
         var done = 0
-        var values: [(point: String, json: [UInt8])] = []
+        var values: [(point: ByteString, json: [UInt8])] = []
     }
 
     private var open: [UInt64: Open] = [:]      // by the id of the order on its way
@@ -67,13 +67,19 @@ package struct CommandDesk: Sendable {
 
     package mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
 
-    /// The ids and results that an earlier run remembered of a device.
+    /// The ids and results that earlier runs remembered.
+    package mutating func restore(_ records: [CommandRecord]) { memory.restore(records) }
+
+    /// The same of one device, from the document of an earlier version.
     package mutating func restore(_ document: [UInt8], of device: DeviceID) { memory.restore(document, of: device) }
 
-    /// Devices of which something new is remembered, with all that is: what is to be kept.
-    package mutating func takeChanged() -> [(device: DeviceID, document: [UInt8])] {
-        memory.takeChanged().map { ($0, memory.document(of: $0)) }
-    }
+    /// What is new in memory, to be kept.
+    package mutating func takeChanges() -> [CommandRecord] { memory.takeChanges() }
+
+    /// All that is remembered.
+    package var records: [CommandRecord] { memory.records }
+
+    mutating func takeOrder() -> UInt64 { memory.takeOrder() }
 
     /// Ids for orders that others make: `count` of them.
     mutating func takeIDs(_ count: Int) -> UInt64 {
@@ -83,7 +89,10 @@ package struct CommandDesk: Sendable {
 
     // MARK: commands from the bridge
 
-    package mutating func receive(_ payload: [UInt8], for device: DeviceID, adapter: inout Adapter, at now: Moment) {
+    /// - Parameter isRetained: the broker had kept it.
+    package mutating func receive(
+        _ payload: [UInt8], for device: DeviceID, isRetained: Bool = false, adapter: inout Adapter, at now: Moment
+    ) {
         guard bucket.take(at: now.instant) else { return refuseFlood(payload, device, at: now.instant) }
         let command: Command
         do { command = try Command.parse(payload) } catch {
@@ -98,6 +107,11 @@ package struct CommandDesk: Sendable {
         guard open.count < Self.openMax else {
             return refuse(command.id, device, "\(Self.openMax) commands are under way already", remembers: false)
         }
+        if isRetained, let point = command.writes.first(where: { adapter.rule(of: $0.point, of: device)?.retained != true }) {
+            return refuse(command.id, device, "a retained command is not carried out, or every new connection would bring it "
+                + "again: publish it without the retain flag, or set `writable: { retained: true }` at "
+                + Notice.printable(point.point))
+        }
         let orders: [Order]
         do {
             orders = try adapter.orders(
@@ -106,22 +120,24 @@ package struct CommandDesk: Sendable {
         } catch {
             return refuse(command.id, device, error.message)
         }
-        memory.remember(key, .underWay)
+        let counted = command.writes.map(\.point).filter { adapter.rule(of: $0, of: device).map(WriteBudgets.counts) ?? false }
+        memory.accept(key, counted: counted, at: adapter.budgets.time(at: now.instant))
         begin(Open(
             device: device, id: command.id, origin: .bridge,
             orders: zip(orders, command.writes).map { ($0, $1.point) }))
     }
 
-    private mutating func refuse(_ id: String?, _ device: DeviceID, _ reason: String, remembers: Bool = true) {
+    private mutating func refuse(_ id: ByteString?, _ device: DeviceID, _ reason: String, remembers: Bool = true) {
         counters.refused += 1
         let body = CommandResult.body(id: id, origin: .bridge, values: [], error: reason)
         if let id, remembers {
             let key = CommandMemory.Key(device: device, id: id)
-            if memory[key] == nil { memory.remember(key, .done(body: body)) }
+            if memory[key] == nil { memory.finish(key, body: body) }
         }
         outputs.append(.result(device, body: body))
         outputs.append(.notice(Notice(
-            .warning, "command", device.text, "\(id.map(Notice.printable) ?? "without id") refused: \(reason)")))
+            .warning, "command", device.text, "\(id.map(Notice.printable) ?? "without id") refused: \(reason)",
+            kind: .audit)))
     }
 
     /// More than anybody means: answered while the answers are few, then only counted.
@@ -133,12 +149,13 @@ package struct CommandDesk: Sendable {
         }
         if unpublished > 0 {
             outputs.append(.notice(Notice(
-                .warning, "command", device.text, "\(Plural.text(unpublished, "command")) of a flood refused without a result")))
+                .warning, "command", device.text,
+                "\(Plural.text(unpublished, "command")) of a flood refused without a result", kind: .audit)))
             unpublished = 0
         }
         let rate = Int(Self.perSecond)
         let reason = "too many commands: \(Self.burst) at once and \(rate) a second are taken"
-        var id: String?
+        var id: ByteString?
         do { id = try Command.parse(payload).id } catch { id = error.id }
         refuse(id, device, reason, remembers: false)
     }
@@ -183,7 +200,7 @@ package struct CommandDesk: Sendable {
 
     /// What an outcome says about its order: the value to show, and why it is no success.
     static func judge(
-        _ outcome: Outcome, _ order: Order, of device: DeviceID, point: String, adapter: Adapter
+        _ outcome: Outcome, _ order: Order, of device: DeviceID, point: ByteString, adapter: Adapter
     ) -> (json: [UInt8]?, refusal: Refusal?) {
         let part: ReadPart?
         switch outcome.result {
@@ -219,7 +236,7 @@ package struct CommandDesk: Sendable {
         let writes = command.orders.prefix(8).map { order, point in
             let value = CommandResult.json(adapter.written(order, of: command.device, point: point))
                 ?? CommandResult.raw(order)
-            return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" } ?? point
+            return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" } ?? point.string
         }
         let more = command.orders.count - writes.count
         return Notice.printable(writes.joined(separator: ", ")) + (more > 0 ? " and \(more) more" : "")
@@ -230,7 +247,7 @@ package struct CommandDesk: Sendable {
         let body = CommandResult.body(
             id: command.id, origin: command.origin, values: command.values, error: refusal?.message)
         if command.origin == .bridge {
-            memory.remember(CommandMemory.Key(device: command.device, id: command.id), .done(body: body))
+            memory.finish(CommandMemory.Key(device: command.device, id: command.id), body: body)
         }
         if let ticket = command.ticket {
             var told = refusal
@@ -247,7 +264,7 @@ package struct CommandDesk: Sendable {
 
     /// A result of orders that somebody else has carried out.
     mutating func report(
-        _ device: DeviceID, _ id: String, _ origin: CommandOrigin, values: [(point: String, json: [UInt8])],
+        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin, values: [(point: ByteString, json: [UInt8])],
         error: String?
     ) {
         if error == nil { counters.done += 1 } else { counters.failed += 1 }
@@ -258,11 +275,12 @@ package struct CommandDesk: Sendable {
 
     /// One line for each command: who, what, what became of it, and why.
     private mutating func audit(
-        _ device: DeviceID, _ id: String, _ origin: CommandOrigin, _ what: String, _ error: String?
+        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin, _ what: String, _ error: String?
     ) {
         let end = error.map { "failed: \($0)" } ?? "done"
         outputs.append(.notice(Notice(
             error == nil ? .info : .warning, "command", device.text,
-            "\(Notice.printable(id)) by \(origin.rawValue)\(what.isEmpty ? " " : ": \(what): ")\(end)")))
+            "\(Notice.printable(id)) by \(origin.rawValue)\(what.isEmpty ? " " : ": \(what): ")\(end)",
+            kind: .audit)))
     }
 }

@@ -6,8 +6,6 @@ struct CommandMemory: Sendable {
     static let perDevice = 1024
     /// Ids and results of all devices together; a device that is over it forgets its own oldest.
     static let bytesMax = 8 << 20
-    /// The newest of a device's go into its document, which outlives the process.
-    static let documentMax = 224 << 10
     /// For each id beside its text.
     private static let overhead = 64
 
@@ -18,33 +16,60 @@ struct CommandMemory: Sendable {
 
     struct Key: Hashable, Sendable {
         var device: DeviceID
-        var id: String
+        var id: ByteString
     }
 
     /// The result after a restart of a command that was under way at the end: nobody knows.
     static let interrupted = "the gateway was restarted while this command was under way; "
         + "it may or may not have been carried out, and it is not repeated"
 
+    private struct Entry: Sendable {
+        /// Rises from command to command.
+        var order: UInt64
+        var state: State
+    }
+
     private struct Ring: Sendable {
-        var ids: [String] = []
+        var ids: [ByteString] = []
         var start = 0
     }
 
-    private var states: [Key: State] = [:]
+    private var entries: [Key: Entry] = [:]
     private var rings: [DeviceID: Ring] = [:]
     private(set) var bytes = 0
-    /// Devices whose document has changed.
-    private var changed: Set<DeviceID> = []
+    private var lastOrder: UInt64 = 0
+    /// What is new and not taken yet.
+    private var changes: [CommandRecord] = []
 
-    subscript(key: Key) -> State? { states[key] }
+    subscript(key: Key) -> State? { entries[key]?.state }
 
-    mutating func remember(_ key: Key, _ state: State) {
-        changed.insert(key.device)
-        if let old = states.updateValue(state, forKey: key) {
-            bytes += Self.size(key, state) - Self.size(key, old)
+    /// The next order, for what is to stand among the commands.
+    mutating func takeOrder() -> UInt64 {
+        lastOrder += 1
+        return lastOrder
+    }
+
+    /// A command goes to the wire, and with it counted writes of `points` at that time of the budgets.
+    mutating func accept(_ key: Key, counted points: [ByteString], at time: Instant) {
+        let order = takeOrder()
+        changes.append(.accepted(
+            order: order, at: time.nanoseconds / 1_000_000, device: key.device, id: key.id, points: points))
+        insert(key, Entry(order: order, state: .underWay))
+    }
+
+    /// What was answered to a command, accepted or refused.
+    mutating func finish(_ key: Key, body: [UInt8]) {
+        let order = entries[key]?.order ?? takeOrder()
+        changes.append(.done(order: order, device: key.device, id: key.id, body: body))
+        insert(key, Entry(order: order, state: .done(body: body)))
+    }
+
+    private mutating func insert(_ key: Key, _ entry: Entry) {
+        if let old = entries.updateValue(entry, forKey: key) {
+            bytes += Self.size(key, entry.state) - Self.size(key, old.state)
             return
         }
-        bytes += Self.size(key, state)
+        bytes += Self.size(key, entry.state)
         rings[key.device, default: Ring()].ids.append(key.id)
         while let ring = rings[key.device], ring.ids.count - ring.start > 1,
             ring.ids.count - ring.start > Self.perDevice || bytes > Self.bytesMax
@@ -54,7 +79,7 @@ struct CommandMemory: Sendable {
     private mutating func forgetOldest(of device: DeviceID) {
         guard var ring = rings.removeValue(forKey: device) else { return }
         let key = Key(device: device, id: ring.ids[ring.start])
-        if let old = states.removeValue(forKey: key) { bytes -= Self.size(key, old) }
+        if let old = entries.removeValue(forKey: key) { bytes -= Self.size(key, old.state) }
         ring.start += 1
         if ring.start > Self.perDevice {
             ring.ids.removeFirst(ring.start)
@@ -71,40 +96,47 @@ struct CommandMemory: Sendable {
 
     // MARK: over a restart
 
-    mutating func takeChanged() -> [DeviceID] {
-        guard !changed.isEmpty else { return [] }
-        defer { changed.removeAll() }
-        return changed.sorted()
+    mutating func takeChanges() -> [CommandRecord] {
+        guard !changes.isEmpty else { return [] }
+        defer { changes.removeAll() }
+        return changes
     }
 
-    /// `[["c-1","…result…"],["c-2",null],…]`, oldest first; null was under way.
-    func document(of device: DeviceID) -> [UInt8] {
-        guard let ring = rings[device] else { return Array("[]".utf8) }
-        var room = Self.documentMax
-        var first = ring.ids.count
-        while first > ring.start, let state = states[Key(device: device, id: ring.ids[first - 1])] {
-            // Quotation marks and backslashes double; results hold few others that need an escape.
-            room -= 2 * Self.size(Key(device: device, id: ring.ids[first - 1]), state)
-            guard room >= 0 else { break }
-            first -= 1
-        }
-        var writer = JSONWriter()
-        writer.array { writer in
-            for id in ring.ids[first...] {
-                writer.array { writer in
-                    writer.string(id)
-                    if case .done(let body)? = states[Key(device: device, id: id)] {
-                        writer.string(String(decoding: body, as: UTF8.self))
-                    } else {
-                        writer.null()
-                    }
-                }
+    /// All that is remembered, oldest first. Writes are counted elsewhere.
+    var records: [CommandRecord] {
+        entries.sorted { $0.value.order < $1.value.order }.map { key, entry in
+            switch entry.state {
+            case .underWay: .accepted(order: entry.order, at: 0, device: key.device, id: key.id, points: [])
+            case .done(let body): .done(order: entry.order, device: key.device, id: key.id, body: body)
             }
         }
-        return writer.bytes
     }
 
-    /// What an earlier run remembered of a device.
+    /// What earlier runs remembered, in any order, with repeats. Of one that was under way at the end nobody
+    /// knows what became of it.
+    mutating func restore(_ records: [CommandRecord]) {
+        var latest: [Key: Entry] = [:]
+        for record in records {
+            lastOrder = max(lastOrder, record.order)
+            switch record {
+            case .accepted(let order, _, let device, let id, _):
+                let key = Key(device: device, id: id)
+                let body = CommandResult.body(id: id, origin: .bridge, values: [], error: Self.interrupted)
+                if latest[key].map({ $0.order < order }) ?? true { latest[key] = Entry(order: order, state: .done(body: body)) }
+            case .done(let order, let device, let id, let body):
+                let key = Key(device: device, id: id)
+                if latest[key].map({ $0.order <= order }) ?? true { latest[key] = Entry(order: order, state: .done(body: body)) }
+            case .spent, .time: break
+            }
+        }
+        // What this run knows itself is newer.
+        for (key, entry) in latest.sorted(by: { $0.value.order < $1.value.order }) where entries[key] == nil {
+            insert(key, entry)
+        }
+    }
+
+    /// The document of a version before the log: `[["c-1","…result…"],["c-2",null],…]`, oldest first; null was
+    /// under way. It goes into the log.
     mutating func restore(_ document: [UInt8], of device: DeviceID) {
         guard let rows = try? JSONReader.parse(document).array else { return }
         for row in rows.suffix(Self.perDevice) {
@@ -112,10 +144,9 @@ struct CommandMemory: Sendable {
                 (1...Command.identifierBytesMax).contains(id.utf8.count)
             else { continue }
             let key = Key(device: device, id: id)
-            guard states[key] == nil else { continue }
-            let body = cells[1].string.map { Array($0.utf8) }
-                ?? CommandResult.body(id: id, origin: .bridge, values: [], error: Self.interrupted)
-            remember(key, .done(body: body))
+            guard entries[key] == nil else { continue }
+            finish(key, body: cells[1].string.map { Array($0.utf8) }
+                ?? CommandResult.body(id: id, origin: .bridge, values: [], error: Self.interrupted))
         }
     }
 }

@@ -16,7 +16,7 @@ package enum CommandOrigin: String, Hashable, Sendable {
 enum CommandResult {
     /// `"id":…,"ok":…,"values":{…},"error":…` without braces; `by` only if it is not the bridge.
     static func body(
-        id: String?, origin: CommandOrigin, values: [(point: String, json: [UInt8])], error: String?
+        id: ByteString?, origin: CommandOrigin, values: [(point: ByteString, json: [UInt8])], error: String?
     ) -> [UInt8] {
         var writer = JSONWriter()
         if let id { writer.member("id", id) } else { writer.key("id"); writer.null() }

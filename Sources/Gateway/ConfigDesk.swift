@@ -40,6 +40,12 @@ struct ConfigDesk: Sendable {
         documents.sorted { $0.key < $1.key }.map(\.value.narrowing)
     }
 
+    /// Those that concern the nodes of one port.
+    func narrowings(for port: Configuration.Port) -> [Narrowing] {
+        let devices = [gateway] + port.nodes.map(\.device)
+        return Set(devices).sorted().compactMap { documents[$0]?.narrowing }
+    }
+
     var logLevel: Configuration.LogLevel? { documents[gateway]?.narrowing.logLevel }
     func hash(of device: DeviceID) -> String? { documents[device]?.hash }
     func refused(of device: DeviceID) -> Refused? { refusals[device] }
@@ -112,6 +118,6 @@ struct ConfigDesk: Sendable {
 
     /// The document's name in the state directory; long device IDs are named by their hash.
     static func name(of device: DeviceID) -> String {
-        device.text.utf8.count <= 160 ? "config-\(device)" : "config-~\(hash(Array(device.text.utf8)))"
+        "config-\(device.fileName)"
     }
 }

@@ -27,7 +27,7 @@ import Base
 /// denied|usage","exception":2}`.
 enum Control {
     static let lineMax = 64 << 10
-    static let requests = ["get", "pause", "resume", "device", "release", "read", "write"]
+    static let requests: [ByteString] = ["get", "pause", "resume", "device", "release", "read", "write"]
 
     static func error(_ reason: String, _ kind: String, exception: UInt8? = nil) -> [UInt8] {
         var writer = JSONWriter()
@@ -97,11 +97,11 @@ extension Gateway {
             let guess = Suggestion.clause(for: first.name, in: Control.requests)
             throw Control.Misuse(
                 reason: "unknown request \"\(Notice.printable(first.name))\"\(guess); known are "
-                    + Control.requests.joined(separator: ", "))
+                    + Control.requests.map(\.string).joined(separator: ", "))
         }
     }
 
-    private func get(_ what: String, _ request: JSON, at now: Moment) throws -> [UInt8] {
+    private func get(_ what: ByteString, _ request: JSON, at now: Moment) throws -> [UInt8] {
         switch what {
         case "status": return status(at: now)
         case "spool": return Self.document(writeSpool)
@@ -131,14 +131,14 @@ extension Gateway {
     func port(named name: JSON) throws(Control.Misuse) -> Int {
         guard let text = name.string else { throw Control.Misuse(reason: "\"port\" must be the name of a port") }
         if let index = index(of: PortName(text)) { return index }
-        let names = ports.map(\.name.text)
+        let names = ports.map(\.name.name)
         throw Control.Misuse(
             reason: "there is no port \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names)); "
-                + "there are \(names.joined(separator: ", "))")
+                + "there are \(names.map(\.string).joined(separator: ", "))")
     }
 
     func device(named name: JSON) throws(Control.Misuse) -> DeviceID {
-        let names = adapter.bindings.map(\.device.text)
+        let names = adapter.bindings.lazy.map { ByteString($0.device.text) }
         guard let text = name.string else { throw Control.Misuse(reason: "a device is named by its ID") }
         guard let device = try? DeviceID(text), adapter.binding(of: device) != nil else {
             throw Control.Misuse(

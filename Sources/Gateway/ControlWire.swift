@@ -125,10 +125,10 @@ extension Gateway {
             throw Control.Misuse(reason: "\"unit\" is from 1 to 255")
         }
         let word = request["table"]?.string ?? "nothing"
-        guard let table = Table(rawValue: word), tables.contains(table) else {
-            let known = tables.map(\.rawValue)
+        guard let table = Table(word: word), tables.contains(table) else {
+            let known = tables.map { ByteString($0.rawValue) }
             throw Control.Misuse(
-                reason: "\"table\" is one of \(known.joined(separator: ", ")), not \(Notice.printable(word))"
+                reason: "\"table\" is one of \(known.map(\.string).joined(separator: ", ")), not \(Notice.printable(word))"
                     + Suggestion.clause(for: word, in: known))
         }
         let start = try number(request["address"] ?? JSON(.null), "address", 0...65_535)

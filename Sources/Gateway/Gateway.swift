@@ -11,23 +11,7 @@ import Spool
 /// Both `fieldgw run` and the simulation use this value and nothing beside it.
 package struct Gateway: Sendable {
     package struct Settings: Sendable {
-        /// What is spoken on a port.
-        package enum Driver: Hashable, Sendable {
-            case modbus(ModbusDriver.Settings)
-            case uart(UARTDriver.Settings)
-
-            /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever carries out
-            ///   the outputs knows neither `schedule` nor `train`.
-            func make(seed: UInt64, lineKeeps: Duration?) -> any LineDriver {
-                switch self {
-                case .modbus(let settings):
-                    var driver = ModbusDriver(settings, seed: seed, canSchedule: lineKeeps != nil)
-                    driver.trainSpan = lineKeeps ?? .zero
-                    return driver
-                case .uart(let settings): return UARTDriver(settings, seed: seed)
-                }
-            }
-        }
+        package typealias Driver = LineDriverSettings
 
         package struct Port: Sendable {
             package var name: PortName
@@ -70,6 +54,7 @@ package struct Gateway: Sendable {
     var spool: Spool
     var session: Session
     var commands = CommandDesk()
+    var commandStore: CommandStore
     var wireReads: [UInt64: WireRead] = [:]
     var safe: SafeKeeper
     var setups: SetupBook
@@ -82,9 +67,9 @@ package struct Gateway: Sendable {
     /// The reads of every port as config documents leave them, and those that are to be taken up.
     var inForce: [Settings.Driver]
     var plans: [Int: Plan] = [:]
-    /// The adapter's bindings, port by port.
-    var bound: [[Binding]]
-    var unread: [DeviceID: Set<String>] = [:]
+    /// What the adapter knows, port by port.
+    var bound: [Bound]
+    var unread: [DeviceID: Set<ByteString>] = [:]
     var logLevel: Configuration.LogLevel
     /// Detached because their port is gone.
     var resting: Set<DeviceID> = []
@@ -97,7 +82,7 @@ package struct Gateway: Sendable {
     var store = StateStore()
     var news = AdapterNews()
     /// Adapters on whose lines somebody looks around now, by their paths.
-    var scans: [String: SerialPortEntry] = [:]
+    var scans: [ByteString: SerialPortEntry] = [:]
     var health: HealthReporter
     var lanes: Lanes
     var batching: Batching?
@@ -142,6 +127,7 @@ package struct Gateway: Sendable {
         batching = settings.batch.map(Batching.init)
         spool = Spool(settings.spool, bootID: bootID, seed: random.next())
         numbers = NumberFloor(journal: settings.spool.identity)
+        commandStore = CommandStore(bootID: bootID)
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
         states = StateBook(settings.bindings)
@@ -151,7 +137,7 @@ package struct Gateway: Sendable {
         health = HealthReporter()
         configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.ports.map(\.driver)
-        bound = settings.configured.map(\.bindings)
+        bound = settings.configured.map { Bound(bindings: $0.bindings, unread: [:]) }
         logLevel = settings.logLevel
         self.random = random
     }
@@ -177,6 +163,8 @@ package struct Gateway: Sendable {
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {
                 store.completed(ticket, result, at: now.instant)
+            } else if CommandLog.owns(ticket) {
+                commandStore.log.completed(ticket, result, at: now.instant)
             } else if CaptureKeeper.owns(ticket) {
                 if let notice = captures.completed(ticket, result) { effects.append(.notice(notice)) }
             } else {
@@ -215,6 +203,7 @@ package struct Gateway: Sendable {
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
+        if let due = commandStore.log.deadline, due <= now.instant { commandStore.log.timeout(at: now.instant) }
         if phase == .running, let due = safe.deadline, due <= now.instant { writeSafeValues(at: now) }
         settle(at: now)
     }
@@ -227,6 +216,7 @@ package struct Gateway: Sendable {
         var earliest = Instant.distantFuture
         if let due = session.deadline?.due { earliest = min(earliest, due) }
         if let due = store.deadline { earliest = min(earliest, due) }
+        if let due = commandStore.log.deadline { earliest = min(earliest, due) }
         if phase == .running, let due = safe.deadline { earliest = min(earliest, due) }
         if let due = health.due { earliest = min(earliest, due) }
         if let due = batching?.due { earliest = min(earliest, due) }
@@ -264,5 +254,19 @@ package struct Gateway: Sendable {
         }
         effectsRead += 1
         return effects[effectsRead - 1]
+    }
+}
+
+extension LineDriverSettings {
+    /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever carries out
+    ///   the outputs knows neither `schedule` nor `train`.
+    func make(seed: UInt64, lineKeeps: Duration?) -> any LineDriver {
+        switch self {
+        case .modbus(let settings):
+            var driver = ModbusDriver(settings, seed: seed, canSchedule: lineKeeps != nil)
+            driver.trainSpan = lineKeeps ?? .zero
+            return driver
+        case .uart(let settings): return UARTDriver(settings, seed: seed)
+        }
     }
 }

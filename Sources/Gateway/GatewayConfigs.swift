@@ -17,14 +17,14 @@ extension Gateway {
             publishState(of: device, at: now)
         case .refused(let reason):
             effects.append(.notice(Notice(
-                .warning, "gateway", device.text, "a config document is refused, the one before stays: \(reason)")))
+                .warning, "gateway", device.text, "a config document is refused, the one before stays: \(reason)", kind: .peer)))
             session.acknowledge(delivery, at: now)
             publishState(of: device, at: now)
         case .accepted:
             let words = configs.hash(of: device).map { "config document \($0) is in force" }
             effects.append(.notice(Notice(
-                .info, "gateway", device.text, words ?? "no config document any more: the file alone holds")))
-            applyConfigs(at: now)
+                .info, "gateway", device.text, words ?? "no config document any more: the file alone holds", kind: .peer)))
+            applyConfigs(of: device, at: now)
             configs.await(name, device, delivery)
             store.keep(name, payload.isEmpty ? nil : payload, .now, at: now.instant)
             if store.isDurable(name) { configIsDurable(name, at: now) }
@@ -56,24 +56,38 @@ extension Gateway {
                 store.keep(name, nil, at: now.instant)
             }
         }
-        for name in store.names("config-") where !ours.contains(name) { store.keep(name, nil, at: now.instant) }
+        for name in store.names("config-") where !ours.contains(name) && !store.isUnmarked(name) {
+            store.keep(name, nil, at: now.instant)
+        }
         if !configs.narrowings.isEmpty { applyConfigs(at: now) }
     }
 
     /// What a port is to read instead, as soon as the exchange under way has ended.
     struct Plan: Sendable {
-        var reads: Configuration.Port
+        var driver: Settings.Driver
+        var line: LineSettings
+        var bound: Bound
+    }
+
+    /// The adapter's part of a port: its bindings, and their points that are not read.
+    struct Bound: Hashable, Sendable {
         var bindings: [Binding]
+        var unread: [DeviceID: Set<ByteString>]
     }
 
     /// Everything as all documents together say. A port whose reads do not change goes on undisturbed.
-    mutating func applyConfigs(at now: Moment) {
-        let narrowings = configs.narrowings
-        unread = [:]
+    /// - Parameter device: whose document is another one; nil: all may be.
+    mutating func applyConfigs(of device: DeviceID? = nil, at now: Moment) {
         for (index, port) in settings.configured.enumerated() {
-            let (narrowed, silent) = port.narrowed(by: narrowings)
-            unread.merge(silent) { $1 }
-            plans[index] = Plan(reads: narrowed.reading(without: silent), bindings: narrowed.bindings)
+            if let device, device != settings.gateway, !port.nodes.contains(where: { $0.device == device }) { continue }
+            let (narrowed, silent) = port.narrowed(by: configs.narrowings(for: port))
+            for node in port.nodes { unread[node.device] = silent[node.device] }
+            let reads = narrowed.reading(without: silent)
+            let plan = Plan(
+                driver: reads.driverSettings, line: reads.line,
+                bound: Bound(bindings: narrowed.bindings, unread: silent))
+            let isInForce = plan.driver == inForce[index] && plan.bound == bound[index] && plan.line == ports[index].line
+            if !isInForce || plans[index] != nil { plans[index] = plan }
         }
         let level = configs.logLevel ?? settings.logLevel
         guard level != logLevel else { return }
@@ -81,27 +95,52 @@ extension Gateway {
         effects.append(.logLevel(level == settings.logLevel ? nil : level.notice))
     }
 
+    /// Points that are not read, as far as drivers and adapter know of it.
+    var unreadInForce: [DeviceID: Set<ByteString>] {
+        bound.reduce(into: [:]) { all, port in all.merge(port.unread) { $1 } }
+    }
+
     /// Driver and adapter change together, or a reading would meet an adapter that does not expect it.
     mutating func takeUpPlans(at now: Moment) -> Bool {
         guard !plans.isEmpty else { return false }
-        var any = false
-        for (index, plan) in plans {
-            guard !ports[index].driver.isExchanging(at: now.instant) else {
-                if ports[index].driver.recall() { any = true }
-                continue
+        recordFresh(at: now)
+        var (isTaken, isHeld) = (false, false)
+        for index in plans.keys.sorted() {
+            guard let plan = plans[index] else { continue }
+            let isOther = plan.driver != inForce[index] || plan.line != ports[index].line
+            if isOther, ports[index].driver.isExchanging(at: now.instant) {
+                isHeld = ports[index].driver.hold(at: now) || isHeld
+                guard !ports[index].driver.isExchanging(at: now.instant) else { continue }
             }
             plans[index] = nil
-            any = true
-            bound[index] = plan.bindings
-            adapter.rebind(bound.flatMap(\.self), unread: unread)
-            let wanted = plan.reads.driverSettings
-            guard wanted != inForce[index] else { continue }
-            inForce[index] = wanted
-            var driver = wanted.make(seed: random.next(), lineKeeps: fresh.delay)
-            if let learned = store.document(Kept.learned(ports[index].name)) { driver.restore(learned, at: now) }
-            for outcome in ports[index].change(to: driver, on: plan.reads.line, at: now) { receive(outcome) }
+            isTaken = true
+            // Also where nothing is to change any more: it was held for that.
+            change(index, to: plan, at: now)
+            bound[index] = plan.bound
         }
-        return any
+        if isTaken { adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce) }
+        return isTaken || isHeld
+    }
+
+    private mutating func change(_ index: Int, to plan: Plan, at now: Moment) {
+        let isOtherLine = plan.line != ports[index].line
+        if isOtherLine {
+            ports[index].endLine(at: now)
+            drain(port: index, at: now)
+        }
+        let hasOthers = plan.driver.units != inForce[index].units
+        inForce[index] = plan.driver
+        let learned = store.document(Kept.learned(ports[index].name))
+        if ports[index].adopt(plan.driver, at: now) {
+            if hasOthers, let learned { ports[index].driver.restore(learned, at: now) }
+        } else {
+            if !isOtherLine { ports[index].endLine(at: now) }
+            drain(port: index, at: now)
+            var driver = plan.driver.make(seed: random.next(), lineKeeps: fresh.delay)
+            if let learned { driver.restore(learned, at: now) }
+            ports[index].replace(driver, at: now)
+        }
+        if isOtherLine { ports[index].change(to: plan.line) }
     }
 }
 

@@ -50,7 +50,7 @@ extension Gateway {
     /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
     /// what was recorded before it the right time.
     private mutating func noteMilestones(at now: Moment) -> Bool {
-        if !isRestored, store.isLoaded {
+        if !isRestored, store.isLoaded, commandStore.log.isLoaded {
             isRestored = true
             restore(at: now)
             return true
@@ -70,6 +70,7 @@ extension Gateway {
         keepNumbers(at: now)
         keepClockFloor(at: now)
         keepBridge(at: now)
+        keepBudgetClock(at: now)
         forgetLosses(at: now)
         let isTrusted = session.clockLevel == .trusted
         guard isTrusted != isClockTrusted else { return false }
@@ -80,6 +81,8 @@ extension Gateway {
         }
         spool.anchor(at: now)
         correctStates(at: now)
+        adapter.budgets.offset = commandStore.clock.trust(adapter.budgets.offset, at: now)
+        commandStore.clock.expire()
         return true
     }
 
@@ -125,6 +128,12 @@ extension Gateway {
         return reach
     }
 
+    /// What a port has to say before its devices are others: its readings belong to the devices that it has now.
+    mutating func drain(port index: Int, at now: Moment) {
+        _ = drainPort(index, at: now)
+        recordFresh(at: now)
+    }
+
     /// True if others are to hear of it: a device's state document changes, or a unit is to be asked who it is.
     private mutating func record(_ reading: Reading, at now: Moment) -> Bool {
         guard !identities.isEmpty else { return take(reading, at: now) }
@@ -162,10 +171,10 @@ extension Gateway {
     }
 
     /// Anything but a reading.
-    mutating func append(_ entry: Entry, at now: Moment) {
+    mutating func append(_ entry: Entry, waitingSince since: Instant? = nil, at now: Moment) {
         recordFresh(at: now)
         tally.recorded += 1
-        spool.append(entry, at: now)
+        spool.append(entry, waitingSince: since, at: now)
     }
 
     private mutating func unit(_ address: Address, _ state: UnitState, at moment: Moment) {
@@ -228,8 +237,11 @@ extension Gateway {
         case .config(let device, let payload, let delivery):
             receiveConfig(payload, for: device, delivery, at: now)
         case .command(let device, _, let payload, let delivery):
-            commands.receive(payload, for: device, adapter: &adapter, at: now)
-            session.acknowledge(delivery, at: now)
+            commands.receive(
+                payload, for: device, isRetained: delivery.isRetained && !settings.session.dialect.usesToken,
+                adapter: &adapter, at: now)
+            keepCommands(at: now)
+            commandStore.hold(.acknowledge(delivery))
         case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
         case .online:
             adoptStrangers(at: now)

@@ -16,7 +16,9 @@ extension Gateway {
                     continue
                 }
                 ports[index].driver.submit(order, at: now)
-            case .result(let device, let body): appendResult(device, body, at: now)
+            case .result(let device, let body):
+                keepCommands(at: now)
+                commandStore.hold(.result(device, body: body, at: now))
             case .answer(let ticket, .success): effects.append(.answer(ticket, Self.document { $0.member("ok", true) }))
             case .answer(let ticket, .failure(let refusal)): effects.append(.answer(ticket, Control.error(refusal)))
             case .safe(let device, let point, let isWritten):
@@ -24,28 +26,27 @@ extension Gateway {
             case .notice(let notice): effects.append(.notice(notice))
             }
         }
-        keepCommands(at: now)
-        return any
+        return drainCommandStore(at: now) || any
     }
 
     mutating func receive(_ outcome: Outcome) {
         if !commands.receive(outcome, adapter: &adapter), !identities.receive(outcome) { answerRead(outcome) }
     }
 
-    private mutating func appendResult(_ device: DeviceID, _ body: [UInt8], at now: Moment) {
+    mutating func appendResult(_ device: DeviceID, _ body: [UInt8], known: Moment, at now: Moment) {
         guard let subfolder = settings.topics.commands else { return }
         append(
             Entry(
-                device: device, subfolder: subfolder, kind: .result, priority: true, body: body, at: now,
+                device: device, subfolder: subfolder, kind: .result, priority: true, body: body, at: known,
                 clockTrusted: session.clockLevel == .trusted),
-            at: now)
+            waitingSince: known.instant, at: now)
     }
 
     /// The bridge has been away for long: what is due is set to where it does no harm.
     mutating func writeSafeValues(at now: Moment) {
         for item in safe.take(at: now.instant) {
             let id = commands.takeIDs(1)
-            let name = "safe-\(now.wall.milliseconds)-\(id)"
+            let name: ByteString = "safe-\(now.wall.milliseconds)-\(id)"
             do {
                 let order = try adapter.order(
                     setting: item.point, of: item.device, to: item.value, id: id,
@@ -65,7 +66,7 @@ extension Gateway {
         let verdict = CommandDesk.judge(
             outcome, step.order, of: step.device, point: step.label, adapter: adapter)
         for report in setups.note(address, index, json: verdict.json, error: verdict.refusal?.message) {
-            let id = "setup-\(outcome.at.wall.milliseconds)-\(commands.takeIDs(1))"
+            let id: ByteString = "setup-\(outcome.at.wall.milliseconds)-\(commands.takeIDs(1))"
             commands.report(
                 report.device, id, .setup, values: report.values,
                 error: report.errors.isEmpty ? nil : report.errors.joined(separator: "; "))

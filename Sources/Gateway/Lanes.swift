@@ -79,30 +79,25 @@ extension Gateway {
         if isLong || spool.isOvertaken(device) { spool.split(device) } else { spool.join(device) }
     }
 
-    /// Gives the session every durable record that it may send now, oldest device first in its lane.
+    /// Gives the session every durable record that it may send now: devices with something urgent first,
+    /// then the oldest device of its lane. The session's own messages leave in between.
     mutating func feed(at now: Moment) -> Bool {
         batching?.look()
         guard phase != .fresh, phase != .done, session.isOnline else { return false }
-        guard session.acceptsAny(at: now), !spool.readyDevices.isEmpty || !spool.readyLiveDevices.isEmpty else {
-            return false
-        }
+        var offers = Offers(spool)
         var any = false
-        var live = Array(spool.readyLiveDevices)[...]
-        var backlog = Array(spool.readyDevices)[...]
-        while let lane = lanes.next(hasLive: !live.isEmpty, hasBacklog: !backlog.isEmpty) {
-            guard session.acceptsAny(at: now), let device = lane == .live ? live.first : backlog.first else { break }
+        while let slot = session.nextSlot(urgent: offers.hasUrgent, records: offers.hasRecords, at: now) {
+            guard let (device, lane) = offers.next(slot, lanes) else { break }
             if isDue(device, lane, at: now), session.accepts(device, at: now),
                 let record = spool.take(device, lane)
             {
                 publish(record, lane, at: now)
                 any = true
-            } else if lane == .live {
-                live.removeFirst()
             } else {
-                backlog.removeFirst()
+                offers.remove(slot, lane)
             }
         }
-        return any
+        return any || session.hasOutputs
     }
 
     private mutating func publish(_ record: StoredRecord, _ lane: Lane, at now: Moment) {
@@ -112,5 +107,38 @@ extension Gateway {
             payload: envelope(of: record).bytes(around: record.body))
         gather(into: &outgoing, behind: record, lane)
         session.publish(outgoing, at: now)
+    }
+}
+
+/// The devices that have records, in the order in which they are asked.
+private struct Offers {
+    private var urgent: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
+    private var records: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
+
+    init(_ spool: Spool) {
+        urgent = (spool.urgentDevices(.live)[...], spool.urgentDevices(.backlog)[...])
+        records = (spool.readyLiveDevices[...], spool.readyDevices[...])
+    }
+
+    var hasUrgent: Bool { !urgent.live.isEmpty || !urgent.backlog.isEmpty }
+    var hasRecords: Bool { !records.live.isEmpty || !records.backlog.isEmpty }
+
+    /// Among urgent devices a live one goes first; else the lanes take turns.
+    func next(_ slot: Session.Slot, _ lanes: Lanes) -> (DeviceID, Lane)? {
+        let from = slot == .urgent ? urgent : records
+        let lane = slot == .urgent
+            ? (from.live.isEmpty ? Lane.backlog : .live)
+            : lanes.next(hasLive: !from.live.isEmpty, hasBacklog: !from.backlog.isEmpty) ?? .backlog
+        return (lane == .live ? from.live.first : from.backlog.first).map { ($0, lane) }
+    }
+
+    /// The first device of that list has nothing that may leave now.
+    mutating func remove(_ slot: Session.Slot, _ lane: Lane) {
+        switch (slot, lane) {
+        case (.urgent, .live): urgent.live.removeFirst()
+        case (.urgent, .backlog): urgent.backlog.removeFirst()
+        case (.record, .live): records.live.removeFirst()
+        case (.record, .backlog): records.backlog.removeFirst()
+        }
     }
 }

@@ -45,9 +45,9 @@ package struct Narrowing: Hashable, Sendable {
 
     struct NodeRule: Hashable, Sendable {
         var own = Rule()
-        var points: [String: Rule] = [:]
+        var points: [ByteString: Rule] = [:]
 
-        func rule(for point: String) -> Rule { (points[point] ?? Rule()).within(own) }
+        func rule(for point: ByteString) -> Rule { (points[point] ?? Rule()).within(own) }
     }
 
     var logLevel: Configuration.LogLevel?
@@ -65,9 +65,9 @@ package struct Narrowing: Hashable, Sendable {
 
 extension Configuration.Port {
     /// Every point as it is read now; what is not read at all is named in `unread`.
-    package func narrowed(by documents: [Narrowing]) -> (port: Configuration.Port, unread: [DeviceID: Set<String>]) {
+    package func narrowed(by documents: [Narrowing]) -> (port: Configuration.Port, unread: [DeviceID: Set<ByteString>]) {
         var port = self
-        var unread: [DeviceID: Set<String>] = [:]
+        var unread: [DeviceID: Set<ByteString>] = [:]
         for index in nodes.indices {
             let device = nodes[index].device
             let rules = documents.map { document in
@@ -85,7 +85,7 @@ extension Configuration.Port {
     }
 
     /// Without the points, and the nodes, that are not read.
-    func reading(without unread: [DeviceID: Set<String>]) -> Configuration.Port {
+    func reading(without unread: [DeviceID: Set<ByteString>]) -> Configuration.Port {
         guard !unread.isEmpty else { return self }
         var port = self
         for index in nodes.indices {

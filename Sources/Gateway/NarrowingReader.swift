@@ -59,17 +59,21 @@ package struct NarrowingReader {
                 continue
             }
             guard let points = member.value.members else { throw wrong(place + "points", "an object", member.value) }
+            let known = Dictionary(node.points.map { ($0.name, $0) }) { first, _ in first }
+            let users = Dictionary(node.points.compactMap { point in point.scaleFrom.map { ($0, point.name) } }) {
+                first, _ in first
+            }
             for each in points {
-                guard let point = node.points.first(where: { $0.name == each.name }) else {
+                guard let point = known[each.name] else {
                     throw Narrowing.Refusal(reason: "\(place)there is no point \"\(Notice.printable(each.name))\"")
                 }
                 var own = Narrowing.Rule()
-                let name = place + point.name
+                let name = place + point.name.string
                 for part in try members(each.value, name, ["enabled", "every", "report"]) {
                     try read(part, name + ": ", point.interval, into: &own)
                 }
-                if own.isDisabled, let user = node.points.first(where: { $0.scaleFrom == point.name }) {
-                    throw Narrowing.Refusal(reason: "\(name) is the scale of \(user.name), which needs it")
+                if own.isDisabled, let user = users[point.name] {
+                    throw Narrowing.Refusal(reason: "\(name) is the scale of \(user), which needs it")
                 }
                 rule.points[point.name] = own
             }
@@ -95,14 +99,15 @@ package struct NarrowingReader {
             }
             guard every >= shortest else {
                 throw Narrowing.Refusal(
-                    reason: "\(place)every \(text) is less than the \(Quantity.describe(shortest)) of this gateway's file")
+                    reason: "\(place)every \(text.prefix(40)) is less than the \(Quantity.describe(shortest)) of this "
+                        + "gateway's file")
             }
             rule.every = every
         }
     }
 
     private func readLogLevel(_ value: JSON) throws(Narrowing.Refusal) -> Configuration.LogLevel {
-        guard let level = value.string.flatMap(Configuration.LogLevel.init(rawValue:)) else {
+        guard let level = value.string.flatMap(Configuration.LogLevel.init(word:)) else {
             throw wrong("logLevel", "error, warning, info or debug", value)
         }
         guard level.severity <= logLevel.severity else {
@@ -114,15 +119,15 @@ package struct NarrowingReader {
 
     /// Of an object that may have these, each once.
     private func members(
-        _ document: JSON, _ what: String, _ known: [String]
+        _ document: JSON, _ what: String, _ known: [ByteString]
     ) throws(Narrowing.Refusal) -> [JSON.Member] {
         guard let members = document.members else { throw wrong(what, "an object", document) }
-        var seen: Set<String> = []
+        var seen: Set<ByteString> = []
         for member in members {
             guard known.contains(member.name) else {
                 throw Narrowing.Refusal(
                     reason: "\(what) has the unknown member \"\(Notice.printable(member.name))\"; known here: "
-                        + known.joined(separator: ", "))
+                        + known.map(\.string).joined(separator: ", "))
             }
             guard seen.insert(member.name).inserted else {
                 throw Narrowing.Refusal(reason: "\(what) has \"\(member.name)\" twice")

@@ -14,9 +14,8 @@ struct NumberFloor: Sendable {
 
     /// The floor in a document of an earlier run; nil if it is that of another journal.
     mutating func restore(_ document: [UInt8]?) -> UInt64? {
-        guard let json = document.flatMap({ try? JSONReader.parse($0) }), json["journal"]?.string == journal else {
-            return nil
-        }
+        guard let json = document.flatMap({ try? JSONReader.parse($0) }), json["journal"]?.string == ByteString(journal)
+        else { return nil }
         kept = json["below"]?.unsigned
         return kept
     }

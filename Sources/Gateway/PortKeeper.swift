@@ -116,24 +116,31 @@ struct PortKeeper: Sendable {
         }
     }
 
-    /// Another driver from now on, between two exchanges. Orders that the old one still had fail. Another
-    /// line is opened in place of this one.
-    mutating func change(to new: any LineDriver, on line: LineSettings, at now: Moment) -> [Outcome] {
-        let failed = endDriver(at: now)
+    /// Another plan from now on, between two exchanges.
+    /// - Returns: false if the driver has none of its kind: the line must be ended and the driver replaced.
+    mutating func adopt(_ plan: LineDriverSettings, at now: Moment) -> Bool { driver.adopt(plan, at: now) }
+
+    /// The line will be another one, or spoken to by another driver: what is under way fails, which the driver's
+    /// outputs say.
+    mutating func endLine(at now: Moment) { if state == .open || state == .pausing { driver.closed(at: now) } }
+
+    /// The driver's outputs have been taken; another one takes its place.
+    mutating func replace(_ new: any LineDriver, at now: Moment) {
         keepCounters()
         driver = new
-        if line != self.line {
-            self.line = line
-            reopenLine()
-        } else if let facts {
-            driver.opened(facts, at: now)
-            switch state {
-            case .open: doctor.begin(statistics, at: now.instant)
-            case .pausing, .paused: driver.pause(at: now)
-            case .closed, .opening: driver.closed(at: now)
-            }
+        guard let facts else { return }
+        driver.opened(facts, at: now)
+        switch state {
+        case .open: doctor.begin(statistics, at: now.instant)
+        case .pausing, .paused: driver.pause(at: now)
+        case .closed, .opening: driver.closed(at: now)
         }
-        return failed
+    }
+
+    /// Another line is opened in place of this one, whose end was told.
+    mutating func change(to line: LineSettings) {
+        self.line = line
+        reopenLine()
     }
 
     /// What was counted since the port is in the configuration, whatever else of it has changed.
@@ -149,19 +156,6 @@ struct PortKeeper: Sendable {
         earlier = all
     }
 
-    private mutating func endDriver(at now: Moment) -> [Outcome] {
-        driver.closed(at: now)
-        var failed: [Outcome] = []
-        while let output = driver.next() {
-            switch output {
-            case .outcome(let outcome): failed.append(outcome)
-            case .unschedule: unschedule()
-            default: break
-            }
-        }
-        return failed
-    }
-
     mutating func unschedule() {
         if !hasTrain { tape.takeBack() }
         hasTrain = false
@@ -175,8 +169,8 @@ struct PortKeeper: Sendable {
         if state != .pausing, state != .paused, !isClosing { start() }
     }
 
-    /// The port is taken out of the configuration. What waits for it fails.
-    mutating func end(at now: Moment) -> [Outcome] {
+    /// The port is taken out of the configuration. What waits for it fails, which the driver's outputs say.
+    mutating func end(at now: Moment) {
         for ticket in pause?.open ?? [] {
             outputs.append(.answer(ticket, Control.error("the port is not in the configuration any more", "unavailable")))
         }
@@ -184,7 +178,7 @@ struct PortKeeper: Sendable {
         isClosing = true
         state = .closed
         doctor.end()
-        return endDriver(at: now)
+        driver.closed(at: now)
     }
 
     /// False: a port that is being closed or lent finishes its exchange and begins no other.

@@ -8,12 +8,13 @@ import Spool
 ///
 /// | what differs | becomes |
 /// |---|---|
-/// | a port's nodes or timing | the port's driver is changed between two exchanges; the line stays open |
+/// | a port's nodes or timing | its driver takes the new plan between two exchanges; what stays the same does not notice |
 /// | a port's line | it is opened again |
 /// | a port that is new, or gone | opened, or closed |
 /// | a device that is new | attached |
 /// | a device that is gone | its state says so; detached once nothing of it waits |
-/// | the bridge | connected again after an orderly end |
+/// | how the bridge is met | connected again after an orderly end |
+/// | `topics`, `liveWithin`, `batch` of the bridge | holds from the next message on |
 /// | the journal | told: needs a restart |
 /// | which gateway it is | refused as a whole: the journal is another one |
 ///
@@ -41,10 +42,13 @@ extension Gateway {
         let old = settings
         settings = new.settings
         settings.spool = old.spool
+        settings.spool.gapSubfolder = new.settings.spool.gapSubfolder
+        spool.tellGaps(in: settings.spool.gapSubfolder)
         var told = rebuildPorts(old, at: now)
         told += rebuildDevices(old, at: now)
+        unread = [:]
         applyConfigs(at: now)
-        adapter.rebind(bound.flatMap(\.self), unread: unread)
+        adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce)
         effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))
         if settings.session != old.session || settings.credentials != old.credentials {
             told.append("the bridge is connected again")
@@ -53,7 +57,7 @@ extension Gateway {
         }
         let words = told.isEmpty ? "nothing differs that matters to ports, devices or bridge" : told.joined(separator: "; ")
         say(.info, "the new configuration is in force: \(words)")
-        let restart = new.needRestart + (new.settings.spool == old.spool ? [] : ["spool"])
+        let restart = new.needRestart + (new.settings.spool == settings.spool ? [] : ["spool"])
         if !restart.isEmpty {
             say(.warning, "\(restart.joined(separator: ", ")): changed in the file, in force only after a restart")
         }
@@ -90,7 +94,7 @@ extension Gateway {
                 let driver = port.driver.make(seed: random.next(), lineKeeps: fresh.delay)
                 ports.append(PortKeeper(name: port.name, line: port.line, driver: driver))
                 inForce.append(port.driver)
-                bound.append([])
+                bound.append(Bound(bindings: [], unread: [:]))
                 ports[ports.count - 1].start()
                 added.append(port.name)
             }
@@ -104,8 +108,8 @@ extension Gateway {
 
     /// Orders that wait for the port fail, and so does who waits for the line itself.
     private mutating func remove(_ index: Int, at now: Moment) {
-        for outcome in ports[index].end(at: now) { receive(outcome) }
-        while let effect = ports[index].nextEffect() { effects.append(effect) }
+        ports[index].end(at: now)
+        drain(port: index, at: now)
         effects.append(.removeLine(ports[index].name))
     }
 
@@ -119,11 +123,11 @@ extension Gateway {
         safe.rebind(settings.bindings)
         setups.rebind(settings.bindings)
         lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
-        batching = settings.batch.map(Batching.init)
+        if settings.batch != old.batch { batching = settings.batch.map(Batching.init) }
         identities.rebind(settings.configured)
         for device in added {
-            if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
             leaving.remove(device)
+            states.forget(device)
             session.attach(device, at: now)
         }
         for device in gone {

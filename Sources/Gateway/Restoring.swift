@@ -9,14 +9,33 @@ extension Gateway {
     enum Kept {
         /// `{"floor":MILLISECONDS}`: no clock that says earlier is right.
         static let clock = "clock"
-        /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N}`: how the bridge was reached last.
+        /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N,"refusals":N}`: how the bridge was
+        /// reached last; `refusals` is missing if there was none.
         static let bridge = "bridge"
         /// Losses that an earlier process could not tell: see `UntoldLosses`.
         static let losses = "losses"
         /// What the driver of a port has learned about its units: its own business.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
 
-        /// The ids of a device's latest commands, with their results.
+        /// What is lost with a document; nil for a name that the gateway does not use.
+        static func meaning(of name: String) -> String? {
+            func rest(_ prefix: String) -> Substring? { name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : nil }
+            switch name {
+            case clock: return "how late it is at least is lost"
+            case bridge: return "how often the bridge could not be reached is lost"
+            case losses: return "losses of an earlier run are not told"
+            case NumberFloor.name: return "how far record numbers had come is lost, chance alone keeps a wiped journal apart"
+            default: break
+            }
+            if let port = rest("learned-") { return "what was learned about the units of \(port) is lost" }
+            if let device = rest("config-") { return "the config document of \(device) is lost until the bridge sends it again" }
+            if let device = rest("commands-") {
+                return "the command ids of \(device) are lost: a command that comes again may be carried out again"
+            }
+            return nil
+        }
+
+        /// Of a version before the command log.
         static func commands(_ device: DeviceID) -> String {
             let text = device.text
             // A document's name has 200 characters at most; no device ID has a plus.
@@ -46,10 +65,7 @@ extension Gateway {
                 ports[index].driver.restore(document, at: now)
             }
         }
-        for device in adapter.bindings.map(\.device) + [settings.gateway] {
-            if let document = store.document(Kept.commands(device)) { commands.restore(document, of: device) }
-        }
-        _ = commands.takeChanged()
+        restoreCommands(at: now)
     }
 
     /// At the end, when the disk has failed to the end.
@@ -69,13 +85,6 @@ extension Gateway {
         store.keep(Kept.learned(port), document, at: now.instant)
     }
 
-    /// A command that comes again after a crash must be known: its id is written before all else.
-    mutating func keepCommands(at now: Moment) {
-        for (device, document) in commands.takeChanged() {
-            store.keep(Kept.commands(device), document, .now, at: now.instant)
-        }
-    }
-
     mutating func drainStore(at now: Moment) -> Bool {
         var any = false
         while let output = store.next() {
@@ -83,6 +92,7 @@ extension Gateway {
             switch output {
             case .disk(let request): effects.append(.disk(request))
             case .notice(let notice): effects.append(.notice(notice))
+            case .opened(let entries): commandStore.log.open(entries, at: now.instant)
             case .durable(let name): configIsDurable(name, at: now)
             case .failed(let reason):
                 effects.append(.finished(.unavailable(reason)))
@@ -97,11 +107,12 @@ extension Gateway {
     /// Another bridge or gateway starts without a past.
     private mutating func restoreBridge() {
         guard let text = store.document(Kept.bridge), let document = try? JSONReader.parse(text),
-            document["to"]?.string == bridgeName
+            document["to"]?.string == ByteString(bridgeName)
         else { return }
-        func number(_ name: String) -> Int { document[name]?.integer.flatMap { Int(exactly: $0) } ?? 0 }
+        func number(_ name: ByteString) -> Int { document[name]?.integer.flatMap { Int(exactly: $0) } ?? 0 }
         keptMemory = Session.Memory(
-            failures: number("failures"), shortLives: number("shortLives"), key: number("key"))
+            failures: number("failures"), shortLives: number("shortLives"), key: number("key"),
+            refusals: number("refusals"))
         session.restore(keptMemory)
     }
 
@@ -124,6 +135,7 @@ extension Gateway {
             writer.member("failures", memory.failures)
             writer.member("shortLives", memory.shortLives)
             writer.member("key", memory.key)
+            if memory.refusals > 0 { writer.member("refusals", memory.refusals) }
         }
         store.keep(Kept.bridge, writer.bytes, .now, at: now.instant)
     }

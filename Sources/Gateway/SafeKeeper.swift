@@ -8,10 +8,10 @@ struct SafeKeeper: Sendable {
 
     struct Item: Sendable {
         var device: DeviceID
-        var point: String
+        var point: ByteString
         var value: JSON
         /// The same as it was configured.
-        var text: String
+        var text: ByteString
         var after: Duration
         fileprivate var state = State.waiting
         /// The failure was told; only success is news.
@@ -82,7 +82,7 @@ struct SafeKeeper: Sendable {
         return taken
     }
 
-    mutating func finished(_ device: DeviceID, _ point: String, isWritten: Bool, at now: Instant) {
+    mutating func finished(_ device: DeviceID, _ point: ByteString, isWritten: Bool, at now: Instant) {
         guard let index = items.firstIndex(where: { $0.device == device && $0.point == point }),
             items[index].state == .writing
         else { return }

@@ -6,13 +6,13 @@ import Base
 struct SetupBook: Sendable {
     struct Step: Hashable, Sendable {
         var device: DeviceID
-        var label: String
+        var label: ByteString
         var order: Order
     }
 
     struct Report: Sendable {
         var device: DeviceID
-        var values: [(point: String, json: [UInt8])] = []
+        var values: [(point: ByteString, json: [UInt8])] = []
         var errors: [String] = []
     }
 

@@ -19,21 +19,27 @@ struct StateBook: Sendable {
 
     private var states: [DeviceID: State] = [:]
     private var lastErrors: [DeviceID: String] = [:]
-    private var units: [DeviceID: [(point: String, units: String)]]
+    private var units: [DeviceID: [(point: ByteString, units: ByteString)]]
 
     init(_ bindings: [Binding]) { units = Self.units(bindings) }
 
     /// Other devices and points; what is known of those that stay, stays.
     mutating func rebind(_ bindings: [Binding]) { units = Self.units(bindings) }
 
-    private static func units(_ bindings: [Binding]) -> [DeviceID: [(point: String, units: String)]] {
-        var units: [DeviceID: [(point: String, units: String)]] = [:]
+    private static func units(_ bindings: [Binding]) -> [DeviceID: [(point: ByteString, units: ByteString)]] {
+        var units: [DeviceID: [(point: ByteString, units: ByteString)]] = [:]
         for binding in bindings {
             units[binding.device] = binding.points.compactMap { point in
                 point.hidden ? nil : point.units.map { (point.name, $0) }
             }
         }
         return units
+    }
+
+    /// A device that was gone and is back: nothing is known of it.
+    mutating func forget(_ device: DeviceID) {
+        states[device] = nil
+        lastErrors[device] = nil
     }
 
     func state(of device: DeviceID) -> State? { states[device] }

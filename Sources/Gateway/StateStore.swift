@@ -6,6 +6,8 @@ import Base
 /// - Everything is read once at the start, before a line is opened or the bridge is called.
 /// - A change is written as a whole: temporary file, fsync, rename, fsync of the directory. Changes
 ///   within `delay` of each other cost one write, those marked `now` none of that delay.
+/// - A file has a checksum (see `StateDocument`). One that is damaged is told, set aside as `….doc.bad` and not
+///   used. A file of a name that is none of the gateway's is left alone.
 /// - Without a usable directory the documents live in memory; one notice says so, and it is tried again.
 ///
 /// | limit | value |
@@ -30,6 +32,8 @@ package struct StateStore: Sendable {
     package enum Output: Sendable {
         case disk(DiskRequest)
         case notice(Notice)
+        /// The directory is open and has these files.
+        case opened([DiskAnswer.Entry])
         /// What was last kept under this name is on the disk.
         case durable(String)
         /// Another process owns the directory.
@@ -41,6 +45,7 @@ package struct StateStore: Sendable {
     private enum Purpose: Sendable {
         case open
         case load(String)
+        case setAside
         case write(String, version: UInt64)
     }
 
@@ -49,6 +54,8 @@ package struct StateStore: Sendable {
         var bytes: [UInt8]?
         var version: UInt64 = 0
         var written: UInt64 = 0
+        /// From a file without a checksum: perhaps not the gateway's.
+        var isUnmarked = false
     }
 
     private var phase = Phase.fresh
@@ -61,6 +68,8 @@ package struct StateStore: Sendable {
     private var version: UInt64 = 0
     private var reopen: Instant?
     private var trouble: String?
+    /// Names of the directory's files.
+    private var files: Set<String> = []
     private var outputs: [Output] = []
 
     package init() {}
@@ -74,6 +83,9 @@ package struct StateStore: Sendable {
     package func names(_ prefix: String = "") -> [String] {
         documents.filter { $0.value.bytes != nil && $0.key.hasPrefix(prefix) }.keys.sorted()
     }
+
+    /// Whether the document was read from a file without a checksum: of an earlier version, or not the gateway's.
+    package func isUnmarked(_ name: String) -> Bool { documents[name]?.isUnmarked ?? false }
 
     /// Whether this document has reached the disk as it was last kept.
     package func isDurable(_ name: String) -> Bool {
@@ -144,7 +156,7 @@ package struct StateStore: Sendable {
         guard let purpose = operations.removeValue(forKey: ticket) else { return }
         switch (purpose, result) {
         case (.open, .success(.listing(let entries, _))): opened(entries, at: now)
-        case (.open, .success): break
+        case (.open, .success), (.setAside, _): break
         case (.open, .failure(let failure)):
             if failure.kind == .locked, phase == .opening { outputs.append(.failed(failure.detail)) }
             lose(failure, at: now)
@@ -163,6 +175,8 @@ package struct StateStore: Sendable {
     // MARK: the directory
 
     private mutating func opened(_ entries: [DiskAnswer.Entry], at now: Instant) {
+        outputs.append(.opened(entries))
+        files = Set(entries.map(\.name))
         if phase == .homeless {
             // What the disk has is older than what is here.
             phase = .ready
@@ -174,7 +188,11 @@ package struct StateStore: Sendable {
         var room = Self.totalMax
         for entry in entries where entry.name.hasSuffix(Self.suffix) {
             let name = String(entry.name.dropLast(Self.suffix.count))
-            guard Self.isName(name), entry.size <= min(Self.documentMax, room) else { continue }
+            guard Self.isName(name) else { continue }
+            guard entry.size <= min(Self.documentMax + StateDocument.headSize, room) else {
+                damaged(name)
+                continue
+            }
             guard operations.count < Self.documentsMax else { break }
             room -= entry.size
             submit(.load(name: entry.name), .load(name))
@@ -184,13 +202,31 @@ package struct StateStore: Sendable {
     private mutating func loaded(_ name: String, _ result: Result<DiskAnswer, DiskFailure>) {
         switch result {
         case .success(.bytes(let bytes)):
+            let content = StateDocument.content(of: bytes)
+            let document: Document
+            switch content {
+            case .sound(let bytes): document = Document(bytes: bytes)
+            case .unmarked(let bytes): document = Document(bytes: bytes, isUnmarked: true)
+            case .damaged: return damaged(name)
+            }
             // What was kept meanwhile is newer.
-            guard documents[name] == nil, bytes.count <= Self.documentMax else { return }
-            documents[name] = Document(bytes: bytes)
-            total += bytes.count
+            guard documents[name] == nil, document.bytes?.count ?? 0 <= Self.documentMax else { return }
+            documents[name] = document
+            total += document.bytes?.count ?? 0
         case .success: break
-        case .failure(let failure): say(.warning, "\(name) cannot be read: \(failure.detail)")
+        case .failure(let failure):
+            let lost = Gateway.Kept.meaning(of: name).map { ": \($0)" } ?? ""
+            say(.warning, "\(name)\(Self.suffix) cannot be read (\(failure.detail))\(lost)")
         }
+    }
+
+    /// Nothing of it is believed; its bytes stay, for whoever wants to look.
+    private mutating func damaged(_ name: String) {
+        guard let lost = Gateway.Kept.meaning(of: name) else { return }
+        let (file, aside) = (name + Self.suffix, name + Self.suffix + ".bad")
+        let isFree = !files.contains(aside)
+        say(.warning, "\(file) is damaged and not used: \(lost)" + (isFree ? "; set aside as \(aside)" : ""))
+        if isFree { submit(.rename(name: file, to: aside), .setAside) }
     }
 
     private mutating func lose(_ failure: DiskFailure, at now: Instant) {
@@ -217,7 +253,7 @@ package struct StateStore: Sendable {
         let file = name + Self.suffix
         let purpose = Purpose.write(name, version: document.version)
         if let bytes = document.bytes {
-            submit(.replace(name: file, bytes: bytes), purpose)
+            submit(.replace(name: file, bytes: StateDocument.file(bytes)), purpose)
         } else {
             submit(.remove(name: file), purpose)
         }

@@ -20,6 +20,7 @@ extension Gateway {
                 writer.member("acknowledged", tally.acknowledged)
             }
             writeFigures(&writer, at: now)
+            writeTrouble(&writer)
             writer.key("commands")
             writer.object { writeCommands(&$0) }
             writer.key("devices")
@@ -31,6 +32,17 @@ extension Gateway {
             }
         }
         return writer.bytes
+    }
+
+    /// Why the last connection to the bridge ended, or could not be made.
+    private func writeTrouble(_ writer: inout JSONWriter) {
+        guard let trouble = session.trouble else { return }
+        writer.key("bridgeTrouble")
+        writer.object { writer in
+            writer.member("ts", trouble.at)
+            writer.member("reason", trouble.reason)
+            if let packet = trouble.unanswered { writer.member("unanswered", packet) }
+        }
     }
 
     /// Bridge, journal and ports: what both the status document and a health event tell.

@@ -45,6 +45,8 @@ extension Gateway {
             stopping.step = .sending
             stopping.deadline = now.instant + Stopping.sendMax
         case .sending:
+            // Results wait for the log, and then for the journal.
+            guard isLate || commandStore.isIdle else { return false }
             guard isLate || !session.isOnline || (spool.waiting == 0 && spool.isIdle) else { return false }
             session.stop(at: now)
             stopping.step = .session
@@ -59,7 +61,7 @@ extension Gateway {
             store.drain(at: now.instant)
             stopping.step = .keeping
         case .keeping:
-            guard isLate || store.isIdle else { return false }
+            guard isLate || store.isIdle && commandStore.isIdle else { return false }
             effects.append(.notice(Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
             effects.append(.finished(.drained))
             phase = .done

@@ -32,11 +32,15 @@ package final class Host {
     private static let releaseInterval = Duration.seconds(60)
     /// After a line of the log, and while it changes, so long passes until the status is told.
     private static let statusDelay = Duration.milliseconds(500)
+    /// At the end lines may take so long to be closed; whatever hangs is left to the kernel.
+    private static let closingTime = Duration.seconds(2)
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
     private let diskWorker: Worker
     private let keyWorker: Worker
+    /// Opens, sets and closes lines.
+    private let portHelpers = WorkerPool("fgw-port", threadsMax: ServiceLimits.portHelpersMax)
     private let disk: DiskExecutor
     private var keys: KeyRing
     private let log: LogSink
@@ -83,12 +87,10 @@ package final class Host {
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
-        for port in gateway.portNames { _ = try makeLine(port) }
+        for port in gateway.portNames { _ = makeLine(port) }
         portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
-        if let path = settings.controlPath {
-            openControl(path)
-        }
+        if let path = settings.controlPath { openControl(path) }
     }
 
     /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
@@ -126,6 +128,7 @@ package final class Host {
         if let due = portWatch?.lookDue { next = min(next, due) }
         if let due = releaseDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
+        if let due = control?.deadline { next = min(next, due) }
         let chores = next
         if let due = gateway.deadline { next = min(next, due) }
         var sending = Instant.distantFuture
@@ -159,6 +162,7 @@ package final class Host {
         diskWorker.stop()
         keyWorker.stop()
         disk.close()
+        portHelpers.drain(within: Self.closingTime)
         switch exit {
         case .unavailable(let reason): return (.unavailable, reason)
         case .drained, nil: return (.ok, nil)
@@ -184,7 +188,7 @@ package final class Host {
         case .openLine(let name, let settings): open(name, settings)
         case .closeLine(let name): line(name)?.close()
         case .removeLine(let name):
-            line(name)?.retire()
+            line(name)?.close()
             lines.removeAll { $0.name == name }
         case .discardInput(let name): line(name)?.discardInput()
         case .transmit(let name, let bytes): line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
@@ -278,9 +282,11 @@ package final class Host {
 
     private func line(_ name: PortName) -> LineShell? { lines.first { $0.name == name } }
 
-    private func makeLine(_ name: PortName) throws(SystemFailure) -> LineShell {
+    private func makeLine(_ name: PortName) -> LineShell {
         lineCount += 1
-        let line = try LineShell(name, generation: lineCount, loop: loop, mailbox: mailbox) { [unowned self] event in
+        let line = LineShell(
+            name, generation: lineCount, loop: loop, helpers: portHelpers, mailbox: mailbox
+        ) { [unowned self] event in
             receive(.line(name, event))
             return restBegins(of: name)
         }
@@ -289,13 +295,7 @@ package final class Host {
     }
 
     private func open(_ name: PortName, _ settings: LineSettings) {
-        if let line = line(name) { return line.open(settings) }
-        do throws(SystemFailure) {
-            let line = try makeLine(name)
-            line.open(settings)
-        } catch {
-            receive(.line(name, .failed(LineFailure(.other, "no helper for the port: \(error.words)"))))
-        }
+        (line(name) ?? makeLine(name)).open(settings)
     }
 
     /// The gateway's answer to a reload; nil: everything stays as it was. The service manager is told that it is over.
@@ -321,8 +321,7 @@ package final class Host {
         do throws(SystemFailure) {
             control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
         } catch {
-            let advice = error.isAddressInUse
-                ? "another gateway answers on it" : "\(error.words); choose another path with `control` or `state`"
+            let advice = ControlSocket.advice(error, path)
             log.write(Notice(
                 .warning, "control", path,
                 "no control socket, so `fieldgw status` will not reach this gateway: \(advice)"))
@@ -359,6 +358,7 @@ package final class Host {
             Startup.releasePages()
         }
         portWatch?.tick()
+        control?.timeout(at: now)
         if let due = watchdogDue, due <= now {
             service.notify("WATCHDOG=1")
             watchdogDue = service.watchdogInterval.map { now + $0 }

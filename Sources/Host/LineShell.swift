@@ -3,7 +3,7 @@ import Drivers
 import Gateway
 import Platform
 
-/// One serial line: its descriptor on the loop, its helper thread for everything that can block
+/// One serial line: its descriptor on the loop, its lane of the port helpers for everything that can block
 /// (open, set, close), what the driver would not take yet, and RTS if this program has to drive it.
 final class LineShell {
     /// More than this waiting to be written means that the line does not move at all.
@@ -19,7 +19,8 @@ final class LineShell {
 
     let name: PortName
     private let loop: EventLoop
-    private let worker: Worker
+    private let helpers: WorkerPool
+    private let lane: Int
     private let mailbox: Mailbox<HelperMessage>
     private var descriptor: OwnedFD?
     private var watch: EventLoop.Watch?
@@ -59,15 +60,16 @@ final class LineShell {
 
     /// - Parameter generation: another one for every shell of a name, so that answers for an earlier one find nobody.
     init(
-        _ name: PortName, generation: Int = 0, loop: EventLoop, mailbox: Mailbox<HelperMessage>,
+        _ name: PortName, generation: Int = 0, loop: EventLoop, helpers: WorkerPool, mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (LineEvent) -> Instant?
-    ) throws(SystemFailure) {
+    ) {
         self.name = name
+        lane = generation
+        self.helpers = helpers
         attempt = generation << 32
         self.loop = loop
         self.mailbox = mailbox
         self.deliver = deliver
-        worker = try Worker("fgw-port", stackBytes: 256 << 10)
     }
 
     func open(_ settings: LineSettings) {
@@ -75,7 +77,7 @@ final class LineShell {
         isHurried = settings.baud > Self.leisurelyBaud
         if let rs485 = settings.rs485, rs485.rts == .software { direction = DirectionSwitch(settings, rs485) }
         let (name, attempt, mailbox) = (name, attempt, mailbox)
-        worker.submit {
+        helpers.submit(lane) {
             do throws(LineFailure) {
                 let line = try SerialPort.open(settings)
                 let facts = line.facts
@@ -121,16 +123,10 @@ final class LineShell {
         if let open = descriptor.take() { held = DescriptorParcel(open) }
         let parcel = held
         let (name, attempt, mailbox) = (name, attempt, mailbox)
-        worker.submit {
+        helpers.submit(lane) {
             if let descriptor = parcel?.take() { SerialPort.close(descriptor) }
             mailbox.post(.lineClosed(name, attempt: attempt))
         }
-    }
-
-    /// Closed for good; nobody waits for a helper that may be stuck.
-    func retire() {
-        close()
-        worker.abandon()
     }
 
     /// The node is gone from the system: the line is let go at once, so that the kernel can give its name
@@ -235,7 +231,7 @@ final class LineShell {
     }
 
     /// Since when the helper has been in one call.
-    var helperBusySince: Instant? { worker.busySince }
+    var helperBusySince: Instant? { helpers.busySince(lane) }
 
     /// When `timeout` must be called; nil: not at all.
     var deadline: Instant? {

@@ -6,8 +6,9 @@ import Platform
 final class LinkShell {
     /// The session's window bounds what is in flight; this bounds a bridge that stops reading.
     private static let unsentMax = 8 << 20
-    /// A broker may put every PUBACK into a TLS record of its own: many reads are one turn's work.
-    private static let readsPerTurn = 1024
+    /// A broker may put every PUBACK into a TLS record of its own: many records are one turn's work. Records
+    /// without data count several times (`Link.work`).
+    private static let workPerTurn = 1024
     private static let bytesPerTurn = 64 << 10
     private static let writesPerTurn = 16
 
@@ -133,8 +134,9 @@ final class LinkShell {
     private func receive() {
         var bytes: [UInt8] = []
         var end: LinkFailure?
-        reading: for _ in 0..<Self.readsPerTurn {
-            guard let link, bytes.count < Self.bytesPerTurn else { break }
+        let workMax = (link?.work ?? 0) + Self.workPerTurn
+        reading: for _ in 0..<Self.workPerTurn {
+            guard let link, bytes.count < Self.bytesPerTurn, link.work < workMax else { break }
             switch link.read() {
             case .bytes(let more): bytes.append(contentsOf: more)
             case .wouldBlock(let wants):

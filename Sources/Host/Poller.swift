@@ -6,6 +6,7 @@ import Platform
 package final class Poller {
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
+    private let helpers = WorkerPool("fgw-port", threadsMax: ServiceLimits.portHelpersMax)
     private var round: PollRound
     private var lines: [PortName: LineShell] = [:]
     private let tell: (Notice) -> Void
@@ -15,8 +16,10 @@ package final class Poller {
         mailbox = try Mailbox()
         self.round = round
         self.tell = tell
-        for name in round.portNames {
-            lines[name] = try LineShell(name, loop: loop, mailbox: mailbox) { [unowned self] event in
+        for (index, name) in round.portNames.enumerated() {
+            lines[name] = LineShell(
+                name, generation: index, loop: loop, helpers: helpers, mailbox: mailbox
+            ) { [unowned self] event in
                 perform { $0.receive(name, event, at: $1) }
                 return nil
             }
@@ -36,6 +39,7 @@ package final class Poller {
             if let due = round.deadline, due <= Clock.instant { perform { $0.timeout(at: $1) } }
         }
         for line in lines.values { line.close() }
+        helpers.drain()
         return round
     }
 

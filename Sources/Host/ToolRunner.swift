@@ -28,6 +28,7 @@ package final class ToolRunner<Tool: LineTool> {
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
+    private let helpers = WorkerPool("fgw-port", threadsMax: 1)
     private var line: LineShell?
     private var isLineClosed = false
     private let each: (inout Tool, Moment) -> Void
@@ -46,7 +47,7 @@ package final class ToolRunner<Tool: LineTool> {
         self.opened = opened
         loop = try EventLoop()
         mailbox = try Mailbox()
-        let line = try LineShell(PortName("line"), loop: loop, mailbox: mailbox) { [unowned self] in
+        let line = LineShell(PortName("line"), loop: loop, helpers: helpers, mailbox: mailbox) { [unowned self] in
             take($0)
             return nil
         }

@@ -32,8 +32,14 @@ package struct Client: Sendable {
     private struct Request {
         var id: PacketID
         var filters: Int?
+        var firstFilter: String
         var sent: Instant
+        /// Its place among all packets sent.
+        var number: Int
     }
+    /// The place of an unanswered PINGREQ among all packets sent.
+    private var pingNumber = 0
+    private var unansweredAtClose: Unanswered?
 
     package init(_ settings: Settings) {
         var settings = settings
@@ -77,7 +83,7 @@ package struct Client: Sendable {
         var bytes: [UInt8] = []
         Publish(topic: topic, payload: payload, packetID: id, retain: retain).append(to: &bytes)
         send(bytes, at: now)
-        flights.add(id, bytes, at: now)
+        flights.add(id, bytes, number: statistics.packetsSent, at: now)
         statistics.published += 1
         return id
     }
@@ -87,15 +93,21 @@ package struct Client: Sendable {
         guard let id = nextID() else { return .first }
         let packet = Subscribe(id, filters.map { Subscribe.Request($0.0, $0.1) })
         send(Packet.subscribe(packet).bytes, at: now)
-        requests.append(Request(id: id, filters: filters.count, sent: now))
+        note(id, filters: filters.count, filters.first?.0, at: now)
         return id
     }
 
     package mutating func unsubscribe(_ filters: [TopicFilter], at now: Instant) -> PacketID {
         guard let id = nextID() else { return .first }
         send(Packet.unsubscribe(Unsubscribe(id, filters)).bytes, at: now)
-        requests.append(Request(id: id, filters: nil, sent: now))
+        note(id, filters: nil, filters.first, at: now)
         return id
+    }
+
+    private mutating func note(_ id: PacketID, filters: Int?, _ first: TopicFilter?, at now: Instant) {
+        requests.append(
+            Request(
+                id: id, filters: filters, firstFilter: first?.text ?? "", sent: now, number: statistics.packetsSent))
     }
 
     /// Never sends this message again. Its packet id stays taken on this connection, because a late
@@ -224,12 +236,34 @@ package struct Client: Sendable {
             case .keepAlive:
                 send(Packet.pingreq(Pingreq()).bytes, at: now)
                 pingSent = now
+                pingNumber = statistics.packetsSent
             case .acknowledgement:
                 guard let bytes = flights.resendOldest(at: now) else { break }
                 send(bytes, at: now)
                 statistics.resent += 1
             }
         }
+    }
+
+    /// What was sent and has no answer yet, the last one by name: when a connection ends, the likely cause.
+    package var unanswered: Unanswered? {
+        switch phase {
+        case .idle: return nil
+        case .connecting: return Unanswered(count: 1, last: "CONNECT")
+        case .closed: return unansweredAtClose
+        case .connected: break
+        }
+        var last: (number: Int, text: String)?
+        func consider(_ number: Int, _ text: @autoclosure () -> String) {
+            if number > last?.number ?? -1 { last = (number, text()) }
+        }
+        if let request = requests.last {
+            consider(request.number, Unanswered.describe(request.filters, request.firstFilter))
+        }
+        if pingSent != nil { consider(pingNumber, "PINGREQ") }
+        if let (number, topic) = flights.latest { consider(number, "PUBLISH \(topic)") }
+        let count = requests.count + flights.waiting + (pingSent == nil ? 0 : 1)
+        return last.map { Unanswered(count: count, last: $0.text) }
     }
 
     // MARK: Output
@@ -265,6 +299,7 @@ package struct Client: Sendable {
     }
 
     private mutating func close(_ fault: ProtocolFault) {
+        unansweredAtClose = unanswered
         outgoing = []
         finish()
         events.append(.close(fault))

@@ -6,6 +6,8 @@ struct Flights: Sendable {
     private struct Flight {
         var bytes: [UInt8]
         var sent: Instant
+        /// Its place among all packets sent, the first time.
+        var number: Int
         /// Never sent again; only its id is still taken.
         var isAbandoned = false
     }
@@ -19,8 +21,17 @@ struct Flights: Sendable {
 
     var count: Int { flights.count }
 
-    mutating func add(_ id: PacketID, _ bytes: [UInt8], at now: Instant) {
-        flights.insert(Flight(bytes: bytes, sent: now), for: id.value)
+    /// Those that are still waited for.
+    var waiting: Int { flights.elements.count { !$0.value.isAbandoned } }
+
+    /// The one that was sent last of those that are still waited for.
+    var latest: (number: Int, topic: String)? {
+        let newest = flights.elements.map(\.value).filter { !$0.isAbandoned }.max { $0.number < $1.number }
+        return newest.map { ($0.number, Unanswered.topic(ofPublish: $0.bytes)) }
+    }
+
+    mutating func add(_ id: PacketID, _ bytes: [UInt8], number: Int, at now: Instant) {
+        flights.insert(Flight(bytes: bytes, sent: now, number: number), for: id.value)
         order.append((id, now))
     }
 

@@ -7,6 +7,8 @@ package struct PacketDecoder: Sendable {
     private var buffer: [UInt8] = []
     private var start = 0
     private var fault: ProtocolFault?
+    /// Bytes taken in, moved and read since the beginning.
+    package private(set) var work = 0
 
     /// The protocol's own limit: four bytes of remaining length (section 2.2.3).
     package static let protocolMax = 5 + 268_435_455
@@ -23,10 +25,12 @@ package struct PacketDecoder: Sendable {
     package mutating func receive(_ bytes: ArraySlice<UInt8>) {
         guard fault == nil else { return }
         if start > 0 {
+            work += buffered
             buffer.removeFirst(start)
             start = 0
         }
         buffer.append(contentsOf: bytes)
+        work += bytes.count
     }
 
     /// The next whole packet; nil means that more bytes are needed.
@@ -47,11 +51,13 @@ package struct PacketDecoder: Sendable {
         let first = buffer[start]
         guard let type = PacketType(rawValue: first >> 4) else { throw .reservedType(first >> 4) }
         try Packet.check(type, flags: first & 0x0F)
+        work += 1
         guard let (length, bodyStart) = try remainingLength() else { return nil }
         let end = bodyStart + length
         guard end - start <= packetSizeMax else { throw .tooLong(size: end - start, limit: packetSizeMax) }
         guard end <= buffer.count else { return nil }
         let packet = try Packet(type, flags: first & 0x0F, body: buffer[bodyStart..<end])
+        work += end - start
         start = end
         if start == buffer.count { reset() }
         return packet

@@ -41,6 +41,8 @@ struct DeviceState: Sendable {
     var blocked = 0
     /// The head of the window as the ready list knows it; 0 if not listed.
     var readySeq: UInt64 = 0
+    /// The same as the list of devices with something urgent knows it.
+    var urgentSeq: UInt64 = 0
 
     init(id: DeviceID, main: Int) {
         self.id = id

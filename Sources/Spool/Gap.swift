@@ -80,13 +80,13 @@ package struct Gap: Hashable, Sendable {
 
     init?(_ json: JSON) {
         guard let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }), count > 0,
-            let reason = (json["reason"]?.string).flatMap(Reason.init(rawValue:))
+            let reason = (json["reason"]?.string).flatMap(Reason.init(word:))
         else { return nil }
         let device = (json["device"]?.string).flatMap { try? DeviceID($0) }
         self.init(
             device: device, from: json["from"]?.unsigned ?? 0, to: json["to"]?.unsigned ?? 0,
-            count: count, fromTime: (json["fromTs"]?.string).flatMap { WallTime(timestamp: $0) },
-            toTime: (json["toTs"]?.string).flatMap { WallTime(timestamp: $0) }, reason: reason)
+            count: count, fromTime: (json["fromTs"]?.string).flatMap { WallTime(timestamp: $0.string) },
+            toTime: (json["toTs"]?.string).flatMap { WallTime(timestamp: $0.string) }, reason: reason)
     }
 }
 

@@ -12,6 +12,7 @@ extension Spool {
         _ = devices.liveQueue(of: main)
         devices[main].boundary = nextSeq
         devices[main].isOvertaken = true
+        refresh(main)
     }
 
     /// Whether later records of the device went out before what waits of it, in this run or an older one.

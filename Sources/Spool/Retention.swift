@@ -26,6 +26,14 @@ extension Spool {
         if timers.due(.gaps).map({ due < $0 }) ?? true { timers.arm(.gaps, at: due) }
     }
 
+    /// From now on losses are told under this subfolder of the gateway's events; nil: not at all.
+    package mutating func tellGaps(in subfolder: String?) {
+        settings.gapSubfolder = subfolder
+        guard subfolder == nil else { return }
+        (gaps, urgentGaps) = ([:], [])
+        timers.disarm(.gaps)
+    }
+
     private func gapDue(_ key: Int, _ reason: Gap.Reason) -> Instant {
         guard !isDraining, let sent = gapSent[key] else { return now.instant }
         return max(now.instant, sent + (reason.isOnDisk ? settings.sync : Self.gapPace))

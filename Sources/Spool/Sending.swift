@@ -8,6 +8,10 @@ extension Spool {
     /// The same of the live lane: devices that are split, with what came after.
     package var readyLiveDevices: ReadyDevices { readyLive }
 
+    /// Those of a lane that have a priority record, a command result or a gap among what is loaded. Older
+    /// records of the same device stand before it, but never a backlog that is a lane of its own.
+    package func urgentDevices(_ lane: Lane) -> ReadyDevices { lane == .live ? urgentLive : urgent }
+
     /// What would be taken next of a lane, and what stands behind it.
     package struct Head: Sendable {
         package var seq: UInt64
@@ -141,6 +145,7 @@ extension Spool {
         var head = devices[device].window.firstSeq ?? 0
         if isHeld(device) { head = 0 }
         if let live = devices[device].live, devices[device].boundary != .max { refresh(live) }
+        refreshUrgent(device, head)
         let old = devices[device].readySeq
         guard head != old else { return }
         devices[device].readySeq = head
@@ -148,6 +153,21 @@ extension Spool {
             readyLive.move(device, devices[device].id, from: old, to: head)
         } else {
             ready.move(device, devices[device].id, from: old, to: head)
+        }
+    }
+
+    /// The same for the list of devices with something urgent.
+    private mutating func refreshUrgent(_ device: Int, _ head: UInt64) {
+        let old = devices[device].urgentSeq
+        // A backlog with a lane of its own is not urgent, or it would take the rate from all live records.
+        let isBacklog = devices[device].boundary != .max
+        let new = devices[device].window.priorities > 0 && !isBacklog ? head : 0
+        guard new != old else { return }
+        devices[device].urgentSeq = new
+        if devices.isLive(device) {
+            urgentLive.move(device, devices[device].id, from: old, to: new)
+        } else {
+            urgent.move(device, devices[device].id, from: old, to: new)
         }
     }
 

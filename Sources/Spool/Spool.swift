@@ -105,7 +105,7 @@ package struct Spool: Sendable {
     static let probeFirst = Duration.seconds(10)
     static let probeMax = Duration.seconds(300)
 
-    let settings: Settings
+    var settings: Settings
     let bootID: [UInt8]
     var random: RandomSource
     var phase = Phase.idle
@@ -117,6 +117,8 @@ package struct Spool: Sendable {
     var devices = DeviceTable()
     var ready = ReadyDevices()
     var readyLive = ReadyDevices()
+    var urgent = ReadyDevices()
+    var urgentLive = ReadyDevices()
     /// Backlog queues that may be empty now.
     var endedLanes: [Int] = []
     var anchors = Anchors()
@@ -267,10 +269,6 @@ package struct Spool: Sendable {
         if timers.due(.commit).map({ due < $0 }) ?? true { timers.arm(.commit, at: due) }
         if pendingBytes >= Self.batchBytes, phase == .running { commitNow() }
         return item.record.seq == 0 ? nil : item.record.seq
-    }
-
-    mutating func number(_ item: inout Item) {
-        item.record.seq = numbers.take()
     }
 
     private mutating func refuse(_ entry: Entry, _ reason: Gap.Reason) {

@@ -46,7 +46,8 @@ package struct UntoldLosses: Hashable, Sendable {
         guard let json = try? JSONReader.parse(document), let items = json["gaps"]?.array else { return nil }
         gaps = items.compactMap { Gap($0) }
         for reason in Gap.Reason.allCases {
-            if let count = json["lost"]?[reason.rawValue]?.integer.flatMap({ Int(exactly: $0) }) { lost.add(count, reason) }
+            let count = json["lost"]?[ByteString(reason.rawValue)]?.integer.flatMap { Int(exactly: $0) }
+            if let count { lost.add(count, reason) }
         }
     }
 }

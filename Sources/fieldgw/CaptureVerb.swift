@@ -17,7 +17,7 @@ enum CaptureVerb {
             writer.member("get", "pcap")
             writer.member("port", arguments.positional[0])
         }
-        guard let bytes = answer.document["pcap"]?.string.flatMap({ Base64.decode($0) }) else {
+        guard let bytes = answer.document["pcap"]?.string.flatMap({ Base64.decode($0.string) }) else {
             Console.complain("the answer holds no capture")
             return .badData
         }

@@ -53,7 +53,10 @@ struct ConfigurationFile {
         let (files, problems) = StartFiles.load(configuration, references)
         found.files = files
         found.diagnostics += problems
-        if let configuration { found.diagnostics += DirectoryChecks.problems(of: configuration) }
+        if let configuration {
+            found.diagnostics += DirectoryChecks.problems(of: configuration)
+            found.diagnostics += DirectoryChecks.places(configuration, path)
+        }
         return found
     }
 }
@@ -80,6 +83,24 @@ enum DirectoryChecks {
         return Diagnostic(
             path.place, .warning,
             "\(path.value) \(what) by this user: a gateway that runs as this user keeps nothing there")
+    }
+
+    /// State and journal each need a directory of their own: each takes the lock of its directory.
+    static func places(_ configuration: Configuration, _ path: String) -> [Diagnostic] {
+        let places = Places(configuration, path)
+        let nowhere = FilePlace(path, TextPosition(line: 1, column: 1))
+        let place = configuration.spool.directory?.place ?? configuration.state?.place ?? nowhere
+        if places.areOne {
+            return [Diagnostic(
+                place, .error, "\"spool.directory\" is the state directory (\(places.state)): give the journal one of its own")]
+        }
+        guard let inner = FileSystem.settledPath(places.state), let outer = FileSystem.settledPath(places.spool),
+            inner.hasPrefix(outer == "/" ? "/" : outer + "/")
+        else { return [] }
+        return [Diagnostic(
+            configuration.state?.place ?? place, .warning,
+            "the state directory \(places.state) is inside the journal's: whoever empties that one takes along what must "
+                + "outlive it")]
     }
 }
 

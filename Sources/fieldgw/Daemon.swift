@@ -43,9 +43,9 @@ struct Daemon {
     func ask(_ request: String, within limit: Duration = .seconds(5)) throws -> (bytes: [UInt8], document: JSON) {
         let bytes: [UInt8]
         do throws(SystemFailure) { bytes = try ControlClient.ask(socket, Array(request.utf8), within: limit) } catch {
-            Console.complain("\(socket): \(error.words); is the gateway running, and may you talk to it? "
-                + "--config FILE or --control SOCKET says where it is")
-            throw ExitCode.unavailable
+            let (words, code) = ControlClient.complaint(error, socket)
+            Console.complain(words)
+            throw code
         }
         guard let document = try? JSONReader.parse(bytes) else {
             Console.complain("\(socket): the answer is not JSON")
@@ -66,7 +66,7 @@ struct Daemon {
         return try ask(writer.text, within: limit)
     }
 
-    static func code(_ kind: String?) -> ExitCode {
+    static func code(_ kind: ByteString?) -> ExitCode {
         switch kind {
         case "usage": .usage
         case "denied": .noPermission

@@ -32,8 +32,9 @@ enum DeviceVerb {
         let rows = (answer.document["devices"]?.members ?? []).map { device in
             let retry = device.value["retrySeconds"]?.double.map { "tried again in \(Text.duration(.seconds(fraction: $0)))" }
             return [
-                device.name, device.value["address"]?.string ?? "", device.value["status"]?.string ?? "unknown",
-                device.value["attached"]?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)", retry ?? "",
+                device.name.string, device.value["address"]?.string?.string ?? "",
+                device.value["status"]?.string?.string ?? "unknown",
+                device.value["attached"]?.string?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)", retry ?? "",
             ]
         }
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting", ""], rows))
@@ -45,7 +46,7 @@ enum DeviceVerb {
         if arguments.has("json") {
             Console.emit(answer.bytes + [0x0A])
         } else {
-            Console.say("\(device) was \(answer.document["was"]?.string ?? "unknown"); it is tried now")
+            Console.say("\(device) was \(answer.document["was"]?.string?.string ?? "unknown"); it is tried now")
         }
         return .ok
     }

@@ -20,7 +20,8 @@ struct GatewayExchange {
         do throws(SystemFailure) {
             answer = try ControlClient.ask(socket, writer.bytes, within: Self.patience)
         } catch {
-            return .failure(Trouble(.unavailable, "the gateway at \(socket): \(error.words)"))
+            let (words, code) = ControlClient.complaint(error, socket)
+            return .failure(Trouble(code == .noPermission ? .denied : .unavailable, words))
         }
         return Self.document(answer, of: "the gateway at \(socket)")
     }
@@ -31,7 +32,7 @@ struct GatewayExchange {
             return .failure(Trouble(.unavailable, "\(gateway) gave an answer that is no JSON object"))
         }
         guard let complaint = document["error"]?.string else { return .success(document) }
-        let kind = document["kind"]?.string.flatMap { Trouble.Kind(rawValue: $0) } ?? .unavailable
+        let kind = document["kind"]?.string.flatMap { Trouble.Kind(word: $0) } ?? .unavailable
         let code = document["exception"]?.integer.flatMap { UInt8(exactly: $0) }
         return .failure(Trouble(kind, Notice.printable(complaint), exception: code))
     }
@@ -50,9 +51,9 @@ struct GatewayExchange {
             place(exchange, in: &writer)
         }
         guard case .success(let document) = answer,
-            let type = document["type"]?.string.flatMap({ ValueType(rawValue: $0) })
+            let type = document["type"]?.string.flatMap({ ValueType(word: $0) })
         else { return nil }
-        return (type, document["order"]?.string)
+        return (type, document["order"]?.string?.string)
     }
 
     func read(_ exchange: RegisterExchange, count: Int? = nil) -> Result<RegisterExchange.Read, Trouble> {

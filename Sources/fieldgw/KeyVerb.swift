@@ -63,7 +63,7 @@ enum KeyVerb {
             return .configuration
         }
         let key = try PrivateKey.load(location.value)
-        let claims = TokenClaims(audience: project, lifetime: bridge.tokenLifetime, at: Clock.now().wall)
+        let claims = TokenClaims(audience: project.string, lifetime: bridge.tokenLifetime, at: Clock.now().wall)
         let input = claims.signingInput(key.algorithm)
         let token = TokenClaims.token(input: input, signature: try key.sign(input))
         Console.say(String(decoding: token, as: UTF8.self))

@@ -101,7 +101,7 @@ private final class LeaseConnection {
             throw Trouble(.unavailable, "\(gateway) paused \(port), but did not say which device it is")
         }
         self.client = client
-        self.device = device
+        self.device = device.string
     }
 
     var descriptor: Int32 { client.descriptor }

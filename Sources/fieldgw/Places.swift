@@ -15,8 +15,8 @@ struct PlaceKeys {
 
     init(_ bytes: [UInt8], _ path: String) {
         let document = JSONReader.parseAll(bytes).json
-        state = document?["state"]?.string.map { Places.folder(of: path, $0) }
-        control = document?["control"]?.string.map { Places.folder(of: path, $0) }
+        state = document?["state"]?.string.map { Places.folder(of: path, $0.string) }
+        control = document?["control"]?.string.map { Places.folder(of: path, $0.string) }
     }
 }
 
@@ -36,20 +36,29 @@ struct Places: Sendable {
 
     init(_ file: ConfigurationFile, _ arguments: Arguments) { self.init(file.configuration, file.path, arguments) }
 
-    init(_ configuration: Configuration, _ path: String, _ arguments: Arguments) {
+    /// - Parameter arguments: the command line, which goes before the keys; nil: the file alone.
+    init(_ configuration: Configuration, _ path: String, _ arguments: Arguments? = nil) {
         let keys = PlaceKeys(configuration)
         state = Self.state(keys, path, arguments)
         spool = configuration.spool.directory?.value ?? state + "/spool"
         control = Self.control(keys, path, arguments)
     }
 
-    private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments) -> String {
-        arguments["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY") ?? folder(of: path, "state")
+    /// Whether state and journal would be in one directory, through whatever links.
+    var areOne: Bool {
+        guard let state = FileSystem.settledPath(state), let spool = FileSystem.settledPath(spool) else {
+            return false
+        }
+        return state == spool || FileSystem.isSameFile(state, spool)
+    }
+
+    private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments?) -> String {
+        arguments?["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY") ?? folder(of: path, "state")
     }
 
     /// The control socket of a gateway that runs with this file.
-    static func control(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments) -> String {
-        arguments["control"] ?? keys.control
+    static func control(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments?) -> String {
+        arguments?["control"] ?? keys.control
             ?? Machine.environment("RUNTIME_DIRECTORY").map { $0 + "/control.sock" }
             ?? state(keys, path, arguments) + "/control.sock"
     }

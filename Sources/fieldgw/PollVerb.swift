@@ -68,8 +68,8 @@ enum PollVerb {
 
     private static func row(_ node: Configuration.Node, _ value: LastValue) -> [String] {
         let shown = value.bad == nil ? value.json ?? "-" : "-"
-        let note = value.bad?.word ?? (value.json == nil ? "not read" : value.units ?? "")
-        return [node.device.text, "\(node.unit)", value.name, shown, note]
+        let note = value.bad?.word ?? (value.json == nil ? "not read" : value.units?.string ?? "")
+        return [node.device.text, "\(node.unit)", value.name.string, shown, note]
     }
 
     private static func line(_ device: DeviceID, _ values: [LastValue]) -> String {
@@ -89,7 +89,7 @@ enum PollVerb {
             guard !bad.isEmpty else { return }
             writer.key("bad")
             writer.object { writer in
-                for value in bad { writer.member(value.name, value.bad?.word ?? "port") }
+                for value in bad { writer.member(value.name.string, value.bad?.word ?? "port") }
             }
         }
         return writer.text

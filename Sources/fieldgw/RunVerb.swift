@@ -33,8 +33,14 @@ enum RunVerb {
         let signals = try SignalInbox()
         let file = try ConfigurationFile.load(path)
         guard let files = file.files else { throw ExitCode.configuration }
-        let start = makings(of: file.configuration, files, path, arguments, running: Places(file, arguments))
-        return try run(file, start, Places(file, arguments), arguments, signals)
+        let places = Places(file, arguments)
+        // What `check` cannot see: --state.
+        guard !places.areOne else {
+            Console.complain("\(places.spool) is the state directory and the journal's: give each one of its own")
+            return .configuration
+        }
+        let start = makings(of: file.configuration, files, path, arguments, running: places)
+        return try run(file, start, places, arguments, signals)
     }
 
     private static func run(

@@ -43,10 +43,10 @@ enum SpoolRows {
         }
         var rows: [String] = []
         for value in json["values"]?.members ?? [] {
-            rows.append("\(start),\(quoted(value.name)),\(quoted(plain(value.value))),")
+            rows.append("\(start),\(quoted(value.name.string)),\(quoted(plain(value.value))),")
         }
         for bad in json["bad"]?.members ?? [] {
-            rows.append("\(start),\(quoted(bad.name)),,\(quoted(bad.value.string ?? ""))")
+            rows.append("\(start),\(quoted(bad.name.string)),,\(quoted(bad.value.string?.string ?? ""))")
         }
         return rows.joined(separator: "\n")
     }
@@ -55,7 +55,8 @@ enum SpoolRows {
         switch value.kind {
         case .null: return ""
         case .bool(let flag): return flag ? "true" : "false"
-        case .number(let text), .string(let text): return text
+        case .number(let text): return text
+        case .string(let text): return text.string
         case .array, .object:
             return (value.members ?? []).map { "\($0.name)=\(plain($0.value))" }.joined(separator: " ")
                 + (value.array ?? []).map(plain).joined(separator: " ")

@@ -150,13 +150,21 @@ enum SpoolVerb {
             Console.complain(failure.detail)
             return failure.kind == .locked ? .unavailable : .inputOutput
         }
+        var removed = 0
         for name in folder.names + folder.aside {
-            guard let failure = perform(.remove(name: name)), failure.kind != .missing else { continue }
-            Console.complain(failure.detail)
-            return .inputOutput
+            let read = disk.execute(DiskRequest(ticket: 0, volume: .spool, .read(name: name, offset: 0, count: 16 << 10)))
+            if case .success(.bytes(let bytes)) = read, !Segment.isBeginning(bytes), (try? Segment.anyHeader(bytes)) == nil {
+                Console.complain("\(path)/\(name) is no file of a journal: it is left alone")
+                continue
+            }
+            if let failure = perform(.remove(name: name)), failure.kind != .missing {
+                Console.complain(failure.detail)
+                return .inputOutput
+            }
+            removed += 1
         }
         if let failure = perform(.open) { Console.complain(failure.detail); return .inputOutput }
-        Console.complain(Plural.text(folder.names.count + folder.aside.count, "file") + " removed")
+        Console.complain(Plural.text(removed, "file") + " removed")
         return .ok
     }
 }

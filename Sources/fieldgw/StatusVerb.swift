@@ -20,11 +20,18 @@ enum StatusVerb {
 
     private static func show(_ document: JSON) {
         let bridge = document["bridge"]
-        Console.say("gateway \(document["gateway"]?.string ?? "?"), fieldgw \(document["version"]?.string ?? "?"), "
+        Console.say("gateway \(document["gateway"]?.string?.string ?? "?"), "
+            + "fieldgw \(document["version"]?.string?.string ?? "?"), "
             + "up \(Text.duration(.seconds(document["uptime"]?.integer ?? 0)))")
-        Console.say("bridge: \(bridge?["state"]?.string ?? "?"), "
+        Console.say("bridge: \(bridge?["state"]?.string?.string ?? "?"), "
             + "\(Plural.text(bridge?["attached"]?.integer ?? 0, "device")) attached, "
-            + "clock \(bridge?["clock"]?.string ?? "?")")
+            + "clock \(bridge?["clock"]?.string?.string ?? "?")")
+        if let trouble = document["bridgeTrouble"] {
+            let when = bridge?["online"]?.bool == true ? "before this connection" : "last failure"
+            Console.say(
+                "bridge, \(when) (\(trouble["ts"]?.string?.string ?? "?")): "
+                    + (trouble["reason"]?.string?.string ?? "?"))
+        }
         let tally = document["tally"]
         Console.say("records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "
             + "\(tally?["acknowledged"]?.integer ?? 0) acknowledged, \(document["spool"]?["waiting"]?.integer ?? 0) waiting")
@@ -32,10 +39,11 @@ enum StatusVerb {
         var rows: [[String]] = []
         for port in document["ports"]?.members ?? [] {
             let figures = port.value
-            func count(_ name: String) -> String { "\(figures[name]?.integer ?? 0)" }
+            func count(_ name: ByteString) -> String { "\(figures[name]?.integer ?? 0)" }
             rows.append([
-                port.name, figures["state"]?.string ?? "?", count("requests"), count("replies"), count("timeouts"),
-                count("checksum"), count("exceptions"), figures["trouble"]?.string ?? Text.pause(of: figures) ?? "",
+                port.name.string, figures["state"]?.string?.string ?? "?", count("requests"), count("replies"),
+                count("timeouts"), count("checksum"), count("exceptions"),
+                figures["trouble"]?.string?.string ?? Text.pause(of: figures) ?? "",
             ])
         }
         Console.say(Console.table(
@@ -44,8 +52,9 @@ enum StatusVerb {
         Console.say("")
         rows = (document["devices"]?.members ?? []).map { device in
             [
-                device.name, device.value["address"]?.string ?? "", device.value["status"]?.string ?? "unknown",
-                device.value["attached"]?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)",
+                device.name.string, device.value["address"]?.string?.string ?? "",
+                device.value["status"]?.string?.string ?? "unknown",
+                device.value["attached"]?.string?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)",
             ]
         }
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
@@ -54,9 +63,9 @@ enum StatusVerb {
     /// What the lines suffer from, one sentence each.
     private static func showDiagnoses(_ document: JSON) {
         for port in document["ports"]?.members ?? [] {
-            if let sentence = port.value["diagnosis"]?.string { Console.say("\(port.name): \(sentence)") }
+            if let sentence = port.value["diagnosis"]?.string?.string { Console.say("\(port.name): \(sentence)") }
             for unit in port.value["units"]?.members ?? [] {
-                guard let sentence = unit.value["diagnosis"]?.string else { continue }
+                guard let sentence = unit.value["diagnosis"]?.string?.string else { continue }
                 Console.say("\(port.name), unit \(unit.name): \(sentence)")
             }
         }

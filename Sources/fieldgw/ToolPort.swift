@@ -92,7 +92,7 @@ struct ToolPort {
         guard let answer = try? ControlClient.ask(socket, Array("{\"get\":\"status\"}".utf8)),
             let document = try? JSONReader.parse(answer)
         else { return false }
-        return document["ports"]?[port.text] != nil
+        return document["ports"]?[port.name] != nil
     }
 
     /// What the options say about the line goes before everything else.

@@ -37,7 +37,7 @@ enum TopVerb {
 
         init(_ document: JSON) { self.document = document }
 
-        private func figure(_ place: JSON?, _ name: String) -> Double { place?[name]?.double ?? 0 }
+        private func figure(_ place: JSON?, _ name: ByteString) -> Double { place?[name]?.double ?? 0 }
 
         func rows(since before: Sample?) -> [Row] {
             let uptime = max(1, document["uptime"]?.double ?? 1)
@@ -45,23 +45,24 @@ enum TopVerb {
             var rows: [Row] = []
             for port in document["ports"]?.members ?? [] {
                 let earlier = before?.document["ports"]?[port.name]
-                func rate(_ now: JSON, _ old: JSON?, _ name: String) -> Double {
+                func rate(_ now: JSON, _ old: JSON?, _ name: ByteString) -> Double {
                     max(0, figure(now, name) - figure(old, name)) / time
                 }
-                var row = Row(port: port.name, unit: "", state: port.value["state"]?.string ?? "?")
+                var row = Row(port: port.name.string, unit: "", state: port.value["state"]?.string?.string ?? "?")
                 row.load = rate(port.value, earlier, "busTimeSeconds")
                 fill(&row, port.value, earlier, rate)
-                row.note = port.value["trouble"]?.string
-                    ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string ?? ""
+                row.note = port.value["trouble"]?.string?.string
+                    ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
                 if port.value["state"]?.string != "open" { row.rank = 3 }
                 rows.append(row)
                 for unit in port.value["units"]?.members ?? [] {
                     let old = earlier?["units"]?[unit.name]
-                    var row = Row(port: port.name, unit: unit.name, state: unit.value["state"]?.string ?? "unknown")
+                    let state = unit.value["state"]?.string?.string ?? "unknown"
+                    var row = Row(port: port.name.string, unit: unit.name.string, state: state)
                     fill(&row, unit.value, old, rate)
                     let age = unit.value["lastGoodSecondsAgo"]?.double
                     let heard = age.map { "last answer \(Text.age($0))" + ($0 < 1 ? "" : " ago") } ?? "never answered"
-                    row.note = unit.value["diagnosis"]?.string ?? heard
+                    row.note = unit.value["diagnosis"]?.string?.string ?? heard
                     rows.append(row)
                 }
             }
@@ -71,7 +72,7 @@ enum TopVerb {
             }.map(\.element)
         }
 
-        private func fill(_ row: inout Row, _ now: JSON, _ old: JSON?, _ rate: (JSON, JSON?, String) -> Double) {
+        private func fill(_ row: inout Row, _ now: JSON, _ old: JSON?, _ rate: (JSON, JSON?, ByteString) -> Double) {
             row.requests = rate(now, old, "requests")
             row.timeouts = rate(now, old, "timeouts")
             row.damaged = rate(now, old, "checksum")
@@ -92,7 +93,8 @@ enum TopVerb {
                 ]
             }
             let spool = document["spool"]
-            return "gateway \(document["gateway"]?.string ?? "?"): bridge \(document["bridge"]?["state"]?.string ?? "?"), "
+            return "gateway \(document["gateway"]?.string?.string ?? "?"): "
+                + "bridge \(document["bridge"]?["state"]?.string?.string ?? "?"), "
                 + "\(Plural.text(spool?["waiting"]?.integer ?? 0, "record waits", "records wait"))\n\n"
                 + Console.table(
                     ["port", "unit", "state", "requests/s", "timeouts/s", "damaged/s", "exceptions/s", "load", ""], rows)

@@ -30,18 +30,18 @@ enum WatchVerb {
     static func text(of document: JSON) -> String {
         var rows: [[String]] = []
         for device in document["devices"]?.members ?? [] {
-            let status = device.value["status"]?.string ?? "unknown"
+            let status = device.value["status"]?.string?.string ?? "unknown"
             let points = device.value["values"]?.members ?? []
             // A reason is told where it begins, and not again at every point that has the same.
-            var told = device.value["error"]?.string ?? ""
+            var told = device.value["error"]?.string?.string ?? ""
             let first = rows.count
             for point in points {
                 var cells = cells(point.value)
                 if let bad = cells.last, bad == told { cells[cells.count - 1] = "" } else { told = cells.last ?? "" }
-                rows.append([device.name, status, point.name] + cells)
+                rows.append([device.name.string, status, point.name.string] + cells)
             }
-            if points.isEmpty { rows.append([device.name, status, "-", "-", "", "", ""]) }
-            if let error = device.value["error"]?.string {
+            if points.isEmpty { rows.append([device.name.string, status, "-", "-", "", "", ""]) }
+            if let error = device.value["error"]?.string?.string {
                 rows[first][6] = rows[first][6].isEmpty ? error : "\(error), \(rows[first][6])"
             }
         }
@@ -49,9 +49,9 @@ enum WatchVerb {
     }
 
     private static func cells(_ point: JSON) -> [String] {
-        let value = point["value"].map { $0.string ?? $0.text } ?? "-"
+        let value = point["value"].map { $0.string?.string ?? $0.text } ?? "-"
         let age = point["age"]?.double.map { Text.age($0) } ?? ""
-        return [Notice.printable(value), point["units"]?.string ?? "", age, point["bad"]?.string ?? ""]
+        return [Notice.printable(value), point["units"]?.string?.string ?? "", age, point["bad"]?.string?.string ?? ""]
     }
 }
 

@@ -107,7 +107,7 @@ enum BridgeVerb {
         for knob in BridgeKnob.all {
             guard let text = arguments[knob.name] else { continue }
             do {
-                try BridgeKnob.set(knob.name, to: text, in: &switches)
+                try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches)
             } catch {
                 throw Arguments.Misuse(message: "--" + error.message)
             }
@@ -137,7 +137,8 @@ enum BridgeVerb {
         do {
             var (registry, switches) = try BridgeRegistry.read(try FileSystem.read(path))
             for file in registry.keyFiles {
-                registry.resolve(file, pem: try FileSystem.text(file.hasPrefix("/") ? file : folder + file))
+                let path = file.hasPrefix("/") ? file.string : folder + file.string
+                registry.resolve(file, pem: ByteString(try FileSystem.text(path)))
             }
             return (registry, switches)
         } catch let error as RegistryError {

@@ -40,7 +40,7 @@ final class Demo: TimedShell {
     }
 
     /// The devices that are connected to the bridge.
-    var online: [String] { bridge.cloud.registries.values.flatMap(\.onlineDevices) }
+    var online: [ByteString] { bridge.cloud.registries.values.flatMap(\.onlineDevices) }
 
     /// An order to the bridge; false if it could not be carried out.
     func tellBridge(_ line: String) -> Bool {
@@ -50,10 +50,10 @@ final class Demo: TimedShell {
 
     private static func registry(_ publicKey: String) -> BridgeRegistry {
         var registry = BridgeRegistry(project: "demo", region: "nowhere1", registry: "plant")
-        registry.devices[DemoSite.gateway] = BridgeRegistry.Device(
-            keys: [BridgeRegistry.Key(publicKey)],
-            gateway: BridgeRegistry.GatewayRole(bound: Set(DemoSite.devices)))
-        for device in DemoSite.devices { registry.devices[device] = BridgeRegistry.Device() }
+        registry.devices[ByteString(DemoSite.gateway)] = BridgeRegistry.Device(
+            keys: [BridgeRegistry.Key(ByteString(publicKey))],
+            gateway: BridgeRegistry.GatewayRole(bound: Set(DemoSite.devices.map { ByteString($0) })))
+        for device in DemoSite.devices { registry.devices[ByteString(device)] = BridgeRegistry.Device() }
         return registry
     }
 

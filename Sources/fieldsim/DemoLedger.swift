@@ -11,9 +11,9 @@ struct DemoLedger {
     private(set) var unanswered = 0
     private(set) var faults: [String] = []
     /// How often each device's unit had answered, by its own count, in the readings received.
-    private var counts: [String: [Int64]] = [:]
+    private var counts: [ByteString: [Int64]] = [:]
     /// The results of commands by their id.
-    private(set) var results: [String: JSON] = [:]
+    private(set) var results: [ByteString: JSON] = [:]
 
     var records: Int { contents.count }
 
@@ -40,7 +40,7 @@ struct DemoLedger {
 
     /// The unit counts its own replies from 1: each must have arrived once, and in order.
     mutating func check(_ device: String, served: Int) {
-        let got = counts[device] ?? []
+        let got = counts[ByteString(device)] ?? []
         if got != (0..<served).map({ Int64($0) + 1 }) {
             faults.append("\(device): it answered \(served) reads, but \(got.count) readings arrived, or not in order")
         }

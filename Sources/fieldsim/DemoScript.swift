@@ -54,7 +54,7 @@ final class DemoScript {
 
     func received(_ received: BridgeEmulator.Received, _ demo: Demo) {
         if received.subfolder.isEmpty { inThisSecond += 1 }
-        if case .commanding = act, let result = demo.ledger.results[Self.command] { finish(result, demo) }
+        if case .commanding = act, let result = demo.ledger.results[ByteString(Self.command)] { finish(result, demo) }
     }
 
     // MARK: Time
@@ -74,7 +74,7 @@ final class DemoScript {
             if now >= since + awayFor { bringBack(now, demo) }
         case .back(let since):
             countSecond(demo)
-            let isOnline = demo.online.contains(DemoSite.gateway)
+            let isOnline = demo.online.contains(ByteString(DemoSite.gateway))
             if isOnline, let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
                 demo.tell("backlog delivered: \(waitedMost) readings had waited, "
                     + "\(demo.ledger.readings) readings acknowledged in all")

@@ -36,6 +36,15 @@ import Testing
     #expect(machine.receive(reading()).isEmpty)
 }
 
+@Test func saysNothingOfAPointThatWasNotAskedFor() {
+    var machine = adapter(Point(name: "a", table: .holding, address: 4), Point(name: "b", table: .holding, address: 7))
+    var partial = reading(good(.holding, 4, "00 07"))
+    partial.isPartial = true
+    #expect(machine.receive(partial).map(\.text) == [#""values":{"a":7}"#])
+    partial.parts = [failed(.holding, 4, 1, .timeout, at: 9)]
+    #expect(machine.receive(partial).map(\.text) == [#""values":{},"bad":{"a":"timeout"}"#])
+}
+
 @Test func givesEveryDeviceOfASharedUnitItsOwn() {
     let one = Binding(device: device("pump-1"), address: address(5), points: [
         Point(name: "a", table: .holding, address: 0), Point(name: "x", table: .holding, address: 1, interval: .seconds(1))])

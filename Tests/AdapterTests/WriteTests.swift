@@ -6,7 +6,7 @@ private let meter = device("meter-1")
 
 /// The order's data, or the refusal's kind.
 private func write(
-    _ machine: inout Adapter, _ value: String, point: String = "v", at seconds: Double = 0
+    _ machine: inout Adapter, _ value: String, point: ByteString = "v", at seconds: Double = 0
 ) -> Result<Order.Data, WriteRefusal> {
     do {
         let orders = try machine.orders(
@@ -22,7 +22,7 @@ private func write(
     }
 }
 
-private func write(_ machine: inout Adapter, _ value: String, custom name: String) -> Result<Order.Data, WriteRefusal> {
+private func write(_ machine: inout Adapter, _ value: String, custom name: ByteString) -> Result<Order.Data, WriteRefusal> {
     do {
         let orders = try machine.orders([(name, json(value))], of: meter, firstID: 1, expires: .distantFuture, at: at(0))
         #expect(orders.count == 1 && orders.first?.readBack == false)
@@ -160,7 +160,7 @@ private func point(
     let fixed = Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))
     let named = Action(name: "mode", function: 0x41, payload: .named(["eco": [1], "full": [2]]), rule: WriteRule(perDay: 2))
     var machine = Adapter([Binding(device: meter, address: address(1), actions: [fixed, named])])
-    func send(_ name: String, _ value: String) -> Result<Order.Data, WriteRefusal> { write(&machine, value, custom: name) }
+    func send(_ name: ByteString, _ value: String) -> Result<Order.Data, WriteRefusal> { write(&machine, value, custom: name) }
     #expect(send("reset", "true") == .success(.custom(function: 0x42, [1, 0])))
     #expect(send("reset", "false") == .failure(WriteRefusal(.type, "reset takes true, not true or false")))
     #expect(send("mode", "\"full\"") == .success(.custom(function: 0x41, [2])))

@@ -3,16 +3,36 @@ import Testing
 
 @Suite struct NameTests {
     @Test(arguments: ["abc", "A-b.c_d~e%f", "x12", "Googles", String(repeating: "a", count: 255)])
-    func goodDeviceIDs(_ text: String) throws { #expect(try DeviceID(text).text == text) }
+    func deviceIDsThatEveryBridgeTakes(_ text: String) throws {
+        let id = try DeviceID(text)
+        #expect(id.text == text && id.cloudRefusal == nil)
+    }
 
     @Test(arguments: [
-        ("", "is empty"), ("ab", "has 2 characters"),
-        (String(repeating: "a", count: 256), "has 256 characters"),
-        ("1ab", "must start with a letter"), ("-ab", "must start with a letter"),
-        ("a+b", "'+' (it has a meaning"),
-        ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a b", "control character or space"),
-        ("a\u{0}b", "control character"),
-        ("goog-1", "must not start with \"goog\""), ("zähler", "contains 'ä'")
+        ("7", "has 1 characters"), ("1ab", "must start with a letter"), ("-ab", "must start with a letter"),
+        ("Zähler 1", "contains 'ä'"), ("a b", "contains a space"), ("goog-1", "must not start with \"goog\""),
+        ("a$SYS", "contains '$'"), ("電力計", "must start with a letter")
+    ])
+    func deviceIDsThatOnlyPlainBrokersTake(_ text: String, _ reason: String) throws {
+        let id = try DeviceID(text)
+        #expect(id.text == text && id.cloudRefusal?.reason.contains(reason) == true)
+    }
+
+    @Test func aFileNameOfADeviceIsPlainAndItsOwn() throws {
+        #expect(try DeviceID("meter-1").fileName == "meter-1")
+        let odd = try ["Zähler 1", "Za\u{308}hler 1", "a.tmp", String(repeating: "ä", count: 127)].map { try DeviceID($0).fileName }
+        #expect(Set(odd).count == 4 && odd.allSatisfy { $0.utf8.count == 17 && $0.hasPrefix("~") })
+    }
+
+    @Test func twoFormsOfOneLetterAreTwoDevices() throws {
+        let (one, other) = (try DeviceID("z\u{E4}hler"), try DeviceID("za\u{308}hler"))
+        #expect(one != other && (one < other) != (other < one))
+    }
+
+    @Test(arguments: [
+        ("", "is empty"), (String(repeating: "a", count: 256), "has 256 bytes"), (String(repeating: "ä", count: 128), "bytes"),
+        ("a+b", "'+' (it has a meaning"), ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a\u{0}b", "control character"),
+        ("a\u{85}b", "control character"), ("$SYS", "begin with '$'"), (" a", "space"), ("a ", "space"), ("\u{301}a", "combining mark")
     ])
     func badDeviceIDsAndWhy(_ text: String, _ reason: String) {
         do {
@@ -77,7 +97,7 @@ import Testing
         var writer = JSONWriter()
         writer.string(text)
         #expect(writer.text == #""\"\\\n\r\t\u0000\u001f\u007fé😀/""#)
-        #expect(try JSONReader.parse(writer.bytes).string == text)
+        #expect(try JSONReader.parse(writer.bytes).string?.string == text)
     }
 
     @Test func numbersAreShortAndAlwaysJSON() throws {

@@ -101,8 +101,10 @@ import Testing
         }
         backoff.reset()
         #expect(backoff.next() < .seconds(2))
-        let slow = backoff.next(slow: true).secondsValue
-        #expect(slow >= 32 && slow < 65)
+        let longest = backoff.next(.longest).secondsValue
+        #expect(longest >= 32 && longest < 65)
+        let twice = backoff.next(.twiceTheLongest).secondsValue
+        #expect(twice >= 64 && twice < 129)
     }
 
     @Test func oneSeedIsOneSequence() {

@@ -20,6 +20,11 @@ struct Broker {
     var answer: (Publish) -> Answer = { _ in .acknowledge }
     var subackCode: (TopicFilter) -> UInt8 = { _ in 1 }
 
+    /// Closes instead of a SUBACK.
+    var closesOnSubscribe: (TopicFilter) -> Bool = { _ in false }
+    /// Answers nothing any more.
+    var isDeaf = false
+
     var onConnect: () -> Void = {}
 
     private(set) var received: [Packet] = []
@@ -44,7 +49,7 @@ struct Broker {
         decoder.receive(bytes[...])
         while let packet = try? decoder.next() {
             received.append(packet)
-            guard !closes else { continue }
+            guard !closes, !isDeaf else { continue }
             handle(packet, from: gateway)
         }
     }
@@ -55,6 +60,10 @@ struct Broker {
             if answersConnect { out += Packet.connack(Connack(code: connackCode)).bytes }
             if connackCode != 0 { closes = true }
         case .subscribe(let subscribe):
+            if subscribe.requests.contains(where: { closesOnSubscribe($0.filter) }) {
+                closes = true
+                return
+            }
             subscriptions += subscribe.requests.map(\.filter.text)
             let codes = subscribe.requests.map { subackCode($0.filter) }
             out += Packet.suback(Suback(subscribe.packetID, codes)).bytes
@@ -136,7 +145,7 @@ struct World {
     var signingInputs: [String] = []
     var signers: [Signer] = []
     var configs: [(DeviceID, [UInt8], Delivery)] = []
-    var commands: [(DeviceID, String, [UInt8], Delivery)] = []
+    var commands: [(DeviceID, ByteString, [UInt8], Delivery)] = []
     var online = 0
     var offline = 0
     var finished = false
@@ -165,6 +174,24 @@ struct World {
     mutating func start() {
         session.start(at: now)
         drain()
+    }
+
+    /// Starts, and has the first connects refused with these codes; returns when connected, or after 100 s.
+    mutating func start(refusals codes: inout [UInt8]) {
+        broker.connackCode = codes.first ?? 0
+        start()
+        var refused = 0
+        run(.seconds(100)) { world in
+            world.session.isOnline || world.session.counters.refusals.values.reduce(0, +) > refused
+        }
+        while !session.isOnline, !codes.isEmpty {
+            codes.removeFirst()
+            refused += 1
+            broker.connackCode = codes.first ?? 0
+            run(.seconds(100)) { world in
+                world.session.isOnline || world.session.counters.refusals.values.reduce(0, +) > refused
+            }
+        }
     }
 
     mutating func add(_ device: DeviceID, _ seqs: some Sequence<UInt64>) {
@@ -239,17 +266,33 @@ struct World {
         Issue.record("the session never stops asking")
     }
 
+    /// As `Gateway.feed` does it: urgent devices first, else in the order of their names.
     private mutating func offer() -> Bool {
-        for device in waiting.keys.sorted() where session.accepts(device, at: now) {
-            guard let seq = waiting[device]?.first else { continue }
-            waiting[device]?.removeFirst()
-            let payload = Array("{\"seq\":\(seq)}".utf8)
-            session.publish(Outgoing(seq: seq, device: device, payload: payload), at: now)
-            owner[seq] = device
-            return true
+        if order.count != waiting.count { order = waiting.keys.sorted() }
+        var records = order[...]
+        var prior = urgent.sorted()[...]
+        var any = false
+        while let slot = session.nextSlot(urgent: !prior.isEmpty, records: !records.isEmpty, at: now) {
+            guard let device = slot == .urgent ? prior.first : records.first else { break }
+            if let seq = waiting[device]?.first, session.accepts(device, at: now) {
+                waiting[device]?.removeFirst()
+                let payload = Array("{\"seq\":\(seq)}".utf8)
+                session.publish(Outgoing(seq: seq, device: device, payload: payload), at: now)
+                owner[seq] = device
+                any = true
+            } else if slot == .urgent {
+                prior.removeFirst()
+            } else {
+                records.removeFirst()
+            }
         }
-        return false
+        return any || session.hasOutputs
     }
+
+    /// The devices of `waiting`, sorted.
+    private var order: [DeviceID] = []
+    /// Whose records are offered as urgent ones.
+    var urgent: Set<DeviceID> = []
 
     private var owner: [UInt64: DeviceID] = [:]
 

@@ -95,6 +95,18 @@ struct Rig {
         drain()
     }
 
+    /// Another plan, as soon as the exchange under way has ended.
+    mutating func adopt(_ settings: ModbusDriver.Settings) {
+        for _ in 0..<1000 where driver.isExchanging(at: now.instant) {
+            _ = driver.hold(at: now)
+            drain()
+            if driver.isExchanging(at: now.instant), !step(until: .distantFuture - .seconds(1)) { break }
+        }
+        let isAdopted = driver.adopt(.modbus(settings), at: now)
+        #expect(isAdopted)
+        drain()
+    }
+
     mutating func submit(_ order: Order) {
         driver.submit(order, at: now)
         drain()

@@ -5,6 +5,27 @@ import Testing
 
 /// The parts of `bridge` for plain brokers, proxies and several keys.
 @Suite struct BridgeConfigurationTests {
+    /// One warning for a host that is known not to answer any more, however often it is named.
+    @Test(arguments: [
+        ("us-central1-mqtt.clearblade.com", "is being retired, and the root of its certificate with it"),
+        ("EUROPE-WEST1-mqtt.clearblade.com", "\"Targeting devices\" in ClearBlade's IoT Core documentation"),
+        ("mqtt.googleapis.com", "is retired: Google switched Cloud IoT Core off in August 2023"),
+        ("mqtt.2030.ltsapis.goog", "is retired"), ("mqtt.your-region.example", "is a placeholder: put your bridge's host there"),
+    ])
+    func aHostThatIsRetiredOrAPlaceholderIsWarnedOf(_ host: String, _ words: String) {
+        let text = "{ bridge: { host: \"\(host)\", fallback: [\"\(host):443\"], gateway: \"gw-7\" }, ports: {} }"
+        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }.1
+            .filter { $0.message.contains(host) }
+        #expect(found.count == 1 && found.allSatisfy { $0.severity == .warning && $0.message.contains(words) }, "\(found)")
+    }
+
+    @Test(arguments: ["us-central1-g5-mqtt.clearblade.com", "acme-mqtt.clearblade.com", "mqtt.example.com"])
+    func otherHostsAreNot(_ host: String) {
+        let text = "{ bridge: { host: \"\(host)\", gateway: \"gw-7\" }, ports: {} }"
+        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }.1
+        #expect(!found.contains { $0.message.contains(host) })
+    }
+
     private let gateway = try! DeviceID("gw-1")
     private let meter = try! DeviceID("dev-1")
 

@@ -24,8 +24,11 @@ private struct Desk {
     }
 
     /// What comes out of one command: orders for the wire and results for the bridge.
-    mutating func send(_ text: String, at seconds: Int = 0) -> (orders: [Order], results: [String]) {
-        desk.receive(Array(text.utf8), for: pump, adapter: &adapter, at: start + .seconds(seconds))
+    mutating func send(
+        _ text: String, isRetained: Bool = false, at seconds: Int = 0
+    ) -> (orders: [Order], results: [String]) {
+        desk.receive(
+            Array(text.utf8), for: pump, isRetained: isRetained, adapter: &adapter, at: start + .seconds(seconds))
         return drain()
     }
 
@@ -204,16 +207,43 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         let order = try #require(desk.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#).orders.first)
         let result = desk.answer(order, readBack(.holding, 6, [0, 5])).results
         _ = desk.send(#"{"id":"open","write":{"setpoint":6}}"#)
-        let kept = desk.desk.takeChanged()
-        #expect(kept.map(\.device) == [desk.pump] && desk.desk.takeChanged().isEmpty)
+        let kept = desk.desk.takeChanges()
+        #expect(kept.count == 3 && desk.desk.takeChanges().isEmpty)
 
         var next = Desk()
-        next.desk.restore(kept[0].document, of: next.pump)
+        next.desk.restore(kept.reversed() + kept)
         let again = next.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#)
         #expect(again.orders.isEmpty && again.results == result)
         let unknown = next.send(#"{"id":"open","write":{"setpoint":6}}"#)
         #expect(unknown.orders.isEmpty)
         #expect(unknown.results.first?.contains("restarted") == true)
-        for cut in 0..<kept[0].document.count { next.desk.restore(Array(kept[0].document[..<cut]), of: next.pump) }
+    }
+
+    /// The document that versions before the log have kept.
+    @Test func theDocumentOfAnEarlierVersionIsReadAndGoesIntoTheLog() throws {
+        let document = Array(#"[["a",""id":"a","ok":true,"values":{}"],["b",null],["",1],7]"#.utf8)
+        let sound = Array(#"[["a","\"id\":\"a\",\"ok\":true"],["b",null]]"#.utf8)
+        var desk = Desk()
+        desk.desk.restore(document, of: desk.pump)
+        #expect(desk.desk.takeChanges().isEmpty)
+        desk.desk.restore(sound, of: desk.pump)
+        #expect(desk.desk.takeChanges().count == 2)
+        #expect(desk.send(#"{"id":"a","write":{"setpoint":5}}"#).results == [#""id":"a","ok":true"#])
+        #expect(desk.send(#"{"id":"b","write":{"setpoint":5}}"#).results.first?.contains("restarted") == true)
+        for cut in 0..<sound.count { desk.desk.restore(Array(sound[..<cut]), of: desk.pump) }
+    }
+
+    @Test func aRetainedCommandIsRefusedUnlessEachOfItsPointsAllowsIt() throws {
+        var allowing = WriteRule()
+        allowing.retained = true
+        var desk = Desk(allowing)
+        func send(_ text: String) -> (orders: [Order], results: [String]) { desk.send(text, isRetained: true) }
+        let refused = send(#"{"id":"r-1","write":{"setpoint":5}}"#)
+        #expect(refused.orders.isEmpty && refused.results.first?.contains("retained: true") == true)
+        #expect(send(#"{"id":"r-2","write":{"mode":true,"setpoint":5}}"#).orders.isEmpty)
+        #expect(send(#"{"id":"r-3","write":{"mode":true}}"#).orders.count == 1)
+        #expect(desk.send(#"{"id":"r-4","write":{"setpoint":5}}"#).orders.count == 1)
+        // The same again is the same command, however it comes.
+        #expect(desk.send(#"{"id":"r-1","write":{"setpoint":5}}"#).results == refused.results)
     }
 }

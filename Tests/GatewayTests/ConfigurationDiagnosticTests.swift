@@ -127,9 +127,9 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             .nodes, "\"a+b\": { unit: 1, points: { x: { coil: 0 } } }", "3:1",
             "contains '+' (it has a meaning in MQTT topics)"),
         Complaint(
-            .nodes, "\"1st\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must start with a letter"),
+            .nodes, "\"$st\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must not begin with '$'"),
         Complaint(
-            .nodes, "goog1: { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must not start with \"goog\""),
+            .nodes, "\"a \": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "must not begin or end with a space"),
         Complaint(
             .nodes, "\"gw-1\": { unit: 1, points: { x: { coil: 0 } } }", "3:1", "is the gateway's own ID"),
         Complaint(
@@ -243,6 +243,27 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         let worse = diagnostics.filter { $0.severity == .error }
         #expect(worse.count == (complaint.warning ? 0 : 1), "\(worse.map(\.description))")
         #expect((configuration == nil) == !complaint.warning)
+    }
+
+    /// Plain brokers take what MQTT takes; Cloud IoT has a rule of its own.
+    @Test(arguments: [
+        ("Zähler 1", "contains 'ä'"), ("7", "has 1 characters"), ("1st", "must start with a letter"),
+        ("goog1", "must not start with \"goog\""),
+    ])
+    func theRuleForDeviceIDsIsTheBridges(_ id: String, _ reason: String) {
+        func read(_ keys: String) -> (Configuration?, [Diagnostic]) {
+            let text = """
+                { bridge: { host: "h", gateway: "gw-1", \(keys) }, ports: { a: { device: "/d", nodes: {
+                  "\(id)": { unit: 1, points: { x: { coil: 0 } } } } } } }
+                """
+            return Configuration.read(
+                Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
+        }
+        let plain = read("tls: false").0
+        #expect(plain?.bindings.map(\.device.text) == [id])
+        let (cloud, problems) = read("project: \"p\", region: \"r\", registry: \"g\", privateKey: \"k.pem\"")
+        #expect(cloud == nil)
+        #expect(problems.contains { $0.message.contains(reason) && $0.place.position == TextPosition(line: 2, column: 3) })
     }
 
     @Test func tellsEveryProblemInOneRunInTheOrderOfTheText() {

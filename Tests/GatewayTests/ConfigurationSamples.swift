@@ -6,7 +6,7 @@ enum Samples {
     static let design = #"""
         {
           bridge: {
-            host: "us-central1-mqtt.clearblade.com", port: 8883, fallback: ["us-central1-mqtt.clearblade.com:443"],
+            host: "mqtt.plant.test", port: 8883, fallback: ["mqtt.plant.test:443"],
             project: "acme", region: "us-central1", registry: "plant", gateway: "gw-7",
             privateKey: "gw-7.pem",            // PEM, or an OpenSSL store URI (pkcs11:, handle:); RS256 or ES256 by key type
             ca: "roots.pem",                   // default: the system's store; serverName overrides the name that is verified

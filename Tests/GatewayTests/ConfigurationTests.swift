@@ -14,7 +14,7 @@ import Testing
         #expect(read.bridge.gateway.text == "gw-7")
         #expect(read.bridge.endpoints.map(\.port) == [8883, 443])
         #expect(
-            read.bridge.endpoints.allSatisfy { $0.tls && $0.serverName == "us-central1-mqtt.clearblade.com" })
+            read.bridge.endpoints.allSatisfy { $0.tls && $0.serverName == "mqtt.plant.test" })
         #expect(read.bridge.rate == .cloudIoT)
         #expect(read.spool.maxBytes == 67_108_864)
         #expect(read.spool.maxAge == .seconds(2_592_000))

@@ -42,7 +42,7 @@ import Testing
             world.notices.filter { $0.level == .warning && $0.subsystem == "line" }.map(\.message)
         }
         #expect(told() == [PortTrouble.nothingComes.sentence])
-        #expect(try world.status()["ports"]?["bus"]?["diagnosis"]?.string == PortTrouble.nothingComes.sentence)
+        #expect(try world.status()["ports"]?["bus"]?["diagnosis"]?.string?.string == PortTrouble.nothingComes.sentence)
 
         world.receive(.line(PortName("bus"), .errors(LineErrors(framing: 30))))
         world.run(for: .seconds(60))

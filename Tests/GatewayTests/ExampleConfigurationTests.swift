@@ -21,6 +21,13 @@ import Testing
         try String(contentsOf: Self.root.appendingPathComponent(path), encoding: .utf8)
     }
 
+    /// Nothing but that the host is one to be filled in.
+    private func problems(_ text: String, _ name: String) -> [String] {
+        diagnostics(text, name)
+            .filter { $0.severity == .error || !$0.message.contains("\"mqtt.your-region.example\" is a placeholder") }
+            .map(\.description)
+    }
+
     @Test(arguments: ["raspberry-pi", "industrial-pc"])
     func everyExampleOfABoardHasNoProblem(_ board: String) throws {
         let folder = Self.root.appendingPathComponent("board/\(board)").path
@@ -28,7 +35,7 @@ import Testing
         #expect(!names.isEmpty)
         for name in names {
             let path = "board/\(board)/\(name)"
-            #expect(diagnostics(try text(path), path).map(\.description) == [])
+            #expect(problems(try text(path), path) == [])
         }
     }
 
@@ -36,6 +43,6 @@ import Testing
         let blocks = try text("README.md").components(separatedBy: "```json5\n").dropFirst()
             .map { $0.components(separatedBy: "\n```")[0] }
         #expect(blocks.count >= 2)
-        for block in blocks { #expect(diagnostics(block, "README").map(\.description) == []) }
+        for block in blocks { #expect(problems(block, "README") == []) }
     }
 }

@@ -71,7 +71,7 @@ enum ProfileFolder {
         #expect(!node.points.isEmpty)
         for point in node.points {
             let isMeasure = point.type.isNumber && point.map.isEmpty && !point.hidden
-            if isMeasure, !Self.bare.contains(point.name) { #expect(point.units != nil, "\(point.name)") }
+            if isMeasure, !Self.bare.contains(point.name.string) { #expect(point.units != nil, "\(point.name)") }
             if point.table.isRegisters { #expect(point.count <= node.maxRegisters) }
             for other in node.points where other.name != point.name && other.table == point.table {
                 guard point.text == nil, other.text == nil else { continue }

@@ -32,6 +32,7 @@ import Testing
             + "points: { x: { holding: 0 } } } } } } }",
         "a node": node("unit: 1,\nKEY\n points: { x: { holding: 5 } }"),
         "a point": node("unit: 1, points: { x: { holding: 5, max: 100,\nKEY\n} }"),
+        "writable": node("unit: 1, points: { x: { holding: 5, writable: { min: 0, max: 100,\nKEY\n} } }"),
         "`frame`": uart("frame: { end: \"\\n\",\nKEY\n}, fields: { x: { at: 0, type: \"uint8\" } }"),
         "`fields`": uart("frame: { end: \"\\n\" }, fields: { x: { index: 1,\nKEY\n} }"),
     ]

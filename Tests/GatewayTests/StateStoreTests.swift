@@ -48,7 +48,10 @@ private final class Rig {
     func text(_ name: String) -> String? { store.document(name).map { String(decoding: $0, as: UTF8.self) } }
 
     func file(_ name: String) -> String? {
-        disk.contents(name + ".doc", .state).map { String(decoding: $0, as: UTF8.self) }
+        guard let file = disk.contents(name + ".doc", .state), case .sound(let bytes) = StateDocument.content(of: file) else {
+            return nil
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func drain() {
@@ -60,6 +63,7 @@ private final class Rig {
                 store.completed(request.ticket, disk.perform(request), at: now)
             case .notice(let notice): notices.append(notice)
             case .durable(let name): durable.append(name)
+            case .opened: break
             case .failed(let reason): failure = reason
             }
         }
@@ -163,5 +167,55 @@ private final class Rig {
         rig.start()
         #expect(rig.store.isLoaded && rig.store.names().isEmpty)
         #expect(rig.disk.names(.state) == ["huge.doc", "notes.txt"])
+    }
+
+    private static let words = #"{"floor":1800000000000}"#
+
+    @Test func aDocumentWithoutAChecksumIsReadAsItIs() {
+        let rig = Rig()
+        rig.disk.put("clock.doc", Array(Self.words.utf8), .state)
+        rig.start()
+        #expect(rig.text("clock") == Self.words && rig.notices.isEmpty)
+    }
+
+    /// The version before reads it too: what was added is white space.
+    @Test func theHeadIsWhiteSpaceToJSON() throws {
+        let file = StateDocument.file(Array(Self.words.utf8))
+        let (read, bare) = (try JSONReader.parse(file), try JSONReader.parse(Array(Self.words.utf8)))
+        #expect(read.members?.map(\.name) == bare.members?.map(\.name))
+        #expect(read.members?.map(\.value.describe) == bare.members?.map(\.value.describe))
+    }
+
+    @Test func cutAtAnyByteOrWithAnyFlippedBitItIsToldAndNotUsed() {
+        let file = StateDocument.file(Array(Self.words.utf8))
+        var damaged = (0..<file.count).map { Array(file[..<$0]) }
+        for byte in file.indices {
+            for bit in 0..<8 {
+                damaged.append(file)
+                damaged[damaged.count - 1][byte] ^= 1 << UInt8(bit)
+            }
+        }
+        damaged.append(file + [0x20])
+        for bytes in damaged {
+            let rig = Rig()
+            rig.disk.put("clock.doc", bytes, .state)
+            rig.disk.put("config-meter-1.doc", StateDocument.file(Array("{}".utf8)), .state)
+            rig.start()
+            let isTold = rig.notices.count == 1 && rig.notices[0].message.contains("clock.doc is damaged")
+            if !rig.store.isLoaded || rig.text("clock") != nil || !isTold || rig.text("config-meter-1") != "{}" {
+                Issue.record("\(bytes.count) bytes: \(rig.notices.map(\.message)) \(rig.text("clock") ?? "-")")
+            }
+            #expect(rig.disk.contents("clock.doc.bad", .state) == bytes && rig.disk.contents("clock.doc", .state) == nil)
+            #expect(rig.keep("clock", "new", .now))
+            rig.restart()
+            #expect(rig.text("clock") == "new" && rig.notices.count == 1)
+        }
+    }
+
+    @Test func aForeignDocumentIsNotTouched() {
+        let rig = Rig()
+        rig.disk.put("letter.doc", [0xD0, 0xCF, 0x11, 0xE0], .state)
+        rig.start()
+        #expect(rig.notices.isEmpty && rig.disk.names(.state) == ["letter.doc"] && rig.text("letter") == nil)
     }
 }

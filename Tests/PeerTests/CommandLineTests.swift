@@ -92,4 +92,30 @@ import Testing
         #expect(files.errors.contains("warning") && files.errors.contains("nowhere"))
         #expect(files.output.contains("load"))
     }
+
+    /// Each takes the lock of its directory: in one they would keep each other out.
+    @Test(.timeLimit(.minutes(1)), arguments: [
+        ("same", "same", true), ("same/", "./same", true), ("link", "same", true), ("same", "link/", true), ("new", "new/.", true),
+        ("new", "same/../new", true), (nil, "state", true), ("same", "same/spool", false), ("same/inner", "same", false),
+        ("same", nil, false),
+    ] as [(String?, String?, Bool)])
+    func stateAndJournalNeedADirectoryEach(_ state: String?, _ spool: String?, _ areOne: Bool) throws {
+        let workspace = try Workspace()
+        try FileManager.default.createDirectory(atPath: workspace.path("same"), withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(atPath: workspace.path("link"), withDestinationPath: "same")
+        let file = try workspace.write("gateway.json5", """
+            { bridge: { host: "localhost", gateway: "gw-1" }, \(state.map { "state: \"\($0)\"," } ?? "")
+              \(spool.map { "spool: { directory: \"\($0)\" }," } ?? "")
+              ports: { a: { device: "nowhere", nodes: { "node-1": { unit: 1, points: { a: { holding: 0 } } } } } },
+            }
+            """)
+        let checked = try run(["check", file])
+        #expect(checked.code == (areOne ? 78 : 0), "\(checked.errors)")
+        #expect(checked.errors.contains("\(file):2:") == areOne && checked.errors.contains("is the state directory") == areOne)
+        #expect(checked.errors.contains("is inside the journal's") == (state == "same/inner"))
+        if areOne { #expect(try run(["run", "--config", file]).code == 78) }
+        guard state == "same", spool == "same/spool" else { return }
+        let other = try run(["run", "--config", file, "--state", workspace.path("link/spool")])
+        #expect(other.code == 78 && other.errors.contains("one of its own"))
+    }
 }

@@ -37,6 +37,8 @@ final class Peer {
         errors = process.takeErrors()
     }
 
+    var processID: Int32 { process.processID }
+
     /// The next line of standard output; nil at its end or when the peer says nothing for so long.
     func line(within limit: Duration = patience) -> String? {
         while true {

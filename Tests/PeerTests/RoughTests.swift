@@ -49,7 +49,12 @@ import Testing
         #expect(damaged.code == 65 && damaged.output.contains("1 record lost"), "\(damaged.output)")
         #expect(try run("list", spool).output.split(separator: "\n").count == 29)
         #expect(try run("wipe", spool).code == 64)
-        #expect(try run("wipe", "--yes", spool).code == 0)
+        let foreign = "\(spool)/seg-0000000000000007.log"
+        try Data("a diary".utf8).write(to: URL(fileURLWithPath: foreign))
+        let wiped = try run("wipe", "--yes", spool)
+        #expect(wiped.code == 0 && wiped.errors.contains("is no file of a journal"), "\(wiped.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)) == Data("a diary".utf8))
+        try FileManager.default.removeItem(atPath: foreign)
         #expect(try run("verify", spool).code == 66)
         #expect(try run("verfy", spool).errors.contains("did you mean \"verify\"?"))
     }

@@ -5,7 +5,7 @@ import Testing
 /// However a tool ends, the line is the gateway's again: with its terminal, its reader, its process.
 @Suite(.serialized) struct ToolEndTests {
     /// A gateway with one unit on its only port, and nobody at the bridge.
-    private final class Site {
+    final class Site {
         let workspace = try! Workspace()
         let file: String
         let device: String
@@ -21,7 +21,8 @@ import Testing
                   bridge: { host: "127.0.0.1", port: \(try Tools.freePort()), tls: false, gateway: "gw-peer" },
                   spool: { directory: "spool" }, state: "state", clock: "trust",
                   ports: { "bus-a": { device: "\(device)", driver: "modbus-rtu", baud: 19200, every: "200ms",
-                    nodes: { "unit-1": { unit: 1, points: { a: { holding: 0 } } } } } },
+                    nodes: { "unit-1": { unit: 1, points: { a: { holding: 0 },
+                      trim: { holding: 5, type: "int16", writable: { min: -100, max: 100 } } } } } } },
                 }
                 """)
             gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file], quiet: true)

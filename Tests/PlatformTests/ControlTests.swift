@@ -113,7 +113,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         }
         let late = try ControlClient(path: address)
         let answer = try late.receive()
-        #expect(answer == bytes("{\"error\":\"too many clients\"}"))
+        #expect(answer == bytes("{\"error\":\"too many clients\",\"kind\":\"unavailable\"}"))
         let end = try late.receive()
         #expect(end == nil)
         clients = []

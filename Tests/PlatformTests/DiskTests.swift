@@ -101,9 +101,50 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         #expect(disk.run(.replace(name: "state", bytes: [3])) == .success(.done))
         #expect(disk.bytes(.load(name: "state")) == [3])
         #expect(disk.mode("state") == 0o600)
-        try disk.scratch.write("a/spool/state.tmp", "torn")
-        #expect(disk.names() == ["state"])
-        #expect(!FileSystem.exists(disk.path("state.tmp")))
+        #expect(try FileSystem.names(in: disk.path("")).sorted() == ["lock", "state"])
+    }
+
+    /// What an interrupted replacement left behind goes, by name and by its first bytes; nothing else does.
+    @Test func onlyOwnTemporaryFilesAreRemovedAtTheStart() throws {
+        let disk = Disk()
+        let number = "0123456789abcdef"
+        let own = [
+            ("clock.doc.fieldgw-\(number).tmp", "\n \t"), ("seg-0000000000000001.log.fieldgw-\(number).tmp", "FGWS"),
+            ("seg-00000000000000ff.log.tmp", "FGWSPOOL and more"), ("config-meter-1.doc.tmp", "{\"every\":"), ("losses.doc.tmp", ""),
+        ]
+        let foreign = [
+            ("notes.tmp", "mine"), ("state.tmp", "torn"), ("seg-00000000000000ff.log.bad.tmp", "FGWSPOOL"), ("letter.doc.tmp", "{}"),
+            ("clock.doc.fieldgw-\(number)0.tmp", "{}"), ("seg-00000000000000aa.log.tmp", "a diary"), ("clock.doc.tmp", "PK\u{3}"),
+        ]
+        for (name, text) in own + foreign { try disk.scratch.write("a/spool/\(name)", text) }
+        #expect(disk.names() == [])
+        #expect(try FileSystem.names(in: disk.path("")).sorted() == (foreign.map(\.0) + ["lock"]).sorted())
+        for (name, text) in foreign { #expect(try FileSystem.read(disk.path(name)) == Array(text.utf8)) }
+        #expect(disk.run(.replace(name: "clock.doc", bytes: [1])) == .success(.done))
+        #expect(try FileSystem.read(disk.path("clock.doc.tmp")) == Array("PK\u{3}".utf8))
+    }
+
+    @Test func aForeignFileNamedLikeTheLockKeepsItsContent() throws {
+        for (text, isKept) in [("a poem about locks", true), ("4711\n", false), ("", false)] {
+            let disk = Disk()
+            try disk.scratch.write("a/spool/lock", text)
+            #expect(disk.names() == [])
+            #expect(try FileSystem.text(disk.path("lock")) == (isKept ? text : "\(getpid())"))
+        }
+    }
+
+    @Test func aPathIsSettledThroughLinksDotsAndWhatDoesNotExistYet() throws {
+        let scratch = Scratch()
+        try scratch.directory("one/two")
+        try scratch.link("link", to: "one")
+        let base = try #require(FileSystem.realPath(scratch.path))
+        for (path, settled) in [
+            ("one", "one"), ("one/", "one"), ("one/./two/..", "one"), ("link", "one"), ("link/two/", "one/two"), ("link/new/../two", "one/two"),
+            ("new", "new"), ("new/", "new"), ("new//deep/.", "new/deep"), ("one/new/../../other", "other"),
+        ] {
+            #expect(FileSystem.settledPath(scratch.file(path)) == "\(base)/\(settled)", "\(path)")
+        }
+        #expect(FileSystem.isSameFile(scratch.file("link"), scratch.file("one")) && !FileSystem.isSameFile(scratch.file("one"), base))
     }
 
     @Test func removedAndRenamedFilesAreGoneUnderTheirOldName() {

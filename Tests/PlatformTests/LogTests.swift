@@ -124,7 +124,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     /// A stuck terminal or a full journal must cost log lines, never the loop's time or memory.
     @Test func aReaderThatStopsReadingCostsLinesAndNoWaiting() throws {
         let (reader, writer) = try pipe()
-        let sink = try LogSink(descriptor: writer, style: .journal)
+        let sink = try LogSink(descriptor: writer, style: .journal, limiter: NoticeLimiter([:]))
         let long = String(repeating: "x", count: 1500)
         for index in 0..<20_000 { sink.write(notice("\(index) \(long)")) }
         #expect(sink.dropped > 0)

@@ -59,7 +59,7 @@ import Testing
         world.oracle.expectFresh(
             world.site.devices.filter { $0 != "meter-2" }, since: world.now - .seconds(70), at: world.now)
         // Bound at last, it is tried again within about an hour, and what has waited arrives.
-        world.bridge.bind("meter-2", to: Site.gateway, at: world.worldNow)
+        world.bridge.bind("meter-2", to: ByteString(Site.gateway), at: world.worldNow)
         world.run(for: .seconds(4200))
         expectEverything(world, attempts: 1...16)
     }

@@ -64,7 +64,7 @@ extension SimulatedWorld {
     }
 
     private func forgetAttachment() {
-        bridge.detach(site.devices[0], at: worldNow)
+        bridge.detach(ByteString(site.devices[0]), at: worldNow)
         while bridge.next() != nil {}
     }
 }

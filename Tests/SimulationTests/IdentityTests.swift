@@ -18,7 +18,7 @@ import Testing
     }
 
     private func identity(_ world: SimulatedWorld) -> String? {
-        world.status("devices", "meter-1")?["identity"]?.string
+        world.status("devices", "meter-1")?["identity"]?.string?.string
     }
 
     private func refusals(_ world: SimulatedWorld) -> Int {

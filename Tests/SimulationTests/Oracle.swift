@@ -126,7 +126,7 @@ struct Oracle {
     private mutating func taken(
         _ event: BridgeEmulator.Received, _ payload: [UInt8], _ lines: [SimulatedLine], at now: Instant
     ) {
-        guard let message = Message(device: event.device, subfolder: event.subfolder, payload) else {
+        guard let message = Message(device: event.device.string, subfolder: event.subfolder.string, payload) else {
             return object("\(event.device): a payload without ts and seq", at: now)
         }
         if let old = received[message.seq] {
@@ -155,21 +155,21 @@ struct Oracle {
 
     mutating func takenState(_ event: BridgeEmulator.Received) {
         let document = try? JSONReader.parse(event.payload)
-        status[event.device] = document?["status"]?.string
-        since[event.device] = document?["since"]?.string
-        errors[event.device] = document?["error"]?.string
-        firmware[event.device] = document?["firmware"]?.string
+        status[event.device.string] = document?["status"]?.string?.string
+        since[event.device.string] = document?["since"]?.string?.string
+        errors[event.device.string] = document?["error"]?.string?.string
+        firmware[event.device.string] = document?["firmware"]?.string?.string
     }
 
     private mutating func gap(_ json: JSON) {
         gaps.append((
-            json["device"]?.string, json["from"]?.unsigned ?? 0, json["to"]?.unsigned ?? 0,
+            json["device"]?.string?.string, json["from"]?.unsigned ?? 0, json["to"]?.unsigned ?? 0,
             json["count"]?.integer ?? 0))
     }
 
     private mutating func result(_ json: JSON, _ message: Message) {
         guard let id = json["id"]?.string else { return }
-        results[id] = (json["ok"]?.bool ?? false, String(decoding: message.payload, as: UTF8.self))
+        results[id.string] = (json["ok"]?.bool ?? false, String(decoding: message.payload, as: UTF8.self))
     }
 
     private mutating func reading(_ json: JSON, _ message: Message, _ lines: [SimulatedLine], at now: Instant) {
@@ -177,7 +177,7 @@ struct Oracle {
             return object("\(message.device): seq \(message.seq) is no reading of a known device", at: now)
         }
         for value in values {
-            guard let point = Site.pointsByName[value.name] else {
+            guard let point = Site.pointsByName[value.name.string] else {
                 object("\(message.device): unknown point \(value.name)", at: now)
                 continue
             }

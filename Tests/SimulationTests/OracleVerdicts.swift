@@ -75,7 +75,7 @@ extension Oracle {
     /// The bridge itself has counted no message for a device that was not attached.
     mutating func expectAttached(_ statistics: BridgeEmulator.Statistics, at now: Instant) {
         for type in [BridgeEmulator.ErrorType.notFound, .invalidTopic, .unexpectedPacketID, .unexpectedMessage] {
-            if let count = statistics.errors[type.rawValue] { object("the bridge answered \(type.rawValue) \(count) times", at: now) }
+            if let count = statistics.errors[ByteString(type.rawValue)] { object("the bridge answered \(type.rawValue) \(count) times", at: now) }
         }
     }
 }

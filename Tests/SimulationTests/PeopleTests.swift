@@ -147,7 +147,7 @@ import Testing
         world.run(for: .seconds(1))
         #expect(world.lastAnswer?["ok"]?.bool == true)
         _ = world.ask(#"{"get":"pcap","port":"bus-a"}"#)
-        let tape = Base64.decode(world.lastAnswer?["pcap"]?.string ?? "") ?? []
+        let tape = Base64.decode(world.lastAnswer?["pcap"]?.string?.string ?? "") ?? []
         let frame = RTUFrame.encode(unit: 2, [16, 0, 10, 0, 1, 2, 0, 88])
         #expect(tape.indices.contains { tape[$0...].starts(with: frame) })
         _ = world.ask(#"{"read":{"port":"bus-a","unit":99,"table":"holding","address":10}}"#)
@@ -214,7 +214,7 @@ import Testing
     @Test func theTapeIsACaptureOfWhatWasSaid() throws {
         let world = try started()
         let answer = try #require(world.ask(#"{"get":"pcap","port":"bus-a"}"#))
-        let bytes = try #require(answer["pcap"]?.string.flatMap { Base64.decode($0) })
+        let bytes = try #require(answer["pcap"]?.string.flatMap { Base64.decode($0.string) })
         let packets = try #require(Pcap(bytes)?.packets)
         #expect(packets.count > 20 && packets.count == Int(answer["packets"]?.integer ?? 0))
         let requests = packets.filter { $0.event == 1 }

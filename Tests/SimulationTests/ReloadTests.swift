@@ -17,7 +17,7 @@ import Testing
     }
 
     private func replies(_ world: SimulatedWorld, _ port: String, _ unit: String) -> Int64 {
-        world.status("ports", port)?["units"]?[unit]?["replies"]?.integer ?? -1
+        world.status("ports", port)?["units"]?[ByteString(unit)]?["replies"]?.integer ?? -1
     }
 
     /// A driver that had begun anew would have read the slow points too soon.
@@ -70,8 +70,8 @@ import Testing
         world.befall(.units(0, 2, faults))
         world.boot()
         world.run(for: .seconds(300))
-        func counted(_ key: String) -> Int64 { world.status("ports", "bus-a")?[key]?.integer ?? -1 }
-        func ofUnit(_ key: String) -> Int64 { world.status("ports", "bus-a")?["units"]?["2"]?[key]?.integer ?? -1 }
+        func counted(_ key: String) -> Int64 { world.status("ports", "bus-a")?[ByteString(key)]?.integer ?? -1 }
+        func ofUnit(_ key: String) -> Int64 { world.status("ports", "bus-a")?["units"]?["2"]?[ByteString(key)]?.integer ?? -1 }
         let keys = ["requests", "replies", "timeouts", "checksum"]
         #expect(keys.allSatisfy { counted($0) > 0 })
         func expectGrowth(_ change: (inout Site.Options) -> Void, _ location: SourceLocation = #_sourceLocation) {
@@ -121,7 +121,7 @@ import Testing
         world.run(for: .seconds(180))
         #expect(world.oracle.received.values.count { $0.device == "tank-1" } >= recorded)
         for device in options.without {
-            #expect(!world.bridge.isAttached(device), "\(device)")
+            #expect(!world.bridge.isAttached(ByteString(device)), "\(device)")
             #expect(world.oracle.status[device] == "offline", "\(device)")
         }
         #expect(world.bridge.isAttached("meter-1"))
@@ -150,6 +150,30 @@ import Testing
         world.reload(options)
         world.run(for: .seconds(60))
         #expect(world.bridge.statistics.accepted == 3)
+        world.close()
+        expectNoViolation(world)
+    }
+
+    /// Once, the bridge was connected again for settings that the connection does not know.
+    @Test func otherSubfoldersHoldAtOnceOnTheSameConnection() throws {
+        let world = try started(for: .seconds(150))
+        func health(_ subfolder: String) -> Int {
+            world.oracle.received.values.count { $0.device == Site.gateway && $0.subfolder == subfolder }
+        }
+        let before = health("health")
+        #expect(before > 0)
+        var options = world.site.options
+        options.bridge = "topics: { health: \"pulse\", gaps: \"losses\", commands: \"results\" },"
+        world.reload(options)
+        world.run(for: .seconds(150))
+        #expect(health("pulse") >= 2 && health("health") == before)
+        #expect(world.bridge.statistics.accepted == 1)
+        options.bridge = "topics: { health: false, gaps: false },"
+        world.reload(options)
+        world.run(for: .seconds(5))
+        let last = health("pulse")
+        world.run(for: .seconds(150))
+        #expect(health("pulse") == last && world.bridge.statistics.accepted == 1)
         world.close()
         expectNoViolation(world)
     }

@@ -284,7 +284,7 @@ final class SimulatedWorld {
     func sendCommand(_ device: String, id: String, setpoint: Int) -> Bool {
         if setpoints[id] == nil { setpoints[id] = site.unit(of: device).map { ($0, setpoint) } }
         let payload = Array("{\"id\":\"\(id)\",\"write\":{\"setpoint\":\(setpoint)}}".utf8)
-        let isSent = bridge.sendCommand(device, payload, at: worldNow)
+        let isSent = bridge.sendCommand(ByteString(device), payload, at: worldNow)
         hearBridge()
         return isSent
     }
@@ -306,6 +306,6 @@ final class SimulatedWorld {
     func status(_ section: String, _ key: String) -> JSON? {
         answers = []
         receive(.control(ControlTicket(1), Array("{\"get\":\"status\"}".utf8)))
-        return answers.last.flatMap { try? JSONReader.parse($0) }?[section]?[key]
+        return answers.last.flatMap { try? JSONReader.parse($0) }?[ByteString(section)]?[ByteString(key)]
     }
 }

@@ -100,10 +100,10 @@ struct Site {
 
     var registry: BridgeRegistry {
         let role = BridgeRegistry.GatewayRole(
-            authMethod: .associationOnly, bound: Set(devices).subtracting(options.unbound))
+            authMethod: .associationOnly, bound: Set(Set(devices).subtracting(options.unbound).map { ByteString($0) }))
         var registry = BridgeRegistry(project: "acme", region: "us-central1", registry: "plant")
-        registry.devices[Self.gateway] = .init(keys: [.init("-----BEGIN TEST KEY")], gateway: role)
-        for device in devices { registry.devices[device] = .init() }
+        registry.devices[ByteString(Self.gateway)] = .init(keys: [.init("-----BEGIN TEST KEY")], gateway: role)
+        for device in devices { registry.devices[ByteString(device)] = .init() }
         return registry
     }
 

@@ -46,7 +46,7 @@ import Testing
             """)
         #expect(made.status == 200, "\(made.json)")
         let number = try #require(made.json["numId"]?.string)
-        #expect(UInt64(number) != nil)
+        #expect(UInt64(number.string) != nil)
         #expect(made.json["name"]?.string?.hasSuffix("/devices/\(number)") == true, "a name ends in the numeric id")
         #expect(made.json["config"]?["version"]?.string == "1")
         #expect(made.json["config"]?["binaryData"]?.string == "e30=")
@@ -84,11 +84,11 @@ import Testing
 
     @Test func listsHavePagesAndFilters() {
         var bench = AdminBench()
-        func ids(_ json: JSON) -> [String] { json["devices"]?.array?.compactMap { $0["id"]?.string } ?? [] }
-        let all = ["gw-7", "gw-8", "loner", "meter-1", "meter-2", "meter-3"]
+        func ids(_ json: JSON) -> [ByteString] { json["devices"]?.array?.compactMap { $0["id"]?.string } ?? [] }
+        let all: [ByteString] = ["gw-7", "gw-8", "loner", "meter-1", "meter-2", "meter-3"]
         #expect(ids(bench.ask("GET", "\(plant)/devices").json) == all)
-        var paged: [String] = []
-        var token = ""
+        var paged: [ByteString] = []
+        var token: ByteString = ""
         for _ in 0..<4 {
             let page = bench.ask("GET", "\(plant)/devices?pageSize=2&pageToken=\(token)").json
             paged += ids(page)
@@ -182,7 +182,7 @@ import Testing
             bench.wait(.seconds(2))
         }
         let states = bench.ask("GET", "\(plant)/devices/gw-7/states").json["deviceStates"]?.array ?? []
-        #expect(states.map { $0["binaryData"]?.string.flatMap { Base64.decode($0) } } == (2..<12).reversed().map { Array("\($0)".utf8) })
+        #expect(states.map { $0["binaryData"]?.string.flatMap { Base64.decode($0.string) } } == (2..<12).reversed().map { Array("\($0)".utf8) })
         #expect(bench.ask("GET", "\(plant)/devices/gw-7/states?numStates=1").json["deviceStates"]?.array?.count == 1)
     }
 

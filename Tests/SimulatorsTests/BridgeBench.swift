@@ -83,7 +83,7 @@ struct BridgeBench {
         change: (inout Connect) -> Void = { _ in }
     ) -> UInt8? {
         var packet = Connect(
-            clientID: emulator.registry.clientIDPrefix + device, keepAlive: keepAlive, username: "unused",
+            clientID: "\(emulator.registry.clientIDPrefix)\(device)", keepAlive: keepAlive, username: "unused",
             password: Array((token ?? self.token()).utf8))
         change(&packet)
         for answer in exchange(id, .connect(packet)) {

@@ -127,10 +127,10 @@ import Testing
             case "N|unlimited": good = ["0.5", "unlimited"]
             default: good = knob.value.split(separator: "|").map(String.init)
             }
-            for text in good { try BridgeKnob.set(knob.name, to: text, in: &switches) }
+            for text in good { try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches) }
             for text in ["", "-1", "nonsense"] {
                 do {
-                    try BridgeKnob.set(knob.name, to: text, in: &switches)
+                    try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches)
                     Issue.record("\(knob.name) took \"\(text)\"")
                 } catch {
                     #expect(error.message.contains(knob.name))

@@ -168,7 +168,7 @@ import Testing
         let link = bench.open()
         var client = Client(
             Client.Settings(
-                clientID: bench.emulator.registry.clientIDPrefix + "gw-7", username: "unused",
+                clientID: "\(bench.emulator.registry.clientIDPrefix)gw-7", username: "unused",
                 password: Array(bench.token().utf8)))
         var seen: [Client.Output] = []
         func run() {

@@ -67,7 +67,7 @@ import Testing
         var bench = BridgeBench()
         let id = bench.open()
         let connect = Connect(
-            clientID: bench.emulator.registry.clientIDPrefix + "gw-7", username: "unused",
+            clientID: "\(bench.emulator.registry.clientIDPrefix)gw-7", username: "unused",
             password: Array(bench.token().utf8))
         bench.emulator.received(id, Packet.connect(connect).bytes[...], at: bench.now)
         let chunk = [UInt8](repeating: 0xC0, count: 1 << 16)

@@ -20,7 +20,9 @@ package struct Sniffer: LineTool {
 
     /// Two frames and a little.
     private static let bufferMax = 600
-    /// Bytes that no frame begins with are looked at again only when so many more have come.
+    /// Bytes that no frame begins with are looked at again only when so many more have come, or a
+    /// quarter more if that is more: on noise every byte is looked at a few times, not once for each that
+    /// follows.
     private static let searchStep = 16
     /// A USB adapter hands bytes over every 16 ms; shorter gaps say nothing.
     private static let gapMin = Duration.milliseconds(25)
@@ -106,7 +108,7 @@ package struct Sniffer: LineTool {
                 take(length, as: role)
                 continue
             }
-            if !isSilent, look == .more || buffer.count < searched + Self.searchStep { return }
+            if !isSilent, look == .more || buffer.count < searched + max(Self.searchStep, searched / 4) { return }
             if isSilent, let length = FrameFinder.measure(buffer[...]) {
                 take(length, as: awaiting.map { isReply(to: $0) } == true ? .reply : .request)
                 continue

@@ -9,7 +9,7 @@ extension UARTDriver {
         case .open:
             endIntervals(at: now)
             release(at: now)
-            var next = exchange == nil ? dispatch(at: now) : nil
+            var next = exchange == nil && !isHeld ? dispatch(at: now) : nil
             func consider(_ due: Instant, _ reason: LineTimer) {
                 if due < next?.due ?? .distantFuture { next = (due, reason) }
             }

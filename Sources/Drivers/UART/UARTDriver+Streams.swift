@@ -47,7 +47,7 @@ extension UARTDriver {
         setState(node, .online, at: now)
     }
 
-    private mutating func beginCycles(of node: Int, at now: Instant) {
+    mutating func beginCycles(of node: Int, at now: Instant) {
         for cycle in nodes[node].cycles.indices {
             let interval = nodes[node].cycles[cycle].interval
             nodes[node].cycles[cycle].isFresh = true

@@ -61,6 +61,10 @@ package struct UARTDriver: LineDriver {
     struct Stream: Sendable {
         var cutter: FrameCutter
         var nodes: [Int]
+
+        func cuts(_ format: UARTProtocol) -> Bool {
+            cutter.frame == format.frame && cutter.checksum == format.checksum
+        }
     }
 
     /// A request whose reply is neither here nor given up.
@@ -78,10 +82,14 @@ package struct UARTDriver: LineDriver {
 
     enum Line: Sendable { case unopened, open, closed, paused }
 
-    let settings: Settings
-    let timing: RTUTiming
+    private(set) var settings: Settings
+    private(set) var timing: RTUTiming
     var line = Line.unopened
     var nodes: [UARTNode]
+    /// Nodes that are not in the plan any more, by their address.
+    var former: [Address: UARTNode] = [:]
+    /// Nobody is asked before another plan is adopted.
+    var isHeld = false
     var streams: [Stream] = []
     var exchange: Exchange?
     /// No request may begin earlier.
@@ -103,19 +111,36 @@ package struct UARTDriver: LineDriver {
         nodes = settings.nodes.map {
             UARTNode($0, port: settings.port, responseTimeout: settings.responseTimeout)
         }
+        makeStreams(at: .zero)
+    }
+
+    /// One for each format of nodes that speak by themselves; what one has heard of a frame stays.
+    private mutating func makeStreams(at now: Instant) {
+        let old = streams
+        streams = []
         for (index, node) in nodes.enumerated() where !node.isAsked {
             let format = node.plan.format
-            let known = streams.firstIndex {
-                $0.cutter.frame == format.frame && $0.cutter.checksum == format.checksum
-            }
-            if let known {
+            if let known = streams.firstIndex(where: { $0.cuts(format) }) {
                 streams[known].nodes.append(index)
+            } else if var same = old.first(where: { $0.cuts(format) }) {
+                same.nodes = [index]
+                streams.append(same)
             } else {
                 let cutter = FrameCutter(
-                    format.frame, format.checksum, character: timing.character, isSynced: false, at: .zero)
+                    format.frame, format.checksum, character: timing.character, isSynced: false, at: now)
                 streams.append(Stream(cutter: cutter, nodes: [index]))
             }
         }
+    }
+
+    /// Other settings, by `adopt` alone.
+    mutating func replace(_ settings: Settings, _ nodes: [UARTNode], at now: Instant) {
+        if settings.line != self.settings.line {
+            timing = RTUTiming(settings.line)
+            streams = []
+        }
+        (self.settings, self.nodes) = (settings, nodes)
+        makeStreams(at: now)
     }
 
     // MARK: the line

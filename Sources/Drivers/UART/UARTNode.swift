@@ -19,10 +19,10 @@ struct UARTNode: Sendable {
     }
 
     let address: Address
-    let plan: UARTDriver.Node
-    let responseTimeout: Duration
+    private(set) var plan: UARTDriver.Node
+    private(set) var responseTimeout: Duration
     /// Nothing for this long: a node that speaks by itself is offline.
-    let patience: Duration
+    private(set) var patience: Duration
     var cycles: [Cycle]
     var state: UnitState?
     var isOffline = false
@@ -47,6 +47,29 @@ struct UARTNode: Sendable {
         cycles = intervals.map(Cycle.init)
         patience = plan.patience ?? (intervals.first ?? .seconds(10)) * 3
         statistics = UnitStatistics(plan.unit)
+    }
+
+    /// Goes on as another node of the same address that speaks the same: intervals that both have keep their phase,
+    /// and the grid of another one begins at the last release.
+    /// - Parameter new: by the new plan, without a past yet.
+    mutating func adopt(_ new: UARTNode, at now: Instant) {
+        let old = cycles
+        (plan, responseTimeout, patience, cycles) = (new.plan, new.responseTimeout, new.patience, new.cycles)
+        guard old.map(\.interval) != cycles.map(\.interval) else { return cycles = old }
+        let lasts = old.map { $0.dueSince ?? ($0.nextRelease == .distantFuture ? now : $0.nextRelease - $0.interval) }
+        for index in cycles.indices {
+            if let same = old.first(where: { $0.interval == cycles[index].interval }) {
+                cycles[index] = same
+                continue
+            }
+            let (interval, last) = (cycles[index].interval, lasts.max() ?? now)
+            let behind = max(0, (now - last).nanoseconds)
+            let step = interval.nanoseconds
+            cycles[index].nextRelease = last + .nanoseconds(max(1, (behind + step - 1) / step) * step)
+            cycles[index].latest = old.compactMap(\.latest).max { $0.at.instant < $1.at.instant }
+            cycles[index].isFresh = old.allSatisfy(\.isFresh)
+            cycles[index].hasReportedPort = old.contains(where: \.hasReportedPort)
+        }
     }
 
     var isAsked: Bool { plan.format.request != nil }

@@ -13,14 +13,15 @@ extension ConfigurationReader {
     /// Members of `points` with a custom function are no points: nothing is read for them.
     static func isAction(_ field: Field) -> Bool { field.json["custom"] != nil }
 
-    func readActions(_ key: String, _ node: ObjectCursor, profile: ObjectCursor?) -> [Action] {
+    func readActions(_ key: ByteString, _ node: ObjectCursor, profile: ObjectCursor?) -> [Action] {
         func fields(_ owner: ObjectCursor?) -> [Field] {
             let points = owner?.fields.first { $0.name == key }
             guard let points, let members = points.json.members else { return [] }
             return members.map { Field(name: $0.name, json: $0.value, file: points.file, keyPosition: $0.position) }
         }
         let own = fields(node)
-        let inherited = fields(profile).filter { field in !own.contains { $0.name == field.name } }
+        let names = Set(own.map(\.name))
+        let inherited = fields(profile).filter { !names.contains($0.name) }
         return (inherited + own).filter(Self.isAction).compactMap(readAction)
     }
 
@@ -37,6 +38,7 @@ extension ConfigurationReader {
             if writable.json.bool == nil, var object = ObjectCursor(writable, "\"writable\"", problems) {
                 rule.perMinute = object.integer("perMinute", in: 1...60_000)
                 rule.perDay = object.integer("perDay", in: 1...10_000_000)
+                rule.retained = object.bool("retained", default: false)
                 object.finish()
             }
         }
@@ -58,7 +60,7 @@ extension ConfigurationReader {
         guard let field = cursor.take("data") else { return .fixed([]) }
         guard field.json.members != nil else { return customData(field).map { .fixed($0) } }
         guard let object = ObjectCursor(field, "\"data\"", problems) else { return nil }
-        var choices: [String: [UInt8]] = [:]
+        var choices: [ByteString: [UInt8]] = [:]
         for choice in object.fields { choices[choice.name] = customData(choice) }
         if object.fields.isEmpty { problems.error(field.place, "\"data\" is empty: there is nothing to choose") }
         return .named(choices)
@@ -109,9 +111,9 @@ extension ConfigurationReader {
                 return nil
             }
         }
-        let words = member.name.split(separator: ":", omittingEmptySubsequences: false)
-        guard words.count == 2, let table = Table(rawValue: String(words[0])), [.coil, .holding].contains(table),
-            let start = JSON(.number(String(words[1]))).integer.flatMap({ Int(exactly: $0) }), (0...65_535).contains(start)
+        let words = member.name.split(0x3A, limit: 3)
+        guard words.count == 2, let table = Table(word: words[0]), [.coil, .holding].contains(table),
+            let start = Self.code(words[1]).flatMap({ Int(exactly: $0) }), (0...65_535).contains(start)
         else {
             let guess = Suggestion.clause(for: member.name, in: binding.points.map(\.name))
             problems.error(

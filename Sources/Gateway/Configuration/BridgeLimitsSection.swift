@@ -1,4 +1,5 @@
 import Base
+import Bridge
 
 /// The parts of `bridge` that have their own objects: where to, how fast, under which topics.
 extension ConfigurationReader {
@@ -10,7 +11,12 @@ extension ConfigurationReader {
                 "\"tls: false\": readings and passwords travel in the clear, and nobody checks who the "
                     + "broker is")
         }
-        let host = cursor.require("host").flatMap { readHost($0, cursor) }
+        let host = cursor.require("host").flatMap { field in
+            readHost(field, cursor).map { host in
+                warn(about: host, at: field.place)
+                return host
+            }
+        }
         let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
         let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
         if !tls {
@@ -25,20 +31,25 @@ extension ConfigurationReader {
         guard let fallback = cursor.take("fallback") else { return endpoints }
         for item in cursor.items(of: fallback) {
             guard let text = cursor.string(of: item) else { continue }
-            guard let (name, number) = Self.split(endpoint: text, port: port), Self.isHost(name) else {
+            guard let (name, number) = Self.split(endpoint: text.string, port: port), Self.isHost(name) else {
                 problems.error(
                     item.place,
-                    "\"\(Self.withoutUser(text))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
+                    "\"\(Self.withoutUser(text.string))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
                 continue
             }
             endpoints.append(target(name, number))
+            if name != host { warn(about: name, at: item.place) }
         }
         if endpoints.count > 8 { problems.error(fallback.place, "\"fallback\" may have 7 entries at most") }
         return endpoints
     }
 
+    private func warn(about host: String, at place: FilePlace) {
+        if let words = KnownHosts.warning(host) { problems.warning(place, "\"\(host)\" \(words)") }
+    }
+
     private func readHost(_ field: Field, _ cursor: ObjectCursor) -> String? {
-        guard let text = cursor.string(of: field) else { return nil }
+        guard let text = cursor.string(of: field)?.string else { return nil }
         if Self.isHost(text) { return text }
         var hint = ""
         if text.contains("://") {
@@ -145,7 +156,7 @@ extension ConfigurationReader {
         return topics
     }
 
-    private func readSubfolder(_ key: String, _ cursor: inout ObjectCursor, default standard: String?)
+    private func readSubfolder(_ key: ByteString, _ cursor: inout ObjectCursor, default standard: String?)
         -> String?
     {
         guard let field = cursor.take(key) else { return standard }
@@ -157,24 +168,19 @@ extension ConfigurationReader {
                     + field.json.describe)
             return standard
         }
-        guard let complaint = Self.subfolderProblem(text) else { return text }
+        guard let complaint = Self.subfolderProblem(text) else { return text.string }
         problems.error(field.place, "\"\(key)\" is no subfolder: it \(complaint)")
         return standard
     }
 
     /// Letters, digits and `-._~%`, parts divided by `/`, at most 256 bytes.
-    static func subfolderProblem(_ text: String) -> String? {
+    static func subfolderProblem(_ text: ByteString) -> String? {
         if text.isEmpty { return nil }
-        if text.utf8.count > 256 { return "is longer than 256 bytes" }
-        if text.split(separator: "/", omittingEmptySubsequences: false).contains("") {
+        if text.count > 256 { return "is longer than 256 bytes" }
+        if text.split(0x2F).contains("") {
             return "has an empty part"
         }
-        let allowed = text.unicodeScalars.allSatisfy { scalar in
-            switch scalar {
-            case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", "%", "/": true
-            default: false
-            }
-        }
+        let allowed = text.isEmpty || Topics.isSubfolder(text.string)
         return allowed ? nil : "may have letters, digits and - . _ ~ % only, parts divided by /"
     }
 

@@ -4,6 +4,7 @@ import Bridge
 extension ConfigurationReader {
     mutating func readBridge(_ field: Field) -> Configuration.Bridge? {
         guard var cursor = ObjectCursor(field, "\"bridge\"", problems) else { return nil }
+        isCloudIoT = ["project", "region", "registry"].contains { cursor.has($0) }
         let gateway = cursor.require("gateway").flatMap { readDeviceID($0, "the gateway's ID") }
         let endpoints = readEndpoints(&cursor)
         let dialect = readDialect(&cursor, gateway: gateway)
@@ -35,7 +36,7 @@ extension ConfigurationReader {
     private func readDialect(
         _ cursor: inout ObjectCursor, gateway: DeviceID?
     ) -> Configuration.Bridge.Dialect {
-        let names = ["project", "region", "registry"]
+        let names: [ByteString] = ["project", "region", "registry"]
         let given = names.filter { cursor.has($0) }
         if given.isEmpty {
             names.forEach { _ = cursor.take($0) }
@@ -46,7 +47,7 @@ extension ConfigurationReader {
                 problems.error(
                     place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one")
             }
-            return .plain(clientID: clientID ?? gateway?.text ?? "", username: username, password: password)
+            return .plain(clientID: clientID ?? ByteString(gateway?.text ?? ""), username: username, password: password)
         }
         let values = names.map { cursor.take($0).flatMap { topicSafe($0, cursor) } ?? "" }
         let absent = names.filter { !cursor.has($0) }.map { "\"\($0)\"" }
@@ -57,18 +58,16 @@ extension ConfigurationReader {
                 "\"project\", \"region\" and \"registry\" belong together: "
                     + "\(list) \(absent.count > 1 ? "are" : "is") missing (none of them: plain broker)")
         }
-        let plainOnly = ["clientID", "username", "password", "clientCertificate", "clientKey"]
+        let plainOnly: [ByteString] = ["clientID", "username", "password", "clientCertificate", "clientKey"]
         cursor.ignore(plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
         return .cloudIoT(project: values[0], region: values[1], registry: values[2])
     }
 
     /// A part of the client id `projects/P/locations/R/registries/G/devices/D`.
-    private func topicSafe(_ field: Field, _ cursor: ObjectCursor) -> String? {
+    private func topicSafe(_ field: Field, _ cursor: ObjectCursor) -> ByteString? {
         guard let text = cursor.string(of: field) else { return nil }
-        let allowed = text.unicodeScalars.allSatisfy {
-            $0.isASCII && $0.value > 32 && $0 != "/" && $0 != "#" && $0 != "\"" && $0 != "\\"
-        }
-        guard allowed, text.utf8.count <= 255 else {
+        let allowed = text.utf8.allSatisfy { $0 < 0x80 && $0 > 32 && !"/#\"\\".utf8.contains($0) }
+        guard allowed, text.count <= 255 else {
             problems.error(
                 field.place,
                 "\"\(field.name)\" is part of the client id: at most 255 characters, no spaces and none "
@@ -94,7 +93,8 @@ extension ConfigurationReader {
         guard !cloud else { return (privateKeys, ca, nil, nil) }
         let certificate = file("clientCertificate", .clientCertificate, &cursor)
         let clientKey = file("clientKey", .clientKey, &cursor)
-        for (one, other) in [("clientCertificate", "clientKey"), ("clientKey", "clientCertificate")] {
+        let pairs: [(ByteString, ByteString)] = [("clientCertificate", "clientKey"), ("clientKey", "clientCertificate")]
+        for (one, other) in pairs {
             if let field = cursor.take(one), !cursor.has(other) {
                 problems.error(field.keyPlace, "\"\(one)\" needs \"\(other)\"")
             }
@@ -115,15 +115,17 @@ extension ConfigurationReader {
     }
 
     private mutating func file(
-        _ key: String, _ role: Configuration.FileReference.Role, _ cursor: inout ObjectCursor,
+        _ key: ByteString, _ role: Configuration.FileReference.Role, _ cursor: inout ObjectCursor,
         required: Bool = false
     ) -> Located<String>? {
         cursor.located(key, required: required).map { keep($0, role) }
     }
 
     /// The path as it is used; it is noted for checks against the file system.
-    mutating func keep(_ text: Located<String>, _ role: Configuration.FileReference.Role) -> Located<String> {
-        if role != .certificateAuthority, Configuration.isStoreURI(text.value) { return text }
+    mutating func keep(_ text: Located<ByteString>, _ role: Configuration.FileReference.Role) -> Located<String> {
+        if role != .certificateAuthority, Configuration.isStoreURI(text.value.string) {
+            return Located(text.value.string, at: text.place)
+        }
         let path = resolve(text)
         files.append(Configuration.FileReference(role, path))
         return path
@@ -137,9 +139,11 @@ extension ConfigurationReader {
         return deviceID(text, at: field.place, what)
     }
 
-    func deviceID(_ text: String, at place: FilePlace, _ what: String) -> DeviceID? {
-        do {
-            return try DeviceID(text)
+    func deviceID(_ text: ByteString, at place: FilePlace, _ what: String) -> DeviceID? {
+        do throws(NameError) {
+            let device = try DeviceID(text)
+            if isCloudIoT, let refusal = device.cloudRefusal { throw refusal }
+            return device
         } catch {
             problems.error(place, "\(what) \"\(Notice.printable(text))\" \(error.reason)")
             return nil

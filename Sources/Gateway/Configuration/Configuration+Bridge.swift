@@ -5,8 +5,8 @@ extension Configuration {
     /// The far side: where it is, who we are there and how fast we may be.
     package struct Bridge: Hashable, Sendable {
         package enum Dialect: Hashable, Sendable {
-            case cloudIoT(project: String, region: String, registry: String)
-            case plain(clientID: String, username: String?, password: String?)
+            case cloudIoT(project: ByteString, region: ByteString, registry: ByteString)
+            case plain(clientID: ByteString, username: ByteString?, password: ByteString?)
         }
 
         /// Messages and bytes per second, control packets included; nil is no limit.

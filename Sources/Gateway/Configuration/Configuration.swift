@@ -88,7 +88,7 @@ package struct Configuration: Hashable, Sendable {
         /// Whether another device may have the same unit.
         package var share: Bool
         package var every: Duration
-        package var profile: String?
+        package var profile: ByteString?
         package var points: [Point]
         package var actions: [Action]
         package var setup: [SetupStep]

@@ -52,10 +52,12 @@ struct ConfigurationReader {
     let problems = Problems()
     let loader: ProfileLoader
     var files: [Configuration.FileReference] = []
+    /// Whether the IDs of gateway and devices follow Cloud IoT's rule.
+    var isCloudIoT = false
     /// Nil for a profile that could not be read.
-    var profiles: [String: Field?] = [:]
+    var profiles: [ByteString: Field?] = [:]
     /// How each profile's device is recognised.
-    var fingerprints: [String: [Fingerprint]] = [:]
+    var fingerprints: [ByteString: [Fingerprint]] = [:]
 
     init(fileName: String, loader: @escaping ProfileLoader) {
         self.fileName = fileName
@@ -77,6 +79,7 @@ struct ConfigurationReader {
         cursor.finish()
         guard let bridge else { return nil }
         checkCount(ports, of: bridge)
+        checkSize(ports)
         checkDeviceKeys(ports, of: bridge)
         return Configuration(
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, state: state,
@@ -93,8 +96,8 @@ struct ConfigurationReader {
     }
 
     /// Relative to the directory of the configuration file as it was named.
-    func resolve(_ path: Located<String>) -> Located<String> {
-        Located(resolve(path.value), at: path.place)
+    func resolve(_ path: Located<ByteString>) -> Located<String> {
+        Located(resolve(path.value.string), at: path.place)
     }
 
     func resolve(_ path: String) -> String {

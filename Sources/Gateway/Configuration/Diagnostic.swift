@@ -10,8 +10,19 @@ package struct FilePlace: Hashable, Sendable, Comparable {
         self.position = position
     }
 
+    private var name: ByteString { ByteString(file) }
+
     package static func < (left: FilePlace, right: FilePlace) -> Bool {
-        (left.file, left.position) < (right.file, right.position)
+        (left.name, left.position) < (right.name, right.position)
+    }
+
+    package static func == (left: FilePlace, right: FilePlace) -> Bool {
+        left.position == right.position && left.name == right.name
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(position)
     }
 }
 
@@ -23,10 +34,23 @@ package struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
     package var severity: Severity
     package var message: String
 
+    /// More than this of a message is cut off.
+    static let messageMax = 1000
+
     package init(_ place: FilePlace, _ severity: Severity, _ message: String) {
         self.place = place
         self.severity = severity
-        self.message = message
+        self.message = ByteString(message).prefix(Self.messageMax)
+    }
+
+    package static func == (left: Diagnostic, right: Diagnostic) -> Bool {
+        left.place == right.place && left.severity == right.severity
+            && ByteString(left.message) == ByteString(right.message)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(place)
+        hasher.combine(ByteString(message))
     }
 
     /// `gateway.json5:12:7: error: …`, as compilers print it and editors jump to it.

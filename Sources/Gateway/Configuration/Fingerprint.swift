@@ -28,13 +28,13 @@ package enum Fingerprint: Hashable, Sendable {
         let address = Address(port: PortName("fingerprint"), unit: unit)
         let adapter = Adapter([Binding(device: device, address: address, points: [point])])
         guard case .success(let text) = adapter.decode(part, of: device, point: point.name),
-            let json = try? JSONReader.parse(String(decoding: text, as: UTF8.self))
+            let json = try? JSONReader.parse(text)
         else { return false }
         switch test {
         case .oneOf(let values): return json.double.map { values.contains($0) } ?? false
         case .between(let low, let high): return json.double.map { low <= $0 && $0 <= high } ?? false
         case .holds(let words):
-            return json.string.map { text in words.contains { Self.holds(text, $0) } } ?? false
+            return json.string.map { text in words.contains { Self.holds(text.string, $0) } } ?? false
         }
     }
 

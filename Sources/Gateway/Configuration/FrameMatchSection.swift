@@ -43,7 +43,7 @@ extension ConfigurationReader {
         return index.map { FrameMatch(.item($0, split), given[0], values) }
     }
 
-    private static func word(_ relation: FrameMatch.Relation) -> String {
+    private static func word(_ relation: FrameMatch.Relation) -> ByteString {
         switch relation {
         case .equals: "equals"
         case .ends: "ends"

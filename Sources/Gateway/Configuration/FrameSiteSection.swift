@@ -66,7 +66,7 @@ extension ConfigurationReader {
             readMatch($0, frame: frame, split: split, relations: [.equals, .differs], context.key)
         }
         if !isText {
-            for key in ["negativeIf", "angle", "hex"] {
+            for key: ByteString in ["negativeIf", "angle", "hex"] {
                 guard let field = cursor.take(key) else { continue }
                 problems.error(field.keyPlace, "\"\(key)\" is for a value that is written as text")
             }
@@ -83,7 +83,7 @@ extension ConfigurationReader {
         }
         rules.isHexadecimal = cursor.bool("hex", default: false)
         if rules.isHexadecimal {
-            for key in ["angle", "negativeIf"] where cursor.has(key) {
+            for key: ByteString in ["angle", "negativeIf"] where cursor.has(key) {
                 guard let field = cursor.take(key) else { continue }
                 problems.error(field.keyPlace, "\"\(key)\" has no meaning for hexadecimal digits")
             }

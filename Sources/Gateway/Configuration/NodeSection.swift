@@ -25,7 +25,7 @@ extension ConfigurationReader {
         guard var cursor = ObjectCursor(field, "node \"\(Notice.printable(field.name))\"", problems) else {
             return nil
         }
-        let pointsKey = port.driver == .uart ? "fields" : "points"
+        let pointsKey: ByteString = port.driver == .uart ? "fields" : "points"
         let profileName = cursor.string("profile")
         let profile = cursor.take("profile").flatMap { loadProfile($0, driver: port.driver) }
         if let profile { cursor.inherit(profile, except: [pointsKey]) }
@@ -80,7 +80,7 @@ extension ConfigurationReader {
     /// `true` is what the profile says; a profile alone checks nothing, because what it knows may be a voltage that
     /// is not always there.
     private mutating func readIdentify(
-        _ cursor: inout ObjectCursor, driver: Configuration.Port.Driver, profile: String?
+        _ cursor: inout ObjectCursor, driver: Configuration.Port.Driver, profile: ByteString?
     ) -> [Fingerprint] {
         guard let field = cursor.take("identify") else { return [] }
         guard driver == .modbusRTU else {

@@ -4,36 +4,43 @@ import Base
 /// or the default, as for a missing key.
 extension ObjectCursor {
     private func wrong(_ field: Field, _ wanted: String) {
-        problems.error(field.place, "\"\(field.name)\" must be \(wanted), not \(field.json.describe)")
+        problems.error(field.place, "\"\(field.shown)\" must be \(wanted), not \(field.json.describe)")
     }
 
+    /// The longest text that means anything here, in bytes.
+    static let textMax = 4096
+
     /// Text without control characters, not empty unless `mayBeEmpty`.
-    func string(of field: Field, mayBeEmpty: Bool = false) -> String? {
+    func string(of field: Field, mayBeEmpty: Bool = false) -> ByteString? {
         guard let text = field.json.string else {
             wrong(field, "a string")
             return nil
         }
         if text.isEmpty, !mayBeEmpty {
-            problems.error(field.place, "\"\(field.name)\" must not be empty")
+            problems.error(field.place, "\"\(field.shown)\" must not be empty")
             return nil
         }
-        guard text.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 }) else {
-            problems.error(field.place, "\"\(field.name)\" contains a control character")
+        guard text.count <= Self.textMax else {
+            problems.error(field.place, "\"\(field.shown)\" has \(text.count) bytes; \(Self.textMax) are allowed")
+            return nil
+        }
+        guard text.utf8.allSatisfy({ $0 >= 32 && $0 != 127 }) else {
+            problems.error(field.place, "\"\(field.shown)\" contains a control character")
             return nil
         }
         return text
     }
 
-    mutating func string(_ key: String, required: Bool = false, mayBeEmpty: Bool = false) -> String? {
+    mutating func string(_ key: ByteString, required: Bool = false, mayBeEmpty: Bool = false) -> ByteString? {
         (required ? require(key) : take(key)).flatMap { string(of: $0, mayBeEmpty: mayBeEmpty) }
     }
 
-    mutating func located(_ key: String, required: Bool = false) -> Located<String>? {
+    mutating func located(_ key: ByteString, required: Bool = false) -> Located<ByteString>? {
         guard let field = required ? require(key) : take(key) else { return nil }
         return string(of: field).map { Located($0, at: field.place) }
     }
 
-    mutating func bool(_ key: String, default standard: Bool) -> Bool {
+    mutating func bool(_ key: ByteString, default standard: Bool) -> Bool {
         guard let field = take(key) else { return standard }
         guard let value = field.json.bool else {
             wrong(field, "true or false")
@@ -48,19 +55,19 @@ extension ObjectCursor {
             return nil
         }
         guard let value = field.json.integer.flatMap({ Int(exactly: $0) }) else {
-            problems.error(field.place, "\"\(field.name)\" must be a whole number, not \(text.prefix(40))")
+            problems.error(field.place, "\"\(field.shown)\" must be a whole number, not \(text.prefix(40))")
             return nil
         }
         guard range.contains(value) else {
             problems.error(
                 field.place,
-                "\"\(field.name)\" is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+                "\"\(field.shown)\" is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return value
     }
 
-    mutating func integer(_ key: String, in range: ClosedRange<Int>, required: Bool = false) -> Int? {
+    mutating func integer(_ key: ByteString, in range: ClosedRange<Int>, required: Bool = false) -> Int? {
         (required ? require(key) : take(key)).flatMap { integer(of: $0, in: range) }
     }
 
@@ -70,15 +77,15 @@ extension ObjectCursor {
             return nil
         }
         guard let value = field.json.double else {
-            problems.error(field.place, "\"\(field.name)\" is \(text.prefix(40)), which is too large")
+            problems.error(field.place, "\"\(field.shown)\" is \(text.prefix(40)), which is too large")
             return nil
         }
         return value
     }
 
-    mutating func number(_ key: String) -> Double? { take(key).flatMap { number(of: $0) } }
+    mutating func number(_ key: ByteString) -> Double? { take(key).flatMap { number(of: $0) } }
 
-    mutating func number(_ key: String, in range: ClosedRange<Double>, default standard: Double) -> Double {
+    mutating func number(_ key: ByteString, in range: ClosedRange<Double>, default standard: Double) -> Double {
         guard let field = take(key), let value = number(of: field) else { return standard }
         guard range.contains(value) else {
             let (low, high) = (JSONWriter.number(range.lowerBound), JSONWriter.number(range.upperBound))
@@ -89,7 +96,7 @@ extension ObjectCursor {
         return value
     }
 
-    mutating func duration(_ key: String, in range: ClosedRange<Duration>) -> Duration? {
+    mutating func duration(_ key: ByteString, in range: ClosedRange<Duration>) -> Duration? {
         guard let field = take(key) else { return nil }
         guard let text = field.json.string else {
             problems.error(
@@ -104,13 +111,13 @@ extension ObjectCursor {
         guard range.contains(value) else {
             let low = Quantity.describe(range.lowerBound)
             let high = Quantity.describe(range.upperBound)
-            problems.error(field.place, "\"\(key)\" is \(text); it must be from \(low) to \(high)")
+            problems.error(field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
             return nil
         }
         return value
     }
 
-    mutating func size(_ key: String, in range: ClosedRange<Int>) -> Int? {
+    mutating func size(_ key: ByteString, in range: ClosedRange<Int>) -> Int? {
         guard let field = take(key) else { return nil }
         guard let text = field.json.string else {
             problems.error(
@@ -124,7 +131,7 @@ extension ObjectCursor {
         guard range.contains(value) else {
             let low = Quantity.describe(bytes: range.lowerBound)
             let high = Quantity.describe(bytes: range.upperBound)
-            problems.error(field.place, "\"\(key)\" is \(text); it must be from \(low) to \(high)")
+            problems.error(field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
             return nil
         }
         return value
@@ -132,12 +139,12 @@ extension ObjectCursor {
 
     /// One of a few words.
     mutating func choice<Choice: RawRepresentable & CaseIterable>(
-        _ key: String, default standard: Choice
+        _ key: ByteString, default standard: Choice
     ) -> Choice where Choice.RawValue == String {
         guard let field = take(key), let text = string(of: field) else { return standard }
-        if let choice = Choice(rawValue: text) { return choice }
+        if let choice = Choice(word: text) { return choice }
         let words = Choice.allCases.map(\.rawValue)
-        let guess = Suggestion.clause(for: text, in: words)
+        let guess = Suggestion.clause(for: text, in: words.map { ByteString($0) })
         let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
         problems.error(field.place, "\"\(key)\" is \"\(text.prefix(40))\"; it must be one of \(list)\(guess)")
         return standard

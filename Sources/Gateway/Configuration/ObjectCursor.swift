@@ -2,13 +2,15 @@ import Base
 
 /// One value of a configuration with the file it came from: a node may take members from a profile.
 struct Field {
-    var name: String
+    var name: ByteString
     var json: JSON
     var file: String
     var keyPosition: TextPosition
 
     /// Where the value starts; problems with a value are told there.
     var place: FilePlace { FilePlace(file, json.position) }
+    /// The name in messages.
+    var shown: String { name.prefix(64) }
     /// Where its key starts; unknown and duplicate keys are told there.
     var keyPlace: FilePlace { FilePlace(file, keyPosition) }
 }
@@ -24,8 +26,8 @@ struct ObjectCursor {
     /// What the object is, for messages: `port "bus-a"`.
     let what: String
     private(set) var fields: [Field] = []
-    private var asked: [String] = []
-    private var missing: [String] = []
+    private var asked: [ByteString] = []
+    private var missing: [ByteString] = []
 
     /// Nil, and reported, if `field` is no object.
     init?(_ field: Field, _ what: String, _ problems: Problems) {
@@ -36,14 +38,14 @@ struct ObjectCursor {
             problems.error(field.place, "\(what) must be an object, not \(field.json.describe)")
             return nil
         }
-        var seen: [String: TextPosition] = [:]
+        var seen: [ByteString: TextPosition] = [:]
         for member in members {
             let new = Field(
                 name: member.name, json: member.value, file: field.file, keyPosition: member.position)
             if let first = seen.updateValue(member.position, forKey: member.name) {
                 seen[member.name] = first
                 problems.error(
-                    new.keyPlace, "duplicate key \"\(member.name)\"; it is given first at line \(first.line)")
+                    new.keyPlace, "duplicate key \"\(new.shown)\"; it is given first at line \(first.line)")
             } else {
                 fields.append(new)
             }
@@ -52,37 +54,38 @@ struct ObjectCursor {
 
     /// Takes from `other` the members that are not given here: a profile under a node's own keys. A key
     /// that is `null` here takes away the other's.
-    mutating func inherit(_ other: ObjectCursor, except kept: Set<String> = []) {
+    mutating func inherit(_ other: ObjectCursor, except kept: Set<ByteString> = []) {
         let own = Set(fields.map(\.name)).union(kept)
-        fields.removeAll { field in field.json.isNull && other.has(field.name) && !kept.contains(field.name) }
+        let theirs = Set(other.fields.map(\.name))
+        fields.removeAll { field in field.json.isNull && theirs.contains(field.name) && !kept.contains(field.name) }
         fields.append(contentsOf: other.fields.filter { !own.contains($0.name) })
     }
 
     mutating func remove(where unwanted: (Field) -> Bool) { fields.removeAll(where: unwanted) }
 
-    func has(_ key: String) -> Bool { fields.contains { $0.name == key } }
+    func has(_ key: ByteString) -> Bool { fields.contains { $0.name == key } }
 
-    mutating func take(_ key: String) -> Field? {
+    mutating func take(_ key: ByteString) -> Field? {
         asked.append(key)
         return fields.first { $0.name == key }
     }
 
     /// As `take`; `finish` reports it if it is not there.
-    mutating func require(_ key: String) -> Field? {
+    mutating func require(_ key: ByteString) -> Field? {
         let field = take(key)
         if field == nil { missing.append(key) }
         return field
     }
 
     /// Known but not used under these circumstances: `why` finishes the sentence `"key" …`.
-    mutating func ignore(_ keys: [String], _ why: String) {
+    mutating func ignore(_ keys: [ByteString], _ why: String) {
         for key in keys {
             guard let field = take(key) else { continue }
             problems.warning(field.keyPlace, "\"\(key)\" \(why)")
         }
     }
 
-    mutating func object(_ key: String) -> ObjectCursor? {
+    mutating func object(_ key: ByteString) -> ObjectCursor? {
         take(key).flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
     }
 
@@ -91,19 +94,19 @@ struct ObjectCursor {
     func finish() {
         let known = Set(asked)
         let open = asked.filter { !has($0) }
-        var mistyped: Set<String> = []
+        var mistyped: Set<ByteString> = []
         for field in fields where !known.contains(field.name) && !problems.isFull {
             let what = field.file == place.file ? self.what : "the profile"
             if let guess = Suggestion.nearest(to: field.name, in: open) {
                 mistyped.insert(guess)
                 problems.error(
-                    field.keyPlace, "unknown key \"\(field.name)\" in \(what); did you mean \"\(guess)\"?")
+                    field.keyPlace, "unknown key \"\(field.shown)\" in \(what); did you mean \"\(guess)\"?")
             } else {
-                var words: [String] = []
+                var words: [ByteString] = []
                 for key in asked where !words.contains(key) { words.append(key) }
                 problems.error(
                     field.keyPlace,
-                    "unknown key \"\(field.name)\" in \(what); known here: \(words.joined(separator: ", "))")
+                    "unknown key \"\(field.shown)\" in \(what); known here: \(words.map(\.string).joined(separator: ", "))")
             }
         }
         for key in missing where !mistyped.contains(key) {

@@ -6,7 +6,7 @@ import Bridge
 extension ConfigurationReader {
     func readLayout(_ cursor: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) -> TopicLayout {
         var layout = TopicLayout.standard
-        let topics: [(key: String, place: WritableKeyPath<TopicLayout, TopicTemplate>)] = [
+        let topics: [(key: ByteString, place: WritableKeyPath<TopicLayout, TopicTemplate>)] = [
             ("telemetryTopic", \.telemetry), ("stateTopic", \.state), ("configTopic", \.config),
             ("commandTopic", \.commands), ("attachTopic", \.attach), ("detachTopic", \.detach),
         ]
@@ -32,7 +32,7 @@ extension ConfigurationReader {
         }
         checkInbound(layout, cursor)
         if let field = cursor.take("availabilityTopic"), let text = cursor.string(of: field) {
-            let topic = text.replacing("{gateway}", with: gateway.text)
+            let topic = TopicTemplate.replacing("{gateway}", in: text, with: gateway.text)
             if let complaint = TopicTemplate.complaint(topic) {
                 problems.error(field.place, "\"availabilityTopic\" is no topic: it \(complaint)")
             } else {
@@ -45,15 +45,15 @@ extension ConfigurationReader {
     /// A config must not look like a command, or the gateway would write what was meant to be read.
     private func checkInbound(_ layout: TopicLayout, _ cursor: ObjectCursor) {
         guard let device = try? DeviceID("device"),
-            layout.inbound(layout.config.topic(device)) != .config(device)
-                || layout.inbound(layout.commands.topic(device)) != .command(device, subfolder: "")
+            layout.inbound(utf8: Array(layout.config.topic(device).utf8)) != .config(device)
+                || layout.inbound(utf8: Array(layout.commands.topic(device).utf8)) != .command(device, subfolder: "")
         else { return }
         problems.error(cursor.place, "\"configTopic\" and \"commandTopic\" cannot be told apart")
     }
 
     /// `http://[user:password@]host[:port]`, a proxy that opens the way with CONNECT.
     func readProxy(_ cursor: inout ObjectCursor) -> LinkTarget.Proxy? {
-        guard let field = cursor.take("proxy"), let text = cursor.string(of: field) else { return nil }
+        guard let field = cursor.take("proxy"), let text = cursor.string(of: field)?.string else { return nil }
         func wrong(_ why: String) -> LinkTarget.Proxy? {
             problems.error(field.place, "\"proxy\" \(why); write \"http://host:port\" or \"http://user:password@host:port\"")
             return nil

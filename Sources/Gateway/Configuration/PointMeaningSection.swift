@@ -39,15 +39,15 @@ extension ConfigurationReader {
     }
 
     /// `{ 0: "off", 1: "on" }`; codes are integers, in quotes if negative.
-    func readMap(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Int64: String] {
+    func readMap(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Int64: ByteString] {
         guard let field = cursor.take("map") else { return [:] }
         if site.type == .string || site.type == .bits || site.type.isFloat && site.text == nil {
             problems.error(field.keyPlace, "\"map\" has no meaning for \(site.type.rawValue)")
         }
         guard let object = ObjectCursor(field, "\"map\"", problems) else { return [:] }
-        var map: [Int64: String] = [:]
+        var map: [Int64: ByteString] = [:]
         for member in object.fields {
-            guard let code = JSON(.number(member.name)).integer else {
+            guard let code = Self.code(member.name) else {
                 problems.error(
                     member.keyPlace, "\"\(Notice.printable(member.name))\" is no code: an integer is expected"
                 )
@@ -61,6 +61,10 @@ extension ConfigurationReader {
         return map
     }
 
+    static func code(_ name: ByteString) -> Int64? {
+        name.count <= 40 && name.isASCII ? JSON(.number(name.string)).integer : nil
+    }
+
     /// One sentinel or several: `0x8000` is the bytes of the value, `-9999` the value, `"nan"`.
     func readInvalid(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Sentinel] {
         guard let field = cursor.take("invalid") else { return [] }
@@ -69,7 +73,7 @@ extension ConfigurationReader {
             return []
         }
         return cursor.items(of: field).compactMap { item in
-            if item.json.string?.lowercased() == "nan" {
+            if let word = item.json.string, word.count == 3, word.string.lowercased() == "nan" {
                 if site.type.isFloat { return .nan }
                 problems.error(item.place, "a \(site.type.rawValue) is never \"nan\"")
                 return nil
@@ -115,7 +119,7 @@ extension ConfigurationReader {
     /// Scale, offset, limits and dead band: for numbers only.
     func readNumbers(_ cursor: inout ObjectCursor, _ point: inout Point) {
         if !point.type.isNumber {
-            for key in ["scale", "offset", "min", "max", "clamp", "deadband", "scaleFrom"] {
+            for key: ByteString in ["scale", "offset", "min", "max", "clamp", "deadband", "scaleFrom"] {
                 guard let field = cursor.take(key) else { continue }
                 problems.error(field.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
             }

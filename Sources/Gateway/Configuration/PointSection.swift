@@ -36,7 +36,7 @@ extension ConfigurationReader {
     /// A node's own points over those of its profile, key by key. `null` (or `false`) in place of a
     /// point takes away the profile's.
     func readPoints(
-        _ key: String, _ node: inout ObjectCursor, profile: ObjectCursor?, in context: NodeContext
+        _ key: ByteString, _ node: inout ObjectCursor, profile: ObjectCursor?, in context: NodeContext
     ) -> [Point]? {
         let own = node.take(key)
         var inherited = profile
@@ -46,8 +46,9 @@ extension ConfigurationReader {
 
         var points: [(point: Point, scaleFrom: Field?)] = []
         let inheritedFields = under?.fields ?? []
+        let overrides = Dictionary((over?.fields ?? []).map { ($0.name, $0) }) { first, _ in first }
         for field in inheritedFields {
-            let override = over?.fields.first { $0.name == field.name }
+            let override = overrides[field.name]
             if let override, Self.takesAway(override) { continue }
             if Self.isAction(override ?? field) { continue }
             if let point = readPoint(override ?? field, under: override == nil ? nil : field, in: context) {
@@ -86,7 +87,7 @@ extension ConfigurationReader {
         }
         if let profile, let under = ObjectCursor(profile, "point", problems) {
             // A new place replaces the old one, whichever words either is written in.
-            let places: Set = ["coil", "discrete", "input", "holding", "at", "index", "template"]
+            let places: Set<ByteString> = ["coil", "discrete", "input", "holding", "at", "index", "template"]
             let moved = cursor.fields.contains { places.contains($0.name) }
             cursor.inherit(under, except: moved ? places : [])
         }
@@ -100,19 +101,17 @@ extension ConfigurationReader {
     }
 
     /// Point names become JSON keys and what commands name.
-    static func pointNameProblem(_ name: String) -> String? {
+    static func pointNameProblem(_ name: ByteString) -> String? {
         if name.isEmpty { return "is empty" }
-        if name.utf8.count > 128 { return "is longer than 128 bytes" }
-        let printable = name.unicodeScalars.allSatisfy {
-            $0.value >= 32 && $0.value != 127 && $0 != "\"" && $0 != "\\"
-        }
+        if name.count > 128 { return "is longer than 128 bytes" }
+        let printable = name.utf8.allSatisfy { $0 >= 32 && $0 != 0x7F && $0 != 0x22 && $0 != 0x5C }
         return printable
             ? nil : "\"\(Notice.printable(name))\" has a control character, a quote or a backslash"
     }
 
     /// Everything but the place: how the raw value becomes a value and what of it is published.
     private func readMeaning(
-        _ cursor: inout ObjectCursor, _ name: String, _ site: PointSite?, in context: NodeContext
+        _ cursor: inout ObjectCursor, _ name: ByteString, _ site: PointSite?, in context: NodeContext
     ) -> Point {
         let site = site ?? PointSite(table: .holding, address: 0, type: .uint16)
         var point = Point(
@@ -143,9 +142,10 @@ extension ConfigurationReader {
 
     /// `scaleFrom` must name another number of the same node that is not scaled itself.
     private func checkScales(_ points: [(point: Point, scaleFrom: Field?)]) {
+        let named = Dictionary(points.map { ($0.point.name, $0.point) }) { first, _ in first }
         for (point, field) in points {
             guard let field, let name = field.json.string else { continue }
-            guard let source = points.first(where: { $0.point.name == name })?.point else {
+            guard let source = named[name] else {
                 let guess = Suggestion.clause(for: name, in: points.map(\.point.name))
                 problems.error(
                     field.place,

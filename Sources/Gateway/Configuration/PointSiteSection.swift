@@ -6,11 +6,11 @@ extension ConfigurationReader {
     private static let tables: [Table] = [.coil, .discrete, .input, .holding]
 
     func readRegisterSite(_ cursor: inout ObjectCursor, in context: NodeContext) -> PointSite? {
-        let given = Self.tables.compactMap { table in cursor.take(table.rawValue).map { (table, $0) } }
+        let given = Self.tables.compactMap { table in cursor.take(ByteString(table.rawValue)).map { (table, $0) } }
         let type = readType(&cursor, default: cursor.has("bits") ? .bits : nil)
         guard let (table, field) = given.first else {
             // Not if a key is there that probably was meant to be the table.
-            let words = Self.tables.map(\.rawValue)
+            let words = Self.tables.map { ByteString($0.rawValue) }
             let mistyped = cursor.fields.contains { field in
                 !words.contains(field.name) && Suggestion.nearest(to: field.name, in: words) != nil
             }
@@ -113,8 +113,8 @@ extension ConfigurationReader {
             problems.error(field.keyPlace, "\"order\" has no meaning for \(site.type.rawValue)")
             return nil
         }
-        let common: Set = ["ABCD", "CDAB", "BADC", "DCBA"]
-        guard let order = ByteOrder(text), order.width == width, width != 4 || common.contains(text) else {
+        let common: Set<ByteString> = ["ABCD", "CDAB", "BADC", "DCBA"]
+        guard let order = ByteOrder(text.string), order.width == width, width != 4 || common.contains(text) else {
             problems.error(
                 field.place,
                 "\"\(text.prefix(20))\" is no byte order for \(site.type.rawValue); it must be \(allowed)")

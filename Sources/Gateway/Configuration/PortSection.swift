@@ -26,7 +26,7 @@ extension ConfigurationReader {
         if let complaint = Self.nameProblem(field.name) {
             problems.error(field.keyPlace, "the port name \(complaint)")
         }
-        guard var cursor = ObjectCursor(field, "port \"\(field.name)\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "port \"\(Notice.printable(field.name))\"", problems) else { return nil }
         let name = PortName(field.name)
         let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
         let line = readLine(&cursor, port: name, driver: driver)
@@ -48,9 +48,9 @@ extension ConfigurationReader {
     }
 
     /// Port names stand in commands and messages, before a colon or where a device path could be.
-    static func nameProblem(_ name: String) -> String? {
+    static func nameProblem(_ name: ByteString) -> String? {
         if name.isEmpty { return "is empty" }
-        if name.utf8.count > 64 { return "is longer than 64 characters" }
+        if name.count > 64 { return "is longer than 64 characters" }
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
@@ -111,11 +111,11 @@ extension ConfigurationReader {
 
     private func readMatch(_ field: Field) -> LineSettings.Device? {
         guard var cursor = ObjectCursor(field, "\"match\"", problems) else { return nil }
-        let serial = cursor.string("serial")
-        let path = cursor.string("path")
+        let serial = cursor.string("serial")?.string
+        let path = cursor.string("path")?.string
         let vendor = readUSBID("vendor", &cursor)
         let product = readUSBID("product", &cursor)
-        let interface = cursor.string("interface")
+        let interface = cursor.string("interface")?.string
         cursor.finish()
         if cursor.fields.isEmpty {
             problems.error(field.place, "\"match\" is empty: give serial, path, vendor, product or interface")
@@ -124,15 +124,15 @@ extension ConfigurationReader {
     }
 
     /// Four hexadecimal digits, as lsusb prints them; in small letters.
-    private func readUSBID(_ key: String, _ cursor: inout ObjectCursor) -> String? {
+    private func readUSBID(_ key: ByteString, _ cursor: inout ObjectCursor) -> String? {
         guard let field = cursor.take(key) else { return nil }
-        guard let text = field.json.string, text.utf8.count == 4, Hex.decode(text)?.count == 2 else {
+        guard let text = field.json.string, text.count == 4, Hex.decode(text.string)?.count == 2 else {
             problems.error(
                 field.place,
                 "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\"")
             return nil
         }
-        return text.lowercased()
+        return text.string.lowercased()
     }
 
     private func readRS485(_ field: Field) -> LineSettings.RS485? {

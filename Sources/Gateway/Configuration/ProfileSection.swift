@@ -23,7 +23,7 @@ extension ConfigurationReader {
     mutating func loadProfile(_ field: Field, driver: Configuration.Port.Driver) -> ObjectCursor? {
         guard let name = field.json.string, !name.isEmpty else { return nil }
         if profiles[name] == nil {
-            switch loader(name) {
+            switch loader(name.string) {
             case .success(let file): profiles[name] = .some(parse(file.bytes, file: file.path))
             case .failure(let failure):
                 profiles[name] = .some(nil)
@@ -42,12 +42,12 @@ extension ConfigurationReader {
                 "profile \"\(name)\" is for driver \"\(profile.driver.rawValue)\", this port has "
                     + "\"\(driver.rawValue)\"")
         }
-        for key in ["unit", "share", "profile", "privateKey", "id"] {
+        for key: ByteString in ["unit", "share", "profile", "privateKey", "id"] {
             if let wrong = cursor.take(key) {
                 problems.error(wrong.keyPlace, "\"\(key)\" belongs to a node, not to a profile")
             }
         }
-        let own: Set = [
+        let own: Set<ByteString> = [
             "name", "description", "manual", "driver", "identify", "unit", "share", "profile", "privateKey",
             "id"
         ]
@@ -56,8 +56,8 @@ extension ConfigurationReader {
     }
 
     func readProfile(_ cursor: inout ObjectCursor) -> Profile {
-        let title = cursor.string("name")
-        let manual = cursor.string("manual")
+        let title = cursor.string("name")?.string
+        let manual = cursor.string("manual")?.string
         _ = cursor.string("description")
         let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
         let identify = cursor.take("identify").map { field in
@@ -71,10 +71,10 @@ extension ConfigurationReader {
     func readIdentity(_ field: Field) -> [Fingerprint] {
         guard var cursor = ObjectCursor(field, "\"identify\"", problems) else { return [] }
         var found: [Fingerprint] = []
-        let (vendor, product) = (cursor.string("vendor"), cursor.string("product"))
+        let (vendor, product) = (cursor.string("vendor")?.string, cursor.string("product")?.string)
         if vendor != nil || product != nil { found.append(.identification(vendor: vendor, product: product)) }
         if let field = cursor.take("serverId"), let bytes = bytes(of: field) { found.append(.serverID(bytes)) }
-        if Table.allCases.contains(where: { $0 != .frame && cursor.has($0.rawValue) }) {
+        if Table.allCases.contains(where: { $0 != .frame && cursor.has(ByteString($0.rawValue)) }) {
             if let value = readIdentityValue(&cursor) { found.append(value) }
         } else {
             cursor.finish()
@@ -114,7 +114,7 @@ extension ConfigurationReader {
         case (let field?, nil):
             let items = cursor.items(of: field)
             let words = items.compactMap(\.json.string)
-            if !words.isEmpty, words.count == items.count { return .holds(words) }
+            if !words.isEmpty, words.count == items.count { return .holds(words.map(\.string)) }
             let numbers = items.compactMap { cursor.number(of: $0) }
             return numbers.isEmpty ? nil : .oneOf(numbers)
         case (nil, let field?):

@@ -8,7 +8,7 @@ extension ConfigurationReader {
         guard var tables = cursor.object("ranges") else { return [:] }
         var ranges: [Table: [ClosedRange<Int>]] = [:]
         for table in [Table.coil, .discrete, .input, .holding] {
-            guard let field = tables.take(table.rawValue) else { continue }
+            guard let field = tables.take(ByteString(table.rawValue)) else { continue }
             let items = tables.items(of: field)
             // One pair may stand without its outer brackets.
             let pairs = items.first?.json.array == nil ? [field] : items

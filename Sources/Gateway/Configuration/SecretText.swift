@@ -9,7 +9,7 @@ struct SecretText {
     ]
 
     /// Keys that are near to those and hold no secret.
-    private static let publicKeys: Set<String> = ["clientID"]
+    private static let publicKeys = ["clientID"]
 
     struct Region {
         var start: TextPosition

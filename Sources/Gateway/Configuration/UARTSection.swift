@@ -7,7 +7,7 @@ extension ConfigurationReader {
 
     /// What stands for `{id}` in the bytes of a node, so that one profile serves many addresses.
     struct NodeKey {
-        var text: String
+        var text: ByteString
         /// For bytes in hexadecimal.
         var number: UInt8?
         /// Of the node, where a missing `id` is told.
@@ -22,11 +22,11 @@ extension ConfigurationReader {
         key.isGiven = true
         if case .number = field.json.kind {
             guard let value = cursor.integer(of: field, in: 0...255) else { return key }
-            key.text = "\(value)"
+            key.text = ByteString("\(value)")
             key.number = UInt8(value)
         } else if let text = cursor.string(of: field) {
-            if text.utf8.count > 32 {
-                problems.error(field.place, "\"id\" has \(text.utf8.count) bytes; 1 to 32 are allowed")
+            if text.count > 32 {
+                problems.error(field.place, "\"id\" has \(text.count) bytes; 1 to 32 are allowed")
             }
             key.text = text
         }
@@ -67,7 +67,7 @@ extension ConfigurationReader {
         return bytes
     }
 
-    private func expand(_ text: String, _ field: Field, _ key: NodeKey?) -> [UInt8]? {
+    private func expand(_ text: ByteString, _ field: Field, _ key: NodeKey?) -> [UInt8]? {
         let mark = Array("{id}".utf8)
         var rest = Array(text.utf8)[...]
         guard let key, rest.indices.contains(where: { rest[$0...].starts(with: mark) }) else { return Array(rest) }
@@ -123,7 +123,7 @@ extension ConfigurationReader {
             let silence = cursor.duration("silence", in: .milliseconds(1)...(.seconds(60)))
             ends.append(silence.map { .silence($0) })
         }
-        for key in ["end", "fixed", "length", "silence"] { _ = cursor.take(key) }
+        for key: ByteString in ["end", "fixed", "length", "silence"] { _ = cursor.take(key) }
         cursor.finish()
         guard ends.count == 1 else {
             problems.error(

@@ -18,13 +18,13 @@ extension ConfigurationReader {
             problems.error(
                 field.place,
                 "\"writable\" must be true or { min, max, step, values, perMinute, perDay, readback, compare, "
-                    + "tolerance, function }, not \(field.json.describe)")
+                    + "tolerance, function, retained }, not \(field.json.describe)")
             return nil
         }
         guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
         var rule = readRates(&object)
         if !point.type.isNumber {
-            for key in ["min", "max", "step", "values", "tolerance"] {
+            for key: ByteString in ["min", "max", "step", "values", "tolerance"] {
                 guard let wrong = object.take(key) else { continue }
                 problems.error(wrong.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
             }
@@ -39,6 +39,7 @@ extension ConfigurationReader {
             }
         }
         readChecks(&object, &rule)
+        rule.retained = object.bool("retained", default: false)
         rule.function = object.take("function").flatMap { readFunction($0, object, point) }
         object.finish()
         if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {
@@ -97,7 +98,7 @@ extension ConfigurationReader {
         let after = object.duration("after", in: .seconds(1)...(.seconds(30 * 86_400)))
         object.finish()
         guard let value, let after else { return nil }
-        return SafeValue(value: value.json.text, after: after)
+        return SafeValue(value: ByteString(value.json.text), after: after)
     }
 
     /// Whether every safe value can be written at all.

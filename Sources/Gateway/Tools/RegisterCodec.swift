@@ -151,7 +151,7 @@ package struct RegisterCodec: Sendable {
     }
 
     private static func value(_ text: String, isText: Bool) -> JSON {
-        if isText { return JSON(.string(text)) }
+        if isText { return JSON(.string(ByteString(text))) }
         switch text.lowercased() {
         case "on", "true": return JSON(.bool(true))
         case "off", "false": return JSON(.bool(false))
@@ -160,7 +160,7 @@ package struct RegisterCodec: Sendable {
             if text.lowercased().hasPrefix("0x"), let number = UInt64(text.dropFirst(2), radix: 16) {
                 return JSON(.number("\(number)"))
             }
-            return JSON(.string(text))
+            return JSON(.string(ByteString(text)))
         }
     }
 

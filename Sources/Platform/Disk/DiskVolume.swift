@@ -6,7 +6,6 @@ import Glibc
 /// those of `DiskRequest.Operation`.
 final class DiskVolume {
     static let lockName = "lock"
-    static let temporarySuffix = ".tmp"
     static let openFilesMax = 16
     static let loadMax = 1 << 20
     /// The most that one `.read` may ask for.
@@ -104,21 +103,26 @@ final class DiskVolume {
         }
         lock = file
         guard !isReadOnly else { return }
-        // The lock is what counts; the number in it is for people, and a full disk may refuse it.
+        // The lock is what counts; the number in it is for people, and a full disk may refuse it. A file that holds
+        // anything else was there before us, and keeps it.
+        var old = [UInt8](repeating: 0, count: 21)
+        let count = pread(lockNumber, &old, old.count, 0)
+        guard (0...20).contains(count), old.prefix(count).allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x0A }) else { return }
         let text = Array("\(getpid())\n".utf8)
         _ = retrying { ftruncate(lockNumber, 0) }
         _ = retrying { pwrite(lockNumber, text, text.count, 0) }
     }
 
-    /// Regular files with their sizes; what an interrupted `.replace` left behind is removed.
+    /// Regular files with their sizes. What an interrupted `.replace` left behind is removed; other files of such
+    /// names are left alone, and not listed.
     private func listing() throws(DiskFailure) -> [DiskAnswer.Entry] {
         let number = try directoryNumber()
         let names: [String]
         do { names = try FileSystem.names(in: path) } catch { throw DiskFailure(error) }
         var entries: [DiskAnswer.Entry] = []
         for name in names.sorted() where name != Self.lockName {
-            if name.hasSuffix(Self.temporarySuffix) {
-                unlinkat(number, name, 0)
+            if name.hasSuffix(TemporaryName.suffix) {
+                if isLeftBehind(name) { unlinkat(number, name, 0) }
                 continue
             }
             var status = stat()
@@ -128,6 +132,13 @@ final class DiskVolume {
             entries.append(DiskAnswer.Entry(name: name, size: Int(status.st_size)))
         }
         return entries
+    }
+
+    private func isLeftBehind(_ name: String) -> Bool {
+        guard let target = TemporaryName.target(of: name), let file = try? openFile(name, O_RDONLY),
+            let first = try? readAll(file, name, offset: 0, count: 16)
+        else { return false }
+        return TemporaryName.isBeginning(first[...], of: target)
     }
 
     // Whole files ---------------------------------------------------------------------------
@@ -166,8 +177,7 @@ final class DiskVolume {
             throw DiskFailure(.io, "\(label(name)): \(bytes.count) bytes; \(Self.loadMax) is the most")
         }
         let number = try directoryNumber()
-        let temporary = name + Self.temporarySuffix
-        unlinkat(number, temporary, 0)
+        let temporary = TemporaryName.make(for: name)
         let file = try openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
         do {
             try writeAll(file, temporary, bytes[...], at: 0)
@@ -298,7 +308,7 @@ final class DiskVolume {
 
     private func check(_ name: String) throws(DiskFailure) {
         let isPlain = !name.isEmpty && name.utf8.count <= 200 && !name.utf8.contains { $0 == 0x2F || $0 == 0 }
-        guard isPlain, name != ".", name != "..", name != Self.lockName, !name.hasSuffix(Self.temporarySuffix)
+        guard isPlain, name != ".", name != "..", name != Self.lockName, !name.hasSuffix(TemporaryName.suffix)
         else { throw DiskFailure(.io, "\"\(Notice.printable(name))\" is no name for a file in \(path)") }
     }
 

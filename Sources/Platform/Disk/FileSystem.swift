@@ -78,6 +78,32 @@ package enum FileSystem {
         }
     }
 
+    /// Absolute, with every link followed, and without "." and "..", also where the end of it does not exist yet.
+    package static func settledPath(_ path: String) -> String? {
+        var (existing, missing) = (path.isEmpty ? "." : path, [Substring]())
+        while true {
+            if let real = realPath(existing) {
+                var parts = real.split(separator: "/")
+                for part in missing.reversed() where part != "." {
+                    if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+                }
+                return "/" + parts.joined(separator: "/")
+            }
+            while existing.hasSuffix("/") { existing.removeLast() }
+            let cut = existing.lastIndex(of: "/")
+            missing.append(cut.map { existing[existing.index(after: $0)...] } ?? existing[...])
+            guard missing.count < 1000 else { return nil }
+            existing = cut.map { $0 == existing.startIndex ? "/" : String(existing[..<$0]) } ?? "."
+        }
+    }
+
+    /// Whether two paths name one file or directory.
+    package static func isSameFile(_ path: String, _ other: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard stat(path, &first) == 0, stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     /// The places that a path leads through, link by link, each in its real folder; the last is no link.
     package static func linkChain(_ path: String) -> [String] {
         var places: [String] = []

@@ -6,24 +6,62 @@ import Glibc
 /// are cut and stripped of anything that is not printable.
 struct CertificateFacts {
     static let namesMax = 4
+    /// So many entries are looked at.
+    private static let entriesMax: Int32 = 256
     static let nameLengthMax = 80
 
-    /// DNS names and IP addresses, or the common name if there are none.
+    /// DNS names and IP addresses of the subjectAltName, in its order.
     var names: [String] = []
+    /// Of these, the DNS names.
+    var hostNames: [String] = []
+    var hasAlternativeNames = false
+    var hasAddresses = false
+    var commonName: String?
     var subject = ""
     var notBefore: WallTime?
     var notAfter: WallTime?
 
     init(_ certificate: OpaquePointer) {
-        let commonName = Self.commonName(X509_get_subject_name(certificate))
+        commonName = Self.commonName(X509_get_subject_name(certificate))
         subject = commonName ?? "a CA without a name"
-        names = Self.alternativeNames(certificate)
-        if names.isEmpty, let commonName { names = [commonName] }
+        readAlternativeNames(certificate)
         notBefore = Self.time(X509_get0_notBefore(certificate))
         notAfter = Self.time(X509_get0_notAfter(certificate))
     }
 
-    var nameList: String { names.isEmpty ? "no name at all" : names.joined(separator: ", ") }
+    /// Why it does not match, after the certificate is named: what it is for, and what to do.
+    func mismatch(_ expected: PeerName?, _ text: String) -> String {
+        if !hasAlternativeNames {
+            let has = commonName.map { "has only the common name \"\($0)\"" } ?? "has no name"
+            let wanted = if case .ip = expected { "IP:\(text)" } else { "DNS:\(text)" }
+            return "\(has) and no subjectAltName, where names must stand: have it made again with "
+                + "subjectAltName \(wanted)"
+        }
+        if case .ip = expected, hostNames.contains(where: { Self.isSame($0, text) }) {
+            return "names \(text) as a host name, not as an address: have it made again with subjectAltName IP:\(text)"
+        }
+        guard !names.isEmpty else {
+            return "names no host and no address, only other things, and not \(text): have it made again with "
+                + "subjectAltName"
+        }
+        let list = names.joined(separator: ", ")
+        if case .ip = expected, !hasAddresses {
+            return "is for \(list), not for the address \(text): put one of its names into `host` or `serverName`"
+        }
+        return "is for \(list), not for \(text): check `host` or `serverName`"
+    }
+
+    /// Two ways to write one IPv6 address are one.
+    private static func isSame(_ name: String, _ address: String) -> Bool {
+        func bytes(_ text: String) -> [UInt8]? {
+            var raw = in6_addr()
+            for family in [AF_INET, AF_INET6] where inet_pton(family, text, &raw) == 1 {
+                return withUnsafeBytes(of: &raw) { Array($0.prefix(family == AF_INET ? 4 : 16)) }
+            }
+            return nil
+        }
+        return name == address || bytes(name) != nil && bytes(name) == bytes(address)
+    }
 
     static func printable(_ bytes: some Collection<UInt8>) -> String {
         let shown = bytes.prefix(nameLengthMax).map { (0x20...0x7E).contains($0) ? $0 : 0x3F }
@@ -39,22 +77,23 @@ struct CertificateFacts {
         return printable(UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: count))
     }
 
-    private static func alternativeNames(_ certificate: OpaquePointer) -> [String] {
-        guard let raw = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return [] }
+    private mutating func readAlternativeNames(_ certificate: OpaquePointer) {
+        guard let raw = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return }
         let list = OpaquePointer(raw)
         defer { GENERAL_NAMES_free(list) }
-        var found: [String] = []
+        hasAlternativeNames = true
         let count = shim_GENERAL_NAMES_count(list)
-        for index in 0..<max(0, count) where found.count < namesMax {
+        for index in 0..<max(0, min(count, Self.entriesMax)) {
             var type: Int32 = 0, length: Int32 = 0
             guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0 else {
                 continue
             }
             let bytes = UnsafeBufferPointer(start: start, count: Int(length))
-            found.append(type == GEN_IPADD ? address(bytes) : printable(bytes))
+            let name = type == GEN_IPADD ? Self.address(bytes) : Self.printable(bytes)
+            if names.count < Self.namesMax { names.append(name) }
+            if type == GEN_DNS { hostNames.append(name) } else { hasAddresses = true }
         }
-        if Int(count) > namesMax { found.append("and more") }
-        return found
+        if Int(count) > Self.namesMax { names.append("and more") }
     }
 
     private static func address(_ bytes: UnsafeBufferPointer<UInt8>) -> String {

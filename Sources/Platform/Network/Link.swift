@@ -51,6 +51,7 @@ package final class Link: @unchecked Sendable {
     /// `SSL *`, owned; nil on a plain link and after `close`.
     var ssl: OpaquePointer?
     let notes: VerificationNotes?
+    let budget = ReadBudget()
     /// The handshake has ended well.
     var isEstablished = false
     /// Why reading and writing is over.
@@ -87,6 +88,9 @@ package final class Link: @unchecked Sendable {
     }
 
     package var isTLS: Bool { ssl != nil }
+
+    /// Grows with each TLS record that was read, and more with each message that brings no data.
+    package var work: Int { budget.work }
 
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384"; nil on a plain link or before the handshake has ended.
     package var protection: String? {

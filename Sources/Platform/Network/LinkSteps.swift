@@ -14,6 +14,8 @@ extension Link {
     /// One step of the handshake; nil once it has ended well. A server's link takes these steps
     /// inside its reads and writes.
     func handshakeStep(_ ssl: OpaquePointer) -> Step? {
+        if !budget.isAttached { budget.attach(to: ssl) }
+        budget.begin()
         if isEstablished { return nil }
         ERR_clear_error()
         let code = SSL_do_handshake(ssl)
@@ -28,7 +30,9 @@ extension Link {
         ERR_clear_error()
         let count = SSL_read(ssl, buffer.baseAddress, Int32(clamping: buffer.count))
         let number = errno
-        return count > 0 ? .moved(Int(count)) : outcome(ssl, count, number)
+        guard count > 0 else { return outcome(ssl, count, number) }
+        budget.gained()
+        return .moved(Int(count))
     }
 
     func writeTLS(_ ssl: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Step {
@@ -56,7 +60,15 @@ extension Link {
 
     /// What a call that moved nothing means (SSL_get_error(3)). Must run on the thread of the call.
     private func outcome(_ ssl: OpaquePointer, _ code: Int32, _ number: Int32) -> Step {
-        switch SSL_get_error(ssl, code) {
+        let error = SSL_get_error(ssl, code)
+        if budget.isOverdrawn, error == SSL_ERROR_WANT_READ {
+            ERR_clear_error()
+            return finish(.failed(LinkFailure(
+                .other,
+                "\(peer) sends TLS records without data, and nothing else (\(budget.words)): the connection is cut; "
+                    + "its server, or what stands between, must be mended")))
+        }
+        switch error {
         case SSL_ERROR_WANT_READ: return .wants(.read)
         case SSL_ERROR_WANT_WRITE: return .wants(.write)
         case SSL_ERROR_ZERO_RETURN: return finishAtEnd()
@@ -72,7 +84,8 @@ extension Link {
 
     /// The peer's end of the stream: ordinary, unless the handshake was still going on.
     private func finishAtEnd() -> Step {
-        finish(isEstablished ? .closed : .failed(closedInHandshake))
+        if budget.renegotiations > 0 { return finish(.failed(renegotiationRefused)) }
+        return finish(isEstablished ? .closed : .failed(closedInHandshake))
     }
 
     func finish(_ reason: End) -> Step {
@@ -94,6 +107,13 @@ extension Link {
                 "\(peer) cannot be reached any more (\(systemWords(number))): check the network")
         default: LinkFailure(.other, "\(peer): \(systemWords(number))")
         }
+    }
+
+    var renegotiationRefused: LinkFailure {
+        LinkFailure(
+            .other,
+            "\(peer) wanted to renegotiate the TLS 1.2 connection, which is never done, and gave it up: switch "
+                + "renegotiation off at its server, or TLS 1.3 on")
     }
 
     var closedInHandshake: LinkFailure {

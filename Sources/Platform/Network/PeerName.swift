@@ -44,11 +44,14 @@ enum PeerName: Equatable {
         }
     }
 
+    /// Names stand in the certificate's subjectAltName; a common name never counts (RFC 9525 section 6.3).
+    private static let hostFlags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
     /// Makes the handshake fail unless the certificate is for this name. False if OpenSSL refuses.
     func require(on ssl: OpaquePointer) -> Bool {
         switch self {
         case .dns(let name):
-            SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+            SSL_set_hostflags(ssl, Self.hostFlags)
             return SSL_set1_host(ssl, name) == 1 && shim_SSL_set_server_name(ssl, name) == 1
         case .ip(let address):
             return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address) == 1
@@ -63,9 +66,8 @@ enum PeerName: Equatable {
         defer { X509_free(certificate) }
         switch self {
         case .dns(let name):
-            let flags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
             return SSL_get0_peername(ssl) != nil
-                && X509_check_host(certificate, name, name.utf8.count, flags, nil) == 1
+                && X509_check_host(certificate, name, name.utf8.count, Self.hostFlags, nil) == 1
         case .ip(let address):
             return X509_check_ip_asc(certificate, address, 0) == 1
         }

@@ -9,8 +9,10 @@ package final class ServerContext: @unchecked Sendable {
     /// - Parameter clientCA: PEM of the CA whose client certificates are demanded; nil asks for none.
     /// - Parameter tickets: for resumption, sent after the handshake (TLS 1.3).
     /// - Parameter obsolete: speaks TLS 1.1 at most, so that a client's refusal can be seen.
+    /// - Parameter noTLS13: speaks TLS 1.2 at most.
     package init(
-        certificatePEM: String, keyPEM: String, clientCA: String? = nil, tickets: Int = 0, obsolete: Bool = false
+        certificatePEM: String, keyPEM: String, clientCA: String? = nil, tickets: Int = 0, obsolete: Bool = false,
+        noTLS13: Bool = false
     ) throws(CredentialError) {
         let made = try TLSContext.make(TLS_server_method())
         do throws(CredentialError) {
@@ -19,6 +21,7 @@ package final class ServerContext: @unchecked Sendable {
                 _ = SSL_CTX_set_cipher_list(made, "ALL:@SECLEVEL=0")
                 _ = shim_SSL_CTX_set_versions(made, TLS1_VERSION, TLS1_1_VERSION)
             }
+            if noTLS13 { _ = shim_SSL_CTX_set_versions(made, TLS1_2_VERSION, TLS1_2_VERSION) }
             let key = try PrivateKey(pem: keyPEM)
             try TLSContext.use(
                 BIOHandle.text(certificatePEM), "the server certificate", key: key.handle, keyName: "given",

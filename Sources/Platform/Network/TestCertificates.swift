@@ -37,13 +37,16 @@ package struct TestCertificates: Sendable {
     /// the common name.
     /// - Parameter validFrom: from now; a day ago by default, because clocks differ.
     /// - Parameter validTo: from now; in the past for an expired certificate.
+    /// - Parameter subject: the common name, if not the first name.
+    /// - Parameter asHosts: addresses are written as DNS names, where no client may look for them.
     package func issue(
-        names: [String], usage: Usage = .server, kind: PrivateKey.Kind = .ec,
+        names: [String], subject: String? = nil, asHosts: Bool = false, usage: Usage = .server,
+        kind: PrivateKey.Kind = .ec,
         validFrom: Duration = .seconds(-86_400), validTo: Duration = .seconds(365 * 86_400)
     ) throws(CredentialError) -> Pair {
         let key = try PrivateKey.generate(kind)
         let draft = try Draft(
-            subject: names.first ?? "nobody", publicKey: key, validFrom: Int(validFrom.seconds),
+            subject: subject ?? names.first ?? "nobody", publicKey: key, validFrom: Int(validFrom.seconds),
             validTo: Int(validTo.seconds))
         let signer = try PrivateKey(pem: authority.key)
         let bio = BIOHandle.text(authority.certificate)
@@ -55,12 +58,12 @@ package struct TestCertificates: Sendable {
         try draft.extend(NID_ext_key_usage, usage == .server ? "serverAuth" : "clientAuth", issuer: issuer)
         try draft.extend(NID_authority_key_identifier, "keyid:always", issuer: issuer)
         if !names.isEmpty {
-            try draft.extend(NID_subject_alt_name, Self.alternativeNames(names), issuer: issuer)
+            try draft.extend(NID_subject_alt_name, Self.alternativeNames(names, asHosts), issuer: issuer)
         }
         return Pair(certificate: try draft.signed(by: signer), key: try key.privatePEM())
     }
 
-    private static func alternativeNames(_ names: [String]) throws(CredentialError) -> String {
+    private static func alternativeNames(_ names: [String], _ asHosts: Bool) throws(CredentialError) -> String {
         var entries: [String] = []
         for name in names {
             guard !name.utf8.contains(where: { $0 <= 0x20 || $0 == 0x2C || $0 >= 0x7F }), !name.isEmpty else {
@@ -68,7 +71,7 @@ package struct TestCertificates: Sendable {
             }
             var address = in6_addr()
             let isIP = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1
-            entries.append((isIP ? "IP:" : "DNS:") + name)
+            entries.append((isIP && !asHosts ? "IP:" : "DNS:") + name)
         }
         return entries.joined(separator: ",")
     }

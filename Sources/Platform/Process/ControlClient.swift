@@ -13,14 +13,20 @@ package final class ControlClient {
     /// Where to look for the next newline: what lies before has been searched.
     private var searched = 0
 
-    /// Connects. ENOENT: no such socket; ECONNREFUSED: nobody listens, the daemon is not running.
+    /// Connects. ENOENT: no such socket; ENOTSOCK: a file of another kind; ECONNREFUSED: nobody
+    /// listens, the daemon is not running.
     package init(path: String) throws(SystemFailure) {
         guard let address = UnixAddress(path) else {
             throw SystemFailure("connect", path, code: ENAMETOOLONG)
         }
         let socket = try unixStreamSocket()
         let number = socket.number
-        try checked("connect", path) { address.withSocketAddress { connect(number, $0, $1) } }
+        do {
+            try checked("connect", path) { address.withSocketAddress { connect(number, $0, $1) } }
+        } catch {
+            let isFile = error.code == ECONNREFUSED && !ControlSocket.isSocket(path)
+            throw isFile ? SystemFailure("connect", path, code: ENOTSOCK) : error
+        }
         self.socket = socket
         self.path = path
     }
@@ -87,6 +93,18 @@ package final class ControlClient {
             throw SystemFailure("recv", path, code: ECONNRESET)
         }
         return answer
+    }
+
+    /// Why the gateway could not be asked, what to do about it, and the exit code for it.
+    package static func complaint(_ failure: SystemFailure, _ path: String) -> (words: String, code: ExitCode) {
+        let elsewhere = "--config FILE or --control SOCKET says where its socket is"
+        return switch failure.code {
+        case EACCES, EPERM:
+            ("\(path): \(failure.words): you may not talk to this gateway; its user, its group and root may", .noPermission)
+        case ENOTSOCK: ("\(path): a file is there that is no socket, so no gateway answers; \(elsewhere)", .unavailable)
+        case ENOENT, ECONNREFUSED: ("\(path): \(failure.words); is the gateway running? \(elsewhere)", .unavailable)
+        default: ("\(path): \(failure.words); \(elsewhere)", .unavailable)
+        }
     }
 
     private func wait(_ events: Int32, until due: Instant) throws(SystemFailure) {

@@ -3,12 +3,18 @@ import CLinux
 import Glibc
 
 /// The daemon's side of the control socket: lines of JSON over a Unix stream socket that the owner
-/// and the group may open (0660). Lives on the loop's thread.
+/// and the group may open (0660). Lives on the loop's thread, which calls `timeout` when `deadline` says.
+///
+/// - A connection's requests are begun one after the other, at most one a turn of the loop.
+/// - A client without a whole request for `idleLimit` is closed, and so is one that takes nothing of
+///   its answer for as long. One that waits for an answer is not idle.
+/// - The last place is for root and the owner.
 package final class ControlSocket {
     package static let clientsMax = 16
     package static let lineMax = 64 << 10
     /// Answers a client may leave unread before it is dropped.
     package static let unreadMax = 4 << 20
+    package static let idleLimit = Duration.seconds(10)
 
     package struct Client: Hashable, Sendable {
         /// Never given to a second connection.
@@ -29,26 +35,37 @@ package final class ControlSocket {
         let descriptor: OwnedFD
         let client: Client
         var watch: EventLoop.Watch?
-        var received: [UInt8] = []
+        var received = LineBuffer()
         var unsent: [UInt8] = []
         var sent = 0
+        /// Requests that are open: answered not at all, or with more to come.
         var unanswered = 0
+        /// The last request has had no answer yet.
+        var isAsked = false
         /// The client has shut down its side, as `nc -N` does; it still reads.
         var hasEnded = false
         /// Close once everything is sent.
         var isClosing = false
+        /// When it last asked, was answered or took something.
+        var lastMove: Instant
 
-        init(_ descriptor: consuming OwnedFD, _ client: Client) {
+        init(_ descriptor: consuming OwnedFD, _ client: Client, at now: Instant) {
             self.descriptor = descriptor
             self.client = client
+            lastMove = now
         }
 
         var hasUnsent: Bool { sent < unsent.count }
+
+        /// Until when it must have moved; nil while it waits for us.
+        var due: Instant? { unanswered > 0 && !hasUnsent ? nil : lastMove + idleLimit }
     }
 
     package let path: String
     private let loop: EventLoop
     private let handler: (Event) -> Void
+    private let clock: () -> Instant
+    private let isPrivileged: (UInt32) -> Bool
     private let listener: OwnedFD
     private var watch: EventLoop.Watch?
     private var connections: [Int: Connection] = [:]
@@ -56,12 +73,19 @@ package final class ControlSocket {
     /// Given up for a moment when the process has no descriptors left, to turn a client away.
     private var spare: DescriptorParcel?
 
-    /// Binds and listens. A socket file that nobody answers on is replaced; one that answers is EADDRINUSE.
+    /// Binds and listens. A socket file that nobody answers on is replaced; one that answers is
+    /// EADDRINUSE, and a file that is no socket is ENOTSOCK.
+    ///
+    /// - Parameter isPrivileged: whether this user may take the last place.
     package init(
-        path: String, on loop: EventLoop, _ handler: @escaping (Event) -> Void
+        path: String, on loop: EventLoop, clock: @escaping () -> Instant = { Clock.instant },
+        isPrivileged: @escaping (UInt32) -> Bool = { $0 == 0 || $0 == geteuid() },
+        _ handler: @escaping (Event) -> Void
     ) throws(SystemFailure) {
         self.path = path
         self.loop = loop
+        self.clock = clock
+        self.isPrivileged = isPrivileged
         self.handler = handler
         listener = try Self.bound(path)
         spare = Self.makeSpare()
@@ -72,6 +96,16 @@ package final class ControlSocket {
 
     package var clientCount: Int { connections.count }
 
+    /// When the next client has been idle for too long.
+    package var deadline: Instant? { connections.values.lazy.compactMap(\.due).min() }
+
+    /// Closes the clients that have been idle for too long.
+    package func timeout(at now: Instant) {
+        for connection in Array(connections.values) where connection.due.map({ $0 <= now }) ?? false {
+            close(connection)
+        }
+    }
+
     /// One line to a client; the newline is added here. With `more` the request stays open for further
     /// lines. A client that is gone is ignored.
     package func answer(_ client: Client, _ line: [UInt8], more: Bool = false) {
@@ -80,6 +114,8 @@ package final class ControlSocket {
             return close(connection)
         }
         if !more, connection.unanswered > 0 { connection.unanswered -= 1 }
+        connection.isAsked = false
+        connection.lastMove = clock()
         connection.unsent += line
         connection.unsent.append(0x0A)
         send(connection)
@@ -111,7 +147,10 @@ package final class ControlSocket {
         do {
             try checked("bind", path) { address.withSocketAddress { Glibc.bind(number, $0, $1) } }
         } catch {
-            guard error.code == EADDRINUSE, isStale(address) else { throw error }
+            guard error.code == EADDRINUSE, isSocket(path) else {
+                throw error.code == EADDRINUSE ? SystemFailure("bind", path, code: ENOTSOCK) : error
+            }
+            guard isStale(address) else { throw error }
             unlink(path)
             try checked("bind", path) { address.withSocketAddress { Glibc.bind(number, $0, $1) } }
         }
@@ -121,11 +160,23 @@ package final class ControlSocket {
         return socket
     }
 
-    private static func isStale(_ address: UnixAddress) -> Bool {
+    /// What to do about a socket that could not be opened.
+    package static func advice(_ failure: SystemFailure, _ path: String) -> String {
+        switch failure.code {
+        case EADDRINUSE: "another gateway answers on it"
+        case ENOTSOCK: "\(path) is there and is no socket; remove it or choose another path with `control` or `state`"
+        default: "\(failure.words); choose another path with `control` or `state`"
+        }
+    }
+
+    static func isSocket(_ path: String) -> Bool {
         var status = stat()
-        guard stat(address.text, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK,
-            let probe = try? unixStreamSocket()
-        else { return false }
+        // A name in the abstract space is no file, and always a socket.
+        return stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    private static func isStale(_ address: UnixAddress) -> Bool {
+        guard let probe = try? unixStreamSocket() else { return false }
         let number = probe.number
         return address.withSocketAddress { connect(number, $0, $1) } != 0 && errno == ECONNREFUSED
     }
@@ -154,18 +205,19 @@ package final class ControlSocket {
     }
 
     private func admit(_ descriptor: consuming OwnedFD) {
-        guard connections.count < Self.clientsMax else {
-            let refusal = Array("{\"error\":\"too many clients\"}\n".utf8)
-            _ = retrying { Glibc.send(descriptor.number, refusal, refusal.count, Int32(MSG_NOSIGNAL)) }
-            return
-        }
         var processID: pid_t = 0
         var userID: uid_t = 0
         var groupID: gid_t = 0
         guard clinux_peer_credentials(descriptor.number, &processID, &userID, &groupID) == 0 else { return }
+        let places = isPrivileged(userID) ? Self.clientsMax : Self.clientsMax - 1
+        guard connections.count < places else {
+            let refusal = Array("{\"error\":\"too many clients\",\"kind\":\"unavailable\"}\n".utf8)
+            _ = retrying { Glibc.send(descriptor.number, refusal, refusal.count, Int32(MSG_NOSIGNAL)) }
+            return
+        }
         let client = Client(number: nextID, userID: userID, processID: processID)
         nextID += 1
-        let connection = Connection(descriptor, client)
+        let connection = Connection(descriptor, client, at: clock())
         let number = connection.descriptor.number
         connection.watch = try? loop.watch(number, .read) { [weak self, weak connection] ready in
             if let connection { self?.ready(connection, ready) }
@@ -175,8 +227,12 @@ package final class ControlSocket {
     }
 
     private func ready(_ connection: Connection, _ ready: EventLoop.Ready) {
-        if ready.isWritable { send(connection) }
-        if ready.isReadable { receive(connection) }
+        if ready.isWritable {
+            send(connection)
+            takeLine(connection)
+        } else if ready.isReadable {
+            receive(connection)
+        }
         if ready.isHungUp, !ready.isReadable { close(connection) }
     }
 
@@ -188,33 +244,29 @@ package final class ControlSocket {
             if errno != EAGAIN { close(connection) }
             return
         }
-        if count == 0 {
-            connection.hasEnded = true
-            // The end of a half-closed connection ends its last line too, as `printf '{"get":"status"}' | nc -N` means.
-            if !connection.received.isEmpty {
-                let line = connection.received
-                connection.received = []
-                connection.unanswered += 1
-                handler(.line(connection.client, line))
-                guard connections[connection.client.number] != nil, !connection.isClosing else { return }
-            }
-            return settle(connection)
-        }
-        connection.received += chunk[..<count]
-        var start = 0
-        while let end = connection.received[start...].firstIndex(of: 0x0A) {
-            let line = Array(connection.received[start..<end])
-            start = end + 1
+        if count == 0 { connection.hasEnded = true }
+        connection.received.append(chunk[..<count])
+        takeLine(connection)
+    }
+
+    /// Begins the next request, unless the one before has no answer yet or it has not been taken.
+    private func takeLine(_ connection: Connection) {
+        guard connections[connection.client.number] === connection, !connection.isClosing else { return }
+        guard !connection.isAsked, !connection.hasUnsent else { return settle(connection) }
+        var line = connection.received.next()
+        // A client that ends its side behind a request has asked it, with a newline or without.
+        if line == nil, connection.hasEnded, connection.received.count > 0 { line = connection.received.rest() }
+        if let line, line.count <= Self.lineMax {
+            connection.lastMove = clock()
             connection.unanswered += 1
+            connection.isAsked = true
             handler(.line(connection.client, line))
-            guard connections[connection.client.number] != nil, !connection.isClosing else { return }
+        } else if line != nil || connection.received.count > Self.lineMax {
+            answer(connection.client, Array("{\"error\":\"the line is longer than 64 KiB\",\"kind\":\"usage\"}".utf8))
+            return close(connection.client)
         }
-        connection.received.removeFirst(start)
-        if connection.received.count > Self.lineMax {
-            connection.received = []
-            answer(connection.client, Array("{\"error\":\"the line is longer than 64 KiB\"}".utf8))
-            close(connection.client)
-        }
+        guard connections[connection.client.number] === connection else { return }
+        settle(connection)
     }
 
     private func send(_ connection: Connection) {
@@ -229,6 +281,7 @@ package final class ControlSocket {
                 return close(connection)
             }
             connection.sent += count
+            connection.lastMove = clock()
         }
         if !connection.hasUnsent {
             connection.unsent = []
@@ -239,11 +292,13 @@ package final class ControlSocket {
 
     /// Watches for what can still happen, or closes when nothing can.
     private func settle(_ connection: Connection) {
-        let isDone = connection.isClosing || (connection.hasEnded && connection.unanswered == 0)
+        let hasLine = connection.received.hasLine() || connection.hasEnded && connection.received.count > 0
+        let isDone = connection.isClosing || (connection.hasEnded && connection.unanswered == 0 && !hasLine)
         if isDone, !connection.hasUnsent { return close(connection) }
-        // A client that does not read its answers may not ask on.
-        let interest: EventLoop.Interest = connection.hasUnsent ? .write
-            : !connection.hasEnded && !connection.isClosing ? .read : .none
+        // A client that does not read its answers may not ask on. The next of several requests has its
+        // turn when the loop has been around: a socket with room is writable at once.
+        let interest: EventLoop.Interest = connection.hasUnsent || hasLine && !connection.isAsked && !connection.isClosing
+            ? .write : hasLine || connection.hasEnded || connection.isClosing ? .none : .read
         if let watch = connection.watch { try? loop.change(watch, interest) }
     }
 

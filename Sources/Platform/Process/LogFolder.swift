@@ -18,8 +18,8 @@ package struct LogFolder: Sendable {
     package static let lineMax = 2048
 
     private struct Subject: Hashable {
-        var subsystem: String
-        var subject: String
+        var subsystem: ByteString
+        var subject: ByteString
     }
 
     private struct Last {
@@ -35,10 +35,12 @@ package struct LogFolder: Sendable {
 
     /// The lines to write now, each with its newline; none for a repeat.
     package mutating func receive(_ notice: Notice, at now: Moment) -> [UInt8] {
-        let subject = Subject(subsystem: notice.subsystem, subject: notice.subject)
+        let subject = Subject(subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject))
         var lines: [UInt8] = []
         if let known = last[subject] {
-            if known.notice == notice, now.instant < known.until {
+            let isSame = known.notice.level == notice.level
+                && ByteString(known.notice.message) == ByteString(notice.message)
+            if isSame, now.instant < known.until {
                 last[subject]?.repeats += 1
                 return []
             }

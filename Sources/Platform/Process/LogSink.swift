@@ -5,12 +5,14 @@ import Synchronization
 
 /// The log: notices to descriptor 2 by a thread of its own. `write` never waits for the reader: when
 /// more than a thousand notices are waiting, new ones are dropped and counted, and the count is
-/// written when there is room again.
+/// written when there is room again. What one source may write is bounded by `NoticeLimiter`.
 package final class LogSink: Sendable {
     package static let waitingMax = 1024
 
     private enum Message: Sendable {
         case notice(Notice, Moment)
+        /// A count of the limiter's has begun: there is another deadline.
+        case count
         /// Everything before it has been written when `reply` gets its message.
         case flush(Mailbox<Bool>)
         case stop
@@ -24,6 +26,9 @@ package final class LogSink: Sendable {
     private final class Shared: Sendable {
         let waiting = Atomic<Int>(0)
         let dropped = Atomic<Int>(0)
+        let limiter: Mutex<NoticeLimiter>
+
+        init(_ limiter: NoticeLimiter) { self.limiter = Mutex(limiter) }
     }
 
     /// Under systemd (JOURNAL_STREAM) lines carry the journal's priority instead of time and level.
@@ -32,10 +37,11 @@ package final class LogSink: Sendable {
     }
 
     package init(
-        descriptor: Int32 = 2, threshold: Notice.Level = .info, style: LogFolder.Style = LogSink.detectedStyle
+        descriptor: Int32 = 2, threshold: Notice.Level = .info, style: LogFolder.Style = LogSink.detectedStyle,
+        limiter: NoticeLimiter = NoticeLimiter()
     ) throws(SystemFailure) {
         let mailbox = try Mailbox<Message>()
-        let shared = Shared()
+        let shared = Shared(limiter)
         self.mailbox = mailbox
         self.shared = shared
         levelLimit = Atomic(threshold.rawValue)
@@ -62,12 +68,29 @@ package final class LogSink: Sendable {
     /// From any thread.
     package func write(_ notice: Notice, at now: Moment = Clock.now()) {
         guard notice.level.rawValue <= levelLimit.load(ordering: .relaxed) else { return }
+        let (told, isNew) = shared.limiter.withLock { limiter in
+            defer { limiter.hasNewCount = false }
+            let told = limiter.receive(notice, at: now.instant)
+            return (told, limiter.hasNewCount)
+        }
+        if isNew { mailbox.post(.count) }
+        for notice in told { post(notice, at: now) }
+    }
+
+    private func post(_ notice: Notice, at now: Moment) {
         guard shared.waiting.add(1, ordering: .relaxed).newValue <= Self.waitingMax else {
             shared.waiting.subtract(1, ordering: .relaxed)
             shared.dropped.add(1, ordering: .relaxed)
             return
         }
         mailbox.post(.notice(notice, now))
+    }
+
+    /// The limiter's counts that are due, as lines.
+    private static func counts(_ shared: Shared, _ folder: inout LogFolder, all: Bool = false) -> [UInt8] {
+        let now = Clock.now()
+        let due = shared.limiter.withLock { $0.timeout(at: now.instant, all: all) }
+        return due.flatMap { folder.receive($0, at: now) }
     }
 
     /// Waits until all that was written before is out, counts of repeats included; false if that took
@@ -85,25 +108,28 @@ package final class LogSink: Sendable {
         var folder = LogFolder(style)
         var reported = 0
         while true {
-            let messages = mailbox.take(
-                timeoutNanoseconds: Instant.wait(until: folder.deadline, from: Clock.instant))
+            let due = [folder.deadline, shared.limiter.withLock { $0.deadline }].compactMap { $0 }.min()
+            let messages = mailbox.take(timeoutNanoseconds: Instant.wait(until: due, from: Clock.instant))
             var lines: [UInt8] = []
             for message in messages {
                 switch message {
                 case .notice(let notice, let now):
                     shared.waiting.subtract(1, ordering: .relaxed)
                     lines += folder.receive(notice, at: now)
+                case .count: break
                 case .flush(let reply):
+                    lines += counts(shared, &folder, all: true)
                     lines += folder.timeout(at: Clock.now(), all: true)
                     put(lines, descriptor)
                     lines = []
                     reply.post(true)
                 case .stop:
+                    lines += counts(shared, &folder, all: true)
                     put(lines + folder.timeout(at: Clock.now(), all: true), descriptor)
                     return
                 }
             }
-            lines += folder.timeout(at: Clock.now())
+            lines += counts(shared, &folder) + folder.timeout(at: Clock.now())
             put(lines, descriptor)
             let dropped = shared.dropped.load(ordering: .relaxed)
             if dropped > reported {

@@ -3,7 +3,7 @@ import Base
 /// projects.locations.registries.devices.
 extension AdminAPI {
     private static func document(
-        _ id: String, _ device: BridgeRegistry.Device, _ registry: BridgeRegistry, mask: Set<String>? = nil
+        _ id: ByteString, _ device: BridgeRegistry.Device, _ registry: BridgeRegistry, mask: Set<ByteString>? = nil
     ) -> HTTPResponse {
         json { AdminDocuments.device(id, device, in: registry, mask: mask, to: &$0) }
     }
@@ -13,11 +13,13 @@ extension AdminAPI {
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try find(name, cloud)
         var ids = try wanted(request, registry)
-        let wishes = request.query.filter { $0.name.hasPrefix("gatewayListOptions.") }
+        let wishes = request.query.compactMap { pair in
+            pair.name.dropping(prefix: "gatewayListOptions.").map { (name: $0, value: pair.value) }
+        }
         guard wishes.count <= 1 else {
             throw AdminFault(.invalidArgument, "Only one of the gatewayListOptions can be given.")
         }
-        switch (wishes.first?.name.dropFirst("gatewayListOptions.".count), wishes.first?.value ?? "") {
+        switch (wishes.first?.name, wishes.first?.value ?? "") {
         case (nil, _), ("gatewayType", "GATEWAY_TYPE_UNSPECIFIED"): break
         case ("gatewayType", "GATEWAY"): ids.removeAll { registry.devices[$0]?.gateway == nil }
         case ("gatewayType", "NON_GATEWAY"): ids.removeAll { registry.devices[$0]?.gateway != nil }
@@ -46,7 +48,7 @@ extension AdminAPI {
     }
 
     /// All of them, or those of deviceIds and deviceNumIds; sorted.
-    private static func wanted(_ request: HTTPRequest, _ registry: BridgeRegistry) throws(AdminFault) -> [String] {
+    private static func wanted(_ request: HTTPRequest, _ registry: BridgeRegistry) throws(AdminFault) -> [ByteString] {
         let names = request.queries("deviceIds")
         let numbers = request.queries("deviceNumIds")
         guard !names.isEmpty || !numbers.isEmpty else { return registry.devices.keys.sorted() }
@@ -55,7 +57,7 @@ extension AdminAPI {
         }
         let wanted = Set(names), wantedNumbers = Set(numbers)
         return registry.devices.keys.filter { id in
-            names.isEmpty ? wantedNumbers.contains(String(registry.numericID(of: id))) : wanted.contains(id)
+            names.isEmpty ? wantedNumbers.contains("\(registry.numericID(of: id))") : wanted.contains(id)
         }.sorted()
     }
 
@@ -96,7 +98,7 @@ extension AdminAPI {
     }
 
     static func getDevice(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: BridgeCloud
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try find(name, cloud)
         let (id, entry) = try find(device, in: registry)
@@ -104,7 +106,7 @@ extension AdminAPI {
     }
 
     static func patchDevice(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try find(name, cloud)
         var (id, entry) = try find(device, in: registry)
@@ -134,7 +136,7 @@ extension AdminAPI {
     }
 
     static func deleteDevice(
-        _ name: RegistryName, _ device: String, _ cloud: inout BridgeCloud, at now: Moment
+        _ name: RegistryName, _ device: ByteString, _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try find(name, cloud)
         let (id, entry) = try find(device, in: registry)

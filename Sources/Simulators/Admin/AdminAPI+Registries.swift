@@ -7,7 +7,7 @@ extension AdminAPI {
     }
 
     static func listRegistries(
-        _ project: String, _ region: String, _ request: HTTPRequest, _ cloud: BridgeCloud
+        _ project: ByteString, _ region: ByteString, _ request: HTTPRequest, _ cloud: BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let found = cloud.registries.keys.filter { $0.project == project && $0.region == region }
             .map(\.registry).sorted()
@@ -29,7 +29,7 @@ extension AdminAPI {
     }
 
     static func createRegistry(
-        _ project: String, _ region: String, _ request: HTTPRequest, _ cloud: inout BridgeCloud
+        _ project: ByteString, _ region: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let body = try AdminBody(request.body, known: AdminFields.registry)
         let id = try body.text("id") ?? ""
@@ -56,11 +56,11 @@ extension AdminAPI {
             throw AdminFault(.invalidArgument, "updateMask must name the fields to be updated.")
         }
         let fields = Set(mask.map { field in
-            let first = String(field.prefix { $0 != "." })
+            let first = field.split(0x2E, limit: 2)[0]
             // The discovery document's own text names it without its s.
             return first == "eventNotificationConfig" ? "eventNotificationConfigs" : first
         })
-        let mutable: Set = [
+        let mutable: Set<ByteString> = [
             "eventNotificationConfigs", "stateNotificationConfig", "mqttConfig", "httpConfig", "logLevel", "credentials",
         ]
         if let other = fields.subtracting(mutable).sorted().first {
@@ -73,7 +73,7 @@ extension AdminAPI {
     }
 
     private static func set(
-        _ fields: Set<String>, of registry: inout BridgeRegistry, to body: AdminBody
+        _ fields: Set<ByteString>, of registry: inout BridgeRegistry, to body: AdminBody
     ) throws(AdminFault) {
         if fields.contains("credentials"), try body.array("credentials")?.isEmpty == false {
             throw AdminFault(.unimplemented, "Registry credentials are not implemented by this emulator.")
@@ -129,7 +129,7 @@ extension AdminAPI {
 
     private static func pair(
         _ request: HTTPRequest, _ registry: BridgeRegistry
-    ) throws(AdminFault) -> (gateway: String, device: String) {
+    ) throws(AdminFault) -> (gateway: ByteString, device: ByteString) {
         let body = try AdminBody(request.body, known: ["gatewayId", "deviceId", "parent"])
         let (gateway, role) = try find(try body.text("gatewayId") ?? "", in: registry)
         let (device, entry) = try find(try body.text("deviceId") ?? "", in: registry)

@@ -14,7 +14,7 @@ struct AdminAPI: Sendable {
 
     var lastTicket: UInt64 = 0
     /// When a device's configuration was changed last, for the switch `configInterval`.
-    private var configChanges: [String: Instant] = [:]
+    private var configChanges: [ByteString: Instant] = [:]
 
     mutating func answer(
         _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
@@ -65,8 +65,8 @@ struct AdminAPI: Sendable {
     }
 
     static func find(
-        _ device: String, in registry: BridgeRegistry
-    ) throws(AdminFault) -> (id: String, device: BridgeRegistry.Device) {
+        _ device: ByteString, in registry: BridgeRegistry
+    ) throws(AdminFault) -> (id: ByteString, device: BridgeRegistry.Device) {
         guard let id = registry.id(of: device), let found = registry.devices[id] else {
             throw .notFound("device \(registry.clientIDPrefix)\(device)")
         }
@@ -82,7 +82,7 @@ struct AdminAPI: Sendable {
     // MARK: Configurations, states, commands
 
     private mutating func modifyConfig(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try Self.find(name, cloud)
         let (id, entry) = try Self.find(device, in: registry)
@@ -97,7 +97,7 @@ struct AdminAPI: Sendable {
         guard bytes.count <= limit else {
             throw AdminFault(.invalidArgument, "A config has at most \(limit) bytes, this one \(bytes.count).")
         }
-        let key = "\(registry.clientIDPrefix)\(id)"
+        let key: ByteString = "\(registry.clientIDPrefix)\(id)"
         if let last = configChanges[key], now.instant < last + cloud.switches.configInterval {
             throw AdminFault(.resourceExhausted, "The config of a device can be updated only once every "
                 + "\(cloud.switches.configInterval.milliseconds) ms.")
@@ -110,7 +110,7 @@ struct AdminAPI: Sendable {
 
     /// With QoS 1 the answer waits for the device's PUBACK.
     private mutating func sendCommand(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> Answer {
         let (id, _) = try Self.find(device, in: try Self.find(name, cloud))
         let body = try AdminBody(request.body, known: ["binaryData", "subfolder"])
@@ -135,7 +135,7 @@ struct AdminAPI: Sendable {
     }
 
     private static func listConfigs(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: BridgeCloud
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let (_, entry) = try find(device, in: try find(name, cloud))
         let count = try AdminPage.number(request, "numVersions") ?? 0
@@ -143,7 +143,7 @@ struct AdminAPI: Sendable {
     }
 
     private static func listStates(
-        _ name: RegistryName, _ device: String, _ request: HTTPRequest, _ cloud: BridgeCloud
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let (_, entry) = try find(device, in: try find(name, cloud))
         let count = try AdminPage.number(request, "numStates") ?? 0

@@ -5,15 +5,15 @@ import Base
 enum AdminDocuments {
     /// - Parameter mask: top-level fields in camelCase; nil is all of them.
     static func device(
-        _ id: String, _ device: BridgeRegistry.Device, in registry: BridgeRegistry, mask: Set<String>?,
+        _ id: ByteString, _ device: BridgeRegistry.Device, in registry: BridgeRegistry, mask: Set<ByteString>?,
         to json: inout JSONWriter
     ) {
         let number = String(registry.numericID(of: id))
-        let fields = mask.map { Set($0.map { String($0.prefix { $0 != "." }) }) }
-        func wants(_ field: String) -> Bool { fields?.contains(field) ?? true }
+        let fields = mask.map { Set($0.map { $0.split(0x2E, limit: 2)[0] }) }
+        func wants(_ field: ByteString) -> Bool { fields?.contains(field) ?? true }
         json.object { json in
             json.member("id", id)
-            if wants("name") { json.member("name", registry.clientIDPrefix + number) }
+            if wants("name") { json.member("name", "\(registry.clientIDPrefix)\(number)") }
             json.member("numId", number)
             if wants("credentials") { credentials(device.keys, to: &json) }
             if wants("blocked") { json.member("blocked", device.blocked) }
@@ -29,17 +29,20 @@ enum AdminDocuments {
             if wants("metadata"), !device.metadata.isEmpty {
                 json.key("metadata")
                 json.object { json in
-                    for (name, value) in device.metadata.sorted(by: { $0.key < $1.key }) { json.member(name, value) }
+                    for (name, value) in device.metadata.sorted(by: { $0.key < $1.key }) {
+                        json.key(name)
+                        json.string(value)
+                    }
                 }
             }
             if wants("gatewayConfig") { gatewayConfig(device, to: &json) }
             let traces = device.traces
-            let times = [
+            let times: [(ByteString, WallTime?)] = [
                 ("lastHeartbeatTime", traces.heartbeat), ("lastEventTime", traces.event),
                 ("lastStateTime", traces.state), ("lastConfigAckTime", traces.configAcknowledged),
                 ("lastConfigSendTime", traces.configSent), ("lastErrorTime", traces.error?.at),
             ]
-            for (name, time) in times where wants(name) { if let time { json.member(name, time) } }
+            for (name, time) in times where wants(name) { if let time { json.member(name.string, time) } }
             if wants("lastErrorStatus"), let error = traces.error {
                 json.key("lastErrorStatus")
                 json.object { json in
@@ -60,7 +63,7 @@ enum AdminDocuments {
                     }
                     json.key("publicKey")
                     json.object { json in
-                        json.member("format", key.format ?? key.guessedFormat)
+                        json.member("format", key.format?.string ?? key.guessedFormat)
                         json.member("key", key.text)
                     }
                 }

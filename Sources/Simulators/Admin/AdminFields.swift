@@ -2,12 +2,12 @@ import Base
 
 /// The fields of devices and registries that a client may set, read from JSON and checked.
 enum AdminFields {
-    static let device = [
+    static let device: [ByteString] = [
         "id", "name", "numId", "credentials", "lastHeartbeatTime", "lastEventTime", "lastStateTime",
         "lastConfigAckTime", "lastConfigSendTime", "blocked", "lastErrorTime", "lastErrorStatus", "config",
         "state", "logLevel", "metadata", "gatewayConfig",
     ]
-    static let registry = [
+    static let registry: [ByteString] = [
         "id", "name", "eventNotificationConfigs", "stateNotificationConfig", "mqttConfig", "httpConfig",
         "logLevel", "credentials",
     ]
@@ -28,7 +28,7 @@ enum AdminFields {
             let key = try AdminBody(inner, known: ["format", "key"], "publicKey")
             var expires: Int64?
             if let text = try fields.text("expirationTime") {
-                guard let time = WallTime(timestamp: text) else {
+                guard let time = WallTime(timestamp: text.string) else {
                     throw AdminFault(.invalidArgument, "Invalid value for expirationTime: RFC 3339 is needed.")
                 }
                 // The epoch is how some clients say "never".
@@ -40,9 +40,9 @@ enum AdminFields {
     }
 
     private static func key(
-        _ text: String, _ format: String, _ expires: Int64?
+        _ text: ByteString, _ format: ByteString, _ expires: Int64?
     ) throws(AdminFault) -> BridgeRegistry.Key {
-        let formats: [String: (algorithm: SigningAlgorithm, isCertificate: Bool)] = [
+        let formats: [ByteString: (algorithm: SigningAlgorithm, isCertificate: Bool)] = [
             "RSA_PEM": (.rs256, false), "RSA_X509_PEM": (.rs256, true), "ES256_PEM": (.es256, false),
             "ES256_X509_PEM": (.es256, true),
         ]
@@ -50,11 +50,11 @@ enum AdminFields {
             throw AdminFault(
                 .invalidArgument,
                 "Invalid public key format \"\(Notice.printable(format))\": one of "
-                    + formats.keys.sorted().joined(separator: ", ") + " is needed.")
+                    + formats.keys.sorted().map(\.string).joined(separator: ", ") + " is needed.")
         }
-        let pem = String(text.drop { $0.isWhitespace })
+        let pem = ByteString(Substring(text.utf8.drop { $0 == 0x20 || (0x09...0x0D).contains($0) }))
         let key = BridgeRegistry.Key(pem, expires: expires, format: format)
-        let begin = wanted.isCertificate ? "-----BEGIN CERTIFICATE-----" : "-----BEGIN PUBLIC KEY-----"
+        let begin: ByteString = wanted.isCertificate ? "-----BEGIN CERTIFICATE-----" : "-----BEGIN PUBLIC KEY-----"
         guard pem.utf8.count <= 16 << 10, pem.hasPrefix(begin), pem.contains("-----END "),
             wanted.isCertificate || key.algorithm == wanted.algorithm
         else { throw AdminFault(.invalidArgument, "The key is no \(format): \(begin) and a matching key are needed.") }
@@ -78,7 +78,7 @@ enum AdminFields {
 
     static func authMethod(_ fields: AdminBody) throws(AdminFault) -> BridgeRegistry.AuthMethod {
         guard let word = try fields.text("gatewayAuthMethod") else { return .unspecified }
-        guard let method = BridgeRegistry.AuthMethod(rawValue: word) else {
+        guard let method = BridgeRegistry.AuthMethod(word: word) else {
             throw AdminFault(.invalidArgument, "Invalid gatewayAuthMethod \"\(Notice.printable(word))\".")
         }
         return method
@@ -86,16 +86,16 @@ enum AdminFields {
 
     static func logLevel(_ body: AdminBody) throws(AdminFault) -> BridgeRegistry.LogLevel {
         guard let word = try body.text("logLevel") else { return .unspecified }
-        guard let level = BridgeRegistry.LogLevel(rawValue: word) else {
+        guard let level = BridgeRegistry.LogLevel(word: word) else {
             throw AdminFault(.invalidArgument, "Invalid logLevel \"\(Notice.printable(word))\".")
         }
         return level
     }
 
-    static func metadata(_ body: AdminBody) throws(AdminFault) -> [String: String] {
+    static func metadata(_ body: AdminBody) throws(AdminFault) -> [ByteString: ByteString] {
         guard let json = body["metadata"] else { return [:] }
         guard let members = json.members else { throw body.wrong("metadata", "an object", json) }
-        var metadata: [String: String] = [:]
+        var metadata: [ByteString: ByteString] = [:]
         var size = 0
         for member in members {
             guard let value = member.value.string else { throw body.wrong("metadata", "an object of strings", json) }
@@ -131,14 +131,16 @@ enum AdminFields {
         return topics
     }
 
-    static func stateTopic(_ body: AdminBody) throws(AdminFault) -> String? {
+    static func stateTopic(_ body: AdminBody) throws(AdminFault) -> ByteString? {
         guard let json = body["stateNotificationConfig"] else { return nil }
         let name = try AdminBody(json, known: ["pubsubTopicName"], "stateNotificationConfig").text("pubsubTopicName")
         return name?.isEmpty == true ? nil : name
     }
 
     /// `{"mqttEnabledState":"MQTT_DISABLED"}`; everything else is enabled.
-    static func isEnabled(_ body: AdminBody, _ section: String, _ key: String, _ word: String) throws(AdminFault) -> Bool {
+    static func isEnabled(
+        _ body: AdminBody, _ section: ByteString, _ key: ByteString, _ word: String
+    ) throws(AdminFault) -> Bool {
         guard let json = body[section] else { return true }
         return try AdminBody(json, known: [key], section).text(key) != "\(word)_DISABLED"
     }

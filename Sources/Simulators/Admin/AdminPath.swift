@@ -3,27 +3,28 @@ import Base
 /// A path of the admin API, taken apart: resource names as Cloud IoT's v1 has them, with an optional
 /// custom verb after the last colon.
 enum AdminPath: Hashable {
-    case registries(project: String, region: String)
-    case registry(RegistryName, verb: String?)
+    case registries(project: ByteString, region: ByteString)
+    case registry(RegistryName, verb: ByteString?)
     case devices(RegistryName)
-    case device(RegistryName, String, verb: String?)
-    case configVersions(RegistryName, String)
-    case states(RegistryName, String)
+    case device(RegistryName, ByteString, verb: ByteString?)
+    case configVersions(RegistryName, ByteString)
+    case states(RegistryName, ByteString)
     /// What is not Cloud IoT's: the emulator's own.
-    case emulator(String)
+    case emulator(ByteString)
 
     /// Nil if nothing has that name here.
-    init?(_ path: String) {
-        var raw = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+    init?(_ path: ByteString) {
+        var raw = Array(path.split(0x2F, limit: 12).dropFirst())
         guard raw.count >= 2 else { return nil }
         if raw[0] == "emulator", raw.count == 2 {
             self = .emulator(raw[1])
             return
         }
-        var verb: String?
-        if let colon = raw[raw.count - 1].lastIndex(of: ":") {
-            verb = String(raw[raw.count - 1][colon...].dropFirst())
-            raw[raw.count - 1] = String(raw[raw.count - 1][..<colon])
+        var verb: ByteString?
+        let last = raw[raw.count - 1].utf8
+        if let colon = last.lastIndex(of: 0x3A) {
+            verb = ByteString(Substring(last[last.index(after: colon)...]))
+            raw[raw.count - 1] = ByteString(Substring(last[..<colon]))
         }
         let parts = raw.compactMap { PercentCoding.decode($0) }
         guard parts.count == raw.count, !parts.contains(""), parts[0] == "v1" else { return nil }
@@ -51,12 +52,12 @@ enum AdminPath: Hashable {
 /// A part of a list, and where the next one begins. A token is the last id of the page before.
 enum AdminPage {
     static func cut(
-        _ ids: [String], _ request: HTTPRequest, sizeMax: Int
-    ) throws(AdminFault) -> (ids: ArraySlice<String>, next: String?) {
+        _ ids: [ByteString], _ request: HTTPRequest, sizeMax: Int
+    ) throws(AdminFault) -> (ids: ArraySlice<ByteString>, next: String?) {
         let size = try number(request, "pageSize") ?? 0
         var rest = ids[...]
         if let token = request.query("pageToken"), !token.isEmpty {
-            guard let bytes = Base64.decodeURL(token), let last = String(validating: bytes, as: UTF8.self),
+            guard let bytes = Base64.decodeURL(token.string), case let last = ByteString(decoding: bytes),
                 BridgeRegistry.isValidID(last)
             else { throw AdminFault(.invalidArgument, "Invalid pageToken.") }
             rest = rest.drop { $0 <= last }
@@ -67,9 +68,9 @@ enum AdminPage {
     }
 
     /// A number of the query, at least 0.
-    static func number(_ request: HTTPRequest, _ name: String) throws(AdminFault) -> Int? {
+    static func number(_ request: HTTPRequest, _ name: ByteString) throws(AdminFault) -> Int? {
         guard let text = request.query(name) else { return nil }
-        guard let value = Int32(text), value >= 0 else {
+        guard let value = Int32(text.string), value >= 0 else {
             throw AdminFault(.invalidArgument, "Invalid value for \(name): a number from 0 is needed.")
         }
         return Int(value)

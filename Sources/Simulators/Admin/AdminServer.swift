@@ -64,8 +64,9 @@ package struct AdminServer: Sendable {
             throw AdminFault(.permissionDenied, "This server answers no web pages.")
         }
         guard let host = request.header("host") else { return }
-        let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } + "]" : host.prefix { $0 != ":" }
-        guard ["localhost", "127.0.0.1", "[::1]"].contains(String(name)) else {
+        let isBracketed = host.hasPrefix("[")
+        let name = host.split(isBracketed ? 0x5D : 0x3A, limit: 2)[0]
+        guard ["localhost", "127.0.0.1"].contains(name) || isBracketed && name == "[::1" else {
             throw AdminFault(.permissionDenied, "This server answers only requests to localhost.")
         }
     }
@@ -141,7 +142,7 @@ package struct AdminServer: Sendable {
             json.member("messagesDropped", counts.messagesDropped)
             json.key("errors")
             json.object { json in
-                for (type, count) in counts.errors.sorted(by: { $0.key < $1.key }) { json.member(type, count) }
+                for (type, count) in counts.errors.sorted(by: { $0.key < $1.key }) { json.member(type.string, count) }
             }
         }
     }

@@ -24,20 +24,20 @@ package struct Activity: Hashable, Sendable {
     }
 
     package var kind: Kind
-    package var device: String
+    package var device: ByteString
     package var at: WallTime
     package var code = StatusCode.ok
     package var message = ""
-    package var topic: String?
+    package var topic: ByteString?
     /// EVENTS or STATE.
     package var fromDevice: String?
     /// CONFIG or COMMANDS.
     package var toDevice: String?
-    package var gateway: String?
+    package var gateway: ByteString?
     /// Of a disconnection: whose doing it was.
     package var isByServer: Bool?
 
-    package init(_ kind: Kind, _ device: String, at: WallTime) {
+    package init(_ kind: Kind, _ device: ByteString, at: WallTime) {
         self.kind = kind
         self.device = device
         self.at = at
@@ -97,7 +97,7 @@ package struct Activity: Hashable, Sendable {
 extension BridgeEmulator {
     /// To the activity log, if the device's level or its registry's asks for it; an error is also the
     /// device's last one.
-    mutating func note(_ kind: Activity.Kind, _ device: String, _ change: (inout Activity) -> Void = { _ in }) {
+    mutating func note(_ kind: Activity.Kind, _ device: ByteString, _ change: (inout Activity) -> Void = { _ in }) {
         guard let entry = registry.devices[device] else { return }
         var activity = Activity(kind, device, at: now.wall)
         change(&activity)

@@ -56,8 +56,8 @@ extension BridgeCloud {
     /// A text of one order a line; the number of orders obeyed.
     package mutating func obey(_ text: String, at now: Moment) throws(BridgeOrder.Misuse) -> Int {
         var count = 0
-        for line in text.split(whereSeparator: \.isNewline) {
-            guard let order = try BridgeOrder.parse(line) else { continue }
+        for line in text.utf8.split(separator: 0x0A) {
+            guard let order = try BridgeOrder.parse(ByteString(Substring(line))) else { continue }
             try obey(order, at: now)
             count += 1
         }
@@ -66,7 +66,7 @@ extension BridgeCloud {
 
     @discardableResult
     private mutating func onDevice<Answer>(
-        _ device: String, _ body: (inout BridgeEmulator) -> Answer
+        _ device: ByteString, _ body: (inout BridgeEmulator) -> Answer
     ) throws(BridgeOrder.Misuse) -> Answer {
         guard let name = registry(with: device), let answer = change(name, body) else {
             throw .init(message: "\(Notice.printable(device)) is in no registry")

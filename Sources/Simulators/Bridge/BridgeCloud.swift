@@ -21,11 +21,25 @@ package struct BridgeCloud: Sendable {
     }
 
     private enum Route {
-        /// Nothing is known yet but these bytes.
-        case unknown([UInt8], since: Moment)
+        /// Nothing is known yet but its first bytes.
+        case unknown
         case registry(RegistryName)
         /// No registry wants it.
         case lobby
+    }
+
+    /// The first bytes of a connection, until its CONNECT is whole.
+    private struct Opening {
+        let since: Moment
+        var bytes: [UInt8] = []
+        var decoder = PacketDecoder(packetSizeMax: connectMax)
+
+        init(at now: Moment) { since = now }
+
+        mutating func receive(_ chunk: ArraySlice<UInt8>) {
+            bytes += chunk
+            decoder.receive(chunk)
+        }
     }
 
     /// A CONNECT with the largest token and client id is smaller.
@@ -38,6 +52,7 @@ package struct BridgeCloud: Sendable {
     package private(set) var isListening = true
     private var lobby: BridgeEmulator
     private var routes: [ConnectionID: Route] = [:]
+    private var openings: [ConnectionID: Opening] = [:]
     private var tickets: [UInt64: (registry: RegistryName, ticket: UInt64)] = [:]
     private var lastTicket: UInt64 = 0
     private var schedule: [(due: Instant, order: BridgeOrder)] = []
@@ -82,14 +97,15 @@ package struct BridgeCloud: Sendable {
     }
 
     /// The first registry with such a device.
-    package func registry(with device: String) -> RegistryName? {
+    package func registry(with device: ByteString) -> RegistryName? {
         registries.keys.sorted().first { registries[$0]?.registry.devices[device] != nil }
     }
 
     // MARK: Input
 
     package mutating func connected(_ id: ConnectionID, at now: Moment) {
-        routes[id] = .unknown([], since: now)
+        routes[id] = .unknown
+        openings[id] = Opening(at: now)
         lobby.connected(id, at: now)
     }
 
@@ -98,40 +114,41 @@ package struct BridgeCloud: Sendable {
         case nil: return
         case .lobby: lobby.received(id, bytes, at: now)
         case .registry(let name): change(name) { $0.received(id, bytes, at: now) }
-        case .unknown(let before, let since): place(id, before + bytes, since: since, at: now)
+        case .unknown:
+            openings[id]?.receive(bytes)
+            place(id, at: now)
         }
         collectLobby()
     }
 
     /// The registry of a connection is told by its CONNECT; what cannot become one is the lobby's.
-    private mutating func place(_ id: ConnectionID, _ bytes: [UInt8], since: Moment, at now: Moment) {
-        var decoder = PacketDecoder(packetSizeMax: Self.connectMax)
-        decoder.receive(bytes[...])
+    private mutating func place(_ id: ConnectionID, at now: Moment) {
         var name: RegistryName?
         if !faults.mute {
             do {
-                guard let packet = try decoder.next() else {
-                    routes[id] = .unknown(bytes, since: since)
-                    return
+                guard let packet = try openings[id]?.decoder.next() else { return }
+                if case .connect(let connect) = packet {
+                    name = RegistryName(clientID: ByteString(connect.clientID))
                 }
-                if case .connect(let connect) = packet { name = RegistryName(clientID: connect.clientID) }
             } catch {
                 name = nil
             }
         }
+        guard let opening = openings.removeValue(forKey: id) else { return }
         guard let name, registries[name] != nil else {
             routes[id] = .lobby
-            return lobby.received(id, bytes[...], at: now)
+            return lobby.received(id, opening.bytes[...], at: now)
         }
         lobby.forgetQuietly(id)
         routes[id] = .registry(name)
         change(name) { registry in
-            registry.connected(id, at: since)
-            registry.received(id, bytes[...], at: now)
+            registry.connected(id, at: opening.since)
+            registry.received(id, opening.bytes[...], at: now)
         }
     }
 
     package mutating func disconnected(_ id: ConnectionID, at now: Moment) {
+        openings[id] = nil
         guard let route = routes.removeValue(forKey: id) else { return }
         if case .registry(let name) = route {
             change(name) { $0.disconnected(id, at: now) }
@@ -237,6 +254,7 @@ package struct BridgeCloud: Sendable {
             case .send(let id, let bytes): outputs.append(.send(id, bytes))
             case .close(let id, let reason):
                 routes[id] = nil
+                openings[id] = nil
                 outputs.append(.close(id, reason: reason))
             case .log(let words): outputs.append(.log(words))
             case .verify, .telemetry, .state, .activity, .commandEnded: break

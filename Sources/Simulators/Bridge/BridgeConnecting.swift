@@ -7,7 +7,7 @@ extension BridgeEmulator {
     struct Verification: Sendable {
         enum Purpose: Sendable {
             case connect(Connect)
-            case attach(device: String, Publish)
+            case attach(device: ByteString, Publish)
         }
 
         var connection: ConnectionID
@@ -21,17 +21,16 @@ extension BridgeEmulator {
             return self.refuse(id, refuse.code, "fault: refused for a while")
         }
         let prefix = registry.clientIDPrefix
-        let path = RegistryName(clientID: connect.clientID)
+        let path = RegistryName(clientID: ByteString(connect.clientID))
         if let path, path != registry.name { return self.refuse(id, switches.refusedCode, "unknown \(path)") }
-        let name = path == nil ? "" : connect.clientID.dropFirst(prefix.count)
-        guard BridgeRegistry.isValidID(name) else {
+        let device = path == nil ? "" : ByteString(connect.clientID).dropping(prefix: prefix) ?? ""
+        guard BridgeRegistry.isValidID(device) else {
             let shown = Notice.printable(connect.clientID)
             return refuse(
                 id, switches.malformedClientIDCode,
                 "client id \(shown) is not projects/…/locations/…/registries/…/devices/…")
         }
         guard registry.isMQTTEnabled else { return refuse(id, switches.refusedCode, "MQTT is disabled") }
-        let device = String(name)
         connections[id]?.device = device
         guard let entry = registry.devices[device] else {
             return refuse(id, switches.refusedCode, "unknown device")
@@ -59,7 +58,7 @@ extension BridgeEmulator {
 
     /// E4: any of the device's unexpired keys may verify; those of the wrong kind are not tried.
     mutating func verify(
-        _ token: DeviceToken, of device: String, for purpose: Verification.Purpose, on id: ConnectionID,
+        _ token: DeviceToken, of device: ByteString, for purpose: Verification.Purpose, on id: ConnectionID,
         at now: Moment
     ) {
         let keys = registry.devices[device]?.keys ?? []
@@ -80,7 +79,7 @@ extension BridgeEmulator {
         verifications[lastTicket] = verification
         emit(
             .verify(
-                ticket: lastTicket, algorithm: verification.token.algorithm, publicKeyPEM: key.text,
+                ticket: lastTicket, algorithm: verification.token.algorithm, publicKeyPEM: key.text.string,
                 signingInput: verification.token.signingInput, signature: verification.token.signature))
     }
 
@@ -140,7 +139,7 @@ extension BridgeEmulator {
     }
 
     /// E27: the device is no longer the gateway's that had attached it.
-    mutating func takeOver(_ device: String, from reason: String) {
+    mutating func takeOver(_ device: ByteString, from reason: String) {
         guard let loser = owners[device] else { return }
         log("\(device): taken from \(connections[loser]?.name ?? "its gateway"): \(reason)")
         detachWithError(device, on: loser)

@@ -22,7 +22,7 @@ struct BridgeConnection: Sendable {
     /// Missed bytes while the emulator was mute: it stays silent until it ends.
     var isDeaf = false
     /// The client's device ID; empty until CONNECT was read.
-    var device = ""
+    var device: ByteString = ""
     var isGateway = false
     /// A signature is being verified; packets behind it wait, since they are taken in order (E22).
     var isWaiting = false
@@ -33,9 +33,9 @@ struct BridgeConnection: Sendable {
     var resetAt: Instant?
     /// A fault: when the next packet may be read; nil if nothing holds it back.
     var readsAgain: Instant?
-    var attached: Set<String> = []
+    var attached: Set<ByteString> = []
     /// Topic filter to granted QoS.
-    var subscriptions: [String: QoS] = [:]
+    var subscriptions: [ByteString: QoS] = [:]
     var packets = 0
     var messages: Allowance
     var bytes: Allowance
@@ -43,7 +43,7 @@ struct BridgeConnection: Sendable {
     /// No delivery is due before that; nil if there is none.
     private(set) var deliveryDue: Instant?
     /// The delivery of each device's configuration, if it has no PUBACK yet.
-    private var configs: [String: PacketID] = [:]
+    private var configs: [ByteString: PacketID] = [:]
     private var retired: [PacketID] = []
     private var deliveryCount = 0
     private var lastID = PacketID.first
@@ -57,7 +57,7 @@ struct BridgeConnection: Sendable {
     }
 
     /// Who it is, for the log.
-    var name: String { device.isEmpty ? "a client" : device }
+    var name: String { device.isEmpty ? "a client" : device.string }
 
     /// A message to the client that is not over: waiting for its moment, or for its PUBACK.
     struct Delivery: Sendable {
@@ -66,7 +66,7 @@ struct BridgeConnection: Sendable {
             case command
         }
 
-        var device: String
+        var device: ByteString
         var kind: Kind
         /// Somebody waits for the PUBACK of this command.
         var ticket: UInt64?
@@ -85,7 +85,7 @@ struct BridgeConnection: Sendable {
     }
 
     /// Makes room for a newer configuration, whether the old one has its PUBACK or not (E16).
-    mutating func retireConfig(of device: String) {
+    mutating func retireConfig(of device: ByteString) {
         if let old = configs[device] { retire(old) }
     }
 
@@ -108,7 +108,7 @@ struct BridgeConnection: Sendable {
     }
 
     /// The tickets of the commands among them.
-    mutating func retireAll(of device: String) -> [UInt64] {
+    mutating func retireAll(of device: ByteString) -> [UInt64] {
         let gone = deliveries.filter { $0.value.device == device }
         for id in gone.keys { retire(id) }
         return gone.values.compactMap(\.ticket).sorted()

@@ -4,20 +4,21 @@ import MQTT
 /// Subscriptions, configurations and commands: E15 to E17.
 extension BridgeEmulator {
     enum Filter {
-        static func config(_ device: String) -> String { "/devices/\(device)/config" }
-        static func commands(_ device: String) -> String { "/devices/\(device)/commands/#" }
-        static func errors(_ device: String) -> String { "/devices/\(device)/errors" }
+        static func config(_ device: ByteString) -> ByteString { "/devices/\(device)/config" }
+        static func commands(_ device: ByteString) -> ByteString { "/devices/\(device)/commands/#" }
+        static func errors(_ device: ByteString) -> ByteString { "/devices/\(device)/errors" }
 
-        static func all(of device: String) -> [String] { [config(device), commands(device), errors(device)] }
+        static func all(of device: ByteString) -> [ByteString] { [config(device), commands(device), errors(device)] }
 
         /// The device of an allowed filter and whether it asks for configurations; nil for any other.
-        static func parse(_ filter: TopicFilter) -> (device: String, isConfig: Bool)? {
-            let levels = filter.text.split(separator: "/", maxSplits: 4, omittingEmptySubsequences: false)
+        static func parse(_ filter: TopicFilter) -> (device: ByteString, isConfig: Bool)? {
+            let text = ByteString(filter.text)
+            let levels = text.split(0x2F, limit: 5)
             guard levels.count >= 4, levels[0].isEmpty, levels[1] == "devices",
                 BridgeRegistry.isValidID(levels[2])
             else { return nil }
-            let device = String(levels[2])
-            guard all(of: device).contains(filter.text) else { return nil }
+            let device = levels[2]
+            guard all(of: device).contains(text) else { return nil }
             return (device, levels[3] == "config")
         }
     }
@@ -25,8 +26,8 @@ extension BridgeEmulator {
     mutating func subscribe(_ packet: Subscribe, on id: ConnectionID, at now: Moment) {
         guard let connection = connections[id] else { return }
         var codes: [UInt8] = []
-        var configs: [String] = []
-        var missing: [(device: String, filter: String)] = []
+        var configs: [ByteString] = []
+        var missing: [(device: ByteString, filter: ByteString)] = []
         for request in packet.requests {
             guard let (device, isConfig) = Filter.parse(request.filter) else {
                 log("\(connection.device): subscription to \(Notice.printable(request.filter.utf8)) refused")
@@ -38,12 +39,12 @@ extension BridgeEmulator {
                     return close(id, "subscription for \(device), which is not attached")
                 }
                 codes.append(Suback.failure)
-                missing.append((device, request.filter.text))
+                missing.append((device, ByteString(request.filter.text)))
                 continue
             }
             let granted = min(request.qos, .atLeastOnce)
-            connections[id]?.subscriptions[request.filter.text] = granted
-            note(.subscribe, device) { $0.topic = request.filter.text }
+            connections[id]?.subscriptions[ByteString(request.filter.text)] = granted
+            note(.subscribe, device) { $0.topic = ByteString(request.filter.text) }
             codes.append(granted.rawValue)
             if isConfig { configs.append(device) }
         }
@@ -55,8 +56,8 @@ extension BridgeEmulator {
     }
 
     mutating func unsubscribe(_ packet: Unsubscribe, on id: ConnectionID) {
-        for filter in packet.filters where connections[id]?.subscriptions.removeValue(forKey: filter.text) != nil {
-            if let (device, _) = Filter.parse(filter) { note(.unsubscribe, device) { $0.topic = filter.text } }
+        for filter in packet.filters where connections[id]?.subscriptions.removeValue(forKey: ByteString(filter.text)) != nil {
+            if let (device, _) = Filter.parse(filter) { note(.unsubscribe, device) { $0.topic = ByteString(filter.text) } }
         }
         send(.unsuback(Unsuback(packet.packetID)), to: id)
     }
@@ -65,7 +66,7 @@ extension BridgeEmulator {
 
     /// A new version of a device's configuration, pushed if the device is subscribed; false if there
     /// is no such device or the configuration is too large.
-    package mutating func setConfig(_ device: String, _ bytes: [UInt8], at now: Moment) -> Bool {
+    package mutating func setConfig(_ device: ByteString, _ bytes: [UInt8], at now: Moment) -> Bool {
         see(now)
         guard registry.devices[device] != nil, bytes.count <= switches.configMax else { return false }
         registry.devices[device]?.setConfig(bytes, at: now.wall)
@@ -87,11 +88,11 @@ extension BridgeEmulator {
     /// Commands reach a device that is connected or attached, and subscribed; they are never stored
     /// (E17). Subfolder: as in a topic, without slashes at its ends; empty for none.
     package mutating func command(
-        _ device: String, subfolder: String = "", _ bytes: [UInt8], ticket: UInt64? = nil, at now: Moment
+        _ device: ByteString, subfolder: ByteString = "", _ bytes: [UInt8], ticket: UInt64? = nil, at now: Moment
     ) -> CommandFate {
         see(now)
         guard bytes.count <= switches.commandMax else { return .tooLarge }
-        let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/" + subfolder)
+        let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/\(subfolder)")
         guard subfolder.utf8.count <= 256, let topic = try? TopicName(text) else { return .badSubfolder }
         guard let id = connection(of: device) else { return .notConnected }
         guard let qos = connections[id]?.subscriptions[Filter.commands(device)] else { return .notSubscribed }
@@ -102,23 +103,23 @@ extension BridgeEmulator {
     }
 
     package mutating func sendCommand(
-        _ device: String, subfolder: String = "", _ bytes: [UInt8], at now: Moment
+        _ device: ByteString, subfolder: ByteString = "", _ bytes: [UInt8], at now: Moment
     ) -> Bool {
         if case .sent = command(device, subfolder: subfolder, bytes, at: now) { true } else { false }
     }
 
     /// The connection that speaks for a device: its gateway's, or its own.
-    func connection(of device: String) -> ConnectionID? { owners[device] ?? online[device] }
+    func connection(of device: ByteString) -> ConnectionID? { owners[device] ?? online[device] }
 
     // MARK: Deliveries
 
     /// E16: the latest version; one that waits for its PUBACK is replaced.
     private mutating func pushConfig(
-        _ device: String, on id: ConnectionID, after delay: Duration, at now: Moment
+        _ device: ByteString, on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
         guard let entry = registry.devices[device],
             let qos = connections[id]?.subscriptions[Filter.config(device)],
-            let topic = try? TopicName(Filter.config(device))
+            let topic = try? TopicName(Filter.config(device).string)
         else { return }
         connections[id]?.retireConfig(of: device)
         let kind = BridgeConnection.Delivery.Kind.config(version: entry.config.version)
@@ -127,7 +128,7 @@ extension BridgeEmulator {
     }
 
     private mutating func deliver(
-        _ device: String, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
+        _ device: ByteString, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
         _ qos: QoS, _ ticket: UInt64?,
         on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
@@ -138,7 +139,7 @@ extension BridgeEmulator {
             device: device, kind: kind, ticket: qos == .atMostOnce ? nil : ticket, message: message,
             due: now.instant + delay)
         note(.publish, device) { activity in
-            activity.topic = topic.text
+            activity.topic = ByteString(topic.text)
             activity.toDevice = kind == .command ? "COMMANDS" : "CONFIG"
         }
         if delay == .zero, !faults.mute, connections[id]?.isDeaf == false {

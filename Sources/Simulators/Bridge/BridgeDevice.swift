@@ -3,13 +3,13 @@ import Base
 extension BridgeRegistry {
     package struct Key: Hashable, Sendable {
         /// PEM, or the path of a PEM file until `resolve` has replaced it.
-        package var text: String
+        package var text: ByteString
         /// Seconds since 1970; not used for new connections after that.
         package var expires: Int64?
         /// RSA_PEM, RSA_X509_PEM, ES256_PEM or ES256_X509_PEM; nil if nobody has said it.
-        package var format: String?
+        package var format: ByteString?
 
-        package init(_ text: String, expires: Int64? = nil, format: String? = nil) {
+        package init(_ text: ByteString, expires: Int64? = nil, format: ByteString? = nil) {
             self.text = text
             self.expires = expires
             self.format = format
@@ -20,9 +20,9 @@ extension BridgeRegistry {
 
     package struct GatewayRole: Hashable, Sendable {
         package var authMethod: AuthMethod
-        package var bound: Set<String>
+        package var bound: Set<ByteString>
 
-        package init(authMethod: AuthMethod = .associationOnly, bound: Set<String> = []) {
+        package init(authMethod: AuthMethod = .associationOnly, bound: Set<ByteString> = []) {
             self.authMethod = authMethod
             self.bound = bound
         }
@@ -53,7 +53,7 @@ extension BridgeRegistry {
             get { errorAt.map { ($0, errorCode, errorMessage) } }
             set { (errorAt, errorCode, errorMessage) = (newValue?.at, newValue?.code ?? .ok, newValue?.message ?? "") }
         }
-        package var gateway: String?
+        package var gateway: ByteString?
         package var gatewayAt: WallTime?
         private var errorAt: WallTime?
         private var errorCode = StatusCode.ok
@@ -67,7 +67,7 @@ extension BridgeRegistry {
         package var keys: [Key]
         package var blocked: Bool
         package var gateway: GatewayRole?
-        package var metadata: [String: String] = [:]
+        package var metadata: [ByteString: ByteString] = [:]
         package var logLevel = LogLevel.unspecified
         package var traces = Traces()
         /// Oldest first, never empty: versions count from 1, and a new device has version 1, empty.
@@ -111,16 +111,16 @@ extension BridgeRegistry {
 
 extension BridgeRegistry {
     /// A device's numeric id: the same for the same name, below 2⁵³, in the range of real ones.
-    package func numericID(of device: String) -> UInt64 {
+    package func numericID(of device: ByteString) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in "\(clientIDPrefix)\(device)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return 2_500_000_000_000_000 + hash % 500_000_000_000_000
     }
 
     /// The device's own id; a numeric id (admin API only) is looked up. Nil if there is none.
-    package func id(of name: String) -> String? {
+    package func id(of name: ByteString) -> ByteString? {
         if devices[name] != nil { return name }
-        guard let number = UInt64(name) else { return nil }
+        guard let number = UInt64(name.string) else { return nil }
         return devices.keys.first { numericID(of: $0) == number }
     }
 }

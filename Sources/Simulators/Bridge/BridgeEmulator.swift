@@ -7,18 +7,18 @@ import MQTT
 package struct BridgeEmulator: Sendable {
     /// A message that a device published.
     package struct Received: Hashable, Sendable {
-        package var device: String
+        package var device: ByteString
         /// The gateway that carried it; nil if the device is connected itself.
-        package var gateway: String?
-        package var topic: String
+        package var gateway: ByteString?
+        package var topic: ByteString
         /// What follows `events/`; empty for plain events and for state.
-        package var subfolder: String
+        package var subfolder: ByteString
         package var payload: [UInt8]
         package var qos: QoS
         package var dup: Bool
         package var at: Moment
         /// Where its registry sends it; nil if nothing is configured.
-        package var pubsubTopic: String?
+        package var pubsubTopic: ByteString?
     }
 
     package enum Output: Hashable, Sendable {
@@ -63,7 +63,7 @@ package struct BridgeEmulator: Sendable {
         package var messagesDropped = 0
         package var closed = 0
         /// Messages for the errors topic by error type, sent or only logged.
-        package var errors: [String: Int] = [:]
+        package var errors: [ByteString: Int] = [:]
 
         package init() {}
     }
@@ -77,9 +77,9 @@ package struct BridgeEmulator: Sendable {
 
     var connections: [ConnectionID: BridgeConnection] = [:]
     /// The connection of each client by device ID (E7), and the gateway's for each attached device.
-    var online: [String: ConnectionID] = [:]
-    var owners: [String: ConnectionID] = [:]
-    var lastState: [String: Instant] = [:]
+    var online: [ByteString: ConnectionID] = [:]
+    var owners: [ByteString: ConnectionID] = [:]
+    var lastState: [ByteString: Instant] = [:]
     var verifications: [UInt64: Verification] = [:]
     var lastTicket: UInt64 = 0
     var picker: FaultPicker

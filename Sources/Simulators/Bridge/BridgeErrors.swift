@@ -15,19 +15,19 @@ extension BridgeEmulator {
     /// The packet that an error is about.
     struct Cause {
         var type: PacketType
-        var topic: String
+        var topic: ByteString
         var packetID: PacketID?
     }
 
     mutating func report(
-        _ type: ErrorType, _ device: String, _ description: String, _ message: Publish, on id: ConnectionID
+        _ type: ErrorType, _ device: ByteString, _ description: String, _ message: Publish, on id: ConnectionID
     ) {
-        let cause = Cause(type: .publish, topic: message.topic.text, packetID: message.packetID)
+        let cause = Cause(type: .publish, topic: ByteString(message.topic.text), packetID: message.packetID)
         report(type, device, description, cause, on: id)
     }
 
     mutating func reportNotFound(
-        _ device: String, _ packetID: PacketID?, _ type: PacketType, _ topic: String, on id: ConnectionID
+        _ device: ByteString, _ packetID: PacketID?, _ type: PacketType, _ topic: ByteString, on id: ConnectionID
     ) {
         report(
             .notFound, device, "The specified device with ID '\(device)' is not attached to the gateway.",
@@ -36,15 +36,15 @@ extension BridgeEmulator {
 
     /// QoS 0, best effort: if the topic is not subscribed, only the log has it.
     mutating func report(
-        _ type: ErrorType, _ device: String?, _ description: String, _ cause: Cause?, on id: ConnectionID
+        _ type: ErrorType, _ device: ByteString?, _ description: String, _ cause: Cause?, on id: ConnectionID
     ) {
         guard let connection = connections[id] else { return }
-        statistics.errors[type.rawValue, default: 0] += 1
-        let topic = "/devices/\(connection.device)/errors"
+        statistics.errors[ByteString(type.rawValue), default: 0] += 1
+        let topic = Filter.errors(connection.device)
         let isSubscribed = connection.subscriptions[topic] != nil
         let unheard = isSubscribed ? "" : " (its errors topic is not subscribed)"
-        log("\(connection.device): \(type.rawValue)\(device.map { " for " + $0 } ?? "")\(unheard)")
-        guard isSubscribed, let name = try? TopicName(topic) else { return }
+        log("\(connection.device): \(type.rawValue)\(device.map { " for \($0)" } ?? "")\(unheard)")
+        guard isSubscribed, let name = try? TopicName(topic.string) else { return }
         var json = JSONWriter()
         json.beginObject()
         json.member("error_type", type.rawValue)
@@ -77,7 +77,7 @@ extension BridgeEmulator {
     // MARK: The end of an attachment
 
     /// E13, E27: the gateway loses the device and is told; its connection stays.
-    mutating func detachWithError(_ device: String, on id: ConnectionID) {
+    mutating func detachWithError(_ device: ByteString, on id: ConnectionID) {
         let gateway = connections[id]?.device
         note(.detach, device) { activity in
             activity.code = .failedPrecondition
@@ -89,7 +89,7 @@ extension BridgeEmulator {
     }
 
     /// Attachment, subscriptions and deliveries of one device.
-    mutating func dropAttachment(_ device: String, on id: ConnectionID) {
+    mutating func dropAttachment(_ device: ByteString, on id: ConnectionID) {
         guard connections[id]?.attached.remove(device) != nil else { return }
         if owners[device] == id { owners[device] = nil }
         for filter in Filter.all(of: device) { connections[id]?.subscriptions[filter] = nil }

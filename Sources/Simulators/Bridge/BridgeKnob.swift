@@ -14,12 +14,13 @@ package struct BridgeKnob: Sendable {
     /// False if the text does not mean anything here.
     let set: @Sendable (String, inout BridgeSwitches) -> Bool
 
-    package static func set(_ name: String, to text: String, in switches: inout BridgeSwitches) throws(Misuse) {
-        guard let knob = all.first(where: { $0.name == name }) else {
-            throw Misuse(message: "no switch \"\(name)\"" + Suggestion.clause(for: name, in: all.map(\.name)))
+    package static func set(_ name: ByteString, to text: ByteString, in switches: inout BridgeSwitches) throws(Misuse) {
+        guard let knob = all.first(where: { ByteString($0.name) == name }) else {
+            let clause = Suggestion.clause(for: name, in: all.map { ByteString($0.name) })
+            throw Misuse(message: "no switch \"\(name.prefix(64))\"" + clause)
         }
-        guard knob.set(text, &switches) else {
-            throw Misuse(message: "\(name) takes \(knob.value), not \"\(text)\"")
+        guard text.count <= 64 && text.isASCII && knob.set(text.string, &switches) else {
+            throw Misuse(message: "\(name) takes \(knob.value), not \"\(text.prefix(64))\"")
         }
     }
 
@@ -85,7 +86,7 @@ package struct BridgeKnob: Sendable {
 
     private static func time(_ name: String, _ path: Path<Duration>, _ help: String) -> BridgeKnob {
         BridgeKnob(name: name, value: "TIME", help: help) { text, switches in
-            time(text, bare: .seconds(1)).map { switches[keyPath: path] = $0 } != nil
+            time(ByteString(text), bare: .seconds(1)).map { switches[keyPath: path] = $0 } != nil
         }
     }
 
@@ -107,8 +108,8 @@ package struct BridgeKnob: Sendable {
     }
 
     /// "200ms", "5s", "10m"; a number alone counts in `bare`.
-    static func time(_ text: String, bare: Duration) -> Duration? {
-        if let number = Int32(text), number >= 0 { return bare * Int(number) }
+    static func time(_ text: ByteString, bare: Duration) -> Duration? {
+        if let number = Int32(text.string), number >= 0 { return bare * Int(number) }
         return Quantity.duration(text)
     }
 }

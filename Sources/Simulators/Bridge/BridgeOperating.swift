@@ -6,7 +6,7 @@ import MQTT
 extension BridgeEmulator {
     /// Takes a device away from its gateway as after a device error (E23); false if not attached.
     @discardableResult
-    package mutating func detach(_ device: String, at now: Moment) -> Bool {
+    package mutating func detach(_ device: ByteString, at now: Moment) -> Bool {
         see(now)
         guard let id = owners[device] else { return false }
         detachWithError(device, on: id)
@@ -21,7 +21,7 @@ extension BridgeEmulator {
 
     /// The connection of one client; false if it has none.
     @discardableResult
-    package mutating func close(_ device: String, _ reason: String, at now: Moment) -> Bool {
+    package mutating func close(_ device: ByteString, _ reason: String, at now: Moment) -> Bool {
         see(now)
         guard let id = online[device] else { return false }
         close(id, reason, .unavailable)
@@ -29,18 +29,18 @@ extension BridgeEmulator {
     }
 
     /// E27: takes effect on an attachment at once.
-    package mutating func unbind(_ device: String, from gateway: String, at now: Moment) {
+    package mutating func unbind(_ device: ByteString, from gateway: ByteString, at now: Moment) {
         see(now)
         registry.devices[gateway]?.gateway?.bound.remove(device)
         if let id = owners[device], connections[id]?.device == gateway { remove(device, on: id, "it was unbound") }
     }
 
-    package mutating func bind(_ device: String, to gateway: String, at now: Moment) {
+    package mutating func bind(_ device: ByteString, to gateway: ByteString, at now: Moment) {
         registry.devices[gateway]?.gateway?.bound.insert(device)
     }
 
     /// A new device, or new data of one; what it no longer allows ends at once. Its history stays with it.
-    package mutating func setDevice(_ id: String, _ device: BridgeRegistry.Device, at now: Moment) {
+    package mutating func setDevice(_ id: ByteString, _ device: BridgeRegistry.Device, at now: Moment) {
         let wasBlocked = registry.devices[id]?.blocked ?? false
         registry.devices[id] = device
         if device.blocked != wasBlocked { setBlocked(id, device.blocked, at: now) }
@@ -55,26 +55,26 @@ extension BridgeEmulator {
     }
 
     /// E27: a blocked device is detached, a blocked client is closed.
-    package mutating func setBlocked(_ device: String, _ isBlocked: Bool, at now: Moment) {
+    package mutating func setBlocked(_ device: ByteString, _ isBlocked: Bool, at now: Moment) {
         see(now)
         registry.devices[device]?.blocked = isBlocked
         if isBlocked { expel(device, "it was blocked") }
     }
 
-    package mutating func delete(_ device: String, at now: Moment) {
+    package mutating func delete(_ device: ByteString, at now: Moment) {
         see(now)
         expel(device, "it was deleted")
         registry.devices[device] = nil
         for id in registry.devices.keys { registry.devices[id]?.gateway?.bound.remove(device) }
     }
 
-    private mutating func expel(_ device: String, _ reason: String) {
+    private mutating func expel(_ device: ByteString, _ reason: String) {
         if let id = owners[device] { remove(device, on: id, reason) }
         if let id = online[device] { close(id, reason, .permissionDenied) }
     }
 
     /// E27: what an attachment that is no longer allowed comes to.
-    private mutating func remove(_ device: String, on id: ConnectionID, _ reason: String) {
+    private mutating func remove(_ device: ByteString, on id: ConnectionID, _ reason: String) {
         switch switches.whenRemoved {
         case .detach: detachWithError(device, on: id)
         case .keep: log("\(device): \(reason), but stays attached")
@@ -85,15 +85,15 @@ extension BridgeEmulator {
     // MARK: Questions
 
     /// Clients with an accepted CONNECT, by device ID.
-    package var onlineDevices: [String] { online.keys.sorted() }
+    package var onlineDevices: [ByteString] { online.keys.sorted() }
 
-    package func isAttached(_ device: String) -> Bool { owners[device] != nil }
+    package func isAttached(_ device: ByteString) -> Bool { owners[device] != nil }
 
-    package func attachedDevices(of gateway: String) -> Set<String> {
+    package func attachedDevices(of gateway: ByteString) -> Set<ByteString> {
         online[gateway].flatMap { connections[$0]?.attached } ?? []
     }
 
-    package func subscriptions(of client: String) -> [String: QoS] {
+    package func subscriptions(of client: ByteString) -> [ByteString: QoS] {
         online[client].flatMap { connections[$0]?.subscriptions } ?? [:]
     }
 }

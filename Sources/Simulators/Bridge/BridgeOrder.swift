@@ -3,12 +3,12 @@ import Base
 /// What an operator or a fault script tells the running emulator, one line each.
 package struct BridgeOrder: Hashable, Sendable {
     package enum Deed: Hashable, Sendable {
-        case config(device: String, text: String)
-        case command(device: String, subfolder: String, text: String)
-        case detach(String), block(String), unblock(String), delete(String)
-        case bind(gateway: String, device: String), unbind(gateway: String, device: String)
+        case config(device: ByteString, text: ByteString)
+        case command(device: ByteString, subfolder: ByteString, text: ByteString)
+        case detach(ByteString), block(ByteString), unblock(ByteString), delete(ByteString)
+        case bind(gateway: ByteString, device: ByteString), unbind(gateway: ByteString, device: ByteString)
         /// nil is everybody.
-        case close(String?)
+        case close(ByteString?)
         case away, back, mute, unmute
         case refuse(UInt8), accept
         case dropPubacks(BridgeFaults.Pick), dropMessages(BridgeFaults.Pick), duplicates(BridgeFaults.Pick)
@@ -43,7 +43,7 @@ package struct BridgeOrder: Hashable, Sendable {
           throttle N|off                     read N packets a second from each client
         """
 
-    private static let words = [
+    private static let words: [ByteString] = [
         "config", "command", "detach", "block", "unblock", "delete", "bind", "unbind", "close", "away", "back",
         "mute", "unmute", "refuse", "accept", "drop-pubacks", "drop-messages", "duplicates", "delay-pubacks",
         "close-after", "close-every", "throttle",
@@ -55,25 +55,23 @@ package struct BridgeOrder: Hashable, Sendable {
     }
 
     /// Nil for an empty line and for a comment.
-    package static func parse(_ line: some StringProtocol) throws(Misuse) -> BridgeOrder? {
-        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" }
-        let words = Substring(line).split(maxSplits: 2, omittingEmptySubsequences: true, whereSeparator: isSpace)
-            .map(String.init)
+    package static func parse(_ line: ByteString) throws(Misuse) -> BridgeOrder? {
+        let words = line.utf8.split(maxSplits: 2) { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+            .map { ByteString(Substring($0)) }
         guard let word = words.first, !word.hasPrefix("#") else { return nil }
         guard Self.words.contains(word) else {
-            let shown = Notice.printable(word)
-            throw Misuse(message: "no order \"\(shown)\"\(Suggestion.clause(for: shown, in: Self.words))")
+            throw Misuse(
+                message: "no order \"\(Notice.printable(word))\"\(Suggestion.clause(for: word, in: Self.words))")
         }
-        let arguments = words.dropFirst().map { $0 }
-        guard let order = order(word, arguments) else {
+        guard let order = order(word, Array(words.dropFirst())) else {
             let usage = help.split(separator: "\n").map { $0.drop { $0 == " " } }
-                .first { $0.split(separator: " ").contains { $0 == word } }
-            throw Misuse(message: "not understood: \(Notice.printable(String(line))); usage: \(usage ?? "")")
+                .first { $0.split(separator: " ").contains { ByteString($0) == word } }
+            throw Misuse(message: "not understood: \(Notice.printable(line)); usage: \(usage ?? "")")
         }
         return order
     }
 
-    private static func order(_ word: String, _ arguments: [String]) -> BridgeOrder? {
+    private static func order(_ word: ByteString, _ arguments: [ByteString]) -> BridgeOrder? {
         switch (word, arguments.count) {
         case ("config", 1...): BridgeOrder(.config(device: arguments[0], text: arguments.count > 1 ? arguments[1] : ""))
         case ("command", 2): command(arguments[0], arguments[1])
@@ -88,45 +86,46 @@ package struct BridgeOrder: Hashable, Sendable {
         case ("back", 0): BridgeOrder(.back)
         case ("mute", 0), ("mute", 1): timed(.mute, arguments.first)
         case ("unmute", 0): BridgeOrder(.unmute)
-        case ("refuse", 1...2): UInt8(arguments[0]).flatMap { $0 > 0 ? timed(.refuse($0), arguments.dropFirst().first) : nil }
+        case ("refuse", 1...2):
+            UInt8(arguments[0].string).flatMap { $0 > 0 ? timed(.refuse($0), arguments.dropFirst().first) : nil }
         case ("accept", 0): BridgeOrder(.accept)
         case ("drop-pubacks", 1): pick(arguments[0]).map { BridgeOrder(.dropPubacks($0)) }
         case ("drop-messages", 1): pick(arguments[0]).map { BridgeOrder(.dropMessages($0)) }
         case ("duplicates", 1): pick(arguments[0]).map { BridgeOrder(.duplicates($0)) }
         case ("delay-pubacks", 1): unlessOff(arguments[0], { BridgeKnob.time($0, bare: .milliseconds(1)) })
             .map { BridgeOrder(.delayPubacks($0 ?? .zero)) }
-        case ("close-after", 1): unlessOff(arguments[0], { Int($0).flatMap { $0 > 0 ? $0 : nil } })
+        case ("close-after", 1): unlessOff(arguments[0], { Int($0.string).flatMap { $0 > 0 ? $0 : nil } })
             .map { BridgeOrder(.closeAfter(packets: $0)) }
         case ("close-every", 1): unlessOff(arguments[0], { BridgeKnob.time($0, bare: .seconds(1)) })
             .map { BridgeOrder(.closeEvery($0)) }
-        case ("throttle", 1): unlessOff(arguments[0], { Double($0).flatMap { (0.01...1e6).contains($0) ? $0 : nil } })
+        case ("throttle", 1): unlessOff(arguments[0], { Double($0.string).flatMap { (0.01...1e6).contains($0) ? $0 : nil } })
             .map { BridgeOrder(.throttle($0)) }
         default: nil
         }
     }
 
-    private static func command(_ place: String, _ text: String) -> BridgeOrder {
-        let parts = place.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        return BridgeOrder(.command(device: parts.first ?? "", subfolder: parts.count > 1 ? parts[1] : "", text: text))
+    private static func command(_ place: ByteString, _ text: ByteString) -> BridgeOrder {
+        let parts = place.split(0x2F, limit: 2)
+        return BridgeOrder(.command(device: parts[0], subfolder: parts.count > 1 ? parts[1] : "", text: text))
     }
 
-    private static func timed(_ deed: Deed, _ text: String?) -> BridgeOrder? {
+    private static func timed(_ deed: Deed, _ text: ByteString?) -> BridgeOrder? {
         guard let text else { return BridgeOrder(deed) }
         return BridgeKnob.time(text, bare: .seconds(1)).map { BridgeOrder(deed, lasts: $0) }
     }
 
     /// The outer nil: not understood.
-    private static func unlessOff<Value>(_ text: String, _ read: (String) -> Value?) -> Value?? {
+    private static func unlessOff<Value>(_ text: ByteString, _ read: (ByteString) -> Value?) -> Value?? {
         text == "off" ? .some(nil) : read(text).map { .some($0) }
     }
 
-    private static func pick(_ text: String) -> BridgeFaults.Pick? {
+    private static func pick(_ text: ByteString) -> BridgeFaults.Pick? {
         if text == "off" { return .never }
         if text.hasSuffix("%") {
-            guard let share = Double(text.dropLast()), (0...100).contains(share) else { return nil }
+            guard let share = Double(text.string.dropLast()), (0...100).contains(share) else { return nil }
             return .chance(share / 100)
         }
-        return Int(text).flatMap { $0 > 0 ? .every($0) : nil }
+        return Int(text.string).flatMap { $0 > 0 ? .every($0) : nil }
     }
 }
 
@@ -144,16 +143,18 @@ package struct BridgeScript: Hashable, Sendable {
     private var orders: [BridgeOrder] = []
 
     package init(_ text: String) throws(Misuse) {
-        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            let body = line.drop { $0 == " " || $0 == "\t" }
-            guard let first = body.first, first != "#" else { continue }
-            let word = body.prefix { $0 != " " && $0 != "\t" }
-            guard let after = BridgeKnob.time(String(word), bare: .seconds(1)) else {
-                let shown = Notice.printable(String(word))
+        for (number, line) in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            let body = line.drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+            guard let first = body.first, first != 0x23 else { continue }
+            let word = ByteString(Substring(body.prefix { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }))
+            guard let after = BridgeKnob.time(word, bare: .seconds(1)) else {
+                let shown = Notice.printable(word)
                 throw Misuse(line: number + 1, message: "a line begins with a time like 5s, not \"\(shown)\"")
             }
             do {
-                guard let order = try BridgeOrder.parse(body.dropFirst(word.count)) else { continue }
+                guard let order = try BridgeOrder.parse(ByteString(Substring(body.dropFirst(word.count)))) else {
+                    continue
+                }
                 times.append(after)
                 orders.append(order)
             } catch {

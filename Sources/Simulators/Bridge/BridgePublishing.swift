@@ -5,21 +5,21 @@ import MQTT
 extension BridgeEmulator {
     /// What a topic asks for; nil for every topic that closes the connection.
     enum Target: Hashable {
-        case events(subfolder: String)
+        case events(subfolder: ByteString)
         case state, attach, detach
 
         /// `/devices/{device}/events[/{subfolder}]`, `…/state`, `…/attach`, `…/detach`.
-        static func parse(_ topic: TopicName) -> (device: String, target: Target)? {
+        static func parse(_ topic: TopicName) -> (device: ByteString, target: Target)? {
             let levels = topic.utf8.split(separator: 0x2F, maxSplits: 4, omittingEmptySubsequences: false)
             guard levels.count >= 4, levels[0].isEmpty, levels[1].elementsEqual("devices".utf8),
                 !levels[2].isEmpty
             else { return nil }
-            let device = String(decoding: levels[2], as: UTF8.self)
-            switch (String(decoding: levels[3], as: UTF8.self), levels.count) {
+            let device = ByteString(decoding: levels[2])
+            switch (ByteString(decoding: levels[3]), levels.count) {
             case ("events", 4): return (device, .events(subfolder: ""))
             case ("events", 5):
                 guard (1...256).contains(levels[4].count) else { return nil }
-                return (device, .events(subfolder: String(decoding: levels[4], as: UTF8.self)))
+                return (device, .events(subfolder: ByteString(decoding: levels[4])))
             case ("state", 4): return (device, .state)
             case ("attach", 4): return (device, .attach)
             case ("detach", 4): return (device, .detach)
@@ -43,7 +43,7 @@ extension BridgeEmulator {
         }
         guard BridgeRegistry.isValidID(device) else {
             return report(
-                .invalidTopic, Notice.printable(device), "The device ID in the topic is not valid.", message,
+                .invalidTopic, ByteString(Notice.printable(device)), "The device ID in the topic is not valid.", message,
                 on: id)
         }
         switch target {
@@ -63,14 +63,14 @@ extension BridgeEmulator {
             }
         case .events, .state:
             guard isOwn || connection.attached.contains(device) else {
-                return reportNotFound(device, message.packetID, .publish, message.topic.text, on: id)
+                return reportNotFound(device, message.packetID, .publish, ByteString(message.topic.text), on: id)
             }
             take(message, device, target, on: id, at: now)
         }
     }
 
     private mutating func take(
-        _ message: Publish, _ device: String, _ target: Target, on id: ConnectionID, at now: Moment
+        _ message: Publish, _ device: ByteString, _ target: Target, on id: ConnectionID, at now: Moment
     ) {
         let isState = target == .state
         let limit = isState ? switches.stateMax : switches.eventsMax
@@ -98,7 +98,7 @@ extension BridgeEmulator {
         }
         let owner = connections[id]?.device ?? ""
         var received = Received(
-            device: device, gateway: owner == device ? nil : owner, topic: message.topic.text, subfolder: "",
+            device: device, gateway: owner == device ? nil : owner, topic: ByteString(message.topic.text), subfolder: "",
             payload: message.payload, qos: message.qos, dup: message.dup, at: now)
         if case .events(let subfolder) = target {
             received.subfolder = subfolder
@@ -121,7 +121,7 @@ extension BridgeEmulator {
     }
 
     /// E13.
-    private mutating func stateTooSoon(_ device: String, on id: ConnectionID) {
+    private mutating func stateTooSoon(_ device: ByteString, on id: ConnectionID) {
         let words = "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms."
         let isAttached = connections[id]?.device != device
         switch isAttached ? switches.stateTooSoon : .close {
@@ -138,7 +138,7 @@ extension BridgeEmulator {
 
     /// E19: by the gateway's method, and once per device.
     private mutating func checkAttach(
-        _ device: String, _ message: Publish, on id: ConnectionID, at now: Moment
+        _ device: ByteString, _ message: Publish, on id: ConnectionID, at now: Moment
     ) {
         guard let connection = connections[id] else { return }
         if connection.attached.contains(device) { return acknowledge(message.packetID, on: id, at: now) }
@@ -178,7 +178,7 @@ extension BridgeEmulator {
         return Array(token.utf8)
     }
 
-    mutating func attach(_ device: String, by message: Publish, on id: ConnectionID, at now: Moment) {
+    mutating func attach(_ device: ByteString, by message: Publish, on id: ConnectionID, at now: Moment) {
         guard let gateway = connections[id]?.device else { return }
         takeOver(device, from: "\(gateway) has attached it")
         if let direct = online[device] { close(direct, "the gateway \(gateway) has attached it", .alreadyExists) }
@@ -193,7 +193,7 @@ extension BridgeEmulator {
     }
 
     /// E20, E21: the failure goes to the errors topic; there is no PUBACK.
-    mutating func attachFailed(_ device: String, _ message: Publish, _ reason: String, on id: ConnectionID) {
+    mutating func attachFailed(_ device: ByteString, _ message: Publish, _ reason: String, on id: ConnectionID) {
         guard let gateway = connections[id]?.device else { return }
         statistics.attachFailures += 1
         log("\(device): attach by \(gateway) refused: \(reason)")

@@ -28,10 +28,10 @@ package struct BridgeRegistry: Sendable {
 
     /// Where telemetry goes: the first whose subfolder matches; one without a subfolder takes all.
     package struct EventTopic: Hashable, Sendable {
-        package var topic: String
-        package var subfolder: String
+        package var topic: ByteString
+        package var subfolder: ByteString
 
-        package init(_ topic: String, subfolder: String = "") {
+        package init(_ topic: ByteString, subfolder: ByteString = "") {
             self.topic = topic
             self.subfolder = subfolder
         }
@@ -43,40 +43,40 @@ package struct BridgeRegistry: Sendable {
     package static let eventTopicsMax = 10
 
     package var name: RegistryName
-    package var devices: [String: Device]
+    package var devices: [ByteString: Device]
     /// Empty: telemetry is taken all the same, unless the switch `noTopic` closes.
     package var eventTopics: [EventTopic] = []
-    package var stateTopic: String?
+    package var stateTopic: ByteString?
     package var isMQTTEnabled = true
     package var isHTTPEnabled = true
     package var logLevel = LogLevel.unspecified
 
-    package init(project: String, region: String, registry: String, devices: [String: Device] = [:]) {
+    package init(project: ByteString, region: ByteString, registry: ByteString, devices: [ByteString: Device] = [:]) {
         name = RegistryName(project: project, region: region, registry: registry)
         self.devices = devices
     }
 
-    package var project: String { name.project }
+    package var project: ByteString { name.project }
 
     /// What stands before a device's id in its client id.
-    package var clientIDPrefix: String { "\(name)/devices/" }
+    package var clientIDPrefix: ByteString { "\(name)/devices/" }
 
     /// Pub/Sub topic for telemetry with that subfolder; nil if no configuration matches.
-    package func topic(for subfolder: String) -> String? {
+    package func topic(for subfolder: ByteString) -> ByteString? {
         eventTopics.first { $0.subfolder.isEmpty || $0.subfolder == subfolder }?.topic
     }
 
-    package func gateways(of device: String) -> [String] {
+    package func gateways(of device: ByteString) -> [ByteString] {
         devices.filter { $0.value.gateway?.bound.contains(device) == true }.map(\.key).sorted()
     }
 
     /// Key files that the shell has to read, each once, in order of name.
-    package var keyFiles: [String] {
+    package var keyFiles: [ByteString] {
         Set(devices.values.flatMap(\.keys).filter { !$0.isPEM }.map(\.text)).sorted()
     }
 
     /// Puts the contents of a key file in its place.
-    package mutating func resolve(_ path: String, pem: String) {
+    package mutating func resolve(_ path: ByteString, pem: ByteString) {
         for (id, device) in devices {
             for (index, key) in device.keys.enumerated() where key.text == path {
                 devices[id]?.keys[index].text = pem
@@ -86,7 +86,7 @@ package struct BridgeRegistry: Sendable {
 
     /// E3: `[a-zA-Z][-a-zA-Z0-9._+~%]+`, 3–255 characters, not starting with "goog". `+` is refused
     /// all the same: no MQTT topic name may hold it, so such a device could never speak.
-    package static func isValidID(_ id: some StringProtocol) -> Bool {
+    package static func isValidID(_ id: ByteString) -> Bool {
         guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first else {
             return false
         }
@@ -99,19 +99,19 @@ package struct BridgeRegistry: Sendable {
 /// `projects/{project}/locations/{region}/registries/{registry}`: what client ids and the admin
 /// API's resource names begin with.
 package struct RegistryName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    package var project: String
-    package var region: String
-    package var registry: String
+    package var project: ByteString
+    package var region: ByteString
+    package var registry: ByteString
 
-    package init(project: String, region: String, registry: String) {
+    package init(project: ByteString, region: ByteString, registry: ByteString) {
         self.project = project
         self.region = region
         self.registry = registry
     }
 
     /// The registry of a client id, whatever its device is; nil if it is not of that shape.
-    package init?(clientID: String) {
-        let parts = clientID.split(separator: "/", maxSplits: 7, omittingEmptySubsequences: false).map(String.init)
+    package init?(clientID: ByteString) {
+        let parts = clientID.split(0x2F, limit: 8)
         guard parts.count == 8, parts[0] == "projects", parts[2] == "locations", parts[4] == "registries",
             parts[6] == "devices", !parts[1].isEmpty, !parts[3].isEmpty, !parts[5].isEmpty
         else { return nil }
@@ -120,6 +120,6 @@ package struct RegistryName: Hashable, Sendable, Comparable, CustomStringConvert
 
     package var description: String { "projects/\(project)/locations/\(region)/registries/\(registry)" }
     package static func < (left: RegistryName, right: RegistryName) -> Bool {
-        left.description < right.description
+        (left.project, left.region, left.registry) < (right.project, right.region, right.registry)
     }
 }

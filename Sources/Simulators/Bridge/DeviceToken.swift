@@ -20,7 +20,7 @@ package struct DeviceToken: Hashable, Sendable {
     package static let lifetimeMax: Int64 = 24 * 3600
 
     package var algorithm: SigningAlgorithm
-    package var audience: String
+    package var audience: ByteString
     /// Seconds since 1970.
     package var issued: Int64
     package var expires: Int64
@@ -40,7 +40,7 @@ package struct DeviceToken: Hashable, Sendable {
             throw .malformed("the token's signature is not base64url")
         }
         guard let name = header["alg"]?.string else { throw .malformed("the token's header has no alg") }
-        guard let algorithm = SigningAlgorithm(rawValue: name) else {
+        guard let algorithm = SigningAlgorithm(word: name) else {
             throw .malformed(
                 "the token's algorithm is \(Notice.printable(name)); RS256 and ES256 are accepted")
         }
@@ -77,7 +77,7 @@ package struct DeviceToken: Hashable, Sendable {
     }
 
     /// E4: for this project, at most 24 hours long, valid now give or take `skew`.
-    package func check(project: String, now: WallTime, skew: Duration) throws(Fault) {
+    package func check(project: ByteString, now: WallTime, skew: Duration) throws(Fault) {
         guard audience == project else {
             throw .refused("the token is for \"\(Notice.printable(audience))\", not for \"\(project)\"")
         }
@@ -100,7 +100,7 @@ extension BridgeRegistry.Key {
     /// What a public key in PEM can verify, told by the object identifier inside; nil if it cannot
     /// be told (a certificate), so that it is tried for both.
     package var algorithm: SigningAlgorithm? {
-        let lines = text.split(whereSeparator: \.isNewline)
+        let lines = text.string.split(whereSeparator: \.isNewline)
         guard lines.first?.contains("PUBLIC KEY") == true else { return nil }
         let body = lines.dropFirst().prefix { !$0.hasPrefix("-----") }.joined()
         guard let der = Base64.decode(body) else { return nil }

@@ -69,8 +69,8 @@ private struct RegistryReader {
         registry.eventTopics.sort { !$0.subfolder.isEmpty && $1.subfolder.isEmpty }
         registry.stateTopic = members["stateTopic"].map { text($0, "stateTopic") }
         registry.logLevel = logLevel(members["logLevel"])
-        var bindings: [(device: String, position: TextPosition)] = []
-        for (section, isGateway) in [("gateways", true), ("devices", false)] {
+        var bindings: [(device: ByteString, position: TextPosition)] = []
+        for (section, isGateway) in [("gateways", true), ("devices", false)] as [(ByteString, Bool)] {
             guard let value = members[section] else { continue }
             guard let entries = value.members else {
                 complain(
@@ -79,11 +79,11 @@ private struct RegistryReader {
             }
             for entry in entries {
                 if !BridgeRegistry.isValidID(entry.name) {
-                    complain(entry.position, "\"\(entry.name)\" is not a device ID")
+                    complain(entry.position, "\"\(entry.name.prefix(80))\" is not a device ID")
                 }
                 let device = self.device(entry, isGateway: isGateway, &bindings)
                 if registry.devices.updateValue(device, forKey: entry.name) != nil {
-                    complain(entry.position, "the device \"\(entry.name)\" is given twice")
+                    complain(entry.position, "the device \"\(entry.name.prefix(80))\" is given twice")
                 }
             }
         }
@@ -92,25 +92,26 @@ private struct RegistryReader {
     }
 
     private mutating func check(
-        _ bindings: [(device: String, position: TextPosition)], in registry: BridgeRegistry
+        _ bindings: [(device: ByteString, position: TextPosition)], in registry: BridgeRegistry
     ) {
-        var gateways: [String: Int] = [:]
+        var gateways: [ByteString: Int] = [:]
         for (device, position) in bindings {
             if registry.devices[device] == nil {
-                complain(position, "\"\(device)\" is bound here but is not among the devices")
+                complain(position, "\"\(device.prefix(80))\" is bound here but is not among the devices")
             }
             gateways[device, default: 0] += 1
             if gateways[device] == BridgeRegistry.gatewaysPerDeviceMax + 1 {
-                complain(position, "\"\(device)\" is bound to more than 10 gateways")
+                complain(position, "\"\(device.prefix(80))\" is bound to more than 10 gateways")
             }
         }
     }
 
     private mutating func device(
-        _ entry: JSON.Member, isGateway: Bool, _ bindings: inout [(device: String, position: TextPosition)]
+        _ entry: JSON.Member, isGateway: Bool, _ bindings: inout [(device: ByteString, position: TextPosition)]
     ) -> BridgeRegistry.Device {
-        let known = ["keys", "blocked", "config", "metadata", "logLevel"] + (isGateway ? ["authMethod", "bound"] : [])
-        let members = self.members(entry.value, of: "\"\(entry.name)\"", known)
+        let ofGateways: [ByteString] = isGateway ? ["authMethod", "bound"] : []
+        let known = ["keys", "blocked", "config", "metadata", "logLevel"] + ofGateways
+        let members = self.members(entry.value, of: "\"\(entry.name.prefix(80))\"", known)
         let config = members["config"].map { Array(text($0, "config").utf8) }
         var device = BridgeRegistry.Device(config: config ?? [])
         for item in array(members["keys"], "keys") { key(item).map { device.keys.append($0) } }
@@ -130,11 +131,11 @@ private struct RegistryReader {
         var role = BridgeRegistry.GatewayRole()
         if let method = members["authMethod"] {
             let word = text(method, "authMethod")
-            if let known = BridgeRegistry.AuthMethod(rawValue: word) {
+            if let known = BridgeRegistry.AuthMethod(word: word) {
                 role.authMethod = known
             } else {
                 let all = BridgeRegistry.AuthMethod.allCases.map(\.rawValue).joined(separator: ", ")
-                complain(method.position, "authMethod \"\(word)\" is not one of \(all)")
+                complain(method.position, "authMethod \"\(word.prefix(80))\" is not one of \(all)")
             }
         }
         for item in array(members["bound"], "bound") {
@@ -165,19 +166,19 @@ private struct RegistryReader {
         return BridgeRegistry.Key(text, expires: seconds)
     }
 
-    private mutating func members(_ json: JSON, of what: String, _ known: [String]) -> [String: JSON] {
+    private mutating func members(_ json: JSON, of what: String, _ known: [ByteString]) -> [ByteString: JSON] {
         guard let members = json.members else {
             complain(json.position, "\(what) must be an object, not \(json.describe)")
             return [:]
         }
-        var found: [String: JSON] = [:]
+        var found: [ByteString: JSON] = [:]
         for member in members {
             if !known.contains(member.name) {
                 complain(
                     member.position,
-                    "unknown key \"\(member.name)\"; known are \(known.joined(separator: ", "))")
+                    "unknown key \"\(member.name.prefix(80))\"; known are \(known.map(\.string).joined(separator: ", "))")
             } else if found.updateValue(member.value, forKey: member.name) != nil {
-                complain(member.position, "the key \"\(member.name)\" is given twice")
+                complain(member.position, "the key \"\(member.name.prefix(80))\" is given twice")
             }
         }
         return found
@@ -186,14 +187,14 @@ private struct RegistryReader {
     private mutating func logLevel(_ json: JSON?) -> BridgeRegistry.LogLevel {
         guard let json else { return .unspecified }
         let word = text(json, "logLevel")
-        if let level = BridgeRegistry.LogLevel(rawValue: word) { return level }
+        if let level = BridgeRegistry.LogLevel(word: word) { return level }
         let all = BridgeRegistry.LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
-        complain(json.position, "logLevel \"\(word)\" is not one of \(all)")
+        complain(json.position, "logLevel \"\(word.prefix(80))\" is not one of \(all)")
         return .unspecified
     }
 
     /// An object of strings.
-    private mutating func texts(_ json: JSON?, _ what: String) -> [(String, String)] {
+    private mutating func texts(_ json: JSON?, _ what: String) -> [(ByteString, ByteString)] {
         guard let json else { return [] }
         guard let members = json.members else {
             complain(json.position, "\(what) must be an object, not \(json.describe)")
@@ -210,9 +211,10 @@ private struct RegistryReader {
             return switches
         }
         for member in members {
-            let text: String
+            let text: ByteString
             switch member.value.kind {
-            case .string(let word), .number(let word): text = word
+            case .string(let word): text = word
+            case .number(let word): text = ByteString(word)
             case .bool(let bool): text = bool ? "true" : "false"
             default: text = ""
             }
@@ -234,7 +236,7 @@ private struct RegistryReader {
         return items
     }
 
-    private mutating func text(_ json: JSON, _ what: String) -> String {
+    private mutating func text(_ json: JSON, _ what: String) -> ByteString {
         guard let text = json.string else {
             complain(json.position, "\(what) must be a string, not \(json.describe)")
             return ""
@@ -242,7 +244,7 @@ private struct RegistryReader {
         return text
     }
 
-    private mutating func name(_ json: JSON?, _ what: String, _ parent: JSON) -> String {
+    private mutating func name(_ json: JSON?, _ what: String, _ parent: JSON) -> ByteString {
         guard let json else {
             complain(parent.position, "\(what) is missing")
             return ""

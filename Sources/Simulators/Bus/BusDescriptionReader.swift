@@ -44,13 +44,13 @@ extension BusDescription {
         bus.chunk = try fields.integer("chunk", 1...256) ?? bus.chunk
         bus.jitter = try fields.duration("jitter") ?? bus.jitter
         if let parity = fields["parity"] {
-            guard let known = parity.string.flatMap(LineSettings.Parity.init) else {
+            guard let known = parity.string.flatMap(LineSettings.Parity.init(word:)) else {
                 throw parity.error("parity is \"none\", \"even\" or \"odd\"")
             }
             bus.parity = known
         }
         for member in try fields.members("units") {
-            guard let id = UInt8(member.name), (1...247).contains(id) else {
+            guard let id = UInt8(member.name.string), (1...247).contains(id) else {
                 throw BusDescriptionError(
                     position: member.position, message: "\(member.name) is no unit id: 1 to 247")
             }
@@ -70,7 +70,7 @@ extension BusDescription {
         unit.functions = try functions(fields)
         unit.turnaround = try fields.duration("turnaround") ?? unit.turnaround
         for table in [Table.coil, .discrete, .input, .holding] {
-            for member in try fields.members(table.rawValue) {
+            for member in try fields.members(ByteString(table.rawValue)) {
                 let addresses = try range(member.name, at: member.position)
                 let cell = try cell(member.value)
                 let width = table.isBits ? 1 : cell.type.words
@@ -83,15 +83,15 @@ extension BusDescription {
         return unit
     }
 
-    private static func range(_ text: String, at position: TextPosition) throws(BusDescriptionError)
+    private static func range(_ text: ByteString, at position: TextPosition) throws(BusDescriptionError)
         -> ClosedRange<Int>
     {
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        let ends = text.split(0x2D, limit: 3).map { Int($0.string) }
         guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
             0 <= first, first <= last, last <= 65_535
         else {
             throw BusDescriptionError(
-                position: position, message: "\(text) is no address: 0 to 65535, or a range \"10-19\"")
+                position: position, message: "\(text.prefix(64)) is no address: 0 to 65535, or a range \"10-19\"")
         }
         return first...last
     }
@@ -161,13 +161,13 @@ extension BusDescription {
         guard let items = list.array else { throw list.error("exceptions is an array, not \(list.describe)") }
         for item in items {
             let entry = try Fields(item, "table", "at", "code")
-            let table = entry["table"]?.string.flatMap(Table.init)
+            let table = entry["table"]?.string.flatMap(Table.init(word:))
             if let given = entry["table"], table == nil {
                 throw given.error("table is coil, discrete, input or holding")
             }
             var addresses = 0...65_535
             if let place = entry["at"] {
-                let name = place.string ?? place.integer.map { String($0) } ?? "?"
+                let name = place.string ?? place.integer.map { "\($0)" } ?? "?"
                 addresses = try range(name, at: place.position)
             }
             let code = UInt8(try entry.integer("code", 1...255) ?? 2)

@@ -5,13 +5,13 @@ extension BusDescription {
     static func functions(_ fields: Fields) throws(BusDescriptionError) -> BusUnitFunctions {
         var functions = BusUnitFunctions()
         for member in try fields.members("identification") {
-            let names: [String: UInt8] = [
+            let names: [ByteString: UInt8] = [
                 "vendor": 0, "product": 1, "revision": 2, "url": 3, "name": 4, "model": 5, "application": 6,
             ]
-            guard let id = names[member.name] ?? UInt8(member.name) else {
+            guard let id = names[member.name] ?? UInt8(member.name.string) else {
                 throw BusDescriptionError(
                     position: member.position,
-                    message: "\(member.name) is no object: vendor, product, revision, url, name, model, "
+                    message: "\(member.name.prefix(64)) is no object: vendor, product, revision, url, name, model, "
                         + "application or a number up to 255")
             }
             // What is longer fits no reply.
@@ -47,10 +47,10 @@ extension BusDescription {
     }
 
     private static func key(_ member: JSON.Member, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int {
-        guard let number = Int(member.name), range.contains(number) else {
+        guard let number = Int(member.name.string), range.contains(number) else {
             throw BusDescriptionError(
                 position: member.position,
-                message: "\(member.name) is no number from \(range.lowerBound) to \(range.upperBound)")
+                message: "\(member.name.prefix(64)) is no number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
@@ -60,8 +60,8 @@ extension BusDescription {
         _ json: JSON, _ name: String, max: Int
     ) throws(BusDescriptionError) -> [UInt8] {
         guard let text = json.string else { throw json.error("\(name) is text or \"hex:41 42\"") }
-        let bytes = text.hasPrefix("hex:") ? Hex.decode(text.dropFirst(4)) : Array(text.utf8)
-        guard let bytes else { throw json.error("\(text) is not hexadecimal") }
+        let bytes = text.dropping(prefix: "hex:").map { Hex.decode($0.string) } ?? Array(text.utf8)
+        guard let bytes else { throw json.error("\(text.prefix(64)) is not hexadecimal") }
         guard bytes.count <= max else { throw json.error("\(name) has at most \(max) bytes") }
         return bytes
     }

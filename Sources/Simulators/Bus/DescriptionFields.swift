@@ -4,16 +4,16 @@ import Base
 struct Fields {
     private let object: JSON
 
-    init(_ json: JSON, _ known: String...) throws(BusDescriptionError) {
+    init(_ json: JSON, _ known: ByteString...) throws(BusDescriptionError) {
         guard let members = json.members else {
             throw json.error("an object is expected, not \(json.describe)")
         }
-        var seen: Set<String> = []
+        var seen: Set<ByteString> = []
         for member in members {
             guard known.contains(member.name) else {
-                let list = known.joined(separator: ", ")
+                let list = known.map(\.string).joined(separator: ", ")
                 throw BusDescriptionError(
-                    position: member.position, message: "unknown key \(member.name); known are \(list)")
+                    position: member.position, message: "unknown key \(member.name.prefix(64)); known are \(list)")
             }
             guard seen.insert(member.name).inserted else {
                 throw BusDescriptionError(
@@ -23,9 +23,9 @@ struct Fields {
         object = json
     }
 
-    subscript(name: String) -> JSON? { object[name] }
+    subscript(name: ByteString) -> JSON? { object[name] }
 
-    func members(_ name: String) throws(BusDescriptionError) -> [JSON.Member] {
+    func members(_ name: ByteString) throws(BusDescriptionError) -> [JSON.Member] {
         guard let value = object[name] else { return [] }
         guard let members = value.members else {
             throw value.error("\(name) is an object, not \(value.describe)")
@@ -33,7 +33,7 @@ struct Fields {
         return members
     }
 
-    func number(_ name: String) throws(BusDescriptionError) -> Double? {
+    func number(_ name: ByteString) throws(BusDescriptionError) -> Double? {
         guard let value = object[name] else { return nil }
         guard let number = value.double else {
             throw value.error("\(name) is a number, not \(value.describe)")
@@ -41,7 +41,7 @@ struct Fields {
         return number
     }
 
-    func integer(_ name: String, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int? {
+    func integer(_ name: ByteString, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int? {
         guard let value = object[name] else { return nil }
         guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole) else {
             throw value.error("\(name) is a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -49,7 +49,7 @@ struct Fields {
         return whole
     }
 
-    func probability(_ name: String) throws(BusDescriptionError) -> Double {
+    func probability(_ name: ByteString) throws(BusDescriptionError) -> Double {
         guard let value = object[name] else { return 0 }
         guard let number = value.double, (0...1).contains(number) else {
             throw value.error("\(name) is a probability from 0 to 1")
@@ -57,7 +57,7 @@ struct Fields {
         return number
     }
 
-    func duration(_ name: String) throws(BusDescriptionError) -> Duration? {
+    func duration(_ name: ByteString) throws(BusDescriptionError) -> Duration? {
         guard let value = object[name] else { return nil }
         guard let text = value.string, let duration = Fields.duration(text) else {
             throw value.error("\(name) is a duration such as \"5ms\" or \"2s\"")
@@ -66,11 +66,11 @@ struct Fields {
     }
 
     /// Up to 292 years would fit; a simulated bus gets by with a week.
-    private static func duration(_ text: String) -> Duration? {
-        let digits = text.prefix { $0.isNumber || $0 == "." }
-        guard let number = Double(String(digits)) else { return nil }
+    private static func duration(_ text: ByteString) -> Duration? {
+        let digits = text.utf8.prefix { (0x30...0x39).contains($0) || $0 == 0x2E }
+        guard text.count <= 64, let number = Double(String(Substring(digits))) else { return nil }
         let unit: Double
-        switch text.dropFirst(digits.count) {
+        switch ByteString(Substring(text.utf8[digits.endIndex...])) {
         case "us": unit = 1e-6
         case "ms": unit = 1e-3
         case "s": unit = 1

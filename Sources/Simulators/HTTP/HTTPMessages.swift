@@ -2,9 +2,9 @@ import Base
 
 /// One request, whole.
 package struct HTTPRequest: Hashable, Sendable {
-    package var method: String
+    package var method: ByteString
     /// Percent-encoded, without the query: "/v1/projects/p".
-    package var path: String
+    package var path: ByteString
     /// Decoded, in order; a name may come more than once.
     package var query: [Pair]
     package var headers: [Pair]
@@ -13,12 +13,12 @@ package struct HTTPRequest: Hashable, Sendable {
     package var isKeptAlive: Bool
 
     package struct Pair: Hashable, Sendable {
-        package var name: String
-        package var value: String
+        package var name: ByteString
+        package var value: ByteString
     }
 
     package init(
-        method: String, path: String, query: [Pair] = [], headers: [Pair] = [], body: [UInt8] = [],
+        method: ByteString, path: ByteString, query: [Pair] = [], headers: [Pair] = [], body: [UInt8] = [],
         isKeptAlive: Bool = true
     ) {
         self.method = method
@@ -30,12 +30,12 @@ package struct HTTPRequest: Hashable, Sendable {
     }
 
     /// The first header of that name, which is given in lower case.
-    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    package func header(_ name: ByteString) -> ByteString? { headers.first { $0.name == name }?.value }
 
-    package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
+    package func query(_ name: ByteString) -> ByteString? { query.first { $0.name == name }?.value }
 
     /// Every value of a repeated parameter.
-    package func queries(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
+    package func queries(_ name: ByteString) -> [ByteString] { query.filter { $0.name == name }.map(\.value) }
 }
 
 package struct HTTPResponse: Hashable, Sendable {
@@ -88,7 +88,7 @@ package struct HTTPResponse: Hashable, Sendable {
 /// RFC 3986 percent-encoding.
 package enum PercentCoding {
     /// Nil on a stray `%` or if the bytes are not UTF-8. In a query `+` is a space.
-    package static func decode(_ text: some StringProtocol, isQuery: Bool = false) -> String? {
+    package static func decode(_ text: ByteString, isQuery: Bool = false) -> ByteString? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -102,14 +102,14 @@ package enum PercentCoding {
                 bytes.append(isQuery && byte == 0x2B ? 0x20 : byte)
             }
         }
-        return String(validating: bytes, as: UTF8.self)
+        return String(validating: bytes, as: UTF8.self).map { ByteString($0) }
     }
 
     /// `a=1&b=2`; nil if a part cannot be decoded.
-    package static func query(_ text: some StringProtocol) -> [HTTPRequest.Pair]? {
+    package static func query(_ text: ByteString) -> [HTTPRequest.Pair]? {
         var pairs: [HTTPRequest.Pair] = []
-        for part in text.split(separator: "&") {
-            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        for part in text.split(0x26) where !part.isEmpty {
+            let sides = part.split(0x3D, limit: 2)
             guard let name = decode(sides[0], isQuery: true),
                 let value = decode(sides.count > 1 ? sides[1] : "", isQuery: true)
             else { return nil }

@@ -37,6 +37,8 @@ package struct HTTPRequestDecoder: Sendable {
     private var stage = Stage.head
     private var request = HTTPRequest(method: "", path: "")
     private var fault: Fault?
+    /// Bytes taken in, moved and looked at since the beginning.
+    package private(set) var work = 0
     /// The client waits for "100 Continue" before it sends the body.
     package private(set) var wantsContinue = false
 
@@ -52,11 +54,13 @@ package struct HTTPRequestDecoder: Sendable {
     package mutating func receive(_ bytes: ArraySlice<UInt8>) {
         guard fault == nil else { return }
         if start > 0 {
+            work += buffered
             buffer.removeFirst(start)
             scanned -= start
             start = 0
         }
         buffer.append(contentsOf: bytes)
+        work += bytes.count
     }
 
     package mutating func continued() { wantsContinue = false }
@@ -82,7 +86,7 @@ package struct HTTPRequestDecoder: Sendable {
                 guard let head = try takeHead() else { return nil }
                 stage = try Self.read(head, into: &request)
                 if case .body(0) = stage { return finish() }
-                wantsContinue = request.header("expect")?.lowercased() == "100-continue" && start == buffer.count
+                wantsContinue = request.header("expect")?.lowercasedASCII == "100-continue" && start == buffer.count
             case .body(let missing):
                 guard take(missing) else { return nil }
                 return finish()
@@ -130,13 +134,16 @@ package struct HTTPRequestDecoder: Sendable {
     private mutating func take(_ count: Int) -> Bool {
         guard buffered >= count else { return false }
         request.body.append(contentsOf: buffer[start..<(start + count)])
+        work += count
         start += count
         return true
     }
 
     private mutating func takeLine() throws(Fault) -> ArraySlice<UInt8>? {
         let window = buffer[start..<min(buffer.count, start + Self.lineMax)]
+        work += 1
         guard let end = window.firstIndex(of: 0x0A) else {
+            work += window.count
             guard window.count < Self.lineMax else { throw Fault(400, "a chunk line of more than \(Self.lineMax) bytes") }
             return nil
         }
@@ -158,6 +165,7 @@ package struct HTTPRequestDecoder: Sendable {
                 }
             }
             index += 1
+            work += 1
         }
         scanned = index
         return nil
@@ -172,7 +180,7 @@ package struct HTTPRequestDecoder: Sendable {
         guard lines.count <= headersMax + 1 else { throw Fault(431, "more than \(headersMax) headers") }
         let isOld = try readRequestLine(lines.popFirst() ?? [], into: &request)
         for line in lines { request.headers.append(try header(line)) }
-        let wish = request.header("connection")?.lowercased() ?? ""
+        let wish = request.header("connection")?.lowercasedASCII ?? ""
         request.isKeptAlive = isOld ? wish.contains("keep-alive") : !wish.contains("close")
         let hosts = request.headers.filter { $0.name == "host" }
         guard hosts.count <= 1, isOld || hosts.count == 1 else { throw Fault(400, "exactly one Host is needed") }
@@ -186,7 +194,7 @@ package struct HTTPRequestDecoder: Sendable {
         let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
         guard parts.count == 3, (1...16).contains(parts[0].count), parts[0].allSatisfy({ (0x41...0x5A).contains($0) })
         else { throw Fault(400, "the request line is not METHOD /path HTTP/1.1") }
-        let version = String(decoding: parts[2], as: UTF8.self)
+        let version = ByteString(decoding: parts[2])
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
             throw version.hasPrefix("HTTP/")
                 ? Fault(505, "only HTTP/1.1 is spoken here") : Fault(400, "the request line has no HTTP version")
@@ -194,10 +202,10 @@ package struct HTTPRequestDecoder: Sendable {
         guard parts[1].first == 0x2F, parts[1].allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw Fault(400, "the target must be a path in printable ASCII")
         }
-        request.method = String(decoding: parts[0], as: UTF8.self)
-        let target = String(decoding: parts[1], as: UTF8.self).prefix { $0 != "#" }
-        let sides = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        request.path = String(sides[0])
+        request.method = ByteString(decoding: parts[0])
+        let target = ByteString(decoding: parts[1].prefix { $0 != 0x23 })
+        let sides = target.split(0x3F, limit: 2)
+        request.path = sides[0]
         guard let query = PercentCoding.query(sides.count > 1 ? sides[1] : "") else {
             throw Fault(400, "the query is not percent-encoded UTF-8")
         }
@@ -217,7 +225,7 @@ package struct HTTPRequestDecoder: Sendable {
         guard value.allSatisfy({ $0 == 0x09 || ($0 >= 0x20 && $0 != 0x7F) }) else {
             throw Fault(400, "a header's value holds a control character")
         }
-        return .init(name: String(decoding: name, as: UTF8.self).lowercased(), value: String(decoding: value, as: UTF8.self))
+        return .init(name: ByteString(decoding: name).lowercasedASCII, value: ByteString(decoding: value))
     }
 
     private static func isToken(_ byte: UInt8) -> Bool {
@@ -234,12 +242,12 @@ package struct HTTPRequestDecoder: Sendable {
         if let coding = codings.first {
             guard lengths.isEmpty else { throw Fault(400, "both Content-Length and Transfer-Encoding") }
             guard !isOld, codings.count == 1 else { throw Fault(400, "an ambiguous Transfer-Encoding") }
-            guard coding.value.lowercased() == "chunked" else { throw Fault(501, "only the chunked coding is known") }
+            guard coding.value.lowercasedASCII == "chunked" else { throw Fault(501, "only the chunked coding is known") }
             return .chunkSize
         }
         guard let text = lengths.first?.value else { return .body(0) }
         guard lengths.count == 1, (1...10).contains(text.utf8.count),
-            text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let length = Int(text)
+            text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let length = Int(text.string)
         else { throw Fault(400, "Content-Length is not one number") }
         guard length <= bodyMax else { throw tooLarge }
         return .body(length)

@@ -60,7 +60,7 @@ private struct BridgeRig {
         // One switch of the emulator, with one of its words or a number.
         let knob = choices.pick(BridgeKnob.all)
         let words = knob.value.split(separator: "|").map(String.init) + ["0", "1", "7", "300"]
-        try? BridgeKnob.set(knob.name, to: choices.pick(words), in: &switches)
+        try? BridgeKnob.set(ByteString(knob.name), to: ByteString(choices.pick(words)), in: &switches)
         cloud = BridgeCloud([BridgeFuzz.registry], switches: switches, seed: 1)
     }
 
@@ -109,7 +109,7 @@ private struct BridgeRig {
         let parts = [Array("{\"alg\":\"ES256\",\"typ\":\"JWT\"}".utf8), claims, [UInt8](repeating: flags & 4 == 0 ? 1 : 2, count: 64)]
         let token = parts.map { Base64.encodeURL($0) }.joined(separator: ".")
         send(.connect(Connect(
-            clientID: BridgeFuzz.registry.clientIDPrefix + device, keepAlive: flags & 8 == 0 ? 60 : 0,
+            clientID: BridgeFuzz.registry.clientIDPrefix.string + device, keepAlive: flags & 8 == 0 ? 60 : 0,
             cleanSession: flags & 16 == 0, username: "unused", password: Array(token.utf8))))
     }
 

@@ -104,7 +104,7 @@ private struct ConfigEdits {
         switch choice & 7 {
         case 0 where !members.isEmpty: members.remove(at: index)
         case 1 where !members.isEmpty: members[index].name = choices.pick(ConfigSamples.keys)
-        case 2 where !members.isEmpty: members[index].name = String(decoding: choices.block(), as: UTF8.self)
+        case 2 where !members.isEmpty: members[index].name = ByteString(decoding: choices.block())
         case 3 where !members.isEmpty: members[index].value = anything()
         case 4 where !members.isEmpty: kept = members[index].value
         case 5 where !members.isEmpty: members.append(members[index])
@@ -118,7 +118,7 @@ private struct ConfigEdits {
         let choice = choices.byte()
         switch choice & 7 {
         case 0: return JSON(.number("\(choices.below(70_000) - 10)"))
-        case 1: return JSON(.string(String(decoding: choices.block(), as: UTF8.self)))
+        case 1: return JSON(.string(ByteString(decoding: choices.block())))
         case 2: return kept
         case 3: return choices.pick(ConfigSamples.parts)
         case 4: return JSON(.bool(choice & 8 == 0))

@@ -71,13 +71,13 @@ enum ConfigSamples {
         return (depth > 0 ? [value] : []) + inner.flatMap { parts(of: $0, depth: depth + 1) }
     }
 
-    static let keys: [String] = Set((files + [parsed(profile)]).flatMap(keys)).sorted()
+    static let keys: [ByteString] = Set((files + [parsed(profile)]).flatMap(keys)).sorted()
 
-    private static func keys(of value: JSON) -> [String] {
+    private static func keys(of value: JSON) -> [ByteString] {
         (value.members ?? []).flatMap { [$0.name] + keys(of: $0.value) } + (value.array ?? []).flatMap(keys)
     }
 
-    static let words = [
+    static let words: [ByteString] = [
         "1ms", "10ms", "1s", "5m", "1h", "7d", "1KiB", "64KiB", "1MiB", "0", "-1", "1e9", "auto", "trust", "unlimited", "uint16",
         "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bcd16", "bcd32", "string", "bits", "bool",
         "AB", "BA", "ABCD", "CDAB", "BADC", "DCBA", "ABCDEFGH", "HGFEDCBA", "high", "low", "even", "odd", "none", "software",

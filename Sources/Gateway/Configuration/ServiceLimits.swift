@@ -1,0 +1,36 @@
+/// The most that one gateway serves. What `check` accepts fits into the bounds of board/debian/fieldgw.service, and a
+/// test compares the two.
+package enum ServiceLimits {
+    package static let portsMax = 256
+    package static let devicesMax = 4096
+    /// Helpers that open, set and close lines at one time; a close can wait in its driver for 30 s.
+    package static let portHelpersMax = 16
+    /// The loop, disk, keys, network, log, ports, reload and scan; two look-ups of names.
+    package static let otherTasks = 10
+    /// A scan of an adapter that nobody has configured runs in a process of its own.
+    package static let scanTasks = 4
+    /// Descriptors beside those of the ports: journal, bridge, control clients, mailboxes, and what a reload reads.
+    package static let otherDescriptors = 128
+    /// A line that is opened again while the one before is being closed.
+    package static let descriptorsPerPort = 2
+
+    package static var tasks: Int { portHelpersMax + otherTasks + scanTasks }
+    package static var descriptors: Int { portsMax * descriptorsPerPort + otherDescriptors }
+}
+
+extension ConfigurationReader {
+    /// Told once each, where the first that is too many stands.
+    func checkSize(_ ports: [Configuration.Port]) {
+        if ports.count > ServiceLimits.portsMax {
+            problems.error(
+                ports[ServiceLimits.portsMax].place,
+                "\(ports.count) ports; one gateway serves \(ServiceLimits.portsMax): divide them among several")
+        }
+        let nodes = ports.flatMap(\.nodes)
+        if nodes.count > ServiceLimits.devicesMax {
+            problems.error(
+                nodes[ServiceLimits.devicesMax].place,
+                "\(nodes.count) devices; one gateway serves \(ServiceLimits.devicesMax): divide them among several")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import Gateway
+import Testing
+
+/// What `check` accepts fits into the bounds of the systemd unit.
+@Suite struct ServiceLimitTests {
+    private static let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("board/debian/fieldgw.service")
+
+    private static func bound(_ name: String) throws -> Int {
+        let text = try String(contentsOf: unit, encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(name + "=") })
+        let value = line.dropFirst(name.count + 1)
+        if value.hasSuffix("M") { return try #require(Int(value.dropLast())) << 20 }
+        return try #require(Int(value))
+    }
+
+    @Test func theUnitHasRoomForAllThatAConfigurationMayAsk() throws {
+        #expect(try Self.bound("TasksMax") >= ServiceLimits.tasks)
+        #expect(try Self.bound("LimitNOFILE") >= ServiceLimits.descriptors)
+    }
+
+    private static func ports(_ count: Int, nodes: Int) -> String {
+        (0..<count).map { port in
+            let own = (1...nodes).map { "\"d-\(port)-\($0)\": { unit: \($0), points: { x: { holding: 0 } } }" }
+            return "\"p\(port)\": { device: \"/dev/x\(port)\", driver: \"modbus-rtu\", nodes: { \(own.joined(separator: ", ")) } },"
+        }.joined(separator: "\n")
+    }
+
+    @Test func morePortsOrDevicesThanOneGatewayServesAreAnError() {
+        func problems(_ ports: String) -> [String] {
+            Samples.read(Samples.withPorts(ports)).1.map(\.message)
+        }
+        #expect(problems(Self.ports(ServiceLimits.portsMax, nodes: 1)).isEmpty)
+        let tooMany = problems(Self.ports(ServiceLimits.portsMax + 1, nodes: 1))
+        #expect(tooMany.contains { $0.contains("one gateway serves 256") }, "\(tooMany)")
+    }
+}

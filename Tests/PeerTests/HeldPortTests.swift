@@ -1,0 +1,60 @@
+import Foundation
+import Testing
+
+/// Reads and writes by hand on a port that a running gateway holds, and looking at it beside a file that is broken.
+@Suite(.serialized) struct HeldPortTests {
+    private func run(_ site: ToolEndTests.Site, _ words: [String]) throws -> (code: Int32, output: String, errors: String) {
+        try Peer(try Tools.fieldgw(), words + ["--config", site.file]).finish()
+    }
+
+    @Test(.timeLimit(.minutes(5))) func aWriteKeepsToSignAndLimitsOfThePoint() throws {
+        let site = try ToolEndTests.Site()
+        func write(_ words: String...) throws -> (code: Int32, output: String, errors: String) {
+            try run(site, ["write", "bus-a", "1"] + words)
+        }
+        func trim() throws -> String { try run(site, ["read", "bus-a", "1", "holding:5", "--type", "int16"]).output }
+
+        let good = try write("holding:5", "-5")
+        #expect(good.code == 0, "\(good)")
+        #expect(try trim().contains("-5"))
+        let high = try write("holding:5", "500")
+        #expect(high.code != 0 && high.errors.contains("at most 100"), "\(high)")
+        let wide = try write("holding:5", "70000")
+        #expect(wide.code != 0, "\(wide)")
+        let both = try write("holding:4", "1", "2")
+        #expect(both.code == 0 || both.errors.contains("trim"), "\(both)")
+        let plain = try write("holding:0", "7")
+        #expect(plain.code != 0 && plain.errors.contains("a of unit-1 is not writable"), "\(plain)")
+        #expect(try write("holding:0", "7", "--force").code == 0)
+        #expect(try write("holding:5", "500", "--force").code == 0)
+        #expect(try trim().contains("500"))
+        site.stop()
+    }
+
+    @Test(.timeLimit(.minutes(5)), arguments: ["--baud 9600", "--parity even", "--stop-bits 2", "--timeout 2s", "--retries 3"])
+    func anOptionWithoutEffectIsRefused(_ option: String) throws {
+        let site = try ToolEndTests.Site()
+        let words = option.split(separator: " ").map(String.init)
+        for verb in [["read", "bus-a", "1", "holding:0"], ["write", "bus-a", "1", "holding:5", "7"]] {
+            let result = try run(site, verb + words)
+            #expect(result.code == 64 && result.errors.contains("\(words[0]) has no effect"), "\(result)")
+        }
+        site.stop()
+    }
+
+    /// The gateway runs on with what it has; whoever looks at it sees it, whatever stands in the file meanwhile.
+    @Test(.timeLimit(.minutes(5)), arguments: ["{", "\u{0}\u{1}", "{ ports: { }, nonsense: 1 }"])
+    func aBrokenFileHidesNoGateway(_ text: String) throws {
+        let site = try ToolEndTests.Site()
+        let state = ["--state", site.workspace.path("state")]
+        _ = try site.workspace.write("gateway.json5", text)
+        for verb in [["status"], ["top", "--once"], ["device", "list"]] {
+            let result = try Peer(try Tools.fieldgw(), verb + ["--config", site.file]).finish()
+            #expect(result.code == 0, "\(verb): \(result)")
+        }
+        let read = try Peer(try Tools.fieldgw(), ["read", "bus-a", "1", "holding:0"] + state).finish()
+        #expect(read.code == 0, "\(read)")
+        #expect(try Peer(try Tools.fieldgw(), ["check", site.file]).finish().code == 78)
+        site.stop()
+    }
+}
