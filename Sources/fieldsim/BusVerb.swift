@@ -12,6 +12,8 @@ enum BusVerb {
               { baud: 19200, parity: "even", units: { 1: {
                   holding: { 0: { kind: "ramp", from: 0, to: 1000, period: "30s" } }, turnaround: "5ms",
                   faults: { noise: 0.01 } } } }
+            Faults, as shares of the replies: noise (of the bytes), silence, wrongUnit, truncated, late with lateBy:
+            "1s", twice with twiceAfter: "5ms"; and dead: true, exceptions: [{ table, at: "5-6", code }].
             A unit may also have
               identification: { vendor: "Acme", product: "M1", revision: "1.2", url, name, model, application,
                   128: "hex:01 02" }                    function 43/14
@@ -32,6 +34,8 @@ enum BusVerb {
             Option("parity", "none|even|odd", "parity of the sample line (default even)"),
             Option("dead", "LIST", "units that never answer: 3,5"),
             Option("noise", "LIST", "units whose replies are damaged one time in ten"),
+            Option("late", "LIST", "units that answer one time in ten a second late, and in order"),
+            Option("twice", "LIST", "units whose replies come twice, 5 ms apart, as from a bad repeater"),
             Option("slow", "LIST", "units that take 100 ms to answer"),
             Option("exception", "LIST", "units that refuse every request with exception 2"),
             Option("link", "PATH", "a symbolic link to the pseudo-terminal, replaced if it is one"),
@@ -78,6 +82,10 @@ enum BusVerb {
         }
         try apply("dead", arguments, to: &description) { $0.faults.dead = true }
         try apply("noise", arguments, to: &description) { $0.faults.noise = 0.1 }
+        try apply("late", arguments, to: &description) {
+            ($0.faults.late, $0.faults.lateBy) = (0.1, .seconds(1))
+        }
+        try apply("twice", arguments, to: &description) { $0.faults.twice = 1 }
         try apply("slow", arguments, to: &description) { $0.turnaround = .milliseconds(100) }
         try apply("exception", arguments, to: &description) {
             $0.faults.refusals = [BusFaults.Refusal(addresses: 0...65_535, code: 2)]

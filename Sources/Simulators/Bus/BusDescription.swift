@@ -25,6 +25,9 @@ package struct BusFaults: Hashable, Sendable {
     /// For each reply, that it comes `lateBy` after its time.
     package var late: Double
     package var lateBy: Duration
+    /// For each reply, that it comes once more, `twiceAfter` after its end.
+    package var twice = 0.0
+    package var twiceAfter = Duration.milliseconds(5)
     /// For each reply, that its end is missing.
     package var truncated: Double
     /// Requests that touch these addresses are refused with an exception.

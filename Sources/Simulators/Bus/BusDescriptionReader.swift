@@ -145,7 +145,8 @@ extension BusDescription {
 
     private static func faults(_ json: JSON) throws(BusDescriptionError) -> BusFaults {
         let fields = try Fields(
-            json, "dead", "noise", "silence", "wrongUnit", "late", "lateBy", "truncated", "exceptions")
+            json, "dead", "noise", "silence", "wrongUnit", "late", "lateBy", "twice", "twiceAfter",
+            "truncated", "exceptions")
         var faults = BusFaults()
         if let dead = fields["dead"] {
             guard let value = dead.bool else { throw dead.error("dead is true or false") }
@@ -157,6 +158,9 @@ extension BusDescription {
         faults.truncated = try fields.probability("truncated")
         faults.lateBy = try fields.duration("lateBy") ?? .zero
         faults.late = fields["late"] == nil && faults.lateBy > .zero ? 1 : try fields.probability("late")
+        faults.twiceAfter = try fields.duration("twiceAfter") ?? faults.twiceAfter
+        let comesTwice = fields["twice"] == nil && fields["twiceAfter"] != nil
+        faults.twice = comesTwice ? 1 : try fields.probability("twice")
         guard let list = fields["exceptions"] else { return faults }
         guard let items = list.array else { throw list.error("exceptions is an array, not \(list.describe)") }
         for item in items {

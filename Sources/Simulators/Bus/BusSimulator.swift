@@ -45,6 +45,8 @@ package struct BusSimulator: Sendable {
     private var silenceDue: Instant?
     /// Sound frames, whoever they were for.
     private var messages = 0
+    /// When each unit's latest reply is over.
+    private var spokenUntil: [UInt8: Instant] = [:]
 
     package init(_ description: BusDescription, seed: UInt64) {
         self.description = description
@@ -95,6 +97,7 @@ package struct BusSimulator: Sendable {
     /// The line was closed at the other end: what was under way is lost, values and writes stay.
     package mutating func disconnect() {
         transmissions.removeAll()
+        spokenUntil.removeAll()
         outputs.removeAll()
         head = 0
         silenceDue = nil
@@ -237,8 +240,22 @@ package struct BusSimulator: Sendable {
         unit.statistics.damaged += intact ? 0 : 1
         var start = end + max(timing.silence, unit.description.turnaround)
         if random.chance(faults.late) { start += faults.lateBy }
+        // A unit answers in order: what is late holds up what comes behind it.
+        start = max(start, spokenUntil[frame.unit] ?? start)
+        let replyEnd = transmit(bytes, of: frame.unit, from: start)
+        spokenUntil[frame.unit] = replyEnd
+        if faults.twice > 0, random.chance(faults.twice) {
+            spokenUntil[frame.unit] = transmit(bytes, of: frame.unit, from: replyEnd + faults.twiceAfter)
+        }
+        if let content {
+            log.append(Served(unit: frame.unit, content: content, at: end, end: replyEnd, intact: intact))
+        }
+    }
+
+    /// Replies that overlap garble each other. Returns the end.
+    private mutating func transmit(_ bytes: [UInt8], of unit: UInt8, from start: Instant) -> Instant {
         var reply = Transmission(
-            unit: frame.unit, bytes: bytes, start: start, end: start + timing.time(of: bytes.count))
+            unit: unit, bytes: bytes, start: start, end: start + timing.time(of: bytes.count))
         for index in transmissions.indices
         where transmissions[index].start < reply.end && reply.start < transmissions[index].end {
             statistics.collisions += 1
@@ -246,9 +263,7 @@ package struct BusSimulator: Sendable {
             reply.garbled = true
         }
         transmissions.append(reply)
-        if let content {
-            log.append(Served(unit: frame.unit, content: content, at: end, end: reply.end, intact: intact))
-        }
+        return reply.end
     }
 
     private mutating func damaged(_ reply: [UInt8], _ faults: BusFaults) -> (bytes: [UInt8], intact: Bool) {
