@@ -20,10 +20,15 @@ struct FormerUnits: Sendable {
         })
     }
 
+    /// The line was opened.
+    mutating func reopen() {
+        for address in members.keys { members[address]?.unit.fence.reopen() }
+    }
+
     /// The unit with its past, by the plan of `new`, and its cycles, which go on in their grid.
     mutating func take(_ address: Address, as new: LineUnit, at now: Instant) -> (unit: LineUnit, cycles: [PollCycle]) {
         guard var known = members.removeValue(forKey: address) else { return (new, []) }
-        known.unit.adopt(responseTimeout: new.responseTimeout, planner: new.planner, cycles: new.cycles)
+        known.unit.adopt(new)
         for index in known.cycles.indices { known.cycles[index].skip(to: now) }
         return known
     }
@@ -44,7 +49,7 @@ extension ReadPlan {
     }
 
     /// The units and cycles of a driver that knows nothing yet.
-    func lineUnits(_ settings: ModbusDriver.Settings) -> (units: [LineUnit], cycles: [PollCycle]) {
+    func lineUnits(_ settings: ModbusDriver.Settings, _ random: inout RandomSource) -> (units: [LineUnit], cycles: [PollCycle]) {
         var lineUnits: [LineUnit] = []
         var all: [PollCycle] = []
         for (index, unit) in units.enumerated() {
@@ -54,7 +59,8 @@ extension ReadPlan {
                 LineUnit(
                     address: Address(port: settings.port, unit: node.unit),
                     responseTimeout: node.responseTimeout ?? settings.responseTimeout, planner: unit.planner,
-                    cycles: base..<all.count))
+                    planned: unit.cycles.flatMap(\.reads), cycles: base..<all.count,
+                    nonce: UInt16(truncatingIfNeeded: random.next())))
         }
         return (lineUnits, all)
     }

@@ -105,4 +105,6 @@ package enum LineTimer: Hashable, Sendable {
     case turnaround
     /// A cycle is due, or a unit may be asked again.
     case release
+    /// What was read may go out, if nothing comes until then that speaks against it.
+    case doubt
 }

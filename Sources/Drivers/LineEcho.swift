@@ -15,6 +15,8 @@ struct LineEcho: Sendable {
     private(set) var knowledge: Knowledge
     /// For and against an echo, since the last exchange that said the contrary.
     private var score = 0
+    /// What was sent did not come back, nor did anything else.
+    private var isMute = false
     /// What was sent and may come back; empty when nothing is expected.
     private var expected: [UInt8] = []
     private var matched = 0
@@ -35,11 +37,18 @@ struct LineEcho: Sendable {
     /// The line was opened anew.
     mutating func reset() {
         forget()
+        isMute = false
         if isLearned {
             knowledge = .learning
             score = 0
         }
     }
+
+    /// Enough is known that a request that comes back does not pass for its reply.
+    var knowsRequests: Bool { knowledge != .learning || score != 0 || isMute }
+
+    /// A request went out and nothing at all came, not even itself.
+    mutating func heardNothing() { isMute = true }
 
     /// Bytes that came and may be the beginning of an echo.
     var held: Int { matched }
@@ -47,7 +56,8 @@ struct LineEcho: Sendable {
     /// A frame goes out. `isAmbiguous`: a good answer to it may have the same bytes.
     mutating func sent(_ frame: [UInt8], isAmbiguous: Bool) {
         forget()
-        if knowledge == .present || (knowledge == .learning && !isAmbiguous) { expected = frame }
+        let isLikely = knowledge == .learning && (!isAmbiguous || score > 0)
+        if knowledge == .present || isLikely { expected = frame }
     }
 
     /// Takes the echo away from what came; what is left belongs to the reply.

@@ -34,22 +34,17 @@ struct LineExchange: Sendable {
     private(set) var restBegins: Instant?
     /// When the reply should be whole, if that could be foretold.
     private(set) var foretoldEnd: Instant?
-    /// Wire time that is not worth being slept through with closed eyes: what waking up may be late, and more.
-    private static let shortRest = Duration.microseconds(500)
-    /// What waking up may be late, and what it usually is.
-    private static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
-    /// A foretold reply may lie there for so much of its exchange.
-    private static let slackShare = 60
 
     let timing: RTUTiming
-    private let lead: Duration
+    let lead: Duration
     private var state = State.idle
-    private var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
+    private(set) var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
     private(set) var echo: LineEcho
     private(set) var noise: NoiseTrimmer
     private(set) var sentBytes = 0
+    private var sentChecksum: UInt16 = 0
     private var sentAt = Instant.zero
-    private var sentUntil = Instant.zero
+    private(set) var sentUntil = Instant.zero
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
     private var lastByte = Instant.zero
@@ -71,16 +66,15 @@ struct LineExchange: Sendable {
     /// The last exchange left bytes that nobody asked for, or may still do so.
     private(set) var needsDiscard = true
 
-    /// The request that timed out last, for recognising its late reply.
-    private var missed: ReplyDecoder?
+    /// Sound frames that answered nothing.
+    var unasked = UnaskedFrames()
+    private var travel = TravelTime()
+    /// An exception can only be the answer to what is asked now.
+    private var acceptsException = true
     private(set) var strayBytes = 0
     /// Times that the line did not fall silent for longer than a frame takes.
     private(set) var babbles = 0
     private(set) var busTime = Duration.zero
-    /// The unit whose late reply came since this was last cleared.
-    var lateUnit: UInt8?
-    /// The unit whose unexpected reply came since this was last cleared.
-    var strangerUnit: UInt8?
 
     init(_ line: LineSettings) {
         timing = RTUTiming(line)
@@ -115,17 +109,31 @@ struct LineExchange: Sendable {
         echo.reset()
         quietUntil = now + timing.silence
         babblesSince = nil
-        missed = nil
-        lateUnit = nil
-        strangerUnit = nil
+        unasked = UnaskedFrames()
+        travel.reopen(isTimed: travel.isPhysical)
         needsDiscard = true
+    }
+
+    /// - Parameter isPhysical: bytes take the time that the line's speed says.
+    mutating func opened(isPhysical: Bool, at now: Instant) {
+        travel.isPhysical = isPhysical
+        reset(at: now)
+    }
+
+    /// What came was a late or repeated reply: the unit has not answered something else.
+    mutating func excuse() { mismatch = nil }
+
+    /// The unit is known to be late: its reply is waited for until then.
+    mutating func extend(to timeout: Duration) {
+        if case .awaiting = state { replyDue = max(replyDue, sentUntil + timeout) }
     }
 
     mutating func start(
         unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, forecast: ReplyPace.Forecast? = nil,
-        at now: Instant
+        acceptsException: Bool = true, at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
+        self.acceptsException = acceptsException
         echo.sent(frame, isAmbiguous: decoder.expectedLength == frame.count)
         noise.begin(unit: unit)
         begin(frame, at: now)
@@ -139,23 +147,6 @@ struct LineExchange: Sendable {
         isForetold = true
     }
 
-    /// What the unit usually does: looking at the line any sooner would only cost time. Both from when the request
-    /// leaves; nil where it must be watched.
-    /// - Parameters:
-    ///   - sent: the request's bytes.
-    ///   - length: as `Request.replyLength`.
-    func foretell(
-        _ forecast: ReplyPace.Forecast, _ sent: Int, _ length: Int, timeout: Duration
-    ) -> (look: Duration, end: Duration)? {
-        guard echo.knowledge == .absent else { return nil }
-        let (request, reply) = (timing.time(of: sent), timing.time(of: length + RTUFrame.overhead))
-        let share = (reply + request + timing.silence) / Self.slackShare
-        let end = lead + request + forecast.pause + reply
-        let look = end + min(share, forecast.slack) - Self.wakeLead
-        guard look > Self.shortRest, look < lead + request + timeout else { return nil }
-        return (look, end)
-    }
-
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
     /// (MODBUS over Serial Line V1.02, section 2.4.1: typically 100 to 200 ms).
     mutating func startBroadcast(_ request: Request, frame: [UInt8], wait: Duration, at now: Instant) {
@@ -167,9 +158,12 @@ struct LineExchange: Sendable {
 
     private mutating func begin(_ frame: [UInt8], at now: Instant) {
         sentBytes = frame.count
+        sentChecksum = frame.suffix(2).reversed().reduce(0) { $0 << 8 | UInt16($1) }
         sentAt = now
         sentUntil = now + lead + timing.time(of: frame.count)
         mismatch = nil
+        unasked.begin()
+        travel.begin()
         babblesSince = nil
         needsDiscard = false
         isForetold = false
@@ -245,7 +239,16 @@ struct LineExchange: Sendable {
         var chunk = bytes
         while true {
             do {
-                if let response = try decoder.receive(chunk) { return accept(response, of: bytes, at: now) }
+                if let response = try decoder.receive(chunk) {
+                    if let isEarly = refusal(of: response, at: now) {
+                        unasked.add([decoder.unit] + response.pdu, isEarly: isEarly, at: now)
+                        chunk = []
+                        guard decoder.pending == 0 else { continue }
+                        state = .awaiting
+                        break
+                    }
+                    return accept(response, at: now)
+                }
                 if decoder.endsBySilence { state = .receiving(until: min(now + timing.silence, restDue)) }
                 break
             } catch {
@@ -254,7 +257,8 @@ struct LineExchange: Sendable {
                     needsDiscard = true
                     return .damage(error)
                 }
-                countStranger(error)
+                unasked.add(decoder.stranger, isEarly: false, at: now)
+                if case .unit = error {} else { mismatch = error }
                 chunk = []
                 if decoder.pending == 0 {
                     state = .awaiting
@@ -263,6 +267,16 @@ struct LineExchange: Sendable {
             }
         }
         return nil
+    }
+
+    /// Why a reply of the right form answers nothing: nil: it does; true: it was whole before it could be;
+    /// false: another request may have had this exception.
+    private mutating func refusal(of response: Response, at now: Instant) -> Bool? {
+        if case .exception = response, !acceptsException { return false }
+        let length = response.pduLength(of: request) + RTUFrame.overhead
+        let soonest = lead + timing.time(of: sentBytes + length)
+        let isEcho = decoder.checksum == sentChecksum && length == sentBytes
+        return travel.isTooSoon(now - sentAt, soonest: soonest, isEcho: isEcho) ? true : nil
     }
 
     /// Call when `deadline` is due. Nil: the few bytes that came were noise, the wait goes on.
@@ -280,7 +294,7 @@ struct LineExchange: Sendable {
             guard until <= now else { return nil }
             if let verdict = giveUpEcho(at: now) { return verdict }
             if decoder.endsBySilence {
-                if let response = try? decoder.silence() { return accept(response, of: [], at: now) }
+                if let response = try? decoder.silence() { return accept(response, at: now) }
                 guard restDue <= now else {
                     state = .receiving(until: restDue)
                     return nil
@@ -312,11 +326,16 @@ struct LineExchange: Sendable {
         return judge(held, at: now)
     }
 
-    private mutating func accept(_ response: Response, of bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict {
+    private mutating func accept(_ response: Response, at now: Instant) -> Verdict {
         let turnaround = notePause(response, at: now)
         finish(at: now)
+        travel.answered()
         needsDiscard = decoder.pending > 0
-        if needsDiscard { countUseless(bytes.suffix(decoder.pending)) }
+        if needsDiscard {
+            let leftover = decoder.takePending()
+            countUseless(leftover[...])
+            unasked.leave(leftover)
+        }
         return .response(response, turnaround: turnaround)
     }
 
@@ -340,7 +359,8 @@ struct LineExchange: Sendable {
             needsDiscard = true
             return .damage(mismatch)
         }
-        missed = ReplyDecoder(unit: decoder.unit, request: decoder.request)
+        travel.fellSilent()
+        if lastByte < sentAt { echo.heardNothing() }
         finish(at: now)
         needsDiscard = true
         return .silence
@@ -365,34 +385,14 @@ struct LineExchange: Sendable {
             isBabbling = true
             babbles += 1
         }
-        quietUntil = max(quietUntil, min(now + timing.silence, since + patience))
+        unasked.receive(bytes, silence: timing.silence, at: now)
+        let rest = timing.time(of: unasked.missing(of: decoder.unit))
+        quietUntil = max(quietUntil, min(now + timing.silence + rest, since + patience))
         needsDiscard = true
         countUseless(bytes)
-        guard missed != nil else { return }
-        do {
-            guard try missed?.receive(bytes) != nil, let unit = missed?.unit else { return }
-            noteLate(unit)
-        } catch {
-            if case .unit(let unit, _) = error { strangerUnit = unit } else { missed = nil }
-        }
     }
 
     private mutating func countUseless(_ bytes: ArraySlice<UInt8>) {
         if !noise.absorb(bytes) { strayBytes += bytes.count }
-    }
-
-    private mutating func countStranger(_ error: FrameError) {
-        if case .unit(let unit, _) = error {
-            if unit == missed?.unit { noteLate(unit) } else { strangerUnit = unit }
-        } else {
-            // The unit that was asked, but another function, length or place: an older request.
-            noteLate(decoder.unit)
-            mismatch = error
-        }
-    }
-
-    private mutating func noteLate(_ unit: UInt8) {
-        lateUnit = unit
-        missed = nil
     }
 }

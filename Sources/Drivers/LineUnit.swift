@@ -17,20 +17,16 @@ struct LineUnit: Sendable {
     var statistics: UnitStatistics
     /// Of the last setup at least one step was not carried out.
     var hasFailedSetup = false
-    /// While there are any, a request to it may have to wait for its late reply.
-    private(set) var guards: [ShapeGuard] = []
+    /// Which of its requests may still be answered.
+    var fence: ReplyFence
+    /// What else it can be asked, to prove that nothing older is on its way.
+    var means: FenceMeans
+    /// Its reads, a shape each.
+    private(set) var planned: [PlannedRead]
     /// Ranges that were refused because of an address, and until when they are read in pieces.
     private var splits: [RefusedRange: Instant] = [:]
 
     static let splitMemory = Duration.seconds(24 * 3600)
-
-    /// After a timeout a reply of this shape may still come; it must not be taken for the answer to
-    /// another request.
-    struct ShapeGuard: Sendable {
-        var function: FunctionCode
-        var replyLength: Int?
-        var until: Instant
-    }
 
     private struct RefusedRange: Hashable, Sendable {
         var table: Table
@@ -46,38 +42,36 @@ struct LineUnit: Sendable {
         init(_ read: PlannedRead) { self.init(read.table, read.address, read.count) }
     }
 
-    init(address: Address, responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
+    /// - Parameters:
+    ///   - planned: the reads of its cycles.
+    ///   - nonce: what its first request of function 8 carries; another one for every driver.
+    init(
+        address: Address, responseTimeout: Duration, planner: ReadPlanner, planned: [PlannedRead],
+        cycles: Range<Int>, nonce: UInt16
+    ) {
         self.address = address
         self.responseTimeout = responseTimeout
         self.planner = planner
         self.cycles = cycles
         statistics = UnitStatistics(address.unit)
+        fence = ReplyFence(timeout: responseTimeout)
+        means = FenceMeans(seed: nonce)
+        self.planned = Self.distinct(planned)
     }
 
     /// Another plan for the same unit: what is known of it stays.
-    mutating func adopt(responseTimeout: Duration, planner: ReadPlanner, cycles: Range<Int>) {
-        self.responseTimeout = responseTimeout
-        self.planner = planner
-        self.cycles = cycles
+    mutating func adopt(_ new: LineUnit) {
+        responseTimeout = new.responseTimeout
+        planner = new.planner
+        planned = new.planned
+        cycles = new.cycles
+        fence = fence.with(timeout: responseTimeout)
     }
 
-    mutating func guardShape(of request: Request, until: Instant, at now: Instant) {
-        guards.removeAll { $0.until <= now }
-        guards.append(ShapeGuard(function: request.function, replyLength: request.replyLength, until: until))
-    }
-
-    /// It may still answer a request that timed out.
-    func mayAnswerLate(at now: Instant) -> Bool { guards.contains { $0.until > now } }
-
-    mutating func dropGuards() { guards.removeAll() }
-
-    /// When a request of this shape may be sent.
-    func free(_ function: FunctionCode, replyLength: Int?) -> Instant {
-        var until = Instant.zero
-        for one in guards where one.function == function && one.replyLength == replyLength {
-            until = max(until, one.until)
-        }
-        return until
+    /// One read of each shape.
+    private static func distinct(_ reads: [PlannedRead]) -> [PlannedRead] {
+        var shapes: Set<ReplyShape> = []
+        return reads.filter { shapes.insert(ReplyShape($0.request)).inserted }
     }
 
     mutating func rememberSplit(_ read: PlannedRead, at now: Instant) {

@@ -47,7 +47,7 @@ extension ModbusDriver {
     }
 
     private mutating func merge(_ plan: ReadPlan, _ new: Settings, at now: Moment) {
-        var (newUnits, newCycles) = plan.lineUnits(new)
+        var (newUnits, newCycles) = plan.lineUnits(new, &random)
         let (oldUnits, oldCycles) = (units, cycles)
         var places: [Int: Int] = [:]
         var fresh: [Int] = []
@@ -59,8 +59,7 @@ extension ModbusDriver {
                 places[old] = index
                 past = Array(oldCycles[oldUnits[old].cycles])
                 newUnits[index] = oldUnits[old]
-                newUnits[index].adopt(
-                    responseTimeout: unit.responseTimeout, planner: unit.planner, cycles: unit.cycles)
+                newUnits[index].adopt(unit)
                 if oldUnits[old].planner.node.setup != unit.planner.node.setup { resetUp.append(index) }
             } else {
                 (newUnits[index], past) = former.take(unit.address, as: unit, at: now.instant)
@@ -109,10 +108,10 @@ extension ModbusDriver {
             }
             places[old] = units.count
             units.append(unit)
-            units[units.count - 1].adopt(
-                responseTimeout: guest.responseTimeout, planner: guest.planner, cycles: guest.cycles)
+            units[units.count - 1].adopt(guest)
         }
         failedUnit = failedUnit.flatMap { places[$0] }
+        renumberHeld(oldUnits, oldCycles, places)
         let waiting = orders
         orders = []
         for var job in waiting {

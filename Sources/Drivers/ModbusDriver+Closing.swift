@@ -5,10 +5,12 @@ extension ModbusDriver {
     package mutating func closed(at now: Moment) {
         unschedule(at: now.instant)
         if line == .unopened { spreadPhases(at: now.instant) }
+        noteInterrupted()
         uncouple()
         let wasClosed = line == .closed
         line = .closed
         work = nil
+        loseHeld(of: nil, .port)
         exchange.reset(at: now.instant)
         failOrders(.read(.port), at: now)
         if !wasClosed {
@@ -26,9 +28,11 @@ extension ModbusDriver {
     /// What is under way is dropped without a word. A unit that answers afterwards counts as come back.
     package mutating func pause(at now: Moment) {
         unschedule(at: now.instant)
+        noteInterrupted()
         uncouple()
         line = .paused
         work = nil
+        held.removeAll()
         exchange.reset(at: now.instant)
         failOrders(.paused, at: now)
         for index in cycles.indices { cycles[index].run = nil }

@@ -26,14 +26,15 @@ extension ModbusDriver {
         if let guest = guest(address) { units.append(former.take(address, as: guest, at: now).unit) }
     }
 
-    func guest(_ address: Address) -> LineUnit? {
+    mutating func guest(_ address: Address) -> LineUnit? {
         let plan = ReadPlan.make(
             line: settings.line, turnaround: settings.turnaround, responseTimeout: settings.responseTimeout,
             nodes: [NodePlan(unit: address.unit, spans: [])])
+        let nonce = random.next()
         return plan.units.first.map {
             LineUnit(
-                address: address, responseTimeout: settings.responseTimeout, planner: $0.planner,
-                cycles: cycles.count..<cycles.count)
+                address: address, responseTimeout: settings.responseTimeout, planner: $0.planner, planned: [],
+                cycles: cycles.count..<cycles.count, nonce: UInt16(truncatingIfNeeded: nonce))
         }
     }
 
@@ -50,25 +51,41 @@ extension ModbusDriver {
         return isAlone && budget.affordable(price, at: now.instant) <= now.instant ? nil : .read(.offline)
     }
 
+    /// An order that may go, and the request that must go before it.
+    struct ReadyOrder {
+        let index: Int
+        let fence: FenceJob?
+        /// By the budget; otherwise it may go while no read is due.
+        let isPermitted: Bool
+    }
+
     /// The first order that may go at `start`, if the budget permits one; otherwise the first that may go while
     /// no read is due. Those of one unit keep their order.
-    func chooseOrder(at start: Instant, _ earliest: inout Instant) -> (index: Int, isPermitted: Bool)? {
-        var other: Int?
+    mutating func chooseOrder(at start: Instant, _ earliest: inout Instant) -> ReadyOrder? {
+        var other: ReadyOrder?
         for index in orders.indices {
             let job = orders[index]
             if orders[..<index].contains(where: { $0.unit == job.unit }) { continue }
-            let free = max(
-                job.notBefore,
-                units[job.unit].free(job.request.function, replyLength: job.request.replyLength))
+            var free = job.notBefore
+            var fence: FenceJob?
+            if free <= start, !units[job.unit].fence.isOpen {
+                switch gate(job.unit, job.request, for: .order(job.order.id), at: start) {
+                case .free: break
+                case .fence(let job): fence = job
+                case .wait(let until): free = until
+                }
+            }
             if free <= start {
-                if orderBudget.permits(setup: job.setupStep != nil, at: start) { return (index, true) }
-                other = other ?? index
+                let isPermitted = orderBudget.permits(setup: job.setupStep != nil, at: start)
+                let ready = ReadyOrder(index: index, fence: fence, isPermitted: isPermitted)
+                if isPermitted { return ready }
+                other = other ?? ready
                 continue
             }
             earliest = min(earliest, free)
             if !job.isBegun { earliest = min(earliest, job.order.expires) }
         }
-        return other.map { ($0, false) }
+        return other
     }
 
     /// What the next exchange of an order is expected to take.
@@ -94,7 +111,7 @@ extension ModbusDriver {
         }
     }
 
-    private var isOrderUnderWay: Bool { if case .order = work { true } else { false } }
+    var isOrderUnderWay: Bool { if case .order = work { true } else { false } }
 
     /// The line is gone or lent: whatever waits is answered.
     mutating func failOrders(_ failure: Outcome.Failure, at now: Moment) {
@@ -104,6 +121,7 @@ extension ModbusDriver {
     }
 
     mutating func finishOrder(_ verdict: LineExchange.Verdict, at now: Moment) {
+        if case .response(let response, _) = verdict, holds(response, at: now) { return }
         switch verdict {
         case .response(.exception(_, let code), _):
             if code.isTemporary, orders[0].failures < settings.retries {
@@ -127,7 +145,7 @@ extension ModbusDriver {
         }
     }
 
-    private mutating func failOrder(_ failure: ReadFailure, at now: Moment) {
+    mutating func failOrder(_ failure: ReadFailure, at now: Moment) {
         let unit = orders[0].unit
         failedUnit = unit
         orders[0].failures += 1
@@ -159,7 +177,7 @@ extension ModbusDriver {
         }
     }
 
-    private mutating func tell(_ job: OrderJob, _ result: Result<ReadPart?, Outcome.Failure>, at now: Moment) {
+    mutating func tell(_ job: OrderJob, _ result: Result<ReadPart?, Outcome.Failure>, at now: Moment) {
         let outcome = Outcome(id: job.order.id, result, at: now)
         guard let step = job.setupStep else { return emit(.outcome(outcome)) }
         emit(.setup(units[job.unit].address, step: step, outcome))

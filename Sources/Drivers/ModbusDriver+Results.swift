@@ -7,6 +7,7 @@ extension ModbusDriver {
         switch work {
         case .read(let cycle): cycles[cycle].unit
         case .order: orders[0].unit
+        case .fence(let job): job.unit
         }
     }
 
@@ -37,6 +38,11 @@ extension ModbusDriver {
             unit = orders[0].unit
             request = orders[0].request
             timeout = units[unit].health.timeout(units[unit].responseTimeout)
+        case .fence(let job):
+            unit = job.unit
+            request = job.request
+            timeout = fenceTimeout(of: job)
+            units[unit].means.asked(job.kind)
         }
         self.work = work
         startedAt = start
@@ -63,7 +69,7 @@ extension ModbusDriver {
         }
         exchange.start(
             unit: units[unit].address.unit.value, request, frame: frame,
-            timeout: timeout, forecast: forecast, at: start)
+            timeout: timeout, forecast: forecast, acceptsException: acceptsException(work, request), at: start)
         return frame
     }
 
@@ -72,27 +78,40 @@ extension ModbusDriver {
         guard let work else { return }
         self.work = nil
         scheduledAt = nil
+        if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
         account(for: work, unit, at: now.instant)
-        count(verdict, unit, at: now)
+        let isVoid = count(verdict, work, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
+        let function = exchange.request.function.rawValue
+        let verdict = isVoid ? .damage(.function(received: function, expected: function)) : verdict
         switch work {
         case .read(let cycle):
             notePace(verdict, unit)
             finishRead(cycle, verdict, at: now)
         case .order: finishOrder(verdict, at: now)
+        case .fence(let job): finishFence(job, verdict, at: now)
         }
     }
 
     /// Charges what the exchange that has ended took from the reads, with the silences around it.
     private mutating func account(for work: Work, _ unit: Int, at now: Instant) {
+        var order: OrderJob?
         switch work {
-        case .order:
+        case .order: order = orders[0]
+        case .fence(let job):
+            if job.cause.isRead { break }
+            let first = orders.first { $0.unit == job.unit }
+            if job.cause != .doubt || first?.held != nil { order = first }
+        case .read: break
+        }
+        if let order {
             let wait = max(.zero, units[unit].delay - exchange.timing.silence)
             orderBudget.spend(
-                from: startedAt - wait, to: max(now, exchange.quietUntil), setup: orders[0].setupStep != nil)
-        case .read: if isOnBudget { orderBudget.ignore(from: startedAt, to: now) }
+                from: startedAt - wait, to: max(now, exchange.quietUntil), setup: order.setupStep != nil)
+        } else if isOnBudget {
+            orderBudget.ignore(from: startedAt, to: now)
         }
     }
 
@@ -104,7 +123,10 @@ extension ModbusDriver {
         }
     }
 
-    private mutating func count(_ verdict: LineExchange.Verdict, _ unit: Int, at now: Moment) {
+    /// - Returns: whether the answer was contradicted by what came with it.
+    private mutating func count(
+        _ verdict: LineExchange.Verdict, _ work: Work, _ unit: Int, at now: Moment
+    ) -> Bool {
         switch verdict {
         case .response(let response, let turnaround):
             counters.replies += 1
@@ -115,25 +137,29 @@ extension ModbusDriver {
                 units[unit].statistics.exceptions += 1
                 units[unit].statistics.exceptionCodes[code.rawValue, default: 0] += 1
             }
+            if turnaround > units[unit].responseTimeout {
+                counters.lateReplies += 1
+                units[unit].statistics.lateReplies += 1
+            }
             units[unit].health.answered(turnaround: turnaround)
+            return noteAnswer(response, work, unit, at: now)
         case .silence:
+            noteMissed(unit)
+            if case .fence(let job) = work, job.isTrial { break }
             counters.timeouts += 1
             units[unit].statistics.timeouts += 1
             if !units[unit].health.isProven, units[unit].health.timeouts == 0 { silentStarts += 1 }
             units[unit].health.silent()
-            let until = now.instant + units[unit].responseTimeout
-            units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
         case .damage(let error):
-            if error.isStranger {
-                units[unit].statistics.mismatches += 1
-                let until = now.instant + units[unit].responseTimeout
-                units[unit].guardShape(of: exchange.request, until: until, at: now.instant)
-            }
+            if !exchange.decoder.hasForm || !units[unit].fence.isClean { noteMissed(unit) }
+            noteRubbish(at: now)
+            if error.isStranger { units[unit].statistics.mismatches += 1 }
             counters.checksumErrors += 1
             units[unit].statistics.checksumErrors += 1
             units[unit].health.damaged()
         case .sent: break
         }
+        return false
     }
 
     // MARK: reads
@@ -162,19 +188,24 @@ extension ModbusDriver {
             if run.isProbe { comeBack(unit, at: now) }
             failure = error.isStranger ? .format : .checksum
         }
-        if let failure {
-            failedUnit = unit
-            run.jobs[run.next].failures += 1
-            if failure == .timeout, run.isProbe || units[unit].health.timeouts > settings.retries {
-                cycles[index].run = run
-                giveUp(unit, failed: index, at: now)
-                return
-            }
-            if run.jobs[run.next].failures > settings.retries { run.complete(.failure(failure), at: now) }
-        }
+        if let failure, fail(&run, of: index, failure, at: now) { return }
         run.isProbe = units[unit].health.isOffline
         cycles[index].run = run
         if run.isDone { close(index, at: now) }
+    }
+
+    /// One attempt of a run's next read was in vain. True: its unit was given up, and the run is over.
+    mutating func fail(_ run: inout CycleRun, of index: Int, _ failure: ReadFailure, at now: Moment) -> Bool {
+        let unit = cycles[index].unit
+        failedUnit = unit
+        run.jobs[run.next].failures += 1
+        if failure == .timeout, run.isProbe || units[unit].health.timeouts > settings.retries {
+            cycles[index].run = run
+            giveUp(unit, failed: index, at: now)
+            return true
+        }
+        if run.jobs[run.next].failures > settings.retries { run.complete(.failure(failure), at: now) }
+        return false
     }
 
     /// How long a unit that says it is busy is left alone, doubling.
@@ -203,7 +234,8 @@ extension ModbusDriver {
         cycles[index].run = nil
         let unit = cycles[index].unit
         let interval = cycles[index].plan.interval
-        emit(.reading(Reading(units[unit].address, every: interval, run.parts, isPartial: run.isPartial)))
+        let reading = Reading(units[unit].address, every: interval, run.parts, isPartial: run.isPartial)
+        publish(reading, unit, index, run, at: now)
         if now.instant > run.deadline, !run.isProbe {
             counters.late += 1
             units[unit].statistics.late += 1
@@ -251,6 +283,7 @@ extension ModbusDriver {
 
     /// Silent at every attempt: one failed reading per cycle under way, then only probes.
     mutating func giveUp(_ unit: Int, failed: Int?, at now: Moment) {
+        loseHeld(of: unit, .timeout)
         for index in units[unit].cycles {
             cycles[index].nextRelease = .distantFuture
             guard var run = cycles[index].run else { continue }
@@ -267,30 +300,5 @@ extension ModbusDriver {
         guard let probe = units[unit].cycles.first(where: { !cycles[$0].plan.reads.isEmpty }) else { return }
         let pause = units[unit].health.pause(cycles[probe].plan.interval, &random)
         cycles[probe].nextRelease = now.instant + pause
-    }
-
-    private mutating func countStranger(_ stranger: UInt8) {
-        counters.wrongUnit += 1
-        guard let work else { return }
-        let asked = unit(of: work)
-        units[asked].statistics.wrongUnit += 1
-        units[asked].statistics.answeredBy = stranger
-    }
-
-    /// A late reply shows that its unit lives and needs longer than was thought.
-    mutating func noteStrangers(at now: Instant) {
-        if let stranger = exchange.strangerUnit {
-            exchange.strangerUnit = nil
-            let isLate = units.contains {
-                $0.address.unit.value == stranger && $0.mayAnswerLate(at: now)
-            }
-            if isLate { exchange.lateUnit = stranger } else { countStranger(stranger) }
-        }
-        guard let late = exchange.lateUnit else { return }
-        exchange.lateUnit = nil
-        counters.lateReplies += 1
-        guard let unit = units.firstIndex(where: { $0.address.unit.value == late }) else { return }
-        units[unit].statistics.lateReplies += 1
-        units[unit].health.late()
     }
 }

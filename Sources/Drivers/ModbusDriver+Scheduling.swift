@@ -49,6 +49,13 @@ extension ModbusDriver {
     /// Releases what is due, starts what may start, and sets the next wake-up.
     mutating func settle(at now: Moment) {
         expireOrders(at: now)
+        if line == .open { releaseHeld(at: now) }
+        settleLine(at: now)
+        guard line == .open, train == nil, let due = doubtEnds, due < wake?.due ?? .distantFuture else { return }
+        wake = (max(due, now.instant), .doubt)
+    }
+
+    private mutating func settleLine(at now: Moment) {
         switch line {
         case .unopened, .paused: return wake = nil
         case .closed: reportPort(at: now)
@@ -116,7 +123,7 @@ extension ModbusDriver {
 
     /// On a stretched schedule the line may turn out to be faster than planned: the cycle that is
     /// due next then goes early, but never sooner than its own interval.
-    private func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
+    func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
         var best: (index: Int, at: Instant, due: Instant)?
         for index in cycles.indices {
             guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else { continue }
@@ -158,128 +165,5 @@ extension ModbusDriver {
         cycles[index].ledger.released(at: released)
         cycles[index].run = run
         if run.isDone { close(index, at: now) }
-    }
-
-    // MARK: the choice
-
-    struct Choice {
-        var work: Work?
-        var isOnBudget = false
-        /// The read goes only because nobody else wants the line.
-        var isSpare = false
-        /// When a healthy read is due.
-        var nextHealthy = Instant.distantFuture
-        /// If there is nothing to do: when something that waits now may be done.
-        var earliest = Instant.distantFuture
-    }
-
-    /// What to send at `start`.
-    private mutating func choose(at start: Instant) -> Choice {
-        var choice = Choice()
-        guard !orders.isEmpty, let next = chooseOrder(at: start, &choice.earliest) else {
-            chooseRead(at: start, &choice)
-            return choice
-        }
-        let order = orders[next.index]
-        let mustWait = order.failures > 0 && order.unit == failedUnit
-        if !mustWait, next.isPermitted {
-            takeUp(next.index, &choice)
-            return choice
-        }
-        chooseRead(at: start, &choice)
-        if mustWait, case .read(let cycle) = choice.work, cycles[cycle].unit != order.unit { return choice }
-        if !next.isPermitted, wouldDelayReads(order, choice, at: start) {
-            for index in orders.indices { orders[index].hasYielded = true }
-            let opens = orderBudget.opens(setup: order.setupStep != nil, at: start)
-            choice.earliest = min(choice.earliest, opens)
-            return choice
-        }
-        takeUp(next.index, &choice)
-        return choice
-    }
-
-    /// A read is due, or will be before the order's exchange is over.
-    private func wouldDelayReads(_ order: OrderJob, _ choice: Choice, at start: Instant) -> Bool {
-        if choice.work != nil, !choice.isSpare { return true }
-        return choice.nextHealthy - start < price(of: order)
-    }
-
-    private mutating func takeUp(_ order: Int, _ choice: inout Choice) {
-        if order > 0 { orders.insert(orders.remove(at: order), at: 0) }
-        choice.work = .order
-        let unit = units[orders[0].unit]
-        choice.isOnBudget = unit.health.isSuspect && !unit.address.unit.isBroadcast
-    }
-
-    /// The due read with the earliest deadline. A unit under suspicion competes only if the unhealthy
-    /// budget can pay for its attempt; otherwise it gets time in which nobody else wants the line.
-    /// A unit is not read before its setup is over.
-    private func chooseRead(at start: Instant, _ choice: inout Choice) {
-        var healthy: Candidate?
-        var funded: (candidate: Candidate, timeouts: Int)?
-        var unfunded: (candidate: Candidate, timeouts: Int, cost: Duration)?
-        var nextHealthy = Instant.distantFuture
-        let isSettingUp = orders.contains { $0.setupStep != nil }
-        for index in cycles.indices {
-            let unit = cycles[index].unit
-            let isSuspect = units[unit].health.isSuspect
-            if isSettingUp, hasSetup(unit) { continue }
-            guard let job = cycles[index].waiting else {
-                if !isSuspect { nextHealthy = min(nextHealthy, cycles[index].nextRelease) }
-                continue
-            }
-            var free = job.notBefore
-            if !units[unit].guards.isEmpty {
-                free = max(free, units[unit].free(job.function, replyLength: job.replyLength))
-            }
-            guard free <= start else {
-                choice.earliest = min(choice.earliest, free)
-                if !isSuspect { nextHealthy = min(nextHealthy, free) }
-                continue
-            }
-            let candidate = Candidate(
-                cycle: index, rank: job.failures > 0 && unit == failedUnit ? 1 : 0, deadline: job.deadline)
-            guard isSuspect else {
-                nextHealthy = start
-                healthy = min(candidate, healthy ?? candidate)
-                continue
-            }
-            // Among suspects first everybody once, so that one who lives is found soon.
-            let timeouts = units[unit].health.timeouts
-            let cost = readTimeout(of: unit) + job.wireTime
-            let payable = budget.affordable(cost, at: start)
-            if payable <= start {
-                if let known = funded, (known.timeouts, known.candidate) <= (timeouts, candidate) { continue }
-                funded = (candidate, timeouts)
-            } else {
-                choice.earliest = min(choice.earliest, payable)
-                if let known = unfunded, (known.timeouts, known.candidate) <= (timeouts, candidate) {
-                    continue
-                }
-                unfunded = (candidate, timeouts, cost)
-            }
-        }
-        choice.nextHealthy = plan.load > 1 ? min(nextHealthy, earlyCycle(at: start)?.at ?? nextHealthy) : nextHealthy
-        if let suspect = funded?.candidate, suspect <= healthy ?? suspect {
-            choice.work = .read(cycle: suspect.cycle)
-            // Time that nobody else wants is free.
-            choice.isOnBudget = nextHealthy - start < units[cycles[suspect.cycle].unit].responseTimeout
-        } else if let healthy {
-            choice.work = .read(cycle: healthy.cycle)
-        } else if let unfunded, nextHealthy - start >= unfunded.cost {
-            choice.work = .read(cycle: unfunded.candidate.cycle)
-            choice.isSpare = true
-        }
-    }
-
-    private struct Candidate: Comparable {
-        var cycle: Int
-        /// 1 for a retry that must let other units go first.
-        var rank: Int
-        var deadline: Instant
-
-        static func < (left: Candidate, right: Candidate) -> Bool {
-            (left.rank, left.deadline) < (right.rank, right.deadline)
-        }
     }
 }

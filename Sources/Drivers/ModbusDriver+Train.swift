@@ -23,7 +23,7 @@ extension ModbusDriver {
 
     /// What leaves at `start` behind the silence: one read that has just been begun, or a train of them.
     mutating func depart(_ frame: [UInt8], at start: Instant, of cycle: Int, at now: Moment) {
-        guard trainSpan > .zero, orders.isEmpty, isSound(cycles[cycle].unit, at: start),
+        guard trainSpan > .zero, orders.isEmpty, !holdsUrgent, isSound(cycles[cycle].unit, at: start),
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
@@ -36,6 +36,8 @@ extension ModbusDriver {
     private mutating func coupleFollowers(
         to cycle: Int, _ first: ReadTrain.Read, leavingAt start: Instant, endingAt end: Instant, at now: Moment
     ) -> [ReadTrain.Read] {
+        // What is held is not held longer for it.
+        let span = held.isEmpty ? trainSpan : max(.zero, trainSpan - ReplyFence.longestHold * 3 / 2)
         var ended = end
         var followers: [Follower] = []
         var reads: [ReadTrain.Read] = []
@@ -46,12 +48,12 @@ extension ModbusDriver {
         cycles[cycle].coupled = 1
         while reads.count < Self.trainLimit {
             let leaves = ended + exchange.timing.silence
-            guard leaves - end < trainSpan,
+            guard leaves - end < span,
                 let candidate = follower(after: ended, leavingAt: leaves),
                 let follower = couple(candidate, after: ended, at: now),
                 let read = read(of: follower, leavingAt: leaves)
             else { break }
-            guard read.end - end <= trainSpan else {
+            guard read.end - end <= span else {
                 putBack(follower)
                 break
             }
@@ -126,7 +128,7 @@ extension ModbusDriver {
     }
 
     private func isSound(_ unit: Int, at start: Instant) -> Bool {
-        !units[unit].health.isSuspect && !units[unit].mayAnswerLate(at: start)
+        !units[unit].health.isSuspect && units[unit].fence.isOpen && !isSlow(unit)
             && units[unit].delay <= exchange.timing.silence && !units[unit].isUrgent
     }
 

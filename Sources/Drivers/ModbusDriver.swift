@@ -50,7 +50,7 @@ package struct ModbusDriver: LineDriver {
     package typealias Timer = LineTimer
 
     enum Line: Sendable { case unopened, open, closed, paused }
-    enum Work: Sendable { case read(cycle: Int), order }
+    enum Work: Sendable { case read(cycle: Int), order, fence(FenceJob) }
 
     private(set) var settings: Settings
     /// The line can send a request at a given time, and one behind the other.
@@ -79,6 +79,8 @@ package struct ModbusDriver: LineDriver {
     var failedUnit: Int?
     var budget: UnhealthyBudget
     var orderBudget: OrderBudget
+    /// Readings that may still turn out to be of other requests.
+    var held = HeldReadings()
     /// Units that were silent at their first attempt since the line was opened.
     var silentStarts = 0
     var random: RandomSource
@@ -100,7 +102,7 @@ package struct ModbusDriver: LineDriver {
         let plan = ReadPlan.make(settings)
         exchange = LineExchange(settings.line)
         random = RandomSource(seed: seed)
-        (units, cycles) = plan.lineUnits(settings)
+        (units, cycles) = plan.lineUnits(settings, &random)
         budget = UnhealthyBudget(limit: settings.longestAttempt)
         // A write and its read-back, of some registers.
         orderBudget = OrderBudget(burst: exchange.timing.time(of: 64) + settings.turnaround * 2)
@@ -117,15 +119,16 @@ package struct ModbusDriver: LineDriver {
     package mutating func opened(_ facts: LineFacts, at now: Moment) {
         if line == .open { closed(at: now) }
         line = .open
-        exchange.reset(at: now.instant)
+        exchange.opened(isPhysical: !facts.isPseudoTerminal, at: now.instant)
         budget.restart(at: now.instant)
         silentStarts = 0
         failedUnit = nil
         for index in units.indices {
             units[index].health.restart()
             units[index].pace.forget()
-            units[index].dropGuards()
+            units[index].fence.reopen()
         }
+        former.reopen()
         spreadPhases(at: now.instant)
         for unit in units.indices where units[unit].cycles.isEmpty { queueSetup(unit) }
         announceLoad()
@@ -143,7 +146,8 @@ package struct ModbusDriver: LineDriver {
     mutating func take(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         counters.bytesReceived += bytes.count
         let verdict = exchange.receive(bytes, at: now.instant)
-        noteStrangers(at: now.instant)
+        if !exchange.unasked.isEmpty { noteUnasked(at: now) }
+        if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if let verdict { finish(verdict, at: now) }
     }
 

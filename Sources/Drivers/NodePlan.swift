@@ -45,6 +45,8 @@ extension NodePlan {
     /// Intervals below this are taken as this: faster than any line.
     static let shortestInterval = Duration.milliseconds(1)
 
+    var shortest: Duration { spans.lazy.map(\.interval).min() ?? .seconds(10) }
+
     /// Whether one request may read all of these.
     func isReadable(_ table: Table, _ addresses: Range<Int>) -> Bool {
         guard let allowed = ranges[table] else { return true }

@@ -24,6 +24,8 @@ struct OrderJob: Sendable {
     var hasYielded = false
     private(set) var request: Request
     private var hasAdvanced = false
+    /// An answer that may still turn out to be of another request.
+    var held: (response: Response, at: Moment)?
 
     /// Nil if no request can carry it: a table that cannot be written, an address past the end, or
     /// more values than one message holds.
@@ -130,10 +132,10 @@ struct OrderJob: Sendable {
     }
 
     /// Something of it was on the wire.
-    var isBegun: Bool { failures > 0 || hasAdvanced }
+    var isBegun: Bool { failures > 0 || hasAdvanced || held != nil }
 
     /// Doing it twice is no harm: it sets what is then read back, or only reads.
-    private var isRepeatable: Bool {
+    var isRepeatable: Bool {
         if case .custom = order.data { return phase != .write }
         return phase != .write || order.readBack
     }

@@ -104,6 +104,8 @@ struct CycleRun: Sendable {
     var waiting: [CyclePlan.Borrowed]
     /// Spans of it are left out, because another cycle has polled them just before.
     var isPartial = false
+    /// Times that values of it turned out to be of other requests.
+    private(set) var refusals = 0
 
     init(_ plan: CyclePlan, _ jobs: [ReadJob], isProbe: Bool, deadline: Instant, at now: Moment) {
         self.deadline = deadline
@@ -118,6 +120,7 @@ struct CycleRun: Sendable {
     /// The same run by another plan: what was read is kept, and an attempt that failed still counts.
     init(_ old: CycleRun, _ plan: CyclePlan, _ jobs: [ReadJob], at now: Moment) {
         self.init(plan, [], isProbe: old.isProbe, deadline: old.deadline, at: now)
+        refusals = old.refusals
         for job in jobs {
             if let done = old.parts.first(where: { $0.isSamePlace(job.read) }) {
                 parts.append(done)
@@ -141,6 +144,39 @@ struct CycleRun: Sendable {
 
     /// Whether it has read the span, or tried to.
     func isDone(with span: Span) -> Bool { parts.contains { $0.holds(span) } }
+
+    /// A reading that was over, of which something is to be read again.
+    init(again item: HeldReadings.Item) {
+        deadline = item.deadline
+        isProbe = false
+        jobs = []
+        waiting = []
+        parts = item.reading.parts
+        refusals = item.refusals
+        isPartial = item.reading.isPartial
+    }
+
+    /// The parts that came at such times are read again, or have failed if that was tried before.
+    mutating func repeatReads(_ isRefuted: (Instant) -> Bool, _ planner: ReadPlanner, retries: Int) {
+        refusals += 1
+        for index in parts.indices.reversed() where parts[index].isGood && isRefuted(parts[index].at.instant) {
+            guard refusals <= retries else {
+                parts[index].result = .failure(.format)
+                continue
+            }
+            let part = parts.remove(at: index)
+            jobs.append(ReadJob(read: planner.again(part)))
+        }
+    }
+
+    /// Takes another read first, which may go now.
+    mutating func prefer(_ mayGo: (PlannedRead) -> Bool) -> Bool {
+        guard next + 1 < jobs.count,
+            let other = jobs[(next + 1)...].firstIndex(where: { $0.notBefore == .zero && mayGo($0.read) })
+        else { return false }
+        jobs.swapAt(next, other)
+        return true
+    }
 
     /// The read that comes so many after the next one.
     func read(after count: Int) -> PlannedRead? { next + count < jobs.count ? jobs[next + count].read : nil }

@@ -110,6 +110,9 @@ struct ReadPlanner {
         return reads
     }
 
+    /// A read whose answer was not that of its request, once more.
+    func again(_ part: ReadPart) -> PlannedRead { read(part.table, part.address, part.count, node.shortest) }
+
     private func read(_ table: Table, _ address: Int, _ count: Int, _ interval: Duration) -> PlannedRead {
         PlannedRead(
             unit: node.unit, table: table, address: address, count: count, interval: interval,

@@ -10,6 +10,8 @@ package struct PortStatistics: Hashable, Sendable {
     package var exceptions = 0
     /// Sound replies that came after their exchange was over.
     package var lateReplies = 0
+    /// Sound replies that came again.
+    package var repeatedReplies = 0
     /// Sound replies of a unit that was not asked.
     package var wrongUnit = 0
     /// Releases of a cycle that found its previous one unfinished; units that do not answer excepted.
@@ -51,6 +53,7 @@ package struct UnitStatistics: Hashable, Sendable {
     /// The same by exception code.
     package var exceptionCodes: [UInt8: Int] = [:]
     package var lateReplies = 0
+    package var repeatedReplies = 0
     /// Replies that another unit gave in its place, and the one that did so last.
     package var wrongUnit = 0
     package var answeredBy: UInt8?
@@ -79,6 +82,7 @@ extension PortStatistics {
         sum.checksumErrors += sign * other.checksumErrors
         sum.exceptions += sign * other.exceptions
         sum.lateReplies += sign * other.lateReplies
+        sum.repeatedReplies += sign * other.repeatedReplies
         sum.wrongUnit += sign * other.wrongUnit
         sum.skipped += sign * other.skipped
         sum.late += sign * other.late
@@ -115,6 +119,7 @@ extension UnitStatistics {
         sum.exceptions += sign * other.exceptions
         for (code, count) in other.exceptionCodes { sum.exceptionCodes[code, default: 0] += sign * count }
         sum.lateReplies += sign * other.lateReplies
+        sum.repeatedReplies += sign * other.repeatedReplies
         sum.wrongUnit += sign * other.wrongUnit
         sum.mismatches += sign * other.mismatches
         sum.skipped += sign * other.skipped

@@ -122,6 +122,7 @@ extension Gateway {
         writer.member("checksum", figures.checksumErrors)
         writer.member("exceptions", figures.exceptions)
         writer.member("lateReplies", figures.lateReplies)
+        if figures.repeatedReplies > 0 { writer.member("repeatedReplies", figures.repeatedReplies) }
         writer.member("wrongUnit", figures.wrongUnit)
         writer.member("late", figures.late)
         writer.member("skipped", figures.skipped)
@@ -141,6 +142,7 @@ extension Gateway {
                     writer.member("checksum", unit.checksumErrors)
                     writer.member("exceptions", unit.exceptions)
                     writer.member("lateReplies", unit.lateReplies)
+                    if unit.repeatedReplies > 0 { writer.member("repeatedReplies", unit.repeatedReplies) }
                     writer.member("late", unit.late)
                     writer.member("skipped", unit.skipped)
                     if unit.wrongUnit > 0 { writer.member("wrongUnit", unit.wrongUnit) }

@@ -13,6 +13,12 @@ package struct ReplyDecoder: Sendable {
     package private(set) var unit: UInt8
     package private(set) var request: Request
     private var buffer: [UInt8] = []
+    /// The checksum of the frame that was taken out last.
+    package private(set) var checksum: UInt16 = 0
+    /// The latest frame that was damaged had the unit, function and length of a good reply.
+    package private(set) var hasForm = false
+    /// Unit and PDU of the latest sound frame that was not the one asked for.
+    package private(set) var stranger: [UInt8] = []
 
     package init(unit: UInt8, request: Request) {
         self.unit = unit
@@ -23,6 +29,7 @@ package struct ReplyDecoder: Sendable {
     package mutating func expect(unit: UInt8, request: Request) {
         self.unit = unit
         self.request = request
+        hasForm = false
         buffer.removeAll(keepingCapacity: true)
     }
 
@@ -36,6 +43,12 @@ package struct ReplyDecoder: Sendable {
     package var missing: Int? {
         guard buffer.count >= 2, case .bytes(let length) = PDULength.ofReply(buffer[1...]) else { return nil }
         return max(0, length + RTUFrame.overhead - buffer.count)
+    }
+
+    /// Takes out everything that belongs to no verdict yet.
+    package mutating func takePending() -> [UInt8] {
+        defer { buffer.removeAll(keepingCapacity: true) }
+        return buffer
     }
 
     package mutating func receive(_ chunk: ArraySlice<UInt8>) throws(FrameError) -> Response? {
@@ -69,10 +82,23 @@ package struct ReplyDecoder: Sendable {
         do {
             try RTUFrame.verify(buffer[..<length])
         } catch {
+            hasForm = buffer[0] == unit && buffer[1] == request.function.rawValue && length == expectedLength
             buffer.removeAll(keepingCapacity: true)
             throw error
         }
-        defer { buffer.removeFirst(length) }
+        checksum = UInt16(buffer[length - 2]) | UInt16(buffer[length - 1]) << 8
+        do {
+            let response = try judge(length)
+            buffer.removeFirst(length)
+            return response
+        } catch {
+            stranger = Array(buffer[..<(length - 2)])
+            buffer.removeFirst(length)
+            throw error
+        }
+    }
+
+    private func judge(_ length: Int) throws(FrameError) -> Response {
         guard buffer[0] == unit else { throw .unit(received: buffer[0], expected: unit) }
         let expected = request.function.rawValue
         guard buffer[1] & ~FunctionCode.exceptionBit == expected else {

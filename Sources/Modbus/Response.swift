@@ -28,6 +28,15 @@ package enum Response: Hashable, Sendable {
     /// Any other function, data as on the wire.
     case other(FunctionCode, [UInt8])
 
+    /// The length of its PDU, if it answers this request.
+    package func pduLength(of request: Request) -> Int {
+        switch self {
+        case .exception: 2
+        case .read(_, let data): 2 + data.count
+        default: request.replyLength ?? pdu.count
+        }
+    }
+
     /// Function code (with the exception bit where it belongs) and data.
     package var pdu: [UInt8] {
         switch self {

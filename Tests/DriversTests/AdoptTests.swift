@@ -152,7 +152,8 @@ import Testing
         for _ in 0..<100 {
             rig.run(for: .milliseconds(100))
             rig.adopt(Self.settings(nodes))
-            other.run(for: .milliseconds(100))
+            // What was under way has been carried out to its end.
+            other.run(for: rig.now.instant - other.now.instant)
             // Before the same exchange: what was scheduled is scheduled again.
             #expect(rig.sent.map(\.unit) == other.sent.map(\.unit))
         }
@@ -189,7 +190,8 @@ import Testing
         #expect(rig.outcomes.last?.result == .failure(.unknownUnit))
         nodes.insert(third, at: 1)
         rig.adopt(Self.settings(nodes))
-        #expect(rig.driver.statistics.units[1].replies == after.units[1].replies)
+        // The order's own exchange may have begun before the unit was taken out.
+        #expect((0...1).contains(rig.driver.statistics.units[1].replies - after.units[1].replies))
     }
 
     @Test func onlyAUnitWhoseSetupDiffersIsSetUpAgain() {

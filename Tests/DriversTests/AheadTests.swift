@@ -44,16 +44,18 @@ import Testing
     /// The same line, with and without: the same requests at the same moments.
     @Test func nothingElseChanges() {
         func run(_ canSchedule: Bool) -> Rig {
-            var rig = Rig(settings(crowd()), canSchedule: canSchedule) { unit, _, count in
+            // With time to spare: on a stretched schedule a cycle may come due during the silence of the line.
+            let nodes = (1...8).map { node($0, every: .milliseconds(250)) }
+            var rig = Rig(settings(nodes), canSchedule: canSchedule) { unit, _, count in
                 unit == 3 && count % 5 == 0 ? .silent : .answer(.milliseconds(2))
             }
             rig.driver.trainSpan = .zero
             rig.open()
-            rig.run(for: .seconds(20))
+            rig.run(for: .seconds(60))
             return rig
         }
         let (ahead, direct) = (run(true), run(false))
-        #expect(ahead.schedules > 500 && direct.schedules == 0)
+        #expect(ahead.schedules > 100 && direct.schedules == 0)
         #expect(ahead.sent == direct.sent)
         #expect(ahead.readings.map(\.reading) == direct.readings.map(\.reading))
         expectTruth(ahead)

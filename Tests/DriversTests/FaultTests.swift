@@ -88,8 +88,9 @@ import Testing
         #expect(rig.readings.count == 1)
         #expect(rig.readings[0].reading.parts.map(\.result) == [.failure(.timeout)])
         let times = rig.sent.prefix(3).map(\.at)
-        // 300 ms from the end of the request, then the late window of 300 ms.
-        #expect(times[1] - times[0] == rig.timing.time(of: 8) + .milliseconds(600))
+        #expect(times[1] - times[0] == rig.timing.time(of: 8) + .milliseconds(300))
+        // While its first request may still be answered it is asked something else.
+        #expect(rig.sent.prefix(3).map { $0.pdu[0] } == [3, 8, 8])
     }
 
     @Test func damagedRepliesAreAskedForAgainAndNeverPauseAUnit() {
@@ -126,8 +127,11 @@ import Testing
 
     @Test func aLateReplyIsCountedAndNeverTakenForAnother() {
         // Unit 1 answers its second request after 350 ms: too late, and into the late window.
-        var rig = Rig(settings((1...2).map { node($0) })) { unit, _, count in
-            unit == 1 && count == 1 ? .answer(.milliseconds(350)) : .answer(.milliseconds(5))
+        var reads = 0
+        var rig = Rig(settings((1...2).map { node($0) })) { unit, request, _ in
+            let isRead = unit == 1 && request.function == .readHoldingRegisters
+            if isRead { reads += 1 }
+            return .copies(isRead && reads == 2 ? .milliseconds(350) : .milliseconds(5), [], inOrder: true)
         }
         rig.open()
         rig.run(for: .seconds(10))
@@ -169,7 +173,7 @@ import Testing
             }
             rig.open()
             rig.run(for: .milliseconds(900))
-            #expect(rig.sent.count == requests)
+            #expect(rig.sent.count { $0.pdu[0] == 3 } == requests)
             #expect(rig.readings.map { $0.reading.parts[0].result } == [.failure(.exception(code))])
         }
         var rig = Rig(settings([node(1)])) { _, _, count in
@@ -178,7 +182,8 @@ import Testing
         rig.open()
         rig.run(for: .milliseconds(900))
         #expect((try? rig.readings[0].reading.parts[0].result.get())?.count == 20)
-        #expect(rig.sent[1].at - rig.sent[0].at >= .milliseconds(100))
+        let reads = rig.sent.filter { $0.pdu[0] == 3 }
+        #expect(reads[1].at - reads[0].at >= .milliseconds(100))
     }
 
     @Test func noiseAndBabbleNeverStopThePort() {

@@ -48,7 +48,9 @@ import Testing
         rig.echo = .faithful
         rig.open()
         rig.run(for: .seconds(5))
-        #expect(rig.driver.statistics.replies == 0)
+        // Only function 8 is answered with the request itself, and its echo comes too soon to be the answer.
+        #expect(rig.readings.count >= 2)
+        #expect(rig.readings.allSatisfy { (try? $0.reading.parts[0].result.get()) == nil })
     }
 
     @Test func anEchoAloneIsSilenceOfTheUnit() {
@@ -123,6 +125,9 @@ import Testing
     @Test(arguments: [[0x00], [0xFF], [0xFF, 0x00, 0xFF]] as [[UInt8]])
     func noiseBeforeAndAfterAReplyIsTakenAway(_ noise: [UInt8]) {
         var rig = Rig(settings((1...2).map { node($0) })) { unit, request, _ in
+            guard case .read = request else {
+                return .say(noise + RTUFrame.encode(unit: unit, request) + noise, .milliseconds(5))
+            }
             let data = (0..<10).flatMap { index -> [UInt8] in
                 let value = UInt16(truncatingIfNeeded: index &* 7 &+ Int(unit))
                 return [UInt8(value >> 8), UInt8(value & 0xFF)]

@@ -198,7 +198,7 @@ import Testing
         let polls = rig.readings.count { $0.at < end && $0.reading.address.unit != unit(1) }
         let polled = alone.readings.count { $0.at < end }
         #expect(Double(polls) >= 0.7 * Double(polled), "\(polls) of \(polled) until \(end)")
-        let own = rig.sent[..<done].filter { $0.unit == 1 && $0.pdu[2] < 0x40 }
+        let own = rig.sent[..<done].filter { $0.unit == 1 && $0.pdu[0] == 3 && $0.pdu[2] < 0x40 }
         #expect(own.count == 1, "it is not polled before it is set up")
     }
 }

@@ -13,6 +13,9 @@ enum Behaviour {
     case say([UInt8], Duration)
     /// The answer with one bit flipped.
     case flip(Int, Duration)
+    /// The answer after this turnaround, but not before the unit's earlier replies, and copies of it this long
+    /// after its end. `inOrder`: its later replies wait for the copies.
+    case copies(Duration, [Duration], inOrder: Bool)
 }
 
 /// A driver, a line with its byte times, and slaves that follow a script; time is virtual.
@@ -32,7 +35,11 @@ struct Rig {
     var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     /// By unit, request and how often this unit has been asked.
     var script: (UInt8, Request, Int) -> Behaviour
-    var holding: [UInt8: [Int: UInt16]] = [:]
+    var units = RigUnits()
+    var holding: [UInt8: [Int: UInt16]] {
+        get { units.holding }
+        set { units.holding = newValue }
+    }
 
     private(set) var outputs: [ModbusDriver.Output] = []
     private(set) var readings: [(at: Instant, reading: Reading)] = []
@@ -83,14 +90,15 @@ struct Rig {
         drain()
     }
 
-    mutating func close() {
-        arrivals.removeAll()
+    /// - Parameter keepsReplies: what the units have to say arrives all the same, when the line is open again.
+    mutating func close(keepsReplies: Bool = false) {
+        if !keepsReplies { arrivals.removeAll() }
         driver.closed(at: now)
         drain()
     }
 
-    mutating func pause() {
-        arrivals.removeAll()
+    mutating func pause(keepsReplies: Bool = false) {
+        if !keepsReplies { arrivals.removeAll() }
         driver.pause(at: now)
         drain()
     }
@@ -142,8 +150,9 @@ struct Rig {
                 ride()
                 return true
             }
-        } else if let request = single, request.at <= due {
-            return send(request.frame, at: request.at, until: end)
+        } else if let request = single {
+            if request.at <= due { return send(request.frame, at: request.at, until: end) }
+            return wake(at: due, until: end)
         }
         let next = min(arrival, due)
         guard next <= end else {
@@ -158,6 +167,18 @@ struct Rig {
         } else {
             driver.timeout(at: now)
         }
+        drain()
+        return true
+    }
+
+    /// The driver has something to do that is not the line's.
+    private mutating func wake(at due: Instant, until end: Instant) -> Bool {
+        guard due <= end else {
+            now = now + (end - now.instant)
+            return false
+        }
+        if due > now.instant { now = now + (due - now.instant) }
+        driver.timeout(at: now)
         drain()
         return true
     }
@@ -250,6 +271,17 @@ struct Rig {
         Issue.record("never waited for \(reason)")
     }
 
+    /// Those that have come since the last time.
+    mutating func takeReadings() -> [(at: Instant, reading: Reading)] {
+        defer { readings = [] }
+        return readings
+    }
+
+    mutating func takeOutcomes() -> [Outcome] {
+        defer { outcomes = [] }
+        return outcomes
+    }
+
     func readings(of unit: Int) -> [Reading] {
         readings.map(\.reading).filter { Int($0.address.unit.value) == unit }
     }
@@ -301,17 +333,25 @@ struct Rig {
         switch script(unit, request, count) {
         case .silent: break
         case .answer(let wait):
-            deliver(RTUFrame.encode(unit: unit, serve(unit, request).pdu), from: end + wait)
+            deliver(serve(unit, request), from: end + wait)
             wireTime += wait
+        case .copies(let wait, let gaps, let inOrder):
+            let frame = serve(unit, request)
+            let starts = units.starts(unit, end + wait, gaps, timing.time(of: frame.count), inOrder: inOrder)
+            for start in starts { deliver(frame, from: start, chunk: 3) }
         case .refuse(let code, let wait):
             let refusal = Response.exception(request.function, code)
             deliver(RTUFrame.encode(unit: unit, refusal.pdu), from: end + wait)
         case .say(let bytes, let wait): deliver(bytes, from: end + wait)
         case .flip(let bit, let wait):
-            var bytes = RTUFrame.encode(unit: unit, serve(unit, request).pdu)
+            var bytes = serve(unit, request)
             bytes[bit / 8 % bytes.count] ^= 1 << (bit % 8)
             deliver(bytes, from: end + wait)
         }
+    }
+
+    private mutating func serve(_ unit: UInt8, _ request: Request) -> [UInt8] {
+        RTUFrame.encode(unit: unit, units.serve(unit, request, at: now.instant).pdu)
     }
 
     private mutating func hearSelf(_ frame: [UInt8]) {
@@ -325,7 +365,15 @@ struct Rig {
     }
 
     /// The first byte arrives when it is complete, the rest together.
-    private mutating func deliver(_ bytes: [UInt8], from start: Instant) {
+    private mutating func deliver(_ bytes: [UInt8], from start: Instant, chunk: Int? = nil) {
+        if let chunk {
+            for first in stride(from: 0, to: bytes.count, by: chunk) {
+                let end = min(first + chunk, bytes.count)
+                arrivals.append((start + timing.time(of: end), Array(bytes[first..<end])))
+            }
+            arrivals.sort { $0.at < $1.at }
+            return
+        }
         arrivals.append((start + timing.character, Array(bytes.prefix(1))))
         if bytes.count > 1 {
             arrivals.append((start + timing.time(of: bytes.count), Array(bytes.dropFirst())))
@@ -334,40 +382,7 @@ struct Rig {
         wireTime += timing.time(of: bytes.count)
     }
 
-    private mutating func serve(_ unit: UInt8, _ request: Request) -> Response {
-        switch request {
-        case .read(let function, let address, let count):
-            if function.readsBits {
-                let bits = (0..<Int(count)).map { (Int(address) + $0) % 3 == 0 }
-                return .read(function, Bits.pack(bits))
-            }
-            var data: [UInt8] = []
-            for index in 0..<Int(count) { data.appendBig(value(unit, Int(address) + index)) }
-            return .read(function, data)
-        case .writeRegister(let address, let value):
-            holding[unit, default: [:]][Int(address)] = value
-            return .wroteSingle(.writeSingleRegister, address: address, value: value)
-        case .writeRegisters(let address, let values):
-            for (index, value) in values.enumerated() {
-                holding[unit, default: [:]][Int(address) + index] = value
-            }
-            return .wroteMany(request.function, address: address, count: UInt16(values.count))
-        case .writeCoil(let address, let on):
-            return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
-        case .writeCoils(let address, let values):
-            return .wroteMany(request.function, address: address, count: UInt16(values.count))
-        case .maskWrite(let address, let and, let or):
-            let old = value(unit, Int(address))
-            holding[unit, default: [:]][Int(address)] = old & and | or & ~and
-            return .maskWrote(address: address, and: and, or: or)
-        case .other(let function, let data): return .other(function, Array(data.reversed()))
-        default: return .exception(request.function, .illegalFunction)
-        }
-    }
-
-    func value(_ unit: UInt8, _ address: Int) -> UInt16 {
-        holding[unit]?[address] ?? UInt16(truncatingIfNeeded: address &* 7 &+ Int(unit))
-    }
+    func value(_ unit: UInt8, _ address: Int) -> UInt16 { units.value(unit, address) }
 }
 
 func unit(_ number: Int) -> UnitID { UnitID(number)! }

@@ -32,6 +32,8 @@ private struct LearnedWorld: ComposedWorld {
     }
 
     private mutating func answer(_ frame: [UInt8]) -> [UInt8] {
+        // What only proves the order of replies comes back as it is.
+        if frame[1] == 8 { return frame }
         requests += 1
         guard case .read(let function, let address, let count)? = try? Request(pdu: frame[1..<(frame.count - 2)]) else {
             return []

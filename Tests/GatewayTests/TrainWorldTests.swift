@@ -11,7 +11,7 @@ private struct LineWorld {
     var gateway: Gateway
     var disk: VirtualDisk
     var now: Moment
-    /// When each reply was whole.
+    /// When each reply to a read was whole; function 8 only proves the order of replies.
     private(set) var replies: [Instant] = []
     private(set) var carried = 0
     private var arrivals: [(at: Instant, event: Event)] = []
@@ -77,7 +77,7 @@ private struct LineWorld {
     }
 
     private mutating func reply(to frame: [UInt8], at start: Instant) {
-        replies.append(start + Self.exchange)
+        if frame[1] == 3 { replies.append(start + Self.exchange) }
         arrive(.line(Self.port, .received(Self.answer(frame))), at: start + Self.exchange)
     }
 
@@ -88,14 +88,16 @@ private struct LineWorld {
             let frame = train.next
             _ = train.sent(at: due)
             end = due + Self.exchange
-            replies.append(end)
+            if frame[1] == 3 { replies.append(end) }
             if train.received(Self.answer(frame)[...], at: end) == nil { Issue.record("no reply") }
         }
         carried += train.log.count
         arrive(.line(name, .carried(train.log, train.unclaimed)), at: end)
     }
 
-    private static func answer(_ frame: [UInt8]) -> [UInt8] { RTUFrame.encode(unit: frame[0], [3, 2, 0, 7]) }
+    private static func answer(_ frame: [UInt8]) -> [UInt8] {
+        frame[1] == 8 ? frame : RTUFrame.encode(unit: frame[0], [3, 2, 0, 7])
+    }
 
     private mutating func arrive(_ event: Event, at due: Instant) {
         arrivals.append((due, event))

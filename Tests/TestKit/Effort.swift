@@ -5,5 +5,11 @@ import Foundation
 package enum Effort {
     package static let isEmulated = ProcessInfo.processInfo.environment["FIELDGW_EMULATED"] == "1"
 
+    /// FIELDGW_LONG=1, which `board/test --long` sets: the bounds of a range of counts are for without and with it.
+    package static func long(_ counts: ClosedRange<Int>) -> Range<Int> {
+        let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
+        return cases(isLong ? counts.upperBound : counts.lowerBound)
+    }
+
     package static func cases(_ count: Int) -> Range<Int> { 0..<(isEmulated ? max(1, count / 8) : count) }
 }

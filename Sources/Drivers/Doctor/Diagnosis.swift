@@ -50,6 +50,7 @@ extension Findings {
 
     private static func trouble(of unit: UnitStatistics) -> UnitTrouble? {
         if unit.wrongUnit >= 2, let other = unit.answeredBy { return .answeredBy(other) }
+        if unit.repeatedReplies >= 3, unit.isShare(unit.repeatedReplies, percent: 1) { return .answersTwice }
         if unit.lateReplies >= 2, unit.isShare(unit.lateReplies, percent: 5) { return .late }
         if unit.isSilent { return unit.lastGood == nil ? .neverAnswers : .stoppedAnswering }
         if unit.isDamaged { return .damaged }

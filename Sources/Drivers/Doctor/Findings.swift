@@ -91,6 +91,8 @@ package enum UnitTrouble: Hashable, Sendable {
     case stoppedAnswering
     case answersSometimes
     case late
+    /// Its replies come again.
+    case answersTwice
     case damaged
     case answeredBy(UInt8)
     case mismatched
@@ -105,6 +107,9 @@ package enum UnitTrouble: Hashable, Sendable {
         case .stoppedAnswering: "has stopped answering, others go on: its wires or its power"
         case .answersSometimes:
             "leaves some requests unanswered: a loose contact, a weak supply, or a response timeout too short for it"
+        case .answersTwice:
+            "answers twice: a repeater or converter sends its replies again, or two devices have this id; other"
+                + " requests go between its reads, so that no reply is taken for the next"
         case .late: "answers after the response timeout: raise responseTimeout for it"
         case .damaged: "alone answers with CRC errors: two devices with this id, or its stub of the cable"
         case .answeredBy(let other):

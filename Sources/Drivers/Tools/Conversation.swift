@@ -24,21 +24,42 @@ package struct Conversation: Sendable {
         var unit: UInt8
         var request: Request
         var patience: Duration
+        /// Times that its answer turned out to be another's.
+        var refusals = 0
     }
 
     private enum State: Sendable {
         case idle
-        /// Until the line has been silent long enough.
-        case waiting(Question)
-        case asking(strayBefore: Int)
+        /// Until the line has been silent long enough, and the unit's order of replies is known.
+        case waiting(Question, until: Instant, answer: Answer?)
+        case asking(Question, strayBefore: Int)
+        /// Something else is asked first, so that no older reply is taken for the answer; or afterwards, to be
+        /// sure of the answer that came.
+        case fencing(Question, FenceMeans.Kind, answer: Answer?)
     }
 
+    /// A unit that was asked, and what it may still answer.
+    private struct Partner: Sendable {
+        var fence: ReplyFence
+        var means = FenceMeans(seed: 0x5A00)
+        var turnaround: Duration?
+        /// Requests without an answer. The answer to one of them is as good late.
+        var missed: Set<Request> = []
+        /// What it answered last was not what it was asked.
+        var isRefuted = false
+
+        init(_ patience: Duration) { fence = ReplyFence(timeout: patience, isProven: true) }
+    }
+
+    private static let refusalsMax = 3
     /// Units need time to carry out a broadcast (MODBUS over Serial Line V1.02, section 2.4.1).
     private static let broadcastDelay = Duration.milliseconds(150)
 
     private var exchange: LineExchange
     private var state = State.idle
     private var outputs: [Output] = []
+    private var partners: [UInt8: Partner] = [:]
+    private var stranger: UInt8?
 
     package init(_ line: LineSettings) {
         exchange = LineExchange(line)
@@ -49,29 +70,34 @@ package struct Conversation: Sendable {
     /// Bytes so far that belonged to no sound frame.
     package var strayBytes: Int { exchange.strayBytes }
 
-    package mutating func opened(at now: Instant) {
+    /// - Parameter isPhysical: bytes take the time that the line's speed says.
+    package mutating func opened(isPhysical: Bool = false, at now: Instant) {
         state = .idle
-        exchange.reset(at: now)
+        exchange.opened(isPhysical: isPhysical, at: now)
     }
 
     /// Unit 0 is a broadcast. One question at a time: only while `isIdle`.
     package mutating func ask(
         unit: UInt8, _ request: Request, within patience: Duration, at now: Instant
     ) {
-        state = .waiting(Question(unit: unit, request: request, patience: patience))
+        state = .waiting(Question(unit: unit, request: request, patience: patience), until: exchange.quietUntil, answer: nil)
         timeout(at: now)
     }
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) {
         let verdict = exchange.receive(bytes, at: now)
-        if let verdict { conclude(verdict) }
+        noteUnasked()
+        if let verdict { conclude(verdict, at: now) }
     }
 
     package mutating func timeout(at now: Instant) {
         switch state {
         case .idle: break
-        case .waiting(let question): if exchange.quietUntil <= now { send(question, at: now) }
-        case .asking: if let verdict = exchange.timeout(at: now) { conclude(verdict) }
+        case .waiting(let question, let until, let answer):
+            guard max(until, exchange.quietUntil) <= now else { break }
+            guard let answer else { return approach(question, at: now) }
+            if !fence(question, answer: answer, at: now) { tell(answer) }
+        case .asking, .fencing: if let verdict = exchange.timeout(at: now) { conclude(verdict, at: now) }
         }
     }
 
@@ -80,42 +106,142 @@ package struct Conversation: Sendable {
     package var deadline: Instant? {
         switch state {
         case .idle: nil
-        case .waiting: exchange.quietUntil
-        case .asking: exchange.deadline?.due
+        case .waiting(_, let until, _): max(until, exchange.quietUntil)
+        case .asking, .fencing: exchange.deadline?.due
         }
     }
 
     /// The unit whose sound reply came while another was asked, once.
     package mutating func takeStranger() -> UInt8? {
-        defer {
-            exchange.strangerUnit = nil
-            exchange.lateUnit = nil
-        }
-        return exchange.strangerUnit ?? exchange.lateUnit
+        defer { stranger = nil }
+        return stranger
+    }
+
+    // MARK: the order of replies
+
+    private mutating func approach(_ question: Question, at now: Instant) {
+        guard question.unit != 0 else { return send(question, at: now) }
+        let partner = partners[question.unit, default: Partner(question.patience)]
+        let shape = ReplyShape(question.request)
+        let isFree = partner.fence.freedom(of: shape, at: now) == .free
+        guard !isFree, !partner.missed.contains(question.request) else { return send(question, at: now) }
+        if fence(question, answer: nil, at: now) { return }
+        partners[question.unit]?.fence.forgo(at: now)
+        let release = partner.fence.release(of: shape)
+        if release <= now { return send(question, at: now) }
+        state = .waiting(question, until: release, answer: nil)
     }
 
     private mutating func send(_ question: Question, at now: Instant) {
-        let frame = RTUFrame.encode(unit: question.unit, question.request)
-        if exchange.needsDiscard { outputs.append(.discardInput) }
-        outputs.append(.transmit(frame))
-        state = .asking(strayBefore: exchange.strayBytes)
-        guard question.unit != 0 else {
-            exchange.startBroadcast(question.request, frame: frame, wait: Self.broadcastDelay, at: now)
-            return
-        }
-        exchange.start(
-            unit: question.unit, question.request, frame: frame, timeout: question.patience, at: now)
+        state = .asking(question, strayBefore: exchange.strayBytes)
+        transmit(question.unit, question.request, question.patience, at: now)
     }
 
-    private mutating func conclude(_ verdict: LineExchange.Verdict) {
-        guard case .asking(let strayBefore) = state else { return }
-        state = .idle
-        switch verdict {
-        case .response(let response, let turnaround):
-            outputs.append(.answer(.response(response, turnaround: turnaround)))
-        case .silence: outputs.append(.answer(.silence(stray: exchange.strayBytes - strayBefore)))
-        case .damage(let error): outputs.append(.answer(.damage(error)))
-        case .sent: outputs.append(.answer(.sent))
+    /// Asks something else of the unit; false if there is nothing that serves.
+    private mutating func fence(_ question: Question, answer: Answer?, at now: Instant) -> Bool {
+        var partner = partners[question.unit, default: Partner(question.patience)]
+        let shape = ReplyShape(question.request)
+        let candidates = partner.means.candidates(
+            for: question.request, planned: [], allowsEcho: exchange.echo.knowsRequests)
+        for (kind, request) in candidates where !partner.means.isOpen(kind) {
+            let own = ReplyShape(request)
+            guard partner.fence.freedom(of: own, at: now) == .free, partner.fence.proves(own, about: shape) else { continue }
+            state = .fencing(question, kind, answer: answer)
+            partner.means.asked(kind)
+            partners[question.unit] = partner
+            transmit(question.unit, request, question.patience, at: now)
+            return true
         }
+        return false
+    }
+
+    private mutating func transmit(_ unit: UInt8, _ request: Request, _ patience: Duration, at now: Instant) {
+        let frame = RTUFrame.encode(unit: unit, request)
+        if exchange.needsDiscard { outputs.append(.discardInput) }
+        outputs.append(.transmit(frame))
+        guard unit != 0 else {
+            return exchange.startBroadcast(request, frame: frame, wait: Self.broadcastDelay, at: now)
+        }
+        var acceptsException = true
+        if case .asking = state { acceptsException = partners[unit]?.fence.acceptsException(request.function) ?? true }
+        exchange.start(
+            unit: unit, request, frame: frame, timeout: patience, acceptsException: acceptsException, at: now)
+    }
+
+    /// Late and repeated replies, and those of units that were not asked.
+    private mutating func noteUnasked() {
+        for frame in exchange.unasked.take() {
+            stranger = frame.unit
+            guard let heard = partners[frame.unit]?.fence.heard(frame) else { continue }
+            if heard.what != .unasked { exchange.excuse() }
+            if heard.refuted != nil { partners[frame.unit]?.isRefuted = true }
+        }
+    }
+
+    private mutating func conclude(_ verdict: LineExchange.Verdict, at now: Instant) {
+        switch state {
+        case .idle, .waiting: return
+        case .asking(let question, let strayBefore):
+            partners[question.unit]?.isRefuted = false
+            note(verdict, question, nil, at: now)
+            switch verdict {
+            case .response(let response, let turnaround):
+                settle(question, .response(response, turnaround: turnaround), at: now)
+            case .silence: tell(.silence(stray: exchange.strayBytes - strayBefore))
+            case .damage(let error): tell(.damage(error))
+            case .sent: tell(.sent)
+            }
+        case .fencing(let question, let kind, let answer):
+            note(verdict, question, kind, at: now)
+            if let answer { return settle(question, answer, at: now) }
+            state = .waiting(question, until: exchange.quietUntil, answer: nil)
+        }
+    }
+
+    private mutating func note(
+        _ verdict: LineExchange.Verdict, _ question: Question, _ kind: FenceMeans.Kind?, at now: Instant
+    ) {
+        guard question.unit != 0 else { return }
+        var partner = partners[question.unit, default: Partner(question.patience)]
+        if case .response(let response, let turnaround) = verdict {
+            var isException = false
+            if case .exception = response { isException = true }
+            partner.means.answered(kind, isException: isException)
+            partner.turnaround = max(partner.turnaround ?? .zero, turnaround)
+            _ = partner.fence.answered(
+                exchange.request, exchange.mark(of: response), sentUntil: exchange.asked.until,
+                usual: partner.turnaround, travel: exchange.asked.travel, at: now)
+            if !partner.fence.mayAnswerLate { partner.missed = [] }
+        } else {
+            partner.fence.missed(ReplyShape(exchange.request), sentUntil: exchange.sentUntil)
+            if let kind { partner.means.silent(kind) } else { partner.missed.insert(question.request) }
+        }
+        partners[question.unit] = partner
+        exchange.unasked.examine(silence: exchange.timing.silence, at: now)
+        noteUnasked()
+    }
+
+    /// An answer that may be a repeat of an older one is told when something else has been answered behind it.
+    private mutating func settle(_ question: Question, _ answer: Answer, at now: Instant) {
+        guard let partner = partners[question.unit] else { return tell(answer) }
+        if partner.isRefuted {
+            partners[question.unit]?.isRefuted = false
+            var again = question
+            again.refusals += 1
+            let function = question.request.function.rawValue
+            guard again.refusals <= Self.refusalsMax else {
+                return tell(.damage(.function(received: function, expected: function)))
+            }
+            state = .waiting(again, until: exchange.quietUntil, answer: nil)
+        } else if partner.fence.wantsFence, !partner.fence.mayAnswerLate {
+            state = .waiting(question, until: exchange.quietUntil, answer: answer)
+        } else {
+            tell(answer)
+        }
+    }
+
+    private mutating func tell(_ answer: Answer) {
+        state = .idle
+        outputs.append(.answer(answer))
     }
 }

@@ -43,7 +43,7 @@ extension UARTDriver {
             former[node.address] = node
             former[node.address]?.state = nil
         }
-        failed = failed.flatMap { known in places[known.node].map { ($0, known.until) } }
+        failed = failed.flatMap { places[$0] }
         replace(new, all, at: now.instant)
         for index in added { beginFirst(index, at: now.instant) }
         guard line == .closed else { return }

@@ -64,13 +64,14 @@ extension UARTDriver {
             guard let since = nodes[index].isOffline ? nodes[index].probeAt : nodes[index].dueSince else {
                 continue
             }
-            let free = max(nodes[index].isOffline ? since : start, mayAsk(index))
+            let node = nodes[index]
+            let free = max(node.isOffline ? since : start, late.release(of: node.address, node.plan.format))
             guard free <= start else {
                 earliest = min(free, earliest ?? free)
                 continue
             }
             // Those who answer first, then those who have just failed, then those who are given up.
-            let rank = nodes[index].isOffline ? 2 : failed?.node == index ? 1 : 0
+            let rank = nodes[index].isOffline ? 2 : failed == index ? 1 : 0
             if let best, (best.rank, best.since) <= (rank, since) { continue }
             best = (index, rank, since)
         }
@@ -78,14 +79,6 @@ extension UARTDriver {
         guard start <= now.instant else { return (start, .silence) }
         ask(best.node, at: now)
         return nil
-    }
-
-    /// A node whose frames look like those of one that has just failed, and carry no address, is not
-    /// asked until a late answer of the other can no longer come.
-    private func mayAsk(_ node: Int) -> Instant {
-        guard let failed, failed.node != node else { return .zero }
-        let (own, other) = (nodes[node].plan.format, nodes[failed.node].plan.format)
-        return own.address == nil && own.frame == other.frame ? failed.until : .zero
     }
 
     private mutating func ask(_ node: Int, at now: Moment) {
@@ -102,7 +95,7 @@ extension UARTDriver {
         exchange = Exchange(
             node: node, isProbe: nodes[node].isOffline, cutter: cutter,
             echo: EchoFilter(request, start: format.frame.start), startedAt: now.instant,
-            replyDue: sentUntil + nodes[node].responseTimeout)
+            sentUntil: sentUntil, replyDue: sentUntil + nodes[node].responseTimeout)
         quietUntil = sentUntil + timing.silence
         babblesSince = nil
     }
@@ -185,16 +178,30 @@ extension UARTDriver {
         quietUntil = max(quietUntil, now.instant + timing.silence)
         switch result {
         case .success(let bytes):
-            if failed?.node == ended.node { failed = nil }
+            if failed == ended.node { failed = nil }
+            late.answered(nodes[ended.node].address, at: now.instant)
             answered(ended.node, part(bytes, at: now), isProbe: ended.isProbe, at: now)
         case .failure(let failure):
-            failed = (ended.node, now.instant + nodes[ended.node].responseTimeout)
+            failed = ended.node
             if failure == .timeout {
+                noteMissed(ended, at: now.instant)
                 counters.timeouts += 1
                 nodes[ended.node].statistics.timeouts += 1
             }
             missed(ended.node, failure, isProbe: ended.isProbe, at: now)
         }
+    }
+
+    private mutating func noteMissed(_ ended: Exchange, at now: Instant) {
+        late.missed(
+            nodes[ended.node].address, nodes[ended.node].plan.format, timeout: nodes[ended.node].responseTimeout,
+            sentUntil: ended.sentUntil, character: timing.character, at: now)
+    }
+
+    /// The line goes while a node is asked.
+    mutating func noteInterrupted(at now: Instant) {
+        if let ended = exchange { noteMissed(ended, at: now) }
+        exchange = nil
     }
 
     private mutating func answered(_ node: Int, _ part: ReadPart, isProbe: Bool, at now: Moment) {

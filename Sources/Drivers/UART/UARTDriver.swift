@@ -74,6 +74,7 @@ package struct UARTDriver: LineDriver {
         var cutter: FrameCutter
         var echo: EchoFilter
         var startedAt: Instant
+        var sentUntil: Instant
         var replyDue: Instant
         /// When the frame that has begun must be whole.
         var restDue: Instant?
@@ -95,8 +96,10 @@ package struct UARTDriver: LineDriver {
     /// No request may begin earlier.
     var quietUntil = Instant.zero
     var babblesSince: Instant?
-    /// The node that failed last: its retry lets others go first, and its answer may still come.
-    var failed: (node: Int, until: Instant)?
+    /// The node that failed last: its retry lets others go first.
+    var failed: Int?
+    /// Replies that may still come.
+    var late = LateFrames()
     var random: RandomSource
     var counters = PortStatistics()
     var usefulBytes = 0
@@ -161,7 +164,7 @@ package struct UARTDriver: LineDriver {
         if line == .unopened { spreadPhases(at: now.instant) }
         let wasClosed = line == .closed
         line = .closed
-        exchange = nil
+        noteInterrupted(at: now.instant)
         if !wasClosed {
             for index in nodes.indices { lose(index, at: now) }
         }
@@ -172,7 +175,7 @@ package struct UARTDriver: LineDriver {
 
     package mutating func pause(at now: Moment) {
         line = .paused
-        exchange = nil
+        noteInterrupted(at: now.instant)
         for index in nodes.indices { nodes[index].state = nil }
         settle(at: now)
     }
@@ -181,6 +184,11 @@ package struct UARTDriver: LineDriver {
         guard line == .open, !bytes.isEmpty else { return }
         counters.bytesReceived += bytes.count
         for index in streams.indices { listen(index, bytes, at: now) }
+        for address in late.hear(bytes, at: now.instant) {
+            counters.lateReplies += 1
+            guard let node = nodes.firstIndex(where: { $0.address == address }) else { continue }
+            nodes[node].statistics.lateReplies += 1
+        }
         if exchange != nil {
             hearReply(bytes, at: now)
         } else {

@@ -1,0 +1,23 @@
+import Base
+import Modbus
+
+/// A request that nobody wants for its answer: it proves that nothing older of its unit is on its way.
+struct FenceJob: Sendable {
+    enum Cause: Hashable, Sendable {
+        /// A read of this cycle waits for it.
+        case cycle(Int)
+        /// So does the unit's first order, of this id.
+        case order(UInt64)
+        /// What was read last is in doubt.
+        case doubt
+
+        var isRead: Bool { if case .cycle = self { true } else { false } }
+    }
+
+    let unit: Int
+    let kind: FenceMeans.Kind
+    let request: Request
+    let cause: Cause
+    /// Whether the unit answers to such a request is not known, and it is well otherwise.
+    let isTrial: Bool
+}

@@ -1,0 +1,39 @@
+import Base
+import Modbus
+
+/// What an exchange takes, and the mark of its reply.
+extension LineExchange {
+    /// Shortest wire time that is slept through. Below it a late wake-up would cost more than the sleep saves.
+    static let shortRest = Duration.microseconds(500)
+    /// What waking up may be late, and what it usually is.
+    static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
+    /// A predicted reply may wait for at most this part of its exchange before it is read.
+    static let slackShare = 60
+
+    /// What the unit usually does: looking at the line any sooner would only cost time. Both from when the request
+    /// leaves; nil where it must be watched.
+    /// - Parameters:
+    ///   - sent: the request's bytes.
+    ///   - length: as `Request.replyLength`.
+    func foretell(
+        _ forecast: ReplyPace.Forecast, _ sent: Int, _ length: Int, timeout: Duration
+    ) -> (look: Duration, end: Duration)? {
+        guard echo.knowledge == .absent else { return nil }
+        let (request, reply) = (timing.time(of: sent), timing.time(of: length + RTUFrame.overhead))
+        let share = (reply + request + timing.silence) / Self.slackShare
+        let end = lead + request + forecast.pause + reply
+        let look = end + min(share, forecast.slack) - Self.wakeLead
+        guard look > Self.shortRest, look < lead + request + timeout else { return nil }
+        return (look, end)
+    }
+
+    /// When the request under way was out, and what the unit's good reply takes on the wire.
+    var asked: (until: Instant, travel: Duration) { (sentUntil, timing.time(of: decoder.expectedLength)) }
+
+    /// The frame of the latest reply.
+    func mark(of response: Response) -> RecentReplies.Frame {
+        var code = request.function.rawValue
+        if case .exception = response { code |= FunctionCode.exceptionBit }
+        return RecentReplies.Frame(function: code, length: response.pduLength(of: request), checksum: decoder.checksum)
+    }
+}
