@@ -18,6 +18,7 @@ import Testing
     @Test func theUnitHasRoomForAllThatAConfigurationMayAsk() throws {
         #expect(try Self.bound("TasksMax") >= ServiceLimits.tasks)
         #expect(try Self.bound("LimitNOFILE") >= ServiceLimits.descriptors)
+        #expect(try Self.bound("MemoryMax") >= ServiceLimits.memory)
     }
 
     private static func ports(_ count: Int, nodes: Int) -> String {
@@ -25,6 +26,16 @@ import Testing
             let own = (1...nodes).map { "\"d-\(port)-\($0)\": { unit: \($0), points: { x: { holding: 0 } } }" }
             return "\"p\(port)\": { device: \"/dev/x\(port)\", driver: \"modbus-rtu\", nodes: { \(own.joined(separator: ", ")) } },"
         }.joined(separator: "\n")
+    }
+
+    /// A profile of a thousand points for each of 4096 devices took gigabytes.
+    @Test func morePointsThanOneGatewayServesAreToldOnceAndNotRead() {
+        let points = (0..<5000).map { "p\($0): { holding: \($0) }" }.joined(separator: ", ")
+        let profile = "{ driver: \"modbus-rtu\", points: { \(points) } }"
+        let nodes = (1...200).map { "\"d-\($0)\": { unit: \($0), profile: \"big\" }" }.joined(separator: ",\n")
+        let file = Samples.withPorts("\"a\": { device: \"/dev/x\", driver: \"modbus-rtu\", nodes: {\n\(nodes) } },")
+        let problems = Samples.read(file, profiles: ["big": profile]).1.map(\.message)
+        #expect(problems.filter { $0.contains("more than 131072 points with this device's") }.count == 1, "\(problems.prefix(3))")
     }
 
     @Test func morePortsOrDevicesThanOneGatewayServesAreAnError() {

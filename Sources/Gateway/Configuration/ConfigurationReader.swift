@@ -52,6 +52,8 @@ struct ConfigurationReader {
     let problems = Problems()
     let loader: ProfileLoader
     var files: [Configuration.FileReference] = []
+    /// Points of all nodes so far. What comes behind the most that a gateway serves is not read.
+    var pointsRead = 0
     /// Whether the IDs of gateway and devices follow Cloud IoT's rule.
     var isCloudIoT = false
     /// Nil for a profile that could not be read.

@@ -12,8 +12,10 @@ extension ConfigurationReader {
             problems.error(field.place, "a UART port has at most 255 nodes, not \(cursor.fields.count)")
         }
         var nodes: [Configuration.Node] = []
-        for (index, member) in cursor.fields.enumerated() {
-            if let node = readNode(member, of: port, index: index) { nodes.append(node) }
+        for (index, member) in cursor.fields.enumerated() where pointsRead <= ServiceLimits.pointsMax {
+            guard let node = readNode(member, of: port, index: index) else { continue }
+            nodes.append(node)
+            count(node)
         }
         return nodes
     }
