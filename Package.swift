@@ -6,14 +6,17 @@ import PackageDescription
 
 let pure: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
+/// Tests that only call what they test: optimising them takes longer than running them.
+let plain = pure + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 func library(_ name: String, _ dependencies: [String]) -> Target {
     .target(name: name, dependencies: dependencies.map { .byName(name: $0) }, swiftSettings: pure)
 }
 
-func tests(_ name: String, _ dependencies: [String]) -> Target {
+func tests(_ name: String, _ dependencies: [String], optimised: Bool = false) -> Target {
     .testTarget(
         name: name, dependencies: (dependencies + ["TestKit"]).map { .byName(name: $0) },
-        swiftSettings: pure)
+        swiftSettings: optimised ? pure : plain)
 }
 
 /// What fuzz targets feed.
@@ -55,15 +58,16 @@ let package = Package(
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators", "MQTT"]),
-        tests("SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"]),
+        tests(
+            "SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"], optimised: true),
         .testTarget(
-            name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: pure),
+            name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: plain),
         .target(name: "FuzzKit", dependencies: ["Base"], path: "Tests/Fuzz/Kit", swiftSettings: pure),
         .target(
             name: "FuzzTargets", dependencies: (["FuzzKit", "TestKit"] + fuzzed).map { .byName(name: $0) },
             path: "Tests/Fuzz/Targets", swiftSettings: pure),
         tests("FuzzTests", ["FuzzKit", "FuzzTargets"]),
-        .testTarget(name: "TidyTests", swiftSettings: pure),
+        .testTarget(name: "TidyTests", swiftSettings: plain),
     ],
     swiftLanguageModes: [.v6]
 )
