@@ -25,6 +25,29 @@ extension Adapter {
         return nil
     }
 
+    /// Counts the write against the budgets of the points that it is to, if they have any.
+    /// - Parameter isForced: whatever is left of them.
+    /// - Returns: what is used up now, to be kept over a restart.
+    package mutating func countWrite(
+        of data: Order.Data, at address: Address, _ table: Table, _ start: Int, isForced: Bool, at now: Instant
+    ) throws(WriteRefusal) -> [(key: WriteBudgets.Key, spent: WriteBudgets.Spent)] {
+        var counted: [WriteBudgets.Key] = []
+        for device in devices(at: address) {
+            for point in binding(of: device)?.points ?? [] where point.table == table {
+                guard point.address < start + data.count, start < point.address + point.count,
+                    let rule = point.writable, WriteBudgets.counts(rule)
+                else { continue }
+                let key = WriteBudgets.Key(device: device, point: point.name)
+                if !isForced { try budgets.check(rule, key, at: now) }
+                counted.append(key)
+            }
+        }
+        return counted.map { key in
+            budgets.count(key, at: now)
+            return (key, budgets.spent(key))
+        }
+    }
+
     private func refusal(
         of data: Order.Data, from start: Int, _ point: Point, of device: DeviceID
     ) -> WriteRefusal? {

@@ -55,6 +55,8 @@ package struct WriteBudgets: Sendable {
         }
     }
 
+    func spent(_ key: Key) -> Spent { spent[key] ?? Spent() }
+
     mutating func count(_ key: Key, at now: Instant) { add(key, at: time(at: now)) }
 
     /// A write that was counted at that time of this scale.

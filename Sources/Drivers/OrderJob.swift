@@ -142,8 +142,9 @@ struct OrderJob: Sendable {
 
     /// A write may have been carried out although its answer was lost: it is repeated once at most,
     /// and never where twice is not the same as once, as with a pulse.
+    /// Nor is what a person asks by hand: the answer to that is what one exchange brings.
     func attempts(afterSilence: Bool, retries: Int) -> Int {
-        guard isRepeatable else { return 1 }
+        guard isRepeatable, !order.isManual else { return 1 }
         return phase == .write && afterSilence ? min(retries, 1) + 1 : retries + 1
     }
 }

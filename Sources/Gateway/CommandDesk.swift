@@ -81,6 +81,9 @@ package struct CommandDesk: Sendable {
 
     mutating func takeOrder() -> UInt64 { memory.takeOrder() }
 
+    /// Writes that no command has asked for count as well.
+    mutating func keep(_ spent: WriteBudgets.Spent, _ key: WriteBudgets.Key) { memory.keep(spent, key) }
+
     /// Ids for orders that others make: `count` of them.
     mutating func takeIDs(_ count: Int) -> UInt64 {
         defer { orderID += UInt64(count) }
@@ -137,7 +140,7 @@ package struct CommandDesk: Sendable {
         outputs.append(.result(device, body: body))
         outputs.append(.notice(Notice(
             .warning, "command", device.text, "\(id.map(Notice.printable) ?? "without id") refused: \(reason)",
-            kind: .audit)))
+            kind: .peer)))
     }
 
     /// More than anybody means: answered while the answers are few, then only counted.
@@ -150,7 +153,7 @@ package struct CommandDesk: Sendable {
         if unpublished > 0 {
             outputs.append(.notice(Notice(
                 .warning, "command", device.text,
-                "\(Plural.text(unpublished, "command")) of a flood refused without a result", kind: .audit)))
+                "\(Plural.text(unpublished, "command")) of a flood refused without a result", kind: .peer)))
             unpublished = 0
         }
         let rate = Int(Self.perSecond)

@@ -1,3 +1,4 @@
+import Adapter
 import Base
 
 /// The ids of the commands that came lately, with their results, so that a command that comes twice
@@ -62,6 +63,11 @@ struct CommandMemory: Sendable {
         let order = entries[key]?.order ?? takeOrder()
         changes.append(.done(order: order, device: key.device, id: key.id, body: body))
         insert(key, Entry(order: order, state: .done(body: body)))
+    }
+
+    /// All writes of a point that are counted, those of commands included.
+    mutating func keep(_ spent: WriteBudgets.Spent, _ key: WriteBudgets.Key) {
+        changes.append(.spent(order: takeOrder(), device: key.device, point: key.point, spent))
     }
 
     private mutating func insert(_ key: Key, _ entry: Entry) {

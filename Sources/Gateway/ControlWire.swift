@@ -1,3 +1,4 @@
+import Adapter
 import Base
 
 /// Single exchanges for a person at this machine, between the polls of the port.
@@ -46,10 +47,16 @@ extension Gateway {
             registers.append(UInt16(try number(value, "values", 0...top)))
         }
         let data: Order.Data = place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
-        if request["force"]?.bool != true,
-            let refusal = adapter.refusal(of: data, at: place.address, place.table, place.start)
-        {
-            throw Control.Misuse(reason: "\(refusal.message); nothing was written, --force would do it all the same")
+        let isForced = request["force"]?.bool == true
+        do throws(WriteRefusal) {
+            if !isForced, let refusal = adapter.refusal(of: data, at: place.address, place.table, place.start) {
+                throw refusal
+            }
+            let counted = try adapter.countWrite(
+                of: data, at: place.address, place.table, place.start, isForced: isForced, at: now.instant)
+            for (key, spent) in counted { commands.keep(spent, key) }
+        } catch {
+            throw Control.Misuse(reason: "\(error.message); nothing was written, --force would do it all the same")
         }
         let isMultiple = request["multiple"]?.bool ?? false
         let order = Order(

@@ -39,7 +39,7 @@ package struct Gateway: Sendable {
     }
 
     /// Subfolders of the gateway's own or a device's events; nil is off.
-    package struct Topics: Sendable {
+    package struct Topics: Hashable, Sendable {
         package var health: String?
         package var gaps: String?
         package var commands: String?

@@ -55,6 +55,10 @@ extension Gateway {
             isRenewingSession = true
             session.stop(at: now)
         }
+        if settings.topics != old.topics { told.append("the topics of reports are others from now on") }
+        if settings.liveWithin != old.liveWithin || settings.batch != old.batch {
+            told.append("`liveWithin` and `batch` hold from the next message on")
+        }
         let words = told.isEmpty ? "nothing differs that matters to ports, devices or bridge" : told.joined(separator: "; ")
         say(.info, "the new configuration is in force: \(words)")
         let restart = new.needRestart + (new.settings.spool == settings.spool ? [] : ["spool"])

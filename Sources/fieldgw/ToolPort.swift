@@ -51,8 +51,12 @@ struct ToolPort {
         let line = try port.map { try adjusted($0.line) }
         let socket = found.map { Places.control($0.places, arguments["config"] ?? "", arguments) } ?? Places.control(arguments)
         configured = port
-        if Self.isHeld(PortName(word), socket) {
+        let gateway = Self.ask(socket, about: PortName(word))
+        if case .success(true) = gateway {
             way = .gateway(socket: socket, line: line)
+        } else if case .failure(let failure) = gateway, let trouble = Self.hindrance(failure, socket, isKnown: line != nil) {
+            Console.complain(trouble.words)
+            throw trouble.code
         } else if let line {
             way = .device(line)
         } else if let found {
@@ -88,11 +92,22 @@ struct ToolPort {
     }
 
     /// Whether a gateway answers there that has such a port.
-    private static func isHeld(_ port: PortName, _ socket: String) -> Bool {
-        guard let answer = try? ControlClient.ask(socket, Array("{\"get\":\"status\"}".utf8)),
-            let document = try? JSONReader.parse(answer)
-        else { return false }
-        return document["ports"]?[port.name] != nil
+    private static func ask(_ socket: String, about port: PortName) -> Result<Bool, SystemFailure> {
+        do throws(SystemFailure) {
+            let answer = try ControlClient.ask(socket, Array("{\"get\":\"status\"}".utf8))
+            return .success((try? JSONReader.parse(answer))?["ports"]?[port.name] != nil)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Why nothing can be done without the gateway: it may hold the port, or nobody else says what the port is.
+    private static func hindrance(
+        _ failure: SystemFailure, _ socket: String, isKnown: Bool
+    ) -> (words: String, code: ExitCode)? {
+        let complaint = ControlClient.complaint(failure, socket)
+        let isFile = failure.isNoSocket && !isKnown
+        return complaint.code == .noPermission || isFile ? complaint : nil
     }
 
     /// What the options say about the line goes before everything else.

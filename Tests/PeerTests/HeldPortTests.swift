@@ -31,6 +31,27 @@ import Testing
         site.stop()
     }
 
+    /// What is written by hand counts like what a command writes.
+    @Test(.timeLimit(.minutes(5))) func aWriteCountsAgainstTheBudgetOfThePoint() throws {
+        let site = try ToolEndTests.Site()
+        func write(_ more: String...) throws -> (code: Int32, output: String, errors: String) {
+            try run(site, ["write", "bus-a", "1", "holding:9", "7"] + more)
+        }
+        #expect(try write().code == 0)
+        #expect(try write().code == 0)
+        let third = try write()
+        #expect(third.code != 0 && third.errors.contains("level takes 2 writes a minute"), "\(third)")
+        #expect(try write("--force").code == 0)
+        site.stop()
+    }
+
+    @Test(.timeLimit(.minutes(5))) func aSocketThatIsAFileIsSaidSo() throws {
+        let workspace = try Workspace()
+        let file = try workspace.write("control.sock", "somebody's")
+        let result = try Peer(try Tools.fieldgw(), ["read", "bus-a", "1", "holding:0", "--control", file]).finish()
+        #expect(result.code == 69 && result.errors.contains("a file is there that is no socket"), "\(result)")
+    }
+
     @Test(.timeLimit(.minutes(5)), arguments: ["--baud 9600", "--parity even", "--stop-bits 2", "--timeout 2s", "--retries 3"])
     func anOptionWithoutEffectIsRefused(_ option: String) throws {
         let site = try ToolEndTests.Site()

@@ -22,7 +22,8 @@ import Testing
                   spool: { directory: "spool" }, state: "state", clock: "trust",
                   ports: { "bus-a": { device: "\(device)", driver: "modbus-rtu", baud: 19200, every: "200ms",
                     nodes: { "unit-1": { unit: 1, points: { a: { holding: 0 },
-                      trim: { holding: 5, type: "int16", writable: { min: -100, max: 100 } } } } } } },
+                      trim: { holding: 5, type: "int16", writable: { min: -100, max: 100 } },
+                      level: { holding: 9, writable: { perMinute: 2 } } } } } } },
                 }
                 """)
             gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file], quiet: true)

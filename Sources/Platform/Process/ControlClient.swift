@@ -2,6 +2,11 @@ import Base
 import CLinux
 import Glibc
 
+extension SystemFailure {
+    /// A file of another kind is where the control socket should be.
+    package var isNoSocket: Bool { code == ENOTSOCK }
+}
+
 /// The command line's side of the control socket: asks and waits, each wait with a limit.
 package final class ControlClient {
     /// The longest answer that is taken.
@@ -51,9 +56,19 @@ package final class ControlClient {
             } else if errno == EAGAIN {
                 try wait(POLLOUT, until: due)
             } else {
-                throw SystemFailure("send", path, code: errno)
+                let code = errno
+                // Turned away before it has asked: the reason can still be read.
+                if code == EPIPE, takeWhatIsThere() { return }
+                throw SystemFailure("send", path, code: code)
             }
         }
+    }
+
+    private func takeWhatIsThere() -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        let count = retrying { recv(socket.number, &chunk, chunk.count, Int32(MSG_DONTWAIT)) }
+        received += chunk[..<max(count, 0)]
+        return count > 0
     }
 
     /// The next line without its newline; nil when the daemon has closed. ETIMEDOUT after `limit`.

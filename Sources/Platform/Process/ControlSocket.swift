@@ -171,8 +171,9 @@ package final class ControlSocket {
 
     static func isSocket(_ path: String) -> Bool {
         var status = stat()
-        // A name in the abstract space is no file, and always a socket.
-        return stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFSOCK
+        // A name in the abstract space is no file, and always a socket; a link that leads nowhere is none.
+        guard stat(path, &status) == 0 else { return lstat(path, &status) != 0 }
+        return status.st_mode & S_IFMT == S_IFSOCK
     }
 
     private static func isStale(_ address: UnixAddress) -> Bool {
