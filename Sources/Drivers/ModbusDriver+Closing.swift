@@ -42,10 +42,11 @@ extension ModbusDriver {
 
     private mutating func failForPort(_ index: Int, _ unfinished: CycleRun, at now: Moment) {
         var run = unfinished
+        run.failDoubtful(.port, units[cycles[index].unit].fence)
         run.fail(.port, rest: .port, at: now)
         cycles[index].hasReportedPort = true
         let address = units[cycles[index].unit].address
-        emit(.reading(Reading(address, every: cycles[index].plan.interval, run.parts)))
+        emit(.reading(Reading(address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial)))
     }
 
     /// One failed reading per cycle when it is due.

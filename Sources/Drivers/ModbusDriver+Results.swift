@@ -289,9 +289,10 @@ extension ModbusDriver {
             guard var run = cycles[index].run else { continue }
             cycles[index].run = nil
             if run.isProbe { continue }
+            run.failDoubtful(.timeout, units[unit].fence)
             let wasAsked = index == failed || (run.job?.failures ?? 0) > 0
             run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
-            emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts)))
+            emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial)))
         }
         if !units[unit].health.isOffline {
             say(.warning, unit: unit, "does not answer: offline, asked again with growing pauses")

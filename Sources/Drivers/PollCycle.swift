@@ -169,6 +169,13 @@ struct CycleRun: Sendable {
         }
     }
 
+    /// The run ends before its answers are certain: those in doubt are not believed.
+    mutating func failDoubtful(_ failure: ReadFailure, _ fence: ReplyFence) {
+        for index in parts.indices where parts[index].isGood && !fence.isCertain(parts[index].at.instant) {
+            parts[index].result = .failure(failure)
+        }
+    }
+
     /// Takes another read first, which may go now.
     mutating func prefer(_ mayGo: (PlannedRead) -> Bool) -> Bool {
         guard next + 1 < jobs.count,
