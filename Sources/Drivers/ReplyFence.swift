@@ -61,6 +61,8 @@ struct ReplyFence: Sendable {
         let shape: ReplyShape
         /// Nil: only a fence dispels it.
         var until: Instant?
+        /// One of the answers is the same to the bit as an earlier one.
+        let mayBeRepeat: Bool
         /// The latest answer in doubt.
         var request: Request
         var checksum: UInt16
@@ -200,7 +202,10 @@ struct ReplyFence: Sendable {
         settle(at: now)
         let isFirst = exchanges == 0
         let isClean = calm >= Self.proof && !isRepeater
-        let needsFence = isFirst || rival != nil || (isSuspicious && !isClean)
+        // Of a unit that may be later than the response timeout no silence of that length tells anything.
+        let slowest = max(usual ?? .zero, calm < Self.pardon ? worstLateness : .zero)
+        let isSlow = slowest > timeout
+        let needsFence = isFirst || rival != nil || (isSuspicious && (!isClean || isSlow))
         var refuted: (since: Instant, until: Instant)?
         let compared = rival == nil ? nil : compare(request, mark.checksum)
         if compared == true {
@@ -209,15 +214,16 @@ struct ReplyFence: Sendable {
         } else if needsFence || isSuspicious || !isClean || doubt != nil {
             let usual = usual ?? Self.longestHold
             let hold = max(now + max(Self.shortestHold, min(usual, Self.longestHold)),
-                min(end + usual * 5 / 4, end + timeout) + travel + .milliseconds(2))
+                end + min(usual * 5 / 4, max(timeout, usual)) + travel + .milliseconds(2))
             if compared == false, let known = doubt {
                 refuted = (known.since, known.at)
                 doubt?.since = known.at
             }
             let until = needsFence || (doubt != nil && doubt?.until == nil) ? nil : hold
             doubt = Doubt(
-                since: doubt?.since ?? last?.at ?? .zero, shape: shape, until: until, request: request,
-                checksum: mark.checksum, at: now)
+                since: doubt?.since ?? last?.at ?? .zero, shape: shape, until: until,
+                mayBeRepeat: isSuspicious || doubt?.mayBeRepeat ?? false, request: request, checksum: mark.checksum,
+                at: now)
         }
         last = Last(shape: shape, isException: isException, at: now)
         recent.add(mark, answering: request, at: now)
@@ -281,7 +287,9 @@ struct ReplyFence: Sendable {
             worstLateness = max(worstLateness, frame.at - one.first)
             recent.add(mark, answering: nil, at: frame.at)
             calm = 0
-            return (.late(by: lateness), nil)
+            // It may as well be the reply whose place a repeat has taken.
+            let isContradiction = doubt.map { $0.mayBeRepeat && $0.shape.isConfusable(with: one.shape) } ?? false
+            return (.late(by: lateness), isContradiction ? refute(at: frame.at) : nil)
         }
         recent.add(mark, answering: nil, isReply: false, at: frame.at)
         let isLike = last.map { $0.shape.fits(frame.pdu[...]) } ?? false

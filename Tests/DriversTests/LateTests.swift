@@ -37,6 +37,14 @@ import TestKit
         }
     }
 
+    /// Trials that once gave out a wrong value: an answer in doubt when the line was closed, and a repeat in
+    /// place of a reply that was later than the response timeout.
+    @Test(arguments: [48, 377] as [UInt64]) func noWrongValueAgain(_ seed: UInt64) {
+        let trial = LateTrial.random(seed)
+        let result = trial.run(for: trial.every * 120)
+        #expect(result.wrong == 0, "\(result.wrong) of \(result.good)\n\(result.story)")
+    }
+
     // MARK: any of it
 
     static let cases = Effort.long(8...400)

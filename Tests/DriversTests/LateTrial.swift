@@ -168,6 +168,6 @@ struct LateTrial {
             result.good += 1
             if rig.units.truth(unit, part) != data { result.wrong += 1 }
         }
-        rig.units.forget(before: rig.now.instant - .seconds(60))
+        rig.units.forget(before: rig.now.instant - .seconds(600))
     }
 }
