@@ -116,7 +116,7 @@ import Testing
         let workspace = try Workspace()
         let newcomer = try inTestBed(
             "udev-newcomer.py", [try Tools.fieldgw(), workspace.path("")], before: try shim(in: workspace))
-        let line = try #require(newcomer.line(within: .seconds(55)), "\(newcomer.finish().errors)")
+        let line = try #require(newcomer.line(within: .seconds(200)), "\(newcomer.finish().errors)")
         let result = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         #expect((result["wrong"] as? [String]) == [], "\(line)")
         #expect((result["units"] as? [[Int]]) == [[1]], "\(line)")

@@ -55,7 +55,7 @@ class Newcomer:
         try:
             self.hears("bus-0: opened /dev/ttyUSB0")
             self.adapters[1].plug(self.bed, 1)
-            result["scanned"] = self.hears("/dev/ttyUSB1: scanned: 1 unit answers: 1")
+            result["scanned"] = self.hears("/dev/ttyUSB1: scanned: 1 unit answers: 1", 120)
             # Nobody answers behind this one, and before the scan is over a port means it.
             self.adapters[2].plug(self.bed, 2)
             self.hears("/dev/ttyUSB2: a serial adapter is plugged in", serving=(0, 1))
