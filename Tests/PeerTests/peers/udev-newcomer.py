@@ -19,7 +19,7 @@ class Newcomer:
     def __init__(self, program, folder):
         self.program, self.folder, self.wrong = program, folder, []
         self.bed = UMockdev.Testbed.new()
-        self.adapters = [Adapter(number, turnaround=0.02) for number in range(5)]
+        self.adapters = [Adapter(number) for number in range(3)]
         self.configure(["ADAPTER0"])
 
     def configure(self, serials):
@@ -35,7 +35,7 @@ class Newcomer:
         with open(f"{self.folder}/gateway.log") as file:
             return file.read()
 
-    def hears(self, words, within=25, serving=(0, 1, 2, 3, 4), must=True):
+    def hears(self, words, within=25, serving=(0, 1, 2)):
         """Plays the units until the log says it; seconds, or None."""
         began = time.monotonic()
         while time.monotonic() < began + within:
@@ -43,8 +43,7 @@ class Newcomer:
                 time.sleep(0.002)
             if words in self.log():
                 return round(time.monotonic() - began, 2)
-        if must:
-            self.wrong.append(f"not said: {words}")
+        self.wrong.append(f"not said: {words}")
         return None
 
     def run(self):
@@ -55,14 +54,8 @@ class Newcomer:
                 [self.program, "run", "--config", f"{self.folder}/gateway.json5"], stderr=log, stdout=log)
         try:
             self.hears("bus-0: opened /dev/ttyUSB0")
-            # The unit is played here: under load a scan may miss it, and another adapter is plugged in.
-            for number in (1, 3, 4):
-                self.adapters[number].plug(self.bed, number)
-                result["scanned"] = self.hears(f"/dev/ttyUSB{number}: scanned: 1 unit answers: 1", 20, must=False)
-                if result["scanned"]:
-                    break
-            else:
-                self.wrong.append("no scan has found the unit")
+            self.adapters[1].plug(self.bed, 1)
+            result["scanned"] = self.hears("/dev/ttyUSB1: scanned: 1 unit answers: 1", 120)
             # Nobody answers behind this one, and before the scan is over a port means it.
             self.adapters[2].plug(self.bed, 2)
             self.hears("/dev/ttyUSB2: a serial adapter is plugged in", serving=(0, 1))

@@ -2,7 +2,6 @@
 import errno
 import os
 import struct
-import time
 
 
 def crc(data):
@@ -17,9 +16,7 @@ def crc(data):
 class Adapter:
     """One adapter, plugged in as ttyUSB<name> or not at all."""
 
-    def __init__(self, number, turnaround=0):
-        # A real line takes its time; a reply that comes sooner than its bytes can travel answers nothing.
-        self.turnaround = turnaround
+    def __init__(self, number):
         self.number, self.name, self.master, self.buffer = number, None, None, b""
 
     def plug(self, bed, name):
@@ -73,7 +70,6 @@ class Adapter:
                 count = struct.unpack(">H", frame[4:6])[0]
                 words = [7000 + self.number] + [0] * (count - 1)
                 body = bytes([1, 3, 2 * count]) + struct.pack(f">{count}H", *words)
-                time.sleep(self.turnaround)
                 os.write(self.master, body + crc(body))
                 self.buffer, answered = rest, True
             else:
