@@ -45,7 +45,7 @@ package struct ByteString: Hashable, Comparable, Sendable {
         count >= other.count && utf8.suffix(other.count).elementsEqual(other.utf8)
     }
 
-    /// What follows `start`; nil if the text does not begin with it.
+    /// The text behind `start`; nil if it does not begin with that.
     package func dropping(prefix start: ByteString) -> ByteString? {
         hasPrefix(start) ? ByteString(Substring(utf8.dropFirst(start.count))) : nil
     }

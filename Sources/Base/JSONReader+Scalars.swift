@@ -27,7 +27,7 @@ extension JSONReader {
         throw JSONError(position: start, message: "a string that never ends: \(mark) is missing")
     }
 
-    /// What stands behind a backslash; nil for a line that goes on.
+    /// The character of an escape behind a backslash; nil for a line that goes on.
     private mutating func escape() throws(JSONError) -> Unicode.Scalar? {
         guard let byte = peek else { throw error("the text ends after a backslash") }
         let plain: Unicode.Scalar

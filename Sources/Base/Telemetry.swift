@@ -38,7 +38,7 @@ package struct Notice: Hashable, Sendable {
         package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// Whose doing it is: how many of its kind may be written depends on that.
+    /// The cause of the notice, which decides how many of its kind may be written.
     package enum Kind: Hashable, Sendable {
         /// This machine's, its lines' and its connection's.
         case plain

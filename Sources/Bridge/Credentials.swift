@@ -1,6 +1,6 @@
 import Base
 
-/// Which of the gateway's keys signs the next token, and how often in a row the bridge has refused us.
+/// The key that signs the next token, and how often in a row the bridge has refused the gateway.
 ///
 /// | refusals in a row, of every key | next try |
 /// |---|---|
@@ -9,7 +9,7 @@ import Base
 ///
 /// Nothing but a refusal says anything about the clock: what fails before CONNACK waits as ever.
 struct Credentials: Sendable {
-    /// So many refusals in a row are answered with the ordinary back-off.
+    /// Number of refusals in a row that are answered with the ordinary back-off.
     static let patience = 4
 
     private let keys: Int
@@ -36,7 +36,7 @@ struct Credentials: Sendable {
         (refusals, refusedInRound) = (0, 0)
     }
 
-    /// What a refusal does to the back-off.
+    /// The effect of a refusal on the back-off.
     struct Verdict: Hashable, Sendable {
         /// The first in a row: the back-off begins anew, because the network has just been found to work.
         var isFirst: Bool

@@ -10,7 +10,7 @@ struct FirstBytes: Sendable {
         if bytes.count < Self.countMax { bytes += more.prefix(Self.countMax - bytes.count) }
     }
 
-    /// What it is instead of MQTT and what to do, as the rest of a sentence that begins with the bridge.
+    /// The protocol that is spoken instead of MQTT and the cure, as the rest of a sentence that begins with the bridge.
     ///
     /// - Parameter tls: the bytes came out of TLS.
     func verdict(tls: Bool) -> String? {

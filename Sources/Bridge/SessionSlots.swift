@@ -1,8 +1,8 @@
 import Base
 
-/// Who uses the rate next: the session's own messages and the caller's records, as `Shares` divides it.
+/// Chooses who uses the rate next: the session's own messages or the caller's records, as `Shares` divides it.
 extension Session {
-    /// What the caller may publish next.
+    /// A kind of record that the caller may publish next.
     package enum Slot: Hashable, Sendable {
         /// A record of a device that has something urgent: a priority record, a command result, a gap.
         case urgent

@@ -28,9 +28,9 @@ struct Shares: Sendable {
     /// 24 divided by the weight, by `Claim.rawValue`.
     private static let prices: [UInt64] = [2, 3, 12, 24, 24]
 
-    /// What each kind has paid, by `Claim.rawValue`.
+    /// Price paid by each kind, by `Claim.rawValue`.
     private var paid = [UInt64](repeating: 0, count: Claim.allCases.count)
-    /// What the kind that was chosen last had paid: whoever begins to wait starts from here.
+    /// Price paid by the kind that was chosen last; a kind that begins to wait starts from here.
     private var time: UInt64 = 0
 
     /// The kind whose message leaves next; nil if none waits. Of several with equal rights the first

@@ -1,6 +1,6 @@
 import Base
 
-/// What the cycles of one unit take over from those of the plan before.
+/// Hands the state of one unit's cycles over to those of the next plan.
 struct CycleTransfer: Sendable {
     enum Origin: Sendable { case unchanged, changed, unknown }
 
@@ -134,7 +134,7 @@ struct CycleTransfer: Sendable {
 }
 
 extension CyclePlan {
-    /// What a read is for, without what slower cycles borrow from it.
+    /// The spans that a read is for, without those that slower cycles borrow from it.
     func ownSpans(of read: PlannedRead) -> [Span] { read.spans.filter { $0.interval <= interval } }
 
     /// All that the cycle is to bring and that a request can name.

@@ -8,7 +8,7 @@ struct FenceJob: Sendable {
         case cycle(Int)
         /// So does the unit's first order, of this id.
         case order(UInt64)
-        /// What was read last is in doubt.
+        /// The last reading is in doubt.
         case doubt
 
         var isRead: Bool { if case .cycle = self { true } else { false } }

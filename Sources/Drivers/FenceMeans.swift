@@ -10,7 +10,7 @@ struct FenceMeans: Sendable {
     private var ignored: Set<Kind> = []
     /// Asked without an answer; an answer to anything else tells that it is ignored.
     private var open: Set<Kind> = []
-    /// It answers function 8 with its data, and not with an exception.
+    /// Whether the unit answers function 8 with its data, and not with an exception.
     private(set) var echoes = false
     private var nonce: UInt16
 
@@ -65,7 +65,7 @@ struct FenceMeans: Sendable {
         if !isKnown(kind) { open.insert(kind) }
     }
 
-    /// It is not tried again before the unit has answered something else.
+    /// Whether the unit may be asked so: not again before it has answered something else.
     func isOpen(_ kind: Kind) -> Bool { open.contains(kind) }
 
     /// A late reply came to it.

@@ -35,7 +35,7 @@ struct FormerUnits: Sendable {
 }
 
 extension ModbusDriver.Settings {
-    /// What an attempt can take at most.
+    /// Longest time of an attempt.
     var longestAttempt: Duration {
         nodes.reduce(responseTimeout) { max($0, $1.responseTimeout ?? .zero) } + .milliseconds(100)
     }

@@ -57,7 +57,7 @@ extension LineDriver {
     package mutating func recall() -> Bool { false }
 }
 
-/// What is spoken on a port, with whom and how often.
+/// The protocol of a port, its nodes and their intervals.
 package enum LineDriverSettings: Hashable, Sendable {
     case modbus(ModbusDriver.Settings)
     case uart(UARTDriver.Settings)
@@ -105,6 +105,6 @@ package enum LineTimer: Hashable, Sendable {
     case turnaround
     /// A cycle is due, or a unit may be asked again.
     case release
-    /// What was read may go out, if nothing comes until then that speaks against it.
+    /// Held readings may go out, if nothing comes until then that speaks against them.
     case doubt
 }

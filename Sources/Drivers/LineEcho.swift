@@ -15,7 +15,7 @@ struct LineEcho: Sendable {
     private(set) var knowledge: Knowledge
     /// For and against an echo, since the last exchange that said the contrary.
     private var score = 0
-    /// What was sent did not come back, nor did anything else.
+    /// The request did not come back as an echo, nor did anything else.
     private var isMute = false
     /// What was sent and may come back; empty when nothing is expected.
     private var expected: [UInt8] = []

@@ -1,11 +1,11 @@
 import Base
 import Modbus
 
-/// What an exchange takes, and the mark of its reply.
+/// Times of an exchange, and the mark of its reply.
 extension LineExchange {
     /// Shortest wire time that is slept through. Below it a late wake-up would cost more than the sleep saves.
     static let shortRest = Duration.microseconds(500)
-    /// What waking up may be late, and what it usually is.
+    /// Lateness of waking up: the most that is allowed for, and the usual one.
     static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
     /// A predicted reply may wait for at most this part of its exchange before it is read.
     static let slackShare = 60

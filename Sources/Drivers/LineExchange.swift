@@ -120,7 +120,7 @@ struct LineExchange: Sendable {
         reset(at: now)
     }
 
-    /// What came was a late or repeated reply: the unit has not answered something else.
+    /// Forgets the mismatch: the frame was a late or repeated reply, the unit has not answered something else.
     mutating func excuse() { mismatch = nil }
 
     /// The unit is known to be late: its reply is waited for until then.

@@ -17,9 +17,9 @@ struct LineUnit: Sendable {
     var statistics: UnitStatistics
     /// Of the last setup at least one step was not carried out.
     var hasFailedSetup = false
-    /// Which of its requests may still be answered.
+    /// Its requests that may still be answered.
     var fence: ReplyFence
-    /// What else it can be asked, to prove that nothing older is on its way.
+    /// Requests of other shapes that prove that nothing older is on its way.
     var means: FenceMeans
     /// Its reads, a shape each.
     private(set) var planned: [PlannedRead]

@@ -124,7 +124,7 @@ extension ModbusDriver {
         }
     }
 
-    /// What its unit is told has changed, or it is a unit that is only written to.
+    /// Sets a unit up again of which the setup has changed, or that is only written to.
     private mutating func setUpAgain(_ unit: Int, at now: Moment) {
         orders.removeAll { $0.unit == unit && $0.setupStep != nil }
         let isHeard = units[unit].health.state != nil && !units[unit].health.isOffline
@@ -133,7 +133,7 @@ extension ModbusDriver {
 }
 
 extension LineExchange {
-    /// What was counted here.
+    /// Adds the counters of this driver.
     func add(to all: inout PortStatistics) {
         all.strayBytes += strayBytes
         all.noiseBytes += noise.bytes

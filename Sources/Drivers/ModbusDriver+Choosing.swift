@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// What goes out next.
+/// Chooses the request that goes out next.
 extension ModbusDriver {
     struct Choice {
         var work: Work?
@@ -14,7 +14,7 @@ extension ModbusDriver {
         var earliest = Instant.distantFuture
     }
 
-    /// What to send at `start`.
+    /// The request to send at `start`.
     mutating func choose(at start: Instant) -> Choice {
         var choice = Choice()
         guard !orders.isEmpty, let next = chooseOrder(at: start, &choice.earliest) else {

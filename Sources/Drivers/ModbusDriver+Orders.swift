@@ -88,7 +88,7 @@ extension ModbusDriver {
         return other
     }
 
-    /// What the next exchange of an order is expected to take.
+    /// Expected time of the next exchange of an order.
     func price(of job: OrderJob) -> Duration {
         let unit = units[job.unit]
         let sent = RTUFrame.encode(unit: unit.address.unit.value, job.request).count

@@ -20,7 +20,7 @@ struct OrderJob: Sendable {
     /// Attempts of this phase that failed.
     var failures = 0
     var notBefore = Instant.zero
-    /// It has waited because orders had taken their share of the line.
+    /// The order has waited because orders had taken their share of the line.
     var hasYielded = false
     private(set) var request: Request
     private var hasAdvanced = false

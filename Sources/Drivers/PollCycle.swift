@@ -41,7 +41,7 @@ struct PollCycle: Sendable {
         period = stretch > 1 ? .nanoseconds(Int64(nanoseconds)) : plan.interval
     }
 
-    /// What a run that is released then asks: not what is only for spans that another cycle has polled just before.
+    /// The reads of a run that is released then, without those for spans that another cycle has polled just before.
     func reads(due: Instant) -> [PlannedRead] {
         guard ledger.hasLatecomers else { return plan.reads }
         let reads = plan.reads.filter { read in !plan.ownSpans(of: read).allSatisfy { ledger.notBefore($0) > due } }

@@ -13,9 +13,9 @@ struct RecentReplies: Sendable {
 
     private struct Entry: Sendable {
         let frame: Frame
-        /// What it answered; nil: nothing that was asked then.
+        /// The request that it answered; nil: none that was open then.
         let request: Request?
-        /// It was a reply, in time or late.
+        /// The frame was a reply, in time or late.
         let isReply: Bool
         let at: Instant
     }

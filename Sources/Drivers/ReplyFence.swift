@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// Which requests of one unit may still be answered, and which of its answers may be those of other requests.
+/// Keeps which requests of one unit may still be answered, and which of its answers may be those of other requests.
 ///
 /// A unit answers in the order in which it was asked, each request at most twice.
 /// - After silence or damage the next request differs in shape from every unanswered one. Its reply is the
@@ -23,14 +23,14 @@ struct ReplyFence: Sendable {
     /// Response timeouts after which an unanswered request is forgotten.
     static let patience: Int64 = 10
     private static let shortestHold = Duration.milliseconds(5)
-    /// What a reading waits at most, so that a frame that contradicts it comes before it is published.
+    /// Longest time that a reading is held, so that a frame that contradicts it comes before it is published.
     static let longestHold = Duration.milliseconds(25)
     private static let unansweredMost = 12
 
-    /// What a request may do now.
+    /// The verdict about a request that is to go out now.
     enum Freedom: Equatable { case free, at(Instant), fenced }
 
-    /// What a sound frame that is no answer was.
+    /// The kind of a sound frame that is no answer.
     enum Heard: Equatable { case late(by: Duration), repeated, unasked }
 
     private struct Unanswered: Sendable {
@@ -99,7 +99,7 @@ struct ReplyFence: Sendable {
     var doubtEnds: Instant? { doubt?.until }
     /// One of its requests may still be answered.
     var mayAnswerLate: Bool { !unanswered.isEmpty }
-    /// It has answered well for long: a damaged reply of the right form is the reply.
+    /// The unit has answered well for long: a damaged reply of the right form is the reply.
     var isClean: Bool { calm >= Self.proof && !isRepeater && unanswered.isEmpty }
     private var isFenced: Bool { isProving || isRepeater || wantsFence }
     private var pause: Duration { max(timeout * Self.patience, worstLateness * 2 + timeout) }
@@ -260,7 +260,7 @@ struct ReplyFence: Sendable {
         note()
     }
 
-    /// What is in doubt until a fence is answered.
+    /// The readings that are in doubt until a fence is answered.
     var doubtful: Request? { wantsFence ? doubt?.request : nil }
 
     /// Ends a doubt whose time is over.
@@ -313,7 +313,7 @@ struct ReplyFence: Sendable {
 
     var isInDoubt: Bool { doubt != nil }
 
-    /// What is in doubt is not what was asked for, and what was may still come.
+    /// Refutes the reading in doubt: it does not belong to its request, whose reply may still come.
     private mutating func refute(at now: Instant) -> Instant? {
         guard let known = doubt else { return nil }
         doubt = nil

@@ -5,7 +5,7 @@ import Modbus
 struct HeardFrame: Sendable {
     let unit: UInt8
     let pdu: [UInt8]
-    /// It was whole before the reply to what was asked could be.
+    /// The frame was whole before the reply to the request could be.
     var isEarly = false
     let at: Instant
 
@@ -36,7 +36,7 @@ struct StrayFrames: Sendable {
         return hasRubbish
     }
 
-    /// What a frame of this unit that has begun still needs at least.
+    /// Number of bytes that a frame of this unit that has begun still needs at least.
     func missing(of unit: UInt8) -> Int {
         guard buffer.first == unit else { return 0 }
         guard buffer.count >= 2, case .bytes(let length) = PDULength.ofReply(buffer[1...]) else {
@@ -45,7 +45,7 @@ struct StrayFrames: Sendable {
         return max(0, length + RTUFrame.overhead - buffer.count)
     }
 
-    /// What an adapter may hold back of a frame.
+    /// Longest time for which an adapter may hold back a part of a frame.
     private static let pieceMost = Duration.milliseconds(20)
 
     /// - Parameter silence: after it another frame begins.
@@ -89,7 +89,7 @@ struct StrayFrames: Sendable {
 struct UnaskedFrames: Sendable {
     private var frames: [HeardFrame] = []
     private var strays = StrayFrames()
-    /// What came with the reply, behind it, and when.
+    /// The bytes behind the reply, and when they came.
     private var leftover: [UInt8] = []
 
     /// Another request goes out.
@@ -123,7 +123,7 @@ struct UnaskedFrames: Sendable {
     func holds(other mark: RecentReplies.Frame, of unit: UInt8) -> Bool {
         frames.contains { $0.unit == unit && $0.mark != mark }
     }
-    /// Of the unit's frame that has begun.
+    /// Number of bytes that the unit's frame that has begun still needs at least.
     func missing(of unit: UInt8) -> Int { strays.missing(of: unit) }
 
     /// Something has come that is no sound frame and may have been one.

@@ -13,7 +13,7 @@ struct UnitHealth: Sendable {
     private var probes = 0
     /// From the end of our transmission to its first byte: a peak that is slowly forgotten.
     private(set) var turnaround: Duration?
-    /// What it has needed when a reply came after its time: a peak that is slowly forgotten.
+    /// Time that a reply after its time has needed: a peak that is slowly forgotten.
     private var lateness: Duration?
 
     static let shortestPause = Duration.seconds(1)
@@ -46,7 +46,7 @@ struct UnitHealth: Sendable {
         return max(configured, min(lateness * 5 / 4, configured * 9 / 4))
     }
 
-    /// It is waited for longer than the response timeout.
+    /// The unit is waited for longer than the response timeout.
     func isSlow(_ configured: Duration) -> Bool { patience(configured) > configured }
 
     mutating func answered(turnaround sample: Duration) {

@@ -73,7 +73,7 @@ package struct CommandDesk: Sendable {
     /// The same of one device, from the document of an earlier version.
     package mutating func restore(_ document: [UInt8], of device: DeviceID) { memory.restore(document, of: device) }
 
-    /// What is new in memory, to be kept.
+    /// Takes the records that are new in memory, to be kept.
     package mutating func takeChanges() -> [CommandRecord] { memory.takeChanges() }
 
     /// All that is remembered.

@@ -46,7 +46,7 @@ package struct CommandLog: Sendable {
     private var active: Active?
     private var lastNumber: UInt64 = 0
     private var pending: [CommandRecord] = []
-    /// What is written anew, from this place on, and the first file that has some of it.
+    /// Records that are written anew, from this place on, and the first file that has some of them.
     private var snapshot: [CommandRecord] = []
     private var snapshotRead = 0
     private var snapshotFile: UInt64?
@@ -78,7 +78,7 @@ package struct CommandLog: Sendable {
 
     package mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
 
-    /// What the files held when they were read.
+    /// Takes the records that the files held when they were read.
     package mutating func takeFound() -> [CommandRecord] {
         defer { found = [] }
         return found

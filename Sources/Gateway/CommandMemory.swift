@@ -39,7 +39,7 @@ struct CommandMemory: Sendable {
     private var rings: [DeviceID: Ring] = [:]
     private(set) var bytes = 0
     private var lastOrder: UInt64 = 0
-    /// What is new and not taken yet.
+    /// Records that are new and not taken yet.
     private var changes: [CommandRecord] = []
 
     subscript(key: Key) -> State? { entries[key]?.state }
@@ -58,7 +58,7 @@ struct CommandMemory: Sendable {
         insert(key, Entry(order: order, state: .underWay))
     }
 
-    /// What was answered to a command, accepted or refused.
+    /// Keeps the answer to a command, accepted or refused.
     mutating func finish(_ key: Key, body: [UInt8]) {
         let order = entries[key]?.order ?? takeOrder()
         changes.append(.done(order: order, device: key.device, id: key.id, body: body))

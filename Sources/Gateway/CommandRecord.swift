@@ -7,7 +7,7 @@ package enum CommandRecord: Hashable, Sendable {
     /// A command goes to the wire. `points` are those whose writes are counted, `at` when, in milliseconds of the
     /// budgets' time.
     case accepted(order: UInt64, at: Int64, device: DeviceID, id: ByteString, points: [ByteString])
-    /// What was answered to a command that was accepted, or refused, under that order.
+    /// The answer to a command that was accepted, or refused, under that order.
     case done(order: UInt64, device: DeviceID, id: ByteString, body: [UInt8])
     /// All counted writes of one point up to that order.
     case spent(order: UInt64, device: DeviceID, point: ByteString, WriteBudgets.Spent)
@@ -100,13 +100,13 @@ package enum CommandFile {
         while (bytes.count - start) % 8 != 0 { bytes.append(0) }
     }
 
-    /// What a whole file holds.
+    /// The contents of a whole file.
     package struct Contents: Sendable {
         package var records: [CommandRecord] = []
         /// Bytes between sound records that are none, and such behind the last.
         package var damaged = 0
         package var tornEnd = 0
-        /// It begins as a file of the command log does.
+        /// The file begins as one of the command log does.
         package var hasHead = false
         package var end = headSize
     }

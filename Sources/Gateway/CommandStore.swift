@@ -2,7 +2,7 @@ import Adapter
 import Base
 import Bridge
 
-/// What of commands outlives the process, and what waits until it is on the disk: PUBACKs and results.
+/// Keeps what outlives the process of commands, and holds PUBACKs and results until it is on the disk.
 ///
 /// The write to the wire never waits for the disk. The command's id is written at the same moment, and the
 /// PUBACK waits for it: what the bridge has been told is known for good, and what it has not been told may
@@ -38,7 +38,7 @@ struct CommandStore: Sendable {
 }
 
 extension Gateway {
-    /// What is new in memory goes to the log, and with the first counted write the clocks.
+    /// Gives the log what is new in memory, and with the first counted write the clocks.
     mutating func keepCommands(at now: Moment) {
         let changes = commands.takeChanges()
         guard !changes.isEmpty else { return }

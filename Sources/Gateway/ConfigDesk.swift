@@ -40,7 +40,7 @@ struct ConfigDesk: Sendable {
         documents.sorted { $0.key < $1.key }.map(\.value.narrowing)
     }
 
-    /// Those that concern the nodes of one port.
+    /// The documents that concern the nodes of one port.
     func narrowings(for port: Configuration.Port) -> [Narrowing] {
         let devices = [gateway] + port.nodes.map(\.device)
         return Set(devices).sorted().compactMap { documents[$0]?.narrowing }

@@ -67,7 +67,7 @@ package struct Gateway: Sendable {
     /// The reads of every port as config documents leave them, and those that are to be taken up.
     var inForce: [Settings.Driver]
     var plans: [Int: Plan] = [:]
-    /// What the adapter knows, port by port.
+    /// Bindings of the adapter, port by port.
     var bound: [Bound]
     var unread: [DeviceID: Set<ByteString>] = [:]
     var logLevel: Configuration.LogLevel

@@ -128,7 +128,7 @@ extension Gateway {
         return reach
     }
 
-    /// What a port has to say before its devices are others: its readings belong to the devices that it has now.
+    /// Takes all that a port has read before its devices are others: its readings belong to those that it has now.
     mutating func drain(port index: Int, at now: Moment) {
         _ = drainPort(index, at: now)
         recordFresh(at: now)

@@ -17,7 +17,7 @@ extension Gateway {
         /// What the driver of a port has learned about its units: its own business.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
 
-        /// What is lost with a document; nil for a name that the gateway does not use.
+        /// The loss that goes with a document; nil for a name that the gateway does not use.
         static func meaning(of name: String) -> String? {
             func rest(_ prefix: String) -> Substring? { name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : nil }
             switch name {
@@ -35,7 +35,7 @@ extension Gateway {
             return nil
         }
 
-        /// Of a version before the command log.
+        /// The name in a version before the command log.
         static func commands(_ device: DeviceID) -> String {
             let text = device.text
             // A document's name has 200 characters at most; no device ID has a plus.

@@ -245,7 +245,7 @@ package struct Client: Sendable {
         }
     }
 
-    /// What was sent and has no answer yet, the last one by name: when a connection ends, the likely cause.
+    /// Packets without an answer, the last one by name: when a connection ends, the likely cause.
     package var unanswered: Unanswered? {
         switch phase {
         case .idle: return nil

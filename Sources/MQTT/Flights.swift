@@ -21,7 +21,7 @@ struct Flights: Sendable {
 
     var count: Int { flights.count }
 
-    /// Those that are still waited for.
+    /// Number of packet ids that are still waited for.
     var waiting: Int { flights.elements.count { !$0.value.isAbandoned } }
 
     /// The one that was sent last of those that are still waited for.

@@ -45,7 +45,7 @@ package struct Conversation: Sendable {
         var turnaround: Duration?
         /// Requests without an answer. The answer to one of them is as good late.
         var missed: Set<Request> = []
-        /// What it answered last was not what it was asked.
+        /// The last answer did not belong to its request.
         var isRefuted = false
 
         init(_ patience: Duration) { fence = ReplyFence(timeout: patience, isProven: true) }

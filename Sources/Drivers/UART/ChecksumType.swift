@@ -136,7 +136,7 @@ struct CRCModel: Hashable, Sendable {
     /// The register before the first byte.
     var start: UInt16 { isReflected ? Self.mirror(initial, width) : initial << UInt16(16 - width) }
 
-    /// What a register says in the end.
+    /// The checksum for the final value of the register.
     func result(_ register: UInt16) -> UInt16 {
         (isReflected ? register : register >> UInt16(16 - width)) ^ final
     }

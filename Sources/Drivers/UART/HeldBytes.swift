@@ -4,7 +4,7 @@ import Base
 /// begins there, and what its checksum has come to. Each is found out once, when the byte comes.
 struct HeldBytes: Sendable {
     private(set) var bytes: [UInt8] = []
-    /// What stands before is given up.
+    /// Bytes before this place are given up.
     private(set) var head = 0
     /// Bit 0: a start begins here; bit 1: a terminator.
     private var marks: [UInt8] = []
@@ -90,7 +90,7 @@ struct HeldBytes: Sendable {
         return Array(bytes[head..<(head + count)])
     }
 
-    /// What was given up goes when it is half of what is here, so that a byte is moved once or twice.
+    /// Removes the bytes that were given up when they are half of all, so that a byte is moved once or twice.
     private mutating func compact() {
         guard head > 0, head >= bytes.count - head else { return }
         work += count

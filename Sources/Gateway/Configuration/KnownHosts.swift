@@ -15,7 +15,7 @@ enum KnownHosts {
         "mqtt.2030.ltsapis.goog": "Google switched Cloud IoT Core off in August 2023",
     ]
 
-    /// What is wrong with this host, as the rest of a sentence that begins with it; nil if nothing is known.
+    /// The fault of this host, as the rest of a sentence that begins with it; nil if none is known.
     static func warning(_ host: String) -> String? {
         let name = host.lowercased()
         if let advice = retired[ByteString(name)] {

@@ -3,7 +3,7 @@
 package enum ServiceLimits {
     package static let portsMax = 256
     package static let devicesMax = 4096
-    /// Of all devices.
+    /// Points of all devices together.
     package static let pointsMax = 131_072
     /// Helpers that open, set and close lines at one time; a close can wait in its driver for 30 s.
     package static let portHelpersMax = 16

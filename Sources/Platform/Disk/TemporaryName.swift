@@ -26,7 +26,7 @@ enum TemporaryName {
         return isOurs(plain) ? String(plain) : nil
     }
 
-    /// What a file for `target` begins with, as far as it was written.
+    /// The first bytes of a file for `target`, as far as it was written.
     static func isBeginning(_ bytes: ArraySlice<UInt8>, of target: String) -> Bool {
         if bytes.allSatisfy({ $0 == 0 }) { return true }
         func begins(_ magic: some Collection<UInt8>) -> Bool { magic.starts(with: bytes.prefix(magic.count)) }

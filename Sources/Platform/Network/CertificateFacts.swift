@@ -6,13 +6,13 @@ import Glibc
 /// are cut and stripped of anything that is not printable.
 struct CertificateFacts {
     static let namesMax = 4
-    /// So many entries are looked at.
+    /// Number of entries that are looked at.
     private static let entriesMax: Int32 = 256
     static let nameLengthMax = 80
 
     /// DNS names and IP addresses of the subjectAltName, in its order.
     var names: [String] = []
-    /// Of these, the DNS names.
+    /// The DNS names among these.
     var hostNames: [String] = []
     var hasAlternativeNames = false
     var hasAddresses = false

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// What a peer may send beside data once the handshake is over.
+/// Bounds what a peer may send beside data once the handshake is over.
 extension Link {
     /// New keys for what leaves from here on (TLS 1.3 KeyUpdate, RFC 8446 section 4.6.3); with
     /// `askingPeer` the peer has to renew its own too. It goes out before the bytes of the next write;

@@ -13,9 +13,9 @@ final class ReadBudget: @unchecked Sendable {
     static let readsMax = 2
     /// A handshake has a few tens, an ordinary connection a few between two records with data.
     static let barrenMax = 512
-    /// So many records without data are forgiven for each one with data.
+    /// Number of records without data that are forgiven for each one with data.
     private static let forgiven = 8
-    /// What a handshake message costs more than a record with data: a key update derives new keys.
+    /// Price of a handshake message in records with data: a key update derives new keys.
     private static let messageCost = 3
 
     private var reads = 0

@@ -47,7 +47,7 @@ extension Link {
         }
     }
 
-    /// Of a connection that stood. With TLS 1.3 a client certificate is judged after the handshake.
+    /// The failure of a connection that stood. With TLS 1.3 a client certificate is judged after the handshake.
     private func brokenStream(_ reason: Int32, _ words: String) -> LinkFailure {
         if budget.renegotiations > 0 { return renegotiationRefused }
         switch reason {

@@ -160,7 +160,7 @@ package final class ControlSocket {
         return socket
     }
 
-    /// What to do about a socket that could not be opened.
+    /// The advice for a socket that could not be opened.
     package static func advice(_ failure: SystemFailure, _ path: String) -> String {
         switch failure.code {
         case EADDRINUSE: "another gateway answers on it"

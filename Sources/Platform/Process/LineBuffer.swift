@@ -42,7 +42,7 @@ package struct LineBuffer: Sendable {
         return Array(bytes[head..<searched])
     }
 
-    /// What stands behind the last newline, when nothing more will come.
+    /// The bytes behind the last newline, when nothing more will come.
     package mutating func rest() -> [UInt8] {
         defer {
             head = bytes.count
