@@ -113,11 +113,6 @@ struct ReplyFence: Sendable {
         return fence
     }
 
-    func invariants() -> Bool {
-        unanswered.count <= Self.unansweredMost && unanswered.allSatisfy { $0.first <= $0.latest }
-            && isOpen == (unanswered.isEmpty && !isFenced)
-    }
-
     /// The line was opened: another adapter, and perhaps others have asked meanwhile. What was not answered may
     /// still be answered.
     mutating func reopen() {
