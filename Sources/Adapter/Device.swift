@@ -48,19 +48,26 @@ struct Device: Sendable {
             JSONWriter.append(point.name.string, to: &key)
             return key + [0x3A]
         }
-        factors = points.map { point in
-            point.scaleFrom.flatMap { name in points.firstIndex { $0.name == name } }
-        }
+        let places = Dictionary(points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        factors = points.map { point in point.scaleFrom.flatMap { places[$0] } }
         isHidden = points.map(\.hidden)
         hasPriority = points.map(\.priority)
         filters = points.map(Filter.init)
         states = points.map { _ in PointState() }
     }
 
-    /// Takes over what is known of points of the same name and meaning.
-    mutating func inherit(_ old: Device) {
+    /// Takes over what `old` knows of points of the same name and meaning.
+    init(_ binding: Binding, inheriting old: Device?) {
+        if let old, old.binding == binding {
+            self = old
+            return
+        }
+        self.init(binding)
+        guard let old else { return }
+        let places = Dictionary(
+            old.binding.points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         for (index, point) in binding.points.enumerated() {
-            guard let place = old.place(of: point.name), old.binding.points[place].hasSameMeaning(as: point) else { continue }
+            guard let place = places[point.name], old.binding.points[place].hasSameMeaning(as: point) else { continue }
             states[index] = old.states[place]
         }
     }

@@ -7,7 +7,8 @@ import Base
 /// |---|---|
 /// | `{"get":"status"}` | the document that `fieldgw status --json` prints |
 /// | `{"get":"spool"}` | the journal's part of it, as cheap as can be |
-/// | `{"get":"values","device":"meter-1"}` | last good values with their age; `device` may be left out |
+/// | `{"get":"values","device":"meter-1"}` | last good values with their age; all devices' without `device` |
+/// | `{"get":"values","from":0}` | the same in pages: the next one begins at the answer's `next`, the last has none |
 /// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
 /// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |
 /// | `{"pause":{"port":"bus-a","lease":true}}` | `{"ok":true,"port","device","lease":true}`: see below |
@@ -105,7 +106,7 @@ extension Gateway {
         switch what {
         case "status": return status(at: now)
         case "spool": return Self.document(writeSpool)
-        case "values": return try values(of: request["device"], at: now)
+        case "values": return try values(of: request["device"], from: request["from"], at: now)
         case "point": return try pointFacts(request)
         case "pcap":
             let port = ports[try port(named: request["port"] ?? JSON(.null))]
@@ -179,10 +180,8 @@ extension Gateway {
     }
 
     private mutating func tell(_ words: String, of index: Int, at now: Moment) {
-        for binding in adapter.bindings where binding.address.port == ports[index].name {
-            if states.set(binding.device, .offline, error: words, at: now) {
-                publishState(of: binding.device, at: now)
-            }
+        for device in settings.configured[index].nodes.map(\.device) {
+            if states.set(device, .offline, error: words, at: now) { publishState(of: device, at: now) }
         }
     }
 }

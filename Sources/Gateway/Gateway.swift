@@ -137,7 +137,7 @@ package struct Gateway: Sendable {
         health = HealthReporter()
         configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.ports.map(\.driver)
-        bound = settings.configured.map { Bound(bindings: $0.bindings, unread: [:]) }
+        bound = settings.configured.map { Bound(Source(port: $0), $0.bindings) }
         logLevel = settings.logLevel
         self.random = random
     }

@@ -70,24 +70,42 @@ extension Gateway {
     }
 
     /// The adapter's part of a port: its bindings, and their points that are not read.
-    struct Bound: Hashable, Sendable {
+    struct Bound: Sendable {
+        var source: Source
         var bindings: [Binding]
         var unread: [DeviceID: Set<ByteString>]
+
+        init(_ source: Source, _ bindings: [Binding], unread: [DeviceID: Set<ByteString>] = [:]) {
+            self.source = source
+            self.bindings = bindings
+            self.unread = unread
+        }
+
+        func reads(asIn other: Bound) -> Bool { bindings == other.bindings && unread == other.unread }
     }
 
-    /// Everything as all documents together say. A port whose reads do not change goes on undisturbed.
+    /// What a port's reads were made from.
+    struct Source: Hashable, Sendable {
+        var port: Configuration.Port
+        var narrowings: [Narrowing] = []
+    }
+
+    /// Everything as all documents together say. A port whose reads do not change goes on undisturbed, and one
+    /// whose file and documents are the same costs next to nothing.
     /// - Parameter device: whose document is another one; nil: all may be.
     mutating func applyConfigs(of device: DeviceID? = nil, at now: Moment) {
         for (index, port) in settings.configured.enumerated() {
             if let device, device != settings.gateway, !port.nodes.contains(where: { $0.device == device }) { continue }
-            let (narrowed, silent) = port.narrowed(by: configs.narrowings(for: port))
+            let source = Source(port: port, narrowings: configs.narrowings(for: port))
+            guard source != plans[index]?.bound.source ?? bound[index].source else { continue }
+            let (narrowed, silent) = port.narrowed(by: source.narrowings)
             for node in port.nodes { unread[node.device] = silent[node.device] }
             let reads = narrowed.reading(without: silent)
             let plan = Plan(
-                driver: reads.driverSettings, line: reads.line,
-                bound: Bound(bindings: narrowed.bindings, unread: silent))
-            let isInForce = plan.driver == inForce[index] && plan.bound == bound[index] && plan.line == ports[index].line
-            if !isInForce || plans[index] != nil { plans[index] = plan }
+                driver: reads.driverSettings, line: reads.line, bound: Bound(source, narrowed.bindings, unread: silent))
+            let isInForce = plan.driver == inForce[index] && plan.bound.reads(asIn: bound[index])
+                && plan.line == ports[index].line
+            if !isInForce || plans[index] != nil { plans[index] = plan } else { bound[index] = plan.bound }
         }
         let level = configs.logLevel ?? settings.logLevel
         guard level != logLevel else { return }

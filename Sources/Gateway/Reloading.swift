@@ -27,6 +27,9 @@ extension Gateway {
         var needRestart: [String]
     }
 
+    /// What `Settings.sharing(_:)` compares a new configuration with.
+    package var settingsInForce: Settings { settings }
+
     mutating func reload(_ new: Reload, at now: Moment) {
         guard phase == .running else { return }
         guard isReady else {
@@ -46,7 +49,7 @@ extension Gateway {
         spool.tellGaps(in: settings.spool.gapSubfolder)
         var told = rebuildPorts(old, at: now)
         told += rebuildDevices(old, at: now)
-        unread = [:]
+        unread = unreadInForce
         applyConfigs(at: now)
         adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce)
         effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))
@@ -96,9 +99,10 @@ extension Gateway {
                 if old.configured[place] != settings.configured[ports.count - 1] { changed.append(port.name) }
             } else {
                 let driver = port.driver.make(seed: random.next(), lineKeeps: fresh.delay)
+                let configured = settings.configured[ports.count]
                 ports.append(PortKeeper(name: port.name, line: port.line, driver: driver))
                 inForce.append(port.driver)
-                bound.append(Bound(bindings: [], unread: [:]))
+                bound.append(Bound(Source(port: configured), configured.bindings))
                 ports[ports.count - 1].start()
                 added.append(port.name)
             }
@@ -121,8 +125,9 @@ extension Gateway {
 
     private mutating func rebuildDevices(_ old: Settings, at now: Moment) -> [String] {
         let (before, after) = (old.bindings.map(\.device), settings.bindings.map(\.device))
-        let gone = before.filter { !Set(after).contains($0) }
-        let added = after.filter { !Set(before).contains($0) }
+        let (known, wanted) = (Set(before), Set(after))
+        let gone = before.filter { !wanted.contains($0) }
+        let added = after.filter { !known.contains($0) }
         states.rebind(settings.bindings)
         safe.rebind(settings.bindings)
         setups.rebind(settings.bindings)
@@ -170,6 +175,23 @@ extension Gateway {
         resting = []
         session.start(at: now)
         for device in [settings.gateway] + devices { publishState(of: device, at: now) }
+    }
+}
+
+extension Gateway.Settings {
+    /// The same settings, with the storage of `old` for every port of which nothing differs: what a reload compares
+    /// is then compared by address. It takes as long as the configuration is large, so it is for a helper.
+    package func sharing(_ old: Gateway.Settings) -> Gateway.Settings {
+        var settings = self
+        let places = Dictionary(
+            old.configured.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for index in configured.indices {
+            guard let place = places[configured[index].name], old.configured[place] == configured[index] else { continue }
+            settings.configured[index] = old.configured[place]
+            settings.ports[index] = old.ports[place]
+        }
+        settings.bindings = settings.configured.flatMap(\.bindings)
+        return settings
     }
 }
 

@@ -15,8 +15,7 @@ extension Gateway {
             let isGone = port.closedSince.map { now.instant - $0 >= configured.detachAfter } ?? false
             guard isGone || !resting.isEmpty else { continue }
             var rested: [String] = []
-            for binding in settings.bindings where binding.address.port == port.name {
-                let device = binding.device
+            for device in configured.nodes.map(\.device) {
                 let hasNothing = spool.waiting(of: device) == 0 && !session.holdsAnything(of: device)
                 if isGone, hasNothing, session.status(of: device) == .attached {
                     resting.insert(device)

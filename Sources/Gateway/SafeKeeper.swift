@@ -22,6 +22,11 @@ struct SafeKeeper: Sendable {
         }
     }
 
+    private struct Place: Hashable {
+        var device: DeviceID
+        var point: ByteString
+    }
+
     fileprivate enum State: Sendable, Equatable {
         case waiting, writing, written
         case failed(retry: Instant)
@@ -35,12 +40,13 @@ struct SafeKeeper: Sendable {
 
     /// Other points; what was written of those that stay is not written again.
     mutating func rebind(_ bindings: [Binding]) {
-        let old = items
+        let old = Dictionary(items.map { (Place(device: $0.device, point: $0.point), $0) }, uniquingKeysWith: { first, _ in first })
         items = bindings.flatMap { binding in
             binding.points.compactMap { point in
                 guard let safe = point.safe, let value = try? JSONReader.parse(safe.value) else { return nil }
                 let new = Item(device: binding.device, point: point.name, value: value, text: safe.value, after: safe.after)
-                return old.first { $0.means(new) } ?? new
+                let known = old[Place(device: new.device, point: new.point)]
+                return known.flatMap { $0.means(new) ? $0 : nil } ?? new
             }
         }
     }

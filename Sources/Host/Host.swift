@@ -147,7 +147,7 @@ package final class Host {
         case .terminate: receive(.terminate)
         case .hangUp:
             service.notifyReloading()
-            reloading.begin()
+            reloading.begin(gateway.settingsInForce)
         }
     }
 
@@ -307,6 +307,7 @@ package final class Host {
             portWatch?.expect(gateway.portDevices)
         }
         service.notify("READY=1")
+        if reloading.takeRepeat() { reloading.begin(gateway.settingsInForce) }
     }
 
     private func take(_ news: PortWatch.News) {

@@ -47,14 +47,21 @@ final class Reloading {
         self.mailbox = mailbox
     }
 
-    func begin() {
+    /// - Parameter current: the settings in force; what is the same in the file shares their storage.
+    func begin(_ current: @autoclosure () -> Gateway.Settings) {
         guard !isReading, offered == nil else {
             isWantedAgain = true
             return
         }
         if worker == nil { worker = try? Worker("fgw-reload", stackBytes: 1 << 20) }
-        let (read, mailbox) = (read, mailbox)
-        isReading = worker?.submit { mailbox.post(.reload(read())) } ?? false
+        let (read, mailbox, current) = (read, mailbox, current())
+        isReading = worker?.submit {
+            mailbox.post(.reload(read().map { reload in
+                var reload = reload
+                reload.settings = reload.settings.sharing(current)
+                return reload
+            }))
+        } ?? false
     }
 
     func offer(_ reload: Reload) {
@@ -64,14 +71,14 @@ final class Reloading {
 
     /// The gateway has answered, or there was nothing to offer: what was offered, if anything.
     func end() -> Reload? {
-        defer {
-            (isReading, offered) = (false, nil)
-            if isWantedAgain {
-                isWantedAgain = false
-                begin()
-            }
-        }
+        defer { (isReading, offered) = (false, nil) }
         return offered
+    }
+
+    /// Whether another signal came while one was carried out; asked once.
+    func takeRepeat() -> Bool {
+        defer { isWantedAgain = false }
+        return isWantedAgain
     }
 
     /// Since when the helper has been in one call.
