@@ -12,6 +12,8 @@ struct LineUnit: Sendable {
     var isUrgent: Bool { planner.node.isUrgent }
     /// Its cycles in the driver's list, fastest first.
     private(set) var cycles: Range<Int>
+    /// Not in the configuration: a person reads or writes it by hand.
+    private(set) var isGuest: Bool
     var health = UnitHealth()
     var pace = ReplyPace()
     var statistics: UnitStatistics
@@ -47,12 +49,13 @@ struct LineUnit: Sendable {
     ///   - nonce: what its first request of function 8 carries; another one for every driver.
     init(
         address: Address, responseTimeout: Duration, planner: ReadPlanner, planned: [PlannedRead],
-        cycles: Range<Int>, nonce: UInt16
+        cycles: Range<Int>, nonce: UInt16, isGuest: Bool = false
     ) {
         self.address = address
         self.responseTimeout = responseTimeout
         self.planner = planner
         self.cycles = cycles
+        self.isGuest = isGuest
         statistics = UnitStatistics(address.unit)
         fence = ReplyFence(timeout: responseTimeout)
         means = FenceMeans(seed: nonce)
@@ -66,6 +69,12 @@ struct LineUnit: Sendable {
         planned = new.planned
         cycles = new.cycles
         fence = fence.with(timeout: responseTimeout)
+        if isGuest, !new.isGuest {
+            // What became of it was told to the person who asked: from now on it is told to all.
+            health.restart()
+            health.state = nil
+        }
+        isGuest = new.isGuest
     }
 
     /// One read of each shape.

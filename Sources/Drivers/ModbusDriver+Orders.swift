@@ -34,7 +34,7 @@ extension ModbusDriver {
         return plan.units.first.map {
             LineUnit(
                 address: address, responseTimeout: settings.responseTimeout, planner: $0.planner, planned: [],
-                cycles: cycles.count..<cycles.count, nonce: UInt16(truncatingIfNeeded: nonce))
+                cycles: cycles.count..<cycles.count, nonce: UInt16(truncatingIfNeeded: nonce), isGuest: true)
         }
     }
 

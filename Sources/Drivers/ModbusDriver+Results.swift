@@ -265,6 +265,7 @@ extension ModbusDriver {
         // Nobody answers a broadcast: of all units together nothing is known.
         guard units[unit].health.state != state, !units[unit].address.unit.isBroadcast else { return }
         units[unit].health.state = state
+        guard !units[unit].isGuest else { return }
         emit(.unit(units[unit].address, state, now))
     }
 
@@ -272,7 +273,7 @@ extension ModbusDriver {
     private mutating func comeBack(_ unit: Int, at now: Moment) {
         let state = units[unit].health.state
         guard state == nil || state == .offline else { return }
-        if state == .offline { say(.info, unit: unit, "answers again") }
+        if state == .offline, !units[unit].isGuest { say(.info, unit: unit, "answers again") }
         setState(unit, .online, at: now)
         queueSetup(unit)
         // What was far away is due now; a cycle that probes has its next release within a period.
@@ -294,7 +295,7 @@ extension ModbusDriver {
             run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
             emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial)))
         }
-        if !units[unit].health.isOffline {
+        if !units[unit].health.isOffline, !units[unit].isGuest {
             say(.warning, unit: unit, "does not answer: offline, asked again with growing pauses")
         }
         setState(unit, .offline, at: now)

@@ -190,7 +190,8 @@ package struct ModbusDriver: LineDriver {
         exchange.add(to: &all)
         all.units = units.map { unit in
             var one = unit.statistics
-            one.state = unit.health.state
+            one.isGuest = unit.isGuest
+            one.state = unit.isGuest ? nil : unit.health.state
             one.turnaround = unit.health.turnaround
             return one
         }

@@ -44,6 +44,8 @@ package struct UnitStatistics: Hashable, Sendable {
     package var unit: UnitID
     /// Nil until it has answered or failed.
     package var state: UnitState?
+    /// Not in the configuration: a person has read or written it by hand.
+    package var isGuest = false
     package var lastGood: Instant?
     package var requests = 0
     package var replies = 0

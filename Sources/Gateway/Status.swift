@@ -136,6 +136,7 @@ extension Gateway {
                 writer.key("\(unit.unit)")
                 writer.object { writer in
                     if let state = unit.state { writer.member("state", state.rawValue) }
+                    if unit.isGuest { writer.member("configured", false) }
                     writer.member("requests", unit.requests)
                     writer.member("replies", unit.replies)
                     writer.member("timeouts", unit.timeouts)

@@ -22,8 +22,8 @@ struct Daemon {
         guard arguments["control"] == nil, let path else { return Places.control(arguments) }
         let bytes: [UInt8]
         do throws(SystemFailure) { bytes = try FileSystem.read(path) } catch {
-            let place = Places.control(arguments)
-            guard arguments["state"] != nil || FileSystem.exists(place) else {
+            let places = [Places.control(PlaceKeys(), path, arguments), Places.control(arguments)]
+            guard let place = arguments["state"] != nil ? places[0] : places.first(where: FileSystem.exists) else {
                 Console.complain("\(path): \(error.words); --state DIR or --control SOCKET says where the gateway is")
                 throw ExitCode.noInput
             }

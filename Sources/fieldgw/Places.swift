@@ -8,6 +8,9 @@ struct PlaceKeys {
     var state: String?
     var control: String?
 
+    /// Of a file that says nothing, or that cannot be read.
+    init() {}
+
     init(_ configuration: Configuration) {
         state = configuration.state?.value
         control = configuration.control?.value

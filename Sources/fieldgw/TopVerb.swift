@@ -55,7 +55,7 @@ enum TopVerb {
                     ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
                 if port.value["state"]?.string != "open" { row.rank = 3 }
                 rows.append(row)
-                for unit in port.value["units"]?.members ?? [] {
+                for unit in port.value["units"]?.members ?? [] where unit.value["configured"]?.bool != false {
                     let old = earlier?["units"]?[unit.name]
                     let state = unit.value["state"]?.string?.string ?? "unknown"
                     var row = Row(port: port.name.string, unit: unit.name.string, state: state)

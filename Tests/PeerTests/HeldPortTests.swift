@@ -78,4 +78,35 @@ import Testing
         #expect(try Peer(try Tools.fieldgw(), ["check", site.file]).finish().code == 78)
         site.stop()
     }
+
+    /// The socket is where a file that says nothing of it would have it.
+    @Test(.timeLimit(.minutes(5))) func aMissingFileHidesNoGateway() throws {
+        let site = try ToolEndTests.Site()
+        try FileManager.default.removeItem(atPath: site.file)
+        let missing = try run(site, ["status"])
+        #expect(missing.code == 0 && missing.errors.contains("asking the gateway at"), "\(missing)")
+        try FileManager.default.createDirectory(atPath: site.file, withIntermediateDirectories: false)
+        let folder = try run(site, ["top", "--once"])
+        #expect(folder.code == 0, "\(folder)")
+        site.stop()
+        #expect(try run(site, ["status"]).code == 66)
+    }
+
+    /// Nobody answers at 77: who asked is told, and the gateway has no trouble with it.
+    @Test(.timeLimit(.minutes(5))) func aUnitThatIsAskedByHandIsNoUnitOfTheGateway() throws {
+        let site = try ToolEndTests.Site()
+        let read = try run(site, ["read", "bus-a", "77", "holding:0"])
+        #expect(read.code == 69, "\(read)")
+        let status = try JSONSerialization.jsonObject(with: Data(try run(site, ["status", "--json"]).output.utf8)) as? [String: Any]
+        let ports = status?["ports"] as? [String: Any]
+        let units = (ports?["bus-a"] as? [String: Any])?["units"] as? [String: [String: Any]]
+        let guest = try #require(units?["77"])
+        #expect(guest["configured"] as? Bool == false && guest["state"] == nil && guest["requests"] as? Int == 1, "\(guest)")
+        #expect(units?["1"]?["configured"] == nil)
+        let top = try run(site, ["top", "--once"]).output
+        #expect(top.contains("bus-a") && !top.contains(" 77 "), "\(top)")
+        let end = site.gateway.end()
+        #expect(end.code == 0 && !end.errors.contains(":77"), "\(end)")
+        site.stop()
+    }
 }

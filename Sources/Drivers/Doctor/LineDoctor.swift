@@ -45,6 +45,9 @@ package struct LineDoctor: Sendable {
     /// What has changed since the last time.
     package mutating func examine(_ statistics: PortStatistics, at now: Instant) -> [Change] {
         due = now + Self.interval
+        var statistics = statistics
+        // Whether a unit that is not in the configuration answers is known to the person who asks.
+        statistics.units.removeAll(where: \.isGuest)
         guard let first = snapshots.first else { return [] }
         var found = Findings.diagnose(statistics.since(first.statistics), earlier: first.statistics)
         for (unit, since) in recovered {
