@@ -66,21 +66,49 @@ package struct Notice: Hashable, Sendable {
         self.message = message
     }
 
-    /// At most 256 characters, control characters and non-ASCII shown as escapes.
+    /// At most 256 characters of UTF-8. Bytes that are none, and characters that move the cursor or cannot be seen,
+    /// are shown as escapes.
     package static func printable(_ bytes: some Collection<UInt8>) -> String {
         var out = ""
-        var rest = bytes[...]
-        for _ in 0..<256 {
-            guard let byte = rest.popFirst() else { return out }
-            if (0x20..<0x7F).contains(byte) {
-                out.unicodeScalars.append(Unicode.Scalar(byte))
+        var rest = bytes.prefix(4 * printableMax + 1)[...]
+        for _ in 0..<printableMax {
+            guard let first = rest.first else { return out }
+            let scalar = Unicode.Scalar(leading: rest.prefix(4))
+            if let scalar {
+                out += scalar.shown
+                rest = rest.dropFirst(UTF8.width(scalar))
             } else {
-                out += "\\x" + Hex.encode([byte])
+                out += "\\x" + Hex.encode([first])
+                rest = rest.dropFirst()
             }
         }
         return rest.isEmpty ? out : out + "…"
     }
 
+    private static let printableMax = 256
+
     package static func printable(_ text: String) -> String { printable(text.utf8) }
     package static func printable(_ text: ByteString) -> String { printable(text.utf8) }
+}
+
+extension Unicode.Scalar {
+    /// The first scalar of UTF-8; nil where the bytes are none.
+    fileprivate init?(leading bytes: some Collection<UInt8>) {
+        var decoder = UTF8()
+        var iterator = bytes.makeIterator()
+        guard case .scalarValue(let scalar) = decoder.decode(&iterator) else { return nil }
+        self = scalar
+    }
+
+    /// Itself, or an escape where it would move the cursor, reorder the text or not be seen: nothing from a wire can
+    /// start a line of its own or talk to the terminal.
+    package var shown: String {
+        if isASCII, (0x20..<0x7F).contains(value) { return String(self) }
+        if value < 0xA0 { return "\\x" + Hex.encode([UInt8(value)]) }
+        return switch properties.generalCategory {
+        case .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
+            "\\u{\(String(value, radix: 16))}"
+        default: String(self)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <link.h>
 #include <malloc.h>
 #include <linux/netlink.h>
@@ -23,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timex.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -268,4 +270,16 @@ void clinux_one_heap(void) { mallopt(M_ARENA_MAX, 1); }
 void clinux_release_pages(void) {
     malloc_trim(0);
     dl_iterate_phdr(release_segments, NULL);
+}
+
+bool clinux_is_kernels(const char *path) {
+    static const long kinds[] = {
+        PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC,
+        DEBUGFS_MAGIC, SECURITYFS_MAGIC,
+    };
+    struct statfs status;
+    if (statfs(path, &status) != 0) return false;
+    for (size_t index = 0; index < sizeof kinds / sizeof *kinds; index++)
+        if ((long)status.f_type == kinds[index]) return true;
+    return false;
 }

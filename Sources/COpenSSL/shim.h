@@ -51,6 +51,18 @@ static inline void shim_OPENSSL_free(void *memory) { OPENSSL_free(memory); }
 static inline EVP_PKEY *shim_generate_p256(void) { return EVP_EC_gen("P-256"); }
 static inline EVP_PKEY *shim_generate_rsa(unsigned int bits) { return EVP_RSA_gen(bits); }
 
+// The end of the CA certificate that is valid longest; NULL if the context trusts none. It lives as long as the context.
+static inline const ASN1_TIME *shim_SSL_CTX_latest_end(SSL_CTX *context) {
+    const ASN1_TIME *latest = NULL;
+    STACK_OF(X509) *all = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
+    for (int index = 0; index < sk_X509_num(all); index++) {
+        const ASN1_TIME *end = X509_get0_notAfter(sk_X509_value(all, index));
+        if (latest == NULL || ASN1_TIME_compare(end, latest) > 0) latest = end;
+    }
+    sk_X509_pop_free(all, X509_free);
+    return latest;
+}
+
 static inline int shim_GENERAL_NAMES_count(GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
 // The bytes of a dNSName or iPAddress entry (type GEN_DNS or GEN_IPADD); NULL for any other type.
 static inline const unsigned char *shim_GENERAL_NAMES_entry(GENERAL_NAMES *names, int index, int *type,

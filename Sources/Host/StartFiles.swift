@@ -66,14 +66,36 @@ private struct StartFileLoader {
             }
             return nil
         }
+        if let ca = bridge.ca, let end = anonymous.trustEnds { warn(ca, "the CA file (`ca`)", end) }
         guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else { return anonymous }
         guard privateKey(key) != nil else { return nil }
         do throws(CredentialError) {
-            return try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
+            let named = try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
+            if let validity = named.clientValidity {
+                warn(certificate, "the client certificate", validity.notAfter, from: validity.notBefore)
+            }
+            return named
         } catch {
             complain(error.kind == .mismatch ? key : certificate, "the client certificate: \(error.message)")
             return nil
         }
+    }
+
+    /// Warns of a certificate that has ended, ends within 30 days or has not begun, by this machine's clock.
+    private mutating func warn(_ location: Located<String>, _ what: String, _ end: WallTime, from begin: WallTime? = nil) {
+        let now = Clock.now().wall
+        let day: Int64 = 86_400_000
+        let left = (end.milliseconds - now.milliseconds) / day
+        let words =
+            if let begin, now < begin {
+                "is valid only from \(begin.timestamp) on, and this machine's clock says \(now.timestamp)"
+            } else if end <= now {
+                "ended on \(end.timestamp), and this machine's clock says \(now.timestamp): the connection will be refused"
+            } else {
+                "ends on \(end.timestamp), in \(Plural.text(Int(left), "day")): renew it"
+            }
+        guard left < 30 || begin.map({ now < $0 }) ?? false else { return }
+        problems.append(Diagnostic(location.place, .warning, "\(what) \(words)"))
     }
 
     mutating func look(at references: [Configuration.FileReference]) {

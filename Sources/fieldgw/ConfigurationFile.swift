@@ -56,6 +56,7 @@ struct ConfigurationFile {
         if let configuration {
             found.diagnostics += DirectoryChecks.problems(of: configuration)
             found.diagnostics += DirectoryChecks.places(configuration, path)
+            found.diagnostics += DirectoryChecks.control(configuration, path)
         }
         return found
     }
@@ -78,11 +79,22 @@ enum DirectoryChecks {
         if FileSystem.exists(place), !FileSystem.isDirectory(place) {
             return Diagnostic(path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
         }
-        guard FileSystem.isDirectory(place), !FileSystem.isWritable(place) else { return nil }
+        let isKernels = FileSystem.isKernels(place)
+        guard FileSystem.isDirectory(place), isKernels || !FileSystem.isWritable(place) else { return nil }
         let what = place == path.value ? "cannot be written to" : "cannot be made in \(place)"
+        if isKernels {
+            return Diagnostic(path.place, .warning, "\(path.value) \(what), which the kernel makes: nothing is kept there")
+        }
         return Diagnostic(
             path.place, .warning,
             "\(path.value) \(what) by this user: a gateway that runs as this user keeps nothing there")
+    }
+
+    /// Why `fieldgw status` will not reach a gateway that runs with this file.
+    static func control(_ configuration: Configuration, _ path: String) -> [Diagnostic] {
+        let socket = Places(configuration, path).control
+        let place = (configuration.control ?? configuration.state)?.place ?? FilePlace(path, TextPosition(line: 1, column: 1))
+        return ControlSocket.hindrance(socket).map { [Diagnostic(place, .warning, "no control socket: \($0)")] } ?? []
     }
 
     /// State and journal each need a directory of their own: each takes the lock of its directory.

@@ -61,6 +61,16 @@ import Testing
     @Test func noticesShowWhatIsOnTheWireAndNothingElse() {
         #expect(Notice.printable([0x41, 0x0A, 0x1B, 0x5B, 0xFF]) == "A\\x0A\\x1B[\\xFF")
         #expect(Notice.printable([UInt8](repeating: 0x61, count: 300)).count == 257)
+        #expect(Notice.printable("Zähler 3 °C, é, 水, 😀") == "Zähler 3 °C, é, 水, 😀")
+        #expect(Notice.printable("a\u{9b}b\u{202e}c\u{200b}d\u{feff}\u{e000}") == "a\\x9Bb\\u{202e}c\\u{200b}d\\u{feff}\\u{e000}")
+        // Cut short, overlong, a surrogate, beyond the last plane, and what follows is read on.
+        for (bytes, shown) in [
+            ([0xC3], "\\xC3"), ([0xC3, 0x41], "\\xC3A"), ([0xC0, 0xAF], "\\xC0\\xAF"), ([0xE2, 0x82], "\\xE2\\x82"),
+            ([0xED, 0xA0, 0x80], "\\xED\\xA0\\x80"), ([0xF4, 0x90, 0x80, 0x80], "\\xF4\\x90\\x80\\x80"),
+            ([0x80, 0xC3, 0xA4], "\\x80ä"),
+        ] as [([UInt8], String)] { #expect(Notice.printable(bytes) == shown) }
+        #expect(Notice.printable(String(repeating: "水", count: 256)).count == 256)
+        #expect(Notice.printable(String(repeating: "水", count: 257)) == String(repeating: "水", count: 256) + "…")
     }
 
     @Test func lineSettingsCountTheirBits() {

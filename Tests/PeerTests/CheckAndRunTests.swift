@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Glibc
+import Platform
 import Testing
 
 /// `check` finds whatever `run` refuses: random sound configurations with random defects in their text, keys,
@@ -161,5 +162,65 @@ import Testing
         let file = try site.workspace.write("gateway.json5", draft.text)
         let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
         #expect(check.code == 78 && check.errors.contains(words) && check.errors.contains("\(file):2:"), "\(check)")
+    }
+
+    /// `run` starts with these and tells them when it is too late; `check` tells them before.
+    @Test(.timeLimit(.minutes(5)), arguments: [
+        (-20, -1, "the client certificate ended on"), (1, 300, "the client certificate is valid only from"),
+        (-20, 20, "in 19 days: renew it"), (-20, 40, nil),
+    ] as [(Int64, Int64, String?)])
+    func aClientCertificateThatIsOutOfItsTimeIsAWarning(_ from: Int64, _ to: Int64, _ words: String?) throws {
+        let workspace = try Workspace()
+        let authority = try TestCertificates()
+        let pair = try authority.issue(
+            names: ["gw"], usage: .client, validFrom: .seconds(from * 86_400), validTo: .seconds(to * 86_400))
+        try workspace.write("ca.crt", authority.authority.certificate)
+        try workspace.write("gw.crt", pair.certificate)
+        try workspace.write("gw.pem", pair.key, mode: 0o600)
+        var draft = Self.certified
+        for (key, name) in [("ca", "ca.crt"), ("clientCertificate", "gw.crt"), ("clientKey", "gw.pem")] {
+            draft.bridge[key] = "\"\(name)\""
+        }
+        let file = try workspace.write("gateway.json5", draft.text)
+        let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+        #expect(check.code == 0, "\(check)")
+        #expect(check.errors.contains("the client certificate") == (words != nil), "\(check)")
+        if let words { #expect(check.errors.contains(words) && check.errors.contains("\(file):2:"), "\(check)") }
+    }
+
+    @Test(.timeLimit(.minutes(5)), arguments: [
+        ("control: \"file\",", "is there and is no socket"), ("control: \"folder\",", "is there and is no socket"),
+        ("control: \"\(String(repeating: "x", count: 108))\",", "bytes, and 107 are allowed"),
+        ("logLevel: \"info\",", ""),
+    ])
+    func aControlSocketThatCannotBeMadeIsAWarning(_ extra: String, _ words: String) throws {
+        let site = try Site()
+        var draft = Self.plain
+        draft.extra = extra
+        let file = try site.workspace.write("gateway.json5", draft.text)
+        let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+        #expect(check.code == 0 && check.errors.contains("no control socket: ") == !words.isEmpty, "\(check)")
+        #expect(words.isEmpty || check.errors.contains(words), "\(check)")
+    }
+
+    @Test(.timeLimit(.minutes(5))) func aDirectoryInAFileSystemOfTheKernelIsAWarning() throws {
+        let site = try Site()
+        for path in ["/proc/nope", "/sys/nope/below"] {
+            for key in ["state", "spool"] {
+                var draft = Self.plain
+                if key == "state" { draft.state = path } else { draft.spool = path }
+                let file = try site.workspace.write("gateway.json5", draft.text)
+                let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+                #expect(check.code == 0 && check.errors.contains("\(path) cannot be made in /"), "\(check)")
+                #expect(check.errors.contains("nothing is kept there"), "\(check)")
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func aFileThatIsTooLongSaysWhatIsAllowed() throws {
+        let workspace = try Workspace()
+        let file = try workspace.write("gateway.json5", String(repeating: " ", count: (4 << 20) + 1))
+        let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+        #expect(check.code == 66 && check.errors.contains("4MiB are allowed"), "\(check)")
     }
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -131,6 +132,8 @@ void clinux_one_heap(void);
 void clinux_release_pages(void);
 /* A folder with everything below it, links not followed; goes on where it can. */
 void clinux_remove_tree(const char *path);
+/* Whether the path is in a file system that shows the kernel, such as /proc: nothing can be made there. */
+bool clinux_is_kernels(const char *path);
 ssize_t clinux_random(void *bytes, size_t count);
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
 int clinux_terminal_width(int descriptor);

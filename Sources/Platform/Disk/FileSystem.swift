@@ -1,3 +1,4 @@
+import Base
 import CLinux
 import Glibc
 
@@ -63,6 +64,9 @@ package enum FileSystem {
 
     /// Whether this user may write there; false on a read-only file system.
     package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+
+    /// In a file system that shows the kernel, such as /proc and /sys: no user can make anything there.
+    package static func isKernels(_ path: String) -> Bool { clinux_is_kernels(path) }
 
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
@@ -193,7 +197,7 @@ package enum FileSystem {
         while true {
             let count = try checked("read", path) { Glibc.read(number, &chunk, chunk.count) }
             if count == 0 { return bytes }
-            guard bytes.count + count <= limit else { throw SystemFailure("read", path, code: EFBIG) }
+            guard bytes.count + count <= limit else { throw SystemFailure("read", path, code: EFBIG, "\(Quantity.describe(bytes: limit)) are allowed") }
             bytes += chunk[..<count]
         }
     }

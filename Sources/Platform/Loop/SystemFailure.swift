@@ -9,11 +9,14 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
     package var subject: String
     /// errno.
     package var code: Int32
+    /// What the number alone does not say; empty if nothing.
+    package var detail: String
 
-    package init(_ call: String, _ subject: String = "", code: Int32) {
+    package init(_ call: String, _ subject: String = "", code: Int32, _ detail: String = "") {
         self.call = call
         self.subject = subject
         self.code = code
+        self.detail = detail
     }
 
     /// "No such file or directory (ENOENT)"
@@ -21,7 +24,7 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
         guard let text = clinux_error_text(code), let name = clinux_error_name(code) else {
             return "error \(code)"
         }
-        return "\(String(cString: text)) (\(String(cString: name)))"
+        return "\(String(cString: text)) (\(String(cString: name)))" + (detail.isEmpty ? "" : ", \(detail)")
     }
 
     /// ENOENT.

@@ -104,7 +104,7 @@ struct CertificateFacts {
         return cText(text)
     }
 
-    private static func time(_ time: UnsafePointer<ASN1_TIME>?) -> WallTime? {
+    static func time(_ time: UnsafePointer<ASN1_TIME>?) -> WallTime? {
         var parts = tm()
         guard let time, ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
         return WallTime(milliseconds: Int64(timegm(&parts)) * 1000)

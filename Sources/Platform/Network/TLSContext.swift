@@ -39,6 +39,20 @@ package final class TLSContext: @unchecked Sendable {
 
     deinit { SSL_CTX_free(handle) }
 
+    /// When the client's own certificate begins and ends; nil without one.
+    package var clientValidity: (notBefore: WallTime, notAfter: WallTime)? {
+        guard let facts = SSL_CTX_get0_certificate(handle).map({ CertificateFacts($0) }),
+            let begin = facts.notBefore, let end = facts.notAfter
+        else { return nil }
+        return (begin, end)
+    }
+
+    /// When the last of the CA certificates ends that were read from a file; nil for the system's.
+    package var trustEnds: WallTime? {
+        guard case .file = trust else { return nil }
+        return CertificateFacts.time(shim_SSL_CTX_latest_end(handle))
+    }
+
     /// The client's own certificate and its key.
     private static func identify(
         _ certificate: String, _ key: String, in context: OpaquePointer

@@ -141,7 +141,7 @@ package final class ControlSocket {
     }
 
     private static func bound(_ path: String) throws(SystemFailure) -> OwnedFD {
-        guard let address = UnixAddress(path) else { throw SystemFailure("bind", path, code: ENAMETOOLONG) }
+        guard let address = UnixAddress(path) else { throw tooLong(path) }
         let socket = try unixStreamSocket()
         let number = socket.number
         do {
@@ -167,6 +167,16 @@ package final class ControlSocket {
         case ENOTSOCK: "\(path) is there and is no socket; remove it or choose another path with `control` or `state`"
         default: "\(failure.words); choose another path with `control` or `state`"
         }
+    }
+
+    /// Why no socket can be made there, as far as one look tells; nil if nothing stands in the way.
+    package static func hindrance(_ path: String) -> String? {
+        if UnixAddress(path) == nil { return advice(tooLong(path), path) }
+        return isSocket(path) ? nil : advice(SystemFailure("bind", path, code: ENOTSOCK), path)
+    }
+
+    private static func tooLong(_ path: String) -> SystemFailure {
+        SystemFailure("bind", path, code: ENAMETOOLONG, "\(path.utf8.count) bytes, and \(UnixAddress.lengthMax) are allowed")
     }
 
     static func isSocket(_ path: String) -> Bool {

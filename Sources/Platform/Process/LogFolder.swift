@@ -87,8 +87,7 @@ package struct LogFolder: Sendable {
         lines.append(0x0A)
     }
 
-    /// Text as it is, cut to `lineMax` bytes, with control characters and what reorders text as escapes:
-    /// nothing from a wire can start a line of its own or talk to the terminal.
+    /// Text as a person can read it, cut to `lineMax` bytes.
     static func append(printable text: String, to lines: inout [UInt8]) {
         let start = lines.count
         for scalar in text.unicodeScalars {
@@ -96,12 +95,10 @@ package struct LogFolder: Sendable {
                 lines += "…".utf8
                 return
             }
-            switch scalar.value {
-            case 0x20..<0x7F: lines.append(UInt8(scalar.value))
-            case 0..<0x20, 0x7F..<0xA0: lines += ("\\x" + Hex.encode([UInt8(scalar.value)])).utf8
-            case 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x2069, 0xFEFF:
-                lines += "\\u{\(String(scalar.value, radix: 16))}".utf8
-            default: lines += UTF8.encode(scalar).map(Array.init) ?? []
+            if (0x20..<0x7F).contains(scalar.value) {
+                lines.append(UInt8(scalar.value))
+            } else {
+                lines += scalar.shown.utf8
             }
         }
     }

@@ -2,13 +2,16 @@ import Glibc
 
 /// The address of a Unix socket: a path, or with a leading "@" a name in the abstract space.
 struct UnixAddress: Sendable {
+    /// Bytes that fit into sockaddr_un beside the terminator.
+    static let lengthMax = 107
+
     let text: String
     private let bytes: [UInt8]
 
-    /// Nil if it does not fit into sockaddr_un (107 bytes) or is empty.
+    /// Nil if it does not fit into sockaddr_un or is empty.
     init?(_ text: String) {
         var bytes = Array(text.utf8)
-        guard (1...107).contains(bytes.count), !bytes.contains(0) else { return nil }
+        guard (1...Self.lengthMax).contains(bytes.count), !bytes.contains(0) else { return nil }
         if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
         self.text = text
         self.bytes = bytes
