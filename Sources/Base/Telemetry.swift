@@ -1,5 +1,5 @@
 /// What the adapter makes of a reading for one device, ready for the journal: the
-/// `"values":{…},"bad":{…}` fragment of DESIGN's payload, without braces, `ts`, `seq` or `clock`.
+/// `"values":{…},"bad":{…}` fragment of a payload (board/docs/payloads.md), without braces, `ts`, `seq` or `clock`.
 package struct Telemetry: Hashable, Sendable {
     package var device: DeviceID
     package var body: [UInt8]

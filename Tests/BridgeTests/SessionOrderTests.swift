@@ -3,7 +3,7 @@ import Bridge
 import MQTT
 import Testing
 
-/// The order on connect and after a reconnect (DESIGN, "The session in short"; bridge rules G6, G7).
+/// The order on connect and after a reconnect (board/docs/bridge.md, G6 and G7).
 @Suite struct SessionOrderTests {
     @Test func subscribesToErrorsThenItsOwnThenAttachesThenSubscribesForDevices() {
         var world = World(["dev-1", "dev-2"])

@@ -3,7 +3,7 @@ import Bridge
 import MQTT
 import Testing
 
-/// Messages that make the bridge close the connection (DESIGN, "The session in short"; faults 34).
+/// Messages that make the bridge close the connection (Fault 34).
 @Suite struct SessionSuspectTests {
     static func poison(_ seq: UInt64) -> (Publish) -> Broker.Answer {
         let payload = Array("{\"seq\":\(seq)}".utf8)

@@ -1,7 +1,7 @@
 import Base
 import Gateway
 
-/// The example of DESIGN.md, word for word, and helpers to read snippets.
+/// A configuration with something of everything, and helpers to read snippets.
 enum Samples {
     static let design = #"""
         {

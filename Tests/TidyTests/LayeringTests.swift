@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The import table of the design. A target may import these and what the toolchain's standard
+/// The import table of the architecture. A target may import these and what the toolchain's standard
 /// library brings; nothing else.
 private let allowed: [String: Set<String>] = [
     "Base": [],

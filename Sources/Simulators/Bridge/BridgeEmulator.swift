@@ -3,7 +3,8 @@ import MQTT
 
 /// The broker's side of a Cloud-IoT-Core-compatible MQTT bridge: one registry, many connections,
 /// attach rules, errors topic, configurations and commands, limits, and faults on purpose. It holds
-/// no socket and no key: the shell carries bytes, verifies signatures and tells the time.
+/// no socket and no key: the shell carries bytes, verifies signatures and tells the time. Rules such as
+/// E7 are those of board/docs/bridge.md.
 package struct BridgeEmulator: Sendable {
     /// A message that a device published.
     package struct Received: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import Base
 
 /// What is not documented about the real bridge, or differs between its successors: each a switch,
-/// with the most probable behaviour as default. E numbers are the rules that the emulator follows.
+/// with the most probable behaviour as default. E numbers are the rules of board/docs/bridge.md.
 package struct BridgeSwitches: Sendable {
     package enum AttachFailure: String, Sendable, CaseIterable {
         case errorOnly = "error_only"
