@@ -14,7 +14,7 @@ extension Gateway.Settings {
             ports: configuration.ports.map(Gateway.Settings.Port.init),
             configured: configuration.ports.map(\.withoutPlaces),
             bindings: configuration.bindings,
-            spool: Spool.Settings(configuration),
+            spool: Journal.Settings(configuration),
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
@@ -108,7 +108,7 @@ extension UARTDriver.Node {
     }
 }
 
-extension Spool.Settings {
+extension Journal.Settings {
     package init(_ configuration: Configuration) {
         let (bridge, spool) = (configuration.bridge, configuration.spool)
         let identity = switch bridge.dialect {

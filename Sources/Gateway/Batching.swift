@@ -24,7 +24,7 @@ struct Batching: Sendable {
     /// Before all devices are asked.
     mutating func look() { due = nil }
 
-    mutating func isDue(_ head: Spool.Head, at now: Instant) -> Bool {
+    mutating func isDue(_ head: QueueHead, at now: Instant) -> Bool {
         if head.kind != .reading || head.hasPriority || head.isSplit || !head.thisBoot { return true }
         if head.isMore || head.bytes >= settings.maxBytes { return true }
         let end = head.at + settings.maxDelay
@@ -47,20 +47,22 @@ extension Gateway {
     }
 
     /// An array of this reading and of those behind it, as many as go into one message.
-    mutating func gather(into outgoing: inout Outgoing, behind first: StoredRecord, _ lane: Lane) {
+    mutating func gather(
+        into outgoing: inout Outgoing, behind first: StoredRecord, _ lane: Lane, at now: Moment
+    ) {
         guard let batching, first.kind == .reading else { return }
         let most = session.recordsAtOnce(of: first.device)
         outgoing.payload.insert(0x5B, at: 0)
         while outgoing.others.count + 1 < most, let head = spool.head(first.device, lane), head.kind == .reading,
             head.subfolder == first.subfolder,
             batching.fits(body: head.bodySize, behind: outgoing.payload.count),
-            let next = spool.take(first.device, lane)
+            let next = spool.take(first.device, lane, at: now)
         {
             // Between the two one may have become too old.
             guard next.seq == head.seq || next.kind == .reading && next.subfolder == first.subfolder
                 && batching.fits(body: next.body.count, behind: outgoing.payload.count)
             else {
-                spool.giveBack(next.seq)
+                spool.giveBack(next.seq, at: now)
                 break
             }
             outgoing.payload.append(0x2C)

@@ -24,7 +24,7 @@ package struct Gateway: Sendable {
         /// What they were made from: config documents narrow it.
         package var configured: [Configuration.Port]
         package var bindings: [Binding]
-        package var spool: Spool.Settings
+        package var spool: Journal.Settings
         package var session: Session.Settings
         package var topics: Topics
         /// A backlog that would delay a live reading by more goes beside what is live.
@@ -51,7 +51,7 @@ package struct Gateway: Sendable {
     package internal(set) var portNames: [PortName]
     var adapter: Adapter
     var fresh: FreshReadings
-    var spool: Spool
+    var spool: Journal
     var session: Session
     var commands = CommandDesk()
     var commandStore: CommandStore
@@ -125,7 +125,7 @@ package struct Gateway: Sendable {
         keptFloor = settings.session.releaseDate
         lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
         batching = settings.batch.map(Batching.init)
-        spool = Spool(settings.spool, bootID: bootID, seed: random.next())
+        spool = Journal(settings.spool, bootID: bootID, seed: random.next())
         numbers = NumberFloor(journal: settings.spool.identity)
         commandStore = CommandStore(bootID: bootID)
         session = Session(
@@ -245,6 +245,10 @@ package struct Gateway: Sendable {
 
     /// Before that the line need not be looked at; nil: every byte is wanted at once.
     package func restBegins(of port: PortName) -> Instant? { index(of: port).flatMap { ports[$0].restBegins } }
+
+    /// Statements that must hold between two calls and do not, in words; the parts of the journal
+    /// make theirs.
+    package func invariants() -> [String] { spool.invariants() }
 
     package mutating func next() -> Effect? {
         guard effectsRead < effects.count else {

@@ -229,7 +229,7 @@ extension Gateway {
             tally.acknowledged += 1
             lanes.acknowledged(seq, at: now.instant)
             spool.settle(seq, at: now)
-        case .returned(let seq): spool.giveBack(seq)
+        case .returned(let seq): spool.giveBack(seq, at: now)
         case .attached(let device):
             attached(device, at: now)
             publishState(of: device, at: now)

@@ -89,7 +89,7 @@ extension Gateway {
         while let slot = session.nextSlot(urgent: offers.hasUrgent, records: offers.hasRecords, at: now) {
             guard let (device, lane) = offers.next(slot, lanes) else { break }
             if isDue(device, lane, at: now), session.accepts(device, at: now),
-                let record = spool.take(device, lane)
+                let record = spool.take(device, lane, at: now)
             {
                 publish(record, lane, at: now)
                 any = true
@@ -105,7 +105,7 @@ extension Gateway {
         var outgoing = Outgoing(
             seq: record.seq, device: record.device, subfolder: record.subfolder,
             payload: envelope(of: record).bytes(around: record.body))
-        gather(into: &outgoing, behind: record, lane)
+        gather(into: &outgoing, behind: record, lane, at: now)
         session.publish(outgoing, at: now)
     }
 }
@@ -115,7 +115,7 @@ private struct Offers {
     private var urgent: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
     private var records: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
 
-    init(_ spool: Spool) {
+    init(_ spool: Journal) {
         urgent = (spool.urgentDevices(.live)[...], spool.urgentDevices(.backlog)[...])
         records = (spool.readyLiveDevices[...], spool.readyDevices[...])
     }

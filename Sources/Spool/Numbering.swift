@@ -116,11 +116,3 @@ package struct Numbering: Sendable {
         return start + random.next() % Self.spread
     }
 }
-
-extension Spool {
-    /// To be kept outside of the directory, and told at the next start.
-    package var numberFloor: UInt64? { numbers.floor }
-    var nextSeq: UInt64 { numbers.next }
-
-    mutating func number(_ item: inout Item) { item.record.seq = numbers.take() }
-}

@@ -65,6 +65,9 @@ package enum Record {
         package var payloadCRC: UInt32
 
         package var size: Int { Record.size(payload: payloadLength) }
+        /// `bootTime` as an instant of the segment's boot.
+        var instant: Instant { Instant(nanoseconds: Int64(bitPattern: bootTime)) }
+        var isData: Bool { type == RecordType.data.rawValue }
     }
 
     /// What a payload of `length` bytes takes in the file.

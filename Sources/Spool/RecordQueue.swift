@@ -1,38 +1,5 @@
 import Base
 
-/// A record in memory and where it lies on disk.
-struct Item: Sendable {
-    var record: StoredRecord
-    /// Index of its queue in the device table.
-    var device: Int
-    /// First seq of its segment; 0 if it is in memory only.
-    var segment: UInt64 = 0
-    var offset = 0
-    var size: Int
-    /// The number of a record that went to memory only: it was shown to the world and stays.
-    var numberedInMemory = false
-    /// Its segment was dropped while it was in flight: the loss is told already.
-    var isTold = false
-    /// Of a gap record: what it reports, so that dropping it loses no count. Few items have one, and all are
-    /// moved around.
-    var gap: Gap? { report?.gap }
-    private var report: Report?
-
-    private final class Report: Sendable {
-        let gap: Gap
-        init(_ gap: Gap) { self.gap = gap }
-    }
-
-    init(record: StoredRecord, device: Int, segment: UInt64 = 0, offset: Int = 0, size: Int, gap: Gap? = nil) {
-        self.record = record
-        self.device = device
-        self.segment = segment
-        self.offset = offset
-        self.size = size
-        report = gap.map(Report.init)
-    }
-}
-
 /// A ring of records in seq order: cheap at both ends.
 struct RecordQueue: Sendable {
     private var slots: [Item?] = []
@@ -49,6 +16,22 @@ struct RecordQueue: Sendable {
     /// The segment of the first; nil if there is none.
     var firstSegment: UInt64? { count == 0 ? nil : slots[head]?.segment }
     var last: Item? { count == 0 ? nil : slots[(head + count - 1) & (slots.count - 1)] }
+
+    /// Whether the numbers of records that a file has rise, and the sums are those of the records.
+    /// One that only memory has may stand before older ones: it went out before them when they could
+    /// not be read.
+    var isConsistent: Bool {
+        var (size, urgent, last, isOrdered) = (0, 0, UInt64(0), true)
+        for step in 0..<count {
+            guard let item = slots[(head + step) & (slots.count - 1)] else { return false }
+            size += item.size
+            if item.record.priority { urgent += 1 }
+            guard item.segment != 0 else { continue }
+            if item.record.seq <= last { isOrdered = false }
+            last = item.record.seq
+        }
+        return isOrdered && size == bytes && urgent == priorities
+    }
 
     private mutating func reserve() {
         guard count == slots.count else { return }

@@ -1,369 +1,400 @@
 import Base
 
-/// What recovery knows between two answers of the disk.
+/// Recovery: reads every header, then walks over all records in 64 KiB reads. Nothing is written
+/// before its end, so a crash in it changes nothing; nothing damaged ever blocks a start.
 struct Recovery: Sendable {
-    var files: [AsideFile]
-    var segments: [SegmentState] = []
-    /// Files to be set aside.
-    var aside: [SetAside] = []
-    /// Files set aside before.
-    var oldAside: [AsideFile] = []
+    enum Progress: Sendable {
+        case going
+        /// Every file was read.
+        case ended
+        /// The directory belongs to another gateway; says what to do.
+        case refused(String)
+    }
+
+    /// What the files say beside their waiting records. The journal takes it after each step.
+    struct Findings: Sendable {
+        var losses: [Loss] = []
+        var marks: [LossLedger.Mark] = []
+        var anchors: [(boot: [UInt8], anchor: Moment)] = []
+    }
+
+    private let identity: String
+    private let bootID: [UInt8]
+    private let started: Instant
+    private var files: [AsideFile] = []
+    private var segments: [SegmentState] = []
+    private var aside = AsideFiles()
     /// The first 12 KiB of a file whose header is damaged.
-    var head: [UInt8] = []
-    var isVersionNewer = false
-    /// What this run has counted since the start, before it knew what older ones had.
-    var totals = LossTotals()
-    var current = 0
-    var scanner: SegmentScanner?
-    var base = 0
-    var count = 0
-    var records = 0
-    var lost = 0
-    var torn = 0
-    var started: Instant
-}
+    private var head: [UInt8] = []
+    private var isVersionNewer = false
+    /// Place of the segment that is being walked over.
+    private var current = 0
+    private var scanner: SegmentScanner?
+    /// The part of the segment that is being read.
+    private var chunk = 0..<0
+    private var findings = Findings()
+    /// Totals of earlier runs.
+    private(set) var totals = LossTotals()
+    /// Waiting records that were found.
+    private var records = 0
+    private(set) var lost = 0
+    private var torn = 0
+    /// Numbers may skip in the newest file and its end was damaged: which numbers its records had
+    /// is not known.
+    private(set) var isLastSeqUnknown = false
 
-/// Recovery: sync and read every header, then walk over all records in 64 KiB reads. Nothing is
-/// written before its end, so a crash in it changes nothing; nothing damaged ever blocks a start.
-extension Spool {
-    /// The directory's lock is ours, or the disk has been given up: nobody else journals for this gateway here.
-    package var isOwned: Bool { phase == .recovering || phase == .running || isMemoryOnly }
-    package var isRecovered: Bool { phase == .running }
-
-    mutating func opened(_ result: Result<DiskAnswer, DiskFailure>) {
-        guard case .success(.listing(let entries, _)) = result else {
-            var failure = DiskFailure(.io, "the directory could not be listed")
-            if case .failure(let reason) = result { failure = reason }
-            if failure.kind == .locked {
-                fail("the journal is in use by another process: \(failure.detail)")
-                return
-            }
-            phase = .idle
-            counters.failures += 1
-            enterMemory(failure)
-            return
-        }
-        phase = .recovering
-        var found = Recovery(files: [], started: now.instant)
+    init(
+        _ entries: [DiskAnswer.Entry], identity: String, bootID: [UInt8], _ outbox: inout Outbox,
+        at now: Instant
+    ) {
+        self.identity = identity
+        self.bootID = bootID
+        started = now
         for entry in entries {
             guard let first = Segment.firstSeq(named: entry.name) else { continue }
             guard first < Numbering.fileEnd else {
-                note(.warning, "\(entry.name) is left alone: no journal has a number as high as its name's")
+                outbox.note(
+                    .warning,
+                    "\(entry.name) is left alone: no journal has a number as high as its name's")
                 continue
             }
             let file = AsideFile(name: entry.name, firstSeq: first, size: entry.size)
-            if entry.name.hasSuffix(".bad") { found.oldAside.append(file) } else { found.files.append(file) }
+            if entry.name.hasSuffix(".bad") { aside.add(old: file) } else { files.append(file) }
         }
-        found.files.sort { $0.firstSeq < $1.firstSeq }
-        found.oldAside.sort { $0.firstSeq < $1.firstSeq }
-        for device in devices.indices where isMemoryOnly { holdMemory(device) }
-        recovery = found
-        readNextHeader(0)
+        files.sort { $0.firstSeq < $1.firstSeq }
     }
 
-    /// What waits in memory stands behind what recovery will find.
-    private mutating func holdMemory(_ device: Int) {
-        while let last = devices[device].window.popLast() {
-            loadedBytes -= last.size
-            memoryBytes += last.size
-            devices[device].tail.insert(last)
-        }
-        refresh(device)
+    mutating func takeFindings() -> Findings {
+        defer { findings = Findings() }
+        return findings
     }
 
-    mutating func fail(_ message: String) {
-        phase = .failed
-        recovery = nil
-        timers.disarmAll()
-        emit(.failed(message))
+    /// Takes the answer to a disk request, and asks for what is read next.
+    mutating func answered(
+        _ purpose: Outbox.Purpose, _ result: Result<DiskAnswer, DiskFailure>,
+        _ catalogue: inout SegmentCatalogue, _ backlog: inout Backlog, _ outbox: inout Outbox
+    ) -> Progress {
+        switch purpose {
+        case .sync(let file): synced(file, result, &outbox)
+        case .header(let file): headerRead(file, result.bytes ?? [], &catalogue, &outbox)
+        case .headerCopy(let file): headerCopyRead(file, result.bytes, &catalogue, &outbox)
+        case .aside(let file): asideRead(file, result.bytes, &catalogue, &outbox)
+        default: chunkRead(result.bytes ?? [], &catalogue, &backlog, &outbox)
+        }
     }
 
     // MARK: - Headers
 
-    private mutating func readNextHeader(_ file: Int) {
-        guard let recovery else { return }
-        guard file < recovery.files.count else { lookAtAside(0); return }
-        request(.sync(name: recovery.files[file].name), .sync(file: file))
-        request(
-            .read(name: recovery.files[file].name, offset: 0, count: Segment.dataStart), .header(file: file))
+    mutating func begin(_ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox) -> Progress {
+        readHeader(0, &catalogue, &outbox)
     }
 
-    mutating func synced(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
-        guard case .failure(let failure) = result else { return }
-        counters.failures += 1
-        note(.warning, "cannot sync \(recovery?.files[file].name ?? ""): \(failure.detail)")
+    private mutating func readHeader(
+        _ file: Int, _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        guard file < files.count else { return readAside(0, &catalogue, &outbox) }
+        outbox.request(.sync(name: files[file].name), .sync(file: file))
+        outbox.request(
+            .read(name: files[file].name, offset: 0, count: Segment.dataStart), .header(file: file))
+        return .going
     }
 
-    mutating func readHeader(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
-        guard let name = recovery?.files[file].name else { return }
-        var bytes: [UInt8] = []
-        if case .success(.bytes(let read)) = result { bytes = read }
-        do { accept(try Segment.header(bytes), file, bytes) } catch {
-            var isNewer = false
-            if case .version(let found, let known) = error { isNewer = found > known }
-            recovery?.head = bytes
-            recovery?.isVersionNewer = isNewer
-            request(
-                .read(name: name, offset: Segment.dataStart, count: SegmentScanner.chunkSize), .probe(file: file))
-        }
+    private func synced(
+        _ file: Int, _ result: Result<DiskAnswer, DiskFailure>, _ outbox: inout Outbox
+    ) -> Progress {
+        guard case .failure(let failure) = result else { return .going }
+        outbox.note(.warning, "cannot sync \(files[file].name): \(failure.detail)")
+        return .going
     }
 
-    /// The header's copy stands before the records. Only a file that holds something has lost records.
-    mutating func probedDamaged(_ file: Int, _ result: Result<DiskAnswer, DiskFailure>) {
-        guard let head = recovery?.head, let name = recovery?.files[file].name else { return }
-        var bytes: [UInt8] = []
-        if case .success(.bytes(let read)) = result { bytes = read }
-        if let copy = Segment.headerCopy(bytes) {
-            note(.warning, "\(name): its header is damaged; the copy of it is used")
-            return accept(copy, file, head)
+    private mutating func headerRead(
+        _ file: Int, _ bytes: [UInt8], _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        let header: Segment.Header
+        do { header = try Segment.header(bytes) } catch {
+            isVersionNewer = false
+            if case .version(let found, let known) = error { isVersionNewer = found > known }
+            head = bytes
+            outbox.request(
+                .read(
+                    name: files[file].name, offset: Segment.dataStart,
+                    count: SegmentScanner.chunkSize),
+                .headerCopy(file: file))
+            return .going
         }
-        if recovery?.isVersionNewer == true, var newer = recovery?.files[file] {
-            note(.warning, "\(name) is of a format that a newer fieldgw has written: it is left alone")
-            newer.isNewer = true
-            recovery?.oldAside.append(newer)
-            return readNextHeader(file + 1)
-        }
-        let isRead = if case .success = result { true } else { false }
-        let holds = head.dropFirst(Segment.headerSize).contains { $0 != 0 } || bytes.contains { $0 != 0 }
-        if isRead, !Segment.isBeginning(head) { return setAside(file, .foreign) }
-        setAside(file, holds || !isRead ? .records : .none)
+        return accept(header, file, bytes, &catalogue, &outbox)
     }
 
-    private mutating func accept(_ header: Segment.Header, _ file: Int, _ head: [UInt8]) {
-        guard let name = recovery?.files[file].name, let first = recovery?.files[file].firstSeq,
-            let size = recovery?.files[file].size
-        else { return }
-        guard header.firstSeq == first else { setAside(file, .records); return }
-        guard header.identity == settings.identity else {
-            fail("the journal belongs to \(Notice.printable(header.identity)), not to \(settings.identity): "
-                + "give this gateway another directory, or remove its files if nothing in them is wanted")
-            return
+    /// Uses the header's copy, which stands before the records; `bytes` are nil if it could not be
+    /// read.
+    private mutating func headerCopyRead(
+        _ file: Int, _ bytes: [UInt8]?, _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        let name = files[file].name
+        if let copy = Segment.headerCopy(bytes ?? []) {
+            outbox.note(.warning, "\(name): its header is damaged; the copy of it is used")
+            return accept(copy, file, head, &catalogue, &outbox)
         }
-        var segment = SegmentState(header, fileSize: size)
-        let newest = Settled.newest(in: head, seed: segment.seed)
-        (segment.generation, segment.settled) = (newest.generation, newest.settled)
-        segment.notedRecords = newest.settled.records
+        if isVersionNewer {
+            outbox.note(
+                .warning,
+                "\(name) is of a format that a newer fieldgw has written: it is left alone")
+            aside.leave(files[file])
+            return readHeader(file + 1, &catalogue, &outbox)
+        }
+        let content: SetAside.Content
+        if bytes != nil, !Segment.isBeginning(head) {
+            content = .foreign
+        } else {
+            let holds = (head.dropFirst(Segment.headerSize) + (bytes ?? [])).contains { $0 != 0 }
+            content = holds || bytes == nil ? .records : .none
+        }
+        aside.add(files[file], content, &outbox)
+        return readHeader(file + 1, &catalogue, &outbox)
+    }
+
+    private mutating func accept(
+        _ header: Segment.Header, _ file: Int, _ head: [UInt8], _ catalogue: inout SegmentCatalogue,
+        _ outbox: inout Outbox
+    ) -> Progress {
+        let name = files[file].name
+        guard header.firstSeq == files[file].firstSeq else {
+            aside.add(files[file], .records, &outbox)
+            return readHeader(file + 1, &catalogue, &outbox)
+        }
+        guard header.identity == identity else {
+            return .refused(
+                "the journal belongs to \(Notice.printable(header.identity)), not to \(identity): "
+                    + "give this gateway another directory, or remove its files if nothing in them is wanted"
+            )
+        }
+        let newest = Settled.newest(in: head, seed: Record.seed(salt: header.salt))
         if newest.damaged > 0 {
-            note(.info, "\(name): a page of acknowledgements is torn or damaged; some records may go twice")
+            outbox.note(
+                .info,
+                "\(name): a page of acknowledgements is torn or damaged; some records may go twice")
         }
-        if header.clockTrusted { anchors.learn(header.bootID, header.created) }
-        recovery?.segments.append(segment)
-        readNextHeader(file + 1)
+        if header.clockTrusted { findings.anchors.append((header.bootID, header.created)) }
+        segments.append(
+            SegmentState(
+                header, fileSize: files[file].size,
+                pages: SettledPages(newest.settled, generation: newest.generation)))
+        return readHeader(file + 1, &catalogue, &outbox)
     }
 
-    private mutating func setAside(_ file: Int, _ content: SetAside.Content) {
-        if var bad = recovery?.files[file] {
-            bad.isForeign = content == .foreign
-            recovery?.aside.append(SetAside(file: bad, content: content))
-            switch content {
-            case .none: break
-            case .records: note(.warning, "\(bad.name) has no valid header: set aside as \(bad.name).bad")
-            case .foreign: note(.warning, "\(bad.name) is no file of a journal: set aside as \(bad.name).bad")
-            }
-        }
-        readNextHeader(file + 1)
+    /// Reads the first bytes of a file that was set aside before: only what this program has
+    /// written is ever removed.
+    private mutating func readAside(
+        _ file: Int, _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        guard let next = aside.next(from: file) else { return scan(0, &catalogue, &outbox) }
+        outbox.request(
+            .read(name: next.name, offset: 0, count: Segment.magic.count), .aside(file: next.place))
+        return .going
+    }
+
+    private mutating func asideRead(
+        _ file: Int, _ bytes: [UInt8]?, _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        if let bytes { aside.found(file, isForeign: !Segment.isBeginning(bytes)) }
+        return readAside(file + 1, &catalogue, &outbox)
     }
 
     // MARK: - Records
 
-    mutating func scanSegment(_ index: Int) {
-        guard let segments = recovery?.segments else { return }
-        guard index < segments.count else { finishRecovery(); return }
+    private mutating func scan(
+        _ index: Int, _ catalogue: inout SegmentCatalogue, _ outbox: inout Outbox
+    ) -> Progress {
+        guard index < segments.count else { return .ended }
+        current = index
         let limit = index + 1 < segments.count ? segments[index + 1].firstSeq : Numbering.recordEnd
-        recovery?.current = index
-        recovery?.scanner = SegmentScanner(
+        scanner = SegmentScanner(
             segments[index].header, size: segments[index].fileSize, limit: limit)
         catalogue.insert(segments[index])
-        readChunk(Segment.dataStart, SegmentScanner.chunkSize)
+        readChunk(Segment.dataStart, SegmentScanner.chunkSize, &outbox)
+        return .going
     }
 
-    private mutating func readChunk(_ offset: Int, _ count: Int) {
-        guard let current = recovery?.current, let name = recovery?.segments[current].name else { return }
-        recovery?.base = offset
-        recovery?.count = count
-        request(.read(name: name, offset: offset, count: count), .scan)
+    private mutating func readChunk(_ offset: Int, _ count: Int, _ outbox: inout Outbox) {
+        chunk = offset..<offset + count
+        outbox.request(.read(name: segments[current].name, offset: offset, count: count), .scan)
     }
 
-    mutating func scanned(_ result: Result<DiskAnswer, DiskFailure>) {
-        guard var scanner = recovery?.scanner, let base = recovery?.base, let count = recovery?.count,
-            let current = recovery?.current, let first = recovery?.segments[current].firstSeq,
-            let place = catalogue.index(of: first)
-        else { return }
-        let size = catalogue[place].fileSize
-        var bytes: [UInt8] = []
-        if case .success(.bytes(let read)) = result { bytes = read }
-        // What cannot be read counts as zeros: the scanner finds where valid records go on.
-        let wanted = max(min(count, size - base), 0)
-        if bytes.count < wanted { bytes.append(contentsOf: repeatElement(0, count: wanted - bytes.count)) }
+    /// Walks over a chunk. What could not be read counts as zeros: the scanner finds where records
+    /// go on.
+    private mutating func chunkRead(
+        _ read: [UInt8], _ catalogue: inout SegmentCatalogue, _ backlog: inout Backlog,
+        _ outbox: inout Outbox
+    ) -> Progress {
+        guard var scanner, let place = catalogue.index(of: segments[current].firstSeq) else {
+            return .going
+        }
+        var bytes = read
+        let wanted = max(min(chunk.count, catalogue[place].fileSize - chunk.lowerBound), 0)
+        if bytes.count < wanted {
+            bytes.append(contentsOf: repeatElement(0, count: wanted - bytes.count))
+        }
         while true {
-            switch scanner.next(in: bytes, base: base, settled: catalogue[place].settled) {
-            case .record(let found): admit(found, bytes, place)
-            case .damage(let range, let lost): damaged(lost, upTo: scanner.lastSeq, in: range, place)
+            switch scanner.next(
+                in: bytes, base: chunk.lowerBound, settled: catalogue[place].pages.settled)
+            {
+            case .record(let found): admit(found, bytes, &catalogue[place], &backlog)
+            case .damage(let range, let lost):
+                damaged(lost, upTo: scanner.lastSeq, in: range, &catalogue[place])
             case .more(let offset, let count):
-                recovery?.scanner = scanner
-                readChunk(offset, count)
-                return
+                self.scanner = scanner
+                readChunk(offset, count, &outbox)
+                return .going
             case .end(let end):
-                recovery?.scanner = nil
-                endSegment(place, end)
-                scanSegment(current + 1)
-                return
+                self.scanner = nil
+                endSegment(&catalogue[place], end)
+                return scan(current + 1, &catalogue, &outbox)
             }
         }
     }
 
-    private mutating func admit(_ found: SegmentScanner.Found, _ bytes: [UInt8], _ place: Int) {
+    private mutating func admit(
+        _ found: SegmentScanner.Found, _ bytes: [UInt8], _ segment: inout SegmentState,
+        _ backlog: inout Backlog
+    ) {
         let header = found.header
-        let here = Position(segment: catalogue[place].firstSeq, offset: found.offset)
-        catalogue[place].end = found.offset + header.size
-        guard header.type == Record.RecordType.data.rawValue else {
-            admitOther(header, found, bytes, place)
+        segment.found(end: found.offset + header.size)
+        guard header.isData else { return admitOther(found, bytes, &segment) }
+        segment.raise(lastSeq: header.seq)
+        let parts = Record.Parts(bytes, found.payload)
+        let queue = parts.flatMap { backlog.index(ofName: bytes[$0.device]) }
+        guard !segment.pages.contains(offset: found.offset) else {
+            if let queue { backlog.overtake(queue) }
             return
         }
-        catalogue[place].lastSeq = header.seq
-        guard !catalogue[place].settled.contains(offset: found.offset) else {
-            if let parts = Record.Parts(bytes, found.payload), let device = devices.index(ofName: bytes[parts.device]),
-                devices[device].alive > 0
-            {
-                devices[device].isOvertaken = true
-            }
-            return
+        guard let parts, let queue else {
+            return damaged(
+                1, upTo: header.seq, in: found.offset..<found.offset + header.size, &segment)
         }
-        guard let parts = Record.Parts(bytes, found.payload),
-            let device = devices.index(ofName: bytes[parts.device])
-        else {
-            damaged(1, upTo: header.seq, in: found.offset..<found.offset + header.size, place)
-            return
-        }
-        recovery?.records += 1
+        records += 1
         let priority = header.flags.contains(.priority)
-        count(device, records: 1, bytes: header.size, priority: priority ? header.size : 0)
-        let isNext = devices[device].unloaded == 0 && hasRoom(device, header.size)
-        let at = Moment(Instant(nanoseconds: Int64(bitPattern: header.bootTime)), parts.wall)
-        catalogue[place].add(
-            device, seq: header.seq, at: at, size: header.size, priority: priority, unloaded: !isNext)
+        let here = Position(segment: segment.firstSeq, offset: found.offset)
+        let sum = RecordSum(
+            records: 1, bytes: header.size, priorityBytes: priority ? header.size : 0)
+        let isNext = backlog.found(queue, sum, at: here)
+        var item: Item?
         if isNext || parts.kind == .gap {
-            let item = item(header, parts, device, bytes, at: here, catalogue[place].header)
-            if let gap = item.gap { catalogue[place].gaps[header.seq] = gap }
-            if isNext { pushWindow(item) }
+            item = Item(
+                header, parts, of: backlog[queue].id, queue, in: bytes, at: here,
+                thisBoot: segment.header.bootID == bootID)
         }
-        if !isNext {
-            if devices[device].unloaded == 0 { devices[device].resume = here }
-            devices[device].unloaded += 1
-        }
+        segment.add(
+            queue, seq: header.seq, at: Moment(header.instant, parts.wall), size: header.size,
+            priority: priority,
+            gap: item?.gap, unloaded: !isNext)
+        if isNext, let item { backlog.load(item) }
     }
 
     private mutating func admitOther(
-        _ header: Record.Header, _ found: SegmentScanner.Found, _ bytes: [UInt8], _ place: Int
+        _ found: SegmentScanner.Found, _ bytes: [UInt8], _ segment: inout SegmentState
     ) {
-        if header.seq > 0 { catalogue[place].lastSeq = max(catalogue[place].lastSeq, header.seq - 1) }
-        switch Record.RecordType(rawValue: header.type) {
+        if found.header.seq > 0 { segment.raise(lastSeq: found.header.seq - 1) }
+        switch Record.RecordType(rawValue: found.header.type) {
         case .anchor where found.payload.count >= 16:
             let wall = Record.little(bytes, found.payload.lowerBound + 8, Int64.self)
-            anchors.learn(catalogue[place].header.bootID, Moment(
-                Instant(nanoseconds: Int64(bitPattern: header.bootTime)), WallTime(milliseconds: wall)))
+            let anchor = Moment(found.header.instant, WallTime(milliseconds: wall))
+            findings.anchors.append((segment.header.bootID, anchor))
         case .totals:
-            if let counts = LossTotals(bytes, found.payload) { recovery?.totals.raise(to: counts) }
+            if let counts = LossTotals(bytes, found.payload) { totals.raise(to: counts) }
         case .note:
-            // The machine died before a gap record told it.
-            guard !catalogue[place].settled.contains(offset: found.offset),
+            // The machine stopped before a gap record reported it.
+            guard !segment.pages.contains(offset: found.offset),
                 let gap = Gap(note: bytes, found.payload)
             else { return }
-            lose(gap, again: true)
-            mark(1, found.offset..<found.offset + Settled.granule, place)
+            findings.losses.append(Loss(gap, isRepeated: true))
+            segment.openMark()
+            findings.marks.append(LossLedger.Mark(note: found.offset, in: segment.firstSeq))
         case .data, .header, .anchor, nil: break
         }
     }
 
-    private mutating func mark(_ count: Int, _ range: Range<Int>, _ place: Int) {
-        catalogue[place].openMarks += 1
-        marks.append(Mark(segment: catalogue[place].firstSeq, range: range, count: count))
+    // MARK: - Damage
+
+    private mutating func mark(_ count: Int, _ range: Range<Int>, _ segment: inout SegmentState) {
+        segment.openMark()
+        findings.marks.append(
+            LossLedger.Mark(segment: segment.firstSeq, range: range, count: count))
     }
 
-    private mutating func damaged(_ lost: Int, upTo seq: UInt64, in range: Range<Int>, _ place: Int) {
+    private mutating func damaged(
+        _ lost: Int, upTo seq: UInt64, in range: Range<Int>, _ segment: inout SegmentState
+    ) {
         guard lost > 0 else { return }
-        tellDamage(lost, from: seq &+ 1 &- UInt64(lost), to: seq)
-        mark(catalogue[place].settled.count(in: range) + lost, range, place)
+        lose(lost, from: seq &+ 1 &- UInt64(lost), to: seq)
+        mark(segment.pages.count(in: range) + lost, range, &segment)
     }
 
-    mutating func tellDamage(_ lost: Int, from: UInt64, to: UInt64) {
-        recovery?.lost += lost
-        counters.damaged += lost
-        lose(Gap(device: nil, from: from, to: to, count: lost, reason: .damage))
+    private mutating func lose(_ count: Int, from: UInt64, to: UInt64) {
+        lost += count
+        findings.losses.append(
+            Loss(Gap(device: nil, from: from, to: to, count: count, reason: .damage)))
     }
 
-    /// A later segment that continues this one tells how many records this one had.
-    private mutating func endSegment(_ place: Int, _ last: SegmentScanner.End) {
-        catalogue[place].end = max(catalogue[place].end, last.offset)
-        catalogue[place].settled.records = max(catalogue[place].settled.records, last.records)
-        catalogue[place].lastSeq = max(catalogue[place].lastSeq, last.lastSeq, catalogue[place].firstSeq &- 1)
-        guard let recovery else { return }
-        if last.torn { self.recovery?.torn += 1 }
+    /// Ends a segment. A later one that continues it says how many records it had.
+    private mutating func endSegment(_ segment: inout SegmentState, _ last: SegmentScanner.End) {
+        segment.found(end: max(segment.end, last.offset))
+        segment.pages.raise(records: last.records)
+        segment.raise(lastSeq: max(last.lastSeq, segment.firstSeq &- 1))
+        if last.torn { torn += 1 }
         // Settled bits behind the end: records that were there and sent, and damage that was told.
-        let end = catalogue[place].end
-        let beyond = end..<max(Segment.sizeMax, end)
-        let known = catalogue[place].settled.count(in: beyond)
-        if recovery.current + 1 < recovery.segments.count {
-            let next = recovery.segments[recovery.current + 1].header
-            let had = next.previous == catalogue[place].firstSeq && !catalogue[place].header.sparse
-            guard had, next.firstSeq > scannedSeq(last) else { return damagedEnd(last, place) }
-            let lost = max(Int(clamping: next.firstSeq - scannedSeq(last)) - known, 0)
-            damaged(lost, upTo: next.firstSeq - 1, in: beyond, place)
-        } else {
-            damagedEnd(last, place)
-            catalogue[place].lastSeq &+= UInt64(known)
-            guard last.lost > 0, catalogue[place].header.sparse else { return }
-            // Which numbers the lost ones had is not known where numbers may skip.
-            catalogue[place].lastSeq = numbers.beyond(catalogue[place].lastSeq, at: now.wall)
+        let beyond = segment.end..<max(Segment.sizeMax, segment.end)
+        let known = segment.pages.count(in: beyond)
+        guard current + 1 < segments.count else {
+            damagedEnd(last, &segment)
+            segment.raise(lastSeq: segment.lastSeq &+ UInt64(known))
+            isLastSeqUnknown = last.lost > 0 && segment.header.sparse
+            return
         }
+        let next = segments[current + 1].header
+        let isContinued = next.previous == segment.firstSeq && !segment.header.sparse
+        guard isContinued, next.firstSeq > last.readSeq &+ 1 else {
+            return damagedEnd(last, &segment)
+        }
+        let lost = max(Int(clamping: next.firstSeq - (last.readSeq &+ 1)) - known, 0)
+        damaged(lost, upTo: next.firstSeq - 1, in: beyond, &segment)
     }
 
-    /// The seq after the last record that was read.
-    private func scannedSeq(_ last: SegmentScanner.End) -> UInt64 { last.readSeq &+ 1 }
-
-    private mutating func damagedEnd(_ last: SegmentScanner.End, _ place: Int) {
+    private mutating func damagedEnd(_ last: SegmentScanner.End, _ segment: inout SegmentState) {
         guard last.lost > 0 else { return }
-        tellDamage(last.lost, from: last.readSeq &+ 1, to: max(last.lastSeq, last.readSeq &+ UInt64(last.lost)))
-        mark(catalogue[place].settled.count(in: last.damage) + last.lost, last.damage, place)
-        catalogue[place].lastSeq = max(catalogue[place].lastSeq, last.readSeq &+ UInt64(last.lost))
-        catalogue[place].isEndDamaged = true
+        let end = max(last.lastSeq, last.readSeq &+ UInt64(last.lost))
+        lose(last.lost, from: last.readSeq &+ 1, to: end)
+        mark(segment.pages.count(in: last.damage) + last.lost, last.damage, &segment)
+        segment.endDamaged(upTo: end)
     }
 
     // MARK: - The end
 
-    private mutating func finishRecovery() {
-        countAside()
-        guard let done = recovery else { return }
-        recovery = nil
-        phase = .running
-        // On top of what was lost before comes what this run has lost already, its own damage included.
-        durableTotals = done.totals
-        var before = done.totals
-        before.add(totals)
-        totals = before
-        var last = catalogue.segments.last?.lastSeq ?? 0
-        let bad = done.oldAside + done.aside.filter { $0.content != .none || $0.lost > 0 }.map { $0.file }
-        for file in bad where file.firstSeq > last && file.hasBelievableName {
-            last = file.firstSeq + UInt64(Settled.bitCount)
+    /// Counts what was in files that cannot be read at all; to be called once, when all others were
+    /// read.
+    mutating func countUnreadable() {
+        for (from, count) in aside.countLost(before: segments) {
+            lose(count, from: from, to: from &+ UInt64(count) &- 1)
         }
-        numbers.begin(after: last == 0 ? nil : last, at: now.wall)
-        raiseNumbers(above: last)
-        setFilesAside(done)
-        if !done.files.isEmpty || done.lost > 0 {
-            let milliseconds = (now.instant - done.started).milliseconds
-            note(done.lost > 0 ? .warning : .info, "\(done.records) waiting records in "
-                + "\(Plural.text(catalogue.segments.count, "segment")), next number \(nextSeq); "
-                + "\(done.lost) lost by damage, \(Plural.text(done.torn, "torn end")); took \(milliseconds) ms")
-        }
-        evict()
-        trimShares()
-        for index in pending.indices where pending[index].record.seq == 0 {
-            pending[index].record.seq = numbers.take()
-        }
-        reapAll()
-        trimSegments()
-        if isMemoryOnly { beginReturn() } else { commitNow() }
-        if isDraining { writePages() }
-        loadMore()
+    }
+
+    /// The number of the last record that any file had; nil if none had one.
+    func lastSeq(_ catalogue: SegmentCatalogue) -> UInt64? {
+        let last = aside.lastSeq(above: catalogue.last?.lastSeq ?? 0)
+        return last == 0 ? nil : last
+    }
+
+    /// Renames and removes the files that are set aside; answers those that stay.
+    func setAside(_ outbox: inout Outbox) -> [AsideFile] { aside.settle(&outbox) }
+
+    /// Tells what was found, unless the directory was empty.
+    func report(
+        _ catalogue: SegmentCatalogue, next: UInt64, _ outbox: inout Outbox, at now: Instant
+    ) {
+        guard !files.isEmpty || lost > 0 else { return }
+        outbox.note(
+            lost > 0 ? .warning : .info,
+            "\(records) waiting records in \(Plural.text(catalogue.count, "segment")), next number \(next); "
+                + "\(lost) lost by damage, \(Plural.text(torn, "torn end")); "
+                + "took \((now - started).milliseconds) ms")
     }
 }

@@ -4,8 +4,8 @@ import Base
 /// the records that stay and, where others go, a loss note for each device. One rename makes the
 /// loss and its note true at the same time.
 ///
-/// In order: header, a settled page without a bit, header copy, loss notes, clock anchors and the records that
-/// stay, loss totals whose seq is the one after the old file's last.
+/// In order: header, a settled page without a bit, header copy, loss notes, clock anchors and the
+/// records that stay, loss totals whose seq is the one after the old file's last.
 struct Rewrite: Sendable {
     /// One unsettled data record of the old file.
     struct Place: Sendable {
@@ -47,6 +47,42 @@ struct Rewrite: Sendable {
 
     mutating func lose(_ place: Place) { places.append(place) }
 
+    /// Takes the clock anchors and unsettled records of the old file: those that stay and those
+    /// that go. A record in flight stays.
+    mutating func sort(
+        _ file: [UInt8], _ old: SegmentState, limit: UInt64, _ backlog: inout Backlog,
+        goes: (Place) -> Bool
+    ) {
+        var scanner = SegmentScanner(old.header, size: file.count, limit: limit)
+        while true {
+            let found: SegmentScanner.Found
+            switch scanner.next(in: file, base: 0, settled: old.pages.settled) {
+            case .record(let record): found = record
+            case .damage: continue
+            case .more, .end: return
+            }
+            let record = file[found.offset..<min(found.offset + found.header.size, file.count)]
+            if found.header.type == Record.RecordType.anchor.rawValue { keep(record) }
+            guard found.header.isData, !old.pages.contains(offset: found.offset),
+                let parts = Record.Parts(file, found.payload),
+                let device = backlog.index(ofName: file[parts.device])
+            else { continue }
+            let seq = found.header.seq
+            let one = Place(
+                queue: backlog.queue(of: device, seq: seq), old: found.offset, seq: seq,
+                at: Moment(found.header.instant, parts.wall),
+                size: found.header.size, priority: found.header.flags.contains(.priority),
+                gap: parts.kind == .gap ? Gap(body: Array(file[parts.body])) : nil)
+            if goes(one), !backlog.isInFlight(seq) { lose(one) } else { keep(record, one) }
+        }
+    }
+
+    mutating func move(_ queue: Int, to other: Int) {
+        for index in places.indices where places[index].queue == queue {
+            places[index].queue = other
+        }
+    }
+
     /// What its first page says: nothing is settled, this many records are there.
     var settled: Settled {
         var settled = Settled()
@@ -60,13 +96,94 @@ struct Rewrite: Sendable {
         bytes = Segment.opening(header)
         for gap in losses {
             notes.append(bytes.count)
-            Record.append(.note, gap.note, nextSeq: header.firstSeq, at: instant, seed: seed, to: &bytes)
+            Record.append(
+                .note, gap.note, nextSeq: header.firstSeq, at: instant, seed: seed, to: &bytes)
         }
         let page = settled.page(generation: 1, seed: seed)
-        bytes.replaceSubrange(Settled.offset(generation: 1)..<Settled.offset(generation: 1) + page.count, with: page)
-        for index in places.indices { places[index].new = places[index].new.map { $0 + bytes.count } }
+        bytes.replaceSubrange(
+            Settled.offset(generation: 1)..<Settled.offset(generation: 1) + page.count, with: page)
+        for index in places.indices {
+            places[index].new = places[index].new.map { $0 + bytes.count }
+        }
         bytes.append(contentsOf: body)
-        Record.append(.totals, totals.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes)
+        Record.append(
+            .totals, totals.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes)
         body = []
+    }
+
+    // MARK: - The place of the old file
+
+    /// Takes the place of the old file: every record that memory knows by its old place gets the
+    /// new one. Answers what went, and what the old file should have held and did not.
+    func replace(
+        _ place: Int, _ reason: Gap.Reason, _ catalogue: inout SegmentCatalogue,
+        _ backlog: inout Backlog,
+        _ tails: Backlog.Tails
+    ) -> [Loss] {
+        let old = catalogue[place]
+        var new = SegmentState(self, replacing: old)
+        let loaded = backlog.relocate(
+            old,
+            Dictionary(
+                uniqueKeysWithValues: places.compactMap { one in
+                    one.new.map { (one.old, $0) }
+                }))
+        var lost: [Place] = []
+        for one in places {
+            // What was acknowledged in the meantime is settled there too.
+            let isSettled = old.pages.contains(offset: one.old)
+            guard let offset = one.new else {
+                if !isSettled { lost.append(one) }
+                continue
+            }
+            if isSettled {
+                new.pages.settle(offset: offset)
+            } else {
+                new.add(
+                    one.queue, seq: one.seq, at: one.at, size: one.size, priority: one.priority,
+                    gap: one.gap,
+                    unloaded: !loaded.contains(one.seq))
+            }
+        }
+        catalogue[place] = new
+        let queues = old.tallies.keys.sorted()
+        let damaged = queues.compactMap { balance($0, old, new, lost, &backlog) }
+        for queue in queues {
+            if backlog[queue].resume.segment == old.firstSeq {
+                let from = backlog[queue].resume.offset
+                let offset = places.first { $0.old >= from && $0.new != nil }?.new ?? new.end
+                backlog.seek(queue, to: Position(segment: old.firstSeq, offset: offset))
+            }
+            backlog.refill(queue, tails)
+        }
+        return damaged + lost.map { $0.loss(backlog, reason) }
+    }
+
+    /// Brings the sums of a queue in line; answers what is lost by damage.
+    private func balance(
+        _ queue: Int, _ old: SegmentState, _ new: SegmentState, _ lost: [Place],
+        _ backlog: inout Backlog
+    ) -> Loss? {
+        guard let before = old.tallies[queue] else { return nil }
+        let after = new.tallies[queue]
+        backlog.replace(before, by: after, queue)
+        let gone = lost.reduce(0) { $0 + ($1.queue == queue ? 1 : 0) }
+        let missing = before.alive - (after?.alive ?? 0) - gone
+        guard missing > 0 else { return nil }
+        let gap = Gap(
+            device: backlog[queue].id, from: before.from, to: before.to, count: missing,
+            fromTime: before.fromTime, toTime: before.toTime, reason: .damage)
+        return Loss(gap)
+    }
+}
+
+extension Rewrite.Place {
+    /// The loss of the record. A gap record passes on what it reports.
+    func loss(_ backlog: Backlog, _ reason: Gap.Reason) -> Loss {
+        if let gap { return Loss(gap, isRepeated: true) }
+        let gap = Gap(
+            device: backlog[queue].id, from: seq, to: seq, count: 1, fromTime: at.wall,
+            toTime: at.wall, reason: reason)
+        return Loss(gap)
     }
 }

@@ -8,7 +8,7 @@ enum JournalCheck {
     /// A journal of another gateway, project or registry: `run` would end with 69.
     static func problems(of configuration: Configuration, _ places: Places) -> [Diagnostic] {
         let names = ((try? FileSystem.names(in: places.spool)) ?? []).sorted()
-        let wanted = Spool.Settings(configuration).identity
+        let wanted = Journal.Settings(configuration).identity
         for name in names where name.hasSuffix(".log") && Segment.firstSeq(named: name) != nil {
             guard let bytes = try? FileSystem.read("\(places.spool)/\(name)", limit: 16 << 20),
                 let header = try? Segment.anyHeader(bytes).header

@@ -41,7 +41,7 @@ enum JournalVerb {
 /// A journal on a real disk, driven from here.
 struct JournalLoad {
     private let disk: DiskExecutor
-    private var spool: Spool
+    private var spool: Journal
     private var now = Clock.now()
     private let devices: [DeviceID]
     private let filler: String
@@ -53,8 +53,8 @@ struct JournalLoad {
         let name = String(identity.split(separator: "/").last ?? "gw-1")
         guard let gateway = try? DeviceID(name) else { throw Arguments.Misuse(message: "\(identity) names no gateway") }
         disk = DiskExecutor([.spool: directory])
-        spool = Spool(
-            Spool.Settings(identity: identity, gateway: gateway, maxBytes: maxBytes, share: 1),
+        spool = Journal(
+            Journal.Settings(identity: identity, gateway: gateway, maxBytes: maxBytes, share: 1),
             bootID: Machine.bootID(), seed: Machine.seed())
         devices = (1...count).compactMap { try? DeviceID("node-\($0)") }
         filler = String(repeating: "x", count: max(size - 34, 0))
@@ -114,7 +114,7 @@ struct JournalLoad {
     }
 
     private mutating func settle() {
-        while let device = spool.readyDevices.first, let record = spool.take(device) {
+        while let device = spool.readyDevices.first, let record = spool.take(device, at: now) {
             if announces { Console.say("\(record.seq) \(record.device) \(String(decoding: record.body, as: UTF8.self))") }
             if settles { spool.settle(record.seq, at: now) }
             carryOut()

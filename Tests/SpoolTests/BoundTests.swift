@@ -22,7 +22,10 @@ private let long = String(repeating: "x", count: 1000)
             rig.append(meter, "\(index) " + long)
             if index % 50 == 0 {
                 rig.advance(.seconds(1))
-                while let record = rig.spool.take(meter) { rig.spool.settle(record.seq, at: rig.now); rig.pump() }
+                while let record = rig.spool.take(meter, at: rig.now) {
+                    rig.spool.settle(record.seq, at: rig.now)
+                    rig.pump()
+                }
             }
         }
         rig.advance(.seconds(6))

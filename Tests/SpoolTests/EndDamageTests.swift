@@ -67,7 +67,7 @@ private let tank = Rig.device("tank-2")
     @Test(arguments: Harm.allCases) func afterACleanStopTheEndOfTheNewestFileIsCountedToTheRecord(harm: Harm) {
         var (rig, texts, highest) = filled()
         for _ in 0..<5 {
-            guard let record = rig.spool.take(meter) else { continue }
+            guard let record = rig.spool.take(meter, at: rig.now) else { continue }
             rig.spool.settle(record.seq, at: rig.now)
             texts.remove(record.text)
         }

@@ -39,7 +39,8 @@ private struct Scenario {
             if rig.isStopped { return }
             synced += texts
             for _ in 0..<15 {
-                guard let device = rig.spool.readyDevices.first, let record = rig.spool.take(device)
+                guard let device = rig.spool.readyDevices.first,
+                    let record = rig.spool.take(device, at: rig.now)
                 else { break }
                 rig.spool.settle(record.seq, at: rig.now)
                 rig.pump()
@@ -124,7 +125,7 @@ private struct Scenario {
         #expect(rig.notices.contains { $0.level == .error })
         let seq = rig.append(meter, "later") ?? 0
         #expect(seq > before + 1 << 10)
-        #expect(rig.spool.take(meter)?.text == "on disk")
+        #expect(rig.spool.take(meter, at: rig.now)?.text == "on disk")
         rig.disk.outage = nil
         rig.advance(.seconds(15))
         #expect(!rig.spool.isMemoryOnly)

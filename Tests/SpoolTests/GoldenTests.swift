@@ -27,7 +27,9 @@ import Testing
         // Too long: told in a gap, counted in the totals.
         rig.append(tank, String(repeating: "x", count: 70_000))
         rig.advance(.seconds(1))
-        for _ in 0..<3 { if let record = rig.spool.take(meter) { rig.spool.settle(record.seq, at: rig.now) } }
+        for _ in 0..<3 {
+            if let record = rig.spool.take(meter, at: rig.now) { rig.spool.settle(record.seq, at: rig.now) }
+        }
         rig.advance(.seconds(10))
         guard let name = rig.disk.names().first, let bytes = rig.disk.contents(name) else { return [] }
         return Array(bytes[..<((try? SegmentReader(bytes))?.end ?? 0)])
@@ -57,7 +59,7 @@ import Testing
         #expect(reader.damage.isEmpty && !reader.torn && reader.unknown == 0 && reader.damagedPages == 0)
     }
 
-    private func recovered(_ bytes: [UInt8]) -> (records: [StoredRecord], spool: Spool, failed: String?) {
+    private func recovered(_ bytes: [UInt8]) -> (records: [StoredRecord], spool: Journal, failed: String?) {
         var disk = VirtualDisk()
         disk.put(Segment.name(UInt64(Rig.start.wall.seconds - 1_577_836_800) << 20), bytes)
         var rig = Rig(disk: disk, boot: 5, seed: 5)

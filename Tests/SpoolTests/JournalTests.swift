@@ -11,27 +11,27 @@ private let tank = Rig.device("tank-2")
         var rig = Rig()
         rig.append(meter, "one")
         #expect(rig.spool.readyDevices.isEmpty)
-        #expect(rig.spool.take(meter) == nil)
+        #expect(rig.spool.take(meter, at: rig.now) == nil)
         rig.holdsBack = true
         rig.advance(.seconds(1))
         #expect(!rig.held.isEmpty)
         #expect(rig.spool.readyDevices.isEmpty)
         rig.release()
         #expect(Array(rig.spool.readyDevices) == [meter])
-        #expect(rig.spool.take(meter)?.text == "one")
+        #expect(rig.spool.take(meter, at: rig.now)?.text == "one")
     }
 
     @Test func commitsAPriorityRecordWithinFiftyMilliseconds() {
         var rig = Rig()
         rig.append(meter, "alarm", priority: true)
         rig.advance(.milliseconds(50))
-        #expect(rig.spool.take(meter)?.text == "alarm")
+        #expect(rig.spool.take(meter, at: rig.now)?.text == "alarm")
     }
 
     @Test func commitsAtSixtyFourKiBWithoutWaiting() {
         var rig = Rig()
         for _ in 0..<70 { rig.append(meter, String(repeating: "x", count: 1000)) }
-        #expect(rig.spool.take(meter) != nil)
+        #expect(rig.spool.take(meter, at: rig.now) != nil)
     }
 
     @Test func keepsOrderPerDeviceAndOffersTheOldestFirst() {
@@ -49,10 +49,10 @@ private let tank = Rig.device("tank-2")
         var rig = Rig()
         for index in 0..<6 { rig.append(meter, "\(index)") }
         rig.advance(.seconds(1))
-        let taken = (0..<4).compactMap { _ in rig.spool.take(meter) }
+        let taken = (0..<4).compactMap { _ in rig.spool.take(meter, at: rig.now) }
         rig.spool.settle(taken[1].seq, at: rig.now)
-        rig.spool.giveBack(taken[3].seq)
-        rig.spool.giveBack(meter)
+        rig.spool.giveBack(taken[3].seq, at: rig.now)
+        rig.spool.giveBack(meter, at: rig.now)
         #expect(rig.drainAll().map { $0.text } == ["0", "2", "3", "4", "5"])
     }
 
@@ -60,8 +60,10 @@ private let tank = Rig.device("tank-2")
         var rig = Rig()
         for index in 0..<6 { rig.append(meter, "\(index)") }
         rig.advance(.seconds(1))
-        for _ in 0..<3 { if let record = rig.spool.take(meter) { rig.spool.settle(record.seq, at: rig.now) } }
-        _ = rig.spool.take(meter)
+        for _ in 0..<3 {
+            if let record = rig.spool.take(meter, at: rig.now) { rig.spool.settle(record.seq, at: rig.now) }
+        }
+        _ = rig.spool.take(meter, at: rig.now)
         rig.advance(.seconds(5))
         var again = rig.killed()
         #expect(again.drainAll().map { $0.text } == ["3", "4", "5"])
@@ -181,7 +183,7 @@ private let tank = Rig.device("tank-2")
         for index in 0..<2000 { rig.append(index % 2 == 0 ? meter : tank, "\(index) " + long) }
         rig.advance(.seconds(2))
         var got = 0
-        while let record = rig.spool.take(tank) {
+        while let record = rig.spool.take(tank, at: rig.now) {
             rig.spool.settle(record.seq, at: rig.now)
             rig.pump()
             got += 1
@@ -202,12 +204,12 @@ private let tank = Rig.device("tank-2")
         rig.advance(.seconds(2))
         var again = rig.killed()
         for var journal in [rig, again] {
-            let record = journal.spool.take(meter)
+            let record = journal.spool.take(meter, at: journal.now)
             #expect(record?.at.wall == appended.wall + .seconds(86_400))
             #expect(record?.clockTrusted == true)
         }
         again = rig.killed(boot: 9)
-        #expect(again.spool.take(meter)?.at.wall == appended.wall + .seconds(86_400))
+        #expect(again.spool.take(meter, at: again.now)?.at.wall == appended.wall + .seconds(86_400))
     }
 }
 

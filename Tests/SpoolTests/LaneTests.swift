@@ -21,7 +21,7 @@ private let tank = Rig.device("tank-2")
         for index in 0..<200 { rig.append(meter, "new \(index)") }
         rig.advance(.seconds(1))
         let live = (0..<200).compactMap { _ -> StoredRecord? in
-            let record = rig.spool.take(meter, .live)
+            let record = rig.spool.take(meter, .live, at: rig.now)
             if let record { rig.spool.settle(record.seq, at: rig.now) }
             rig.pump()
             return record
@@ -41,7 +41,7 @@ private let tank = Rig.device("tank-2")
         rig.advance(.seconds(1))
         #expect(rig.drainAll(limit: 10).count == 10)
         #expect(rig.spool.readyLiveDevices.isEmpty)
-        let last = rig.spool.take(meter)
+        let last = rig.spool.take(meter, at: rig.now)
         #expect(last?.text == "new" && last?.backfill == false)
     }
 
@@ -50,14 +50,14 @@ private let tank = Rig.device("tank-2")
         rig.spool.split(meter)
         for index in 0..<300 { rig.append(meter, "new \(index)") }
         rig.advance(.seconds(1))
-        let taken = rig.spool.take(meter, .live)
-        let old = rig.spool.take(meter)
-        rig.spool.giveBack(taken?.seq ?? 0)
-        rig.spool.giveBack(old?.seq ?? 0)
+        let taken = rig.spool.take(meter, .live, at: rig.now)
+        let old = rig.spool.take(meter, at: rig.now)
+        rig.spool.giveBack(taken?.seq ?? 0, at: rig.now)
+        rig.spool.giveBack(old?.seq ?? 0, at: rig.now)
         rig.spool.split(meter)
         rig.append(meter, "newest")
         rig.advance(.seconds(1))
-        #expect(rig.spool.take(meter, .live)?.text == "newest")
+        #expect(rig.spool.take(meter, .live, at: rig.now)?.text == "newest")
         let all = rig.drainAll()
         #expect(all.map { $0.text } == (0..<300).map { "old \($0)" } + (0..<300).map { "new \($0)" })
         // What went out once goes out the same way again.

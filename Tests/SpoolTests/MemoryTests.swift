@@ -7,7 +7,7 @@ import Testing
 /// Every reading ends in one of two places: delivered, or in the count of a gap.
 private struct MemoryWorld {
     static let devices = (0..<3).map { Rig.device("node-\($0)") }
-    static let settings: Spool.Settings = {
+    static let settings: Journal.Settings = {
         var settings = Rig.settings()
         settings.memoryMax = 24 << 10
         return settings
@@ -41,7 +41,7 @@ private struct MemoryWorld {
         case 50..<70: rig.advance(.milliseconds(Int64(random.next() % 900)))
         case 70..<80:
             guard let device = rig.spool.readyDevices.randomElement(using: &random),
-                let record = rig.spool.take(device)
+                let record = rig.spool.take(device, at: rig.now)
             else { return }
             inFlight.append(record)
             rig.pump()
@@ -60,7 +60,7 @@ private struct MemoryWorld {
     }
 
     mutating func giveBack() {
-        for record in inFlight { rig.spool.giveBack(record.seq) }
+        for record in inFlight { rig.spool.giveBack(record.seq, at: rig.now) }
         inFlight = []
     }
 
@@ -206,7 +206,7 @@ private struct MemoryWorld {
         #expect(!rig.spool.isMemoryOnly)
         rig.append(device, "after")
         rig.advance(.seconds(1))
-        let next = rig.spool.take(device, .live)
+        let next = rig.spool.take(device, .live, at: rig.now)
         #expect(next?.text == "after" && next?.backfill == false)
         let rest = rig.drainAll()
         #expect(rest.allSatisfy { $0.backfill } && before.count + rest.count == 400)

@@ -19,7 +19,7 @@ private struct Model {
 
     var random: RandomSource
     var crashes = true
-    var settings: Spool.Settings
+    var settings: Journal.Settings
     var rig: Rig
     var entries: [String: Entry] = [:]
     var textOf: [UInt64: String] = [:]
@@ -32,7 +32,7 @@ private struct Model {
     var count = 0
     var problems: [String] = []
 
-    init(seed: UInt64, settings: Spool.Settings) {
+    init(seed: UInt64, settings: Journal.Settings) {
         random = RandomSource(seed: seed)
         self.settings = settings
         rig = Rig(settings, seed: seed)
@@ -74,7 +74,8 @@ private struct Model {
     mutating func take() {
         let lane: Lane = random.chance(0.5) ? .live : .backlog
         let devices = lane == .live ? rig.spool.readyLiveDevices : rig.spool.readyDevices
-        guard let device = devices.randomElement(using: &random), let record = rig.spool.take(device, lane)
+        guard let device = devices.randomElement(using: &random),
+            let record = rig.spool.take(device, lane, at: rig.now)
         else { return }
         rig.pump()
         note(record)
@@ -110,10 +111,10 @@ private struct Model {
 
     mutating func giveBack() {
         let device = inFlight.first?.device ?? Self.devices[0]
-        rig.spool.giveBack(device)
+        rig.spool.giveBack(device, at: rig.now)
         inFlight.removeAll { $0.device == device }
         lastSeq = [:]
-        for record in inFlight { rig.spool.giveBack(record.seq) }
+        for record in inFlight { rig.spool.giveBack(record.seq, at: rig.now) }
         inFlight = []
     }
 

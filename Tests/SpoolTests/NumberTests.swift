@@ -177,9 +177,9 @@ private struct Runs {
                 #expect(rig.spool.isMemoryOnly)
                 // Some went out: acknowledged, on their way, or come back.
                 if round % 2 == 0 { _ = rig.drainAll(limit: 5) }
-                let sent = (0..<round % 4).compactMap { _ in rig.spool.take(meter) }
+                let sent = (0..<round % 4).compactMap { _ in rig.spool.take(meter, at: rig.now) }
                 told.take(sent)
-                for record in sent where round % 3 > 0 { rig.spool.giveBack(record.seq) }
+                for record in sent where round % 3 > 0 { rig.spool.giveBack(record.seq, at: rig.now) }
                 rig.disk.outage = nil
                 rig.advance(.seconds(60))
                 for record in sent where round % 3 == 0 { rig.spool.settle(record.seq, at: rig.now) }

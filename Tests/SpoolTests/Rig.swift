@@ -15,14 +15,14 @@ struct Rig {
 
     static func settings(
         maxBytes: Int = 4 << 20, share: Double = 1, loadMax: Int = 2 << 20, sync: Duration = .seconds(1)
-    ) -> Spool.Settings {
-        Spool.Settings(
+    ) -> Journal.Settings {
+        Journal.Settings(
             identity: "acme/plant/gw-7", gateway: gateway, maxBytes: maxBytes, minFree: 0, share: share,
             sync: sync, loadMax: loadMax)
     }
 
     var disk: VirtualDisk
-    var spool: Spool
+    var spool: Journal
     var now: Moment
     var notices: [Notice] = []
     var failed: String?
@@ -35,12 +35,12 @@ struct Rig {
     var held: [DiskRequest] = []
 
     init(
-        _ settings: Spool.Settings = Rig.settings(), disk: VirtualDisk = VirtualDisk(), boot: UInt8 = 1,
-        seed: UInt64 = 1, now: Moment = Rig.start, floor: UInt64? = nil, starts: Bool = true
+        _ settings: Journal.Settings = Rig.settings(), disk: VirtualDisk = VirtualDisk(),
+        boot: UInt8 = 1, seed: UInt64 = 1, now: Moment = Rig.start, floor: UInt64? = nil, starts: Bool = true
     ) {
         self.disk = disk
         self.now = now
-        spool = Spool(settings, bootID: [UInt8](repeating: boot, count: 16), seed: seed)
+        spool = Journal(settings, bootID: [UInt8](repeating: boot, count: 16), seed: seed)
         if starts {
             spool.start(numbersFrom: floor, at: now)
             pump()
@@ -103,7 +103,9 @@ struct Rig {
     /// Takes and settles all that is ready, in the order offered.
     mutating func drainAll(limit: Int = 1_000_000) -> [StoredRecord] {
         var all: [StoredRecord] = []
-        while all.count < limit, let device = spool.readyDevices.first, let record = spool.take(device) {
+        while all.count < limit, let device = spool.readyDevices.first,
+            let record = spool.take(device, at: now)
+        {
             all.append(record)
             spool.settle(record.seq, at: now)
             pump()
@@ -112,12 +114,14 @@ struct Rig {
     }
 
     /// The process is killed; the page cache lives.
-    func killed(boot: UInt8 = 1, seed: UInt64 = 2, settings: Spool.Settings = Rig.settings()) -> Rig {
+    func killed(
+        boot: UInt8 = 1, seed: UInt64 = 2, settings: Journal.Settings = Rig.settings()
+    ) -> Rig {
         Rig(settings, disk: disk, boot: boot, seed: seed, now: now)
     }
 
     /// The power goes and comes back: another boot.
-    func powerCut(seed: UInt64, settings: Spool.Settings = Rig.settings()) -> Rig {
+    func powerCut(seed: UInt64, settings: Journal.Settings = Rig.settings()) -> Rig {
         var disk = disk
         disk.crash(seed: seed)
         return Rig(settings, disk: disk, boot: UInt8(truncatingIfNeeded: seed | 1), seed: seed, now: now)

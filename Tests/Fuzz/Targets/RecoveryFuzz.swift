@@ -30,21 +30,21 @@ package enum RecoveryFuzz: FuzzTarget {
 
 private let moment = Moment(Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
 
-private func settings() -> Spool.Settings {
+private func settings() -> Journal.Settings {
     guard let gateway = try? DeviceID("gateway") else { fatalError("no device ID") }
-    return Spool.Settings(
+    return Journal.Settings(
         identity: "acme/plant/gw-7", gateway: gateway, maxBytes: 1 << 20, minFree: 0, share: 0.5, loadMax: 32 << 10)
 }
 
 private struct Run {
     var disk: VirtualDisk
-    var spool: Spool
+    var spool: Journal
     var now = moment
     var failed: String?
 
     init(_ disk: VirtualDisk, boot: UInt8) {
         self.disk = disk
-        spool = Spool(settings(), bootID: [UInt8](repeating: boot, count: 16), seed: UInt64(boot))
+        spool = Journal(settings(), bootID: [UInt8](repeating: boot, count: 16), seed: UInt64(boot))
         spool.start(at: now)
         pump()
     }
@@ -77,7 +77,7 @@ private struct Run {
 
     mutating func drain() -> [StoredRecord] {
         var all: [StoredRecord] = []
-        while let device = spool.readyDevices.first, let record = spool.take(device) {
+        while let device = spool.readyDevices.first, let record = spool.take(device, at: now) {
             all.append(record)
             demand(all.count < 100_000, "more records than can have been there")
             spool.settle(record.seq, at: now)
@@ -102,7 +102,9 @@ private func journal() -> (disk: VirtualDisk, bodies: Set<[UInt8]>) {
         run.advance(.seconds(2))
         if round == 1 { run.spool.anchor(at: run.now) }
         for _ in 0..<4 {
-            if let device = run.spool.readyDevices.first, let record = run.spool.take(device) {
+            if let device = run.spool.readyDevices.first,
+                let record = run.spool.take(device, at: run.now)
+            {
                 run.spool.settle(record.seq, at: run.now)
             }
         }

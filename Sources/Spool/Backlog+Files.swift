@@ -1,0 +1,245 @@
+import Base
+
+/// Records in segment files: which of them are loaded, and what becomes of them when a file
+/// changes.
+extension Backlog {
+    // MARK: - New records
+
+    /// Takes a record that has become durable behind all others of its queue; answers whether it
+    /// stays loaded.
+    mutating func add(_ item: Item) -> Bool {
+        let isNext =
+            self[item.queue].unloaded == 0 && self[item.queue].tail.isEmpty
+            && hasRoom(item.queue, item.size)
+        if isNext {
+            load(item)
+        } else {
+            update(item.queue) {
+                $0.addUnloaded(at: Position(segment: item.segment, offset: item.offset))
+            }
+        }
+        return isNext
+    }
+
+    /// Counts a record that recovery has found; answers whether it is to be loaded.
+    mutating func found(_ queue: Int, _ record: RecordSum, at place: Position) -> Bool {
+        count(queue, record)
+        let isNext = self[queue].unloaded == 0 && hasRoom(queue, record.bytes)
+        if !isNext { update(queue) { $0.addUnloaded(at: place) } }
+        return isNext
+    }
+
+    mutating func load(_ item: Item) { update(item.queue) { $0.append(item) } }
+
+    private func hasRoom(_ queue: Int, _ size: Int) -> Bool {
+        self[queue].window.isEmpty || self[queue].window.bytes + size <= windowMax
+    }
+
+    // MARK: - Loading
+
+    /// The place that is to be read next: that of the device that is furthest behind among those
+    /// that want records. What a segment should have held, but the reader did not find, is lost.
+    mutating func nextToLoad(
+        _ catalogue: inout SegmentCatalogue, _ tails: Tails
+    ) -> (place: Position?, lost: [(loss: Loss, segment: UInt64?)]) {
+        var best: Position?
+        var lost: [(Loss, UInt64?)] = []
+        for queue in indices where self[queue].unloaded > 0 {
+            seek(queue, &catalogue, tails, &lost)
+            guard wantsLoad(queue) else { continue }
+            let resume = self[queue].resume
+            if let place = catalogue.index(of: resume.segment), catalogue[place].isRewriting {
+                continue
+            }
+            if best.map({ resume < $0 }) ?? true { best = resume }
+        }
+        return (best, lost)
+    }
+
+    private func wantsLoad(_ queue: Int) -> Bool {
+        guard self[queue].unloaded > 0 else { return false }
+        let bytes = self[queue].window.bytes
+        return bytes == 0 || bytes <= windowMax / 2 && bytes + self[queue].blocked <= windowMax
+    }
+
+    /// Moves a queue's place on to the next segment that holds something of it.
+    private mutating func seek(
+        _ queue: Int, _ catalogue: inout SegmentCatalogue, _ tails: Tails,
+        _ lost: inout [(Loss, UInt64?)]
+    ) {
+        while self[queue].unloaded > 0 {
+            let resume = self[queue].resume
+            let place = catalogue.place(of: resume.segment)
+            guard place < catalogue.count else {
+                lost.append((lose(queue, self[queue].unloaded, tails), nil))
+                return
+            }
+            let first = catalogue[place].firstSeq
+            guard first == resume.segment else {
+                update(queue) { $0.skip(to: Position(segment: first, offset: Segment.dataStart)) }
+                continue
+            }
+            let unread = catalogue[place].tallies[queue]?.unloaded ?? 0
+            if unread > 0, resume.offset < catalogue[place].end { return }
+            if unread > 0, let loss = lose(queue, unread, in: &catalogue[place], tails) {
+                lost.append((loss, first))
+            }
+            update(queue) { $0.skip(to: Position(segment: first + 1, offset: Segment.dataStart)) }
+        }
+    }
+
+    private mutating func lose(
+        _ queue: Int, _ records: Int, in segment: inout SegmentState, _ tails: Tails
+    ) -> Loss? {
+        guard let tally = segment.tallies[queue] else { return nil }
+        let bytes = tally.alive > 0 ? tally.bytes / tally.alive * records : 0
+        let priority =
+            tally.bytes > 0
+            ? Int(Double(tally.priorityBytes) * Double(bytes) / Double(tally.bytes)) : 0
+        segment.loseUnloaded(records, bytes, priority: priority, of: queue)
+        update(queue) { $0.changeUnloaded(by: -records) }
+        count(queue, -RecordSum(records: records, bytes: bytes, priorityBytes: priority))
+        refill(queue, tails)
+        let gap = Gap(
+            device: self[queue].id, from: tally.from, to: tally.to, count: records,
+            fromTime: tally.fromTime, toTime: tally.toTime, reason: .damage)
+        return Loss(gap)
+    }
+
+    private mutating func lose(_ queue: Int, _ records: Int, _ tails: Tails) -> Loss {
+        update(queue) { $0.changeUnloaded(by: -records) }
+        count(queue, RecordSum(records: -records))
+        refill(queue, tails)
+        return Loss(Gap(device: self[queue].id, from: 0, to: 0, count: records, reason: .damage))
+    }
+
+    /// The queue that waits for a record which a chunk from `start` on has at `place`; nil if none
+    /// does.
+    mutating func awaiting(
+        _ name: ArraySlice<UInt8>, _ seq: UInt64, at place: Position, from start: Position
+    ) -> Int? {
+        guard let main = index(ofName: name) else { return nil }
+        let queue = queue(of: main, seq: seq)
+        let resume = self[queue].resume
+        return self[queue].unloaded > 0 && start <= resume && resume <= place ? queue : nil
+    }
+
+    /// Whether the window has room for the record at `place`; it is the queue's next one either
+    /// way.
+    mutating func reserve(_ queue: Int, _ size: Int, at place: Position) -> Bool {
+        guard hasRoom(queue, size) else {
+            update(queue) { $0.block(at: place, size: size) }
+            return false
+        }
+        update(queue) {
+            $0.loaded(upTo: Position(segment: place.segment, offset: place.offset + size))
+        }
+        return true
+    }
+
+    /// A chunk was read to its end: the queues that waited for something in it go on behind it.
+    mutating func pass(_ chunk: Range<Position>, except blocked: Set<Int>) {
+        for queue in indices where self[queue].unloaded > 0 && !blocked.contains(queue) {
+            if chunk.contains(self[queue].resume) {
+                update(queue) { $0.skip(to: chunk.upperBound) }
+            }
+        }
+    }
+
+    /// The file is gone: nothing of it will be read.
+    mutating func pass(_ segment: SegmentState) {
+        for queue in indices
+        where self[queue].unloaded > 0 && self[queue].resume.segment == segment.firstSeq {
+            update(queue) { $0.skip(to: Position(segment: segment.firstSeq, offset: segment.end)) }
+        }
+    }
+
+    /// Unloads the newest records of the fullest windows until every one keeps to its part.
+    mutating func unloadExcess(_ catalogue: inout SegmentCatalogue) {
+        while isLoadedBeyondBound {
+            let sizes = indices.map { self[$0].window.bytes }
+            guard let fullest = sizes.indices.max(by: { sizes[$0] < sizes[$1] }),
+                sizes[fullest] > windowMax
+            else { return }
+            let before = loadedBytes
+            while self[fullest].window.bytes > windowMax, self[fullest].window.count > 1,
+                self[fullest].window.last?.segment ?? 0 != 0
+            {
+                unloadLast(of: fullest, &catalogue)
+            }
+            if loadedBytes == before { return }
+        }
+    }
+
+    private mutating func unloadLast(of queue: Int, _ catalogue: inout SegmentCatalogue) {
+        guard let last = update(queue, { $0.unloadLast() }) else { return }
+        if let place = catalogue.index(of: last.segment) { catalogue[place].loaded(queue, -1) }
+    }
+
+    // MARK: - Changes of files
+
+    /// Forgets what waits in a segment that is dropped; answers what is lost by that.
+    mutating func forget(
+        _ segment: SegmentState, gateway: DeviceID, _ reason: Gap.Reason, _ tails: Tails
+    ) -> [Loss] {
+        forgetFlights(segment.firstSeq)
+        var losses: [Loss] = []
+        for queue in segment.tallies.keys.sorted() {
+            guard let tally = segment.tallies[queue] else { continue }
+            var from = max(tally.from, self[queue].window.firstSeq ?? 0)
+            if from > tally.to { from = tally.from }
+            update(queue) {
+                // Not only at the front: one that could not be rewritten goes before an older one.
+                $0.rebuild { $0.segment != segment.firstSeq }
+                $0.changeUnloaded(by: -tally.unloaded)
+            }
+            count(
+                queue,
+                -RecordSum(
+                    records: tally.alive, bytes: tally.bytes, priorityBytes: tally.priorityBytes))
+            let (id, main) = (self[queue].id, self[queue].main)
+            let reports =
+                id == gateway
+                ? segment.gaps.keys.filter { self.queue(of: main, seq: $0) == queue }.count : 0
+            if tally.alive > reports {
+                let gap = Gap(
+                    device: id, from: from, to: tally.to, count: tally.alive - reports,
+                    fromTime: tally.fromTime, toTime: tally.toTime, reason: reason)
+                losses.append(Loss(gap))
+            }
+            refill(queue, tails)
+        }
+        return losses + segment.gaps.values.map { Loss($0, isRepeated: true) }
+    }
+
+    /// Gives loaded records of a rewritten segment their new places; answers the numbers of those
+    /// that have one.
+    mutating func relocate(_ segment: SegmentState, _ moves: [Int: Int]) -> Set<UInt64> {
+        var stay = relocateFlights(segment.firstSeq, moves)
+        for queue in segment.tallies.keys {
+            update(queue) {
+                $0.rebuild { item in
+                    guard item.segment == segment.firstSeq else { return true }
+                    guard let offset = moves[item.offset] else { return false }
+                    item.offset = offset
+                    stay.insert(item.record.seq)
+                    return true
+                }
+            }
+        }
+        return stay
+    }
+
+    /// Brings the sums of a queue in line with a rewritten segment.
+    mutating func replace(_ old: SegmentState.Tally, by new: SegmentState.Tally?, _ queue: Int) {
+        count(
+            queue,
+            RecordSum(
+                records: (new?.alive ?? 0) - old.alive, bytes: (new?.bytes ?? 0) - old.bytes,
+                priorityBytes: (new?.priorityBytes ?? 0) - old.priorityBytes))
+        update(queue) { $0.changeUnloaded(by: (new?.unloaded ?? 0) - old.unloaded) }
+    }
+
+    /// Gives a queue that waits for a record of a rewritten segment the record's new place.
+    mutating func seek(_ queue: Int, to place: Position) { update(queue) { $0.skip(to: place) } }
+}

@@ -1,0 +1,270 @@
+import Base
+
+/// What memory holds of one segment file: sums for each queue and the settled bits, no index of
+/// records.
+struct SegmentState: Sendable {
+    /// The use that is made of the file.
+    enum Fate: Sendable {
+        case kept
+        /// Its spare end is being cut off: the same records in a shorter file.
+        case trimming
+        /// A shorter file without what is settled or has to go is being made.
+        case rewriting
+        case removing
+    }
+
+    /// The highest number that a record of the file has.
+    enum LastSeq: Sendable {
+        case known(UInt64)
+        /// Records at the end were damaged. Higher numbers may have been used, so the next segment
+        /// does not continue this one.
+        case atLeast(UInt64)
+
+        var value: UInt64 {
+            switch self {
+            case .known(let seq), .atLeast(let seq): seq
+            }
+        }
+    }
+
+    /// One queue's unsettled records in one segment.
+    struct Tally: Sendable {
+        var alive = 0
+        var bytes = 0
+        /// Of these, in records of priority points and command results.
+        var priorityBytes = 0
+        /// Of the alive ones, those that are neither loaded nor in flight.
+        var unloaded = 0
+        var from: UInt64
+        var to: UInt64
+        var fromTime: WallTime
+        var toTime: WallTime
+    }
+
+    let header: Segment.Header
+    let name: String
+    let seed: UInt32
+    /// Where the first record may begin, behind the header's copy.
+    let start: Int
+    /// End of the last durable record.
+    private(set) var end: Int
+    private(set) var fileSize: Int
+    private(set) var last: LastSeq
+    /// The latest times of a record or of the file's creation.
+    private(set) var newest: Moment
+    /// Unsettled records.
+    private(set) var alive = 0
+    private(set) var tallies: [Int: Tally] = [:]
+    /// What the unsettled gap records report, by their numbers: dropping one must not lose its
+    /// count.
+    private(set) var gaps: [UInt64: Gap] = [:]
+    var pages = SettledPages()
+    private(set) var fate = Fate.kept
+    /// A write to the file failed: it is never written again.
+    private(set) var isPoisoned = false
+    /// Rewriting it failed: it goes as a whole when it must.
+    private(set) var isStuck = false
+    /// Losses in it that are reported by a gap record which is not durable yet.
+    private(set) var openMarks = 0
+
+    var firstSeq: UInt64 { header.firstSeq }
+    var lastSeq: UInt64 { last.value }
+    var isRemoving: Bool { fate == .removing }
+    var isRewriting: Bool { fate == .rewriting }
+    var aliveBytes: Int { tallies.values.reduce(0) { $0 + $1.bytes } }
+    /// Whether the next page of it may be written.
+    var wantsPage: Bool { pages.isDirty && !isPoisoned && fate == .kept }
+    /// Whether the disk knows that nothing in it is wanted any more.
+    var isSettled: Bool {
+        alive == 0 && openMarks == 0 && fate == .kept && (pages.isWritten || isPoisoned)
+    }
+
+    init(_ header: Segment.Header, fileSize: Int, pages: SettledPages = SettledPages()) {
+        self.header = header
+        self.fileSize = fileSize
+        self.pages = pages
+        name = Segment.name(header.firstSeq)
+        last = .known(header.firstSeq &- 1)
+        start = Segment.dataStart + Record.size(payload: header.encoded.count)
+        end = start
+        newest = header.created
+        seed = Record.seed(salt: header.salt)
+    }
+
+    /// The file that takes the place of another.
+    init(_ made: Rewrite, replacing old: SegmentState) {
+        self.init(
+            made.header, fileSize: made.bytes.count,
+            pages: SettledPages(made.settled, generation: 1))
+        end = made.bytes.count
+        last = .known(old.lastSeq)
+        newest = old.newest
+        openMarks = made.notes.count
+    }
+
+    // MARK: - Records
+
+    mutating func add(_ item: Item, unloaded: Bool) {
+        add(
+            item.queue, seq: item.record.seq, at: item.record.at, size: item.size,
+            priority: item.record.priority, gap: item.gap, unloaded: unloaded)
+    }
+
+    mutating func add(
+        _ queue: Int, seq: UInt64, at: Moment, size: Int, priority: Bool, gap: Gap?, unloaded: Bool
+    ) {
+        alive += 1
+        if newest.instant < at.instant { newest.instant = at.instant }
+        if newest.wall < at.wall { newest.wall = at.wall }
+        var tally =
+            tallies.removeValue(forKey: queue)
+            ?? Tally(from: seq, to: seq, fromTime: at.wall, toTime: at.wall)
+        tally.to = max(tally.to, seq)
+        tally.toTime = max(tally.toTime, at.wall)
+        tally.fromTime = min(tally.fromTime, at.wall)
+        tally.count(1, size, priority: priority ? size : 0, unloaded: unloaded ? 1 : 0)
+        tallies[queue] = tally
+        if let gap { gaps[seq] = gap }
+    }
+
+    /// Sets the bit of a loaded record.
+    mutating func settle(_ item: Item) {
+        pages.settle(offset: item.offset)
+        if item.gap != nil { gaps[item.record.seq] = nil }
+        remove(
+            1, item.size, priority: item.record.priority ? item.size : 0, of: item.queue,
+            unloaded: 0)
+    }
+
+    /// Takes records that cannot be read out of the sums.
+    mutating func loseUnloaded(_ records: Int, _ bytes: Int, priority: Int, of queue: Int) {
+        remove(records, bytes, priority: priority, of: queue, unloaded: records)
+    }
+
+    private mutating func remove(
+        _ records: Int, _ bytes: Int, priority: Int, of queue: Int, unloaded: Int
+    ) {
+        alive -= records
+        if tallies[queue]?.count(-records, -bytes, priority: -priority, unloaded: -unloaded) == 0 {
+            tallies[queue] = nil
+        }
+    }
+
+    /// Moves the sums of one queue to another.
+    mutating func move(_ queue: Int, to other: Int) {
+        guard let moved = tallies.removeValue(forKey: queue) else { return }
+        guard var tally = tallies.removeValue(forKey: other) else {
+            tallies[other] = moved
+            return
+        }
+        tally.from = min(tally.from, moved.from)
+        tally.to = max(tally.to, moved.to)
+        tally.fromTime = min(tally.fromTime, moved.fromTime)
+        tally.toTime = max(tally.toTime, moved.toTime)
+        tally.count(
+            moved.alive, moved.bytes, priority: moved.priorityBytes, unloaded: moved.unloaded)
+        tallies[other] = tally
+    }
+
+    /// A record of the queue was loaded, or with -1 unloaded.
+    mutating func loaded(_ queue: Int, _ change: Int) { tallies[queue]?.unloaded -= change }
+
+    // MARK: - The end
+
+    /// A commit is durable.
+    mutating func committed(_ items: [Item], end: Int) {
+        self.end = end
+        pages.add(records: items.count)
+        if let item = items.last { last = .known(item.record.seq) }
+    }
+
+    /// Recovery found a valid record that ends here.
+    mutating func found(end: Int) { self.end = end }
+
+    /// Recovery read, or concluded, that this number was used.
+    mutating func raise(lastSeq seq: UInt64) {
+        switch last {
+        case .known(let known): last = .known(max(known, seq))
+        case .atLeast(let known): last = .atLeast(max(known, seq))
+        }
+    }
+
+    /// Records at the end are damaged, with numbers up to this one at least.
+    mutating func endDamaged(upTo seq: UInt64) { last = .atLeast(max(lastSeq, seq)) }
+
+    // MARK: - The file
+
+    mutating func poison() { isPoisoned = true }
+
+    /// The size without the spare end, in whole blocks.
+    var trimmedSize: Int { (end + 4095) & ~4095 }
+
+    mutating func beginTrimming() { fate = .trimming }
+
+    mutating func trimmed() { fileSize = trimmedSize }
+
+    mutating func endTrimming() { if fate == .trimming { fate = .kept } }
+
+    mutating func beginRewriting() { fate = .rewriting }
+
+    mutating func rewritingFailed() {
+        fate = .kept
+        isStuck = true
+    }
+
+    mutating func beginRemoving() { fate = .removing }
+
+    mutating func removingFailed() {
+        fate = .kept
+        isPoisoned = true
+    }
+
+    /// Forgets everything that waits in it: it was told as lost, or acknowledged.
+    mutating func forget() {
+        gaps = [:]
+        alive = 0
+        tallies = [:]
+        pages.discard()
+    }
+
+    mutating func openMark() { openMarks += 1 }
+
+    /// A gap record that reports the loss is durable.
+    mutating func close(_ mark: LossLedger.Mark) {
+        openMarks -= 1
+        pages.settle(mark.count, in: mark.range)
+    }
+
+    func invariants() -> [String] {
+        let sums = tallies.values
+        return pages.invariants()
+            + broken(
+                (
+                    alive == sums.reduce(0) { $0 + $1.alive },
+                    "\(name): \(alive) alive, not the sum of its queues"
+                ),
+                (sums.allSatisfy { $0.alive > 0 }, "\(name): a queue without records"),
+                (
+                    sums.allSatisfy { (0...$0.alive).contains($0.unloaded) },
+                    "\(name): unloaded beyond alive"
+                ),
+                (
+                    sums.allSatisfy { $0.bytes >= 0 && $0.priorityBytes >= 0 },
+                    "\(name): bytes below zero"
+                ),
+                (openMarks >= 0, "\(name): \(openMarks) open marks"),
+                (start <= end, "\(name): ends at \(end), before its first record"))
+    }
+}
+
+extension SegmentState.Tally {
+    /// Answers how many are alive.
+    @discardableResult
+    mutating func count(_ records: Int, _ size: Int, priority: Int, unloaded: Int) -> Int {
+        alive += records
+        bytes += size
+        priorityBytes += priority
+        self.unloaded += unloaded
+        return alive
+    }
+}
