@@ -20,7 +20,7 @@ func tests(_ name: String, _ dependencies: [String], optimised: Bool = false) ->
 }
 
 /// What fuzz targets feed.
-let fuzzed = ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Simulators"]
+let fuzzed = ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Simulators"]
 
 let package = Package(
     name: "fieldgw",
@@ -31,12 +31,13 @@ let package = Package(
         .target(name: "Base", swiftSettings: pure, linkerSettings: [.linkedLibrary("m")]),
         library("Modbus", ["Base"]),
         library("MQTT", ["Base"]),
+        library("HTTP", ["Base"]),
         library("Drivers", ["Base", "Modbus"]),
         library("Adapter", ["Base"]),
         library("Spool", ["Base"]),
         library("Bridge", ["Base", "MQTT"]),
-        library("Gateway", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge"]),
-        library("Simulators", ["Base", "Modbus", "MQTT", "Bridge"]),
+        library("Gateway", ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge"]),
+        library("Simulators", ["Base", "Modbus", "MQTT", "HTTP", "Bridge"]),
         library("Platform", ["Base", "CLinux", "COpenSSL"]),
         library("Host", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"]),
 
@@ -50,6 +51,7 @@ let package = Package(
         tests("BaseTests", ["Base"]),
         tests("ModbusTests", ["Modbus"]),
         tests("MQTTTests", ["MQTT"]),
+        tests("HTTPTests", ["HTTP"]),
         tests("DriversTests", ["Drivers"]),
         tests("AdapterTests", ["Adapter"]),
         .testTarget(
@@ -57,7 +59,7 @@ let package = Package(
         tests("BridgeTests", ["Bridge"]),
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
-        tests("SimulatorsTests", ["Simulators", "MQTT"]),
+        tests("SimulatorsTests", ["Simulators", "MQTT", "HTTP"]),
         tests(
             "SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"], optimised: true),
         .testTarget(

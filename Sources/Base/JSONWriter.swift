@@ -8,6 +8,12 @@ package struct JSONWriter: Sendable {
 
     package init() {}
 
+    /// What was written since the last time; what follows continues the same document.
+    package mutating func takeBytes() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
+    }
+
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     private mutating func separate() {

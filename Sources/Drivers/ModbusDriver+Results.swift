@@ -141,6 +141,7 @@ extension ModbusDriver {
                 counters.lateReplies += 1
                 units[unit].statistics.lateReplies += 1
             }
+            units[unit].statistics.replyTimes.add(turnaround)
             units[unit].health.answered(turnaround: turnaround)
             return noteAnswer(response, work, unit, at: now)
         case .silence:

@@ -65,6 +65,7 @@ package struct UnitStatistics: Hashable, Sendable {
     package var late = 0
     /// From the end of our transmission to the first byte, slowly forgotten peak; nil until learned.
     package var turnaround: Duration?
+    package var replyTimes = ReplyTimes()
 
     package init(_ unit: UnitID) { self.unit = unit }
 }
@@ -126,6 +127,7 @@ extension UnitStatistics {
         sum.mismatches += sign * other.mismatches
         sum.skipped += sign * other.skipped
         sum.late += sign * other.late
+        sum.replyTimes = replyTimes.adding(other.replyTimes, times: sign)
         return sum
     }
 }

@@ -21,7 +21,7 @@ extension Gateway.Settings {
             liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
             credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map { $0?.value ?? "" })
                 + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel,
-            scansAdapters: configuration.scansAdapters)
+            scansAdapters: configuration.scansAdapters, door: configuration.door?.withoutPlaces)
     }
 }
 

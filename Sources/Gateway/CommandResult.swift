@@ -6,6 +6,8 @@ package enum CommandOrigin: String, Hashable, Sendable {
     case bridge
     /// A person at this machine, through the control socket.
     case socket
+    /// A person through the HTTP door.
+    case http
     /// A `safe` value: the bridge has been away for long.
     case safe
     /// The `setup` of a unit that has come, or come back.

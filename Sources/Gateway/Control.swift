@@ -6,6 +6,7 @@ import Base
 /// | request | answer |
 /// |---|---|
 /// | `{"get":"status"}` | the document that `fieldgw status --json` prints |
+/// | `{"get":"metrics"}` | `{"metrics":"…"}`: what the HTTP door serves at `/metrics` |
 /// | `{"get":"spool"}` | the journal's part of it, as cheap as can be |
 /// | `{"get":"values","device":"meter-1"}` | last good values with their age; all devices' without `device` |
 /// | `{"get":"values","from":0}` | the same in pages: the next one begins at the answer's `next`, the last has none |
@@ -73,7 +74,12 @@ extension Gateway {
             throw Control.Misuse(reason: "a request is an object such as {\"get\":\"status\"}")
         }
         switch first.name {
-        case "get": return try get(first.value.string ?? "", request, at: now)
+        case "get":
+            if first.value.string == "metrics" {
+                door.gather(MetricsLine(self), for: ticket)
+                return nil
+            }
+            return try get(first.value.string ?? "", request, at: now)
         case "pause": return try pause(ticket, first.value, at: now)
         case "resume":
             let index = try port(named: first.value["port"] ?? first.value)
@@ -118,7 +124,7 @@ extension Gateway {
             }
         default:
             throw Control.Misuse(
-                reason: "unknown request \"\(Notice.printable(what))\"; known are status, spool, values, point and pcap")
+                reason: "unknown request \"\(Notice.printable(what))\"; known are status, metrics, spool, values, point and pcap")
         }
     }
 

@@ -34,15 +34,17 @@ extension Gateway {
                 while let binding = bindings.first, from == nil || writer.bytes.count < Self.pageBytes {
                     bindings.removeFirst()
                     writer.key(binding.device.text)
-                    writer.object { writer in
-                        writeDevice(binding.device, binding.address, &writer)
-                        writer.key("values")
-                        writer.object { writeValues(of: binding.device, &$0, at: now) }
-                    }
+                    writer.object { writeDeviceValues(binding, &$0, at: now) }
                 }
             }
             if !bindings.isEmpty { writer.member("next", bindings.startIndex) }
         }
+    }
+
+    func writeDeviceValues(_ binding: Binding, _ writer: inout JSONWriter, at now: Moment) {
+        writeDevice(binding.device, binding.address, &writer)
+        writer.key("values")
+        writer.object { writeValues(of: binding.device, &$0, at: now) }
     }
 
     private func writeValues(of device: DeviceID, _ writer: inout JSONWriter, at now: Moment) {

@@ -25,6 +25,7 @@ package enum Event: Sendable {
     indirect case reload(Gateway.Settings, needRestart: [String])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
+    case door(DoorEvent)
 }
 
 package enum LineEvent: Sendable {
@@ -89,6 +90,7 @@ package enum Effect: Sendable {
     /// The answer to a reload; false: everything stays as it was.
     case reloaded(isInForce: Bool)
     case finished(ExitReason)
+    case door(DoorEffect)
 }
 
 /// A request on the control socket.

@@ -36,6 +36,7 @@ package struct Gateway: Sendable {
         package var credentials: [String]
         package var logLevel: Configuration.LogLevel
         package var scansAdapters = false
+        package var door: Configuration.Door?
     }
 
     /// Subfolders of the gateway's own or a device's events; nil is off.
@@ -81,6 +82,7 @@ package struct Gateway: Sendable {
     var isRenewingSession = false
     var store = StateStore()
     var news = AdapterNews()
+    var door: Door
     /// Adapters on whose lines somebody looks around now, by their paths.
     var scans: [ByteString: SerialPortEntry] = [:]
     var health: HealthReporter
@@ -139,6 +141,7 @@ package struct Gateway: Sendable {
         inForce = settings.ports.map(\.driver)
         bound = settings.configured.map { Bound(Source(port: $0), $0.bindings) }
         logLevel = settings.logLevel
+        door = Door(settings.door)
         self.random = random
     }
 
@@ -147,14 +150,17 @@ package struct Gateway: Sendable {
     package mutating func start(at now: Moment) {
         phase = .running
         startedAt = now
+        health.start(at: now)
         safe.start(at: now.instant)
         store.start()
         settle(at: now)
     }
 
     package mutating func receive(_ event: Event, at now: Moment) {
+        if case .door(let event) = event { return receive(event, at: now) }
         if case .line = event {} else { recordFresh(at: now) }
         switch event {
+        case .door: return
         case .line(let name, let event):
             guard let index = index(of: name) else { return }
             ports[index].receive(event, at: now)
@@ -198,6 +204,7 @@ package struct Gateway: Sendable {
             ports[index].timeout(at: now)
             if now.instant < othersDue { settle(port: index, at: now) }
         }
+        if let due = door.due, due <= now.instant { continueDoor(at: now) }
         guard othersDue <= now.instant else { return }
         recordFresh(at: now)
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
@@ -232,7 +239,7 @@ package struct Gateway: Sendable {
     }
 
     mutating func combineDeadlines() {
-        var earliest = othersDue
+        var earliest = min(othersDue, door.due ?? .distantFuture)
         for index in ports.indices {
             if let due = ports[index].deadline { earliest = min(earliest, due) }
         }
@@ -251,13 +258,17 @@ package struct Gateway: Sendable {
     package func invariants() -> [String] { spool.invariants() }
 
     package mutating func next() -> Effect? {
-        guard effectsRead < effects.count else {
-            effects.removeAll(keepingCapacity: true)
-            effectsRead = 0
-            return nil
+        while effectsRead < effects.count {
+            effectsRead += 1
+            let effect = effects[effectsRead - 1]
+            guard case .answer(let ticket, let line) = effect, Door.owns(ticket) else { return effect }
+            door.handBack(ticket, line)
+            combineDeadlines()
         }
-        effectsRead += 1
-        return effects[effectsRead - 1]
+        if let effect = door.nextEffect() { return .door(effect) }
+        effects.removeAll(keepingCapacity: true)
+        effectsRead = 0
+        return nil
     }
 }
 

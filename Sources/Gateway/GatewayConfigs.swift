@@ -164,6 +164,7 @@ extension Gateway {
 
 extension Gateway {
     mutating func publishState(of device: DeviceID, at now: Moment) {
+        door.touch(device)
         let config = StateBook.Config(
             hash: configs.hash(of: device), refused: configs.refused(of: device),
             isEnabled: !isDisabled(device))

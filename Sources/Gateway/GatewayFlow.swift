@@ -157,6 +157,7 @@ extension Gateway {
         let isTrusted = session.clockLevel == .trusted
         let since = fresh.since
         for reading in fresh.takeAll() {
+            defer { if door.isOpen { note(reading, at: now) } }
             for telemetry in adapter.receive(reading) {
                 tally.readings += 1
                 tally.values += telemetry.good
@@ -250,7 +251,7 @@ extension Gateway {
             safe.bridge(isHere: true, at: now.instant)
         case .offline:
             lanes.disconnected()
-            health.disconnected()
+            health.disconnected(at: now)
             safe.bridge(isHere: false, at: now.instant)
         case .finished:
             if isRenewingSession, phase == .running { renewSession(at: now) }

@@ -14,6 +14,7 @@ import Spool
 /// | a device that is new | attached |
 /// | a device that is gone | its state says so; detached once nothing of it waits |
 /// | how the bridge is met | connected again after an orderly end |
+/// | the HTTP door | its clients are sent away, and it is opened with what the file says now |
 /// | `topics`, `liveWithin`, `batch` of the bridge | holds from the next message on |
 /// | the journal | told: needs a restart |
 /// | which gateway it is | refused as a whole: the journal is another one |
@@ -52,6 +53,7 @@ extension Gateway {
         unread = unreadInForce
         applyConfigs(at: now)
         adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce)
+        door.adopt(settings.door, devices: Set(settings.bindings.map(\.device)))
         effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))
         if settings.session != old.session || settings.credentials != old.credentials {
             told.append("the bridge is connected again")

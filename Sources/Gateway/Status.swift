@@ -3,39 +3,26 @@ import Bridge
 import Drivers
 import Spool
 
-/// The document behind `fieldgw status --json`, and the parts of it that health events carry.
+/// The parts of the document behind `fieldgw status --json`, some of which health events carry too.
 extension Gateway {
-    func status(at now: Moment) -> [UInt8] {
-        var writer = JSONWriter()
+    func status(at now: Moment) -> [UInt8] { StatusDocument(self).whole(of: self, at: now) }
+
+    func writeHead(_ writer: inout JSONWriter, at now: Moment) {
+        writer.member("gateway", settings.gateway.text)
+        writer.member("version", settings.version)
+        writer.member("ts", now.wall)
+        writer.member("uptime", Int((now.instant - startedAt.instant).secondsValue))
+        writer.key("tally")
         writer.object { writer in
-            writer.member("gateway", settings.gateway.text)
-            writer.member("version", settings.version)
-            writer.member("ts", now.wall)
-            writer.member("uptime", Int((now.instant - startedAt.instant).secondsValue))
-            writer.key("tally")
-            writer.object { writer in
-                writer.member("readings", tally.readings)
-                writer.member("values", tally.values)
-                writer.member("recorded", tally.recorded)
-                writer.member("acknowledged", tally.acknowledged)
-            }
-            writeFigures(&writer, at: now)
-            writeTrouble(&writer)
-            writer.key("commands")
-            writer.object { writeCommands(&$0) }
-            writer.key("devices")
-            writer.object { writer in
-                for binding in adapter.bindings {
-                    writer.key(binding.device.text)
-                    writer.object { writeDevice(binding.device, binding.address, &$0) }
-                }
-            }
+            writer.member("readings", tally.readings)
+            writer.member("values", tally.values)
+            writer.member("recorded", tally.recorded)
+            writer.member("acknowledged", tally.acknowledged)
         }
-        return writer.bytes
     }
 
     /// Why the last connection to the bridge ended, or could not be made.
-    private func writeTrouble(_ writer: inout JSONWriter) {
+    func writeTrouble(_ writer: inout JSONWriter) {
         guard let trouble = session.trouble else { return }
         writer.key("bridgeTrouble")
         writer.object { writer in
@@ -45,7 +32,7 @@ extension Gateway {
         }
     }
 
-    /// Bridge, journal and ports: what both the status document and a health event tell.
+    /// Bridge, journal and ports of a health event.
     func writeFigures(_ writer: inout JSONWriter, at now: Moment) {
         writer.key("bridge")
         writer.object { writeBridge(&$0, at: now) }
@@ -106,7 +93,8 @@ extension Gateway {
         }
     }
 
-    func writePort(_ port: PortKeeper, _ writer: inout JSONWriter, at now: Moment) {
+    /// - Parameter isFull: with the figures that a health event does without.
+    func writePort(_ port: PortKeeper, _ writer: inout JSONWriter, isFull: Bool = false, at now: Moment) {
         let figures = port.statistics
         writer.member("state", "\(port.state)")
         if !port.path.isEmpty { writer.member("path", port.path) }
@@ -148,11 +136,23 @@ extension Gateway {
                     writer.member("skipped", unit.skipped)
                     if unit.wrongUnit > 0 { writer.member("wrongUnit", unit.wrongUnit) }
                     if let trouble = findings.units[unit.unit] { writer.member("diagnosis", trouble.sentence) }
+                    if isFull, unit.replyTimes.count > 0 { writeReplyTimes(unit.replyTimes, &writer) }
                     if let last = unit.lastGood {
                         writer.member("lastGoodSecondsAgo", max(0, (now.instant - last).secondsValue))
                     }
                 }
             }
+        }
+    }
+
+    /// `{"count","sum","classes":[…]}`: the classes are those of `ReplyTimes.bounds`, and one above.
+    private func writeReplyTimes(_ times: ReplyTimes, _ writer: inout JSONWriter) {
+        writer.key("replySeconds")
+        writer.object { writer in
+            writer.member("count", times.count)
+            writer.member("sum", times.sum.secondsValue)
+            writer.key("classes")
+            writer.array { writer in for count in times.classes { writer.integer(count) } }
         }
     }
 
@@ -166,7 +166,7 @@ extension Gateway {
         for (name, count) in rows where count > 0 { writer.member(name, count) }
     }
 
-    private func writeCommands(_ writer: inout JSONWriter) {
+    func writeCommands(_ writer: inout JSONWriter) {
         let figures = commands.counters
         writer.member("accepted", figures.accepted)
         writer.member("done", figures.done)

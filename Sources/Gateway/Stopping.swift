@@ -28,7 +28,7 @@ extension Gateway {
         guard phase == .running else { return }
         phase = .stopping(Stopping(at: now.instant))
         for index in ports.indices { ports[index].stop(at: now.instant) }
-        health.disconnected()
+        health.disconnected(at: now)
     }
 
     /// Goes one step further when the present one is done or out of time; true if it did.

@@ -6,24 +6,6 @@ import Platform
 /// Carries out the gateway's effects: one loop thread that only touches descriptors that are ready,
 /// and helpers for everything that can block.
 package final class Host {
-    package struct Settings: Sendable {
-        package var directories: [DiskRequest.Volume: String]
-        package var controlPath: String?
-        package var logLevel: Notice.Level
-        /// Reads the configuration again, on a helper thread.
-        package var reload: @Sendable () -> Result<Reload, ReloadFailure>
-
-        package init(
-            directories: [DiskRequest.Volume: String], controlPath: String?, logLevel: Notice.Level = .info,
-            reload: @escaping @Sendable () -> Result<Reload, ReloadFailure>
-        ) {
-            self.directories = directories
-            self.controlPath = controlPath
-            self.logLevel = logLevel
-            self.reload = reload
-        }
-    }
-
     /// The clock's trust is looked at this often.
     private static let clockInterval = Duration.seconds(10)
     /// After recovery, connecting, a reload or a request so long passes until what follows is usually over too.
@@ -54,6 +36,7 @@ package final class Host {
     private var link: LinkShell!
     private var portWatch: PortWatch?
     private let adapterScan: AdapterScan
+    private var door: DoorShell!
     private var control: ControlSocket?
     private var controlClients: [Int: ControlSocket.Client] = [:]
     private var controlRequests = 0
@@ -87,10 +70,12 @@ package final class Host {
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
+        door = DoorShell(loop: loop) { [unowned self] in receive(.door($0)) } tell: { [unowned self] in say($0) }
         for port in gateway.portNames { _ = makeLine(port) }
         portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath { openControl(path) }
+        door.open(settings.door)
     }
 
     /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
@@ -102,10 +87,11 @@ package final class Host {
         perform { $0.start(at: $1) }
         while exit == nil {
             let wake = nextWake()
-            _ = try loop.wait(until: link.hasPending ? .zero : wake.due)
+            _ = try loop.wait(until: link.hasPending || door.hasPending ? .zero : wake.due)
             let now = wakeLatency.woken(for: wake.sending)
             for line in lines { line.timeout(at: now) }
             if link.hasPending { link.readPending() }
+            if door.hasPending { door.takeTurn() }
             if wake.choresDue <= now { tick(at: now) }
             if let due = gateway.deadline, due <= now { perform { $0.timeout(at: $1) } }
             link.flush()
@@ -129,6 +115,7 @@ package final class Host {
         if let due = releaseDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
         if let due = control?.deadline { next = min(next, due) }
+        if let due = door.deadline { next = min(next, due) }
         let chores = next
         if let due = gateway.deadline { next = min(next, due) }
         var sending = Instant.distantFuture
@@ -159,6 +146,7 @@ package final class Host {
         adapterScan.stop()
         reloading.stop()
         control?.shutdown()
+        door.close()
         diskWorker.stop()
         keyWorker.stop()
         disk.close()
@@ -207,7 +195,7 @@ package final class Host {
         case .progress(let ticket, let line):
             if let client = controlClients[ticket.number] { control?.answer(client, line, more: true) }
         case .notice(let notice):
-            log.write(notice)
+            say(notice)
             if notice.level < .debug { expectStatus() }
         case .scan(let adapter): adapterScan.begin(adapter)
         case .endScan(let path): adapterScan.cancel(path)
@@ -221,6 +209,8 @@ package final class Host {
             let offered = reloading.end()
             takeUp(isInForce ? offered : nil)
             expectSettling()
+        case .door(.send(let id, let bytes)): door.send(id, bytes)
+        case .door(.close(let id)): door.close(id)
         case .finished(let reason): exit = exit ?? reason
         }
     }
@@ -258,7 +248,7 @@ package final class Host {
                 reloading.offer(reload)
                 receive(.reload(reload.settings, needRestart: reload.needRestart))
             case .reload(.failure(let failure)):
-                log.write(Notice(.error, "gateway", "",
+                say(Notice(.error, "gateway", "",
                     "the new configuration is refused, the one before stays in force: \(failure.message)"))
                 _ = reloading.end()
                 takeUp(nil)
@@ -304,6 +294,7 @@ package final class Host {
             keys = reload.keys
             link.use(reload.tls)
             logLevelMax = reload.logLevel
+            door.open(reload.door)
             portWatch?.expect(gateway.portDevices)
         }
         service.notify("READY=1")
@@ -323,7 +314,7 @@ package final class Host {
             control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
         } catch {
             let advice = ControlSocket.advice(error, path)
-            log.write(Notice(
+            say(Notice(
                 .warning, "control", path,
                 "no control socket, so `fieldgw status` will not reach this gateway: \(advice)"))
         }
@@ -360,6 +351,7 @@ package final class Host {
         }
         portWatch?.tick()
         control?.timeout(at: now)
+        door.timeout(at: now)
         if let due = watchdogDue, due <= now {
             service.notify("WATCHDOG=1")
             watchdogDue = service.watchdogInterval.map { now + $0 }
@@ -373,7 +365,13 @@ package final class Host {
             ("configuration", reloading.helperBusySince),
         ]
         helpers += lines.map { ($0.name.text, $0.helperBusySince) }.sorted { $0.0 < $1.0 }
-        for notice in helperWatch.look(helpers, at: now) { log.write(notice) }
+        for notice in helperWatch.look(helpers, at: now) { say(notice) }
+    }
+
+    /// A line for the log, which the door's clients see too.
+    private func say(_ notice: Notice) {
+        log.write(notice)
+        if door.isOpen, notice.level <= log.threshold { receive(.door(.logged(notice))) }
     }
 
     private func expectSettling() {

@@ -7,16 +7,19 @@ package struct Reload: Sendable {
     package var settings: Gateway.Settings
     package var keys: KeyRing
     package var tls: TLSContext?
+    package var door: DoorPlace?
     package var logLevel: Notice.Level
     /// Keys of the file that differ and that only a start takes up.
     package var needRestart: [String]
 
     package init(
-        settings: Gateway.Settings, keys: KeyRing, tls: TLSContext?, logLevel: Notice.Level, needRestart: [String]
+        settings: Gateway.Settings, keys: KeyRing, tls: TLSContext?, door: DoorPlace?, logLevel: Notice.Level,
+        needRestart: [String]
     ) {
         self.settings = settings
         self.keys = keys
         self.tls = tls
+        self.door = door
         self.logLevel = logLevel
         self.needRestart = needRestart
     }

@@ -8,6 +8,8 @@ import Platform
 package struct StartFiles: Sendable {
     package var keys: KeyRing
     package var tls: TLSContext?
+    /// The HTTP door's certificate; nil without one.
+    package var doorTLS: ServerContext?
 
     /// Loads every file once, and tells each that cannot be used at its place in the configuration.
     /// - Parameter references: files that could be made out in a configuration with errors elsewhere.
@@ -44,7 +46,19 @@ private struct StartFileLoader {
             }
         }
         let tls = bridge.tls ? context(bridge) : nil
-        return hasErrors ? nil : StartFiles(keys: KeyRing(gateway: gateway, devices: devices), tls: tls)
+        let doorTLS = configuration.door.flatMap { context($0) }
+        return hasErrors
+            ? nil : StartFiles(keys: KeyRing(gateway: gateway, devices: devices), tls: tls, doorTLS: doorTLS)
+    }
+
+    private mutating func context(_ door: Configuration.Door) -> ServerContext? {
+        guard let certificate = door.certificate, let key = door.key, privateKey(key) != nil else { return nil }
+        do throws(CredentialError) {
+            return try ServerContext(certificate: certificate.value, key: key.value)
+        } catch {
+            complain(error.kind == .mismatch ? key : certificate, "the door's certificate: \(error.message)")
+            return nil
+        }
     }
 
     private mutating func privateKey(_ location: Located<String>) -> PrivateKey? {
@@ -101,12 +115,12 @@ private struct StartFileLoader {
     mutating func look(at references: [Configuration.FileReference]) {
         for file in references {
             switch file.role {
-            case .privateKey, .clientKey: _ = privateKey(file.path)
+            case .privateKey, .clientKey, .serverKey: _ = privateKey(file.path)
             case .certificateAuthority:
                 do throws(CredentialError) { _ = try TLSContext(trust: .file(file.path.value)) } catch {
                     complain(file.path, "the CA file (`ca`): \(error.message)")
                 }
-            case .clientCertificate, .device: break
+            case .clientCertificate, .serverCertificate, .device: break
             }
         }
     }

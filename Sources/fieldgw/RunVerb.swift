@@ -62,7 +62,7 @@ enum RunVerb {
             try? FileSystem.makeDirectories(places.state)
             host = try Host(
                 Host.Settings(
-                    directories: places.directories, controlPath: places.control,
+                    directories: places.directories, controlPath: places.control, door: start.door,
                     reload: { reread(file.path, running: places, arguments) }),
                 gateway: gateway, keys: start.keys, tls: start.tls, log: log)
         } catch let error as SystemFailure {
@@ -82,14 +82,19 @@ enum RunVerb {
         var settings = Gateway.Settings(
             configuration, keys: files.keys.algorithms, floor: Version.released, version: Version.text)
         // Another key under the same name is another key.
-        settings.credentials = settings.credentials.map { path in
-            "\(path) \((try? FileSystem.read(path)).map { Hex.encode(SHA256.digest($0)) } ?? "")"
+        settings.credentials = settings.credentials.map { path in "\(path) \(Hex.encode(digest(of: path)))" }
+        let door = configuration.door.map { door in
+            DoorPlace(
+                address: door.address, port: door.port, tls: files.doorTLS,
+                mark: [door.certificate, door.key].flatMap { $0.map { digest(of: $0.value) } ?? [] })
         }
         return Reload(
-            settings: settings, keys: files.keys, tls: files.tls,
+            settings: settings, keys: files.keys, tls: files.tls, door: door,
             logLevel: (try? level(arguments["log"] ?? configuration.logLevel.rawValue)) ?? .info,
             needRestart: Places(configuration, path, arguments).differences(from: running))
     }
+
+    private static func digest(of path: String) -> [UInt8] { (try? FileSystem.read(path)).map(SHA256.digest) ?? [] }
 
     /// SIGHUP. Runs on a helper thread.
     private static func reread(

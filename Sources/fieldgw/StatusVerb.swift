@@ -6,9 +6,27 @@ import Platform
 enum StatusVerb {
     static let verb = Verb(
         "status", "", summary: "show the state of a running gateway",
-        options: Daemon.options + [Option("json", nil, "the whole document as one line of JSON")]
+        details: """
+            --check prints one line and ends with 0 (in order), 1 (warning), 2 (critical) or 3 (no gateway answers), as
+            Nagios, Icinga and their like expect it. --metrics prints what the HTTP door serves at /metrics, for the
+            textfile collector of a node exporter on a machine without a door.
+            """,
+        options: Daemon.options + [
+            Option("json", nil, "the whole document as one line of JSON"),
+            Option("metrics", nil, "all counters and values in Prometheus' text format"),
+            Option("check", nil, "one line for a monitoring program, and its exit code"),
+        ]
     ) { arguments in
+        guard ["json", "metrics", "check"].count(where: arguments.has) <= 1 else {
+            throw Arguments.Misuse(message: "--json, --metrics and --check exclude each other")
+        }
+        if arguments.has("check") { return MonitoringCheck.run(arguments) }
         let daemon = try Daemon(arguments, configuration: arguments.positional.first)
+        if arguments.has("metrics") {
+            let text = try daemon.ask("{\"get\":\"metrics\"}", within: .seconds(10)).document["metrics"]?.string
+            Console.emit(Array((text ?? "").utf8))
+            return .ok
+        }
         let answer = try daemon.ask("{\"get\":\"status\"}")
         if arguments.has("json") {
             Console.emit(answer.bytes + [0x0A])

@@ -9,7 +9,7 @@ gateway :=
 targets := $(patsubst Tests/Fuzz/Targets/%Fuzz.swift,%,$(wildcard Tests/Fuzz/Targets/*Fuzz.swift))
 lower = $(shell echo $(1) | tr A-Z a-z)
 programs := $(foreach target,$(targets),$(out)/$(call lower,$(target)))
-objects := $(foreach module,Base Modbus MQTT Drivers Adapter Spool Bridge Gateway Simulators TestKit FuzzKit,$(out)/$(module).o)
+objects := $(foreach module,Base Modbus MQTT HTTP Drivers Adapter Spool Bridge Gateway Simulators TestKit FuzzKit,$(out)/$(module).o)
 
 swift = swiftc -O -parse-as-library -swift-version 6 -enable-upcoming-feature ExistentialAny -package-name fieldgw -I $(out)
 
@@ -28,12 +28,13 @@ product = $(eval $(call module,$(1),-sanitize=fuzzer $(3),$(shell find Sources/$
 $(call product,Base,)
 $(call product,Modbus,Base)
 $(call product,MQTT,Base)
+$(call product,HTTP,Base)
 $(call product,Adapter,Base)
 $(call product,Spool,Base)
 $(call product,Drivers,Base Modbus)
 $(call product,Bridge,Base MQTT)
-$(call product,Gateway,Modbus MQTT Drivers Adapter Spool Bridge,$(gateway))
-$(call product,Simulators,Modbus MQTT Bridge)
+$(call product,Gateway,Modbus MQTT HTTP Drivers Adapter Spool Bridge,$(gateway))
+$(call product,Simulators,Modbus MQTT HTTP Bridge)
 $(eval $(call module,TestKit,,Tests/TestKit/VirtualDisk.swift,Base))
 $(eval $(call module,FuzzKit,,$(wildcard Tests/Fuzz/Kit/*.swift),Base))
 

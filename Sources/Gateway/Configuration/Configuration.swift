@@ -14,6 +14,8 @@ package struct Configuration: Hashable, Sendable {
     package var logLevel: LogLevel
     /// Look who is on the line of an adapter that no port means.
     package var scansAdapters = false
+    /// The HTTP door; nil: none.
+    package var door: Door?
     /// The state directory; nil: `$STATE_DIRECTORY`.
     package var state: Located<String>?
     /// The control socket; nil: `$RUNTIME_DIRECTORY/control.sock`.
@@ -27,6 +29,8 @@ package struct Configuration: Hashable, Sendable {
     package struct FileReference: Hashable, Sendable {
         package enum Role: Hashable, Sendable {
             case certificateAuthority, privateKey, clientCertificate, clientKey
+            /// The HTTP door's.
+            case serverCertificate, serverKey
             case device(PortName)
         }
         package var role: Role

@@ -75,6 +75,7 @@ struct ConfigurationReader {
         let clock = cursor.choice("clock", default: Configuration.ClockTrust.auto)
         let logLevel = cursor.choice("logLevel", default: Configuration.LogLevel.info)
         let scansAdapters = cursor.bool("scanAdapters", default: false)
+        let door = cursor.take("http").flatMap { readDoor($0) }
         let state = cursor.located("state").map(resolve)
         let control = cursor.located("control").map(resolve)
         let ports = cursor.require("ports").map { readPorts($0, gateway: bridge?.gateway) } ?? []
@@ -84,8 +85,8 @@ struct ConfigurationReader {
         checkSize(ports)
         checkDeviceKeys(ports, of: bridge)
         return Configuration(
-            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, state: state,
-            control: control, ports: ports, files: files)
+            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, door: door,
+            state: state, control: control, ports: ports, files: files)
     }
 
     /// The root value of a JSON5 text; nil, and reported, if it is none.

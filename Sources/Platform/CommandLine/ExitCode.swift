@@ -1,6 +1,8 @@
 /// How a command ends, as sysexits.h numbers it.
 package enum ExitCode: Int32, Error, Sendable {
     case ok = 0
+    /// What monitoring programs expect of a check.
+    case checkWarning = 1, checkCritical = 2, checkUnknown = 3
     case usage = 64
     case badData = 65
     case noInput = 66

@@ -89,6 +89,9 @@ package final class Link: @unchecked Sendable {
 
     package var isTLS: Bool { ssl != nil }
 
+    /// This machine's address of the connection, without the port.
+    package var localAddress: String? { SocketAddress.local(of: descriptor)?.host }
+
     /// Grows with each TLS record that was read, and more with each message that brings no data.
     package var work: Int { budget.work }
 

@@ -3,7 +3,7 @@ import CLinux
 import COpenSSL
 import Glibc
 
-/// A listening TCP socket of the simulators, with TLS or without. Accepting never waits, and neither
+/// A listening TCP socket of the HTTP door or a simulator, with TLS or without. Accepting never waits, and neither
 /// does a link that it gives: the TLS handshake happens inside the link's first reads and writes.
 /// `@unchecked Sendable` under the rule of `Link`: one thread at a time.
 package final class Listener: @unchecked Sendable {

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// The server's side of TLS, for the bridge emulator: a certificate with its key, as PEM text.
+/// The server's side of TLS, for the HTTP door and the bridge emulator: a certificate with its key.
 /// Sendable: not changed after it was made.
 package final class ServerContext: @unchecked Sendable {
     let handle: OpaquePointer
@@ -36,6 +36,22 @@ package final class ServerContext: @unchecked Sendable {
         }
         shim_SSL_CTX_no_sessions(made)
         SSL_CTX_set_num_tickets(made, tickets)
+        handle = made
+    }
+
+    /// - Parameter certificate: path of a PEM file with the server's certificate and then its chain.
+    /// - Parameter key: the certificate's private key: a path or a store URI.
+    /// - Throws: `CredentialError` that names the file.
+    package init(certificate: String, key: String) throws(CredentialError) {
+        let made = try TLSContext.make(TLS_server_method())
+        do throws(CredentialError) {
+            try TLSContext.identify(certificate, key, in: made)
+        } catch {
+            SSL_CTX_free(made)
+            throw error
+        }
+        shim_SSL_CTX_no_sessions(made)
+        SSL_CTX_set_num_tickets(made, 0)
         handle = made
     }
 

@@ -58,6 +58,18 @@ struct SocketAddress {
 
     /// "192.0.2.1:8883" or "[2001:db8::1]:8883".
     var text: String {
+        guard let (name, number) = parts else { return "an unknown address" }
+        return family == AF_INET6 ? "[\(name)]:\(number)" : "\(name):\(number)"
+    }
+
+    /// The address without the port; an IPv4 address that an IPv6 socket shows is one.
+    var host: String? {
+        guard let name = parts?.name else { return nil }
+        let mapped = "::ffff:"
+        return name.hasPrefix(mapped) && name.contains(".") ? String(name.dropFirst(mapped.count)) : name
+    }
+
+    private var parts: (name: String, port: String)? {
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
         let flags = NI_NUMERICHOST | NI_NUMERICSERV
@@ -65,9 +77,7 @@ struct SocketAddress {
             getnameinfo(
                 pointer, length, &host, socklen_t(host.count), &port, socklen_t(port.count), flags)
         }
-        guard code == 0 else { return "an unknown address" }
-        let name = cText(host), number = cText(port)
-        return family == AF_INET6 ? "[\(name)]:\(number)" : "\(name):\(number)"
+        return code == 0 ? (cText(host), cText(port)) : nil
     }
 
     /// The port; 0 for another family.

@@ -53,8 +53,8 @@ package final class TLSContext: @unchecked Sendable {
         return CertificateFacts.time(shim_SSL_CTX_latest_end(handle))
     }
 
-    /// The client's own certificate and its key.
-    private static func identify(
+    /// The own certificate and its key.
+    static func identify(
         _ certificate: String, _ key: String, in context: OpaquePointer
     ) throws(CredentialError) {
         let privateKey = try PrivateKey.load(key)

@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// projects.locations.registries.devices.
 extension AdminAPI {

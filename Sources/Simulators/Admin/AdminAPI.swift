@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// Answers requests of the Cloud IoT v1 admin API on a running bridge: what it changes is in force at
 /// once. Names and shapes are those of the service's discovery document.

@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// Why a request of the admin API failed, in the shape that Google's APIs have:
 /// `{"error":{"code":404,"message":"…","status":"NOT_FOUND"}}`.

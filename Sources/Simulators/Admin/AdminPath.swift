@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// A path of the admin API, taken apart: resource names as Cloud IoT's v1 has them, with an optional
 /// custom verb after the last colon.

@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// The admin API's server: HTTP in, answers out, and the bridge it works on handed in with each call.
 /// Beside Cloud IoT's paths it has the emulator's own, under `/emulator/`.

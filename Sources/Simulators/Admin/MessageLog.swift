@@ -1,4 +1,5 @@
 import Base
+import HTTP
 
 /// The last messages that devices published, for whoever asks over HTTP. Each has a number, counted
 /// from 1; the oldest go first when there are too many.

@@ -1,16 +1,6 @@
 import Base
 import MQTT
 
-/// One transport connection, named by the shell and never used again for another.
-package struct ConnectionID: Hashable, Sendable, Comparable, CustomStringConvertible {
-    package let value: UInt64
-
-    package init(_ value: UInt64) { self.value = value }
-
-    package var description: String { "connection \(value)" }
-    package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
-}
-
 /// What the emulator keeps for one connection; attachments and subscriptions die with it (E26).
 struct BridgeConnection: Sendable {
     enum Phase { case fresh, verifying, open }

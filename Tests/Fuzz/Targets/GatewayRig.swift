@@ -212,7 +212,7 @@ struct GatewayRig {
         case .notice(let notice): demand(!notice.message.isEmpty && !notice.message.utf8.contains(10), "a line of the log: \(notice.message)")
         case .scan(let entry): events.append(.scanned(entry, .failure(ScanFailure("nobody"))))
         case .finished: isFinished = true
-        case .endScan, .logLevel, .ready, .reloaded: break
+        case .endScan, .logLevel, .ready, .reloaded, .door: break
         }
     }
 

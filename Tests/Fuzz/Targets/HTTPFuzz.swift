@@ -1,5 +1,6 @@
 import Base
 import FuzzKit
+import HTTP
 import Simulators
 
 /// The HTTP request decoder at every cut, and the admin API behind it. The first byte chooses between bytes as
@@ -41,8 +42,8 @@ package enum HTTPFuzz: FuzzTarget {
             do {
                 while let request = try decoder.next() {
                     outcome.requests.append(request)
-                    demand(request.body.count <= HTTPRequestDecoder.bodyMax, "a body of \(request.body.count) bytes")
-                    demand(request.headers.count <= HTTPRequestDecoder.headersMax, "too many headers")
+                    demand(request.body.count <= HTTPRequestDecoder.Limits().body, "a body of \(request.body.count) bytes")
+                    demand(request.headers.count <= HTTPRequestDecoder.Limits().headers, "too many headers")
                     demand(request.path.utf8.first == 0x2F, "a path without a slash")
                 }
                 if decoder.wantsContinue { demand(decoder.isPartial, "100 Continue for no request") }

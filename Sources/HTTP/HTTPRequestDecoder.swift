@@ -13,10 +13,17 @@ package struct HTTPRequestDecoder: Sendable {
         }
     }
 
-    /// Request line and header lines together.
-    package static let headMax = 64 << 10
-    package static let headersMax = 100
-    package static let bodyMax = 1 << 20
+    /// The most that one request may hold.
+    package struct Limits: Hashable, Sendable {
+        /// Bytes of the request line and the header lines together.
+        package var head = 64 << 10
+        package var headers = 100
+        /// Bytes of the body.
+        package var body = 1 << 20
+
+        package init() {}
+    }
+
     /// A chunk's length with its extensions, a trailer line.
     private static let lineMax = 4096
     private static let trailersMax = 16
@@ -31,6 +38,7 @@ package struct HTTPRequestDecoder: Sendable {
         case trailers(Int)
     }
 
+    private let limits: Limits
     private var buffer: [UInt8] = []
     private var start = 0
     private var scanned = 0
@@ -42,7 +50,7 @@ package struct HTTPRequestDecoder: Sendable {
     /// The client waits for "100 Continue" before it sends the body.
     package private(set) var wantsContinue = false
 
-    package init() {}
+    package init(_ limits: Limits = Limits()) { self.limits = limits }
 
     /// Bytes of a request that is not complete.
     package var isPartial: Bool {
@@ -84,7 +92,7 @@ package struct HTTPRequestDecoder: Sendable {
             case .head:
                 while start + 1 < buffer.count, buffer[start] == 0x0D, buffer[start + 1] == 0x0A { start += 2 }
                 guard let head = try takeHead() else { return nil }
-                stage = try Self.read(head, into: &request)
+                stage = try Self.read(head, limits, into: &request)
                 if case .body(0) = stage { return finish() }
                 wantsContinue = request.header("expect")?.lowercasedASCII == "100-continue" && start == buffer.count
             case .body(let missing):
@@ -97,7 +105,7 @@ package struct HTTPRequestDecoder: Sendable {
                     let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0,
                     digits.first != 0x2B
                 else { throw Fault(400, "a chunk's length is no hexadecimal number") }
-                guard request.body.count + size <= Self.bodyMax else { throw Self.tooLarge }
+                guard request.body.count + size <= limits.body else { throw Self.tooLarge(limits) }
                 stage = size == 0 ? .trailers(0) : .chunk(size)
             case .chunk(let size):
                 guard take(size) else { return nil }
@@ -118,7 +126,9 @@ package struct HTTPRequestDecoder: Sendable {
         }
     }
 
-    private static let tooLarge = Fault(413, "a body of more than \(bodyMax) bytes")
+    private static func tooLarge(_ limits: Limits) -> Fault {
+        Fault(413, "a body of more than \(limits.body) bytes")
+    }
 
     private mutating func finish() -> HTTPRequest {
         defer {
@@ -156,7 +166,9 @@ package struct HTTPRequestDecoder: Sendable {
     private mutating func takeHead() throws(Fault) -> ArraySlice<UInt8>? {
         var index = max(scanned, start)
         while index < buffer.count {
-            guard index - start < Self.headMax else { throw Fault(431, "headers of more than \(Self.headMax) bytes") }
+            guard index - start < limits.head else {
+                throw Fault(431, "headers of more than \(limits.head) bytes")
+            }
             if buffer[index] == 0x0A {
                 guard index > start, buffer[index - 1] == 0x0D else { throw Fault(400, "a line does not end in CRLF") }
                 if index - start >= 3, buffer[index - 2] == 0x0A {
@@ -173,18 +185,21 @@ package struct HTTPRequestDecoder: Sendable {
 
     // MARK: The head
 
-    private static func read(_ head: ArraySlice<UInt8>, into request: inout HTTPRequest) throws(Fault) -> Stage {
+    private static func read(
+        _ head: ArraySlice<UInt8>, _ limits: Limits, into request: inout HTTPRequest
+    ) throws(Fault) -> Stage {
         var lines = head.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
             line.last == 0x0D ? line.dropLast() : line
         }[...]
-        guard lines.count <= headersMax + 1 else { throw Fault(431, "more than \(headersMax) headers") }
+        guard lines.count <= limits.headers + 1 else { throw Fault(431, "more than \(limits.headers) headers") }
         let isOld = try readRequestLine(lines.popFirst() ?? [], into: &request)
         for line in lines { request.headers.append(try header(line)) }
+        request.isOld = isOld
         let wish = request.header("connection")?.lowercasedASCII ?? ""
         request.isKeptAlive = isOld ? wish.contains("keep-alive") : !wish.contains("close")
         let hosts = request.headers.filter { $0.name == "host" }
         guard hosts.count <= 1, isOld || hosts.count == 1 else { throw Fault(400, "exactly one Host is needed") }
-        return try framing(request, isOld)
+        return try framing(request, isOld, limits)
     }
 
     /// True for HTTP/1.0.
@@ -236,7 +251,9 @@ package struct HTTPRequestDecoder: Sendable {
     }
 
     /// How the body is delimited (RFC 9112 section 6.3).
-    private static func framing(_ request: HTTPRequest, _ isOld: Bool) throws(Fault) -> Stage {
+    private static func framing(
+        _ request: HTTPRequest, _ isOld: Bool, _ limits: Limits
+    ) throws(Fault) -> Stage {
         let codings = request.headers.filter { $0.name == "transfer-encoding" }
         let lengths = request.headers.filter { $0.name == "content-length" }
         if let coding = codings.first {
@@ -249,7 +266,7 @@ package struct HTTPRequestDecoder: Sendable {
         guard lengths.count == 1, (1...10).contains(text.utf8.count),
             text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let length = Int(text.string)
         else { throw Fault(400, "Content-Length is not one number") }
-        guard length <= bodyMax else { throw tooLarge }
+        guard length <= limits.body else { throw tooLarge(limits) }
         return .body(length)
     }
 }

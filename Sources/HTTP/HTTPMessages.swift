@@ -11,6 +11,8 @@ package struct HTTPRequest: Hashable, Sendable {
     package var body: [UInt8]
     /// The connection goes on after the answer.
     package var isKeptAlive: Bool
+    /// HTTP/1.0: the answer may not be chunked.
+    package var isOld = false
 
     package struct Pair: Hashable, Sendable {
         package var name: ByteString
@@ -38,26 +40,39 @@ package struct HTTPRequest: Hashable, Sendable {
     package func queries(_ name: ByteString) -> [ByteString] { query.filter { $0.name == name }.map(\.value) }
 }
 
+/// An answer, or the head of one whose body follows in pieces.
 package struct HTTPResponse: Hashable, Sendable {
     package var status: Int
     package var body: [UInt8]
     package var contentType: String
+    /// Further headers. Neither names nor values come from a client.
+    package var headers: [Header] = []
 
-    package init(_ status: Int, json: [UInt8]) {
-        self.status = status
-        body = json
-        contentType = "application/json; charset=UTF-8"
+    package struct Header: Hashable, Sendable {
+        package var name: String
+        package var value: String
+
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
-    package init(_ status: Int, text: String) {
+    package init(_ status: Int, _ body: [UInt8], _ contentType: String, headers: [Header] = []) {
         self.status = status
-        body = Array(text.utf8)
-        contentType = "text/plain; charset=UTF-8"
+        self.body = body
+        self.contentType = contentType
+        self.headers = headers
     }
+
+    package init(_ status: Int, json: [UInt8]) { self.init(status, json, "application/json; charset=UTF-8") }
+
+    package init(_ status: Int, text: String) { self.init(status, Array(text.utf8), "text/plain; charset=UTF-8") }
 
     private var reason: String {
         switch status {
         case 200: "OK"
+        case 303: "See Other"
         case 400: "Bad Request"
         case 401: "Unauthorized"
         case 403: "Forbidden"
@@ -76,12 +91,25 @@ package struct HTTPResponse: Hashable, Sendable {
         }
     }
 
+    /// How the end of the body is told (RFC 9112 section 6).
+    enum Framing { case length, chunked, untilClose }
+
+    /// The status line and the headers, with the empty line behind them.
+    func head(_ framing: Framing, isKeptAlive: Bool) -> [UInt8] {
+        var text = "HTTP/1.1 \(status) \(reason)\r\nContent-Type: \(contentType)\r\n"
+        switch framing {
+        case .length: text += "Content-Length: \(body.count)\r\n"
+        case .chunked: text += "Transfer-Encoding: chunked\r\n"
+        case .untilClose: break
+        }
+        text += "Cache-Control: no-store\r\n"
+        for header in headers { text += "\(header.name): \(header.value)\r\n" }
+        return Array((text + "Connection: \(isKeptAlive ? "keep-alive" : "close")\r\n\r\n").utf8)
+    }
+
     /// The bytes on the wire; to HEAD the same without the body.
     func bytes(isKeptAlive: Bool, isHead: Bool) -> [UInt8] {
-        let head = "HTTP/1.1 \(status) \(reason)\r\nContent-Type: \(contentType)\r\n"
-            + "Content-Length: \(body.count)\r\nCache-Control: no-store\r\n"
-            + "Connection: \(isKeptAlive ? "keep-alive" : "close")\r\n\r\n"
-        return Array(head.utf8) + (isHead ? [] : body)
+        head(.length, isKeptAlive: isKeptAlive) + (isHead ? [] : body)
     }
 }
 

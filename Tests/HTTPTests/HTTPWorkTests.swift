@@ -1,4 +1,4 @@
-import Simulators
+import HTTP
 import Testing
 
 /// A request costs a fixed number of steps for each of its bytes, however small the pieces.

@@ -1,0 +1,108 @@
+import Adapter
+import Base
+import HTTP
+
+/// What the gateway serves by its HTTP door.
+///
+/// | path | answers |
+/// |---|---|
+/// | `/livez` | 200: the loop turns |
+/// | `/readyz` | 200, or 503 with one reason a line |
+/// | `/metrics` | everything that is counted and measured, in Prometheus' text format |
+/// | `/api/v1/status` | the document of `fieldgw status --json` |
+/// | `/api/v1/values[?device=]` | last good values with their age |
+/// | `/api/v1/log[?after=]` | `{"lines":[…]}`: the latest lines of the log with a higher number |
+/// | `/api/v1/events` | server-sent events: see `LiveStream` |
+/// | `POST /api/v1/actions` | see `DoorActions` |
+extension Gateway {
+    mutating func receive(_ event: DoorEvent, at now: Moment) {
+        door.receive(event, at: now)
+        if case .logged = event { return }
+        serveDoor(at: now)
+    }
+
+    /// One slice of one answer, and what else is due.
+    mutating func continueDoor(at now: Moment) {
+        door.timeout(at: now)
+        if let (client, unwritten) = door.takeTurn() {
+            var document = unwritten
+            let slice = document.slice(of: self, at: now)
+            if let (ticket, line) = door.put(client, document, slice, at: now) {
+                effects.append(.answer(ticket, line))
+            }
+        }
+        serveDoor(at: now)
+    }
+
+    /// What has been read is news to those who watch.
+    mutating func note(_ reading: Reading, at now: Moment) {
+        for device in adapter.devices(at: reading.address) { door.touch(device) }
+    }
+
+    private mutating func serveDoor(at now: Moment) {
+        var hasActed = false
+        while let (id, request) = door.nextRequest() {
+            recordFresh(at: now)
+            if request.path == "/api/v1/actions" {
+                act(id, request, at: now)
+                hasActed = true
+            } else {
+                answer(id, request, at: now)
+            }
+        }
+        while let notice = door.nextNotice() { effects.append(.notice(notice)) }
+        if hasActed { settle(at: now) } else { combineDeadlines() }
+    }
+
+    private mutating func answer(_ id: ConnectionID, _ request: HTTPRequest, at now: Moment) {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            var response = Self.refusal(405, "\(request.path.prefix(60)) can only be read", "usage")
+            response.headers.append(HTTPResponse.Header("Allow", "GET, HEAD"))
+            return door.respond(id, response, at: now)
+        }
+        switch request.path {
+        case "/livez": door.respond(id, HTTPResponse(200, text: "ok\n"), at: now)
+        case "/readyz": door.respond(id, readiness(isKnown: door.isKnown(request), at: now), at: now)
+        case "/metrics":
+            door.respond(id, HTTPResponse(200, [], MetricsWriter.contentType), with: MetricsDocument(self), at: now)
+        case "/api/v1/status": respond(id, StatusDocument(self), at: now)
+        case "/api/v1/values":
+            do throws(Control.Misuse) {
+                var only: DeviceID?
+                if let name = request.query("device") { only = try device(named: JSON(.string(name))) }
+                respond(id, ValuesDocument(self, of: only), at: now)
+            } catch {
+                door.respond(id, Self.refusal(404, error.reason, error.kind), at: now)
+            }
+        case "/api/v1/log":
+            let after = request.query("after").flatMap { UInt64($0.prefix(20)) } ?? 0
+            respond(id, ReadyDocument(logDocument(after: after)), at: now)
+        case "/api/v1/events":
+            let stream = LiveStream(self, after: request.header("last-event-id"))
+            door.respond(id, HTTPResponse(200, [], "text/event-stream; charset=UTF-8"), with: stream, at: now)
+        default: door.respond(id, Self.refusal(404, "there is nothing at this path", "usage"), at: now)
+        }
+    }
+
+    private mutating func respond(_ id: ConnectionID, _ document: any SlicedDocument, at now: Moment) {
+        door.respond(id, HTTPResponse(200, json: []), with: document, at: now)
+    }
+
+    static func refusal(_ status: Int, _ reason: String, _ kind: String) -> HTTPResponse {
+        HTTPResponse(status, json: Control.error(reason, kind))
+    }
+
+    /// - Parameter isKnown: reasons name hosts and devices: only the status code is for everybody.
+    private func readiness(isKnown: Bool, at now: Moment) -> HTTPResponse {
+        let reasons = hindrances(at: now)
+        guard !reasons.isEmpty else { return HTTPResponse(200, text: "ready\n") }
+        return HTTPResponse(503, text: isKnown ? reasons.joined(separator: "\n") + "\n" : "not ready\n")
+    }
+
+    private func logDocument(after number: UInt64) -> [UInt8] {
+        Self.document { writer in
+            writer.key("lines")
+            writer.array { writer in for line in door.feed.lines(after: number) { line.write(&writer) } }
+        }
+    }
+}

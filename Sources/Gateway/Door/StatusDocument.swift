@@ -1,0 +1,86 @@
+import Base
+
+/// The document behind `fieldgw status --json`: one port or one device after the other.
+struct StatusDocument: SlicedDocument {
+    private enum Stage { case head, ports(next: Int), tail, devices(next: Int), end }
+
+    private let devices: [DeviceID]
+    private var stage = Stage.head
+    private var writer = JSONWriter()
+
+    init(_ gateway: Gateway) { devices = gateway.adapter.bindings.map(\.device) }
+
+    mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
+        while writer.bytes.count < DocumentSlice.sizeAimed {
+            switch stage {
+            case .head:
+                writer.beginObject()
+                gateway.writeHead(&writer, at: now)
+                gateway.writeProblems(&writer, at: now)
+                writer.key("bridge")
+                writer.object { gateway.writeBridge(&$0, at: now) }
+                writer.key("spool")
+                writer.object { gateway.writeSpool(&$0) }
+                writer.key("ports")
+                writer.beginObject()
+                stage = .ports(next: 0)
+            case .ports(let next) where next < gateway.ports.count:
+                writer.key(gateway.ports[next].name.text)
+                writer.object { gateway.writePort(gateway.ports[next], &$0, isFull: true, at: now) }
+                stage = .ports(next: next + 1)
+            case .ports:
+                writer.endObject()
+                stage = .tail
+            case .tail:
+                gateway.writeTrouble(&writer)
+                writer.key("commands")
+                writer.object { gateway.writeCommands(&$0) }
+                writer.key("devices")
+                writer.beginObject()
+                stage = .devices(next: 0)
+            case .devices(let next) where next < devices.count:
+                stage = .devices(next: next + 1)
+                guard let binding = gateway.adapter.binding(of: devices[next]) else { continue }
+                writer.key(binding.device.text)
+                writer.object { gateway.writeDevice(binding.device, binding.address, &$0) }
+            case .devices:
+                writer.endObject()
+                writer.endObject()
+                stage = .end
+            case .end: return DocumentSlice(bytes: writer.takeBytes(), rest: .done)
+            }
+        }
+        return DocumentSlice(bytes: writer.takeBytes(), rest: .more)
+    }
+}
+
+/// The last good values of every device, or of one, with their age.
+struct ValuesDocument: SlicedDocument {
+    private let devices: [DeviceID]
+    private var next = 0
+    private var writer = JSONWriter()
+
+    /// - Parameter only: nil: all devices.
+    init(_ gateway: Gateway, of only: DeviceID? = nil) {
+        devices = only.map { [$0] } ?? gateway.adapter.bindings.map(\.device)
+    }
+
+    mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
+        if next == 0 {
+            writer.beginObject()
+            writer.member("ts", now.wall)
+            writer.key("devices")
+            writer.beginObject()
+        }
+        while next < devices.count, writer.bytes.count < DocumentSlice.sizeAimed {
+            defer { next += 1 }
+            guard let binding = gateway.adapter.binding(of: devices[next]) else { continue }
+            writer.key(binding.device.text)
+            writer.object { gateway.writeDeviceValues(binding, &$0, at: now) }
+        }
+        guard next >= devices.count else { return DocumentSlice(bytes: writer.takeBytes(), rest: .more) }
+        writer.endObject()
+        writer.endObject()
+        return DocumentSlice(bytes: writer.takeBytes(), rest: .done)
+    }
+}
