@@ -141,7 +141,7 @@ package struct Gateway: Sendable {
         inForce = settings.ports.map(\.driver)
         bound = settings.configured.map { Bound(Source(port: $0), $0.bindings) }
         logLevel = settings.logLevel
-        door = Door(settings.door)
+        door = Door(settings.door, settings.bindings)
         self.random = random
     }
 

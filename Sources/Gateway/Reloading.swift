@@ -53,7 +53,7 @@ extension Gateway {
         unread = unreadInForce
         applyConfigs(at: now)
         adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce)
-        door.adopt(settings.door, devices: Set(settings.bindings.map(\.device)))
+        door.adopt(settings.door, settings.bindings, before: old.bindings)
         effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))
         if settings.session != old.session || settings.credentials != old.credentials {
             told.append("the bridge is connected again")

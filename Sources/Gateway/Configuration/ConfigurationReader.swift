@@ -84,6 +84,7 @@ struct ConfigurationReader {
         checkCount(ports, of: bridge)
         checkSize(ports)
         checkDeviceKeys(ports, of: bridge)
+        if let door { checkHistory(door, ports) }
         return Configuration(
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, door: door,
             state: state, control: control, ports: ports, files: files)

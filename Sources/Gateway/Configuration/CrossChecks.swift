@@ -79,6 +79,19 @@ extension ConfigurationReader {
         }
     }
 
+    /// Whether the memory for the past is enough for the time that is asked for.
+    func checkHistory(_ door: Configuration.Door, _ ports: [Configuration.Port]) {
+        let points = ports.flatMap(\.nodes).reduce(0) { $0 + $1.points.count }
+        guard let settings = door.history, points > 0 else { return }
+        let plan = History.Plan(settings, points: points)
+        guard plan.map({ $0.span < settings.keep }) ?? true else { return }
+        let kept = plan.map { "the last \(Quantity.describe(.seconds($0.span.seconds / 60 * 60)))" } ?? "nothing"
+        problems.warning(
+            door.place,
+            "the history of \(Plural.text(points, "point")) for \(Quantity.describe(settings.keep)) does not fit into "
+                + "\(Quantity.describe(bytes: settings.maxBytes)): \(kept) is kept; give `history.maxBytes` more")
+    }
+
     /// Told once, at the bridge.
     func checkCount(_ ports: [Configuration.Port], of bridge: Configuration.Bridge) {
         let count = ports.reduce(0) { $0 + $1.nodes.count }

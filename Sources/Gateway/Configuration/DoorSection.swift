@@ -161,7 +161,7 @@ extension ConfigurationReader {
         }
         var history = Configuration.Door.History()
         history.keep = inner.duration("keep", in: .seconds(3600)...(.seconds(7 * 86_400))) ?? history.keep
-        history.maxBytes = inner.size("maxBytes", in: (64 << 10)...(1 << 30)) ?? history.maxBytes
+        history.maxBytes = inner.size("maxBytes", in: (64 << 10)...ServiceLimits.historyBytesMax) ?? history.maxBytes
         inner.finish()
         return history
     }

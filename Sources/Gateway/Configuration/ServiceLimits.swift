@@ -13,6 +13,8 @@ package enum ServiceLimits {
     package static let scanTasks = 4
     /// Descriptors beside those of the ports: journal, bridge, control clients, mailboxes, and what a reload reads.
     package static let otherDescriptors = 128
+    /// The HTTP door's socket and clients, those included that are being turned away.
+    package static let doorDescriptors = 49
     /// A line that is opened again while the one before is being closed.
     package static let descriptorsPerPort = 2
 
@@ -20,10 +22,14 @@ package enum ServiceLimits {
     /// 256 ports of 16 devices of 30 points each: 193 MB in operation, 328 MB in a reload.
     package static let bytesPerPoint = 3 << 10
     package static let otherBytes = 64 << 20
+    /// Largest `history.maxBytes`; a reload has the old and the new one for a moment.
+    package static let historyBytesMax = 24 << 20
+    /// What the HTTP door's clients may leave unread, together.
+    package static let doorBytes = 12 << 20
 
-    package static var memory: Int { pointsMax * bytesPerPoint + otherBytes }
+    package static var memory: Int { pointsMax * bytesPerPoint + otherBytes + 2 * historyBytesMax + doorBytes }
     package static var tasks: Int { portHelpersMax + otherTasks + scanTasks }
-    package static var descriptors: Int { portsMax * descriptorsPerPort + otherDescriptors }
+    package static var descriptors: Int { portsMax * descriptorsPerPort + otherDescriptors + doorDescriptors }
 }
 
 extension ConfigurationReader {

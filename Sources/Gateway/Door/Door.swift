@@ -1,3 +1,4 @@
+import Adapter
 import Base
 import HTTP
 
@@ -9,6 +10,8 @@ struct Door: Sendable {
 
     private(set) var settings: Configuration.Door?
     private(set) var feed = LiveFeed()
+    /// Nil if none is kept.
+    private(set) var history: History?
     private var server: HTTPServer
     private var gate: DoorGuard?
     private var peers: [ConnectionID: DoorPeer] = [:]
@@ -27,8 +30,9 @@ struct Door: Sendable {
     /// When `timeout` or a slice is due.
     private(set) var due: Instant?
 
-    init(_ settings: Configuration.Door?) {
+    init(_ settings: Configuration.Door?, _ bindings: [Binding]) {
         self.settings = settings
+        history = History(settings?.history, bindings)
         gate = settings.map(DoorGuard.init)
         server = Self.makeServer()
     }
@@ -50,13 +54,21 @@ struct Door: Sendable {
     var isOpen: Bool { settings != nil }
 
     /// Another configuration. If the door's part of it differs, all clients are sent away.
-    mutating func adopt(_ new: Configuration.Door?, devices: Set<DeviceID>) {
-        feed.keep(devices)
-        guard new != settings else { return }
+    mutating func adopt(_ new: Configuration.Door?, _ bindings: [Binding], before: [Binding]) {
+        feed.keep(Set(bindings.map(\.device)))
+        var past = History(new?.history, bindings)
+        if let history { past?.inherit(history, History.moves(from: before, to: bindings)) }
+        guard new != settings else { return history = past }
         for id in peers.keys.sorted() { effects.append(.close(id)) }
         let (feed, effects) = (feed, effects)
-        self = Door(new)
+        self = Door(new, [])
+        history = past
         (self.feed, self.effects) = (new == nil ? LiveFeed() : feed, effects)
+    }
+
+    /// A good value of the point at that place of the history.
+    mutating func record(_ value: Double, point: Int, at time: Instant) {
+        history?.record(value, point: point, at: time)
     }
 
     // MARK: Events

@@ -11,6 +11,7 @@ import HTTP
 /// | `/metrics` | everything that is counted and measured, in Prometheus' text format |
 /// | `/api/v1/status` | the document of `fieldgw status --json` |
 /// | `/api/v1/values[?device=]` | last good values with their age |
+/// | `/api/v1/history?device=` | what was read lately: see `HistoryDocument` |
 /// | `/api/v1/log[?after=]` | `{"lines":[…]}`: the latest lines of the log with a higher number |
 /// | `/api/v1/events` | server-sent events: see `LiveStream` |
 /// | `POST /api/v1/actions` | see `DoorActions` |
@@ -36,7 +37,10 @@ extension Gateway {
 
     /// What has been read is news to those who watch.
     mutating func note(_ reading: Reading, at now: Moment) {
-        for device in adapter.devices(at: reading.address) { door.touch(device) }
+        for device in adapter.devices(at: reading.address) {
+            door.touch(device)
+            keepHistory(of: reading, device)
+        }
     }
 
     private mutating func serveDoor(at now: Moment) {
@@ -73,6 +77,12 @@ extension Gateway {
                 respond(id, ValuesDocument(self, of: only), at: now)
             } catch {
                 door.respond(id, Self.refusal(404, error.reason, error.kind), at: now)
+            }
+        case "/api/v1/history":
+            do throws(Control.Misuse) {
+                respond(id, try history(request.query, points: request.queries("point"), at: now), at: now)
+            } catch {
+                door.respond(id, Self.refusal(error.kind == "usage" ? 400 : 404, error.reason, error.kind), at: now)
             }
         case "/api/v1/log":
             let after = request.query("after").flatMap { UInt64($0.prefix(20)) } ?? 0

@@ -1,0 +1,213 @@
+import Adapter
+import Base
+
+/// The past of every point that is a number, in memory: for each bucket of time the smallest, largest and last value and
+/// how many there were. A bucket without a good value is a gap.
+///
+/// Two rings share the time: 10 s buckets for the last hour, and 5 min buckets for what is older. A bucket that leaves
+/// the first ring is added to the second. Rings are one block of memory for all points, 13 bytes a bucket; buckets are
+/// counted on the clock since boot, so that no step of the wall clock tears them apart.
+struct History: Sendable {
+    static let fineStep = Duration.seconds(10)
+    /// Fine buckets in a coarse one.
+    static let coarseFactor: Int64 = 30
+
+    /// One bucket, or several together.
+    struct Bucket: Hashable, Sendable {
+        var last: Float
+        var low: Float
+        var high: Float
+        /// 255 stands for that or more in each bucket.
+        var count: Int
+
+        /// Takes in one that is later.
+        mutating func add(_ later: Bucket) {
+            last = later.last
+            low = min(low, later.low)
+            high = max(high, later.high)
+            count += later.count
+        }
+    }
+
+    /// How many buckets of each kind fit.
+    struct Plan: Hashable, Sendable {
+        static let bucketBytes = 13
+        private static let fineMost = 360
+        /// With fewer buckets nothing is kept.
+        private static let fineLeast = 6
+
+        var fine: Int
+        var coarse: Int
+
+        /// Nil if there is not enough room for so many points.
+        init?(_ settings: Configuration.Door.History, points: Int) {
+            let keep = Int(settings.keep.nanoseconds / History.fineStep.nanoseconds)
+            let room = settings.maxBytes / Self.bucketBytes / max(points, 1)
+            fine = min(Self.fineMost, keep, room)
+            guard points > 0, fine >= Self.fineLeast else { return nil }
+            let rest = max(0, keep - fine)
+            coarse = min((rest + Int(History.coarseFactor) - 1) / Int(History.coarseFactor), room - fine)
+        }
+
+        var buckets: Int { fine + coarse }
+
+        /// The time for which values are kept.
+        var span: Duration { History.fineStep * (fine + coarse * Int(History.coarseFactor)) }
+    }
+
+    private let plan: Plan
+    /// The place of each device's first point.
+    private let places: [DeviceID: Int]
+    private let points: Int
+    private var last: [Float]
+    private var low: [Float]
+    private var high: [Float]
+    private var count: [UInt8]
+    /// The number of the newest fine bucket, and of the newest coarse one that holds something; nil before the first.
+    private var fineHead: Int64?
+    private var coarseHead: Int64?
+
+    /// - Returns: nil if nothing is to be kept, or there is no room.
+    init?(_ settings: Configuration.Door.History?, _ bindings: [Binding]) {
+        let points = bindings.reduce(0) { $0 + $1.points.count }
+        guard let settings, let plan = Plan(settings, points: points) else { return nil }
+        var places: [DeviceID: Int] = [:]
+        var next = 0
+        for binding in bindings {
+            places[binding.device] = next
+            next += binding.points.count
+        }
+        (self.plan, self.places, self.points) = (plan, places, points)
+        let size = points * plan.buckets
+        last = [Float](repeating: 0, count: size)
+        low = last
+        high = last
+        count = [UInt8](repeating: 0, count: size)
+    }
+
+    /// The places, then and now, of points that stay what they are.
+    static func moves(from before: [Binding], to after: [Binding]) -> [(from: Int, to: Int)] {
+        var old: [DeviceID: (place: Int, points: [Point])] = [:]
+        var next = 0
+        for binding in before {
+            old[binding.device] = (next, binding.points)
+            next += binding.points.count
+        }
+        var moves: [(from: Int, to: Int)] = []
+        next = 0
+        for binding in after {
+            for (offset, point) in binding.points.enumerated() {
+                guard let known = old[binding.device],
+                    let place = known.points.firstIndex(where: { Self.isSame($0, point) })
+                else { continue }
+                moves.append((known.place + place, next + offset))
+            }
+            next += binding.points.count
+        }
+        return moves
+    }
+
+    private static func isSame(_ left: Point, _ right: Point) -> Bool {
+        left.name == right.name && left.units == right.units && left.table == right.table && left.address == right.address
+            && left.type == right.type && left.scale == right.scale && left.offset == right.offset
+    }
+
+    /// What is known of points that stay is taken along.
+    mutating func inherit(_ old: History, _ moves: [(from: Int, to: Int)]) {
+        guard plan == old.plan else { return }
+        (fineHead, coarseHead) = (old.fineHead, old.coarseHead)
+        for move in moves {
+            let (source, target) = (move.from * plan.buckets, move.to * plan.buckets)
+            for offset in 0..<plan.buckets {
+                last[target + offset] = old.last[source + offset]
+                low[target + offset] = old.low[source + offset]
+                high[target + offset] = old.high[source + offset]
+                count[target + offset] = old.count[source + offset]
+            }
+        }
+    }
+
+    func place(of device: DeviceID) -> Int? { places[device] }
+
+    static func number(_ time: Instant) -> Int64 { time.nanoseconds / fineStep.nanoseconds }
+
+    // MARK: Recording
+
+    mutating func record(_ value: Double, point: Int, at time: Instant) {
+        let number = Self.number(time)
+        if fineHead.map({ number > $0 }) ?? true { advance(to: number) }
+        guard value.isFinite, let head = fineHead, number > head - Int64(plan.fine), points > point else { return }
+        let index = point * plan.buckets + Int(number % Int64(plan.fine))
+        add(Bucket(last: Float(value), low: Float(value), high: Float(value), count: 1), at: index)
+    }
+
+    private mutating func add(_ bucket: Bucket, at index: Int) {
+        var sum = bucket
+        if var before = self.bucket(at: index) {
+            before.add(bucket)
+            sum = before
+        }
+        (last[index], low[index], high[index]) = (sum.last, sum.low, sum.high)
+        count[index] = UInt8(clamping: sum.count)
+    }
+
+    private func bucket(at index: Int) -> Bucket? {
+        guard count[index] > 0 else { return nil }
+        return Bucket(last: last[index], low: low[index], high: high[index], count: Int(count[index]))
+    }
+
+    /// Begins the fine bucket of that number: those that it pushes out go into coarse ones.
+    private mutating func advance(to number: Int64) {
+        defer { fineHead = number }
+        guard let head = fineHead else { return }
+        let ring = Int64(plan.fine)
+        for next in (head + 1)...min(number, head + ring) {
+            fold(next - ring)
+            for point in 0..<points { count[point * plan.buckets + Int(next % ring)] = 0 }
+        }
+    }
+
+    private mutating func fold(_ number: Int64) {
+        guard plan.coarse > 0, number >= 0 else { return }
+        let (coarse, ring) = (number / Self.coarseFactor, Int64(plan.coarse))
+        if coarseHead.map({ coarse > $0 }) ?? true {
+            let first = max((coarseHead ?? coarse - 1) + 1, coarse - ring + 1)
+            for next in first...coarse {
+                for point in 0..<points { count[point * plan.buckets + plan.fine + Int(next % ring)] = 0 }
+            }
+            coarseHead = coarse
+        }
+        for point in 0..<points {
+            guard let bucket = bucket(at: point * plan.buckets + Int(number % Int64(plan.fine))) else { continue }
+            add(bucket, at: point * plan.buckets + plan.fine + Int(coarse % ring))
+        }
+    }
+
+    // MARK: Reading
+
+    /// Everything about one point in fine buckets `first` to `first + length`, of which coarse ones count if they begin
+    /// among them; nil is a gap.
+    func bucket(point: Int, from first: Int64, length: Int64) -> Bucket? {
+        guard let head = fineHead, point < points, first >= 0 else { return nil }
+        var sum: Bucket?
+        func take(_ bucket: Bucket?) {
+            guard let bucket else { return }
+            if sum == nil { sum = bucket } else { sum?.add(bucket) }
+        }
+        let base = point * plan.buckets
+        if plan.coarse > 0, let newest = coarseHead, length >= Self.coarseFactor {
+            let start = max((first + Self.coarseFactor - 1) / Self.coarseFactor, newest - Int64(plan.coarse) + 1, 0)
+            var coarse = start
+            while coarse <= newest, coarse * Self.coarseFactor < first + length {
+                take(bucket(at: base + plan.fine + Int(coarse % Int64(plan.coarse))))
+                coarse += 1
+            }
+        }
+        var fine = max(first, head - Int64(plan.fine) + 1, 0)
+        while fine <= head, fine < first + length {
+            take(bucket(at: base + Int(fine % Int64(plan.fine))))
+            fine += 1
+        }
+        return sum
+    }
+}
