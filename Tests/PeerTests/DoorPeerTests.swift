@@ -136,6 +136,15 @@ import Testing
         #expect(nobody.code == 3 && nobody.output.hasPrefix("UNKNOWN: "), "\(nobody)")
     }
 
+    @Test(.timeLimit(.minutes(1))) func alertsDoWhatTheirTestsSay() throws {
+        let promtool = try Tools.find("promtool", package: "prometheus")
+        let folder = Tools.root.appendingPathComponent("board/monitoring").path
+        let check = try Peer(promtool, ["check", "rules", "\(folder)/fieldgw.rules.yml"]).finish()
+        #expect(check.code == 0 && check.output.contains("13 rules found"), "\(check)")
+        let tests = try Peer(promtool, ["test", "rules", "\(folder)/fieldgw.rules.test.yml"]).finish()
+        #expect(tests.code == 0, "\(tests)")
+    }
+
     /// promtool finds nothing to complain about, Prometheus scrapes it, and no counter falls when the file is read again.
     @Test(.timeLimit(.minutes(4))) func prometheusScrapesIt() throws {
         let site = try Site()
@@ -158,6 +167,9 @@ import Testing
         defer { prometheus.stop() }
         let query = try script(["prometheus", "\(web)", "fieldgw_point_value{device=\"meter-1\",point=\"count\",units=\"W\"}"])
         #expect(query.code == 0, "\(query.output)")
+        // Every query of the dashboard is one, of metrics that are there.
+        let dashboard = try script(["dashboard", "\(web)", Tools.root.appendingPathComponent("board/monitoring").path, metrics])
+        #expect(dashboard.code == 0, "\(dashboard.output)")
         site.hangUp()
         try Tools.until("the file is in force again") { try self.log(site).contains("the new configuration is in force") }
         // A scrape of after the reload, then: no counter has begun anew.

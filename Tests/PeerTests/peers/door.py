@@ -1,6 +1,7 @@
 """Clients of the HTTP door: well-behaved and not. Each command ends with 0 and "ok" lines, or says what is wrong."""
 import http.client
 import json
+import re
 import socket
 import ssl
 import sys
@@ -143,13 +144,32 @@ def prometheus(port, query, wanted=None):
     sys.exit(f"not so: {query} is {found}")
 
 
+def dashboard(port, folder, metrics):
+    """Queries of the dashboard and names in the alerts, against a real Prometheus and real metrics."""
+    known = {line.split()[2] for line in open(metrics) if line.startswith("# TYPE")}
+    texts = [open(folder + "/fieldgw.rules.yml").read()]
+    panels = json.load(open(folder + "/fieldgw.dashboard.json"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    demand(len(queries) > 10, "the dashboard asks for something")
+    for query in queries:
+        plain = query.replace("$__rate_interval", "1m")
+        for name in ("instance", "port", "device", "point"):
+            plain = plain.replace("$" + name, ".*")
+        url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(plain)}"
+        demand(json.load(urllib.request.urlopen(url, timeout=5))["status"] == "success", plain)
+    for name in re.findall(r"fieldgw_[a-z_]+", " ".join(texts + queries)):
+        base = re.sub("_(bucket|sum|count)$", "", name)
+        demand(name in known or base in known, f"there is a metric {name}")
+    print("ok")
+
+
 def get(port, path):
     print(ask(port, path)[1].decode())
 
 
 commands = {
     "get": get,
-    "abuse": abuse, "stream": stream, "tls": tls, "prometheus": prometheus,
+    "abuse": abuse, "stream": stream, "tls": tls, "prometheus": prometheus, "dashboard": dashboard,
 }
 command, port, rest = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 commands[command](port, *rest)
