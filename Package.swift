@@ -36,7 +36,10 @@ let package = Package(
         library("Adapter", ["Base"]),
         library("Spool", ["Base"]),
         library("Bridge", ["Base", "MQTT"]),
-        library("Gateway", ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge"]),
+        .target(
+            name: "Gateway",
+            dependencies: ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge"],
+            exclude: ["Door/Page"], swiftSettings: pure),
         library("Simulators", ["Base", "Modbus", "MQTT", "HTTP", "Bridge"]),
         library("Platform", ["Base", "CLinux", "COpenSSL"]),
         library("Host", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"]),

@@ -74,6 +74,31 @@ struct WireTape: Sendable {
 
     var packets: Int { older.packets.count + newer.packets.count }
 
+    /// One packet by itself.
+    struct Excerpt: Sendable {
+        var at: WallTime
+        var isSent: Bool
+        var bytes: [UInt8]
+    }
+
+    /// The latest packets, oldest first. What came in pieces without a request between them is one.
+    func latest(_ most: Int) -> [Excerpt] {
+        var found: [Excerpt] = []
+        for half in [older, newer] {
+            for packet in half.packets.suffix(2 * most) {
+                let end = min(packet.start + packet.count, half.bytes.count)
+                let bytes = half.bytes[min(packet.start, end)..<end]
+                if packet.direction == .received, let last = found.last, !last.isSent {
+                    found[found.count - 1].bytes += bytes
+                } else {
+                    found.append(Excerpt(
+                        at: WallTime(milliseconds: packet.at / 1000), isSent: packet.direction == .sent, bytes: Array(bytes)))
+                }
+            }
+        }
+        return found.suffix(most)
+    }
+
     /// As a capture file.
     var pcap: [UInt8] {
         var out = PcapWriter.header()

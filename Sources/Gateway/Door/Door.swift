@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 import HTTP
 
 /// The HTTP door's connections, requests and answers under way. It knows nothing of what is served: the gateway
@@ -10,6 +11,7 @@ struct Door: Sendable {
 
     private(set) var settings: Configuration.Door?
     private(set) var feed = LiveFeed()
+    private(set) var strips = MinuteStrips()
     /// Nil if none is kept.
     private(set) var history: History?
     private var server: HTTPServer
@@ -35,6 +37,7 @@ struct Door: Sendable {
         history = History(settings?.history, bindings)
         gate = settings.map(DoorGuard.init)
         server = Self.makeServer()
+        noteDue()
     }
 
     private static func makeServer() -> HTTPServer {
@@ -61,10 +64,21 @@ struct Door: Sendable {
         guard new != settings else { return history = past }
         for id in peers.keys.sorted() { effects.append(.close(id)) }
         let (feed, effects) = (feed, effects)
+        let strips = strips
         self = Door(new, [])
         history = past
-        (self.feed, self.effects) = (new == nil ? LiveFeed() : feed, effects)
+        self.effects = effects
+        if new != nil { (self.feed, self.strips) = (feed, strips) }
+        noteDue()
     }
+
+    /// A minute is over: what every port has counted since the one before.
+    mutating func noteMinute(_ ports: [(name: PortName, statistics: PortStatistics)], at now: Instant) {
+        strips.note(ports, at: now)
+        noteDue()
+    }
+
+    func isMinuteOver(at now: Instant) -> Bool { settings != nil && strips.due <= now }
 
     /// A good value of the point at that place of the history.
     mutating func record(_ value: Double, point: Int, at time: Instant) {
@@ -130,6 +144,7 @@ struct Door: Sendable {
         notices.append(Notice(
             .warning, "door", ByteString(peers[id]?.client ?? "").prefix(Self.peerTextMax),
             "a request with a wrong token was refused", kind: .peer))
+        noteDue()
     }
 
     mutating func nextNotice() -> Notice? { notices.isEmpty ? nil : notices.removeFirst() }
@@ -143,6 +158,17 @@ struct Door: Sendable {
     }
 
     func peer(of id: ConnectionID) -> DoorPeer? { peers[id] }
+
+    /// Takes a token that a browser was given, and tells it how to come back with it.
+    mutating func logIn(_ id: ConnectionID, _ token: ByteString, gateway: String, at now: Moment) {
+        guard let peer = peers[id], gate?.accepts(token) ?? false, let cookie = gate?.cookieHeader(isTLS: peer.isTLS) else {
+            let pause = gate?.fail(at: now.instant) ?? .zero
+            return delay(id, Page.login(gateway, isWrong: true), until: now.instant + pause, at: now)
+        }
+        let response = HTTPResponse(
+            303, [], "text/plain; charset=UTF-8", headers: [HTTPResponse.Header("Location", "/"), cookie])
+        respond(id, response, at: now)
+    }
 
     /// Whether the client has shown the token, or none is needed.
     func isKnown(_ request: HTTPRequest) -> Bool { gate?.isKnown(request) ?? false }
@@ -249,6 +275,7 @@ struct Door: Sendable {
         var earliest = answers.due ?? .distantFuture
         if !handedBack.isEmpty || !requests.isEmpty { earliest = .zero }
         if settings != nil {
+            earliest = min(earliest, strips.due)
             if let due = server.deadline { earliest = min(earliest, due) }
             for answer in delayed { earliest = min(earliest, answer.due) }
         }

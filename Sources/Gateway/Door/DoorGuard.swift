@@ -17,8 +17,9 @@ struct DoorGuard: Sendable {
     }
 
     static let cookieName: ByteString = "fieldgw"
-    /// Paths that a supervisor asks without a token; they tell nothing but a status code then.
-    static let openPaths: Set<ByteString> = ["/livez", "/readyz"]
+    /// Paths that are answered without a token: those of a supervisor with a status code only, the page with a question
+    /// for the token.
+    static let openPaths: Set<ByteString> = ["/livez", "/readyz", "/", "/login"]
 
     private static let firstPause = Duration.seconds(1)
     private static let longestPause = Duration.seconds(8)

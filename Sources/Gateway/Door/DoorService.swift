@@ -6,10 +6,13 @@ import HTTP
 ///
 /// | path | answers |
 /// |---|---|
+/// | `/` | the page for people, or the question for the token |
 /// | `/livez` | 200: the loop turns |
 /// | `/readyz` | 200, or 503 with one reason a line |
 /// | `/metrics` | everything that is counted and measured, in Prometheus' text format |
 /// | `/api/v1/status` | the document of `fieldgw status --json` |
+/// | `/api/v1/site` | what the configuration says about lines, devices and points: see `SiteDocument` |
+/// | `/api/v1/line?port=` | the latest frames and the last hour of its units: see `LineDocument` |
 /// | `/api/v1/values[?device=]` | last good values with their age |
 /// | `/api/v1/history?device=` | what was read lately: see `HistoryDocument` |
 /// | `/api/v1/log[?after=]` | `{"lines":[…]}`: the latest lines of the log with a higher number |
@@ -25,6 +28,9 @@ extension Gateway {
     /// One slice of one answer, and what else is due.
     mutating func continueDoor(at now: Moment) {
         door.timeout(at: now)
+        if door.isMinuteOver(at: now.instant) {
+            door.noteMinute(ports.map { ($0.name, $0.statistics) }, at: now.instant)
+        }
         if let (client, unwritten) = door.takeTurn() {
             var document = unwritten
             let slice = document.slice(of: self, at: now)
@@ -59,17 +65,32 @@ extension Gateway {
     }
 
     private mutating func answer(_ id: ConnectionID, _ request: HTTPRequest, at now: Moment) {
+        if request.path == "/login", request.method == "POST" { return logIn(id, request, at: now) }
         guard request.method == "GET" || request.method == "HEAD" else {
             var response = Self.refusal(405, "\(request.path.prefix(60)) can only be read", "usage")
             response.headers.append(HTTPResponse.Header("Allow", "GET, HEAD"))
             return door.respond(id, response, at: now)
         }
         switch request.path {
+        case "/":
+            guard door.isKnown(request) else {
+                return door.respond(id, Page.login(settings.gateway.text, isWrong: false), at: now)
+            }
+            door.respond(id, Page.response(200), with: PageDocument(self), at: now)
         case "/livez": door.respond(id, HTTPResponse(200, text: "ok\n"), at: now)
         case "/readyz": door.respond(id, readiness(isKnown: door.isKnown(request), at: now), at: now)
         case "/metrics":
             door.respond(id, HTTPResponse(200, [], MetricsWriter.contentType), with: MetricsDocument(self), at: now)
         case "/api/v1/status": respond(id, StatusDocument(self), at: now)
+        case "/api/v1/site": respond(id, SiteDocument(self), at: now)
+        case "/api/v1/line":
+            do throws(Control.Misuse) {
+                let index = try port(named: request.query("port").map { JSON(.string($0)) } ?? JSON(.null))
+                let isModbus = settings.configured[index].driver == .modbusRTU
+                respond(id, ReadyDocument(LineDocument.bytes(of: ports[index], door.strips, isModbus: isModbus)), at: now)
+            } catch {
+                door.respond(id, Self.refusal(404, error.reason, error.kind), at: now)
+            }
         case "/api/v1/values":
             do throws(Control.Misuse) {
                 var only: DeviceID?
@@ -96,6 +117,12 @@ extension Gateway {
 
     private mutating func respond(_ id: ConnectionID, _ document: any SlicedDocument, at now: Moment) {
         door.respond(id, HTTPResponse(200, json: []), with: document, at: now)
+    }
+
+    private mutating func logIn(_ id: ConnectionID, _ request: HTTPRequest, at now: Moment) {
+        let form = PercentCoding.query(ByteString(decoding: request.body)) ?? []
+        let token = form.first { $0.name == "token" }?.value ?? ""
+        door.logIn(id, token, gateway: settings.gateway.text, at: now)
     }
 
     static func refusal(_ status: Int, _ reason: String, _ kind: String) -> HTTPResponse {

@@ -5,7 +5,7 @@ import Base
 /// | event | data |
 /// |---|---|
 /// | `overview` | `{"gateway","version","ts","uptime","tally","problems","bridge","acknowledgeSeconds","spool"}`, every second |
-/// | `ports` | `{"bus-a":{…}}` as in the status document; behind `overview`, in one or several events |
+/// | `ports` | `{"bus-a":{…}}` as in the status document, with `errors` of the last 60 minutes; behind `overview` |
 /// | `values` | `{"ts","devices":{"meter-1":{"status","values":{"power":[1204.6,0.41]}}}}`: see below |
 /// | `log` | `{"lines":[{"n","ts","level","subsystem","subject","message"}]}` |
 ///
@@ -116,7 +116,11 @@ struct LiveStream: SlicedDocument {
         while next < gateway.ports.count, writer.bytes.count < DocumentSlice.sizeAimed {
             let port = gateway.ports[next]
             writer.key(port.name.text)
-            writer.object { gateway.writePort(port, &$0, isFull: true, at: now) }
+            writer.object { writer in
+                gateway.writePort(port, &writer, isFull: true, at: now)
+                writer.key("errors")
+                writer.array { writer in for count in gateway.door.strips.failures(of: port.name) { writer.integer(count) } }
+            }
             next += 1
         }
         writer.endObject()

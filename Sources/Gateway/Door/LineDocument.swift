@@ -1,0 +1,65 @@
+import Base
+import Drivers
+import Modbus
+
+/// What was said on a line lately, decoded, and how its units did in the last hour:
+/// `{"port","strips":{"1":"0011…"},"frames":[{"ts","sent","text","bytes"}]}`.
+struct LineDocument {
+    private static let framesMax = 50
+    private static let bytesShown = 64
+
+    static func bytes(of port: PortKeeper, _ strips: MinuteStrips, isModbus: Bool) -> [UInt8] {
+        Gateway.document { writer in
+            writer.member("port", port.name.text)
+            writer.key("strips")
+            writer.object { writer in
+                for unit in port.statistics.units {
+                    writer.member("\(unit.unit)", strips.text(of: Address(port: port.name, unit: unit.unit)))
+                }
+            }
+            writer.key("frames")
+            writer.array { writer in
+                var reader = FrameReader(isModbus: isModbus)
+                for packet in port.tape.latest(Self.framesMax) {
+                    writer.object { writer in
+                        writer.member("ts", packet.at)
+                        writer.member("sent", packet.isSent)
+                        writer.member("text", reader.sentence(packet))
+                        writer.member("bytes", Hex.encode(packet.bytes.prefix(Self.bytesShown))
+                            + (packet.bytes.count > Self.bytesShown ? " …" : ""))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Says what frames of one line mean, each with what was said before it.
+struct FrameReader {
+    private let isModbus: Bool
+    private var asked: (unit: UInt8, request: Request)?
+
+    init(isModbus: Bool) { self.isModbus = isModbus }
+
+    mutating func sentence(_ packet: WireTape.Excerpt) -> String {
+        guard isModbus else { return Notice.printable(packet.bytes.prefix(80)) }
+        guard packet.bytes.count >= RTUFrame.shortest, (try? RTUFrame.verify(packet.bytes[...])) != nil else {
+            return "no sound frame (CRC error)"
+        }
+        let unit = packet.bytes[0]
+        let pdu = packet.bytes.dropFirst().dropLast(2)
+        if packet.isSent {
+            asked = nil
+            guard let request = try? Request(pdu: pdu) else { return "unit \(unit)  function \(pdu.first ?? 0)" }
+            asked = (unit, request)
+            return "unit \(unit)  \(Overheard.words(request))"
+        }
+        guard let asked, asked.unit == unit, let response = try? Response(pdu: pdu, answering: asked.request) else {
+            return "unit \(unit)  a reply to no request"
+        }
+        let said = Overheard(
+            content: .exchange(unit: unit, asked.request, .answer(response), turnaround: nil),
+            at: Moment(.zero, WallTime(milliseconds: 0)))
+        return said.sentence
+    }
+}
