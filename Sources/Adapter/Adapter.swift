@@ -99,7 +99,7 @@ package struct Adapter: Sendable {
     package func spans(of port: PortName) -> [(unit: UnitID, spans: [Span])] {
         guard let port = self.port(port) else { return [] }
         return port.routes.sorted { $0.unit < $1.unit }.map { route in
-            let all = Set(route.devices.flatMap { port.devices[$0].binding.points.map(\.span) })
+            let all = Set(route.devices.flatMap { port.devices[$0].binding.points.spans })
             let order = Table.allCases
             return (
                 route.unit,
@@ -151,19 +151,28 @@ package struct Adapter: Sendable {
     }
 
     /// Checks a command against the allow-list and makes the orders that carry it out, numbered from
-    /// `firstID`. All or none: a command with one point that may not be written is refused whole.
-    /// Accepted orders count against the points' rates whether or not they reach the wire.
-    package mutating func orders(
+    /// `firstID`, fewer than writes where some are written together. All or none: a command with one
+    /// point that may not be written is refused whole. Accepted orders count against the points'
+    /// rates whether or not they reach the wire.
+    package mutating func steps(
         _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
         at now: Moment
-    ) throws(WriteRefusal) -> [Order] {
+    ) throws(WriteRefusal) -> [WriteStep] {
         guard let place = places[device] else {
             throw WriteRefusal(.unknownDevice, "there is no device \(device) here")
         }
         for (name, _) in writes where unread[device]?.contains(name) == true {
             throw WriteRefusal(.notWritable, "\(name) is switched off by a config document")
         }
-        return try self[place].orders(writes, firstID: firstID, expires: expires, at: now, &budgets)
+        return try self[place].steps(writes, firstID: firstID, expires: expires, at: now, &budgets)
+    }
+
+    /// As `steps`, without the points.
+    package mutating func orders(
+        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
+        at now: Moment
+    ) throws(WriteRefusal) -> [Order] {
+        try steps(writes, of: device, firstID: firstID, expires: expires, at: now).map(\.order)
     }
 
     /// The allow-list entry of a point or an action; nil if it cannot be written by command.

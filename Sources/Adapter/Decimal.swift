@@ -113,6 +113,17 @@ package struct Decimal: Hashable, Sendable {
         return remainder == 0 ? quotient : nil
     }
 
+    /// The whole number of times `other` goes into this best, halves away from zero; nil beyond 128 bits.
+    package func nearestQuotient(_ other: Decimal) -> Int128? {
+        let common = min(exponent, other.exponent)
+        guard other.mantissa != 0, let left = scaled(to: common), let right = other.scaled(to: common) else {
+            return nil
+        }
+        let (quotient, remainder) = left.quotientAndRemainder(dividingBy: right)
+        guard remainder.magnitude >= right.magnitude - remainder.magnitude else { return quotient }
+        return quotient + ((left < 0) == (right < 0) ? 1 : -1)
+    }
+
     /// The mantissa at a smaller exponent.
     private func scaled(to smaller: Int) -> Int128? {
         if mantissa == 0 || exponent == smaller { return mantissa }

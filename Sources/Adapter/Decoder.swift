@@ -8,6 +8,12 @@ enum Verdict {
     case bad(ReadFailure)
 }
 
+/// What other points, or other places in the frame, do to a value: a power of ten and a sign.
+struct Factor: Sendable {
+    var exponent = 0
+    var isNegative = false
+}
+
 /// A point compiled for reading: everything that does not depend on the bytes is done once. A class,
 /// because it never changes and a copy of its dozen arrays for every value would cost more than decoding.
 final class Decoder: Sendable {
@@ -15,14 +21,28 @@ final class Decoder: Sendable {
     let type: ValueType
     let address: Int
     let count: Int
+    /// Bytes that are taken from the wire.
     let width: Int
+    /// Bits of the value: less than the bytes have where a value is a part of registers.
+    let valueBits: Int
+    /// How far the value is shifted left within its bytes.
+    let drop: UInt64
     /// For byte n on the wire, how far it is shifted left in the value.
     let shifts: [UInt8]
     /// Where an 8-bit value starts within its register.
     let skip: Int
     let swapped: Bool
+    let coding: Coding
+    /// Its registers do not follow each other.
+    let isScattered: Bool
+    let signMatch: PointMatch?
+    private let isQuoted: Bool
+    private let isMagnitude: Bool
     let scale: Decimal
     let offset: Decimal
+    /// The raw value is the value, but for its sign.
+    let isUnscaled: Bool
+    /// The raw value is the value.
     let isPlain: Bool
     /// Plain, and neither named nor possibly invalid.
     private let isPlainInteger: Bool
@@ -44,23 +64,34 @@ final class Decoder: Sendable {
         type = point.table.isBits ? .bool : point.type
         address = point.address
         count = point.count
+        coding = point.coding
+        isScattered = !coding.registers.isEmpty
+        signMatch = coding.negativeIf
+        isQuoted = coding.form != .number
+        isMagnitude = coding.sign == .magnitude
         let isFrame = point.table == .frame
         let length = Swift.min(Swift.max(point.length, 0), 256)
+        let isPart = type.isPartOfRegisters && point.table.isRegisters
         switch type {
-        case .bits: width = Swift.min(isFrame ? length : length * 2, 8)
-        case .string: width = isFrame ? length : length * 2
+        case .bits, .m10k, .version: width = Swift.min(isFrame ? length : length * 2, 8)
+        case .string, .hex, .datetime: width = isFrame ? length : length * 2
         case .bool: width = point.table.isRegisters ? 2 : 1
-        default: width = type.width ?? 0
+        default: width = (type.width ?? 0) == 3 && isPart ? 4 : type.width ?? 0
         }
-        let narrow = type == .uint8 || type == .int8
-        skip = narrow && point.table.isRegisters && point.byte == .low ? 1 : 0
-        swapped = type == .string && point.order?.description == "BA"
+        valueBits = 8 * Swift.min(type.width == 3 ? 3 : width, 8)
+        skip = isPart && width == 1 && point.byte == .low && point.text == nil ? 1 : 0
+        drop = isPart && width == 4 && point.byte == .high ? 8 : 0
+        let isSwappedByPairs =
+            type == .string || type == .hex || type == .datetime && coding.layout?.isNumber == false
+        swapped = isSwappedByPairs && point.order?.description == "BA"
         let order = point.order.flatMap { [width] in $0.width == width ? $0 : nil } ?? .bigEndian(width)
         shifts =
-            type == .string ? [] : order.places.map { [width] in UInt8(clamping: 8 * (width - 1 - Int($0))) }
+            isSwappedByPairs || width > 8
+            ? [] : order.places.map { [width] in UInt8(clamping: 8 * (width - 1 - Int($0))) }
         scale = Decimal(point.scale) ?? Decimal(1)
         offset = Decimal(point.offset) ?? Decimal(0)
-        isPlain = scale.normalized == Decimal(1) && offset.isZero && point.scaleFrom == nil
+        isUnscaled = scale.normalized == Decimal(1) && offset.isZero && point.scaleFrom == nil
+        isPlain = isUnscaled && coding.negativeIf == nil && point.rules.negativeIf == nil
         decimals = Swift.max(scale.decimals, offset.decimals)
         usesScaleFactor = point.scaleFrom != nil
         text = point.text
@@ -81,7 +112,7 @@ final class Decoder: Sendable {
             JSONWriter.append(name.string, to: &quoted)
             return quoted
         }
-        let ones: UInt64 = width >= 8 ? .max : (1 << UInt64(8 * width)) - 1
+        let ones: UInt64 = valueBits >= 64 ? .max : (1 << UInt64(valueBits)) - 1
         codes = point.invalid.compactMap { if case .code(let code) = $0, code <= ones { code } else { nil } }
         numbers = point.invalid.compactMap { sentinel in
             switch sentinel {
@@ -98,8 +129,17 @@ final class Decoder: Sendable {
     }
 
     /// `bytes` is a whole part; `offset` is where this point starts in it: a bit number for bit
-    /// tables, a byte number otherwise. `factor` is the power of ten of `scaleFrom`.
-    func decode(_ bytes: [UInt8], at offset: Int, factor: Int, into out: inout [UInt8]) -> Verdict {
+    /// tables, a byte number otherwise.
+    func decode(_ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]) -> Verdict {
+        if !isQuoted { return number(bytes, at: offset, factor: factor, into: &out) }
+        let start = out.count
+        let verdict = number(bytes, at: offset, factor: factor, into: &out)
+        if case .bad = verdict { return verdict }
+        quote(from: start, in: &out)
+        return verdict
+    }
+
+    private func number(_ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]) -> Verdict {
         if table.isBits {
             guard offset >= 0, offset >> 3 < bytes.count else { return .bad(.format) }
             return bool(bytes[offset >> 3] >> UInt8(offset & 7) & 1, into: &out)
@@ -108,19 +148,35 @@ final class Decoder: Sendable {
             guard let isValid = valid.holds(for: bytes) else { return .bad(.format) }
             guard isValid else { return .bad(.invalid) }
         }
-        if let text { return decode(text, in: bytes, factor: factor, into: &out) }
+        if let text, table == .frame { return decode(text, in: bytes, factor: factor, into: &out) }
         let start = offset &+ skip
-        guard start >= 0, width > 0, width <= bytes.count, start <= bytes.count - width else {
+        let size = text == nil ? width : 2 * count
+        guard start >= 0, size > 0, size <= bytes.count, start <= bytes.count - size else {
             return .bad(.format)
         }
-        if type == .string { return string(bytes[start..<(start + width)], into: &out) }
+        if let text {
+            return decode(text, in: Array(bytes[start..<(start + size)]), factor: factor, into: &out)
+        }
+        if type.isText { return self.text(bytes[start..<(start + width)], into: &out) }
+        var factor = factor
+        if let negative = rules.negativeIf {
+            guard let isNegative = negative.holds(for: bytes) else { return .bad(.format) }
+            if isNegative { factor.isNegative.toggle() }
+        }
         return value(bytes[start..<(start + width)], factor: factor, into: &out)
     }
 
-    /// `raw` has exactly `width` bytes, in wire order.
-    func value(_ raw: ArraySlice<UInt8>, factor: Int, into out: inout [UInt8]) -> Verdict {
+    /// The value's bytes as one number; 0 if there are more than eight.
+    func pattern(_ raw: ArraySlice<UInt8>) -> UInt64 {
         var pattern: UInt64 = 0
         for (byte, shift) in zip(raw, shifts) { pattern |= UInt64(byte) << UInt64(shift) }
+        return pattern
+    }
+
+    /// `raw` has exactly `width` bytes, in wire order.
+    func value(_ raw: ArraySlice<UInt8>, factor: Factor, into out: inout [UInt8]) -> Verdict {
+        var pattern = pattern(raw)
+        if valueBits < 8 * width { pattern = pattern >> drop & ((1 << UInt64(valueBits)) - 1) }
         if codes.contains(pattern) { return .bad(.invalid) }
         switch type {
         case .bool: return bool(pattern == 0 ? 0 : 1, into: &out)
@@ -134,13 +190,20 @@ final class Decoder: Sendable {
         case .float64:
             let double = Double(bitPattern: pattern)
             return floating(double, factor: factor, shortest: { double.description }, into: &out)
-        case .bcd16, .bcd32:
-            guard let value = Decoder.bcd(pattern) else { return .bad(.invalid) }
-            return integer(Int128(value), factor: factor, into: &out)
+        case .bcd8, .bcd16, .bcd24, .bcd32, .bcd48, .bcd64:
+            let sign = isMagnitude ? pattern & topBit : 0
+            guard let value = Decoder.bcd(pattern ^ sign) else { return .bad(.invalid) }
+            return integer(sign == 0 ? Int128(value) : -Int128(value), factor: factor, into: &out)
+        case .m10k:
+            guard let value = Decoder.moduloTenThousand(pattern, bits: valueBits) else { return .bad(.invalid) }
+            return integer(value, factor: factor, into: &out)
+        case .uint24e8, .int24e8:
+            let value = Decoder.withExponent(pattern, isSigned: type.isSigned)
+            if !numbers.isEmpty, numbers.contains(value.double) { return .bad(.invalid) }
+            return exact(value, factor: factor, into: &out)
         default:
             if type.isSigned {
-                let unused = UInt64(64 - 8 * width)
-                let value = Int64(bitPattern: pattern << unused) >> Int64(unused)
+                let value = signed(pattern)
                 return isPlainInteger ? plain(value, into: &out) : integer(Int128(value), factor: factor, into: &out)
             }
             guard isPlainInteger, let value = Int64(exactly: pattern) else {
@@ -148,6 +211,17 @@ final class Decoder: Sendable {
             }
             return plain(value, into: &out)
         }
+    }
+
+    var topBit: UInt64 { 1 << UInt64(valueBits - 1) }
+
+    private func signed(_ pattern: UInt64) -> Int64 {
+        if isMagnitude {
+            let magnitude = Int64(bitPattern: pattern & (topBit - 1))
+            return pattern & topBit == 0 ? magnitude : -magnitude
+        }
+        let unused = UInt64(64 - valueBits)
+        return Int64(bitPattern: pattern << unused) >> Int64(unused)
     }
 
     /// As `integer`, for a value that nothing is done to: 128 bits cost five times as much.
@@ -183,20 +257,7 @@ final class Decoder: Sendable {
         return .other
     }
 
-    /// Ends at the first NUL; spaces behind are padding. Anything but UTF-8 is bad.
-    private func string(_ bytes: ArraySlice<UInt8>, into out: inout [UInt8]) -> Verdict {
-        var text = Array(bytes)
-        if swapped {
-            for index in stride(from: 0, to: text.count - 1, by: 2) { text.swapAt(index, index + 1) }
-        }
-        var end = text.firstIndex(of: 0) ?? text.count
-        while end > 0, text[end - 1] <= 0x20 { end -= 1 }
-        guard let valid = String(validating: text[..<end], as: UTF8.self) else { return .bad(.format) }
-        JSONWriter.append(valid, to: &out)
-        return .other
-    }
-
-    func integer(_ raw: Int128, factor: Int, into out: inout [UInt8]) -> Verdict {
+    func integer(_ raw: Int128, factor: Factor, into out: inout [UInt8]) -> Verdict {
         if !numbers.isEmpty, numbers.contains(Double(raw)) { return .bad(.invalid) }
         if !map.isEmpty, let code = Int64(exactly: raw), let name = map[code] {
             out.append(contentsOf: name)
@@ -206,10 +267,10 @@ final class Decoder: Sendable {
     }
 
     /// A value known exactly: scaled exactly, so its decimals are those of scale and offset.
-    func exact(_ raw: Decimal, factor: Int, into out: inout [UInt8]) -> Verdict {
+    func exact(_ raw: Decimal, factor: Factor, into out: inout [UInt8]) -> Verdict {
         var value = raw
         if !isPlain {
-            let multiplier = Decimal(scale.mantissa, exponent: scale.exponent + factor)
+            let multiplier = multiplier(factor)
             guard let scaled = raw.times(multiplier)?.plus(offset) else {
                 let rounded = raw.double * multiplier.double + offset.double
                 return floating(rounded, shortest: { rounded.description }, into: &out)
@@ -231,14 +292,21 @@ final class Decoder: Sendable {
         return .number(limit)
     }
 
+    private func multiplier(_ factor: Factor) -> Decimal {
+        Decimal(factor.isNegative ? -scale.mantissa : scale.mantissa, exponent: scale.exponent + factor.exponent)
+    }
+
     private func floating(
-        _ raw: Double, factor: Int, shortest: () -> String, into out: inout [UInt8]
+        _ raw: Double, factor: Factor, shortest: () -> String, into out: inout [UInt8]
     ) -> Verdict {
         guard raw.isFinite, !numbers.contains(raw) else { return .bad(.invalid) }
         if isPlain { return floating(raw, shortest: shortest, into: &out) }
-        let multiplier = Decimal(scale.mantissa, exponent: scale.exponent + factor)
-        let value = raw * multiplier.double + offset.double
-        let rounded = Decoder.round(value, to: Swift.max(decimals, decimals - factor))
+        if isUnscaled {
+            guard factor.isNegative, raw != 0 else { return floating(raw, shortest: shortest, into: &out) }
+            return floating(-raw, shortest: { raw < 0 ? String(shortest().dropFirst()) : "-" + shortest() }, into: &out)
+        }
+        let value = raw * multiplier(factor).double + offset.double
+        let rounded = Decoder.round(value, to: Swift.max(decimals, decimals - factor.exponent))
         return floating(rounded, shortest: { rounded.description }, into: &out)
     }
 
@@ -259,16 +327,5 @@ final class Decoder: Sendable {
         guard moved.magnitude < 9_007_199_254_740_992 else { return value }
         let result = moved.rounded() / Decimal.powers[decimals]
         return result == 0 ? 0 : result
-    }
-
-    /// Four bits a digit; nil when one of them is no digit.
-    static func bcd(_ pattern: UInt64) -> UInt64? {
-        var value: UInt64 = 0
-        for shift in stride(from: UInt64(60), through: 0, by: -4) {
-            let digit = pattern >> shift & 0xF
-            guard digit <= 9 else { return nil }
-            value = value * 10 + digit
-        }
-        return value
     }
 }

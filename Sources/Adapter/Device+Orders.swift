@@ -7,13 +7,14 @@ extension Device {
         case action(Int)
     }
 
-    /// The orders that carry out `writes`, in their order. Nothing counts against a rate unless all
-    /// of them are allowed.
-    func orders(
+    /// The orders that carry out `writes`, in their order; neighbours that are written together are
+    /// one. Nothing counts against a rate unless all of them are allowed.
+    func steps(
         _ writes: [(name: ByteString, value: JSON)], firstID: UInt64, expires: Instant, at now: Moment,
         _ budgets: inout WriteBudgets
-    ) throws(WriteRefusal) -> [Order] {
-        var orders: [Order] = []
+    ) throws(WriteRefusal) -> [WriteStep] {
+        var steps: [WriteStep] = []
+        var isTogether: [Bool] = []
         var counted: [ByteString] = []
         for (name, value) in writes {
             let target = try target(name)
@@ -22,10 +23,11 @@ extension Device {
                 try budgets.check(rule, WriteBudgets.Key(device: binding.device, point: name), at: now.instant)
                 counted.append(name)
             }
-            orders.append(try order(target, value, id: firstID + UInt64(orders.count), expires: expires))
+            steps.append(WriteStep(try order(target, value, id: firstID + UInt64(steps.count), expires: expires), [name]))
+            isTogether.append(rule.isTogether)
         }
         for name in counted { budgets.count(WriteBudgets.Key(device: binding.device, point: name), at: now.instant) }
-        return orders
+        return WriteStep.joined(steps, isTogether)
     }
 
     private func rule(of target: Target) -> WriteRule {
@@ -98,7 +100,7 @@ extension Device {
         let bytes: [UInt8]
         switch order.data {
         case .registers(let values): bytes = values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
-        case .bits(let values): bytes = [values.first == true ? 1 : 0]
+        case .bits(let values): bytes = values.packed
         case .masked(_, let values): bytes = values.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
         case .custom, .nothing: return .failure(.format)
         }
@@ -117,11 +119,14 @@ extension Device {
             return false
         }
         if wanted == found { return true }
-        guard let a = Double(String(decoding: wanted, as: UTF8.self)),
-            let b = Double(String(decoding: found, as: UTF8.self))
-        else { return false }
+        guard let a = number(wanted), let b = number(found) else { return false }
         // The tolerance itself is within it, whatever binary fractions make of it.
         let slack = (binding.points[point].writable?.tolerance ?? 0) * (1 + 1e-9)
         return (a - b).magnitude <= slack
+    }
+
+    /// A number in quotes counts as well.
+    private func number(_ json: [UInt8]) -> Double? {
+        Double(String(decoding: json.filter { $0 != 0x22 }, as: UTF8.self))
     }
 }

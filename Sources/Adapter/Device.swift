@@ -32,6 +32,8 @@ struct Device: Sendable {
     /// `"name":` ready to be copied.
     private let keys: [[UInt8]]
     private let factors: [Int?]
+    /// Per point the one that tells its sign.
+    private let signs: [Int?]
     private let isHidden: [Bool]
     private let hasPriority: [Bool]
     private let filters: [Filter?]
@@ -50,6 +52,7 @@ struct Device: Sendable {
         }
         let places = Dictionary(points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         factors = points.map { point in point.scaleFrom.flatMap { places[$0] } }
+        signs = points.map { point in point.coding.negativeIf.flatMap { places[$0.point] } }
         isHidden = points.map(\.hidden)
         hasPriority = points.map(\.priority)
         filters = points.map(Filter.init)
@@ -98,7 +101,7 @@ struct Device: Sendable {
         var priority = false
         var goodAt: Moment?
         var badAt: Moment?
-        var source = Source()
+        var source = PointSource()
         for point in points {
             let decoder = decoders[point]
             var at: Moment?
@@ -107,9 +110,13 @@ struct Device: Sendable {
             if good > 0 { body.append(0x2C) }
             body.append(contentsOf: keys[point])
             let text = body.count
-            if source.holds(decoder) || source.take(decoder, from: reading) {
-                verdict = decode(point, decoder, source.bytes, from: source.address, into: &body)
+            if source.finds(decoder, in: reading) {
+                verdict = decode(point, decoder, source, reading, into: &body)
                 at = source.at
+                if case .bad = verdict, reading.isPartial, isSignUnread(point, reading) {
+                    body.removeLast(body.count - start)
+                    continue
+                }
                 if goodAt.map({ $0.instant < source.at.instant }) ?? true { goodAt = source.at }
             } else if let failure = source.failure {
                 verdict = .bad(failure.word)
@@ -144,54 +151,46 @@ struct Device: Sendable {
         return Telemetry(device: binding.device, body: body, at: at, priority: priority, good: good, bad: bad)
     }
 
-    /// The good part that held the point before: mostly it holds the next one too.
-    private struct Source {
-        private var table = Table.frame
-        private(set) var address = 0
-        private var end = Int.min
-        private(set) var bytes: [UInt8] = []
-        private(set) var at = Moment(.zero, WallTime(milliseconds: 0))
-        /// Why there is none for the point that was looked for.
-        private(set) var failure: (word: ReadFailure, at: Moment)?
-
-        /// False for points of frames, of which nothing is read in advance.
-        func holds(_ decoder: Decoder) -> Bool {
-            address <= decoder.address && decoder.address + decoder.count <= end && table == decoder.table
-        }
-
-        /// Finds the part that holds the whole point; false if there is none, because of what the parts that touch
-        /// it, or else any part, failed with. A good part counts more than a failed one.
-        mutating func take(_ decoder: Decoder, from reading: Reading) -> Bool {
-            var touching: (word: ReadFailure, at: Moment)?
-            var other: (word: ReadFailure, at: Moment)?
-            for part in reading.parts {
-                switch part.result {
-                case .success(let found):
-                    guard decoder.isCovered(by: part) else { continue }
-                    (table, address, bytes, at) = (part.table, part.address, found, part.at)
-                    end = table == .frame ? .min : part.address + part.count
-                    return true
-                case .failure(let word):
-                    if decoder.touches(part) { touching = (word, part.at) } else { other = (word, part.at) }
-                }
-            }
-            failure = touching ?? (reading.isPartial ? nil : other)
-            return false
-        }
-    }
-
     private func decode(
-        _ point: Int, _ decoder: Decoder, _ bytes: [UInt8], from start: Int, into out: inout [UInt8]
+        _ point: Int, _ decoder: Decoder, _ source: PointSource, _ reading: Reading, into out: inout [UInt8]
     ) -> Verdict {
-        var factor = 0
+        var factor = Factor()
         if decoder.usesScaleFactor {
             switch scaleFactor(of: point) {
-            case .success(let value): factor = value
+            case .success(let value): factor.exponent = value
+            case .failure(let word): return .bad(word)
+            }
+        }
+        if let match = decoder.signMatch {
+            switch sign(of: point, match, reading) {
+            case .success(let value): factor.isNegative = value
             case .failure(let word): return .bad(word)
             }
         }
         return decoder.decode(
-            bytes, at: decoder.position(from: start, size: bytes.count), factor: factor, into: &out)
+            source.bytes, at: decoder.position(from: source.address, size: source.bytes.count), factor: factor, into: &out)
+    }
+
+    /// Whether the point that tells the sign says "negative" in the same reading: an older word of it
+    /// would turn a value around.
+    private func sign(of point: Int, _ match: PointMatch, _ reading: Reading) -> Result<Bool, ReadFailure> {
+        guard let index = signs[point] else { return .failure(.invalid) }
+        let decoder = decoders[index]
+        var source = PointSource()
+        guard source.finds(decoder, in: reading) else { return .failure(source.failure?.word ?? .format) }
+        var scratch: [UInt8] = []
+        let place = decoder.position(from: source.address, size: source.bytes.count)
+        switch decoder.decode(source.bytes, at: place, factor: Factor(), into: &scratch) {
+        case .number(let number): return .success(match.holds(for: number))
+        case .other: return .failure(.invalid)
+        case .bad(let word): return .failure(word)
+        }
+    }
+
+    /// Whether a partial reading has nothing of the point that tells the sign.
+    private func isSignUnread(_ point: Int, _ reading: Reading) -> Bool {
+        guard let index = signs[point] else { return false }
+        return !reading.parts.contains { decoders[index].touches($0) }
     }
 
     /// The power of ten of another point: −10 to 10 (SunSpec Device Information Model, sunssf).
@@ -213,10 +212,12 @@ struct Device: Sendable {
     func decode(_ part: ReadPart, _ point: Int) -> Result<[UInt8], ReadFailure> {
         switch part.result {
         case .failure(let word): return .failure(word)
-        case .success(let bytes):
-            guard decoders[point].isCovered(by: part) else { return .failure(.format) }
+        case .success:
+            let reading = Reading(binding.address, every: .zero, [part])
+            var source = PointSource()
+            guard source.finds(decoders[point], in: reading) else { return .failure(.format) }
             var out: [UInt8] = []
-            if case .bad(let word) = decode(point, decoders[point], bytes, from: part.address, into: &out) {
+            if case .bad(let word) = decode(point, decoders[point], source, reading, into: &out) {
                 return .failure(word)
             }
             return .success(out)

@@ -15,16 +15,26 @@ struct Encoder {
         guard point.table == .coil || point.table == .holding else {
             throw refuse(.notWritable, "is in the table \(point.table.rawValue), which cannot be written")
         }
+        if decoder.isScattered || point.text != nil {
+            throw refuse(.notWritable, "cannot be written: its value is no run of whole registers")
+        }
         switch decoder.type {
         case .bool: return try bool(value)
-        case .string: return .registers(try string(value))
         case .bits: return try flags(value)
-        case .uint8, .int8: return half(try pattern(value, factor: factor))
+        case .string: return .registers(try string(value))
+        case .hex: return .registers(try hexadecimal(value))
+        case .datetime: return try time(value)
+        case .version, .uint24e8, .int24e8:
+            throw refuse(.notWritable, "is a \(decoder.type.rawValue), which cannot be written")
+        case .uint8, .int8, .bcd8: return half(try pattern(value, factor: factor))
+        case .uint24, .int24, .bcd24:
+            let pattern = try pattern(value, factor: factor)
+            return .masked(mask: registers(0xFF_FFFF << decoder.drop), value: registers(pattern << decoder.drop))
         default: return .registers(registers(try pattern(value, factor: factor)))
         }
     }
 
-    private func refuse(_ kind: WriteRefusal.Kind, _ message: String) -> WriteRefusal {
+    func refuse(_ kind: WriteRefusal.Kind, _ message: String) -> WriteRefusal {
         WriteRefusal(kind, "\(point.name) \(message)")
     }
 
@@ -76,26 +86,12 @@ struct Encoder {
         return point.map.filter { $0.value == name }.keys.min()
     }
 
-    private func string(_ value: JSON) throws(WriteRefusal) -> [UInt16] {
-        guard let text = value.string else { throw refuse(.type, "takes a string, not \(value.describe)") }
-        var bytes = Array(text.utf8)
-        guard bytes.count <= decoder.width else {
-            throw refuse(.range, "holds \(decoder.width) bytes; this string has \(bytes.count)")
-        }
-        guard !bytes.contains(0) else { throw refuse(.type, "cannot hold a NUL character") }
-        bytes += [UInt8](repeating: 0, count: decoder.width - bytes.count)
-        if decoder.swapped {
-            for index in stride(from: 0, to: bytes.count - 1, by: 2) { bytes.swapAt(index, index + 1) }
-        }
-        return words(bytes)
-    }
-
     private func pattern(_ value: JSON, factor: Int) throws(WriteRefusal) -> UInt64 {
         if let code = code(value) {
             if decoder.isPlain { try check(Decimal(Int128(code))) }
             return try integer(Int128(code))
         }
-        guard case .number(let text) = value.kind else {
+        guard let text = number(value) else {
             let names =
                 point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().map(\.string).joined(separator: ", "))"
             throw refuse(
@@ -109,11 +105,36 @@ struct Encoder {
         try check(wanted)
         let multiplier = Decimal(decoder.scale.mantissa, exponent: decoder.scale.exponent + factor)
         if decoder.type.isFloat { return try floating(wanted, multiplier) }
-        guard let shifted = wanted.minus(decoder.offset), let raw = shifted.quotient(multiplier) else {
+        if let raw = wanted.minus(decoder.offset)?.quotient(multiplier) { return try integer(raw) }
+        // A fraction where nothing is scaled is no value of the point but a mistake.
+        guard !isExact, !decoder.isUnscaled, let raw = nearest(wanted, multiplier) else {
             throw refuse(
                 .resolution, "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
         }
         return try integer(raw)
+    }
+
+    private var isExact: Bool { point.writable?.isExact ?? false }
+
+    /// The text of a number; of a string where the point's values are strings of digits themselves.
+    private func number(_ value: JSON) -> String? {
+        if case .number(let text) = value.kind { return text }
+        guard point.coding.form != .number, let text = value.string, text.count <= 64, text.isASCII else { return nil }
+        return text.string
+    }
+
+    /// The raw value whose value is the nearest to the wanted one and within all limits, halves away
+    /// from zero; nil if there is none.
+    private func nearest(_ wanted: Decimal, _ multiplier: Decimal) -> Int128? {
+        guard let raw = wanted.minus(decoder.offset)?.nearestQuotient(multiplier) else { return nil }
+        let rule = point.writable ?? WriteRule()
+        let least = [rule.min, point.min].compactMap { $0.flatMap { Decimal($0) } }
+        let most = [rule.max, point.max].compactMap { $0.flatMap { Decimal($0) } }
+        // The step next to it on the other side of the wanted value, if a limit is between the two.
+        return [raw, raw - 1, raw + 1].first { raw in
+            guard let value = Decimal(raw).times(multiplier)?.plus(decoder.offset) else { return false }
+            return least.allSatisfy { isOrdered($0, value) } && most.allSatisfy { isOrdered(value, $0) }
+        }
     }
 
     private func check(_ wanted: Decimal) throws(WriteRefusal) {
@@ -139,26 +160,42 @@ struct Encoder {
         right.minus(left).map { $0.mantissa >= 0 } ?? (left.double <= right.double)
     }
 
-    private func show(_ value: Decimal) -> String {
+    func show(_ value: Decimal) -> String {
         var bytes: [UInt8] = []
         value.append(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The raw values that the type can hold.
+    private var span: ClosedRange<Int128> {
+        let bits = Int128(decoder.valueBits)
+        let isMagnitude = point.coding.sign == .magnitude
+        if decoder.type.isBCD {
+            var most: Int128 = 1
+            for _ in 0..<(bits / 4) { most *= 10 }
+            // The sign takes the top bit of the first digit.
+            return isMagnitude ? -(most / 10 * 8 - 1)...(most / 10 * 8 - 1) : 0...(most - 1)
+        }
+        if decoder.type == .m10k {
+            var most: Int128 = 1
+            for _ in 0..<(bits / 16) { most *= 10_000 }
+            return -(most - 1)...(most - 1)
+        }
+        guard decoder.type.isSigned else { return 0...((1 << bits) - 1) }
+        let most: Int128 = 1 << (bits - 1) - 1
+        return (isMagnitude ? -most : -most - 1)...most
+    }
+
     private func integer(_ raw: Int128) throws(WriteRefusal) -> UInt64 {
-        let bits = 8 * decoder.width
-        let span: ClosedRange<Int128> =
-            switch decoder.type {
-            case .bcd16: 0...9999
-            case .bcd32: 0...99_999_999
-            case .int8, .int16, .int32, .int64: -(1 << Int128(bits - 1))...((1 << Int128(bits - 1)) - 1)
-            default: 0...((1 << Int128(bits)) - 1)
-            }
         guard span.contains(raw) else {
             throw refuse(.range, "is a \(decoder.type.rawValue); the raw value \(raw) does not fit")
         }
-        var pattern = UInt64(truncatingIfNeeded: raw)
+        let bits = decoder.valueBits
+        let isMagnitude = point.coding.sign == .magnitude
+        var pattern = UInt64(truncatingIfNeeded: isMagnitude || decoder.type.isBCD ? Int128(raw.magnitude) : raw)
         if decoder.type.isBCD { pattern = Encoder.bcd(pattern) }
+        if decoder.type == .m10k { pattern = Encoder.moduloTenThousand(raw) }
+        if isMagnitude, raw < 0 { pattern |= decoder.topBit }
         if bits < 64 { pattern &= (1 << UInt64(bits)) - 1 }
         guard !decoder.codes.contains(pattern), !decoder.numbers.contains(Double(raw)) else {
             throw refuse(.range, "would read as invalid with the raw value \(raw)")
@@ -193,21 +230,11 @@ struct Encoder {
         return pattern
     }
 
-    private static func bcd(_ value: UInt64) -> UInt64 {
-        var rest = value
-        var pattern: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 64, by: 4) {
-            pattern |= (rest % 10) << shift
-            rest /= 10
-        }
-        return pattern
-    }
-
-    private func registers(_ pattern: UInt64) -> [UInt16] {
+    func registers(_ pattern: UInt64) -> [UInt16] {
         words(decoder.shifts.map { UInt8(truncatingIfNeeded: pattern >> UInt64($0)) })
     }
 
-    private func words(_ bytes: [UInt8]) -> [UInt16] {
+    func words(_ bytes: [UInt8]) -> [UInt16] {
         stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
     }
 }

@@ -10,9 +10,10 @@ package struct Point: Hashable, Sendable {
     package var type: ValueType
     /// Nil is most significant byte first. For strings "BA" swaps the bytes of every register.
     package var order: ByteOrder?
-    /// For `string` and `bits` only: registers, or bytes in a frame.
+    /// Where the type has no width of its own: registers, or bytes in a frame.
     package var length: Int
-    /// For 8-bit types in a register.
+    package var coding: Coding
+    /// For 8-bit types in a register and 24-bit types in two.
     package var byte: RegisterByte
     /// For frames of text: where the value stands instead of at a byte offset.
     package var text: TextField?
@@ -47,7 +48,7 @@ package struct Point: Hashable, Sendable {
 
     package init(
         name: ByteString, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
-        length: Int = 1, byte: RegisterByte = .low, text: TextField? = nil,
+        length: Int = 1, coding: Coding = Coding(), byte: RegisterByte = .low, text: TextField? = nil,
         rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0, scaleFrom: ByteString? = nil,
         bits: [BitField] = [], map: [Int64: ByteString] = [:], invalid: [Sentinel] = [], min: Double? = nil,
         max: Double? = nil, clamp: Bool = false, units: ByteString? = nil, interval: Duration = .seconds(10),
@@ -60,6 +61,7 @@ package struct Point: Hashable, Sendable {
         self.type = type
         self.order = order
         self.length = length
+        self.coding = coding
         self.byte = byte
         self.text = text
         self.rules = rules
@@ -83,14 +85,6 @@ package struct Point: Hashable, Sendable {
         self.safe = safe
     }
 
-    /// Items of its table that it occupies: bits, registers or frame bytes; 0 for a text field,
-    /// which may stand anywhere in the frame.
-    package var count: Int {
-        if table.isBits { return 1 }
-        if table == .frame { return text == nil ? type.width ?? length : 0 }
-        return type.width.map { ($0 + 1) / 2 } ?? length
-    }
-
     /// Whether a value of the one is a value of the other: how often it is read and what is told of it may differ.
     func hasSameMeaning(as other: Point) -> Bool {
         var same = other
@@ -98,8 +92,6 @@ package struct Point: Hashable, Sendable {
         (same.deadband, same.onChange, same.heartbeat, same.safe) = (deadband, onChange, heartbeat, safe)
         return same == self
     }
-
-    package var span: Span { Span(table, address, count, every: interval) }
 }
 
 /// What else in a frame decides about a value, and how its text is to be read.

@@ -18,7 +18,7 @@ extension Adapter {
     ) -> WriteRefusal? {
         for device in devices(at: address) {
             for point in binding(of: device)?.points ?? [] where point.table == table {
-                guard point.address < start + data.count, start < point.address + point.count else { continue }
+                guard point.touches(start, data.count) else { continue }
                 if let refusal = refusal(of: data, from: start, point, of: device) { return refusal }
             }
         }
@@ -34,8 +34,7 @@ extension Adapter {
         var counted: [WriteBudgets.Key] = []
         for device in devices(at: address) {
             for point in binding(of: device)?.points ?? [] where point.table == table {
-                guard point.address < start + data.count, start < point.address + point.count,
-                    let rule = point.writable, WriteBudgets.counts(rule)
+                guard point.touches(start, data.count), let rule = point.writable, WriteBudgets.counts(rule)
                 else { continue }
                 let key = WriteBudgets.Key(device: device, point: point.name)
                 if !isForced { try budgets.check(rule, key, at: now) }
@@ -60,10 +59,7 @@ extension Adapter {
         let bytes: [UInt8]
         switch data {
         case .registers(let words): bytes = words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
-        case .bits(let flags):
-            bytes = stride(from: 0, to: flags.count, by: 8).map { first in
-                flags[first..<min(first + 8, flags.count)].enumerated().reduce(0) { $0 | ($1.element ? 1 << $1.offset : 0) }
-            }
+        case .bits(let flags): bytes = flags.packed
         case .masked, .custom, .nothing: return nil
         }
         let moment = Moment(.zero, WallTime(milliseconds: 0))
@@ -77,5 +73,14 @@ extension Adapter {
             return WriteRefusal(error.kind, "\(error.message) (device \(device))")
         }
         return nil
+    }
+}
+
+extension [Bool] {
+    /// Eight a byte, the first one in bit 0, as coils stand in a frame.
+    var packed: [UInt8] {
+        stride(from: 0, to: count, by: 8).map { first in
+            self[first..<Swift.min(first + 8, count)].enumerated().reduce(0) { $0 | ($1.element ? 1 << $1.offset : 0) }
+        }
     }
 }

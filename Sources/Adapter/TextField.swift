@@ -5,6 +5,8 @@ package enum TextField: Hashable, Sendable {
     /// The item number `index` (from 0); `decimal` is the mark between whole and fraction, `.` or `,`.
     case item(index: Int, split: ItemSplit, decimal: UInt8)
     case template(Template)
+    /// So many characters at a byte offset, which is counted from the end if it is below 0.
+    case place(at: Int, count: Int, decimal: UInt8)
 }
 
 /// A pattern such as `T={value:number}`: text that must be there and one value between.
@@ -71,7 +73,17 @@ extension TextField {
         switch self {
         case .item(let index, let split, _): split.item(index, of: frame[...])
         case .template(let template): template.match(frame, tables: tables).map(ItemSplit.trimmed)
+        case .place(let at, let count, _): Self.place(at, count, in: frame)
         }
+    }
+}
+
+extension TextField {
+    /// Ends before the first NUL, as text in registers does.
+    private static func place(_ at: Int, _ count: Int, in frame: [UInt8]) -> ArraySlice<UInt8>? {
+        let start = at < 0 ? frame.count + at : at
+        guard start >= 0, start <= frame.count, count >= 0, count <= frame.count - start else { return nil }
+        return ItemSplit.trimmed(frame[start..<(start + count)].prefix { $0 != 0 })
     }
 }
 
@@ -162,7 +174,7 @@ extension Template {
 
 extension Decoder {
     /// A value written as text. A number keeps the decimals it was sent with.
-    func decode(_ field: TextField, in frame: [UInt8], factor: Int, into out: inout [UInt8]) -> Verdict {
+    func decode(_ field: TextField, in frame: [UInt8], factor: Factor, into out: inout [UInt8]) -> Verdict {
         guard let place = field.find(in: frame, tables: templateTables) else { return .bad(.format) }
         if type == .string {
             guard let valid = String(validating: place, as: UTF8.self) else { return .bad(.format) }
@@ -172,7 +184,10 @@ extension Decoder {
         if place.isEmpty { return .bad(.invalid) }
         if rules.isHexadecimal { return hexadecimal(place, factor: factor, into: &out) }
         var mark: UInt8 = place.contains(0x2C) ? 0x2C : 0x2E
-        if case .item(_, _, let decimal) = field { mark = decimal }
+        switch field {
+        case .item(_, _, let decimal), .place(_, _, let decimal): mark = decimal
+        case .template: break
+        }
         guard var value = Decimal(text: place, mark: mark) else { return .bad(.format) }
         if rules.isAngle {
             guard let angle = value.degreesFromMinutes else { return .bad(.format) }
@@ -188,7 +203,7 @@ extension Decoder {
     }
 
     /// Digits of the bytes of a value, leading zeros left out or not.
-    private func hexadecimal(_ place: ArraySlice<UInt8>, factor: Int, into out: inout [UInt8]) -> Verdict {
+    private func hexadecimal(_ place: ArraySlice<UInt8>, factor: Factor, into out: inout [UInt8]) -> Verdict {
         let digits: [UInt8] = (place.count % 2 == 0 ? [] : [0x30]) + Array(place)
         guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)), bytes.count <= width else {
             return .bad(.format)

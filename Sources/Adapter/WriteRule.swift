@@ -21,6 +21,10 @@ package struct WriteRule: Hashable, Sendable {
     package var function: UInt8?
     /// Also a command that the broker kept is carried out: one that was published with the retain flag.
     package var retained = false
+    /// A value between two steps of the scale is refused; otherwise the nearest step is written.
+    package var isExact = false
+    /// Goes out in one request with its neighbours of the same command.
+    package var isTogether = false
 
     package init(
         min: Double? = nil, max: Double? = nil, step: Double? = nil, perMinute: Int? = nil,

@@ -64,7 +64,7 @@ extension Configuration.Port {
         var places: [UnitID: Int] = [:]
         for node in nodes {
             // Nobody answers a broadcast: its points are written only.
-            let spans = node.unit.isBroadcast ? [] : node.points.map(\.span)
+            let spans = node.unit.isBroadcast ? [] : node.points.spans
             guard let place = places[node.unit] else {
                 places[node.unit] = plans.count
                 plans.append(

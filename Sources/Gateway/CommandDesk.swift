@@ -40,7 +40,7 @@ package struct CommandDesk: Sendable {
         var note: String?
         /// A failure is no news.
         var isQuiet = false
-        var orders: [(order: Order, point: ByteString)]
+        var orders: [WriteStep]
         var done = 0
         var values: [(point: ByteString, json: [UInt8])] = []
     }
@@ -115,9 +115,9 @@ package struct CommandDesk: Sendable {
                 + "again: publish it without the retain flag, or set `writable: { retained: true }` at "
                 + Notice.printable(point.point))
         }
-        let orders: [Order]
+        let orders: [WriteStep]
         do {
-            orders = try adapter.orders(
+            orders = try adapter.steps(
                 command.writes.map { ($0.point, $0.value) }, of: device, firstID: takeIDs(command.writes.count),
                 expires: now.instant + command.expires, at: now)
         } catch {
@@ -125,9 +125,7 @@ package struct CommandDesk: Sendable {
         }
         let counted = command.writes.map(\.point).filter { adapter.rule(of: $0, of: device).map(WriteBudgets.counts) ?? false }
         memory.accept(key, counted: counted, at: adapter.budgets.time(at: now.instant))
-        begin(Open(
-            device: device, id: command.id, origin: .bridge,
-            orders: zip(orders, command.writes).map { ($0, $1.point) }))
+        begin(Open(device: device, id: command.id, origin: .bridge, orders: orders))
     }
 
     private mutating func refuse(_ id: ByteString?, _ device: DeviceID, _ reason: String, remembers: Bool = true) {
@@ -183,10 +181,14 @@ package struct CommandDesk: Sendable {
     /// False if it belongs to somebody else.
     package mutating func receive(_ outcome: Outcome, adapter: inout Adapter) -> Bool {
         guard var command = open.removeValue(forKey: outcome.id) else { return false }
-        let (order, point) = command.orders[command.done]
-        let verdict = Self.judge(outcome, order, of: command.device, point: point, adapter: adapter)
-        if let json = verdict.json { command.values.append((point, json)) }
-        if let refusal = verdict.refusal {
+        let step = command.orders[command.done]
+        var refusal: Refusal?
+        for point in step.points {
+            let verdict = Self.judge(outcome, step.order, of: command.device, point: point, adapter: adapter)
+            if let json = verdict.json { command.values.append((point, json)) }
+            refusal = refusal ?? verdict.refusal
+        }
+        if let refusal {
             finish(command, refusal, adapter)
             return true
         }
@@ -236,12 +238,13 @@ package struct CommandDesk: Sendable {
 
     /// `setpoint = 42, level = 1.5`: what a command writes, as far as a line of the log bears it.
     private static func words(_ command: Open, _ adapter: Adapter) -> String {
-        let writes = command.orders.prefix(8).map { order, point in
+        let all = command.orders.flatMap { step in step.points.map { (step.order, $0) } }
+        let writes = all.prefix(8).map { order, point in
             let value = CommandResult.json(adapter.written(order, of: command.device, point: point))
                 ?? CommandResult.raw(order)
             return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" } ?? point.string
         }
-        let more = command.orders.count - writes.count
+        let more = all.count - writes.count
         return Notice.printable(writes.joined(separator: ", ")) + (more > 0 ? " and \(more) more" : "")
     }
 
@@ -257,7 +260,7 @@ package struct CommandDesk: Sendable {
             if let note = command.note { told?.message += note }
             outputs.append(.answer(ticket, told.map { .failure($0) } ?? .success(())))
         }
-        if command.origin == .safe, let point = command.orders.first?.point {
+        if command.origin == .safe, let point = command.orders.first?.points.first {
             outputs.append(.safe(command.device, point: point, isWritten: refusal == nil))
             if command.isQuiet, refusal != nil { return }
         }

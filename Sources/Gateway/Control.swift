@@ -16,7 +16,7 @@ import Base
 /// | `{"resume":{"port":"bus-a"}}` | `{"ok":true,"wasPaused":true}` |
 /// | `{"device":{"list":true}}` | `{"devices":{"meter-1":{"attached","waiting",…}}}` |
 /// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
-/// | `{"get":"point","port","unit","table","address"}` | `{"point","type","order"}` of the point that begins there, or `{}` |
+/// | `{"get":"point","port","unit","table","address"}` | `{"point","type","order","sign"}` of the point there, or `{}` |
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
 /// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}`; with `"multiple":true` by function 15 or 16 |
 ///

@@ -68,7 +68,7 @@ extension Gateway {
             CommandDesk.Open(
                 device: device, id: "socket-\(now.wall.milliseconds)-\(order.id)", origin: .socket, ticket: ticket,
                 note: note(place.address),
-                orders: [(order, "\(place.address) \(place.table.rawValue):\(place.start)")]))
+                orders: [WriteStep(order, ["\(place.address) \(place.table.rawValue):\(place.start)"])]))
     }
 
     /// What a tool needs to know to write a value of the type that the configuration says.
@@ -79,6 +79,7 @@ extension Gateway {
             writer.member("point", point.name)
             writer.member("type", point.type.rawValue)
             if let order = point.order { writer.member("order", order.description) }
+            if point.coding.sign != .complement { writer.member("sign", point.coding.sign.rawValue) }
         }
     }
 

@@ -52,7 +52,8 @@ extension Gateway {
                     setting: item.point, of: item.device, to: item.value, id: id,
                     expires: now.instant + Command.expiryDefault)
                 commands.run(CommandDesk.Open(
-                    device: item.device, id: name, origin: .safe, isQuiet: item.isQuiet, orders: [(order, item.point)]))
+                    device: item.device, id: name, origin: .safe, isQuiet: item.isQuiet,
+                    orders: [WriteStep(order, [item.point])]))
             } catch {
                 if !item.isQuiet { commands.report(item.device, name, .safe, values: [], error: error.message) }
                 safe.finished(item.device, item.point, isWritten: false, at: now.instant)

@@ -60,8 +60,9 @@ package struct NarrowingReader {
             }
             guard let points = member.value.members else { throw wrong(place + "points", "an object", member.value) }
             let known = Dictionary(node.points.map { ($0.name, $0) }) { first, _ in first }
-            let users = Dictionary(node.points.compactMap { point in point.scaleFrom.map { ($0, point.name) } }) {
-                first, _ in first
+            func user(of name: ByteString) -> String? {
+                if let user = node.points.first(where: { $0.scaleFrom == name }) { return "scale of \(user.name)" }
+                return node.points.first { $0.coding.negativeIf?.point == name }.map { "sign of \($0.name)" }
             }
             for each in points {
                 guard let point = known[each.name] else {
@@ -72,8 +73,8 @@ package struct NarrowingReader {
                 for part in try members(each.value, name, ["enabled", "every", "report"]) {
                     try read(part, name + ": ", point.interval, into: &own)
                 }
-                if own.isDisabled, let user = users[point.name] {
-                    throw Narrowing.Refusal(reason: "\(name) is the scale of \(user), which needs it")
+                if own.isDisabled, let user = user(of: point.name) {
+                    throw Narrowing.Refusal(reason: "\(name) is the \(user), which needs it")
                 }
                 rule.points[point.name] = own
             }

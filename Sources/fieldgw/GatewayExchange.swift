@@ -44,8 +44,8 @@ struct GatewayExchange {
         writer.member("address", exchange.codec.address)
     }
 
-    /// Type and order of the point at that place; nil if there is none, or the gateway is too old to say.
-    func type(_ exchange: RegisterExchange) -> (type: ValueType, order: String?)? {
+    /// Type, order and sign of the point at that place; nil if there is none, or the gateway is too old to say.
+    func type(_ exchange: RegisterExchange) -> (type: ValueType, order: String?, sign: Coding.Sign)? {
         let answer = ask { writer in
             writer.member("get", "point")
             place(exchange, in: &writer)
@@ -53,7 +53,8 @@ struct GatewayExchange {
         guard case .success(let document) = answer,
             let type = document["type"]?.string.flatMap({ ValueType(word: $0) })
         else { return nil }
-        return (type, document["order"]?.string?.string)
+        let sign = document["sign"]?.string.flatMap { Coding.Sign(word: $0) } ?? .complement
+        return (type, document["order"]?.string?.string, sign)
     }
 
     func read(_ exchange: RegisterExchange, count: Int? = nil) -> Result<RegisterExchange.Read, Trouble> {

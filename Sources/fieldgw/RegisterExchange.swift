@@ -11,8 +11,11 @@ struct RegisterExchange {
     static let options = ToolPort.lineOptions + [
         Option("timeout", "TIME", "how long to wait for the answer (default 1s, or as configured)"),
         Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
-        Option("type", "TYPE", "how to read the registers: int16, uint32, float32 … (default uint16)"),
+        Option("type", "TYPE", "how to read the registers: int16, uint24, float32, bcd32, hex … (default uint16)"),
         Option("order", "LETTERS", "order of the bytes on the wire, A the most significant (default ABCD)"),
+        Option("sign", "WORD", "complement (default), or magnitude: the top bit is the sign"),
+        Option("layout", "TEXT", "of a datetime: \"YYYY MMDD hhmm\", two letters a byte, or epoch, epoch-ms, ti081 …"),
+        Option("encoding", "WORD", "of a string utf-8, latin-1, utf-16; of a datetime or version binary, bcd, decimal"),
         Option("json", nil, "one JSON object"),
     ] + ToolPort.gatewayOptions
 
@@ -44,7 +47,9 @@ struct RegisterExchange {
         do throws(RegisterPlace.Problem) {
             place = try RegisterPlace(words[2])
             wanted = try Self.type(arguments["type"])
-            codec = try RegisterCodec(place, type: wanted, order: arguments["order"])
+            let coding = try Coding(
+                wanted, sign: arguments["sign"], layout: arguments["layout"], encoding: arguments["encoding"])
+            codec = try RegisterCodec(place, type: wanted, order: arguments["order"], coding: coding)
         } catch {
             throw Arguments.Misuse(message: error.message)
         }
@@ -54,17 +59,18 @@ struct RegisterExchange {
         try port.refuseWithoutEffect(["baud", "parity", "stop-bits", "timeout", "retries"], arguments)
         patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
         isForced = arguments.has("force")
-        guard isWrite, wanted == nil, let (type, order) = configuredType() else { return }
+        guard isWrite, wanted == nil, let (type, order, sign) = configuredType() else { return }
         // A type that the tool cannot take a value of (bits, text) leaves plain registers.
-        if let typed = try? RegisterCodec(place, type: type, order: arguments["order"] ?? order) { codec = typed }
+        if let typed = try? RegisterCodec(
+            place, type: type, order: arguments["order"] ?? order, coding: Coding(sign: sign)) { codec = typed }
     }
 
-    /// Type and order of the point that the configuration has at this place.
-    private func configuredType() -> (type: ValueType, order: String?)? {
+    /// Type, order and sign of the point that the configuration has at this place.
+    private func configuredType() -> (type: ValueType, order: String?, sign: Coding.Sign)? {
         switch port.way {
         case .device:
             guard let point = configuredPoints?.point(at: address, place.table, place.address) else { return nil }
-            return (point.type, point.order?.description)
+            return (point.type, point.order?.description, point.coding.sign)
         case .gateway(let socket, _): return GatewayExchange(socket: socket, port: port.name).type(self)
         }
     }

@@ -198,7 +198,7 @@ let scalings: [(Double, Double, String, String)] = [
 }
 
 @Test func acceptsOnlyPermutationsAsOrders() {
-    for bad in ["", "A", "AC", "ABC", "AABB", "ABCE", "abcd", "ABCDEFGHI", "ABCDEF"] { #expect(ByteOrder(bad) == nil) }
+    for bad in ["", "A", "AC", "ABD", "AABB", "ABCE", "abcd", "ABCDEFGHI", "ABCDE", "ABCDEG", "ABCDEFG"] { #expect(ByteOrder(bad) == nil) }
     #expect(ByteOrder("CDAB")?.description == "CDAB")
     #expect(ByteOrder.bigEndian(8).description == "ABCDEFGH")
 }

@@ -80,7 +80,9 @@ private func point(
     #expect(kind(write(point(.uint16), "65536")) == .range)
     #expect(kind(write(point(.uint16), "-1")) == .range)
     #expect(kind(write(point(.bcd16), "10000")) == .range)
-    #expect(write(point(.uint16, scale: 0.1), "0.35")
+    var exact = WriteRule()
+    exact.isExact = true
+    #expect(write(point(.uint16, scale: 0.1, rule: exact), "0.35")
         == .failure(WriteRefusal(.resolution, "v is stored in steps of 0.1; 0.35 is none of them")))
     #expect(kind(write(point(.uint16), "1.5")) == .resolution)
     #expect(kind(write(point(.float32), "1e39")) == .range)
@@ -220,13 +222,16 @@ private func point(
 }
 
 /// In a list of its own: a closure inside the attribute crashes Swift 6.0.3.
-private let wideNumbers = ValueType.allCases.filter { $0.isNumber && $0.width != 1 }
+private let wideNumbers = ValueType.allCases.filter { type in
+    type.isNumber && !type.hasExponent && [2, 4, 6, 8].contains(type.width)
+}
 
 /// decode(encode(v)) == v for every numeric type and order, over random values.
 @Test(arguments: wideNumbers)
 func readsBackWhatItWrote(_ type: ValueType) {
     var random = RandomSource(seed: 11)
-    let orders = [2: ["AB", "BA"], 4: ["ABCD", "CDAB", "BADC", "DCBA"], 8: ["ABCDEFGH", "GHEFCDAB", "HGFEDCBA"]]
+    let orders = [2: ["AB", "BA"], 4: ["ABCD", "CDAB", "BADC", "DCBA"], 6: ["ABCDEF", "EFCDAB", "BADCFE"],
+        8: ["ABCDEFGH", "GHEFCDAB", "HGFEDCBA"]]
     for order in orders[type.width ?? 0] ?? [] {
         for round in 0..<200 {
             let scale = type.isFloat ? 1 : [1, 0.1, 0.001, 5, 0.25][round % 5]

@@ -184,9 +184,9 @@ struct Complaint: Sendable, CustomTestStringConvertible {
         Complaint(
             .points, "x: { holding: 3, type: \"int64\", order: \"ABCDEFGG\" }", "4:40", "eight letters"),
         Complaint(.points, "x: { coil: 3, order: \"AB\" }", "4:15", "no meaning for bool"),
-        Complaint(.points, "x: { holding: 3, byte: \"high\" }", "4:18", "is for uint8 and int8"),
+        Complaint(.points, "x: { holding: 3, byte: \"high\" }", "4:18", "is for 8 and 24 bits in registers"),
         Complaint(.points, "x: { holding: 3, type: \"string\" }", "4:4", "\"length\" is missing"),
-        Complaint(.points, "x: { holding: 3, length: 2 }", "4:18", "is for string and bits"),
+        Complaint(.points, "x: { holding: 3, length: 2 }", "4:18", "a uint16 has its own"),
         Complaint(.points, "x: { holding: 3, type: \"string\", length: 126 }", "4:42", "from 1 to 125"),
         Complaint(.points, "x: { holding: 3, bits: { a: 16 } }", "4:29", "from 0 to 15"),
         Complaint(

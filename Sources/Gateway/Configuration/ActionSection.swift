@@ -104,7 +104,7 @@ extension ConfigurationReader {
                 var order = try adapter.order(
                     setting: point.name, of: binding.device, to: member.json, id: id, expires: .distantFuture)
                 // Only the adapter knows how far a value may be off; the line compares bit for bit.
-                if point.writable?.tolerance != nil || point.type == .string { order.compare = false }
+                if point.writable?.tolerance != nil || point.type.isText { order.compare = false }
                 return order
             } catch {
                 problems.error(member.place, "this cannot be written: \(error.message)")
@@ -120,6 +120,13 @@ extension ConfigurationReader {
                 member.keyPlace,
                 "\"\(Notice.printable(member.name))\" is neither a point of this node nor a place such as "
                     + "\"holding:16\" or \"coil:3\"\(guess)")
+            return nil
+        }
+        if !words[1].lowercasedASCII.hasPrefix("0x"), let (meant, address) = RegisterReference.mistaken(Int64(start), in: table) {
+            problems.error(
+                member.keyPlace,
+                "\(start) is a reference that counts from 1; write the zero-based address \"\(meant.rawValue):\(address)\""
+                    + "; if \(start) really is the protocol address, write 0x\(String(start, radix: 16, uppercase: true))")
             return nil
         }
         guard let data = rawData(member, table) else { return nil }

@@ -12,7 +12,9 @@ extension ConfigurationReader {
         let index = cursor.integer("index", in: 0...255)
         let template = cursor.take("template")
         let split = readSplit(&cursor)
-        let rules = readRules(&cursor, isText: given != ["at"], split: split ?? context.split, in: context)
+        let digits = cursor.has("at") ? readDigits(&cursor) : nil
+        var rules = readRules(
+            &cursor, isText: given != ["at"] || digits != nil, split: split ?? context.split, in: context)
         guard given.count == 1 else {
             problems.error(
                 cursor.place,
@@ -22,23 +24,33 @@ extension ConfigurationReader {
             return nil
         }
         switch given[0] {
+        case "at" where digits != nil:
+            guard let digits else { return nil }
+            rules.isHexadecimal = digits.isHexadecimal
+            let type = readTextType(&cursor, rules, default: digits.isHexadecimal ? .uint16 : .float64)
+            checkDigits(&cursor, type)
+            let coding = readCoding(&cursor, type: type)
+            guard let at else { return nil }
+            checkFits(&cursor, at, digits.count, limit)
+            return PointSite(
+                table: .frame, address: 0, type: type,
+                text: .place(at: at, count: digits.count, decimal: digits.decimal), rules: rules, coding: coding)
         case "at":
             let type = readType(&cursor, default: cursor.has("bits") ? .bits : .uint8) ?? .uint8
-            let length = readLength(&cursor, type: type, limit: limit)
+            let coding = readCoding(&cursor, type: type)
+            let length = readLength(&cursor, type: type, coding, limit: limit, inFrame: true)
             guard let at else { return nil }
-            let width = type.width ?? length
-            if at < 0 ? -at < width : at + width > limit, let field = cursor.take("at") {
-                problems.error(
-                    field.place, "\(width) bytes at \(at) do not fit into a frame of at most \(limit) bytes")
-            }
-            return PointSite(table: .frame, address: at, type: type, length: length, rules: rules)
+            checkFits(&cursor, at, type.width ?? length, limit)
+            return PointSite(table: .frame, address: at, type: type, length: length, rules: rules, coding: coding)
         case "index":
             let type = readTextType(&cursor, rules, default: rules.isHexadecimal ? .uint16 : .float64)
             let decimal = readDecimal(&cursor)
+            let coding = readCoding(&cursor, type: type)
             return index.map {
                 PointSite(
                     table: .frame, address: 0, type: type,
-                    text: .item(index: $0, split: split ?? context.split, decimal: decimal), rules: rules)
+                    text: .item(index: $0, split: split ?? context.split, decimal: decimal), rules: rules,
+                    coding: coding)
             }
         default:
             guard let template, let text = cursor.string(of: template) else { return nil }
@@ -53,7 +65,9 @@ extension ConfigurationReader {
             let standard: ValueType =
                 rules.isHexadecimal ? .uint16 : pattern.valueKind == .number ? .float64 : .string
             let type = readTextType(&cursor, rules, default: standard)
-            return PointSite(table: .frame, address: 0, type: type, text: .template(pattern), rules: rules)
+            let coding = readCoding(&cursor, type: type)
+            return PointSite(
+                table: .frame, address: 0, type: type, text: .template(pattern), rules: rules, coding: coding)
         }
     }
 
@@ -65,15 +79,16 @@ extension ConfigurationReader {
         rules.validIf = cursor.take("validIf").flatMap {
             readMatch($0, frame: frame, split: split, relations: [.equals, .differs], context.key)
         }
+        if let field = cursor.take("negativeIf"), !Self.namesPoint(field) {
+            rules.negativeIf = readMatch(
+                field, frame: frame, split: split, relations: [.equals, .differs], context.key)
+        }
         if !isText {
-            for key: ByteString in ["negativeIf", "angle", "hex"] {
+            for key: ByteString in ["angle", "hex"] {
                 guard let field = cursor.take(key) else { continue }
                 problems.error(field.keyPlace, "\"\(key)\" is for a value that is written as text")
             }
             return rules
-        }
-        rules.negativeIf = cursor.take("negativeIf").flatMap {
-            readMatch($0, frame: frame, split: split, relations: [.equals, .differs], context.key)
         }
         if let field = cursor.take("angle") {
             rules.isAngle = field.json.string == "ddmm"
@@ -97,15 +112,48 @@ extension ConfigurationReader {
     ) -> ValueType {
         let type = readType(&cursor, default: standard) ?? standard
         guard let field = cursor.take("type") else { return type }
-        if type == .bool || type == .bits || type.isBCD {
+        if !type.isInteger, !type.isFloat, type != .string {
             problems.error(
                 field.place, "a value written as text is a number or a string, not \(type.rawValue)")
             return standard
         }
-        if type == .string, rules.isAngle || rules.isHexadecimal || rules.negativeIf != nil {
-            problems.error(field.place, "\"angle\", \"negativeIf\" and \"hex\" are for numbers, not for strings")
+        if type == .string, rules.isAngle || rules.isHexadecimal {
+            problems.error(field.place, "\"angle\" and \"hex\" are for numbers, not for strings")
         }
         return type
+    }
+
+    private func checkFits(_ cursor: inout ObjectCursor, _ at: Int, _ width: Int, _ limit: Int) {
+        guard at < 0 ? -at < width : at + width > limit, let field = cursor.take("at") else { return }
+        problems.error(
+            field.place, "\(width) bytes at \(at) do not fit into a frame of at most \(limit) bytes")
+    }
+
+    /// A number that is written in so many characters: `digits: 6`, with `decimal` or `hex: true`.
+    struct WrittenDigits {
+        var count: Int
+        var isHexadecimal: Bool
+        var decimal: UInt8
+    }
+
+    func readDigits(_ cursor: inout ObjectCursor) -> WrittenDigits? {
+        guard cursor.has("digits") else {
+            _ = cursor.take("digits")
+            return nil
+        }
+        let count = cursor.integer("digits", in: 1...64)
+        let isHexadecimal = cursor.bool("hex", default: false)
+        let decimal = readDecimal(&cursor)
+        return WrittenDigits(count: count ?? 1, isHexadecimal: isHexadecimal, decimal: decimal)
+    }
+
+    func checkDigits(_ cursor: inout ObjectCursor, _ type: ValueType) {
+        if !type.isInteger, !type.isFloat, let field = cursor.take("type") {
+            problems.error(field.place, "a number written in digits is an integer or a float, not \(type.rawValue)")
+        }
+        if let field = cursor.take("length") {
+            problems.error(field.keyPlace, "\"digits\" says how long the number is")
+        }
     }
 
     /// The mark between whole and fraction.

@@ -92,6 +92,8 @@ struct ObjectCursor {
     /// Reports what was not asked for and what was asked for in vain. A missing key that somebody
     /// mistyped is told once, as the unknown key.
     func finish() {
+        // Mostly all is as it should be, and the lists below are not needed.
+        if missing.isEmpty, fields.allSatisfy({ asked.contains($0.name) }) { return }
         let known = Set(asked)
         let open = asked.filter { !has($0) }
         var mistyped: Set<ByteString> = []

@@ -41,7 +41,7 @@ extension ConfigurationReader {
     /// `{ 0: "off", 1: "on" }`; codes are integers, in quotes if negative.
     func readMap(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Int64: ByteString] {
         guard let field = cursor.take("map") else { return [:] }
-        if site.type == .string || site.type == .bits || site.type.isFloat && site.text == nil {
+        if site.type.isText || site.type == .bits || site.type.isFloat && site.text == nil {
             problems.error(field.keyPlace, "\"map\" has no meaning for \(site.type.rawValue)")
         }
         guard let object = ObjectCursor(field, "\"map\"", problems) else { return [:] }
@@ -68,7 +68,8 @@ extension ConfigurationReader {
     /// One sentinel or several: `0x8000` is the bytes of the value, `-9999` the value, `"nan"`.
     func readInvalid(_ cursor: inout ObjectCursor, _ site: PointSite) -> [Sentinel] {
         guard let field = cursor.take("invalid") else { return [] }
-        guard site.type.isNumber || site.type == .bits else {
+        let isOneNumber = site.type == .version || site.coding.layout?.isNumber == true
+        guard site.type.isNumber || site.type == .bits || isOneNumber else {
             problems.error(field.keyPlace, "\"invalid\" has no meaning for \(site.type.rawValue)")
             return []
         }
@@ -93,7 +94,8 @@ extension ConfigurationReader {
         let length = site.table == .frame ? site.length : 2 * site.length
         let width = site.text == nil ? site.type.width ?? min(max(length, 1), 8) : 8
         let codeMax = UInt64.max >> UInt64(64 - 8 * width)
-        let isInteger = !site.type.isFloat && !site.type.isBCD
+        let isInteger =
+            (site.type.isInteger || !site.type.isNumber) && site.coding.sign == .complement
         if let code = item.json.unsigned {
             let isHexadecimal = text.lowercased().contains("x")
             guard code <= codeMax || site.type.isFloat && !isHexadecimal else {
@@ -103,7 +105,7 @@ extension ConfigurationReader {
             }
             return isHexadecimal || isInteger ? .code(code) : .number(value)
         }
-        if value < 0, !site.type.isSigned, !site.type.isFloat {
+        if value < 0, !site.type.isSigned, !site.type.isFloat, site.coding.sign == .complement {
             problems.error(item.place, "a \(site.type.rawValue) is never \(text)")
             return nil
         }
@@ -136,6 +138,11 @@ extension ConfigurationReader {
         }
         if point.scale == 0, let field = cursor.take("scale") {
             problems.error(field.place, "\"scale\" is 0: every value would be the same")
+        }
+        if point.coding.form == .digits, point.scale != 1 || point.offset != 0 || point.scaleFrom != nil,
+            let field = cursor.take("as")
+        {
+            problems.error(field.place, "\"as\": \"digits\" is for the digits as they are, without scale and offset")
         }
         if let low = point.min, let high = point.max, low > high, let field = cursor.take("max") {
             problems.error(field.place, "\"max\" is below \"min\": every value would be bad")

@@ -30,6 +30,14 @@ struct PointSite {
     var text: TextField?
     var length = 1
     var rules = FrameRules()
+    var coding = Coding()
+}
+
+/// A point and those of its members that name other points.
+struct ReadPoint {
+    var point: Point
+    var scaleFrom: Field?
+    var negativeIf: Field?
 }
 
 extension ConfigurationReader {
@@ -44,7 +52,7 @@ extension ConfigurationReader {
         guard own != nil || under != nil else { return nil }
         let over = own.flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
 
-        var points: [(point: Point, scaleFrom: Field?)] = []
+        var points: [ReadPoint] = []
         let inheritedFields = under?.fields ?? []
         let overrides = Dictionary((over?.fields ?? []).map { ($0.name, $0) }) { first, _ in first }
         for field in inheritedFields {
@@ -71,14 +79,15 @@ extension ConfigurationReader {
             problems.error(own.place, "\(node.what) has no \(key)")
         }
         checkScales(points)
-        return points.map(\.point)
+        resolveSigns(&points)
+        return points.map { $0.point }
     }
 
     private static func takesAway(_ field: Field) -> Bool { field.json.isNull || field.json.bool == false }
 
     private func readPoint(
         _ field: Field, under profile: Field?, in context: NodeContext
-    ) -> (point: Point, scaleFrom: Field?)? {
+    ) -> ReadPoint? {
         if let complaint = Self.pointNameProblem(field.name) {
             problems.error(field.keyPlace, "the point name \(complaint)")
         }
@@ -87,7 +96,9 @@ extension ConfigurationReader {
         }
         if let profile, let under = ObjectCursor(profile, "point", problems) {
             // A new place replaces the old one, whichever words either is written in.
-            let places: Set<ByteString> = ["coil", "discrete", "input", "holding", "at", "index", "template"]
+            let places: Set<ByteString> = [
+                "coil", "discrete", "input", "holding", "registers", "table", "at", "index", "template"
+            ]
             let moved = cursor.fields.contains { places.contains($0.name) }
             cursor.inherit(under, except: moved ? places : [])
         }
@@ -96,8 +107,28 @@ extension ConfigurationReader {
             ? readFrameSite(&cursor, in: context) : readRegisterSite(&cursor, in: context)
         let point = readMeaning(&cursor, field.name, site, in: context)
         let scaleFrom = cursor.take("scaleFrom")
+        let negativeIf = readNegativeIf(&cursor, point, in: context)
         cursor.finish()
-        return site == nil ? nil : (point, scaleFrom)
+        return site == nil ? nil : ReadPoint(point: point, scaleFrom: scaleFrom, negativeIf: negativeIf)
+    }
+
+    /// `{ point, equals }`; the other forms are those of a frame and are read with its place.
+    private func readNegativeIf(_ cursor: inout ObjectCursor, _ point: Point, in context: NodeContext) -> Field? {
+        guard let field = cursor.take("negativeIf") else { return nil }
+        guard point.type.isNumber else {
+            problems.error(field.keyPlace, "\"negativeIf\" has no meaning for \(point.type.rawValue)")
+            return nil
+        }
+        if Self.namesPoint(field) {
+            if point.writable != nil || point.safe != nil {
+                problems.error(field.keyPlace, "a point whose sign is in another one cannot be written")
+            }
+            return field
+        }
+        if context.driver != .uart {
+            problems.error(field.place, "\"negativeIf\" names a point of this node: { point: \"direction\", equals: 1 }")
+        }
+        return nil
     }
 
     /// Point names become JSON keys and what commands name.
@@ -116,7 +147,7 @@ extension ConfigurationReader {
         let site = site ?? PointSite(table: .holding, address: 0, type: .uint16)
         var point = Point(
             name: name, table: site.table, address: site.address, type: site.type, length: site.length,
-            text: site.text, rules: site.rules)
+            coding: site.coding, text: site.text, rules: site.rules)
         point.order = readOrder(&cursor, site)
         point.byte = readByte(&cursor, site)
         point.bits = readBits(&cursor, &point)
@@ -141,12 +172,13 @@ extension ConfigurationReader {
     }
 
     /// `scaleFrom` must name another number of the same node that is not scaled itself.
-    private func checkScales(_ points: [(point: Point, scaleFrom: Field?)]) {
+    private func checkScales(_ points: [ReadPoint]) {
         let named = Dictionary(points.map { ($0.point.name, $0.point) }) { first, _ in first }
-        for (point, field) in points {
-            guard let field, let name = field.json.string else { continue }
+        for each in points {
+            let point = each.point
+            guard let field = each.scaleFrom, let name = field.json.string else { continue }
             guard let source = named[name] else {
-                let guess = Suggestion.clause(for: name, in: points.map(\.point.name))
+                let guess = Suggestion.clause(for: name, in: points.map { $0.point.name })
                 problems.error(
                     field.place,
                     "\"scaleFrom\" names \"\(Notice.printable(name))\", and this node has no such point"
@@ -155,7 +187,7 @@ extension ConfigurationReader {
             }
             if name == point.name {
                 problems.error(field.place, "\"scaleFrom\" names the point itself")
-            } else if !source.type.isNumber || source.type.isFloat {
+            } else if !source.type.isNumber || source.type.isFloat || source.type.hasExponent {
                 problems.error(
                     field.place,
                     "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)")

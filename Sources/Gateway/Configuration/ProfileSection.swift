@@ -96,13 +96,17 @@ extension ConfigurationReader {
             return nil
         }
         var point = Point(
-            name: "identify", table: site.table, address: site.address, type: site.type, length: site.length)
+            name: "identify", table: site.table, address: site.address, type: site.type, length: site.length,
+            coding: site.coding, text: site.text, rules: site.rules)
+        if !site.coding.registers.isEmpty {
+            problems.error(cursor.place, "\"identify\" reads registers that follow each other")
+        }
         point.order = readOrder(&cursor, site)
         point.byte = readByte(&cursor, site)
         point.scale = cursor.number("scale") ?? 1
         cursor.finish()
         guard let test else { return nil }
-        if case .holds = test, site.type != .string, let field = cursor.take("equals") {
+        if case .holds = test, !site.type.isText, let field = cursor.take("equals") {
             problems.error(field.place, "a \(site.type.rawValue) is a number, not text")
         }
         return .value(point, test)

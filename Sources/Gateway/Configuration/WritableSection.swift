@@ -13,12 +13,15 @@ extension ConfigurationReader {
                 field.keyPlace,
                 "\"writable\": only coils and holding registers can be written, not \(point.table.rawValue)")
         }
+        if let reason = unwritable(point) {
+            problems.error(field.keyPlace, "\"writable\": \(reason)")
+        }
         if field.json.bool == true { return WriteRule() }
         guard field.json.members != nil else {
             problems.error(
                 field.place,
                 "\"writable\" must be true or { min, max, step, values, perMinute, perDay, readback, compare, "
-                    + "tolerance, function, retained }, not \(field.json.describe)")
+                    + "tolerance, function, retained, exact, together }, not \(field.json.describe)")
             return nil
         }
         guard var object = ObjectCursor(field, "\"writable\"", problems) else { return nil }
@@ -41,6 +44,11 @@ extension ConfigurationReader {
         readChecks(&object, &rule)
         rule.retained = object.bool("retained", default: false)
         rule.function = object.take("function").flatMap { readFunction($0, object, point) }
+        rule.isExact = object.bool("exact", default: false)
+        if rule.isExact, !point.type.isNumber || point.type.isFloat, let field = object.take("exact") {
+            problems.error(field.keyPlace, "\"exact\" has no meaning for \(point.type.rawValue)")
+        }
+        readTogether(&object, &rule, point)
         object.finish()
         if let low = rule.min, let high = rule.max, low > high, let max = object.take("max") {
             problems.error(max.place, "\"max\" is below \"min\": nothing could be written")
@@ -49,6 +57,27 @@ extension ConfigurationReader {
             problems.error(field.place, "\"step\" must be above 0")
         }
         return rule
+    }
+
+    /// Why no value can be encoded for the point; nil if one can.
+    private func unwritable(_ point: Point) -> String? {
+        if !point.coding.registers.isEmpty { return "registers that do not follow each other are not written" }
+        if point.text != nil { return "a number written in digits is not written" }
+        if point.type == .version || point.type.hasExponent { return "a \(point.type.rawValue) is only read" }
+        if point.coding.layout?.canBeWritten == false { return "a date of this layout is only read" }
+        return nil
+    }
+
+    /// `together: true`: in one request with its neighbours.
+    private func readTogether(_ object: inout ObjectCursor, _ rule: inout WriteRule, _ point: Point) {
+        rule.isTogether = object.bool("together", default: false)
+        guard rule.isTogether, let field = object.take("together") else { return }
+        if point.type == .bits || point.type.isPartOfRegisters {
+            problems.error(field.keyPlace, "\"together\" is for whole registers and coils, not for \(point.type.rawValue)")
+        } else if let function = rule.function, ![15, 16].contains(function) {
+            problems.error(
+                field.keyPlace, "\"together\" goes by function \(point.table == .coil ? 15 : 16), not by \(function)")
+        }
     }
 
     private func readRates(_ object: inout ObjectCursor) -> WriteRule {
@@ -70,7 +99,7 @@ extension ConfigurationReader {
 
     /// 5 and 15 for coils, 6 and 16 for registers, 22 for parts of a register.
     private func readFunction(_ field: Field, _ object: ObjectCursor, _ point: Point) -> UInt8? {
-        let isPart = [.bits, .uint8, .int8].contains(point.type)
+        let isPart = point.type == .bits || point.type.isPartOfRegisters
         let known: [Int] = point.table == .coil ? [5, 15] : isPart ? [6, 16, 22] : point.count > 1 ? [16] : [6, 16]
         guard let value = object.integer(of: field, in: 1...127) else { return nil }
         guard known.contains(value) else {

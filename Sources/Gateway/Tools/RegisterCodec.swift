@@ -21,10 +21,12 @@ package struct RegisterCodec: Sendable {
     /// No type was given: registers are plain 16 bits.
     private let isUntyped: Bool
     private let order: ByteOrder?
+    private let coding: Coding
 
     package init(
-        _ place: RegisterPlace, type: ValueType?, order letters: String?
+        _ place: RegisterPlace, type: ValueType?, order letters: String?, coding: Coding = Coding()
     ) throws(RegisterPlace.Problem) {
+        self.coding = coding
         table = place.table
         address = place.address
         if place.table.isBits, let type, type != .bool {
@@ -35,10 +37,19 @@ package struct RegisterCodec: Sendable {
         if self.type == .bits {
             throw RegisterPlace.Problem(message: "--type bits needs names for its bits; leave it out to see them")
         }
-        if self.type == .string {
-            width = place.count ?? 1
-        } else {
-            width = max(1, ((self.type.width ?? 2) + 1) / 2)
+        switch self.type {
+        case .string, .hex, .version: width = place.count ?? 1
+        case .m10k: width = place.count ?? 2
+        case .datetime:
+            guard let layout = coding.layout else {
+                throw RegisterPlace.Problem(
+                    message: "--type datetime needs --layout, such as \"YYYY MMDD hhmm\" or epoch")
+            }
+            width = max(1, (layout.width.map { $0 + 1 } ?? layout.standardWidth) / 2)
+        default: width = max(1, ((self.type.width ?? 2) + 1) / 2)
+        }
+        guard width <= 4 || ![.version, .m10k].contains(self.type), width > 1 || self.type != .m10k else {
+            throw RegisterPlace.Problem(message: "a \(self.type.rawValue) has 2 to 4 registers, not \(width)")
         }
         count = place.count ?? width
         guard count % width == 0 else {
@@ -50,18 +61,20 @@ package struct RegisterCodec: Sendable {
                 message: "\(Plural.text(count, "register")) from \(place.address) "
                     + "\(Plural.form(count, "ends", "end")) above the last address, 65535")
         }
-        order = try Self.order(letters, self.type)
+        order = try Self.order(letters, self.type, registers: width, coding)
     }
 
     private static func order(
-        _ letters: String?, _ type: ValueType
+        _ letters: String?, _ type: ValueType, registers: Int, _ coding: Coding
     ) throws(RegisterPlace.Problem) -> ByteOrder? {
         guard let letters else { return nil }
-        let width = type == .string ? 2 : type.width ?? 0
+        let isPairs = type == .string || type == .hex || coding.layout?.isNumber == false
+        let width = isPairs ? 2 : type.width == 1 ? 0 : 2 * registers
         guard let order = ByteOrder(letters.uppercased()), order.width == width else {
             let words = switch width {
             case 2: "AB or BA"
             case 4: "ABCD, CDAB, BADC or DCBA"
+            case 6: "six letters such as ABCDEF or EFCDAB"
             case 8: "eight letters such as ABCDEFGH or GHEFCDAB"
             default: "nothing"
             }
@@ -74,7 +87,7 @@ package struct RegisterCodec: Sendable {
     private func point(_ address: Int, writable: Bool = false) -> Point {
         Point(
             name: "\(table.rawValue):\(address)", table: table, address: address, type: type, order: order,
-            length: width, writable: writable ? WriteRule() : nil)
+            length: width, coding: coding, writable: writable ? WriteRule() : nil)
     }
 
     /// What a reply's bytes say, value by value; `bytes` are as in `ReadPart`.
@@ -130,7 +143,7 @@ package struct RegisterCodec: Sendable {
 
     private func encode(_ text: String, at address: Int, _ now: Moment) throws(RegisterPlace.Problem) -> RegisterValues {
         var point = point(address, writable: true)
-        let value = Self.value(text, isText: type == .string)
+        let value = Self.value(text, isText: type.isText)
         // A negative number in a register without a type is meant as its two's complement.
         if isUntyped, type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
         let outcome = Self.single(point) { adapter, device -> Result<[Order], WriteRefusal> in
@@ -170,5 +183,54 @@ package struct RegisterCodec: Sendable {
         let place = Address(port: PortName("line"), unit: unit)
         var adapter = Adapter([Binding(device: device, address: place, points: [point])])
         return body(&adapter, device)
+    }
+}
+
+extension Coding {
+    /// What `--sign`, `--layout` and `--encoding` say about a type.
+    package init(
+        _ type: ValueType?, sign: String?, layout: String?, encoding: String?
+    ) throws(RegisterPlace.Problem) {
+        self.init()
+        func word<Word: RawRepresentable & CaseIterable>(
+            _ option: String, _ text: String, _ kind: Word.Type
+        ) throws(RegisterPlace.Problem) -> Word where Word.RawValue == String {
+            if let word = Word(rawValue: text) { return word }
+            let words = Word.allCases.map(\.rawValue)
+            throw RegisterPlace.Problem(
+                message: "--\(option) \(Notice.printable(text)) is not known\(Suggestion.clause(for: text, in: words)); "
+                    + "there are \(words.joined(separator: ", "))")
+        }
+        func refuse(_ option: String, _ text: String?) throws(RegisterPlace.Problem) {
+            guard text != nil else { return }
+            throw RegisterPlace.Problem(
+                message: "--\(option) has no meaning for \(type.map { "--type \($0.rawValue)" } ?? "plain registers")")
+        }
+        if let sign {
+            if !(type.map { $0.isInteger && $0.isSigned || $0.isBCD } ?? false) { try refuse("sign", sign) }
+            self.sign = try word("sign", sign, Sign.self)
+        }
+        switch type {
+        case .string?:
+            if let encoding { characters = try word("encoding", encoding, CharacterCoding.self) }
+            try refuse("layout", layout)
+        case .version?:
+            if let encoding { parts.digits = try word("encoding", encoding, VersionParts.Digits.self) }
+            try refuse("layout", layout)
+        case .datetime?:
+            var digits: TimeLayout.Digits?
+            if let encoding { digits = try word("encoding", encoding, TimeLayout.Digits.self) }
+            guard let layout else { return }
+            guard let known = TimeLayout(ByteString(layout), digits ?? .binary) else {
+                let names = TimeLayout.Named.allCases.map(\.rawValue)
+                throw RegisterPlace.Problem(
+                    message: "--layout \"\(Notice.printable(layout))\" is no layout: two letters for every byte (YY, MM, DD, "
+                        + "hh, mm, ss, ff, --), or one of \(names.joined(separator: ", "))")
+            }
+            self.layout = known
+        default:
+            try refuse("layout", layout)
+            try refuse("encoding", encoding)
+        }
     }
 }

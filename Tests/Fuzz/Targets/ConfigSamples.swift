@@ -40,7 +40,11 @@ enum ConfigSamples {
             commandTopic: "k/{device}", attachTopic: "a/{device}", detachTopic: "d/{device}", attachMessages: true,
             availabilityTopic: "av", proxy: "http://u:p@x:3128", batch: { maxDelay: "1s", maxBytes: "64KiB" } },
           ports: { b: { match: { serial: "s", path: "p", vendor: "0403", product: "6001", interface: "01" },
-            nodes: { "d-1": { unit: 1, points: { x: { holding: 0 }, y: { coil: 1, writable: {} }, z: { input: 3, type: "uint64" } } } } } } }
+            nodes: { "d-1": { unit: 1, points: { x: { holding: 0 }, y: { coil: 1, writable: {} }, z: { input: 3, type: "uint64" },
+              d: { holding: 1, type: "datetime", layout: "YYMM DDhh", encoding: "bcd", utcOffset: "+01:00" }, r: { holding: [4, 6], type: "uint32" },
+              n: { registers: [4, 6], table: "input", type: "int32", sign: "magnitude", negativeIf: { point: "y", equals: true } },
+              v: { holding: 9, type: "version", parts: [8, 8] }, g: { holding: 9, digits: 4, hex: true, as: "text" },
+              w: { holding: 9, scale: 0.1, writable: { exact: true, together: true } } } } } } } }
         """
 
     private static let uart = """
@@ -79,7 +83,7 @@ enum ConfigSamples {
 
     static let words: [ByteString] = [
         "1ms", "10ms", "1s", "5m", "1h", "7d", "1KiB", "64KiB", "1MiB", "0", "-1", "1e9", "auto", "trust", "unlimited", "uint16",
-        "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bcd16", "bcd32", "string", "bits", "bool",
+        "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bcd16", "bcd32", "uint24", "int48", "bcd8", "m10k", "int24e8", "hex", "version", "datetime", "epoch", "mbus-f", "utf-16", "string", "bits", "bool",
         "AB", "BA", "ABCD", "CDAB", "BADC", "DCBA", "ABCDEFGH", "HGFEDCBA", "high", "low", "even", "odd", "none", "software",
         "afterSend", "little", "blanks", "signs", "hex:", "hex:00", "{id}", "{device}", "{gateway}", "a/+/#", "", "nmea", "sdi12",
         "crc16-modbus", "crc8", "p", "debug", "error", "modbus-rtu", "uart", "holding:1", "e\u{301}", "\u{e9}", "gw-7", "h:99999",
