@@ -78,7 +78,7 @@ struct Device: Sendable {
     func place(of name: ByteString) -> Int? { binding.points.firstIndex { $0.name == name } }
 
     var lastValues: [LastValue] {
-        zip(binding.points, states).map { point, state in
+        zip(binding.points, states).filter(\.0.isRead).map { point, state in
             let json = state.at == nil ? nil : String(decoding: state.json, as: UTF8.self)
             return LastValue(name: point.name, units: point.units, json: json, at: state.at, bad: state.bad)
         }

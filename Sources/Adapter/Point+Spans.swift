@@ -11,6 +11,9 @@ extension Point {
         return text == nil ? type.width.map { ($0 + 1) / 2 } ?? length : length
     }
 
+    /// Whether it has a value beside those that are written.
+    package var isRead: Bool { writable?.isOnly != true }
+
     /// All from its first to its last item.
     package var span: Span { Span(table, address, count, every: interval) }
 
@@ -37,7 +40,7 @@ extension Collection where Element == Point {
     /// What has to be read for these points of one node: a point whose sign stands in another one needs
     /// that one whenever it is read itself.
     package var spans: [Span] {
-        flatMap { point in
+        filter(\.isRead).flatMap { point in
             let sign = point.coding.negativeIf.flatMap { match in first { $0.name == match.point } }
             guard let sign else { return point.spans }
             return point.spans + sign.spans.map { Span($0.table, $0.address, $0.count, every: point.interval) }

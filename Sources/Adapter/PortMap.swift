@@ -69,7 +69,7 @@ extension PortMap.Route {
         let order =
             binding.points.indices.filter { factors.contains(binding.points[$0].name) }
             + binding.points.indices.filter { !factors.contains(binding.points[$0].name) }
-        for point in order where !unread.contains(binding.points[point].name) {
+        for point in order where binding.points[point].isRead && !unread.contains(binding.points[point].name) {
             let interval = binding.points[point].interval
             let group =
                 groups.firstIndex { $0.interval == interval }

@@ -23,6 +23,8 @@ package struct WriteRule: Hashable, Sendable {
     package var retained = false
     /// A value between two steps of the scale is refused; otherwise the nearest step is written.
     package var isExact = false
+    /// The point is never read: the acknowledgement is all that is known of it.
+    package var isOnly = false
     /// Goes out in one request with its neighbours of the same command.
     package var isTogether = false
 

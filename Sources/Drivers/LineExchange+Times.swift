@@ -27,6 +27,11 @@ extension LineExchange {
         return (look, end)
     }
 
+    /// When a request may begin to a unit that wants the line silent for `delay` before it.
+    func quietUntil(_ delay: Duration) -> Instant {
+        delay > timing.silence ? quietUntil + (delay - timing.silence) : quietUntil
+    }
+
     /// When the request under way was out, and what the unit's good reply takes on the wire.
     var asked: (until: Instant, travel: Duration) { (sentUntil, timing.time(of: decoder.expectedLength)) }
 
@@ -36,4 +41,9 @@ extension LineExchange {
         if case .exception = response { code |= FunctionCode.exceptionBit }
         return RecentReplies.Frame(function: code, length: response.pduLength(of: request), checksum: decoder.checksum)
     }
+}
+
+extension Request {
+    /// A maker's own function: its acknowledgement may be the request itself.
+    var mayBeEchoed: Bool { if case .other = self { true } else { false } }
 }

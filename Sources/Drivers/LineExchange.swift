@@ -98,11 +98,6 @@ struct LineExchange: Sendable {
         }
     }
 
-    /// When a request may begin to a unit that wants the line silent for `delay` before it.
-    func quietUntil(_ delay: Duration) -> Instant {
-        delay > timing.silence ? quietUntil + (delay - timing.silence) : quietUntil
-    }
-
     /// The line was opened: whatever a unit was saying must end first.
     mutating func reset(at now: Instant) {
         state = .idle
@@ -134,7 +129,7 @@ struct LineExchange: Sendable {
     ) {
         decoder.expect(unit: unit, request: request)
         self.acceptsException = acceptsException
-        echo.sent(frame, isAmbiguous: decoder.expectedLength == frame.count)
+        echo.sent(frame, isAmbiguous: request.mayBeEchoed || decoder.expectedLength == frame.count)
         noise.begin(unit: unit)
         begin(frame, at: now)
         replyDue = sentUntil + timeout
@@ -294,7 +289,12 @@ struct LineExchange: Sendable {
             guard until <= now else { return nil }
             if let verdict = giveUpEcho(at: now) { return verdict }
             if decoder.endsBySilence {
-                if let response = try? decoder.silence() { return accept(response, at: now) }
+                if let response = try? decoder.silence() {
+                    guard let isEarly = refusal(of: response, at: lastByte) else { return accept(response, at: now) }
+                    unasked.add([decoder.unit] + response.pdu, isEarly: isEarly, at: now)
+                    state = .awaiting
+                    return now < replyDue ? nil : fallSilent(at: now)
+                }
                 guard restDue <= now else {
                     state = .receiving(until: restDue)
                     return nil

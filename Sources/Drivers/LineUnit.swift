@@ -8,6 +8,10 @@ struct LineUnit: Sendable {
     private(set) var planner: ReadPlanner
     /// The least silence on the line before a request to it.
     var delay: Duration { planner.node.delay }
+    /// The unit id in its replies.
+    var answeringUnit: UInt8 { planner.node.manners.answersAs ?? address.unit.value }
+    /// What is read back decides about a write, whatever its acknowledgement.
+    var isLenient: Bool { planner.node.manners.isLenient }
     /// What it says is wanted at once.
     var isUrgent: Bool { planner.node.isUrgent }
     /// Its cycles in the driver's list, fastest first.

@@ -92,7 +92,7 @@ extension ModbusDriver {
         if let refuted { refute(unit, refuted, at: now) }
         exchange.unasked.examine(silence: exchange.timing.silence, at: now.instant)
         guard !exchange.unasked.isEmpty else { return false }
-        let isVoid = exchange.unasked.holds(other: mark, of: units[unit].address.unit.value)
+        let isVoid = exchange.unasked.holds(other: mark, of: units[unit].answeringUnit)
         noteUnasked(at: now)
         if isVoid { units[unit].fence.missed(ReplyShape(request), sentUntil: now.instant) }
         return isVoid
@@ -101,11 +101,14 @@ extension ModbusDriver {
     /// Sound frames that answer nothing: late replies, repeated ones, and strangers.
     mutating func noteUnasked(at now: Moment) {
         for frame in exchange.unasked.take() {
-            guard let unit = units.firstIndex(where: { $0.address.unit.value == frame.unit }) else {
+            // Several units may answer as the same one: then it is the one that was asked.
+            let asked = work.map { self.unit(of: $0) }
+            let speaker = asked.flatMap { units[$0].answeringUnit == frame.unit ? $0 : nil }
+            guard let unit = speaker ?? units.firstIndex(where: { $0.answeringUnit == frame.unit }) else {
                 countStranger(frame.unit)
                 continue
             }
-            let isAsked = work.map { self.unit(of: $0) == unit } ?? false
+            let isAsked = asked == unit
             let (what, refuted) = units[unit].fence.heard(frame)
             switch what {
             case .late(let time):

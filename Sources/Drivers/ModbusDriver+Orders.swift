@@ -140,9 +140,20 @@ extension ModbusDriver {
         case .response:
             if !orders[0].order.readBack || !orders[0].beginReadBack() { endOrder(.success([]), at: now) }
         case .sent: endOrder(.success([]), at: now)
+        case .silence where readsBackAnyway, .damage where readsBackAnyway:
+            failedUnit = orders[0].unit
+            if !orders[0].beginReadBack() { endOrder(.failure(.format), at: now) }
         case .silence: failOrder(.timeout, at: now)
         case .damage(let error): failOrder(error.isStranger ? .format : .checksum, at: now)
         }
+    }
+
+    /// The first order is a write whose acknowledgement proves nothing: what is read back does.
+    private var readsBackAnyway: Bool {
+        let job = orders[0]
+        guard job.phase == .write, job.order.readBack, job.order.compare, units[job.unit].isLenient else { return false }
+        if case .custom = job.order.data { return false }
+        return !units[job.unit].health.isOffline
     }
 
     mutating func failOrder(_ failure: ReadFailure, at now: Moment) {

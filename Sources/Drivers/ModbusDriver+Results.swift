@@ -68,7 +68,7 @@ extension ModbusDriver {
             return frame
         }
         exchange.start(
-            unit: units[unit].address.unit.value, request, frame: frame,
+            unit: units[unit].answeringUnit, request, frame: frame,
             timeout: timeout, forecast: forecast, acceptsException: acceptsException(work, request), at: start)
         return frame
     }

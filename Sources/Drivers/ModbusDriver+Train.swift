@@ -27,7 +27,9 @@ extension ModbusDriver {
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
-        let first = ReadTrain.Read(planned, frame: frame, notBefore: start, look: look - start)
+        let first = ReadTrain.Read(
+            planned, answering: units[cycles[cycle].unit].answeringUnit, frame: frame, notBefore: start,
+            look: look - start)
         let reads = coupleFollowers(to: cycle, first, leavingAt: start, endingAt: ended, at: now)
         guard reads.count > 1 else { return emit(.schedule(frame, at: start)) }
         emit(.train(ReadTrain(reads, from: start, silence: exchange.timing.silence)))
@@ -164,7 +166,8 @@ extension ModbusDriver {
         }
         _ = units[unit].pace.foretell()
         let read = ReadTrain.Read(
-            planned, frame: frame, notBefore: follower.released?.notBefore ?? .zero, look: told.look)
+            planned, answering: units[unit].answeringUnit, frame: frame,
+            notBefore: follower.released?.notBefore ?? .zero, look: told.look)
         return (read, start + told.end)
     }
 

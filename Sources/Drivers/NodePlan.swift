@@ -1,6 +1,19 @@
 import Base
 import Modbus
 
+/// How a unit departs from the standard, and is served all the same.
+package struct UnitManners: Hashable, Sendable {
+    /// The unit id in its replies; nil: that of the request.
+    package var answersAs: UInt8?
+    /// The acknowledgement of a write may be short, wrong or missing: what is read back decides.
+    package var isLenient: Bool
+
+    package init(answersAs: UInt8? = nil, isLenient: Bool = false) {
+        self.answersAs = answersAs
+        self.isLenient = isLenient
+    }
+}
+
 /// What is to be read from one unit, and how it wants to be asked.
 package struct NodePlan: Hashable, Sendable {
     package var unit: UnitID
@@ -19,6 +32,7 @@ package struct NodePlan: Hashable, Sendable {
     package var responseTimeout: Duration?
     /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
     package var delay: Duration
+    package var manners = UnitManners()
     /// What it says is wanted at once, not together with what others say.
     package var isUrgent = false
     /// What the unit is told when it is first heard and whenever it comes back, before it is polled on.

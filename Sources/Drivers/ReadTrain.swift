@@ -21,11 +21,12 @@ package struct ReadTrain: Hashable, Sendable {
         private let function: UInt8
         private let size: UInt8
 
-        init(_ planned: PlannedRead, frame: [UInt8], notBefore: Instant, look: Duration) {
+        /// - Parameter answering: the unit id of its reply.
+        init(_ planned: PlannedRead, answering: UInt8, frame: [UInt8], notBefore: Instant, look: Duration) {
             self.frame = frame
             self.notBefore = notBefore
             self.look = look
-            unit = planned.unit.value
+            unit = answering
             function = planned.function.rawValue
             size = UInt8(truncatingIfNeeded: planned.replyLength - 2)
         }

@@ -73,6 +73,7 @@ extension Configuration.Port {
                         noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
                         delay: node.delay, setup: node.setup.map(\.order)))
                 plans[plans.count - 1].ranges = node.ranges
+                plans[plans.count - 1].manners = node.manners
                 plans[plans.count - 1].isUrgent = node.points.contains(where: \.priority)
                 continue
             }
@@ -80,6 +81,8 @@ extension Configuration.Port {
             plans[place].setup += node.setup.map(\.order)
             plans[place].maxRegisters = min(plans[place].maxRegisters, node.maxRegisters)
             plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
+            plans[place].manners.answersAs = plans[place].manners.answersAs ?? node.manners.answersAs
+            plans[place].manners.isLenient = plans[place].manners.isLenient || node.manners.isLenient
             plans[place].noMerge = plans[place].noMerge || node.noMerge
             plans[place].delay = max(plans[place].delay, node.delay)
             plans[place].ranges.merge(node.ranges) { $0 + $1 }

@@ -40,7 +40,7 @@ package struct PollRound: Sendable {
         ports = configuration.ports.map { port in
             var settings = port.driverSettings
             settings.pollOnce(every: Self.interval, spans.spans(of: port.name))
-            let waited = Set(port.nodes.filter { !$0.points.isEmpty && !$0.unit.isBroadcast }.map(\.unit))
+            let waited = Set(port.nodes.filter { $0.points.contains(where: \.isRead) && !$0.unit.isBroadcast }.map(\.unit))
             return Port(
                 name: port.name, line: port.line, driver: settings.make(seed: random.next(), lineKeeps: nil), open: waited)
         }

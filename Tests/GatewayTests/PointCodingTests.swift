@@ -1,5 +1,6 @@
 import Adapter
 import Base
+import Drivers
 import Foundation
 import Gateway
 import Testing
@@ -83,6 +84,33 @@ import Testing
         #expect(rule.isTogether && rule.isExact)
     }
 
+    /// Nothing is read for a point that is only written, and nothing is said of it.
+    @Test func aPointThatIsOnlyWrittenIsNeverRead() throws {
+        let text = "x: { holding: 3, writeOnly: true }, y: { holding: 4, writeOnly: true, writable: { max: 5 } }, z: { coil: 9, type: \"bool\" }"
+        let (configuration, diagnostics) = Samples.read(Samples.withPoints(text))
+        #expect(diagnostics.map(\.description) == [])
+        let port = try #require(configuration).ports[0]
+        #expect(port.nodePlans[0].spans.map(\.table) == [.coil])
+        var adapter = Adapter(port.bindings)
+        let device = port.nodes[0].device
+        #expect(adapter.lastValues(of: device).map(\.name) == ["z"])
+        let order = try adapter.orders(
+            [("y", JSON(.number("5")))], of: device, firstID: 1, expires: .distantFuture, at: Moment(.zero, WallTime(milliseconds: 0)))
+        #expect(order.map(\.readBack) == [false] && order.map(\.compare) == [false])
+        let bits = try point("holding: 3, type: \"bits\", bits: { a: 1 }, writeOnly: true")
+        #expect(bits.writable?.function == 22)
+    }
+
+    @Test func aUnitMayDepartFromTheStandard() throws {
+        func node(_ keys: String) throws -> Configuration.Node {
+            let (configuration, diagnostics) = Samples.read(Samples.withNodes("\"dev-1\": { unit: 1, \(keys) points: { x: { holding: 0 } } }"))
+            #expect(diagnostics.map(\.description) == [])
+            return try #require(configuration).ports[0].nodes[0]
+        }
+        #expect(try node("").manners == UnitManners())
+        #expect(try node("answersAs: 0, acknowledge: \"lenient\",").manners == UnitManners(answersAs: 0, isLenient: true))
+    }
+
     /// An address in the style of 40001 is refused in `setup` as it is in points; hexadecimal means what it says.
     @Test func setupTakesProtocolAddresses() throws {
         func diagnostics(_ step: String) -> [String] {
@@ -136,6 +164,8 @@ import Testing
         ("holding: 3, type: \"bool\", negativeIf: { point: \"x\", equals: 1 }", 32, "no meaning for bool"),
         ("holding: 3, writable: { together: true, function: 6 }", 30, "goes by function 16, not by 6"),
         ("holding: 3, type: \"uint8\", writable: { together: true }", 45, "whole registers and coils"),
+        ("input: 3, writeOnly: true", 16, "only coils and holding registers can be written"),
+        ("holding: 3, type: \"uint24\", writeOnly: true", 34, "they have to be read first"),
         ("holding: 3, type: \"float32\", writable: { exact: true }", 47, "\"exact\" has no meaning for float32"),
     ] as [(String, Int, String)]) func aWrongKeyIsToldAtItsPlace(_ text: String, _ column: Int, _ words: String) {
         let (_, diagnostics) = Samples.read(Samples.withPoints("x: { \(text) }"))

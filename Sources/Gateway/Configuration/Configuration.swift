@@ -112,6 +112,7 @@ package struct Configuration: Hashable, Sendable {
         package var privateKey: Located<String>?
         /// The least silence on the line before a request to it.
         package var delay: Duration = .zero
+        package var manners = UnitManners()
         /// Present on a UART port only.
         package var uart: UARTProtocol?
     }

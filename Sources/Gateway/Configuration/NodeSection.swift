@@ -42,6 +42,7 @@ extension ConfigurationReader {
         var maxBits = 2000
         var noMerge = false
         var delay = Duration.zero
+        var manners = UnitManners()
         if port.driver == .uart {
             let key = readKey(&cursor)
             context.key = key
@@ -53,6 +54,7 @@ extension ConfigurationReader {
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
             delay = cursor.duration("delay", in: .zero...(.seconds(1))) ?? .zero
+            manners = readManners(&cursor)
             context.ranges = readRanges(&cursor, base: context.base)
         }
         let identify = readIdentify(&cursor, driver: port.driver, profile: profileName)
@@ -71,12 +73,23 @@ extension ConfigurationReader {
         checkSafeValues(binding, at: field.keyPlace)
         cursor.finish()
         guard let device, let unit else { return nil }
-        return Configuration.Node(
+        var node = Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
             profile: profileName, points: points ?? [], actions: binding.actions, setup: binding.setup, identify: identify,
             maxRegisters: context.maxRegisters, maxBits: maxBits, noMerge: noMerge, ranges: context.ranges,
             turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey, delay: delay,
             uart: context.uart)
+        node.manners = manners
+        return node
+    }
+
+    private enum Acknowledgement: String, CaseIterable { case strict, lenient }
+
+    /// `answersAs: 0` and `acknowledge: "lenient"`: units that do not keep to the standard.
+    private func readManners(_ cursor: inout ObjectCursor) -> UnitManners {
+        let answersAs = cursor.integer("answersAs", in: 0...255)
+        let acknowledgement = cursor.choice("acknowledge", default: Acknowledgement.strict)
+        return UnitManners(answersAs: answersAs.map { UInt8($0) }, isLenient: acknowledgement == .lenient)
     }
 
     /// `true` is what the profile says; a profile alone checks nothing, because what it knows may be a voltage that

@@ -194,7 +194,9 @@ extension ConfigurationReader {
                 place, "\"negativeIf\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)")
             return nil
         }
-        if name == point.name {
+        if !source.isRead {
+            problems.error(place, "\"negativeIf\": \"\(name)\" is written only and never read")
+        } else if name == point.name {
             problems.error(place, "\"negativeIf\" names the point itself")
         } else if source.type == .bits || source.type.isText {
             problems.error(place, "\"negativeIf\": \"\(name)\" must be a number or a bool, not \(source.type.rawValue)")

@@ -167,6 +167,7 @@ extension ConfigurationReader {
                 field.keyPlace, "\"heartbeat\" does nothing without \"deadband\" or \"onChange\"")
         }
         point.writable = readWritable(&cursor, point)
+        readWriteOnly(&cursor, &point)
         point.safe = readSafe(&cursor, point)
         return point
     }
@@ -185,7 +186,9 @@ extension ConfigurationReader {
                         + guess)
                 continue
             }
-            if name == point.name {
+            if !source.isRead {
+                problems.error(field.place, "\"scaleFrom\": \"\(name)\" is written only and never read")
+            } else if name == point.name {
                 problems.error(field.place, "\"scaleFrom\" names the point itself")
             } else if !source.type.isNumber || source.type.isFloat || source.type.hasExponent {
                 problems.error(

@@ -59,6 +59,32 @@ extension ConfigurationReader {
         return rule
     }
 
+    /// `writeOnly: true`: never read, so that the acknowledgement of a write is its result.
+    func readWriteOnly(_ cursor: inout ObjectCursor, _ point: inout Point) {
+        guard cursor.bool("writeOnly", default: false), let field = cursor.take("writeOnly") else { return }
+        if point.table != .coil, point.table != .holding {
+            problems.error(
+                field.keyPlace,
+                "\"writeOnly\": only coils and holding registers can be written, not \(point.table.rawValue)")
+            return
+        }
+        var rule = point.writable ?? WriteRule()
+        (rule.isOnly, rule.readBack, rule.compare) = (true, false, false)
+        if point.type == .bits || point.type.isPartOfRegisters {
+            // What cannot be read cannot be changed by reading it: the unit itself has to keep the other bits.
+            if point.count > 1 || ![nil, 22].contains(rule.function) {
+                problems.error(
+                    field.keyPlace, "\"writeOnly\": parts of one register go by function 22; of several, and by "
+                        + "\(rule.function.map { "function \($0)" } ?? "others"), they have to be read first")
+            }
+            rule.function = 22
+        }
+        if point.scaleFrom != nil {
+            problems.error(field.keyPlace, "\"writeOnly\": a point without a value has no \"scaleFrom\"")
+        }
+        point.writable = rule
+    }
+
     /// Why no value can be encoded for the point; nil if one can.
     private func unwritable(_ point: Point) -> String? {
         if !point.coding.registers.isEmpty { return "registers that do not follow each other are not written" }
