@@ -40,7 +40,10 @@ struct Command: Sendable {
         guard id.utf8.count <= identifierBytesMax, id.utf8.count(where: { $0 & 0xC0 != 0x80 }) <= identifierMax,
             id.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
         else {
-            throw Refusal(id: nil, reason: "\"id\" has \(id.string.unicodeScalars.count) characters, accents that stand alone counted; it may have 1 to \(identifierMax), and no control characters")
+            throw Refusal(
+                id: nil,
+                reason: "\"id\" has \(id.string.unicodeScalars.count) characters, accents that stand alone counted; "
+                    + "it may have 1 to \(identifierMax), and no control characters")
         }
         for member in members where !["id", "write", "expires"].contains(member.name) {
             throw Refusal(id: id, reason: "unknown key \"\(Notice.printable(member.name))\"; known are id, write and expires")

@@ -40,7 +40,8 @@ struct SafeKeeper: Sendable {
 
     /// Other points; what was written of those that stay is not written again.
     mutating func rebind(_ bindings: [Binding]) {
-        let old = Dictionary(items.map { (Place(device: $0.device, point: $0.point), $0) }, uniquingKeysWith: { first, _ in first })
+        let old = Dictionary(
+            items.map { (Place(device: $0.device, point: $0.point), $0) }, uniquingKeysWith: { first, _ in first })
         items = bindings.flatMap { binding in
             binding.points.compactMap { point in
                 guard let safe = point.safe, let value = try? JSONReader.parse(safe.value) else { return nil }

@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func valuesAreAnsweredInPagesThatHoldEveryDeviceOnce() throws {
-        var world = QuietWorld(try Self.settings(ports: 8, nodes: 16, points: 20))
+        var world = QuietWorld(try Self.settings(ports: 8, nodes: 16, points: 60))
         world.start()
         var (from, pages, devices): (Int64?, Int, [String]) = (0, 0, [])
         while let first = from {

@@ -197,7 +197,9 @@ package enum FileSystem {
         while true {
             let count = try checked("read", path) { Glibc.read(number, &chunk, chunk.count) }
             if count == 0 { return bytes }
-            guard bytes.count + count <= limit else { throw SystemFailure("read", path, code: EFBIG, "\(Quantity.describe(bytes: limit)) are allowed") }
+            guard bytes.count + count <= limit else {
+                throw SystemFailure("read", path, code: EFBIG, "\(Quantity.describe(bytes: limit)) are allowed")
+            }
             bytes += chunk[..<count]
         }
     }
