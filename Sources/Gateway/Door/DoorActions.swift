@@ -78,9 +78,9 @@ extension Gateway {
             throw Control.Misuse(reason: "\"write\" is an object of 1 to 32 points with their values")
         }
         let points = writes.map { (name: $0.name, value: $0.value) }
-        let orders: [Order]
+        let steps: [WriteStep]
         do throws(WriteRefusal) {
-            orders = try adapter.orders(
+            steps = try adapter.steps(
                 points, of: device, firstID: commands.takeIDs(points.count),
                 expires: now.instant + Command.expiryDefault, at: now)
         } catch {
@@ -93,7 +93,7 @@ extension Gateway {
         let words = names.sorted().map { Notice.printable($0) }.joined(separator: ", ")
         note(id, "write \(device.text): \(words)", at: now)
         commands.run(CommandDesk.Open(
-            device: device, id: "http-\(now.wall.milliseconds)-\(orders.first?.id ?? 0)", origin: .http,
-            ticket: door.takeTicket(for: id), orders: zip(orders, points).map { ($0, $1.name) }))
+            device: device, id: "http-\(now.wall.milliseconds)-\(steps.first?.order.id ?? 0)", origin: .http,
+            ticket: door.takeTicket(for: id), orders: steps))
     }
 }
