@@ -17,7 +17,8 @@ let table = VerbTable(
         ("/etc/fieldgw/keys", "private keys, for root alone: privateKey: \"keys/gw-7.pem\""),
         ("/etc/fieldgw/profiles, /usr/share/fieldgw/profiles", "register maps that a node's profile names"),
         ("/var/lib/fieldgw", "journal and state"),
-        ("/usr/share/doc/fieldgw/README.md", "what it does, how it behaves when things fail, every configuration key"),
+        ("/usr/share/doc/fieldgw/README.md", "what it does, and which document of docs/ says what"),
+        ("/usr/share/doc/fieldgw/docs/configuration.md", "every key of the configuration"),
     ],
     seeAlso: ["systemctl(1)", "udevadm(8)"])
 

@@ -39,10 +39,12 @@ import Testing
         }
     }
 
-    @Test func everyConfigurationInTheReadmeHasNoProblem() throws {
-        let blocks = try text("README.md").components(separatedBy: "```json5\n").dropFirst()
+    @Test func everyConfigurationInTheDocumentsHasNoProblem() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.appendingPathComponent("board/docs").path)
+        let all = try (["README.md"] + names.sorted().map { "board/docs/\($0)" }).map(text).joined(separator: "\n")
+        let blocks = all.components(separatedBy: "```json5\n").dropFirst()
             .map { $0.components(separatedBy: "\n```")[0] }
         #expect(blocks.count >= 2)
-        for block in blocks { #expect(problems(block, "README") == []) }
+        for block in blocks { #expect(problems(block, "a document") == []) }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import Gateway
 import Testing
 
-/// The defaults that README's tables name in brackets are those of the parser: to write one out changes nothing, and
+/// The defaults that the tables of board/docs/configuration.md name in brackets are those of the parser: to write one out changes nothing, and
 /// to write another value does.
 @Suite struct ReadmeFiguresTests {
     struct Default: CustomStringConvertible, Sendable {
@@ -59,12 +59,13 @@ import Testing
     /// Defaults that are no value of the key, and are tested below or elsewhere.
     private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight", "dataBits"]
 
-    private static let readme: String = {
+    private static let document: String = {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        return (try? String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)) ?? ""
+        let file = root.appendingPathComponent("board/docs/configuration.md")
+        return (try? String(contentsOf: file, encoding: .utf8)) ?? ""
     }()
 
-    private static let rows: [(section: String, cells: Substring)] = readme.split(separator: "\n").compactMap { line in
+    private static let rows: [(section: String, cells: Substring)] = document.split(separator: "\n").compactMap { line in
         let parts = line.split(separator: "|", maxSplits: 1)
         guard line.hasPrefix("| "), parts.count == 2 else { return nil }
         return (parts[0].trimmingCharacters(in: .whitespaces), parts[1])
@@ -140,7 +141,7 @@ import Testing
     // MARK: Lists
 
     private func words(_ pattern: Regex<(Substring, Substring)>) throws -> Set<String> {
-        Set(try #require(Self.readme.firstMatch(of: pattern)).1.split(separator: " ").map(String.init))
+        Set(try #require(Self.document.firstMatch(of: pattern)).1.split(separator: " ").map(String.init))
     }
 
     @Test func everyTypeAndChecksumIsNamed() throws {
@@ -156,7 +157,7 @@ import Testing
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("board/profiles").path
         for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".json5") {
-            #expect(Self.readme.contains("`\(file.dropLast(6))`"), "\(file) is not in the README")
+            #expect(Self.document.contains("`\(file.dropLast(6))`"), "\(file) is not in board/docs/configuration.md")
         }
     }
 }
