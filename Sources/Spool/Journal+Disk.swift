@@ -242,8 +242,7 @@ extension Journal {
         outbox.note(.info, "the disk works again")
         let items = backlog.takeMemory(above: newest)
         loader.reset()
-        // What was made in memory went out while the backlog could not be read: that goes beside it
-        // now.
+        // New records went out while the backlog could not be read: it goes beside them now.
         for main in backlog.overtaken { split(backlog[main].id) }
         writer.prepend(items)
         writePages(at: now)

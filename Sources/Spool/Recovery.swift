@@ -39,8 +39,7 @@ struct Recovery: Sendable {
     private var records = 0
     private(set) var lost = 0
     private var torn = 0
-    /// Numbers may skip in the newest file and its end was damaged: which numbers its records had
-    /// is not known.
+    /// Whether the newest file, in which numbers may skip, has a damaged end.
     private(set) var isLastSeqUnknown = false
 
     init(
