@@ -79,29 +79,22 @@ extension Backlog {
                 update(queue) { $0.skip(to: Position(segment: first, offset: Segment.dataStart)) }
                 continue
             }
-            let unread = catalogue[place].tallies[queue]?.unloaded ?? 0
-            if unread > 0, resume.offset < catalogue[place].end { return }
-            if unread > 0, let loss = lose(queue, unread, in: &catalogue[place], tails) {
-                lost.append((loss, first))
-            }
+            let isUnread = catalogue[place].tallies[queue]?.unloaded.records ?? 0 > 0
+            if isUnread, resume.offset < catalogue[place].end { return }
+            if let loss = lose(queue, in: &catalogue[place], tails) { lost.append((loss, first)) }
             update(queue) { $0.skip(to: Position(segment: first + 1, offset: Segment.dataStart)) }
         }
     }
 
     private mutating func lose(
-        _ queue: Int, _ records: Int, in segment: inout SegmentState, _ tails: Tails
+        _ queue: Int, in segment: inout SegmentState, _ tails: Tails
     ) -> Loss? {
-        guard let tally = segment.tallies[queue] else { return nil }
-        let bytes = tally.alive > 0 ? tally.bytes / tally.alive * records : 0
-        let priority =
-            tally.bytes > 0
-            ? Int(Double(tally.priorityBytes) * Double(bytes) / Double(tally.bytes)) : 0
-        segment.loseUnloaded(records, bytes, priority: priority, of: queue)
-        update(queue) { $0.changeUnloaded(by: -records) }
-        count(queue, -RecordSum(records: records, bytes: bytes, priorityBytes: priority))
+        guard let tally = segment.loseUnloaded(of: queue) else { return nil }
+        update(queue) { $0.changeUnloaded(by: -tally.unloaded.records) }
+        count(queue, -tally.unloaded)
         refill(queue, tails)
         let gap = Gap(
-            device: self[queue].id, from: tally.from, to: tally.to, count: records,
+            device: self[queue].id, from: tally.from, to: tally.to, count: tally.unloaded.records,
             fromTime: tally.fromTime, toTime: tally.toTime, reason: .damage)
         return Loss(gap)
     }
@@ -173,7 +166,9 @@ extension Backlog {
 
     private mutating func unloadLast(of queue: Int, _ catalogue: inout SegmentCatalogue) {
         guard let last = update(queue, { $0.unloadLast() }) else { return }
-        if let place = catalogue.index(of: last.segment) { catalogue[place].loaded(queue, -1) }
+        if let place = catalogue.index(of: last.segment) {
+            catalogue[place].unloaded(RecordSum(last), of: queue)
+        }
     }
 
     // MARK: - Changes of files
@@ -191,19 +186,16 @@ extension Backlog {
             update(queue) {
                 // Not only at the front: one that could not be rewritten goes before an older one.
                 $0.rebuild { $0.segment != segment.firstSeq }
-                $0.changeUnloaded(by: -tally.unloaded)
+                $0.changeUnloaded(by: -tally.unloaded.records)
             }
-            count(
-                queue,
-                -RecordSum(
-                    records: tally.alive, bytes: tally.bytes, priorityBytes: tally.priorityBytes))
+            count(queue, -tally.alive)
             let (id, main) = (self[queue].id, self[queue].main)
             let reports =
                 id == gateway
                 ? segment.gaps.keys.filter { self.queue(of: main, seq: $0) == queue }.count : 0
-            if tally.alive > reports {
+            if tally.alive.records > reports {
                 let gap = Gap(
-                    device: id, from: from, to: tally.to, count: tally.alive - reports,
+                    device: id, from: from, to: tally.to, count: tally.alive.records - reports,
                     fromTime: tally.fromTime, toTime: tally.toTime, reason: reason)
                 losses.append(Loss(gap))
             }
@@ -232,12 +224,10 @@ extension Backlog {
 
     /// Brings the sums of a queue in line with a rewritten segment.
     mutating func replace(_ old: SegmentState.Tally, by new: SegmentState.Tally?, _ queue: Int) {
-        count(
-            queue,
-            RecordSum(
-                records: (new?.alive ?? 0) - old.alive, bytes: (new?.bytes ?? 0) - old.bytes,
-                priorityBytes: (new?.priorityBytes ?? 0) - old.priorityBytes))
-        update(queue) { $0.changeUnloaded(by: (new?.unloaded ?? 0) - old.unloaded) }
+        var change = -old.alive
+        if let new { change += new.alive }
+        count(queue, change)
+        update(queue) { $0.changeUnloaded(by: (new?.unloaded.records ?? 0) - old.unloaded.records) }
     }
 
     /// Gives a queue that waits for a record of a rewritten segment the record's new place.

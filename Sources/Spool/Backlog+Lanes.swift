@@ -31,7 +31,7 @@ extension Backlog {
         while let last = self[live].window.last {
             if let place = catalogue.index(of: last.segment), last.segment != 0 {
                 update(live) { _ = $0.unloadLast() }
-                catalogue[place].loaded(live, -1)
+                catalogue[place].unloaded(RecordSum(last), of: live)
             } else {
                 // In memory only: it was given back after the disk had returned.
                 update(live) { _ = $0.popLast() }

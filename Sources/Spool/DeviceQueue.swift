@@ -10,35 +10,6 @@ struct Position: Comparable, Sendable {
     }
 }
 
-/// Number and size of unsettled records.
-struct RecordSum: Hashable, Sendable {
-    var records = 0
-    /// As they are stored.
-    var bytes = 0
-    /// The part of `bytes` in records of priority points, command results and gaps.
-    var priorityBytes = 0
-
-    init(records: Int = 0, bytes: Int = 0, priorityBytes: Int = 0) {
-        self.records = records
-        self.bytes = bytes
-        self.priorityBytes = priorityBytes
-    }
-
-    init(_ item: Item) {
-        self.init(records: 1, bytes: item.size, priorityBytes: item.record.priority ? item.size : 0)
-    }
-
-    static func += (left: inout RecordSum, right: RecordSum) {
-        left.records += right.records
-        left.bytes += right.bytes
-        left.priorityBytes += right.priorityBytes
-    }
-
-    static prefix func - (sum: RecordSum) -> RecordSum {
-        RecordSum(records: -sum.records, bytes: -sum.bytes, priorityBytes: -sum.priorityBytes)
-    }
-}
-
 /// One queue of a device. Its waiting records in order are: `window` (loaded), then `unloaded` ones
 /// on disk from `resume` on, then `tail` (in memory only, behind what the failed disk still holds).
 struct DeviceQueue: Sendable {
@@ -216,12 +187,11 @@ struct DeviceQueue: Sendable {
     func invariants() -> [String] {
         broken(
             (unloaded >= 0, "\(id): \(unloaded) records unloaded"),
-            (sum.records >= 0, "\(id): \(sum.records) records"),
             (
                 window.count + unloaded + tail.count <= sum.records,
                 "\(id): more wait than there are"
             ),
-            (sum.records > 0 || sum == RecordSum(), "\(id): no record has \(sum.bytes) bytes"),
+            (sum.isSound, "\(id): no records have this sum: \(sum)"),
             (
                 window.isConsistent && tail.isConsistent,
                 "\(id): the window or the tail is out of order"

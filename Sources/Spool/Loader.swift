@@ -129,7 +129,7 @@ struct Loader: Sendable {
             blocked.insert(queue)
             return
         }
-        segment.loaded(queue, 1)
+        segment.loaded(RecordSum(header), of: queue)
         backlog.load(
             Item(
                 header, parts, of: backlog[queue].id, queue, in: bytes, at: here, thisBoot: thisBoot

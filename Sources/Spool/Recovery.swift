@@ -271,10 +271,8 @@ struct Recovery: Sendable {
                 1, upTo: header.seq, in: found.offset..<found.offset + header.size, &segment)
         }
         records += 1
-        let priority = header.flags.contains(.priority)
         let here = Position(segment: segment.firstSeq, offset: found.offset)
-        let sum = RecordSum(
-            records: 1, bytes: header.size, priorityBytes: priority ? header.size : 0)
+        let sum = RecordSum(header)
         let isNext = backlog.found(queue, sum, at: here)
         var item: Item?
         if isNext || parts.kind == .gap {
@@ -283,9 +281,8 @@ struct Recovery: Sendable {
                 thisBoot: segment.header.bootID == bootID)
         }
         segment.add(
-            queue, seq: header.seq, at: Moment(header.instant, parts.wall), size: header.size,
-            priority: priority,
-            gap: item?.gap, unloaded: !isNext)
+            queue, seq: header.seq, at: Moment(header.instant, parts.wall), sum, gap: item?.gap,
+            unloaded: !isNext)
         if isNext, let item { backlog.load(item) }
     }
 

@@ -15,8 +15,8 @@ struct Rewrite: Sendable {
         var new: Int?
         var seq: UInt64
         var at: Moment
-        var size: Int
-        var priority: Bool
+        var sum: RecordSum
+        var priority: Bool { sum.priorityBytes > 0 }
         var gap: Gap?
     }
 
@@ -71,7 +71,7 @@ struct Rewrite: Sendable {
             let one = Place(
                 queue: backlog.queue(of: device, seq: seq), old: found.offset, seq: seq,
                 at: Moment(found.header.instant, parts.wall),
-                size: found.header.size, priority: found.header.flags.contains(.priority),
+                sum: RecordSum(found.header),
                 gap: parts.kind == .gap ? Gap(body: Array(file[parts.body])) : nil)
             if goes(one), !backlog.isInFlight(seq) { lose(one) } else { keep(record, one) }
         }
@@ -140,8 +140,7 @@ struct Rewrite: Sendable {
                 new.pages.settle(offset: offset)
             } else {
                 new.add(
-                    one.queue, seq: one.seq, at: one.at, size: one.size, priority: one.priority,
-                    gap: one.gap,
+                    one.queue, seq: one.seq, at: one.at, one.sum, gap: one.gap,
                     unloaded: !loaded.contains(one.seq))
             }
         }
@@ -168,7 +167,7 @@ struct Rewrite: Sendable {
         let after = new.tallies[queue]
         backlog.replace(before, by: after, queue)
         let gone = lost.reduce(0) { $0 + ($1.queue == queue ? 1 : 0) }
-        let missing = before.alive - (after?.alive ?? 0) - gone
+        let missing = before.alive.records - (after?.alive.records ?? 0) - gone
         guard missing > 0 else { return nil }
         let gap = Gap(
             device: backlog[queue].id, from: before.from, to: before.to, count: missing,

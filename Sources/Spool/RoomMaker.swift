@@ -143,7 +143,7 @@ struct RoomMaker: Sendable {
 
     private func bytes(of queue: Int, in segment: SegmentState, _ sparing: Bool) -> Int {
         guard let tally = segment.tallies[queue] else { return 0 }
-        return tally.bytes - (sparing ? tally.priorityBytes : 0)
+        return tally.alive.bytes - (sparing ? tally.alive.priorityBytes : 0)
     }
 
     // MARK: - One rewriting

@@ -29,12 +29,9 @@ struct SegmentState: Sendable {
 
     /// One queue's unsettled records in one segment.
     struct Tally: Sendable {
-        var alive = 0
-        var bytes = 0
-        /// Of these, in records of priority points and command results.
-        var priorityBytes = 0
+        var alive = RecordSum()
         /// Of the alive ones, those that are neither loaded nor in flight.
-        var unloaded = 0
+        var unloaded = RecordSum()
         var from: UInt64
         var to: UInt64
         var fromTime: WallTime
@@ -71,7 +68,7 @@ struct SegmentState: Sendable {
     var lastSeq: UInt64 { last.value }
     var isRemoving: Bool { fate == .removing }
     var isRewriting: Bool { fate == .rewriting }
-    var aliveBytes: Int { tallies.values.reduce(0) { $0 + $1.bytes } }
+    var aliveBytes: Int { tallies.values.reduce(0) { $0 + $1.alive.bytes } }
     /// Whether the next page of it may be written.
     var wantsPage: Bool { pages.isDirty && !isPoisoned && fate == .kept }
     /// Whether the disk knows that nothing in it is wanted any more.
@@ -106,12 +103,15 @@ struct SegmentState: Sendable {
 
     mutating func add(_ item: Item, unloaded: Bool) {
         add(
-            item.queue, seq: item.record.seq, at: item.record.at, size: item.size,
-            priority: item.record.priority, gap: item.gap, unloaded: unloaded)
+            item.queue, seq: item.record.seq, at: item.record.at, RecordSum(item), gap: item.gap,
+            unloaded: unloaded)
     }
 
+    /// Adds a record.
+    ///
+    /// - Parameter sum: that of the record alone.
     mutating func add(
-        _ queue: Int, seq: UInt64, at: Moment, size: Int, priority: Bool, gap: Gap?, unloaded: Bool
+        _ queue: Int, seq: UInt64, at: Moment, _ sum: RecordSum, gap: Gap?, unloaded: Bool
     ) {
         alive += 1
         if newest.instant < at.instant { newest.instant = at.instant }
@@ -122,7 +122,8 @@ struct SegmentState: Sendable {
         tally.to = max(tally.to, seq)
         tally.toTime = max(tally.toTime, at.wall)
         tally.fromTime = min(tally.fromTime, at.wall)
-        tally.count(1, size, priority: priority ? size : 0, unloaded: unloaded ? 1 : 0)
+        tally.alive += sum
+        if unloaded { tally.unloaded += sum }
         tallies[queue] = tally
         if let gap { gaps[seq] = gap }
     }
@@ -131,43 +132,34 @@ struct SegmentState: Sendable {
     mutating func settle(_ item: Item) {
         pages.settle(offset: item.offset)
         if item.gap != nil { gaps[item.record.seq] = nil }
-        remove(
-            1, item.size, priority: item.record.priority ? item.size : 0, of: item.queue,
-            unloaded: 0)
+        remove(RecordSum(item), of: item.queue)
     }
 
-    /// Takes records that cannot be read out of the sums.
-    mutating func loseUnloaded(_ records: Int, _ bytes: Int, priority: Int, of queue: Int) {
-        remove(records, bytes, priority: priority, of: queue, unloaded: records)
+    private mutating func remove(_ sum: RecordSum, of queue: Int) {
+        alive -= sum.records
+        tallies[queue]?.alive += -sum
+        if tallies[queue]?.alive.records == 0 { tallies[queue] = nil }
     }
 
-    private mutating func remove(
-        _ records: Int, _ bytes: Int, priority: Int, of queue: Int, unloaded: Int
-    ) {
-        alive -= records
-        if tallies[queue]?.count(-records, -bytes, priority: -priority, unloaded: -unloaded) == 0 {
-            tallies[queue] = nil
-        }
+    /// Takes a queue's records that cannot be read out of the sums; answers what they were part of.
+    mutating func loseUnloaded(of queue: Int) -> Tally? {
+        guard let tally = tallies[queue], tally.unloaded.records > 0 else { return nil }
+        tallies[queue]?.unloaded = RecordSum()
+        remove(tally.unloaded, of: queue)
+        return tally
     }
 
     /// Moves the sums of one queue to another.
     mutating func move(_ queue: Int, to other: Int) {
         guard let moved = tallies.removeValue(forKey: queue) else { return }
-        guard var tally = tallies.removeValue(forKey: other) else {
-            tallies[other] = moved
-            return
-        }
-        tally.from = min(tally.from, moved.from)
-        tally.to = max(tally.to, moved.to)
-        tally.fromTime = min(tally.fromTime, moved.fromTime)
-        tally.toTime = max(tally.toTime, moved.toTime)
-        tally.count(
-            moved.alive, moved.bytes, priority: moved.priorityBytes, unloaded: moved.unloaded)
-        tallies[other] = tally
+        tallies[other] = tallies[other].map { $0 + moved } ?? moved
     }
 
-    /// A record of the queue was loaded, or with -1 unloaded.
-    mutating func loaded(_ queue: Int, _ change: Int) { tallies[queue]?.unloaded -= change }
+    mutating func loaded(_ record: RecordSum, of queue: Int) { tallies[queue]?.unloaded += -record }
+
+    mutating func unloaded(_ record: RecordSum, of queue: Int) {
+        tallies[queue]?.unloaded += record
+    }
 
     // MARK: - The end
 
@@ -240,17 +232,16 @@ struct SegmentState: Sendable {
         return pages.invariants()
             + broken(
                 (
-                    alive == sums.reduce(0) { $0 + $1.alive },
+                    alive == sums.reduce(0) { $0 + $1.alive.records },
                     "\(name): \(alive) alive, not the sum of its queues"
                 ),
-                (sums.allSatisfy { $0.alive > 0 }, "\(name): a queue without records"),
                 (
-                    sums.allSatisfy { (0...$0.alive).contains($0.unloaded) },
-                    "\(name): unloaded beyond alive"
+                    sums.allSatisfy { $0.alive.records > 0 && $0.alive.isSound },
+                    "\(name): a queue's sum is wrong"
                 ),
                 (
-                    sums.allSatisfy { $0.bytes >= 0 && $0.priorityBytes >= 0 },
-                    "\(name): bytes below zero"
+                    sums.allSatisfy { $0.unloaded.isSound && $0.unloaded.isPart(of: $0.alive) },
+                    "\(name): more is unloaded than alive"
                 ),
                 (openMarks >= 0, "\(name): \(openMarks) open marks"),
                 (start <= end, "\(name): ends at \(end), before its first record"))
@@ -258,13 +249,15 @@ struct SegmentState: Sendable {
 }
 
 extension SegmentState.Tally {
-    /// Answers how many are alive.
-    @discardableResult
-    mutating func count(_ records: Int, _ size: Int, priority: Int, unloaded: Int) -> Int {
-        alive += records
-        bytes += size
-        priorityBytes += priority
-        self.unloaded += unloaded
-        return alive
+    /// The sum of a queue's records in two segments.
+    static func + (left: Self, right: Self) -> Self {
+        var sum = left
+        sum.alive += right.alive
+        sum.unloaded += right.unloaded
+        sum.from = min(left.from, right.from)
+        sum.to = max(left.to, right.to)
+        sum.fromTime = min(left.fromTime, right.fromTime)
+        sum.toTime = max(left.toTime, right.toTime)
+        return sum
     }
 }
