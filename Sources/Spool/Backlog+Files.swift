@@ -204,6 +204,18 @@ extension Backlog {
         return losses + segment.gaps.values.map { Loss($0, isRepeated: true) }
     }
 
+    /// The records of a segment that wait.
+    func known(in segment: SegmentState) -> KnownRecords {
+        var known = KnownRecords(loaded: flights(of: segment.firstSeq), resume: [:])
+        for (queue, tally) in segment.tallies {
+            known.loaded.formUnion(self[queue].loadedSeqs(of: segment.firstSeq))
+            let resume = self[queue].resume
+            guard tally.unloaded.records > 0, resume.segment <= segment.firstSeq else { continue }
+            known.resume[queue] = resume.segment == segment.firstSeq ? resume.offset : 0
+        }
+        return known
+    }
+
     /// Gives loaded records of a rewritten segment their new places; answers the numbers of those
     /// that have one.
     mutating func relocate(_ segment: SegmentState, _ moves: [Int: Int]) -> Set<UInt64> {
@@ -232,4 +244,32 @@ extension Backlog {
 
     /// Gives a queue that waits for a record of a rewritten segment the record's new place.
     mutating func seek(_ queue: Int, to place: Position) { update(queue) { $0.skip(to: place) } }
+
+    /// Statements about what queues and segments both count.
+    func invariants(with catalogue: SegmentCatalogue) -> [String] {
+        var onDisk: [Int: SegmentState.Tally] = [:]
+        for place in catalogue.indices {
+            for (queue, tally) in catalogue[place].tallies {
+                onDisk[queue] = onDisk[queue].map { $0 + tally } ?? tally
+            }
+        }
+        return indices.flatMap { queue in
+            let (alive, unloaded) = (onDisk[queue]?.alive, onDisk[queue]?.unloaded.records ?? 0)
+            let (id, own) = (self[queue].id, self[queue].unloaded)
+            return broken(
+                (unloaded == own, "\(id): \(unloaded) unloaded in segments, \(own) in the queue"),
+                (alive?.isPart(of: self[queue].sum) ?? true, "\(id): more in segments than waits"))
+        }
+    }
+}
+
+/// The waiting records of one segment: those that memory has, and for each queue the offset from
+/// which on the others are.
+struct KnownRecords {
+    var loaded: Set<UInt64>
+    var resume: [Int: Int]
+
+    func contains(_ seq: UInt64, _ queue: Int, at offset: Int) -> Bool {
+        loaded.contains(seq) || resume[queue].map { $0 <= offset } ?? false
+    }
 }

@@ -202,11 +202,19 @@ struct Backlog: Sendable {
     /// Whether a record was in flight and waits again.
     func hasReturned(_ seq: UInt64) -> Bool { sent.hasForm(of: seq) }
 
-    /// Puts a record that was in flight back into its place.
-    mutating func giveBack(_ seq: UInt64) -> Bool {
+    /// Puts a record that was in flight back into its place. Behind records that were unloaded
+    /// since, it is read again with them.
+    mutating func giveBack(_ seq: UInt64, _ catalogue: inout SegmentCatalogue) -> Bool {
         guard let item = sent.end(seq), !item.isTold else { return false }
         sent.keepForm(of: item.record)
-        update(item.queue) { $0.putBack(item) }
+        if let place = catalogue.index(of: item.segment), item.segment != 0,
+            devices[item.queue].isUnloaded(before: item)
+        {
+            update(item.queue) { $0.changeUnloaded(by: 1) }
+            catalogue[place].unloaded(RecordSum(item), of: item.queue)
+        } else {
+            update(item.queue) { $0.putBack(item) }
+        }
         return true
     }
 
@@ -230,6 +238,8 @@ struct Backlog: Sendable {
     var hasMemoryInFlight: Bool { sent.hasMemoryOnly }
 
     var memoryFlights: [Item] { sent.memoryItems }
+
+    func flights(of segment: UInt64) -> Set<UInt64> { sent.seqs(of: segment) }
 
     mutating func forgetFlights(_ segment: UInt64) { sent.forget(segment) }
 

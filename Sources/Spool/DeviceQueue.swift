@@ -101,12 +101,23 @@ struct DeviceQueue: Sendable {
         for var item in window.removeAll() where keep(&item) { window.append(item) }
     }
 
+    /// Numbers of the loaded records that a segment has.
+    func loadedSeqs(of segment: UInt64) -> [UInt64] {
+        var copy = window
+        return copy.removeAll().filter { $0.segment == segment }.map(\.record.seq)
+    }
+
     // MARK: - Records on disk
 
     /// A record behind all others is on disk and not loaded.
     mutating func addUnloaded(at place: Position) {
         if unloaded == 0 { resume = place }
         unloaded += 1
+    }
+
+    /// Whether something before this record is on disk and not loaded.
+    func isUnloaded(before item: Item) -> Bool {
+        unloaded > 0 && resume <= Position(segment: item.segment, offset: item.offset)
     }
 
     /// The record at `resume` is loaded.

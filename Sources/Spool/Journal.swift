@@ -232,7 +232,7 @@ package struct Journal: Sendable {
 
     /// Puts a record back into its place: the connection was lost before its acknowledgement.
     package mutating func giveBack(_ seq: UInt64, at now: Moment) {
-        if backlog.giveBack(seq), mode.isReturning { beginReturn(at: now) }
+        if backlog.giveBack(seq, &catalogue), mode.isReturning { beginReturn(at: now) }
     }
 
     /// Puts all of a device's records in flight back.
@@ -387,6 +387,6 @@ package struct Journal: Sendable {
             outbox.invariants() + clock.invariants() + catalogue.invariants() + backlog.invariants()
         all += writer.invariants() + ledger.invariants() + room.invariants() + loader.invariants()
         all += outage.invariants()
-        return all
+        return all + backlog.invariants(with: catalogue)
     }
 }

@@ -116,14 +116,14 @@ struct Loader: Sendable {
         _ segment: inout SegmentState, _ backlog: inout Backlog, _ blocked: inout Set<Int>,
         _ thisBoot: Bool
     ) {
-        guard header.isData, !segment.pages.contains(offset: offset) else { return }
+        guard header.isData, segment.waits(at: offset) else { return }
         let first = offset - start.offset + Record.headerSize
         let payload = first..<first + header.payloadLength
         let here = Position(segment: start.segment, offset: offset)
         guard CRC32C.checksum(bytes[payload]) == header.payloadCRC,
             let parts = Record.Parts(bytes, payload),
             let queue = backlog.awaiting(bytes[parts.device], header.seq, at: here, from: start),
-            !blocked.contains(queue)
+            !blocked.contains(queue), !backlog.isInFlight(header.seq)
         else { return }
         guard backlog.reserve(queue, header.size, at: here) else {
             blocked.insert(queue)

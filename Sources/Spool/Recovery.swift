@@ -320,6 +320,7 @@ struct Recovery: Sendable {
     private mutating func damaged(
         _ lost: Int, upTo seq: UInt64, in range: Range<Int>, _ segment: inout SegmentState
     ) {
+        segment.lose(range)
         guard lost > 0 else { return }
         lose(lost, from: seq &+ 1 &- UInt64(lost), to: seq)
         mark(segment.pages.count(in: range) + lost, range, &segment)

@@ -48,12 +48,14 @@ struct Rewrite: Sendable {
     mutating func lose(_ place: Place) { places.append(place) }
 
     /// Takes the clock anchors and unsettled records of the old file: those that stay and those
-    /// that go. A record in flight stays.
+    /// that go. A record in flight stays. What a failed commit left behind the end is not read: it
+    /// went to another file.
     mutating func sort(
         _ file: [UInt8], _ old: SegmentState, limit: UInt64, _ backlog: inout Backlog,
         goes: (Place) -> Bool
     ) {
-        var scanner = SegmentScanner(old.header, size: file.count, limit: limit)
+        let known = backlog.known(in: old)
+        var scanner = SegmentScanner(old.header, size: min(file.count, old.end), limit: limit)
         while true {
             let found: SegmentScanner.Found
             switch scanner.next(in: file, base: 0, settled: old.pages.settled) {
@@ -63,7 +65,7 @@ struct Rewrite: Sendable {
             }
             let record = file[found.offset..<min(found.offset + found.header.size, file.count)]
             if found.header.type == Record.RecordType.anchor.rawValue { keep(record) }
-            guard found.header.isData, !old.pages.contains(offset: found.offset),
+            guard found.header.isData, old.waits(at: found.offset),
                 let parts = Record.Parts(file, found.payload),
                 let device = backlog.index(ofName: file[parts.device])
             else { continue }
@@ -73,6 +75,8 @@ struct Rewrite: Sendable {
                 at: Moment(found.header.instant, parts.wall),
                 sum: RecordSum(found.header),
                 gap: parts.kind == .gap ? Gap(body: Array(file[parts.body])) : nil)
+            // It was reported as lost, because it could not be read.
+            guard known.contains(seq, one.queue, at: one.old) else { continue }
             if goes(one), !backlog.isInFlight(seq) { lose(one) } else { keep(record, one) }
         }
     }
@@ -121,6 +125,7 @@ struct Rewrite: Sendable {
         _ tails: Backlog.Tails
     ) -> [Loss] {
         let old = catalogue[place]
+        let known = backlog.known(in: old)
         var new = SegmentState(self, replacing: old)
         let loaded = backlog.relocate(
             old,
@@ -130,8 +135,11 @@ struct Rewrite: Sendable {
                 }))
         var lost: [Place] = []
         for one in places {
-            // What was acknowledged in the meantime is settled there too.
-            let isSettled = old.pages.contains(offset: one.old)
+            // What was acknowledged in the meantime is settled there too, and what was lost because
+            // it could not be read.
+            let isSettled =
+                old.pages.contains(offset: one.old)
+                || !known.contains(one.seq, one.queue, at: one.old)
             guard let offset = one.new else {
                 if !isSettled { lost.append(one) }
                 continue

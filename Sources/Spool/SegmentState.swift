@@ -63,6 +63,9 @@ struct SegmentState: Sendable {
     private(set) var isStuck = false
     /// Losses in it that are reported by a gap record which is not durable yet.
     private(set) var openMarks = 0
+    /// Parts in which recovery could read nothing: their records are reported as lost, and stay
+    /// lost even if they can be read later.
+    private var lost: [Range<Int>] = []
 
     var firstSeq: UInt64 { header.firstSeq }
     var lastSeq: UInt64 { last.value }
@@ -220,6 +223,14 @@ struct SegmentState: Sendable {
     }
 
     mutating func openMark() { openMarks += 1 }
+
+    /// Recovery could read nothing in a part of the file.
+    mutating func lose(_ range: Range<Int>) { lost.append(range) }
+
+    /// Whether a data record at this place waits: it is neither settled nor reported as lost.
+    func waits(at offset: Int) -> Bool {
+        !pages.contains(offset: offset) && !lost.contains { $0.contains(offset) }
+    }
 
     /// A gap record that reports the loss is durable.
     mutating func close(_ mark: LossLedger.Mark) {

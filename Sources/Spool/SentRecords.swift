@@ -55,6 +55,11 @@ struct SentRecords: Sendable {
         inFlight.filter { queues.contains($0.value.queue) }.keys.sorted()
     }
 
+    /// Numbers of the records in flight that a segment has.
+    func seqs(of segment: UInt64) -> Set<UInt64> {
+        Set(inFlight.values.lazy.filter { $0.segment == segment }.map(\.record.seq))
+    }
+
     // MARK: - Records that only memory has
 
     /// Whether a record is in flight that no file has and that was not told as lost.
