@@ -199,12 +199,13 @@ package struct Gateway: Sendable {
         }
     }
 
-    package mutating func timeout(at now: Moment) {
+    /// - Parameter servesDoor: false: a line has something to do in a moment, and the HTTP door waits for it.
+    package mutating func timeout(at now: Moment, servesDoor: Bool = true) {
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
             if now.instant < othersDue { settle(port: index, at: now) }
         }
-        if let due = door.due, due <= now.instant { continueDoor(at: now) }
+        if servesDoor, let due = door.due, due <= now.instant { continueDoor(at: now) }
         guard othersDue <= now.instant else { return }
         recordFresh(at: now)
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }

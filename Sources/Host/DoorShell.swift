@@ -56,6 +56,10 @@ final class DoorShell {
     private static let retry = Duration.seconds(10)
     private static let breath = Duration.seconds(1)
 
+    /// What a slice takes at most, with room to spare.
+    private static let near = Duration.milliseconds(1)
+    private static let heldMost = Duration.milliseconds(5)
+
     private let loop: EventLoop
     private let deliver: (DoorEvent) -> Void
     private let tell: (Notice) -> Void
@@ -64,6 +68,8 @@ final class DoorShell {
     private var listenerWatch: EventLoop.Watch?
     private var retryDue: Instant?
     private var complaint = ""
+    /// Since when a slice has been held for the lines.
+    private var heldSince: Instant?
     private var peers: [ConnectionID: Peer] = [:]
     private var lastConnection: UInt64 = 0
     /// Clients that have taken all, in that order: the machine hears of one in a turn of the loop.
@@ -116,7 +122,10 @@ final class DoorShell {
 
     /// Closes the socket and every connection.
     func close() {
-        for id in peers.keys.sorted() { drop(id, orderly: true) }
+        for id in peers.keys.sorted() {
+            drop(id, orderly: true)
+            deliver(.disconnected(id))
+        }
         if let listenerWatch { loop.remove(listenerWatch) }
         listenerWatch = nil
         listener?.close()
@@ -238,6 +247,20 @@ final class DoorShell {
     }
 
     // MARK: Time
+
+    /// Whether there is time for a slice of an answer: a request that leaves within a moment goes first. Where one is
+    /// always near, slices are held for `heldMost` each.
+    func mayServe(before sending: Instant, at now: Instant) -> Bool {
+        guard isOpen, sending >= now, sending - now < Self.near else {
+            heldSince = nil
+            return true
+        }
+        let since = heldSince ?? now
+        heldSince = since
+        guard now - since > Self.heldMost else { return false }
+        heldSince = nil
+        return true
+    }
 
     /// Once a turn of the loop: at most one client's next slice is asked for.
     func takeTurn() {

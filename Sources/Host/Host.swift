@@ -91,9 +91,10 @@ package final class Host {
             let now = wakeLatency.woken(for: wake.sending)
             for line in lines { line.timeout(at: now) }
             if link.hasPending { link.readPending() }
-            if door.hasPending { door.takeTurn() }
+            let serves = door.mayServe(before: wake.sending, at: now)
+            if serves, door.hasPending { door.takeTurn() }
             if wake.choresDue <= now { tick(at: now) }
-            if let due = gateway.deadline, due <= now { perform { $0.timeout(at: $1) } }
+            if let due = gateway.deadline, due <= now { perform { $0.timeout(at: $1, servesDoor: serves) } }
             link.flush()
         }
         return leave()

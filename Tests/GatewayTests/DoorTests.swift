@@ -87,6 +87,38 @@ import Testing
         #expect(try world.ask("/livez").status == 200)
     }
 
+    /// Whatever comes in whatever pieces, the door goes on and keeps its bounds.
+    @Test(arguments: 0..<12 as Range<UInt64>) func randomRequestsNeverCrashOrHang(_ seed: UInt64) throws {
+        var random = RandomSource(seed: seed)
+        var world = try DoorWorld(Self.guarded)
+        let paths = [
+            "/", "/metrics", "/api/v1/events", "/api/v1/status", "/api/v1/values?device=meter-1", "/api/v1/log?after=%31", "/login",
+            "/api/v1/history?device=meter-1&step=5m", "/api/v1/line?port=bus-a", "/api/v1/site", "/api/v1/actions", "/readyz",
+        ]
+        func pick<Item>(_ items: [Item]) -> Item { items[Int(random.next() % UInt64(items.count))] }
+        var open: [ConnectionID] = []
+        for _ in 0..<120 {
+            if open.count < 40, random.chance(0.4) { open.append(world.open()) }
+            guard let id = open.randomElement(using: &random) else { continue }
+            let bearer = random.chance(0.8) ? Self.bearer + "\r\n" : ""
+            let body = pick(["", #"{"action":"resume","port":"bus-a"}"#, "token=\(DoorWorld.token)", "{\"action\":[[["])
+            var bytes = Array((pick(["GET ", "POST ", "HEAD "]) + pick(paths) + pick([" HTTP/1.1\r\n", " HTTP/1.0\r\n"])
+                + "Host: localhost\r\n\(bearer)Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8)
+            if random.chance(0.3) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+            if random.chance(0.2) { bytes.removeLast(Int(random.next() % UInt64(bytes.count))) }
+            world.receive(.door(.received(id, bytes)))
+            if random.chance(0.5) { world.run(for: .milliseconds(Int(random.next() % 3000))) }
+            if random.chance(0.2) {
+                world.receive(.door(.disconnected(id)))
+                open.removeAll { $0 == id }
+            }
+            open.removeAll { world.closed.contains($0) }
+            #expect(open.count <= 32)
+        }
+        for id in open { world.receive(.door(.disconnected(id))) }
+        #expect(try world.ask("/metrics", headers: [Self.bearer]).status == 200)
+    }
+
     // MARK: Actions
 
     @Test func actionsAreCarriedOutForWhoHasTheToken() throws {

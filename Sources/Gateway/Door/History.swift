@@ -5,8 +5,9 @@ import Base
 /// how many there were. A bucket without a good value is a gap.
 ///
 /// Two rings share the time: 10 s buckets for the last hour, and 5 min buckets for what is older. A bucket that leaves
-/// the first ring is added to the second. Rings are one block of memory for all points, 13 bytes a bucket; buckets are
-/// counted on the clock since boot, so that no step of the wall clock tears them apart.
+/// the first ring is added to the second. All points share the buckets' times, so a bucket of all of them is one block
+/// of memory, made when the first value comes: 13 bytes a bucket and point. Buckets are counted on the clock since boot,
+/// so that no step of the wall clock tears them apart.
 struct History: Sendable {
     static let fineStep = Duration.seconds(10)
     /// Fine buckets in a coarse one.
@@ -26,6 +27,34 @@ struct History: Sendable {
             low = min(low, later.low)
             high = max(high, later.high)
             count += later.count
+        }
+    }
+
+    /// One bucket of time of all points.
+    private struct Column: Sendable {
+        /// Last, smallest and largest value of each point.
+        var values: [Float]
+        var counts: [UInt8]
+
+        init(_ points: Int) {
+            values = [Float](repeating: 0, count: 3 * points)
+            counts = [UInt8](repeating: 0, count: points)
+        }
+
+        func bucket(_ point: Int) -> Bucket? {
+            guard counts[point] > 0 else { return nil }
+            return Bucket(
+                last: values[3 * point], low: values[3 * point + 1], high: values[3 * point + 2], count: Int(counts[point]))
+        }
+
+        mutating func add(_ bucket: Bucket, _ point: Int) {
+            var sum = bucket
+            if var before = self.bucket(point) {
+                before.add(bucket)
+                sum = before
+            }
+            (values[3 * point], values[3 * point + 1], values[3 * point + 2]) = (sum.last, sum.low, sum.high)
+            counts[point] = UInt8(clamping: sum.count)
         }
     }
 
@@ -59,10 +88,8 @@ struct History: Sendable {
     /// The place of each device's first point.
     private let places: [DeviceID: Int]
     private let points: Int
-    private var last: [Float]
-    private var low: [Float]
-    private var high: [Float]
-    private var count: [UInt8]
+    /// The fine ring, and behind it the coarse one; nil where nothing was kept.
+    private var columns: [Column?]
     /// The number of the newest fine bucket, and of the newest coarse one that holds something; nil before the first.
     private var fineHead: Int64?
     private var coarseHead: Int64?
@@ -78,11 +105,7 @@ struct History: Sendable {
             next += binding.points.count
         }
         (self.plan, self.places, self.points) = (plan, places, points)
-        let size = points * plan.buckets
-        last = [Float](repeating: 0, count: size)
-        low = last
-        high = last
-        count = [UInt8](repeating: 0, count: size)
+        columns = [Column?](repeating: nil, count: plan.buckets)
     }
 
     /// The places, then and now, of points that stay what they are.
@@ -116,13 +139,11 @@ struct History: Sendable {
     mutating func inherit(_ old: History, _ moves: [(from: Int, to: Int)]) {
         guard plan == old.plan else { return }
         (fineHead, coarseHead) = (old.fineHead, old.coarseHead)
-        for move in moves {
-            let (source, target) = (move.from * plan.buckets, move.to * plan.buckets)
-            for offset in 0..<plan.buckets {
-                last[target + offset] = old.last[source + offset]
-                low[target + offset] = old.low[source + offset]
-                high[target + offset] = old.high[source + offset]
-                count[target + offset] = old.count[source + offset]
+        for (index, column) in old.columns.enumerated() {
+            guard let column else { continue }
+            for move in moves {
+                guard let bucket = column.bucket(move.from) else { continue }
+                add(bucket, move.to, in: index)
             }
         }
     }
@@ -137,23 +158,14 @@ struct History: Sendable {
         let number = Self.number(time)
         if fineHead.map({ number > $0 }) ?? true { advance(to: number) }
         guard value.isFinite, let head = fineHead, number > head - Int64(plan.fine), points > point else { return }
-        let index = point * plan.buckets + Int(number % Int64(plan.fine))
-        add(Bucket(last: Float(value), low: Float(value), high: Float(value), count: 1), at: index)
+        add(
+            Bucket(last: Float(value), low: Float(value), high: Float(value), count: 1), point,
+            in: Int(number % Int64(plan.fine)))
     }
 
-    private mutating func add(_ bucket: Bucket, at index: Int) {
-        var sum = bucket
-        if var before = self.bucket(at: index) {
-            before.add(bucket)
-            sum = before
-        }
-        (last[index], low[index], high[index]) = (sum.last, sum.low, sum.high)
-        count[index] = UInt8(clamping: sum.count)
-    }
-
-    private func bucket(at index: Int) -> Bucket? {
-        guard count[index] > 0 else { return nil }
-        return Bucket(last: last[index], low: low[index], high: high[index], count: Int(count[index]))
+    private mutating func add(_ bucket: Bucket, _ point: Int, in index: Int) {
+        if columns[index] == nil { columns[index] = Column(points) }
+        columns[index]?.add(bucket, point)
     }
 
     /// Begins the fine bucket of that number: those that it pushes out go into coarse ones.
@@ -163,7 +175,7 @@ struct History: Sendable {
         let ring = Int64(plan.fine)
         for next in (head + 1)...min(number, head + ring) {
             fold(next - ring)
-            for point in 0..<points { count[point * plan.buckets + Int(next % ring)] = 0 }
+            columns[Int(next % ring)] = nil
         }
     }
 
@@ -172,14 +184,12 @@ struct History: Sendable {
         let (coarse, ring) = (number / Self.coarseFactor, Int64(plan.coarse))
         if coarseHead.map({ coarse > $0 }) ?? true {
             let first = max((coarseHead ?? coarse - 1) + 1, coarse - ring + 1)
-            for next in first...coarse {
-                for point in 0..<points { count[point * plan.buckets + plan.fine + Int(next % ring)] = 0 }
-            }
+            for next in first...coarse { columns[plan.fine + Int(next % ring)] = nil }
             coarseHead = coarse
         }
+        guard let column = columns[Int(number % Int64(plan.fine))] else { return }
         for point in 0..<points {
-            guard let bucket = bucket(at: point * plan.buckets + Int(number % Int64(plan.fine))) else { continue }
-            add(bucket, at: point * plan.buckets + plan.fine + Int(coarse % ring))
+            if let bucket = column.bucket(point) { add(bucket, point, in: plan.fine + Int(coarse % ring)) }
         }
     }
 
@@ -194,18 +204,17 @@ struct History: Sendable {
             guard let bucket else { return }
             if sum == nil { sum = bucket } else { sum?.add(bucket) }
         }
-        let base = point * plan.buckets
         if plan.coarse > 0, let newest = coarseHead, length >= Self.coarseFactor {
             let start = max((first + Self.coarseFactor - 1) / Self.coarseFactor, newest - Int64(plan.coarse) + 1, 0)
             var coarse = start
             while coarse <= newest, coarse * Self.coarseFactor < first + length {
-                take(bucket(at: base + plan.fine + Int(coarse % Int64(plan.coarse))))
+                take(columns[plan.fine + Int(coarse % Int64(plan.coarse))]?.bucket(point))
                 coarse += 1
             }
         }
         var fine = max(first, head - Int64(plan.fine) + 1, 0)
         while fine <= head, fine < first + length {
-            take(bucket(at: base + Int(fine % Int64(plan.fine))))
+            take(columns[Int(fine % Int64(plan.fine))]?.bucket(point))
             fine += 1
         }
         return sum

@@ -128,6 +128,25 @@ def tls(port, certificate):
     print("ok")
 
 
+def renewed(port, certificate):
+    """Until the door has this certificate; then it has room for as many clients as ever."""
+    context = ssl.create_default_context(cafile=certificate)
+    end = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(f"https://localhost:{port}/livez", context=context, timeout=5)
+            break
+        except OSError as error:
+            demand(time.monotonic() < end, f"the renewed certificate is served: {error}")
+            time.sleep(0.1)
+    links = [context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost") for _ in range(32)]
+    links[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    demand(code(links[-1].recv(4096)) == 200, "the 32nd client is served")
+    for link in links:
+        link.close()
+    print("ok")
+
+
 def prometheus(port, query, wanted=None):
     end = time.monotonic() + 60
     found = None
@@ -169,7 +188,7 @@ def get(port, path):
 
 commands = {
     "get": get,
-    "abuse": abuse, "stream": stream, "tls": tls, "prometheus": prometheus, "dashboard": dashboard,
+    "abuse": abuse, "stream": stream, "tls": tls, "renewed": renewed, "prometheus": prometheus, "dashboard": dashboard,
 }
 command, port, rest = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 commands[command](port, *rest)

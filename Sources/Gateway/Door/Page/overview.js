@@ -18,7 +18,7 @@ overview.open = (main) => {
     h('h2', null, 'Devices'),
     h('div', { class: 'tools' }, h('label', null, 'filter', find), h('label', null, 'sort', order),
       h('span', { id: 'count', class: 'quiet', role: 'status' })),
-    h('table', { class: 'cards' }, h('thead', null, h('tr', null, ['device', 'values', 'age', 'state', 'last minutes'].map(
+    h('table', { class: 'cards' }, h('thead', null, h('tr', null, ['device', 'values', 'age', 'state', 'last 10 min'].map(
       (word, index) => h('th', { class: index === 2 ? 'n' : null }, word)))), h('tbody', { id: 'devices' })));
 };
 
@@ -122,7 +122,7 @@ function devices() {
 
 function deviceRow(name) {
   const cells = { values: h('td', { 'data-l': 'values' }), age: h('td', { class: 'n', 'data-l': 'age' }),
-    state: h('td', { 'data-l': 'state' }), spark: h('td', { 'data-l': 'last minutes' }) };
+    state: h('td', { 'data-l': 'state' }), spark: h('td', { 'data-l': 'last 10 min' }) };
   const node = h('tr', null, h('td', { class: 'who' }, h('a', { href: '#/device/' + encodeURIComponent(name), 'data-row': true },
     name)), cells.values, cells.age, cells.state, cells.spark);
   return { node, cells, mark: null };
@@ -142,7 +142,7 @@ function paintRow(row, name, device) {
   put(row.cells.state, h('span', null, state(device.status), device.error && device.status !== 'online' ?
     h('small', null, ' ' + device.error + (device.since ? ', since ' + time(device.since) : '')) : null));
   const past = S.spark[name];
-  put(row.cells.spark, past && past.some((one) => one !== null) ? sparkline(past, 'last minutes of ' + names[0]) : null);
+  put(row.cells.spark, past && past.some((one) => one !== null) ? sparkline(past, 'last 10 minutes of ' + names[0]) : null);
 }
 
 const isHidden = (points, name) => points.some((point) => point.name === name && point.hidden);

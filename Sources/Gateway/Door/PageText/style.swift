@@ -107,11 +107,12 @@ kbd { font: 13px ui-monospace, monospace; border: 1px solid var(--rule); border-
   #state { margin-left: 0; width: 100%; }
   .cards thead { position: absolute; left: -99rem; }
   .cards tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--rule); }
-  .cards td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .12rem 0; text-align: right;
+  .cards td { display: flex; justify-content: space-between; gap: 0 1rem; border: 0; padding: .12rem 0; text-align: right;
     flex-wrap: wrap; }
   .cards td::before { content: attr(data-l); color: var(--quiet); text-align: left; }
   .cards td.who { white-space: normal; font-weight: 600; justify-content: flex-start; text-align: left; }
   .cards td.who::before, .cards td:empty { display: none; }
+  .cards td > span { margin-left: auto; }
   td .val { margin: 0 0 0 .9em; }
   .strip { min-width: 0; }
 }
