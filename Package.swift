@@ -20,7 +20,10 @@ func tests(_ name: String, _ dependencies: [String], optimised: Bool = false) ->
 }
 
 /// What fuzz targets feed.
-let fuzzed = ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Simulators"]
+let fuzzed = [
+    "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
+    "Simulators",
+]
 
 let package = Package(
     name: "fieldgw",
@@ -38,11 +41,18 @@ let package = Package(
         library("Bridge", ["Base", "MQTT"]),
         .target(
             name: "Gateway",
-            dependencies: ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge"],
+            dependencies: [
+                "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge",
+            ],
             exclude: ["Door/Page"], swiftSettings: pure),
         library("Simulators", ["Base", "Modbus", "MQTT", "HTTP", "Bridge"]),
         library("Platform", ["Base", "CLinux", "COpenSSL"]),
-        library("Host", ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"]),
+        library(
+            "Host",
+            [
+                "Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
+                "Platform",
+            ]),
 
         .executableTarget(
             name: "fieldgw", dependencies: ["Host", "Gateway", "Platform"], swiftSettings: pure),
@@ -50,7 +60,8 @@ let package = Package(
             name: "fieldsim", dependencies: ["Spool", "Simulators", "Host", "Gateway", "Platform"],
             swiftSettings: pure),
 
-        .target(name: "TestKit", dependencies: ["Base"], path: "Tests/TestKit", swiftSettings: pure),
+        .target(
+            name: "TestKit", dependencies: ["Base"], path: "Tests/TestKit", swiftSettings: pure),
         tests("BaseTests", ["Base"]),
         tests("ModbusTests", ["Modbus"]),
         tests("MQTTTests", ["MQTT"]),
@@ -58,18 +69,23 @@ let package = Package(
         tests("DriversTests", ["Drivers"]),
         tests("AdapterTests", ["Adapter"]),
         .testTarget(
-            name: "SpoolTests", dependencies: ["Spool", "TestKit"], exclude: ["Golden"], swiftSettings: pure),
+            name: "SpoolTests", dependencies: ["Spool", "TestKit"], exclude: ["Golden"],
+            swiftSettings: pure),
         tests("BridgeTests", ["Bridge"]),
         tests("GatewayTests", ["Gateway"]),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators", "MQTT", "HTTP"]),
         tests(
-            "SimulationTests", ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"], optimised: true),
+            "SimulationTests",
+            ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"], optimised: true
+        ),
         .testTarget(
             name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: plain),
-        .target(name: "FuzzKit", dependencies: ["Base"], path: "Tests/Fuzz/Kit", swiftSettings: pure),
         .target(
-            name: "FuzzTargets", dependencies: (["FuzzKit", "TestKit"] + fuzzed).map { .byName(name: $0) },
+            name: "FuzzKit", dependencies: ["Base"], path: "Tests/Fuzz/Kit", swiftSettings: pure),
+        .target(
+            name: "FuzzTargets",
+            dependencies: (["FuzzKit", "TestKit"] + fuzzed).map { .byName(name: $0) },
             path: "Tests/Fuzz/Targets", swiftSettings: pure),
         tests("FuzzTests", ["FuzzKit", "FuzzTargets"]),
         .testTarget(name: "TidyTests", swiftSettings: plain),

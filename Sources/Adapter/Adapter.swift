@@ -7,7 +7,8 @@ package struct Adapter: Sendable {
     private var places: [DeviceID: Place] = [:]
     /// Points that are neither read nor written for now.
     private var unread: [DeviceID: Set<ByteString>]
-    /// Devices that are gone, for when they come back: on another port, or with the next configuration.
+    /// Devices that are gone, for when they come back: on another port, or with the next
+    /// configuration.
     private var former: [DeviceID: Device] = [:]
     private static let formerMax = 1024
     /// The writes that count against `perMinute` and `perDay`.
@@ -50,25 +51,30 @@ package struct Adapter: Sendable {
         return found
     }
 
-    /// Other intervals for the same points, and some that are not read at all. What is known of a point
-    /// stays: its last value, its dead band, and what was written in the last minute and day.
+    /// Other intervals for the same points, and some that are not read at all. What is known of a
+    /// point stays: its last value, its dead band, and what was written in the last minute and day.
     /// A port of which nothing differs costs next to nothing.
     package mutating func rebind(_ bindings: [Binding], unread: [DeviceID: Set<ByteString>]) {
         var new = Adapter([], unread: unread)
         let old = Dictionary(uniqueKeysWithValues: ports.enumerated().map { ($1.name, $0) })
         for (name, bindings) in Self.byPort(bindings) {
             let isSame = old[name].map { index in
-                ports[index].holds(bindings) && bindings.allSatisfy { unread[$0.device] == self.unread[$0.device] }
+                ports[index].holds(bindings)
+                    && bindings.allSatisfy { unread[$0.device] == self.unread[$0.device] }
             }
             if let index = old[name], isSame == true {
                 new.add(ports[index])
             } else {
-                new.add(PortMap(name, bindings, unread: unread) { Device($0, inheriting: self.known($0.device)) })
+                new.add(
+                    PortMap(name, bindings, unread: unread) {
+                        Device($0, inheriting: self.known($0.device))
+                    })
             }
         }
         new.budgets = budgets
         new.former = former.filter { new.places[$0.key] == nil }
-        for (device, place) in places where new.places[device] == nil && new.former.count < Self.formerMax {
+        for (device, place) in places
+        where new.places[device] == nil && new.former.count < Self.formerMax {
             new.former[device] = self[place]
         }
         self = new
@@ -88,7 +94,8 @@ package struct Adapter: Sendable {
 
     package func binding(of device: DeviceID) -> Binding? { self.device(device)?.binding }
 
-    /// The devices that hang there, in the order of the configuration; more than one only if shared.
+    /// The devices that hang there, in the order of the configuration; more than one only if
+    /// shared.
     package func devices(at address: Address) -> [DeviceID] {
         guard let port = port(address.port), let route = port.route(address.unit) else { return [] }
         return route.devices.map { port.devices[$0].binding.device }
@@ -105,7 +112,8 @@ package struct Adapter: Sendable {
                 route.unit,
                 all.sorted { left, right in
                     let tables = (
-                        order.firstIndex(of: left.table) ?? 0, order.firstIndex(of: right.table) ?? 0
+                        order.firstIndex(of: left.table) ?? 0,
+                        order.firstIndex(of: right.table) ?? 0
                     )
                     return (tables.0, left.address, left.count, left.interval)
                         < (tables.1, right.address, right.count, right.interval)
@@ -126,7 +134,9 @@ package struct Adapter: Sendable {
     /// One cycle of one unit: a telemetry for every device there that has points in this interval
     /// and something to say (dead bands may leave nothing).
     package mutating func receive(_ reading: Reading) -> [Telemetry] {
-        guard let port = ports.firstIndex(where: { $0.name == reading.address.port }) else { return [] }
+        guard let port = ports.firstIndex(where: { $0.name == reading.address.port }) else {
+            return []
+        }
         return ports[port].receive(reading)
     }
 
@@ -150,12 +160,13 @@ package struct Adapter: Sendable {
         return bound.decode(part, point)
     }
 
-    /// Checks a command against the allow-list and makes the orders that carry it out, numbered from
-    /// `firstID`, fewer than writes where some are written together. All or none: a command with one
-    /// point that may not be written is refused whole. Accepted orders count against the points'
-    /// rates whether or not they reach the wire.
+    /// Checks a command against the allow-list and makes the orders that carry it out, numbered
+    /// from `firstID`, fewer than writes where some are written together. All or none: a command
+    /// with one point that may not be written is refused whole. Accepted orders count against the
+    /// points' rates whether or not they reach the wire.
     package mutating func steps(
-        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
+        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64,
+        expires: Instant,
         at now: Moment
     ) throws(WriteRefusal) -> [WriteStep] {
         guard let place = places[device] else {
@@ -169,7 +180,8 @@ package struct Adapter: Sendable {
 
     /// As `steps`, without the points.
     package mutating func orders(
-        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64, expires: Instant,
+        _ writes: [(name: ByteString, value: JSON)], of device: DeviceID, firstID: UInt64,
+        expires: Instant,
         at now: Moment
     ) throws(WriteRefusal) -> [Order] {
         try steps(writes, of: device, firstID: firstID, expires: expires, at: now).map(\.order)
@@ -191,15 +203,20 @@ package struct Adapter: Sendable {
     }
 
     /// What an order writes to that point, as it would be read.
-    package func written(_ order: Order, of device: DeviceID, point name: ByteString) -> Result<[UInt8], ReadFailure> {
+    package func written(
+        _ order: Order, of device: DeviceID, point name: ByteString
+    ) -> Result<[UInt8], ReadFailure> {
         guard let bound = self.device(device), let point = bound.place(of: name) else {
             return .failure(.identity)
         }
         return bound.written(order, point)
     }
 
-    /// Whether the part that was read back after a write says that the point holds what was written.
-    package func confirms(_ part: ReadPart, _ order: Order, of device: DeviceID, point name: ByteString) -> Bool {
+    /// Whether the part that was read back after a write says that the point holds what was
+    /// written.
+    package func confirms(
+        _ part: ReadPart, _ order: Order, of device: DeviceID, point name: ByteString
+    ) -> Bool {
         guard let bound = self.device(device), let point = bound.place(of: name) else {
             return part.result.isSuccess { order.isConfirmed(by: $0) }
         }
@@ -224,7 +241,8 @@ package struct LastValue: Hashable, Sendable {
     package var bad: ReadFailure?
 
     package init(
-        name: ByteString, units: ByteString? = nil, json: String? = nil, at: Moment? = nil, bad: ReadFailure? = nil
+        name: ByteString, units: ByteString? = nil, json: String? = nil, at: Moment? = nil,
+        bad: ReadFailure? = nil
     ) {
         self.name = name
         self.units = units

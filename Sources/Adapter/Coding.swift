@@ -91,7 +91,8 @@ package struct VersionParts: Hashable, Sendable {
         let base = digits == .decimal ? 10 : UInt64(16)
         var rest = pattern
         var parts: [String] = []
-        let sizes = sizes.isEmpty ? [Int](repeating: digits == .binary ? 8 : 2, count: width) : self.sizes
+        let sizes =
+            sizes.isEmpty ? [Int](repeating: digits == .binary ? 8 : 2, count: width) : self.sizes
         if digits == .binary {
             var used = 0
             for size in sizes {

@@ -44,7 +44,9 @@ package struct Decimal: Hashable, Sendable {
         guard digits > 0 else { return nil }
         var exponent = 0
         if rest.first == 0x65 || rest.first == 0x45 {
-            guard let value = Int(String(decoding: rest.dropFirst(), as: UTF8.self)), abs(value) <= 400 else {
+            guard let value = Int(String(decoding: rest.dropFirst(), as: UTF8.self)),
+                abs(value) <= 400
+            else {
                 return nil
             }
             exponent = value
@@ -82,8 +84,9 @@ package struct Decimal: Hashable, Sendable {
     }
 
     static let powers: [Double] = [
-        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-        1e18, 1e19, 1e20, 1e21, 1e22
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17,
+        1e18, 1e19, 1e20, 1e21, 1e22,
     ]
 
     package func times(_ other: Decimal) -> Decimal? {
@@ -94,7 +97,9 @@ package struct Decimal: Hashable, Sendable {
     package func plus(_ other: Decimal) -> Decimal? {
         if other.mantissa == 0 { return self }
         let common = min(exponent, other.exponent)
-        guard let left = scaled(to: common), let right = other.scaled(to: common) else { return nil }
+        guard let left = scaled(to: common), let right = other.scaled(to: common) else {
+            return nil
+        }
         let (sum, overflow) = left.addingReportingOverflow(right)
         return overflow ? nil : Decimal(sum, exponent: common)
     }
@@ -106,17 +111,22 @@ package struct Decimal: Hashable, Sendable {
     /// The whole number of times `other` goes into this; nil when it does not go exactly.
     package func quotient(_ other: Decimal) -> Int128? {
         let common = min(exponent, other.exponent)
-        guard other.mantissa != 0, let left = scaled(to: common), let right = other.scaled(to: common) else {
+        guard other.mantissa != 0, let left = scaled(to: common),
+            let right = other.scaled(to: common)
+        else {
             return nil
         }
         let (quotient, remainder) = left.quotientAndRemainder(dividingBy: right)
         return remainder == 0 ? quotient : nil
     }
 
-    /// The whole number of times `other` goes into this best, halves away from zero; nil beyond 128 bits.
+    /// The whole number of times `other` goes into this best, halves away from zero; nil beyond 128
+    /// bits.
     package func nearestQuotient(_ other: Decimal) -> Int128? {
         let common = min(exponent, other.exponent)
-        guard other.mantissa != 0, let left = scaled(to: common), let right = other.scaled(to: common) else {
+        guard other.mantissa != 0, let left = scaled(to: common),
+            let right = other.scaled(to: common)
+        else {
             return nil
         }
         let (quotient, remainder) = left.quotientAndRemainder(dividingBy: right)
@@ -168,7 +178,9 @@ package struct Decimal: Hashable, Sendable {
     }
 
     private static func append(magnitude: UInt128, to out: inout [UInt8]) {
-        guard magnitude <= UInt128(UInt64.max) else { return out.append(contentsOf: String(magnitude).utf8) }
+        guard magnitude <= UInt128(UInt64.max) else {
+            return out.append(contentsOf: String(magnitude).utf8)
+        }
         Digits.append(UInt64(truncatingIfNeeded: magnitude), to: &out)
     }
 }

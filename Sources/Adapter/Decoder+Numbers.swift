@@ -26,12 +26,14 @@ extension Decoder {
         return hasPositive && hasNegative ? nil : value
     }
 
-    /// The first byte is a power of ten in two's complement, the other three are what it multiplies.
+    /// The first byte is a power of ten in two's complement, the other three are what it
+    /// multiplies.
     static func withExponent(_ pattern: UInt64, isSigned: Bool) -> Decimal {
         let exponent = Int8(truncatingIfNeeded: pattern >> 24)
         let mantissa = Int64(pattern & 0xFF_FFFF)
         let isNegative = isSigned && mantissa & 0x80_0000 != 0
-        return Decimal(Int128(isNegative ? mantissa - 0x100_0000 : mantissa), exponent: Int(exponent))
+        return Decimal(
+            Int128(isNegative ? mantissa - 0x100_0000 : mantissa), exponent: Int(exponent))
     }
 
     /// Makes a string of the number that begins at `start`; a name of the map is one already.
@@ -40,7 +42,9 @@ extension Decoder {
         if coding.form == .digits {
             let first = out[start] == 0x2D ? start + 1 : start
             let missing = 2 * (type.width ?? 0) - (out.count - first)
-            if missing > 0 { out.insert(contentsOf: repeatElement(0x30, count: missing), at: first) }
+            if missing > 0 {
+                out.insert(contentsOf: repeatElement(0x30, count: missing), at: first)
+            }
         }
         out.insert(0x22, at: start)
         out.append(0x22)

@@ -9,7 +9,9 @@ extension Decoder {
         switch type {
         case .hex: text = Hex.encode(inOrder(bytes), separator: "")
         case .version:
-            guard let version = coding.parts.text(of: pattern(bytes), width: width) else { return .bad(.invalid) }
+            guard let version = coding.parts.text(of: pattern(bytes), width: width) else {
+                return .bad(.invalid)
+            }
             text = version
         case .datetime:
             guard let time = coding.layout?.text(of: inOrder(bytes), number: pattern(bytes)) else {
@@ -30,14 +32,19 @@ extension Decoder {
         return bytes
     }
 
-    /// Ends at the first NUL; spaces behind are padding. Nil for what is no text in the point's coding.
+    /// Ends at the first NUL; spaces behind are padding. Nil for what is no text in the point's
+    /// coding.
     private func string(_ bytes: [UInt8]) -> String? {
         guard coding.characters != .utf16 else { return Decoder.utf16(bytes) }
         var end = bytes.firstIndex(of: 0) ?? bytes.count
         // Text in UTF-16 would read as its first letter, or as nothing.
-        if end <= 1, bytes[end...].contains(where: { $0 != 0 && $0 != 0x20 && $0 != 0xFF }) { return nil }
+        if end <= 1, bytes[end...].contains(where: { $0 != 0 && $0 != 0x20 && $0 != 0xFF }) {
+            return nil
+        }
         while end > 0, bytes[end - 1] <= 0x20 { end -= 1 }
-        guard coding.characters == .latin1 else { return String(validating: bytes[..<end], as: UTF8.self) }
+        guard coding.characters == .latin1 else {
+            return String(validating: bytes[..<end], as: UTF8.self)
+        }
         var text = ""
         for byte in bytes[..<end] { text.unicodeScalars.append(Unicode.Scalar(byte)) }
         return text

@@ -14,8 +14,9 @@ struct Factor: Sendable {
     var isNegative = false
 }
 
-/// A point compiled for reading: everything that does not depend on the bytes is done once. A class,
-/// because it never changes and a copy of its dozen arrays for every value would cost more than decoding.
+/// A point compiled for reading: everything that does not depend on the bytes is done once. A
+/// class, because it never changes and a copy of its dozen arrays for every value would cost more
+/// than decoding.
 final class Decoder: Sendable {
     let table: Table
     let type: ValueType
@@ -84,7 +85,8 @@ final class Decoder: Sendable {
         let isSwappedByPairs =
             type == .string || type == .hex || type == .datetime && coding.layout?.isNumber == false
         swapped = isSwappedByPairs && point.order?.description == "BA"
-        let order = point.order.flatMap { [width] in $0.width == width ? $0 : nil } ?? .bigEndian(width)
+        let order =
+            point.order.flatMap { [width] in $0.width == width ? $0 : nil } ?? .bigEndian(width)
         shifts =
             isSwappedByPairs || width > 8
             ? [] : order.places.map { [width] in UInt8(clamping: 8 * (width - 1 - Int($0))) }
@@ -113,7 +115,9 @@ final class Decoder: Sendable {
             return quoted
         }
         let ones: UInt64 = valueBits >= 64 ? .max : (1 << UInt64(valueBits)) - 1
-        codes = point.invalid.compactMap { if case .code(let code) = $0, code <= ones { code } else { nil } }
+        codes = point.invalid.compactMap {
+            if case .code(let code) = $0, code <= ones { code } else { nil }
+        }
         numbers = point.invalid.compactMap { sentinel in
             switch sentinel {
             case .number(let number): number
@@ -130,7 +134,9 @@ final class Decoder: Sendable {
 
     /// `bytes` is a whole part; `offset` is where this point starts in it: a bit number for bit
     /// tables, a byte number otherwise.
-    func decode(_ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]) -> Verdict {
+    func decode(
+        _ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]
+    ) -> Verdict {
         if !isQuoted { return number(bytes, at: offset, factor: factor, into: &out) }
         let start = out.count
         let verdict = number(bytes, at: offset, factor: factor, into: &out)
@@ -139,7 +145,9 @@ final class Decoder: Sendable {
         return verdict
     }
 
-    private func number(_ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]) -> Verdict {
+    private func number(
+        _ bytes: [UInt8], at offset: Int, factor: Factor, into out: inout [UInt8]
+    ) -> Verdict {
         if table.isBits {
             guard offset >= 0, offset >> 3 < bytes.count else { return .bad(.format) }
             return bool(bytes[offset >> 3] >> UInt8(offset & 7) & 1, into: &out)
@@ -155,7 +163,8 @@ final class Decoder: Sendable {
             return .bad(.format)
         }
         if let text {
-            return decode(text, in: Array(bytes[start..<(start + size)]), factor: factor, into: &out)
+            return decode(
+                text, in: Array(bytes[start..<(start + size)]), factor: factor, into: &out)
         }
         if type.isText { return self.text(bytes[start..<(start + width)], into: &out) }
         var factor = factor
@@ -183,10 +192,12 @@ final class Decoder: Sendable {
         case .bits: return flags(pattern, into: &out)
         case .float16:
             let half = Float16(bitPattern: UInt16(truncatingIfNeeded: pattern))
-            return floating(Double(half), factor: factor, shortest: { half.description }, into: &out)
+            return floating(
+                Double(half), factor: factor, shortest: { half.description }, into: &out)
         case .float32:
             let single = Float(bitPattern: UInt32(truncatingIfNeeded: pattern))
-            return floating(Double(single), factor: factor, shortest: { single.description }, into: &out)
+            return floating(
+                Double(single), factor: factor, shortest: { single.description }, into: &out)
         case .float64:
             let double = Double(bitPattern: pattern)
             return floating(double, factor: factor, shortest: { double.description }, into: &out)
@@ -195,7 +206,9 @@ final class Decoder: Sendable {
             guard let value = Decoder.bcd(pattern ^ sign) else { return .bad(.invalid) }
             return integer(sign == 0 ? Int128(value) : -Int128(value), factor: factor, into: &out)
         case .m10k:
-            guard let value = Decoder.moduloTenThousand(pattern, bits: valueBits) else { return .bad(.invalid) }
+            guard let value = Decoder.moduloTenThousand(pattern, bits: valueBits) else {
+                return .bad(.invalid)
+            }
             return integer(value, factor: factor, into: &out)
         case .uint24e8, .int24e8:
             let value = Decoder.withExponent(pattern, isSigned: type.isSigned)
@@ -204,7 +217,8 @@ final class Decoder: Sendable {
         default:
             if type.isSigned {
                 let value = signed(pattern)
-                return isPlainInteger ? plain(value, into: &out) : integer(Int128(value), factor: factor, into: &out)
+                return isPlainInteger
+                    ? plain(value, into: &out) : integer(Int128(value), factor: factor, into: &out)
             }
             guard isPlainInteger, let value = Int64(exactly: pattern) else {
                 return integer(Int128(pattern), factor: factor, into: &out)
@@ -293,7 +307,9 @@ final class Decoder: Sendable {
     }
 
     private func multiplier(_ factor: Factor) -> Decimal {
-        Decimal(factor.isNegative ? -scale.mantissa : scale.mantissa, exponent: scale.exponent + factor.exponent)
+        Decimal(
+            factor.isNegative ? -scale.mantissa : scale.mantissa,
+            exponent: scale.exponent + factor.exponent)
     }
 
     private func floating(
@@ -302,20 +318,28 @@ final class Decoder: Sendable {
         guard raw.isFinite, !numbers.contains(raw) else { return .bad(.invalid) }
         if isPlain { return floating(raw, shortest: shortest, into: &out) }
         if isUnscaled {
-            guard factor.isNegative, raw != 0 else { return floating(raw, shortest: shortest, into: &out) }
-            return floating(-raw, shortest: { raw < 0 ? String(shortest().dropFirst()) : "-" + shortest() }, into: &out)
+            guard factor.isNegative, raw != 0 else {
+                return floating(raw, shortest: shortest, into: &out)
+            }
+            return floating(
+                -raw, shortest: { raw < 0 ? String(shortest().dropFirst()) : "-" + shortest() },
+                into: &out)
         }
         let value = raw * multiplier(factor).double + offset.double
         let rounded = Decoder.round(value, to: Swift.max(decimals, decimals - factor.exponent))
         return floating(rounded, shortest: { rounded.description }, into: &out)
     }
 
-    private func floating(_ value: Double, shortest: () -> String, into out: inout [UInt8]) -> Verdict {
+    private func floating(
+        _ value: Double, shortest: () -> String, into out: inout [UInt8]
+    ) -> Verdict {
         guard value.isFinite else { return .bad(.invalid) }
         guard value >= min, value <= max else { return outside(value, into: &out) }
         let text = shortest()
         out.append(contentsOf: text.utf8)
-        if text.utf8.count > 2, out[out.count - 1] == 0x30, out[out.count - 2] == 0x2E { out.removeLast(2) }
+        if text.utf8.count > 2, out[out.count - 1] == 0x30, out[out.count - 2] == 0x2E {
+            out.removeLast(2)
+        }
         return .number(value)
     }
 

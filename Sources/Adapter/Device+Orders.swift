@@ -1,6 +1,7 @@
 import Base
 
-/// Commands for one device: checked against the allow-list as a whole, then counted, then made orders.
+/// Commands for one device: checked against the allow-list as a whole, then counted, then made
+/// orders.
 extension Device {
     private enum Target {
         case point(Int)
@@ -10,7 +11,8 @@ extension Device {
     /// The orders that carry out `writes`, in their order; neighbours that are written together are
     /// one. Nothing counts against a rate unless all of them are allowed.
     func steps(
-        _ writes: [(name: ByteString, value: JSON)], firstID: UInt64, expires: Instant, at now: Moment,
+        _ writes: [(name: ByteString, value: JSON)], firstID: UInt64, expires: Instant,
+        at now: Moment,
         _ budgets: inout WriteBudgets
     ) throws(WriteRefusal) -> [WriteStep] {
         var steps: [WriteStep] = []
@@ -20,13 +22,19 @@ extension Device {
             let target = try target(name)
             let rule = rule(of: target)
             if WriteBudgets.counts(rule) {
-                try budgets.check(rule, WriteBudgets.Key(device: binding.device, point: name), at: now.instant)
+                try budgets.check(
+                    rule, WriteBudgets.Key(device: binding.device, point: name), at: now.instant)
                 counted.append(name)
             }
-            steps.append(WriteStep(try order(target, value, id: firstID + UInt64(steps.count), expires: expires), [name]))
+            steps.append(
+                WriteStep(
+                    try order(target, value, id: firstID + UInt64(steps.count), expires: expires),
+                    [name]))
             isTogether.append(rule.isTogether)
         }
-        for name in counted { budgets.count(WriteBudgets.Key(device: binding.device, point: name), at: now.instant) }
+        for name in counted {
+            budgets.count(WriteBudgets.Key(device: binding.device, point: name), at: now.instant)
+        }
         return WriteStep.joined(steps, isTogether)
     }
 
@@ -41,16 +49,20 @@ extension Device {
     func rule(_ name: ByteString) -> WriteRule? { (try? target(name)).map { rule(of: $0) } }
 
     /// What a rule of the configuration writes: allowed by being there.
-    func order(setting name: ByteString, to value: JSON, id: UInt64, expires: Instant) throws(WriteRefusal) -> Order {
+    func order(
+        setting name: ByteString, to value: JSON, id: UInt64, expires: Instant
+    ) throws(WriteRefusal) -> Order {
         guard let index = place(of: name) else { throw unknown(name) }
         return try order(.point(index), value, id: id, expires: expires)
     }
 
     private func unknown(_ name: ByteString) -> WriteRefusal {
-        let known = binding.points.filter { $0.writable != nil }.map(\.name) + binding.actions.map(\.name)
+        let known =
+            binding.points.filter { $0.writable != nil }.map(\.name) + binding.actions.map(\.name)
         return WriteRefusal(
             .unknownPoint,
-            "\(binding.device) has no point \(Notice.printable(name))\(Suggestion.clause(for: name, in: known))")
+            "\(binding.device) has no point \(Notice.printable(name))\(Suggestion.clause(for: name, in: known))"
+        )
     }
 
     private func target(_ name: ByteString) throws(WriteRefusal) -> Target {
@@ -60,7 +72,9 @@ extension Device {
             }
             return .point(index)
         }
-        guard let index = binding.actions.firstIndex(where: { $0.name == name }) else { throw unknown(name) }
+        guard let index = binding.actions.firstIndex(where: { $0.name == name }) else {
+            throw unknown(name)
+        }
         return .action(index)
     }
 
@@ -72,15 +86,18 @@ extension Device {
             let action = binding.actions[index]
             return Order(
                 id: id, address: binding.address, table: .frame, start: 0,
-                data: .custom(function: action.function, try action.data(for: value)), readBack: false,
+                data: .custom(function: action.function, try action.data(for: value)),
+                readBack: false,
                 expires: expires)
         case .point(let index):
             let point = binding.points[index]
             let data = try Encoder(point).encode(value, factor: try factor(of: index))
             let rule = point.writable ?? WriteRule()
             return Order(
-                id: id, address: binding.address, table: point.table, start: point.address, data: data,
-                function: rule.function, readBack: rule.readBack, compare: rule.compare, expires: expires)
+                id: id, address: binding.address, table: point.table, start: point.address,
+                data: data,
+                function: rule.function, readBack: rule.readBack, compare: rule.compare,
+                expires: expires)
         }
     }
 
@@ -88,7 +105,8 @@ extension Device {
         guard binding.points[index].scaleFrom != nil else { return 0 }
         guard case .success(let known) = scaleFactor(of: index) else {
             throw WriteRefusal(
-                .scaleFactor, "the scale factor of \(binding.points[index].name) has not been read yet")
+                .scaleFactor,
+                "the scale factor of \(binding.points[index].name) has not been read yet")
         }
         return known
     }
@@ -105,17 +123,20 @@ extension Device {
         case .custom, .nothing: return .failure(.format)
         }
         let part = ReadPart(
-            order.table, order.start, order.data.count, .success(bytes), at: Moment(.zero, WallTime(milliseconds: 0)))
+            order.table, order.start, order.data.count, .success(bytes),
+            at: Moment(.zero, WallTime(milliseconds: 0)))
         return decode(part, point)
     }
 
-    /// Whether what was read back is what was written: bit for bit, as the same value (a text padded
-    /// in another way), or as a number within the point's tolerance.
+    /// Whether what was read back is what was written: bit for bit, as the same value (a text
+    /// padded in another way), or as a number within the point's tolerance.
     func confirms(_ part: ReadPart, _ order: Order, _ point: Int) -> Bool {
         guard case .success(let bytes) = part.result else { return false }
         if order.isConfirmed(by: bytes) { return true }
         if case .masked = order.data, binding.points[point].type == .bits { return false }
-        guard case .success(let wanted) = written(order, point), case .success(let found) = decode(part, point) else {
+        guard case .success(let wanted) = written(order, point),
+            case .success(let found) = decode(part, point)
+        else {
             return false
         }
         if wanted == found { return true }

@@ -50,7 +50,8 @@ struct Device: Sendable {
             JSONWriter.append(point.name.string, to: &key)
             return key + [0x3A]
         }
-        let places = Dictionary(points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = Dictionary(
+            points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         factors = points.map { point in point.scaleFrom.flatMap { places[$0] } }
         signs = points.map { point in point.coding.negativeIf.flatMap { places[$0.point] } }
         isHidden = points.map(\.hidden)
@@ -68,9 +69,12 @@ struct Device: Sendable {
         self.init(binding)
         guard let old else { return }
         let places = Dictionary(
-            old.binding.points.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+            old.binding.points.enumerated().map { ($1.name, $0) },
+            uniquingKeysWith: { first, _ in first })
         for (index, point) in binding.points.enumerated() {
-            guard let place = places[point.name], old.binding.points[place].hasSameMeaning(as: point) else { continue }
+            guard let place = places[point.name],
+                old.binding.points[place].hasSameMeaning(as: point)
+            else { continue }
             states[index] = old.states[place]
         }
     }
@@ -80,7 +84,8 @@ struct Device: Sendable {
     var lastValues: [LastValue] {
         zip(binding.points, states).filter(\.0.isRead).map { point, state in
             let json = state.at == nil ? nil : String(decoding: state.json, as: UTF8.self)
-            return LastValue(name: point.name, units: point.units, json: json, at: state.at, bad: state.bad)
+            return LastValue(
+                name: point.name, units: point.units, json: json, at: state.at, bad: state.bad)
         }
     }
 
@@ -140,7 +145,9 @@ struct Device: Sendable {
                 body.removeLast(body.count - start)
             }
         }
-        guard good > 0 || bad > 0, let at = goodAt ?? badAt ?? reading.parts.last?.at else { return nil }
+        guard good > 0 || bad > 0, let at = goodAt ?? badAt ?? reading.parts.last?.at else {
+            return nil
+        }
         body.append(0x7D)
         if bad > 0 {
             body.append(contentsOf: #","bad":{"#.utf8)
@@ -148,11 +155,13 @@ struct Device: Sendable {
             body.append(0x7D)
         }
         sizeGuess = max(sizeGuess, min(body.count + 16, 65536))
-        return Telemetry(device: binding.device, body: body, at: at, priority: priority, good: good, bad: bad)
+        return Telemetry(
+            device: binding.device, body: body, at: at, priority: priority, good: good, bad: bad)
     }
 
     private func decode(
-        _ point: Int, _ decoder: Decoder, _ source: PointSource, _ reading: Reading, into out: inout [UInt8]
+        _ point: Int, _ decoder: Decoder, _ source: PointSource, _ reading: Reading,
+        into out: inout [UInt8]
     ) -> Verdict {
         var factor = Factor()
         if decoder.usesScaleFactor {
@@ -168,16 +177,21 @@ struct Device: Sendable {
             }
         }
         return decoder.decode(
-            source.bytes, at: decoder.position(from: source.address, size: source.bytes.count), factor: factor, into: &out)
+            source.bytes, at: decoder.position(from: source.address, size: source.bytes.count),
+            factor: factor, into: &out)
     }
 
-    /// Whether the point that tells the sign says "negative" in the same reading: an older word of it
-    /// would turn a value around.
-    private func sign(of point: Int, _ match: PointMatch, _ reading: Reading) -> Result<Bool, ReadFailure> {
+    /// Whether the point that tells the sign says "negative" in the same reading: an older word of
+    /// it would turn a value around.
+    private func sign(
+        of point: Int, _ match: PointMatch, _ reading: Reading
+    ) -> Result<Bool, ReadFailure> {
         guard let index = signs[point] else { return .failure(.invalid) }
         let decoder = decoders[index]
         var source = PointSource()
-        guard source.finds(decoder, in: reading) else { return .failure(source.failure?.word ?? .format) }
+        guard source.finds(decoder, in: reading) else {
+            return .failure(source.failure?.word ?? .format)
+        }
         var scratch: [UInt8] = []
         let place = decoder.position(from: source.address, size: source.bytes.count)
         switch decoder.decode(source.bytes, at: place, factor: Factor(), into: &scratch) {
@@ -201,9 +215,12 @@ struct Device: Sendable {
         if let word = states[source].bad {
             let isOfSameRead = binding.points[source].interval == binding.points[point].interval
             let isItsOwnWord = word == .invalid || word == .range || word == .format
-            guard !isOfSameRead, !isItsOwnWord, states[source].at != nil else { return .failure(word) }
+            guard !isOfSameRead, !isItsOwnWord, states[source].at != nil else {
+                return .failure(word)
+            }
         }
-        guard let number = states[source].number, let value = Int(exactly: number), abs(value) <= 10 else {
+        guard let number = states[source].number, let value = Int(exactly: number), abs(value) <= 10
+        else {
             return .failure(.invalid)
         }
         return .success(value)
@@ -238,7 +255,9 @@ struct Device: Sendable {
     }
 
     /// Remembers a good value and says whether it is to be published.
-    private mutating func keep(_ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment)
+    private mutating func keep(
+        _ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment
+    )
         -> Bool
     {
         var number: Double?
@@ -257,7 +276,8 @@ struct Device: Sendable {
 /// The dead band or change rule of a point.
 struct Filter: Sendable {
     let deadband: Double?
-    /// A cycle that comes a little early counts for its heartbeat, or every jitter cost an interval.
+    /// A cycle that comes a little early counts for its heartbeat, or every jitter cost an
+    /// interval.
     let heartbeat: Duration?
 
     init?(_ point: Point) {
@@ -281,12 +301,14 @@ struct Filter: Sendable {
 extension Decoder {
     func isCovered(by part: ReadPart) -> Bool {
         if table == .frame { return part.table == .frame }
-        return part.table == table && part.address <= address && address + count <= part.address + part.count
+        return part.table == table && part.address <= address
+            && address + count <= part.address + part.count
     }
 
     func touches(_ part: ReadPart) -> Bool {
         if table == .frame { return part.table == .frame }
-        return part.table == table && part.address < address + count && address < part.address + part.count
+        return part.table == table && part.address < address + count
+            && address < part.address + part.count
     }
 
     /// Where the point starts in the bytes of a part: a bit number or a byte number.

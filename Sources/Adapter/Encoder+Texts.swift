@@ -25,7 +25,9 @@ extension Encoder {
     }
 
     func string(_ value: JSON) throws(WriteRefusal) -> [UInt16] {
-        guard let text = value.string else { throw refuse(.type, "takes a string, not \(value.describe)") }
+        guard let text = value.string else {
+            throw refuse(.type, "takes a string, not \(value.describe)")
+        }
         var bytes: [UInt8] = []
         switch point.coding.characters {
         case .utf8: bytes = Array(text.utf8)
@@ -56,7 +58,8 @@ extension Encoder {
 
     /// As many digits as the registers have, blanks between bytes allowed.
     func hexadecimal(_ value: JSON) throws(WriteRefusal) -> [UInt16] {
-        guard let text = value.string, text.count <= 1024, let bytes = Hex.decode(text.string) else {
+        guard let text = value.string, text.count <= 1024, let bytes = Hex.decode(text.string)
+        else {
             throw refuse(.type, "takes hexadecimal digits in quotes, not \(value.describe)")
         }
         guard bytes.count == decoder.width else {
@@ -81,9 +84,12 @@ extension Encoder {
             else { throw refuse(.range, "cannot hold \(text.prefix(40))") }
             return .registers(registers(number))
         }
-        guard bytes.count == decoder.width else { throw refuse(.range, "cannot hold \(text.prefix(40))") }
+        guard bytes.count == decoder.width else {
+            throw refuse(.range, "cannot hold \(text.prefix(40))")
+        }
         let data = words(swappedIfNeeded(bytes))
         let kept = words(swappedIfNeeded(mask))
-        return kept.allSatisfy { $0 == 0xFFFF } ? .registers(data) : .masked(mask: kept, value: data)
+        return kept.allSatisfy { $0 == 0xFFFF }
+            ? .registers(data) : .masked(mask: kept, value: data)
     }
 }

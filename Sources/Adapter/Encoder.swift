@@ -13,7 +13,8 @@ struct Encoder {
     /// `factor` is the power of ten of `scaleFrom`, 0 without one.
     func encode(_ value: JSON, factor: Int) throws(WriteRefusal) -> Order.Data {
         guard point.table == .coil || point.table == .holding else {
-            throw refuse(.notWritable, "is in the table \(point.table.rawValue), which cannot be written")
+            throw refuse(
+                .notWritable, "is in the table \(point.table.rawValue), which cannot be written")
         }
         if decoder.isScattered || point.text != nil {
             throw refuse(.notWritable, "cannot be written: its value is no run of whole registers")
@@ -29,7 +30,9 @@ struct Encoder {
         case .uint8, .int8, .bcd8: return half(try pattern(value, factor: factor))
         case .uint24, .int24, .bcd24:
             let pattern = try pattern(value, factor: factor)
-            return .masked(mask: registers(0xFF_FFFF << decoder.drop), value: registers(pattern << decoder.drop))
+            return .masked(
+                mask: registers(0xFF_FFFF << decoder.drop),
+                value: registers(pattern << decoder.drop))
         default: return .registers(registers(try pattern(value, factor: factor)))
         }
     }
@@ -65,7 +68,9 @@ struct Encoder {
             }
             let field = decoder.bits[place]
             let bits = field.mask
-            guard let wanted = member.value.bool.map({ $0 ? 1 : 0 }) ?? member.value.unsigned, wanted <= bits else {
+            guard let wanted = member.value.bool.map({ $0 ? 1 : 0 }) ?? member.value.unsigned,
+                wanted <= bits
+            else {
                 let takes = bits == 1 ? "true or false" : "a whole number from 0 to \(bits)"
                 throw refuse(.range, "takes \(takes) for \(member.name)")
             }
@@ -93,7 +98,9 @@ struct Encoder {
         }
         guard let text = number(value) else {
             let names =
-                point.map.isEmpty ? "" : " or one of \(point.map.values.sorted().map(\.string).joined(separator: ", "))"
+                point.map.isEmpty
+                ? ""
+                : " or one of \(point.map.values.sorted().map(\.string).joined(separator: ", "))"
             throw refuse(
                 .type,
                 "takes a number\(names), not \(value.string.map { "\"\($0.prefix(40))\"" } ?? value.describe)"
@@ -109,7 +116,8 @@ struct Encoder {
         // A fraction where nothing is scaled is no value of the point but a mistake.
         guard !isExact, !decoder.isUnscaled, let raw = nearest(wanted, multiplier) else {
             throw refuse(
-                .resolution, "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
+                .resolution,
+                "is stored in steps of \(show(multiplier)); \(show(wanted)) is none of them")
         }
         return try integer(raw)
     }
@@ -119,21 +127,27 @@ struct Encoder {
     /// The text of a number; of a string where the point's values are strings of digits themselves.
     private func number(_ value: JSON) -> String? {
         if case .number(let text) = value.kind { return text }
-        guard point.coding.form != .number, let text = value.string, text.count <= 64, text.isASCII else { return nil }
+        guard point.coding.form != .number, let text = value.string, text.count <= 64, text.isASCII
+        else { return nil }
         return text.string
     }
 
-    /// The raw value whose value is the nearest to the wanted one and within all limits, halves away
-    /// from zero; nil if there is none.
+    /// The raw value whose value is the nearest to the wanted one and within all limits, halves
+    /// away from zero; nil if there is none.
     private func nearest(_ wanted: Decimal, _ multiplier: Decimal) -> Int128? {
-        guard let raw = wanted.minus(decoder.offset)?.nearestQuotient(multiplier) else { return nil }
+        guard let raw = wanted.minus(decoder.offset)?.nearestQuotient(multiplier) else {
+            return nil
+        }
         let rule = point.writable ?? WriteRule()
         let least = [rule.min, point.min].compactMap { $0.flatMap { Decimal($0) } }
         let most = [rule.max, point.max].compactMap { $0.flatMap { Decimal($0) } }
         // The step next to it on the other side of the wanted value, if a limit is between the two.
         return [raw, raw - 1, raw + 1].first { raw in
-            guard let value = Decimal(raw).times(multiplier)?.plus(decoder.offset) else { return false }
-            return least.allSatisfy { isOrdered($0, value) } && most.allSatisfy { isOrdered(value, $0) }
+            guard let value = Decimal(raw).times(multiplier)?.plus(decoder.offset) else {
+                return false
+            }
+            return least.allSatisfy { isOrdered($0, value) }
+                && most.allSatisfy { isOrdered(value, $0) }
         }
     }
 
@@ -151,7 +165,9 @@ struct Encoder {
         if let max = rule.max, let most = Decimal(max), !isOrdered(wanted, most) {
             throw refuse(.range, "takes at most \(show(most)), not \(show(wanted))")
         }
-        if let step = rule.step, let size = Decimal(step), !size.isZero, wanted.quotient(size) == nil {
+        if let step = rule.step, let size = Decimal(step), !size.isZero,
+            wanted.quotient(size) == nil
+        {
             throw refuse(.step, "takes multiples of \(show(size)), and \(show(wanted)) is none")
         }
     }
@@ -192,7 +208,8 @@ struct Encoder {
         }
         let bits = decoder.valueBits
         let isMagnitude = point.coding.sign == .magnitude
-        var pattern = UInt64(truncatingIfNeeded: isMagnitude || decoder.type.isBCD ? Int128(raw.magnitude) : raw)
+        var pattern = UInt64(
+            truncatingIfNeeded: isMagnitude || decoder.type.isBCD ? Int128(raw.magnitude) : raw)
         if decoder.type.isBCD { pattern = Encoder.bcd(pattern) }
         if decoder.type == .m10k { pattern = Encoder.moduloTenThousand(raw) }
         if isMagnitude, raw < 0 { pattern |= decoder.topBit }
@@ -206,7 +223,8 @@ struct Encoder {
     /// The nearest floating value; scaled by powers of ten as exactly as its type allows.
     private func floating(_ wanted: Decimal, _ multiplier: Decimal) throws(WriteRefusal) -> UInt64 {
         let shifted = wanted.minus(decoder.offset)
-        let quotient = (shifted?.double ?? wanted.double - decoder.offset.double) / multiplier.double
+        let quotient =
+            (shifted?.double ?? wanted.double - decoder.offset.double) / multiplier.double
         let raw = shifted?.quotient(multiplier).map { Double($0) } ?? quotient
         let pattern: UInt64
         let stored: Double
@@ -235,6 +253,8 @@ struct Encoder {
     }
 
     func words(_ bytes: [UInt8]) -> [UInt16] {
-        stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        stride(from: 0, to: bytes.count - 1, by: 2).map {
+            UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
+        }
     }
 }

@@ -2,8 +2,8 @@ import Base
 
 /// What has to be read for a point.
 extension Point {
-    /// Items of its table from `address` to its last one: bits, registers or frame bytes; 0 for a text
-    /// field in a frame, which may stand anywhere in it.
+    /// Items of its table from `address` to its last one: bits, registers or frame bytes; 0 for a
+    /// text field in a frame, which may stand anywhere in it.
     package var count: Int {
         if table.isBits { return 1 }
         if table == .frame { return text == nil ? type.width ?? length : 0 }
@@ -37,13 +37,14 @@ extension Point {
 }
 
 extension Collection where Element == Point {
-    /// What has to be read for these points of one node: a point whose sign stands in another one needs
-    /// that one whenever it is read itself.
+    /// What has to be read for these points of one node: a point whose sign stands in another one
+    /// needs that one whenever it is read itself.
     package var spans: [Span] {
         filter(\.isRead).flatMap { point in
             let sign = point.coding.negativeIf.flatMap { match in first { $0.name == match.point } }
             guard let sign else { return point.spans }
-            return point.spans + sign.spans.map { Span($0.table, $0.address, $0.count, every: point.interval) }
+            return point.spans
+                + sign.spans.map { Span($0.table, $0.address, $0.count, every: point.interval) }
         }
     }
 }

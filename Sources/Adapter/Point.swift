@@ -26,7 +26,8 @@ package struct Point: Hashable, Sendable {
     /// Names for raw codes; a code without a name stays a number.
     package var map: [Int64: ByteString]
     package var invalid: [Sentinel]
-    /// Outside of these a value is bad with `range`, or becomes the nearest of them if `clamp` is set.
+    /// Outside of these a value is bad with `range`, or becomes the nearest of them if `clamp` is
+    /// set.
     package var min: Double?
     package var max: Double?
     package var clamp: Bool
@@ -47,12 +48,18 @@ package struct Point: Hashable, Sendable {
     package var safe: SafeValue?
 
     package init(
-        name: ByteString, table: Table, address: Int, type: ValueType = .uint16, order: ByteOrder? = nil,
-        length: Int = 1, coding: Coding = Coding(), byte: RegisterByte = .low, text: TextField? = nil,
-        rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0, scaleFrom: ByteString? = nil,
-        bits: [BitField] = [], map: [Int64: ByteString] = [:], invalid: [Sentinel] = [], min: Double? = nil,
-        max: Double? = nil, clamp: Bool = false, units: ByteString? = nil, interval: Duration = .seconds(10),
-        priority: Bool = false, hidden: Bool = false, deadband: Double? = nil, onChange: Bool = false,
+        name: ByteString, table: Table, address: Int, type: ValueType = .uint16,
+        order: ByteOrder? = nil,
+        length: Int = 1, coding: Coding = Coding(), byte: RegisterByte = .low,
+        text: TextField? = nil,
+        rules: FrameRules = FrameRules(), scale: Double = 1, offset: Double = 0,
+        scaleFrom: ByteString? = nil,
+        bits: [BitField] = [], map: [Int64: ByteString] = [:], invalid: [Sentinel] = [],
+        min: Double? = nil,
+        max: Double? = nil, clamp: Bool = false, units: ByteString? = nil,
+        interval: Duration = .seconds(10),
+        priority: Bool = false, hidden: Bool = false, deadband: Double? = nil,
+        onChange: Bool = false,
         heartbeat: Duration? = nil, writable: WriteRule? = nil, safe: SafeValue? = nil
     ) {
         self.name = name
@@ -85,18 +92,22 @@ package struct Point: Hashable, Sendable {
         self.safe = safe
     }
 
-    /// Whether a value of the one is a value of the other: how often it is read and what is told of it may differ.
+    /// Whether a value of the one is a value of the other: how often it is read and what is told of
+    /// it may differ.
     func hasSameMeaning(as other: Point) -> Bool {
         var same = other
         (same.interval, same.priority, same.hidden) = (interval, priority, hidden)
-        (same.deadband, same.onChange, same.heartbeat, same.safe) = (deadband, onChange, heartbeat, safe)
+        (same.deadband, same.onChange, same.heartbeat, same.safe) = (
+            deadband, onChange, heartbeat, safe
+        )
         return same == self
     }
 }
 
 /// What else in a frame decides about a value, and how its text is to be read.
 package struct FrameRules: Hashable, Sendable {
-    /// The value is bad with `invalid` unless this holds: a receiver without a fix, a scale in motion.
+    /// The value is bad with `invalid` unless this holds: a receiver without a fix, a scale in
+    /// motion.
     package var validIf: FrameMatch?
     /// For numbers written as text: negative if this holds, as south and west are.
     package var negativeIf: FrameMatch?
@@ -153,7 +164,8 @@ package struct Binding: Hashable, Sendable {
     package var setup: [SetupStep]
 
     package init(
-        device: DeviceID, address: Address, points: [Point] = [], actions: [Action] = [], setup: [SetupStep] = []
+        device: DeviceID, address: Address, points: [Point] = [], actions: [Action] = [],
+        setup: [SetupStep] = []
     ) {
         self.device = device
         self.address = address

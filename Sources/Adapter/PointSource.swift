@@ -19,11 +19,12 @@ struct PointSource {
 
     /// False for points of frames, of which nothing is read in advance.
     private func holds(_ decoder: Decoder) -> Bool {
-        address <= decoder.address && decoder.address + decoder.count <= end && table == decoder.table
+        address <= decoder.address && decoder.address + decoder.count <= end
+            && table == decoder.table
     }
 
-    /// Finds the part that holds the whole point; false if there is none, because of what the parts that touch
-    /// it, or else any part, failed with. A good part counts more than a failed one.
+    /// Finds the part that holds the whole point; false if there is none, because of what the parts
+    /// that touch it, or else any part, failed with. A good part counts more than a failed one.
     private mutating func take(_ decoder: Decoder, from reading: Reading) -> Bool {
         var touching: (word: ReadFailure, at: Moment)?
         var other: (word: ReadFailure, at: Moment)?
@@ -35,14 +36,19 @@ struct PointSource {
                 end = table == .frame ? .min : part.address + part.count
                 return true
             case .failure(let word):
-                if decoder.touches(part) { touching = (word, part.at) } else { other = (word, part.at) }
+                if decoder.touches(part) {
+                    touching = (word, part.at)
+                } else {
+                    other = (word, part.at)
+                }
             }
         }
         failure = touching ?? (reading.isPartial ? nil : other)
         return false
     }
 
-    /// Takes the registers of a value that do not follow each other, each from the part that has it.
+    /// Takes the registers of a value that do not follow each other, each from the part that has
+    /// it.
     private mutating func gather(_ decoder: Decoder, from reading: Reading) -> Bool {
         var found: [UInt8] = []
         var latest: Moment?

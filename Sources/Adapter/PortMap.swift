@@ -21,7 +21,8 @@ struct PortMap: Sendable {
     ///   - bindings: of this port, each device once.
     ///   - make: the device of a binding.
     init(
-        _ name: PortName, _ bindings: [Binding], unread: [DeviceID: Set<ByteString>], _ make: (Binding) -> Device
+        _ name: PortName, _ bindings: [Binding], unread: [DeviceID: Set<ByteString>],
+        _ make: (Binding) -> Device
     ) {
         self.name = name
         devices = bindings.map(make)
@@ -47,14 +48,19 @@ struct PortMap: Sendable {
     func route(_ unit: UnitID) -> Route? { routes.first { $0.unit == unit } }
 
     mutating func receive(_ reading: Reading) -> [Telemetry] {
-        guard let group = route(reading.address.unit)?.groups.first(where: { $0.interval == reading.interval })
+        guard
+            let group = route(reading.address.unit)?.groups.first(where: {
+                $0.interval == reading.interval
+            })
         else {
             return []
         }
         var all: [Telemetry] = []
         all.reserveCapacity(group.lists.count)
         for list in group.lists {
-            if let telemetry = devices[list.device].receive(reading, list.points) { all.append(telemetry) }
+            if let telemetry = devices[list.device].receive(reading, list.points) {
+                all.append(telemetry)
+            }
         }
         return all
     }
@@ -69,7 +75,8 @@ extension PortMap.Route {
         let order =
             binding.points.indices.filter { factors.contains(binding.points[$0].name) }
             + binding.points.indices.filter { !factors.contains(binding.points[$0].name) }
-        for point in order where binding.points[point].isRead && !unread.contains(binding.points[point].name) {
+        for point in order
+        where binding.points[point].isRead && !unread.contains(binding.points[point].name) {
             let interval = binding.points[point].interval
             let group =
                 groups.firstIndex { $0.interval == interval }
@@ -77,7 +84,9 @@ extension PortMap.Route {
                     groups.append((interval, []))
                     return groups.count - 1
                 }()
-            if groups[group].lists.last?.device != device { groups[group].lists.append((device, [])) }
+            if groups[group].lists.last?.device != device {
+                groups[group].lists.append((device, []))
+            }
             groups[group].lists[groups[group].lists.count - 1].points.append(point)
         }
     }

@@ -1,8 +1,9 @@
 import Base
 
-/// How often something happened within the last `span`. Up to `entriesMax` events are kept with their own
-/// times; beyond that the two nearest become one with the later time. So no window of that length ever holds
-/// more than is counted, and an event counts for `span`, plus at most a fraction of it where events are many.
+/// How often something happened within the last `span`. Up to `entriesMax` events are kept with
+/// their own times; beyond that the two nearest become one with the later time. So no window of
+/// that length ever holds more than is counted, and an event counts for `span`, plus at most a
+/// fraction of it where events are many.
 package struct SlidingWindow: Hashable, Sendable {
     package static let entriesMax = 128
 
@@ -24,7 +25,9 @@ package struct SlidingWindow: Hashable, Sendable {
 
     package mutating func forget(at now: Instant) { entries.removeAll { $0.at + span <= now } }
 
-    mutating func shift(by difference: Duration) { for place in entries.indices { entries[place].at += difference } }
+    mutating func shift(by difference: Duration) {
+        for place in entries.indices { entries[place].at += difference }
+    }
 
     package mutating func add(_ count: Int = 1, at time: Instant) {
         let time = max(time, entries.last?.at ?? time)

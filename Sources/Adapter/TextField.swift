@@ -2,7 +2,8 @@ import Base
 
 /// Where a value stands in a frame of text.
 package enum TextField: Hashable, Sendable {
-    /// The item number `index` (from 0); `decimal` is the mark between whole and fraction, `.` or `,`.
+    /// The item number `index` (from 0); `decimal` is the mark between whole and fraction, `.` or
+    /// `,`.
     case item(index: Int, split: ItemSplit, decimal: UInt8)
     case template(Template)
     /// So many characters at a byte offset, which is counted from the end if it is below 0.
@@ -46,7 +47,8 @@ package struct Template: Hashable, Sendable {
                 continue
             }
             guard let end = rest.firstIndex(of: 0x7D) else { return nil }
-            let inside = rest[rest.startIndex..<end].split(separator: 0x3A, omittingEmptySubsequences: false)
+            let inside = rest[rest.startIndex..<end].split(
+                separator: 0x3A, omittingEmptySubsequences: false)
             rest = rest[(end + 1)...]
             guard (1...2).contains(inside.count) else { return nil }
             let kind = inside.count == 1 ? "number" : ByteString(decoding: inside[1])
@@ -54,7 +56,9 @@ package struct Template: Hashable, Sendable {
             slots.append(Slot(name: ByteString(decoding: inside[0]), kind: known))
             literals.append([])
         }
-        let open = slots.indices.dropLast().contains { slots[$0].kind == .text && literals[$0 + 1].isEmpty }
+        let open = slots.indices.dropLast().contains {
+            slots[$0].kind == .text && literals[$0 + 1].isEmpty
+        }
         guard slots.filter({ $0.name == "value" }).count == 1, !open else {
             return nil
         }
@@ -82,7 +86,9 @@ extension TextField {
     /// Ends before the first NUL, as text in registers does.
     private static func place(_ at: Int, _ count: Int, in frame: [UInt8]) -> ArraySlice<UInt8>? {
         let start = at < 0 ? frame.count + at : at
-        guard start >= 0, start <= frame.count, count >= 0, count <= frame.count - start else { return nil }
+        guard start >= 0, start <= frame.count, count >= 0, count <= frame.count - start else {
+            return nil
+        }
         return ItemSplit.trimmed(frame[start..<(start + count)].prefix { $0 != 0 })
     }
 }
@@ -101,8 +107,9 @@ extension Template {
     }
 
     /// The first place at or after `start` where the literal stands.
-    private static func search(_ literal: [UInt8], _ table: [Int], in frame: [UInt8], from start: Int) -> Int?
-    {
+    private static func search(
+        _ literal: [UInt8], _ table: [Int], in frame: [UInt8], from start: Int
+    ) -> Int? {
         if literal.isEmpty { return start }
         var matched = 0
         var index = start
@@ -125,16 +132,21 @@ extension Template {
         var found: ArraySlice<UInt8>?
         for (index, slot) in slots.enumerated() {
             let literal = literals[index + 1]
-            if slot.kind != .text { while position < frame.count, frame[position] == 0x20 { position += 1 } }
+            if slot.kind != .text {
+                while position < frame.count, frame[position] == 0x20 { position += 1 }
+            }
             let start = position
             switch slot.kind {
             case .number: position = Template.endOfNumber(in: frame, from: position)
-            case .word: while position < frame.count, Template.isWord(frame[position]) { position += 1 }
+            case .word:
+                while position < frame.count, Template.isWord(frame[position]) { position += 1 }
             case .text:
                 if literal.isEmpty {
                     position = frame.count
                 } else {
-                    guard let end = Template.search(literal, tables[index + 1], in: frame, from: position)
+                    guard
+                        let end = Template.search(
+                            literal, tables[index + 1], in: frame, from: position)
                     else {
                         return nil
                     }
@@ -149,17 +161,22 @@ extension Template {
         return found
     }
 
-    /// Digits, signs and marks, and an exponent: to leave that behind would make another number of it.
+    /// Digits, signs and marks, and an exponent: to leave that behind would make another number of
+    /// it.
     private static func endOfNumber(in frame: [UInt8], from start: Int) -> Int {
         func digits(_ place: Int, _ others: [UInt8]) -> Int {
             var place = place
-            while place < frame.count, (0x30...0x39).contains(frame[place]) || others.contains(frame[place]) {
+            while place < frame.count,
+                (0x30...0x39).contains(frame[place]) || others.contains(frame[place])
+            {
                 place += 1
             }
             return place
         }
         let end = digits(start, [0x2B, 0x2D, 0x2E, 0x2C])
-        guard end > start, end < frame.count, frame[end] == 0x65 || frame[end] == 0x45 else { return end }
+        guard end > start, end < frame.count, frame[end] == 0x65 || frame[end] == 0x45 else {
+            return end
+        }
         let isSigned = end + 1 < frame.count && (frame[end + 1] == 0x2B || frame[end + 1] == 0x2D)
         let first = end + (isSigned ? 2 : 1)
         let last = digits(first, [])
@@ -174,8 +191,12 @@ extension Template {
 
 extension Decoder {
     /// A value written as text. A number keeps the decimals it was sent with.
-    func decode(_ field: TextField, in frame: [UInt8], factor: Factor, into out: inout [UInt8]) -> Verdict {
-        guard let place = field.find(in: frame, tables: templateTables) else { return .bad(.format) }
+    func decode(
+        _ field: TextField, in frame: [UInt8], factor: Factor, into out: inout [UInt8]
+    ) -> Verdict {
+        guard let place = field.find(in: frame, tables: templateTables) else {
+            return .bad(.format)
+        }
         if type == .string {
             guard let valid = String(validating: place, as: UTF8.self) else { return .bad(.format) }
             JSONWriter.append(valid, to: &out)
@@ -203,9 +224,12 @@ extension Decoder {
     }
 
     /// Digits of the bytes of a value, leading zeros left out or not.
-    private func hexadecimal(_ place: ArraySlice<UInt8>, factor: Factor, into out: inout [UInt8]) -> Verdict {
+    private func hexadecimal(
+        _ place: ArraySlice<UInt8>, factor: Factor, into out: inout [UInt8]
+    ) -> Verdict {
         let digits: [UInt8] = (place.count % 2 == 0 ? [] : [0x30]) + Array(place)
-        guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)), bytes.count <= width else {
+        guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)), bytes.count <= width
+        else {
             return .bad(.format)
         }
         let padding = [UInt8](repeating: 0, count: width - bytes.count)
@@ -214,8 +238,9 @@ extension Decoder {
 }
 
 extension Decimal {
-    /// From `ddmm.mmmm`, degrees and minutes as NMEA 0183 writes them, to degrees, with three decimals
-    /// more than the minutes had. Nil for minutes from 60 up and for what is no such number.
+    /// From `ddmm.mmmm`, degrees and minutes as NMEA 0183 writes them, to degrees, with three
+    /// decimals more than the minutes had. Nil for minutes from 60 up and for what is no such
+    /// number.
     var degreesFromMinutes: Decimal? {
         guard mantissa >= 0, (-12...0).contains(exponent) else { return nil }
         let unit = Decimal.power(-exponent)

@@ -42,7 +42,9 @@ extension TimeLayout {
         for slot in slots {
             guard place + slot.size <= bytes.count else { return nil }
             if slot.unit != .ignored {
-                let number = bytes[place..<(place + slot.size)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+                let number = bytes[place..<(place + slot.size)].reduce(UInt64(0)) {
+                    $0 << 8 | UInt64($1)
+                }
                 guard let value = digits == .bcd ? Decoder.bcd(number) : number else { return nil }
                 values.append((slot, Int(clamping: value)))
             }
@@ -67,7 +69,9 @@ extension TimeLayout {
     private static func assemble(_ values: [(slot: Slot, value: Int)]) -> CivilTime? {
         func value(_ unit: Unit) -> Int? { values.first { $0.slot.unit == unit }?.value }
         var civil = CivilTime()
-        if let year = values.first(where: { $0.slot.unit == .year }), let month = value(.month), let day = value(.day) {
+        if let year = values.first(where: { $0.slot.unit == .year }), let month = value(.month),
+            let day = value(.day)
+        {
             // A register of its own may hold 26 as well as 2026.
             guard year.value <= 99 || year.slot.size > 1 else { return nil }
             civil.date = (year.value <= 99 ? 2000 + year.value : year.value, month, day)
@@ -102,7 +106,8 @@ extension TimeLayout {
     // MARK: formats in which fields share bytes
 
     private static func make(
-        _ year: Int, _ month: UInt8, _ day: UInt8, _ hour: UInt8, _ minute: UInt8, milliseconds: Int? = nil
+        _ year: Int, _ month: UInt8, _ day: UInt8, _ hour: UInt8, _ minute: UInt8,
+        milliseconds: Int? = nil
     ) -> CivilTime {
         var civil = CivilTime()
         civil.date = (year, Int(month), Int(day))
@@ -118,14 +123,16 @@ extension TimeLayout {
     private static func ti081(_ bytes: [UInt8]) -> CivilTime? {
         guard bytes.count >= 8, bytes[5] & 0x80 == 0, bytes[1] & 0x7F <= 99 else { return nil }
         return make(
-            2000 + Int(bytes[1] & 0x7F), bytes[2] & 0x0F, bytes[3] & 0x1F, bytes[4] & 0x1F, bytes[5] & 0x3F,
+            2000 + Int(bytes[1] & 0x7F), bytes[2] & 0x0F, bytes[3] & 0x1F, bytes[4] & 0x1F,
+            bytes[5] & 0x3F,
             milliseconds: Int(bytes[6]) << 8 | Int(bytes[7]))
     }
 
     private static func cp56(_ bytes: [UInt8]) -> CivilTime? {
         guard bytes.count >= 7, bytes[2] & 0x80 == 0, bytes[6] & 0x7F <= 99 else { return nil }
         return make(
-            2000 + Int(bytes[6] & 0x7F), bytes[5] & 0x0F, bytes[4] & 0x1F, bytes[3] & 0x1F, bytes[2] & 0x3F,
+            2000 + Int(bytes[6] & 0x7F), bytes[5] & 0x0F, bytes[4] & 0x1F, bytes[3] & 0x1F,
+            bytes[2] & 0x3F,
             milliseconds: Int(bytes[1]) << 8 | Int(bytes[0]))
     }
 
@@ -143,8 +150,8 @@ extension TimeLayout {
         return civil
     }
 
-    /// Seven bits in the upper parts of two bytes. Without hundreds 81 to 99 are of the century before
-    /// (EN 13757-3, annex A); 127 is "every year" and no date.
+    /// Seven bits in the upper parts of two bytes. Without hundreds 81 to 99 are of the century
+    /// before (EN 13757-3, annex A); 127 is "every year" and no date.
     private static func year(_ low: UInt8, _ high: UInt8, hundreds: Int) -> Int? {
         let year = Int(low >> 5) | Int(high >> 4) << 3
         guard year <= 99 else { return nil }

@@ -21,18 +21,24 @@ extension TimeLayout {
         return hasTime ? "2026-11-29T13:30:00" + suffix : "2026-11-29"
     }
 
-    /// The date and time that a text names, as this layout's clock shows them; nil for what is none, or
-    /// has more than the layout, or less.
+    /// The date and time that a text names, as this layout's clock shows them; nil for what is
+    /// none, or has more than the layout, or less.
     func civil(_ text: ByteString) -> CivilTime? {
         guard text.count <= 40, text.isASCII else { return nil }
         let text = text.string
         if hasDate, hasTime {
-            guard case .offset(let minutes) = zone else { return CivilTime(local: text + "Z", plus: 0) }
+            guard case .offset(let minutes) = zone else {
+                return CivilTime(local: text + "Z", plus: 0)
+            }
             return CivilTime(local: text, plus: Int64(minutes))
         }
-        if hasDate { return CivilTime(local: text + "T00:00:00Z", plus: 0).map { $0.only(date: true) } }
+        if hasDate {
+            return CivilTime(local: text + "T00:00:00Z", plus: 0).map { $0.only(date: true) }
+        }
         let isShort = text.utf8.count == 5
-        guard has(.second) || isShort || text.hasSuffix(":00"), text.utf8.count <= 12 else { return nil }
+        guard has(.second) || isShort || text.hasSuffix(":00"), text.utf8.count <= 12 else {
+            return nil
+        }
         let whole = "2000-01-01T" + text + (isShort ? ":00" : "") + "Z"
         return CivilTime(local: whole, plus: 0).map { $0.only(date: false) }
     }
@@ -75,7 +81,8 @@ extension TimeLayout {
             }
             return number
         case .named(.epoch): return civil.milliseconds.flatMap { UInt64(exactly: $0 / 1000) }
-        case .named(.epoch2000): return civil.milliseconds.flatMap { UInt64(exactly: $0 / 1000 - 946_684_800) }
+        case .named(.epoch2000):
+            return civil.milliseconds.flatMap { UInt64(exactly: $0 / 1000 - 946_684_800) }
         case .named(.epochMilliseconds): return civil.milliseconds.flatMap { UInt64(exactly: $0) }
         case .named(.minutes), .named(.seconds):
             guard let time = civil.time else { return nil }

@@ -96,13 +96,16 @@ package struct TimeLayout: Hashable, Sendable {
 
     /// Reads `"YYYY MM DD hh mm ss"`: two letters a byte, in the order of the wire, blanks as one
     /// likes; the same letters again make a field of two bytes. Nil unless a date has year, month
-    /// and day, a time its hour and minute or what is above the smallest field, and none comes twice.
+    /// and day, a time its hour and minute or what is above the smallest field, and none comes
+    /// twice.
     package static func slots(_ text: ByteString) -> [Slot]? {
         let letters = text.utf8.filter { $0 != 0x20 }
         guard text.count <= 64, !letters.isEmpty, letters.count % 2 == 0 else { return nil }
         var slots: [Slot] = []
         for start in stride(from: 0, to: letters.count, by: 2) {
-            guard let unit = Unit(word: ByteString(decoding: letters[start..<(start + 2)])) else { return nil }
+            guard let unit = Unit(word: ByteString(decoding: letters[start..<(start + 2)])) else {
+                return nil
+            }
             if let last = slots.last, last.unit == unit {
                 slots[slots.count - 1].size += 1
             } else {
@@ -115,16 +118,20 @@ package struct TimeLayout: Hashable, Sendable {
         let isDate = has(.year) && has(.month) && has(.day)
         let isTime = has(.hour) && has(.minute)
         guard isDate || !(has(.year) || has(.month) || has(.day)) else { return nil }
-        guard isTime || !(has(.hour) || has(.minute)), has(.minute) || !has(.second), has(.second) || !has(.fraction)
+        guard isTime || !(has(.hour) || has(.minute)), has(.minute) || !has(.second),
+            has(.second) || !has(.fraction)
         else { return nil }
-        guard isDate || isTime, slots.allSatisfy({ $0.unit == .ignored || $0.size <= 4 }) else { return nil }
+        guard isDate || isTime, slots.allSatisfy({ $0.unit == .ignored || $0.size <= 4 }) else {
+            return nil
+        }
         return slots
     }
 
     /// Bytes of the value; nil where the point's length decides (counts and decimal numbers).
     package var width: Int? {
         switch fields {
-        case .slots(let slots, let digits): digits == .decimal ? nil : slots.reduce(0) { $0 + $1.size }
+        case .slots(let slots, let digits):
+            digits == .decimal ? nil : slots.reduce(0) { $0 + $1.size }
         case .named(.ti081): 8
         case .named(.cp56): 7
         case .named(.mbusF): 4
@@ -154,11 +161,14 @@ struct CivilTime: Sendable {
 
     init() {}
 
-    /// From a count of milliseconds since 1970, in whatever zone the count is; nil beyond the year 9999.
+    /// From a count of milliseconds since 1970, in whatever zone the count is; nil beyond the year
+    /// 9999.
     init?(milliseconds: Int64, hasFraction: Bool) {
         guard (-62_167_219_200_000...253_402_300_799_999).contains(milliseconds) else { return nil }
         let text = Array(WallTime(milliseconds: milliseconds).timestamp.utf8)
-        func number(_ range: Range<Int>) -> Int { text[range].reduce(0) { $0 * 10 + Int($1 - 0x30) } }
+        func number(_ range: Range<Int>) -> Int {
+            text[range].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        }
         date = (number(0..<4), number(5..<7), number(8..<10))
         time = (number(11..<13), number(14..<16))
         second = number(17..<19)
@@ -167,11 +177,15 @@ struct CivilTime: Sendable {
 
     /// False for the 30th of February, for 24:00 and for the 60th second, which no register means.
     var exists: Bool {
-        if let time, !(0...23).contains(time.hour) || !(0...59).contains(time.minute) { return false }
+        if let time, !(0...23).contains(time.hour) || !(0...59).contains(time.minute) {
+            return false
+        }
         if let second, !(0...59).contains(second) { return false }
         if let millisecond, !(0...999).contains(millisecond) { return false }
         guard let date else { return true }
-        guard (0...9999).contains(date.year), (1...12).contains(date.month), (1...31).contains(date.day) else {
+        guard (0...9999).contains(date.year), (1...12).contains(date.month),
+            (1...31).contains(date.day)
+        else {
             return false
         }
         var midnight = CivilTime()
@@ -186,7 +200,9 @@ struct CivilTime: Sendable {
             return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
         }
         var out = ""
-        if let date { out = "\(digits(date.year, 4))-\(digits(date.month, 2))-\(digits(date.day, 2))" }
+        if let date {
+            out = "\(digits(date.year, 4))-\(digits(date.month, 2))-\(digits(date.day, 2))"
+        }
         guard let time else { return out }
         if date != nil { out += "T" }
         out += "\(digits(time.hour, 2)):\(digits(time.minute, 2))"

@@ -1,6 +1,7 @@
 /// How the bytes of a point are to be read. The raw values are the words of the configuration.
 package enum ValueType: String, Hashable, Sendable, CaseIterable {
-    case bool, uint8, int8, uint16, int16, uint24, int24, uint32, int32, uint48, int48, uint64, int64
+    case bool, uint8, int8, uint16, int16, uint24, int24, uint32, int32, uint48, int48, uint64,
+        int64
     case float16, float32, float64, bcd8, bcd16, bcd24, bcd32, bcd48, bcd64
     /// Registers of four decimal digits each: modulo 10,000, every register with the value's sign.
     case m10k

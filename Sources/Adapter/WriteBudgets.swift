@@ -1,7 +1,7 @@
 import Base
 
-/// The accepted writes of every point with `perMinute` or `perDay`. They are not the points' own: a reload,
-/// or a point that is gone for a while, does not give a budget back.
+/// The accepted writes of every point with `perMinute` or `perDay`. They are not the points' own: a
+/// reload, or a point that is gone for a while, does not give a budget back.
 ///
 /// Times are on a scale that goes on over restarts: the time since boot plus `offset`.
 package struct WriteBudgets: Sendable {
@@ -10,7 +10,8 @@ package struct WriteBudgets: Sendable {
         package var day: SlidingWindow
 
         package init(
-            minute: SlidingWindow = SlidingWindow(.seconds(60)), day: SlidingWindow = SlidingWindow(.seconds(86_400))
+            minute: SlidingWindow = SlidingWindow(.seconds(60)),
+            day: SlidingWindow = SlidingWindow(.seconds(86_400))
         ) {
             self.minute = minute
             self.day = day
@@ -42,16 +43,20 @@ package struct WriteBudgets: Sendable {
     package func time(at now: Instant) -> Instant { now + offset }
 
     /// Whether a write of a point under this rule is counted.
-    package static func counts(_ rule: WriteRule) -> Bool { rule.perMinute != nil || rule.perDay != nil }
+    package static func counts(_ rule: WriteRule) -> Bool {
+        rule.perMinute != nil || rule.perDay != nil
+    }
 
     func check(_ rule: WriteRule, _ key: Key, at now: Instant) throws(WriteRefusal) {
         guard var known = spent[key] else { return }
         let time = time(at: now)
         if let limit = rule.perMinute, known.minute.count(at: time) >= limit {
-            throw WriteRefusal(.rate, "\(key.point) takes \(limit) writes a minute, and they are used up")
+            throw WriteRefusal(
+                .rate, "\(key.point) takes \(limit) writes a minute, and they are used up")
         }
         if let limit = rule.perDay, known.day.count(at: time) >= limit {
-            throw WriteRefusal(.budget, "\(key.point) takes \(limit) writes a day, and they are used up")
+            throw WriteRefusal(
+                .budget, "\(key.point) takes \(limit) writes a day, and they are used up")
         }
     }
 
@@ -93,9 +98,13 @@ package struct WriteBudgets: Sendable {
             spent[key]?.day.forget(at: time)
             if spent[key]?.day.entries.isEmpty == true { spent[key] = nil }
         }
-        return spent.map { ($0.key, $0.value) }.sorted { ($0.0.device, $0.0.point) < ($1.0.device, $1.0.point) }
+        return spent.map { ($0.key, $0.value) }.sorted {
+            ($0.0.device, $0.0.point) < ($1.0.device, $1.0.point)
+        }
     }
 
     /// Whether a write of the last day is counted.
-    package func isUsed(at now: Instant) -> Bool { latest.map { time(at: now) < $0 + .seconds(86_400) } ?? false }
+    package func isUsed(at now: Instant) -> Bool {
+        latest.map { time(at: now) < $0 + .seconds(86_400) } ?? false
+    }
 }

@@ -19,7 +19,8 @@ package struct WriteRule: Hashable, Sendable {
     package var tolerance: Double?
     /// As `Order.function`.
     package var function: UInt8?
-    /// Also a command that the broker kept is carried out: one that was published with the retain flag.
+    /// Also a command that the broker kept is carried out: one that was published with the retain
+    /// flag.
     package var retained = false
     /// A value between two steps of the scale is refused; otherwise the nearest step is written.
     package var isExact = false
@@ -62,7 +63,8 @@ package struct Action: Hashable, Sendable {
     /// Only its rates count.
     package var rule: WriteRule
 
-    package init(name: ByteString, function: UInt8, payload: Payload, rule: WriteRule = WriteRule()) {
+    package init(name: ByteString, function: UInt8, payload: Payload, rule: WriteRule = WriteRule())
+    {
         self.name = name
         self.function = function
         self.payload = payload

@@ -14,8 +14,8 @@ package struct WriteStep: Hashable, Sendable {
     private static let registersMax = 123
     private static let coilsMax = 1968
 
-    /// Joins the steps of points that are to be written together, where one begins at the item after
-    /// the other's last, to one step each, which stands where the first of them stood.
+    /// Joins the steps of points that are to be written together, where one begins at the item
+    /// after the other's last, to one step each, which stands where the first of them stood.
     /// - Parameter isTogether: for each step whether it may be joined.
     static func joined(_ steps: [WriteStep], _ isTogether: [Bool]) -> [WriteStep] {
         let chosen = steps.indices.filter { isTogether[$0] }.sorted { left, right in
@@ -43,7 +43,8 @@ package struct WriteStep: Hashable, Sendable {
         else { return nil }
         var both = self
         switch (mine.data, other.data) {
-        case (.registers(let left), .registers(let right)) where left.count + right.count <= Self.registersMax:
+        case (.registers(let left), .registers(let right))
+        where left.count + right.count <= Self.registersMax:
             both.order.data = .registers(left + right)
         case (.bits(let left), .bits(let right)) where left.count + right.count <= Self.coilsMax:
             both.order.data = .bits(left + right)

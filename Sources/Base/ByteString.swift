@@ -1,9 +1,9 @@
 /// UTF-8 text that is compared, hashed and sorted byte by byte: an id, a key, a name, a topic.
 ///
-/// `String` compares by Unicode's canonical equivalence: "é" is equal to "e" with U+0301, and U+212A
-/// (the Kelvin sign) is equal to "K". Text from a peer must be one id or another, not both, and that
-/// comparison costs the square of a run of combining marks. Text that comes from outside therefore
-/// stays a `ByteString` until it is shown.
+/// `String` compares by Unicode's canonical equivalence: "é" is equal to "e" with U+0301, and
+/// U+212A (the Kelvin sign) is equal to "K". Text from a peer must be one id or another, not both,
+/// and that comparison costs the square of a run of combining marks. Text that comes from outside
+/// therefore stays a `ByteString` until it is shown.
 package struct ByteString: Hashable, Comparable, Sendable {
     package let string: String
 
@@ -12,7 +12,9 @@ package struct ByteString: Hashable, Comparable, Sendable {
     package init(_ text: Substring) { string = String(text) }
 
     /// Bytes that are no UTF-8 become U+FFFD.
-    package init(decoding bytes: some Collection<UInt8>) { string = String(decoding: bytes, as: UTF8.self) }
+    package init(decoding bytes: some Collection<UInt8>) {
+        string = String(decoding: bytes, as: UTF8.self)
+    }
 
     package var utf8: String.UTF8View { string.utf8 }
 
@@ -50,8 +52,8 @@ package struct ByteString: Hashable, Comparable, Sendable {
         hasPrefix(start) ? ByteString(Substring(utf8.dropFirst(start.count))) : nil
     }
 
-    /// The parts between the occurrences of an ASCII character, empty ones included: `limit` parts at
-    /// most, the last of which is the rest.
+    /// The parts between the occurrences of an ASCII character, empty ones included: `limit` parts
+    /// at most, the last of which is the rest.
     package func split(_ mark: UInt8, limit: Int = .max) -> [ByteString] {
         utf8.split(separator: mark, maxSplits: limit - 1, omittingEmptySubsequences: false).map {
             ByteString(Substring($0))

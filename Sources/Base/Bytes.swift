@@ -3,15 +3,22 @@
 /// Public and inlinable: as generic code in another module they cost more than what they write.
 extension Array where Element == UInt8 {
     @inlinable public mutating func appendBig<Value: FixedWidthInteger>(_ value: Value) {
-        for index in (0..<Value.bitWidth / 8).reversed() { append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
+        for index in (0..<Value.bitWidth / 8).reversed() {
+            append(UInt8(truncatingIfNeeded: value >> (8 * index)))
+        }
     }
 
     @inlinable public mutating func appendLittle<Value: FixedWidthInteger>(_ value: Value) {
-        for index in 0..<Value.bitWidth / 8 { append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
+        for index in 0..<Value.bitWidth / 8 {
+            append(UInt8(truncatingIfNeeded: value >> (8 * index)))
+        }
     }
 
-    /// Overwrites `value`'s bytes at `offset`, least significant first. The caller has made the room.
-    @inlinable public mutating func storeLittle<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+    /// Overwrites `value`'s bytes at `offset`, least significant first. The caller has made the
+    /// room.
+    @inlinable public mutating func storeLittle<Value: FixedWidthInteger>(
+        _ value: Value, at offset: Int
+    ) {
         for index in 0..<Value.bitWidth / 8 {
             self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
         }
@@ -36,12 +43,16 @@ package struct ByteReader: Sendable {
         return rest.prefix(count)
     }
 
-    package mutating func big<Value: FixedWidthInteger & UnsignedInteger>(_: Value.Type = Value.self) -> Value? {
+    package mutating func big<Value: FixedWidthInteger & UnsignedInteger>(
+        _: Value.Type = Value.self
+    ) -> Value? {
         guard let bytes = bytes(MemoryLayout<Value>.size) else { return nil }
         return bytes.reduce(0) { $0 << 8 | Value($1) }
     }
 
-    package mutating func little<Value: FixedWidthInteger & UnsignedInteger>(_: Value.Type = Value.self) -> Value? {
+    package mutating func little<Value: FixedWidthInteger & UnsignedInteger>(
+        _: Value.Type = Value.self
+    ) -> Value? {
         guard let bytes = bytes(MemoryLayout<Value>.size) else { return nil }
         return bytes.reversed().reduce(0) { $0 << 8 | Value($1) }
     }

@@ -9,14 +9,18 @@ package enum CRC16 {
 
     package static func checksum(_ bytes: some Sequence<UInt8>) -> UInt16 {
         var value: UInt16 = 0xFFFF
-        for byte in bytes { value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] }
+        for byte in bytes {
+            value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)]
+        }
         return value
     }
 
     package static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt16 {
         var value: UInt16 = 0xFFFF
         table.withUnsafeBufferPointer { table in
-            for byte in bytes { value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] }
+            for byte in bytes {
+                value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)]
+            }
         }
         return value
     }
@@ -41,17 +45,23 @@ package enum CRC32C {
         return all
     }()
 
-    package static func checksum(_ bytes: ArraySlice<UInt8>, continuing start: UInt32 = 0) -> UInt32 {
+    package static func checksum(_ bytes: ArraySlice<UInt8>, continuing start: UInt32 = 0) -> UInt32
+    {
         var value = ~start
         tables.withUnsafeBufferPointer { table in
             bytes.withUnsafeBytes { raw in
                 var offset = 0
                 while offset + 8 <= raw.count {
-                    let low = raw.loadUnaligned(fromByteOffset: offset, as: UInt32.self).littleEndian ^ value
-                    let high = raw.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self).littleEndian
-                    value = table[7 * 256 + Int(low & 0xFF)] ^ table[6 * 256 + Int(low >> 8 & 0xFF)]
+                    let low =
+                        raw.loadUnaligned(fromByteOffset: offset, as: UInt32.self).littleEndian
+                        ^ value
+                    let high = raw.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+                        .littleEndian
+                    value =
+                        table[7 * 256 + Int(low & 0xFF)] ^ table[6 * 256 + Int(low >> 8 & 0xFF)]
                         ^ table[5 * 256 + Int(low >> 16 & 0xFF)] ^ table[4 * 256 + Int(low >> 24)]
-                    value ^= table[3 * 256 + Int(high & 0xFF)] ^ table[2 * 256 + Int(high >> 8 & 0xFF)]
+                    value ^=
+                        table[3 * 256 + Int(high & 0xFF)] ^ table[2 * 256 + Int(high >> 8 & 0xFF)]
                     value ^= table[256 + Int(high >> 16 & 0xFF)] ^ table[Int(high >> 24)]
                     offset += 8
                 }

@@ -5,5 +5,7 @@ package struct ConnectionID: Hashable, Sendable, Comparable, CustomStringConvert
     package init(_ value: UInt64) { self.value = value }
 
     package var description: String { "connection \(value)" }
-    package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
+    package static func < (left: ConnectionID, right: ConnectionID) -> Bool {
+        left.value < right.value
+    }
 }

@@ -79,13 +79,13 @@ package enum DiskAnswer: Hashable, Sendable {
 /// Why an operation failed. `detail` is for a person: the path, the call and the system's words.
 package struct DiskFailure: Error, Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
-        case noSpace      // ENOSPC, EDQUOT, EFBIG
-        case readOnly     // EROFS
-        case missing      // ENOENT
-        case exists       // EEXIST
-        case locked       // another process holds the directory
-        case denied       // EACCES, EPERM
-        case io           // EIO and everything else; also a poisoned file
+        case noSpace  // ENOSPC, EDQUOT, EFBIG
+        case readOnly  // EROFS
+        case missing  // ENOENT
+        case exists  // EEXIST
+        case locked  // another process holds the directory
+        case denied  // EACCES, EPERM
+        case io  // EIO and everything else; also a poisoned file
     }
     package var kind: Kind
     package var detail: String

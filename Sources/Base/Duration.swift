@@ -1,8 +1,10 @@
-/// A length of time in whole nanoseconds, up to 292 years either way; beyond that it saturates and never traps.
+/// A length of time in whole nanoseconds, up to 292 years either way; beyond that it saturates and
+/// never traps.
 ///
-/// It takes the place of the standard library's type of this name wherever this module is imported. That one
-/// counts attoseconds in 128 bits behind calls that cannot be inlined, and a deadline is compared or moved
-/// some hundred times in each exchange on a line: it was a tenth of what an exchange cost.
+/// It takes the place of the standard library's type of this name wherever this module is imported.
+/// That one counts attoseconds in 128 bits behind calls that cannot be inlined, and a deadline is
+/// compared or moved some hundred times in each exchange on a line: it was a tenth of what an
+/// exchange cost.
 public struct Duration: Hashable, Comparable, Sendable {
     public var nanoseconds: Int64
 
@@ -35,7 +37,9 @@ public struct Duration: Hashable, Comparable, Sendable {
     /// Whole nanoseconds towards zero, saturating; not a number is zero.
     @inlinable public static func seconds(fraction value: Double) -> Duration {
         let nanoseconds = value * 1e9
-        if let exact = Int64(exactly: nanoseconds.rounded(.towardZero)) { return .nanoseconds(exact) }
+        if let exact = Int64(exactly: nanoseconds.rounded(.towardZero)) {
+            return .nanoseconds(exact)
+        }
         return .nanoseconds(nanoseconds.isNaN ? 0 : nanoseconds < 0 ? Int64.min : .max)
     }
 
@@ -57,7 +61,8 @@ public struct Duration: Hashable, Comparable, Sendable {
     }
 
     @inlinable public static func - (left: Duration, right: Duration) -> Duration {
-        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(
+            right.nanoseconds)
         return Duration(nanoseconds: overflow ? (right.nanoseconds < 0 ? .max : .min) : difference)
     }
 
@@ -73,7 +78,8 @@ public struct Duration: Hashable, Comparable, Sendable {
         let divisor = Int64(clamping: right)
         let (quotient, overflow) = left.nanoseconds.dividedReportingOverflow(by: divisor)
         guard overflow else { return Duration(nanoseconds: quotient) }
-        return left == .zero ? .zero : Duration(nanoseconds: (left < .zero) == (divisor < 0) ? .max : .min)
+        return left == .zero
+            ? .zero : Duration(nanoseconds: (left < .zero) == (divisor < 0) ? .max : .min)
     }
 
     /// How many times the one is in the other.

@@ -59,7 +59,8 @@ package struct ReadPart: Hashable, Sendable {
     package var at: Moment
 
     package init(
-        _ table: Table, _ address: Int, _ count: Int, _ result: Result<[UInt8], ReadFailure>, at: Moment
+        _ table: Table, _ address: Int, _ count: Int, _ result: Result<[UInt8], ReadFailure>,
+        at: Moment
     ) {
         self.table = table
         self.address = address
@@ -74,10 +75,13 @@ package struct Reading: Hashable, Sendable {
     package var address: Address
     package var interval: Duration
     package var parts: [ReadPart]
-    /// Not all of the interval's points were asked for: nothing is said of those that no part touches.
+    /// Not all of the interval's points were asked for: nothing is said of those that no part
+    /// touches.
     package var isPartial: Bool
 
-    package init(_ address: Address, every interval: Duration, _ parts: [ReadPart], isPartial: Bool = false) {
+    package init(
+        _ address: Address, every interval: Duration, _ parts: [ReadPart], isPartial: Bool = false
+    ) {
         self.address = address
         self.interval = interval
         self.parts = parts

@@ -30,7 +30,8 @@ package struct FrameMatch: Hashable, Sendable {
         for value in values {
             guard let found = find(in: frame, count: value.count) else { continue }
             isThere = true
-            let isSame = relation == .ends ? found.suffix(value.count) == value[...] : found == value[...]
+            let isSame =
+                relation == .ends ? found.suffix(value.count) == value[...] : found == value[...]
             if isSame { return relation != .differs }
         }
         return isThere ? relation == .differs : nil

@@ -1,5 +1,5 @@
-/// How a frame of text falls into items. The words of the configuration are `"blanks"`, `"signs"`, or
-/// the text between two items.
+/// How a frame of text falls into items. The words of the configuration are `"blanks"`, `"signs"`,
+/// or the text between two items.
 package enum ItemSplit: Hashable, Sendable {
     /// At every occurrence of this text; two in a row have an empty item between them.
     case mark([UInt8])

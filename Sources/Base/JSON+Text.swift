@@ -1,5 +1,6 @@
 extension JSON {
-    /// As compact JSON. What JSON5 writes in another way (0x10, .5, +1) comes out as JSON's numbers.
+    /// As compact JSON. What JSON5 writes in another way (0x10, .5, +1) comes out as JSON's
+    /// numbers.
     package var text: String {
         var writer = JSONWriter()
         append(to: &writer)

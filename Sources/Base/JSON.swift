@@ -14,7 +14,8 @@ package struct TextPosition: Hashable, Sendable, Comparable {
 }
 
 /// One JSON value with the place it was read from. Numbers keep their text, so integers above 2⁵³
-/// stay exact. Objects keep their members in order, duplicates included: whoever reads them decides.
+/// stay exact. Objects keep their members in order, duplicates included: whoever reads them
+/// decides.
 package struct JSON: Sendable {
     package struct Member: Sendable {
         package var name: ByteString
@@ -70,7 +71,9 @@ package struct JSON: Sendable {
     package var unsigned: UInt64? {
         guard case .number(let text) = kind else { return nil }
         if let value = UInt64(text) { return value }
-        if text.hasPrefix("0x") || text.hasPrefix("0X") { return UInt64(text.dropFirst(2), radix: 16) }
+        if text.hasPrefix("0x") || text.hasPrefix("0X") {
+            return UInt64(text.dropFirst(2), radix: 16)
+        }
         return JSON.integer(text).flatMap { UInt64(exactly: $0) }
     }
 

@@ -14,12 +14,16 @@ extension JSONReader {
             if byte == 0x5C {
                 out += text[plain..<index]
                 advance()
-                if let unescaped = try escape() { out += UTF8.encode(unescaped).map(Array.init) ?? [] }
+                if let unescaped = try escape() {
+                    out += UTF8.encode(unescaped).map(Array.init) ?? []
+                }
                 plain = index
                 continue
             }
             if byte == 0x0A || (dialect == .json && byte < 32) {
-                throw error(byte == 0x0A ? "the line ends inside a string" : "a control character in a string")
+                throw error(
+                    byte == 0x0A
+                        ? "the line ends inside a string" : "a control character in a string")
             }
             advance()
         }
@@ -104,17 +108,24 @@ extension JSONReader {
     }
 
     /// The grammar of RFC 8259 section 6, widened by JSON5's forms.
-    private mutating func checked(_ raw: ArraySlice<UInt8>, at start: TextPosition) throws(JSONError) -> JSON.Kind {
+    private mutating func checked(
+        _ raw: ArraySlice<UInt8>, at start: TextPosition
+    ) throws(JSONError) -> JSON.Kind {
         let shown = String(decoding: raw.prefix(40), as: UTF8.self)
         guard raw.count <= 400 else {
-            try pass(JSONError(position: start, message: "\(shown) is not a number; durations and sizes need quotes"))
+            try pass(
+                JSONError(
+                    position: start,
+                    message: "\(shown) is not a number; durations and sizes need quotes"))
             return .null
         }
         var rest = raw
         func isDigit(_ byte: UInt8?) -> Bool { byte.map { (0x30...0x39).contains($0) } ?? false }
         let five = dialect == .json5
         if rest.first == 0x2D || (five && rest.first == 0x2B) { rest.removeFirst() }
-        if five, rest.count > 2, rest.starts(with: [0x30, 0x78]) || rest.starts(with: [0x30, 0x58]) {
+        if five, rest.count > 2,
+            rest.starts(with: [0x30, 0x78]) || rest.starts(with: [0x30, 0x58])
+        {
             let digits = rest.dropFirst(2)
             if digits.count <= 16, digits.allSatisfy({ Self.digit($0) != nil }) {
                 return .number(String(decoding: raw, as: UTF8.self))
@@ -142,7 +153,10 @@ extension JSONReader {
             if exponent.isEmpty { valid = false }
         }
         guard valid, rest.isEmpty else {
-            try pass(JSONError(position: start, message: "\(shown) is not a number; durations and sizes need quotes"))
+            try pass(
+                JSONError(
+                    position: start,
+                    message: "\(shown) is not a number; durations and sizes need quotes"))
             return .null
         }
         return .number(String(decoding: raw, as: UTF8.self))

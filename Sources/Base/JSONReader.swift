@@ -5,7 +5,8 @@
 /// - `json5`: comments, unquoted keys, single quotes, trailing commas, hexadecimal and signed
 ///   numbers, for files people write; duplicates are kept so that every one can be reported.
 ///
-/// Keys are compared as bytes. Reading costs at most a fixed number of steps for each byte (`work`).
+/// Keys are compared as bytes. Reading costs at most a fixed number of steps for each byte
+/// (`work`).
 package struct JSONReader {
     package enum Dialect: Sendable { case json, json5 }
 
@@ -24,12 +25,16 @@ package struct JSONReader {
     /// The problems that `parseAll` went on after; nil: the first one ends the reading.
     private var passed: [JSONError]?
 
-    package static func parse(_ bytes: [UInt8], _ dialect: Dialect = .json) throws(JSONError) -> JSON {
+    package static func parse(
+        _ bytes: [UInt8], _ dialect: Dialect = .json
+    ) throws(JSONError) -> JSON {
         var reader = try JSONReader(bytes, dialect)
         return try reader.whole()
     }
 
-    package static func parse(_ text: ByteString, _ dialect: Dialect = .json) throws(JSONError) -> JSON {
+    package static func parse(
+        _ text: ByteString, _ dialect: Dialect = .json
+    ) throws(JSONError) -> JSON {
         try parse(Array(text.utf8), dialect)
     }
 
@@ -74,14 +79,16 @@ package struct JSONReader {
         passed?.append(error)
     }
 
-    package static func parse(_ text: String, _ dialect: Dialect = .json) throws(JSONError) -> JSON {
+    package static func parse(_ text: String, _ dialect: Dialect = .json) throws(JSONError) -> JSON
+    {
         try parse(Array(text.utf8), dialect)
     }
 
     private init(_ bytes: [UInt8], _ dialect: Dialect) throws(JSONError) {
         guard bytes.count <= Self.sizeMax else {
             throw JSONError(
-                position: TextPosition(line: 1, column: 1), message: "larger than \(Self.sizeMax) bytes")
+                position: TextPosition(line: 1, column: 1),
+                message: "larger than \(Self.sizeMax) bytes")
         }
         if !bytes.allSatisfy({ $0 < 0x80 }), String(validating: bytes, as: UTF8.self) == nil {
             throw JSONError(position: Self.firstFault(bytes), message: "not valid UTF-8")
@@ -97,7 +104,11 @@ package struct JSONReader {
         var iterator = bytes.makeIterator()
         var place = TextPosition(line: 1, column: 1)
         while case .scalarValue(let scalar) = decoder.decode(&iterator) {
-            if scalar == "\n" { place = TextPosition(line: place.line + 1, column: 1) } else { place.column += 1 }
+            if scalar == "\n" {
+                place = TextPosition(line: place.line + 1, column: 1)
+            } else {
+                place.column += 1
+            }
         }
         return place
     }
@@ -179,7 +190,8 @@ package struct JSONReader {
         case 0x22: return JSON(.string(try string(quote: byte)), at: start)
         case 0x27 where dialect == .json5: return JSON(.string(try string(quote: byte)), at: start)
         case 0x2D, 0x30...0x39: return JSON(try number(), at: start)
-        case 0x2B where dialect == .json5, 0x2E where dialect == .json5: return JSON(try number(), at: start)
+        case 0x2B where dialect == .json5, 0x2E where dialect == .json5:
+            return JSON(try number(), at: start)
         default:
             let word = self.word()
             switch word {
@@ -188,8 +200,11 @@ package struct JSONReader {
             case "null": return JSON(.null, at: start)
             case "": throw error("unexpected character \(describeNext)")
             default:
-                try pass(JSONError(
-                    position: start, message: "\(word.prefix(200)): a value is expected; put text in double quotes"))
+                try pass(
+                    JSONError(
+                        position: start,
+                        message:
+                            "\(word.prefix(200)): a value is expected; put text in double quotes"))
                 return JSON(.null, at: start)
             }
         }
@@ -198,13 +213,16 @@ package struct JSONReader {
     /// The next character, for messages.
     var describeNext: String {
         guard let scalar = scalar?.value else { return "" }
-        return scalar.value < 32 || scalar.value == 127 ? "U+" + String(scalar.value, radix: 16) : "'\(scalar)'"
+        return scalar.value < 32 || scalar.value == 127
+            ? "U+" + String(scalar.value, radix: 16) : "'\(scalar)'"
     }
 
     /// Takes letters and digits; a digit at the beginning only if `mayBeNumber`.
     private mutating func word(mayBeNumber: Bool = false) -> ByteString {
         let start = index
-        while let length = namePart(isFirst: index == start && !mayBeNumber) { advance(over: length) }
+        while let length = namePart(isFirst: index == start && !mayBeNumber) {
+            advance(over: length)
+        }
         return ByteString(decoding: text[start..<index])
     }
 
@@ -228,12 +246,16 @@ package struct JSONReader {
             let start = position
             var name = try memberName()
             if dialect == .json, !names.insert(name, &work) {
-                throw JSONError(position: start, message: "the key \"\(name.prefix(200))\" is given twice")
+                throw JSONError(
+                    position: start, message: "the key \"\(name.prefix(200))\" is given twice")
             }
             try skipSpace()
             if let rest = restOfDashedName() {
                 let whole = ByteString(decoding: Array(name.utf8) + Array(rest.utf8))
-                try pass(JSONError(position: start, message: "a key with a dash is put in quotes: \"\(whole)\""))
+                try pass(
+                    JSONError(
+                        position: start, message: "a key with a dash is put in quotes: \"\(whole)\""
+                    ))
                 name = whole
                 try skipSpace()
             }
@@ -249,7 +271,9 @@ package struct JSONReader {
             } else if passed != nil, peek == 0x22 || namePart(isFirst: true) != nil {
                 try pass(error("a comma or } is expected"))
             } else if peek != 0x7D {
-                throw error(peek == nil ? "an object that never ends: } is missing" : "a comma or } is expected")
+                throw error(
+                    peek == nil
+                        ? "an object that never ends: } is missing" : "a comma or } is expected")
             }
         }
         advance()
@@ -257,11 +281,14 @@ package struct JSONReader {
         return .object(members)
     }
 
-    /// What follows an unquoted key that somebody has written with dashes, up to its colon; nil if it is none.
+    /// What follows an unquoted key that somebody has written with dashes, up to its colon; nil if
+    /// it is none.
     private mutating func restOfDashedName() -> ByteString? {
         guard dialect == .json5, peek == 0x2D else { return nil }
         var end = index
-        while end < text.count, end - index < 256, text[end] == 0x2D || Self.mayContinueName(text[end]) { end += 1 }
+        while end < text.count, end - index < 256,
+            text[end] == 0x2D || Self.mayContinueName(text[end])
+        { end += 1 }
         let rest = ByteString(decoding: text[index..<end])
         while end < text.count, text[end] == 0x20 { end += 1 }
         guard end < text.count, text[end] == 0x3A else { return nil }
@@ -284,7 +311,9 @@ package struct JSONReader {
         case 0x30...0x39 where dialect == .json5: return word(mayBeNumber: true)
         default:
             let name = dialect == .json5 ? word() : ""
-            if name.isEmpty { throw error("a key is expected" + (dialect == .json ? ", in double quotes" : "")) }
+            if name.isEmpty {
+                throw error("a key is expected" + (dialect == .json ? ", in double quotes" : ""))
+            }
             return name
         }
     }
@@ -302,7 +331,9 @@ package struct JSONReader {
                 try skipSpace()
                 if peek == 0x5D, dialect == .json { throw error("a comma before ]") }
             } else if peek != 0x5D {
-                throw error(peek == nil ? "an array that never ends: ] is missing" : "a comma or ] is expected")
+                throw error(
+                    peek == nil
+                        ? "an array that never ends: ] is missing" : "a comma or ] is expected")
             }
         }
         advance()
@@ -311,7 +342,9 @@ package struct JSONReader {
     }
 
     private mutating func enter() throws(JSONError) {
-        guard depth < Self.depthMax else { throw error("nested deeper than \(Self.depthMax) levels") }
+        guard depth < Self.depthMax else {
+            throw error("nested deeper than \(Self.depthMax) levels")
+        }
         depth += 1
         advance()
     }

@@ -5,7 +5,8 @@ package struct LineSettings: Hashable, Sendable {
     package enum Device: Hashable, Sendable {
         case path(String)
         /// udev identity; every given key must match, and exactly one port may.
-        case match(serial: String?, path: String?, vendor: String?, product: String?, interface: String?)
+        case match(
+            serial: String?, path: String?, vendor: String?, product: String?, interface: String?)
     }
 
     package struct RS485: Hashable, Sendable {
@@ -39,13 +40,15 @@ package struct LineSettings: Hashable, Sendable {
     package var stopBits: Int
     package var rs485: RS485?
     package var echo: Echo
-    /// Bytes 00 and FF around a reply are what drivers make of switching direction: they are taken away.
+    /// Bytes 00 and FF around a reply are what drivers make of switching direction: they are taken
+    /// away.
     package var trim: Bool
     /// Opened for reading only: not a single byte can be sent.
     package var listensOnly = false
 
     package init(
-        device: Device, baud: Int = 9600, parity: Parity = .none, dataBits: Int = 8, stopBits: Int = 1,
+        device: Device, baud: Int = 9600, parity: Parity = .none, dataBits: Int = 8,
+        stopBits: Int = 1,
         rs485: RS485? = nil, echo: Echo = .learn, trim: Bool = true
     ) {
         self.device = device
@@ -66,7 +69,12 @@ package struct LineSettings: Hashable, Sendable {
 
     /// "19200 8E1"
     package var describe: String {
-        let letter = switch parity { case .none: "N"; case .even: "E"; case .odd: "O" }
+        let letter =
+            switch parity {
+            case .none: "N";
+            case .even: "E";
+            case .odd: "O"
+            }
         return "\(baud) \(dataBits)\(letter)\(stopBits)"
     }
 }
@@ -89,7 +97,9 @@ package struct LineFacts: Hashable, Sendable {
 
 /// Why a line could not be opened or was lost: one sentence for a person, what to do included.
 package struct LineFailure: Error, Hashable, Sendable {
-    package enum Kind: Hashable, Sendable { case missing, denied, busy, ambiguous, settings, lost, other }
+    package enum Kind: Hashable, Sendable {
+        case missing, denied, busy, ambiguous, settings, lost, other
+    }
     package var kind: Kind
     package var message: String
 
@@ -99,7 +109,8 @@ package struct LineFailure: Error, Hashable, Sendable {
     }
 }
 
-/// What a UART noticed on the wire that framing cannot see (TIOCGICOUNT): counts, or what was added.
+/// What a UART noticed on the wire that framing cannot see (TIOCGICOUNT): counts, or what was
+/// added.
 package struct LineErrors: Hashable, Sendable {
     /// Characters without a stop bit: mostly a wrong baud rate.
     package var framing: Int

@@ -3,8 +3,9 @@ package struct NameError: Error, Hashable, Sendable {
     package var reason: String
 }
 
-/// A device's identity at the bridge. It is one level of an MQTT topic name (MQTT 3.1.1 section 4.7): up to 255 bytes
-/// without `+`, `#`, `/`, control characters and a leading `$`. Cloud IoT Core takes fewer: see `cloudRefusal`.
+/// A device's identity at the bridge. It is one level of an MQTT topic name (MQTT 3.1.1 section
+/// 4.7): up to 255 bytes without `+`, `#`, `/`, control characters and a leading `$`. Cloud IoT
+/// Core takes fewer: see `cloudRefusal`.
 package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// In bytes.
     package static let lengthMax = 255
@@ -33,7 +34,8 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
             throw NameError(reason: "must not begin with '$': such topics are the broker's own")
         }
         guard text.unicodeScalars.first?.properties.isGraphemeExtend == false else {
-            throw NameError(reason: "must not begin with a combining mark, which would join the / before it")
+            throw NameError(
+                reason: "must not begin with a combining mark, which would join the / before it")
         }
         guard text.utf8.first != 0x20, text.utf8.last != 0x20 else {
             throw NameError(reason: "must not begin or end with a space")
@@ -42,11 +44,12 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
         digest = Self.fold(text.utf8)
     }
 
-    /// Why Cloud IoT Core would not take it, which wants `[a-zA-Z][-a-zA-Z0-9._~%]{2,254}` and no "goog" at its
-    /// beginning; nil if it would. (It takes `+` too, which no MQTT topic can hold.)
+    /// Why Cloud IoT Core would not take it, which wants `[a-zA-Z][-a-zA-Z0-9._~%]{2,254}` and no
+    /// "goog" at its beginning; nil if it would. (It takes `+` too, which no MQTT topic can hold.)
     package var cloudRefusal: NameError? {
         guard text.utf8.count >= 3 else {
-            return NameError(reason: "has \(text.utf8.count) characters; 3 to \(Self.lengthMax) are allowed")
+            return NameError(
+                reason: "has \(text.utf8.count) characters; 3 to \(Self.lengthMax) are allowed")
         }
         guard let first = text.utf8.first, Self.isLetter(first) else {
             return NameError(reason: "must start with a letter a-z or A-Z")
@@ -55,17 +58,22 @@ package struct DeviceID: Hashable, Comparable, Sendable, CustomStringConvertible
             let shown = bad == " " ? "a space" : "'\(bad)'"
             return NameError(reason: "contains \(shown); allowed are letters, digits and - . _ ~ %")
         }
-        return text.utf8.starts(with: "goog".utf8) ? NameError(reason: "must not start with \"goog\"") : nil
+        return text.utf8.starts(with: "goog".utf8)
+            ? NameError(reason: "must not start with \"goog\"") : nil
     }
 
-    /// As a part of a file's name: the ID itself where that is short and plain, or else a digest of it.
+    /// As a part of a file's name: the ID itself where that is short and plain, or else a digest of
+    /// it.
     package var fileName: String {
         guard !isPlain || text.utf8.count > 160 else { return text }
-        return "~" + Hex.encode(SHA256.digest(Array(text.utf8)).prefix(8), separator: "").lowercased()
+        return "~"
+            + Hex.encode(SHA256.digest(Array(text.utf8)).prefix(8), separator: "").lowercased()
     }
 
     /// Whether every file system takes it as a part of a name, and it is no temporary file's.
-    package var isPlain: Bool { text.unicodeScalars.allSatisfy(Self.isCloud) && !text.hasSuffix(".tmp") }
+    package var isPlain: Bool {
+        text.unicodeScalars.allSatisfy(Self.isCloud) && !text.hasSuffix(".tmp")
+    }
 
     package var description: String { text }
 

@@ -1,6 +1,6 @@
-/// One thing to do with one unit, with what is needed to check it. Comes down the road as the answer
-/// to a command, a person at the control socket or a rule of the configuration, and goes back up as
-/// an `Outcome` with the same `id`.
+/// One thing to do with one unit, with what is needed to check it. Comes down the road as the
+/// answer to a command, a person at the control socket or a rule of the configuration, and goes
+/// back up as an `Outcome` with the same `id`.
 package struct Order: Hashable, Sendable {
     package enum Data: Hashable, Sendable {
         case registers([UInt16])

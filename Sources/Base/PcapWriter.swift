@@ -1,6 +1,6 @@
-/// A capture file of a serial line (pcap, draft-ietf-opsawg-pcap), link type 250, RTAC serial: every
-/// packet begins with 12 bytes that say when, which way and in which state the line was. Wireshark
-/// shows it, with "Decode As… Modbus RTU" for the `rtacser.data` also what was said.
+/// A capture file of a serial line (pcap, draft-ietf-opsawg-pcap), link type 250, RTAC serial:
+/// every packet begins with 12 bytes that say when, which way and in which state the line was.
+/// Wireshark shows it, with "Decode As… Modbus RTU" for the `rtacser.data` also what was said.
 ///
 /// | file header | bytes | value |
 /// |---|---|---|
@@ -41,15 +41,20 @@ package struct PcapWriter: Sendable {
         return out
     }
 
-    package static func record(at time: WallTime, _ direction: Direction, _ bytes: some Collection<UInt8>) -> [UInt8] {
+    package static func record(
+        at time: WallTime, _ direction: Direction, _ bytes: some Collection<UInt8>
+    ) -> [UInt8] {
         var out: [UInt8] = []
-        append(at: time.milliseconds.multipliedReportingOverflow(by: 1000).partialValue, direction, bytes, to: &out)
+        append(
+            at: time.milliseconds.multipliedReportingOverflow(by: 1000).partialValue, direction,
+            bytes, to: &out)
         return out
     }
 
     /// - Parameter microseconds: since 1970, UTC.
     package static func append(
-        at microseconds: Int64, _ direction: Direction, _ bytes: some Collection<UInt8>, to out: inout [UInt8]
+        at microseconds: Int64, _ direction: Direction, _ bytes: some Collection<UInt8>,
+        to out: inout [UInt8]
     ) {
         let time = max(0, microseconds)
         let seconds = UInt32(truncatingIfNeeded: time / 1_000_000)

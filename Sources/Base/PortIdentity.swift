@@ -22,21 +22,25 @@ package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
         self.interface = interface
     }
 
-    /// Whether every key that `wanted` gives is met. A path may leave out its front ("usb-0:1.2:1.0"),
-    /// an interface its leading zero.
+    /// Whether every key that `wanted` gives is met. A path may leave out its front
+    /// ("usb-0:1.2:1.0"), an interface its leading zero.
     package func matches(_ wanted: PortIdentity) -> Bool {
         func same(_ mine: String?, _ theirs: String?) -> Bool {
             theirs == nil || mine.map(Self.lower) == theirs.map(Self.lower)
         }
         if let tail = wanted.path.map({ ByteString($0) }) {
-            guard let path = path.map({ ByteString($0) }), path == tail || path.hasSuffix(ByteString("-\(tail)"))
+            guard let path = path.map({ ByteString($0) }),
+                path == tail || path.hasSuffix(ByteString("-\(tail)"))
             else { return false }
         }
         if let number = wanted.interface {
-            guard let interface, let mine = Int(interface, radix: 16), mine == Int(number, radix: 16)
+            guard let interface, let mine = Int(interface, radix: 16),
+                mine == Int(number, radix: 16)
             else { return false }
         }
-        let isSerial = wanted.serial.map { wanted in serial.map { ByteString($0) } == ByteString(wanted) } ?? true
+        let isSerial =
+            wanted.serial.map { wanted in serial.map { ByteString($0) } == ByteString(wanted) }
+            ?? true
         return isSerial && same(vendor, wanted.vendor) && same(product, wanted.product)
     }
 
@@ -51,7 +55,9 @@ package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
             ("serial", serial), ("path", path), ("vendor", vendor), ("product", product),
             ("interface", interface),
         ]
-        let given = pairs.compactMap { name, value in value.map { "\(name) \(Notice.printable($0))" } }
+        let given = pairs.compactMap { name, value in
+            value.map { "\(name) \(Notice.printable($0))" }
+        }
         return given.isEmpty ? "any port" : given.joined(separator: ", ")
     }
 }

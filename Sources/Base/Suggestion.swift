@@ -1,11 +1,13 @@
 /// Which known word somebody probably meant.
 package enum Suggestion {
-    /// The nearest of `words` by edit distance, if it is near enough to be worth saying: at most one
-    /// edit per three characters, upper and lower case counting as the same. A word that holds the
-    /// other is near too: "baudrate" means "baud", "timeout" means "responseTimeout".
+    /// The nearest of `words` by edit distance, if it is near enough to be worth saying: at most
+    /// one edit per three characters, upper and lower case counting as the same. A word that holds
+    /// the other is near too: "baudrate" means "baud", "timeout" means "responseTimeout".
     ///
     /// Words of more than 64 bytes have no neighbours, and only the first thousand are looked at.
-    package static func nearest(to word: ByteString, in words: some Sequence<ByteString>) -> ByteString? {
+    package static func nearest(
+        to word: ByteString, in words: some Sequence<ByteString>
+    ) -> ByteString? {
         let lengths = 1...64
         guard lengths.contains(word.count) else { return nil }
         let wanted = word.utf8.map(lower)
@@ -28,7 +30,9 @@ package enum Suggestion {
         nearest(to: ByteString(word), in: words.lazy.map { ByteString($0) })?.string
     }
 
-    private static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+    private static func lower(_ byte: UInt8) -> UInt8 {
+        (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+    }
 
     /// Whether one begins or ends with the other; short words say nothing.
     private static func holds(_ long: [UInt8], _ short: [UInt8]) -> Bool {
@@ -41,7 +45,8 @@ package enum Suggestion {
         nearest(to: word, in: words).map { "; did you mean \"\($0)\"?" } ?? ""
     }
 
-    package static func clause(for word: ByteString, in words: some Sequence<ByteString>) -> String {
+    package static func clause(for word: ByteString, in words: some Sequence<ByteString>) -> String
+    {
         nearest(to: word, in: words).map { "; did you mean \"\($0)\"?" } ?? ""
     }
 
@@ -55,8 +60,10 @@ package enum Suggestion {
             var current = [Int](repeating: row, count: right.count + 1)
             for column in 1...right.count {
                 let same = left[row - 1] == right[column - 1]
-                var cost = min(last[column] + 1, current[column - 1] + 1, last[column - 1] + (same ? 0 : 1))
-                if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1]
+                var cost = min(
+                    last[column] + 1, current[column - 1] + 1, last[column - 1] + (same ? 0 : 1))
+                if row > 1, column > 1, left[row - 1] == right[column - 2],
+                    left[row - 2] == right[column - 1]
                 {
                     cost = min(cost, beforeLast[column - 2] + 1)
                 }

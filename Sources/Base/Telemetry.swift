@@ -1,5 +1,6 @@
 /// What the adapter makes of a reading for one device, ready for the journal: the
-/// `"values":{…},"bad":{…}` fragment of a payload (board/docs/payloads.md), without braces, `ts`, `seq` or `clock`.
+/// `"values":{…},"bad":{…}` fragment of a payload (board/docs/payloads.md), without braces, `ts`,
+/// `seq` or `clock`.
 package struct Telemetry: Hashable, Sendable {
     package var device: DeviceID
     package var body: [UInt8]
@@ -10,7 +11,10 @@ package struct Telemetry: Hashable, Sendable {
     package var good: Int
     package var bad: Int
 
-    package init(device: DeviceID, body: [UInt8], at: Moment, priority: Bool = false, good: Int = 0, bad: Int = 0) {
+    package init(
+        device: DeviceID, body: [UInt8], at: Moment, priority: Bool = false, good: Int = 0,
+        bad: Int = 0
+    ) {
         self.device = device
         self.body = body
         self.at = at
@@ -24,7 +28,7 @@ package struct Telemetry: Hashable, Sendable {
 /// No secrets; text from the wire goes through `Notice.printable`.
 package struct Notice: Hashable, Sendable {
     package enum Level: Int, Hashable, Sendable, Comparable, CustomStringConvertible {
-        case error = 3, warning = 4, info = 6, debug = 7   // syslog's numbers
+        case error = 3, warning = 4, info = 6, debug = 7  // syslog's numbers
 
         package var description: String {
             switch self {
@@ -57,7 +61,8 @@ package struct Notice: Hashable, Sendable {
     package var message: String
 
     package init(
-        _ level: Level, _ subsystem: String, _ subject: String = "", _ message: String, kind: Kind = .plain
+        _ level: Level, _ subsystem: String, _ subject: String = "", _ message: String,
+        kind: Kind = .plain
     ) {
         self.level = level
         self.kind = kind
@@ -66,8 +71,8 @@ package struct Notice: Hashable, Sendable {
         self.message = message
     }
 
-    /// At most 256 characters of UTF-8. Bytes that are none, and characters that move the cursor or cannot be seen,
-    /// are shown as escapes.
+    /// At most 256 characters of UTF-8. Bytes that are none, and characters that move the cursor or
+    /// cannot be seen, are shown as escapes.
     package static func printable(_ bytes: some Collection<UInt8>) -> String {
         var out = ""
         var rest = bytes.prefix(4 * printableMax + 1)[...]
@@ -100,8 +105,8 @@ extension Unicode.Scalar {
         self = scalar
     }
 
-    /// Itself, or an escape where it would move the cursor, reorder the text or not be seen: nothing from a wire can
-    /// start a line of its own or talk to the terminal.
+    /// Itself, or an escape where it would move the cursor, reorder the text or not be seen:
+    /// nothing from a wire can start a line of its own or talk to the terminal.
     package var shown: String {
         if isASCII, (0x20..<0x7F).contains(value) { return String(self) }
         if value < 0xA0 { return "\\x" + Hex.encode([UInt8(value)]) }

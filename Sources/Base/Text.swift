@@ -14,7 +14,8 @@ package enum Hex {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Accepts upper and lower case, with or without white space between bytes; nil on anything else.
+    /// Accepts upper and lower case, with or without white space between bytes; nil on anything
+    /// else.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var high: UInt8?
@@ -41,8 +42,10 @@ package enum Hex {
 }
 
 package enum Base64 {
-    private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    private static let urlSafe = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    private static let standard = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let urlSafe = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     /// base64url without padding (RFC 4648 section 5), as JWTs use it.
     package static func encodeURL(_ bytes: some Collection<UInt8>) -> String {
@@ -54,7 +57,9 @@ package enum Base64 {
         encode(bytes, alphabet: standard, padded: true)
     }
 
-    private static func encode(_ bytes: some Collection<UInt8>, alphabet: [UInt8], padded: Bool) -> String {
+    private static func encode(
+        _ bytes: some Collection<UInt8>, alphabet: [UInt8], padded: Bool
+    ) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         var bits: UInt32 = 0
@@ -73,7 +78,9 @@ package enum Base64 {
     }
 
     /// Strict base64url without padding; nil on any other character, a bad length or stray bits.
-    package static func decodeURL(_ text: some StringProtocol) -> [UInt8]? { decode(text.utf8, urlSafe) }
+    package static func decodeURL(_ text: some StringProtocol) -> [UInt8]? {
+        decode(text.utf8, urlSafe)
+    }
 
     /// Standard base64; the padding may be there or not.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {

@@ -1,7 +1,7 @@
-/// A point on the machine's boot-time clock (CLOCK_BOOTTIME), in nanoseconds since boot.
-/// Every duration, timeout and back-off is measured on it; it never steps. It cannot be mixed
-/// with `WallTime` by accident. Public and inlinable like all of this file: the optimiser looks into another
-/// module only at what is, and every machine compares deadlines at every turn.
+/// A point on the machine's boot-time clock (CLOCK_BOOTTIME), in nanoseconds since boot. Every
+/// duration, timeout and back-off is measured on it; it never steps. It cannot be mixed with
+/// `WallTime` by accident. Public and inlinable like all of this file: the optimiser looks into
+/// another module only at what is, and every machine compares deadlines at every turn.
 public struct Instant: Hashable, Comparable, Sendable {
     public var nanoseconds: Int64
 
@@ -17,16 +17,20 @@ public struct Instant: Hashable, Comparable, Sendable {
     /// Saturates instead of trapping, so that a deadline in the far future stays one.
     @inlinable public static func + (left: Instant, right: Duration) -> Instant {
         let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.nanoseconds)
-        return overflow ? Instant(nanoseconds: right < .zero ? .min : .max) : Instant(nanoseconds: sum)
+        return overflow
+            ? Instant(nanoseconds: right < .zero ? .min : .max) : Instant(nanoseconds: sum)
     }
 
     @inlinable public static func - (left: Instant, right: Duration) -> Instant {
-        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
-        return overflow ? Instant(nanoseconds: right < .zero ? .max : .min) : Instant(nanoseconds: difference)
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(
+            right.nanoseconds)
+        return overflow
+            ? Instant(nanoseconds: right < .zero ? .max : .min) : Instant(nanoseconds: difference)
     }
 
     @inlinable public static func - (left: Instant, right: Instant) -> Duration {
-        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(
+            right.nanoseconds)
         return .nanoseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 
@@ -52,7 +56,8 @@ public struct WallTime: Hashable, Comparable, Sendable {
     }
 
     @inlinable public static func - (left: WallTime, right: WallTime) -> Duration {
-        let (difference, overflow) = left.milliseconds.subtractingReportingOverflow(right.milliseconds)
+        let (difference, overflow) = left.milliseconds.subtractingReportingOverflow(
+            right.milliseconds)
         return .milliseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 }

@@ -1,7 +1,7 @@
-/// Named deadlines: every wake-up of a machine has a name, so that a test can say
-/// "run until the response timeout". A handful of timers each, so a linear search is the fastest; the
-/// earliest is kept, because it is asked for at every turn of a loop and changes rarely. Public and
-/// inlinable, because generic code over names that stay generic is many times slower.
+/// Named deadlines: every wake-up of a machine has a name, so that a test can say "run until the
+/// response timeout". A handful of timers each, so a linear search is the fastest; the earliest is
+/// kept, because it is asked for at every turn of a loop and changes rarely. Public and inlinable,
+/// because generic code over names that stay generic is many times slower.
 public struct TimerTable<Name: Hashable & Sendable>: Sendable {
     @usableFromInline var entries: [(name: Name, due: Instant)] = []
     @usableFromInline var earliest: (due: Instant, reason: Name)?

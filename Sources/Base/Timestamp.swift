@@ -63,8 +63,10 @@ extension WallTime {
             rest = rest.dropFirst()
             return true
         }
-        guard let year = digits(4), mark("-"), let month = digits(2), mark("-"), let day = digits(2), mark("Tt "),
-            let hour = digits(2), mark(":"), let minute = digits(2), mark(":"), let second = digits(2),
+        guard let year = digits(4), mark("-"), let month = digits(2), mark("-"),
+            let day = digits(2), mark("Tt "),
+            let hour = digits(2), mark(":"), let minute = digits(2), mark(":"),
+            let second = digits(2),
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
         else { return nil }
         var milliseconds = 0
@@ -72,7 +74,9 @@ extension WallTime {
             let fraction = rest.prefix { (0x30...0x39).contains($0) }
             guard !fraction.isEmpty else { return nil }
             for position in 0..<3 {
-                let digit = position < fraction.count ? Int(fraction[fraction.startIndex + position] - 0x30) : 0
+                let digit =
+                    position < fraction.count
+                    ? Int(fraction[fraction.startIndex + position] - 0x30) : 0
                 milliseconds = milliseconds * 10 + digit
             }
             rest = rest.dropFirst(fraction.count)
@@ -80,7 +84,8 @@ extension WallTime {
         var offset = 0
         if !mark("Zz") {
             let isNegative = rest.first == 0x2D
-            guard mark("+-"), let hours = digits(2), mark(":"), let minutes = digits(2), hours < 24, minutes < 60
+            guard mark("+-"), let hours = digits(2), mark(":"), let minutes = digits(2), hours < 24,
+                minutes < 60
             else { return nil }
             offset = (hours * 60 + minutes) * (isNegative ? -60 : 60)
         }
@@ -97,6 +102,7 @@ extension WallTime {
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+            - 719_468
     }
 }

@@ -84,8 +84,8 @@ package struct Attachments: Sendable {
         stopWaiting(device)
     }
 
-    /// A new connection: everything is attached anew, except what is refused or quarantined. Those in
-    /// `first` go before the others.
+    /// A new connection: everything is attached anew, except what is refused or quarantined. Those
+    /// in `first` go before the others.
     package mutating func connected(first: [DeviceID] = []) {
         disconnected()
         for device in first + order {
@@ -114,7 +114,8 @@ package struct Attachments: Sendable {
 
     /// Queues one device that `connected` has not seen, or that is to be tried before its timer.
     package mutating func enqueue(_ device: DeviceID) {
-        guard var item = items[device], !item.queued, item.status != .attached, item.status != .attaching
+        guard var item = items[device], !item.queued, item.status != .attached,
+            item.status != .attaching
         else { return }
         item.queued = true
         item.status = .detached
@@ -167,7 +168,9 @@ package struct Attachments: Sendable {
 
     /// Returns how long the device now waits; zero means that it is in the queue again.
     @discardableResult
-    package mutating func failed(_ device: DeviceID, _ failure: Failure, at now: Instant) -> Duration {
+    package mutating func failed(
+        _ device: DeviceID, _ failure: Failure, at now: Instant
+    ) -> Duration {
         guard var item = items[device] else { return .zero }
         if item.status == .attached {
             attachedCount -= 1

@@ -75,6 +75,7 @@ package struct ClockGuard: Sendable {
     }
 
     private static func offset(_ now: Moment) -> Int64 {
-        now.wall.milliseconds.subtractingReportingOverflow(now.instant.nanoseconds / 1_000_000).partialValue
+        now.wall.milliseconds.subtractingReportingOverflow(now.instant.nanoseconds / 1_000_000)
+            .partialValue
     }
 }

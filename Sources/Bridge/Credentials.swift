@@ -38,7 +38,8 @@ struct Credentials: Sendable {
 
     /// The effect of a refusal on the back-off.
     struct Verdict: Hashable, Sendable {
-        /// The first in a row: the back-off begins anew, because the network has just been found to work.
+        /// The first in a row: the back-off begins anew, because the network has just been found to
+        /// work.
         var isFirst: Bool
         var pace: Backoff.Pace
     }

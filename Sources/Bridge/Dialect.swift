@@ -5,8 +5,8 @@ package enum Dialect: Hashable, Sendable {
     /// Cloud IoT Core and what speaks like it (ClearBlade IoT Core): long client id, a JWT as the
     /// password, devices attached by gateway binding.
     case cloudIoT(project: ByteString, region: ByteString, registry: ByteString)
-    /// Any MQTT 3.1.1 broker: every device counts as attached once the broker has accepted us, unless
-    /// it wants attach messages.
+    /// Any MQTT 3.1.1 broker: every device counts as attached once the broker has accepted us,
+    /// unless it wants attach messages.
     case plain(clientID: ByteString, username: ByteString?, password: [UInt8]?)
 
     /// `projects/P/locations/R/registries/G/devices/D`, or what the configuration says.
@@ -18,7 +18,8 @@ package enum Dialect: Hashable, Sendable {
         }
     }
 
-    /// The bridge ignores the user name, but some libraries on its side drop a password without one.
+    /// The bridge ignores the user name, but some libraries on its side drop a password without
+    /// one.
     package var username: String? {
         switch self {
         case .cloudIoT: "unused"

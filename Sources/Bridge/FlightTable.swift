@@ -61,12 +61,15 @@ struct FlightTable: Sendable {
     subscript(id: PacketID) -> Flight? { flights[id.value] }
 
     mutating func add(
-        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [], bytes: Int = 0,
+        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [],
+        bytes: Int = 0,
         at now: Instant
     ) {
         numbers += 1
         flights.insert(
-            Flight(kind: kind, device: device, sent: now, number: numbers, others: others, bytes: bytes),
+            Flight(
+                kind: kind, device: device, sent: now, number: numbers, others: others, bytes: bytes
+            ),
             for: id.value)
         self.bytes += bytes
         self.others += others.count

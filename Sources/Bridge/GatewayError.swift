@@ -72,16 +72,22 @@ package struct GatewayError: Hashable, Sendable {
     /// inside `mqtt_message_info`, the packet id is a number or a string, and anything that is no
     /// such object is an unknown error with the text as its description.
     package static func parse(_ payload: [UInt8]) -> GatewayError {
-        guard payload.count <= sizeMax, let json = try? JSONReader.parse(payload), json.members != nil else {
+        guard payload.count <= sizeMax, let json = try? JSONReader.parse(payload),
+            json.members != nil
+        else {
             return GatewayError(code: .unknown, description: Notice.printable(payload))
         }
         let info = json["mqtt_message_info"]
         func text(_ name: ByteString) -> ByteString? { info?[name]?.string ?? json[name]?.string }
         let word = json["error_type"]?.string ?? ""
         let number = info?["packet_id"] ?? json["packet_id"]
-        let packet = number?.integer.flatMap { UInt16(exactly: $0) } ?? number?.string.flatMap { UInt16($0.string) }
+        let packet =
+            number?.integer.flatMap { UInt16(exactly: $0) }
+            ?? number?.string.flatMap { UInt16($0.string) }
         let topic = text("topic")
-        let device = (json["device_id"]?.string ?? info?["device_id"]?.string).flatMap { try? DeviceID($0) }
+        let device = (json["device_id"]?.string ?? info?["device_id"]?.string).flatMap {
+            try? DeviceID($0)
+        }
         return GatewayError(
             code: Code(word: word) ?? .unknown,
             word: word.isEmpty ? "unknown" : Notice.printable(word),

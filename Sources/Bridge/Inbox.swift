@@ -4,9 +4,9 @@ import MQTT
 /// Received messages with QoS 1 until their PUBACK has left.
 ///
 /// A packet id is owed one PUBACK, however often the far side sends its message again, so there are
-/// 65,535 entries at most. PUBACKs leave in the order in which their messages came [MQTT-4.6.0-2]. A
-/// message that is not accepted within `patience`, because its document waits for a slow disk, holds
-/// those behind it up no longer; its own PUBACK leaves when it is accepted.
+/// 65,535 entries at most. PUBACKs leave in the order in which their messages came [MQTT-4.6.0-2].
+/// A message that is not accepted within `patience`, because its document waits for a slow disk,
+/// holds those behind it up no longer; its own PUBACK leaves when it is accepted.
 struct Inbox: Sendable {
     static let patience: Duration = .seconds(1)
 
@@ -65,7 +65,9 @@ struct Inbox: Sendable {
 
     /// When a PUBACK may leave that waits for one before it; nil if none does.
     var due: Instant? {
-        guard owed > 0, late.isEmpty, let head = order.first, states[head.id.value] == .open else { return nil }
+        guard owed > 0, late.isEmpty, let head = order.first, states[head.id.value] == .open else {
+            return nil
+        }
         return head.since + Self.patience
     }
 
@@ -81,7 +83,9 @@ struct Inbox: Sendable {
     mutating func takeAll() -> [PacketID] {
         var all: [PacketID] = []
         while let id = late.popFirst() { all.append(id) }
-        while let head = order.popFirst() { if states[head.id.value] == .accepted { all.append(head.id) } }
+        while let head = order.popFirst() {
+            if states[head.id.value] == .accepted { all.append(head.id) }
+        }
         self = Inbox()
         return all
     }

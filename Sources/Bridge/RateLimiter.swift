@@ -36,7 +36,9 @@ package struct RateLimiter: Sendable {
 
     /// When the next message may go; in the past if one may go now.
     package var opens: Instant {
-        max(messages?.opens ?? Instant(nanoseconds: .min), bytes?.opens ?? Instant(nanoseconds: .min))
+        max(
+            messages?.opens ?? Instant(nanoseconds: .min),
+            bytes?.opens ?? Instant(nanoseconds: .min))
     }
 
     package mutating func spend(messages count: Int = 1, bytes size: Int, at now: Instant) {

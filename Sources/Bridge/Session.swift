@@ -15,8 +15,8 @@ import MQTT
 /// | open | | draining before the token expires or at `stop`; waiting when the link is lost |
 /// | draining | PUBACKs, bounded | connecting or stopped |
 ///
-/// Call `next()` until nil after every call, then `nextSlot` until nil: it sends what the session itself
-/// has to say and tells when a record may be published.
+/// Call `next()` until nil after every call, then `nextSlot` until nil: it sends what the session
+/// itself has to say and tells when a record may be published.
 package struct Session: Sendable {
     enum Phase: Sendable {
         case idle
@@ -132,7 +132,8 @@ package struct Session: Sendable {
         timers.arm(.reconnect, at: now.instant + wait)
         notice(
             .info,
-            "the last run ended while it could not connect: the first try is in \(Self.seconds(wait))")
+            "the last run ended while it could not connect: the first try is in \(Self.seconds(wait))"
+        )
     }
 
     /// Ends the session: what is in flight may still be acknowledged for a moment, then DISCONNECT,
@@ -185,7 +186,9 @@ package struct Session: Sendable {
 
     package var deadline: (due: Instant, reason: Timer)? {
         let own = timers.next
-        guard let other = client?.deadline, other.due < own?.due ?? .distantFuture else { return own }
+        guard let other = client?.deadline, other.due < own?.due ?? .distantFuture else {
+            return own
+        }
         return (other.due, .client(other.reason.rawValue))
     }
 
@@ -194,7 +197,8 @@ package struct Session: Sendable {
     mutating func emit(_ output: Output) { queue.append(output) }
 
     mutating func notice(
-        _ level: Notice.Level, _ message: String, about device: DeviceID? = nil, kind: Notice.Kind = .plain
+        _ level: Notice.Level, _ message: String, about device: DeviceID? = nil,
+        kind: Notice.Kind = .plain
     ) {
         emit(.notice(Notice(level, "bridge", device?.text ?? "", message, kind: kind)))
     }
@@ -215,7 +219,9 @@ package struct Session: Sendable {
         let level = guardian.level(at: now)
         if level != .unproven || !clockKnown { doubtedSince = nil }
         if clockKnown, level == .unproven, doubtedSince == nil { doubtedSince = now.instant }
-        guard level != clockLevel || announcer.isSilent("clock") || doubtedSince != nil else { return }
+        guard level != clockLevel || announcer.isSilent("clock") || doubtedSince != nil else {
+            return
+        }
         clockLevel = level
         switch level {
         case .trusted: announce("clock", "trusted", .info, "this machine's clock is trusted")
@@ -230,7 +236,8 @@ package struct Session: Sendable {
             announce(
                 "clock", "impossible", .error,
                 "this machine's clock says \(now.wall.timestamp), before \(guardian.floor.timestamp): "
-                    + (settings.dialect.usesToken ? "no token is signed" : "readings are marked \"unsynced\"")
+                    + (settings.dialect.usesToken
+                        ? "no token is signed" : "readings are marked \"unsynced\"")
                     + " until it is set; set up NTP or an RTC")
         }
     }

@@ -44,7 +44,10 @@ extension Session {
         signedAt = now
         ticket += 1
         phase = .signing(ticket: ticket)
-        emit(.sign(ticket: ticket, by: .gateway(credentials.current), input: claims.signingInput(keyAlgorithm)))
+        emit(
+            .sign(
+                ticket: ticket, by: .gateway(credentials.current),
+                input: claims.signingInput(keyAlgorithm)))
     }
 
     mutating func sendConnect(password: [UInt8]?, at now: Moment) {
@@ -66,7 +69,8 @@ extension Session {
         see(now)
         switch phase {
         case .connecting: endConnection(.link(failure), at: now)
-        case .signing, .handshaking, .settingUp, .open, .draining: endConnection(.closed(failure), at: now)
+        case .signing, .handshaking, .settingUp, .open, .draining:
+            endConnection(.closed(failure), at: now)
         case .idle, .waiting, .stopped: return
         }
         settle(at: now)
@@ -171,7 +175,9 @@ extension Session {
         phase = .draining(stop: stop)
         turn = nil
         if stop, settings.attachesByMessage {
-            for device in attachments.devices where attachments.isAttached(device) { detaching.append(device) }
+            for device in attachments.devices where attachments.isAttached(device) {
+                detaching.append(device)
+            }
         }
         if stop { announceAvailability("offline", at: now.instant) }
         timers.arm(.drain, at: now.instant + bound)
@@ -180,7 +186,9 @@ extension Session {
     /// What is in flight is waited for; before an orderly end the devices are detached after it.
     mutating func settleDrain(at now: Moment) {
         while limiter.allows(at: now.instant), sendAcknowledgement(at: now.instant) {}
-        while flights.records == 0, limiter.allows(at: now.instant), let device = detaching.popFirst() {
+        while flights.records == 0, limiter.allows(at: now.instant),
+            let device = detaching.popFirst()
+        {
             _ = sendDetach(device, at: now.instant)
         }
         pull(at: now)

@@ -9,16 +9,22 @@ extension Session {
     mutating func gatewayError(_ error: GatewayError, at now: Moment) {
         counters.errors[error.code, default: 0] += 1
         let packet = error.packetID.flatMap { PacketID($0) }.flatMap { id in
-            flights[id].flatMap { error.device == nil || $0.device == error.device ? (id, $0) : nil }
+            flights[id].flatMap {
+                error.device == nil || $0.device == error.device ? (id, $0) : nil
+            }
         }
         guard let device = error.device ?? packet?.1.device else {
             return announce(
                 "error", error.word + error.description, .warning,
                 "the bridge reports \(error.word)"
-                    + (error.description.isEmpty ? " and says nothing more" : ": \(error.description)"), kind: .peer)
+                    + (error.description.isEmpty
+                        ? " and says nothing more" : ": \(error.description)"),
+                kind: .peer)
         }
         guard device == settings.gateway || attachments.contains(device) else {
-            return notice(.debug, "the bridge reports \(error.word) for \(device), which is not ours", kind: .peer)
+            return notice(
+                .debug, "the bridge reports \(error.word) for \(device), which is not ours",
+                kind: .peer)
         }
         switch error.reaction {
         case .quarantine: refuse(device, error, at: now)
@@ -63,7 +69,9 @@ extension Session {
         withdraw(device, attach: anew)
         guard wasAttached || anew else { return }
         let wait = attachments.failed(device, failure, at: now.instant)
-        say(device, error, "attaching it again" + (wait == .zero ? "" : " in \(Self.seconds(wait))"))
+        say(
+            device, error, "attaching it again" + (wait == .zero ? "" : " in \(Self.seconds(wait))")
+        )
         if wasAttached { emit(.detached(device, reason: error.word)) }
     }
 
@@ -137,7 +145,10 @@ extension Session {
     /// enough reason for a new one.
     mutating func boundAbandoned(at now: Moment) {
         guard case .open = phase, flights.abandoned.count > Self.abandonedMax else { return }
-        notice(.debug, "connecting again to forget \(Plural.text(flights.abandoned.count, "message")) given up")
+        notice(
+            .debug,
+            "connecting again to forget \(Plural.text(flights.abandoned.count, "message")) given up"
+        )
         beginDrain(stop: false, bound: .seconds(10), at: now)
     }
 }

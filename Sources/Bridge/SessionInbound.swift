@@ -7,24 +7,30 @@ extension Session {
         let inbound = settings.layout.inbound(message.topic)
         // A repeat of what has no PUBACK yet: one answers both.
         if let id = message.packetID, !inbox.receive(id, at: now.instant) { return }
-        if case .errors(let device) = inbound, device == settings.gateway, settings.dialect.hasErrors {
+        if case .errors(let device) = inbound, device == settings.gateway,
+            settings.dialect.hasErrors
+        {
             acceptAtOnce(message)
             return gatewayError(GatewayError.parse(message.payload), at: now)
         }
         guard let inbound, isKnown(inbound.device) else {
             acceptAtOnce(message)
             return notice(
-                .debug, "a message on \(Notice.printable(message.topic.utf8)), which is not ours, is dropped",
+                .debug,
+                "a message on \(Notice.printable(message.topic.utf8)), which is not ours, is dropped",
                 kind: .peer)
         }
-        let delivery = Delivery(connection: connection, packet: message.packetID?.value, isRetained: message.retain)
+        let delivery = Delivery(
+            connection: connection, packet: message.packetID?.value, isRetained: message.retain)
         switch inbound {
         case .config(let device):
             counters.configs += 1
             emit(.config(device, payload: message.payload, delivery: delivery))
         case .command(let device, let subfolder):
             counters.commands += 1
-            emit(.command(device, subfolder: subfolder, payload: message.payload, delivery: delivery))
+            emit(
+                .command(device, subfolder: subfolder, payload: message.payload, delivery: delivery)
+            )
         case .errors:
             acknowledge(delivery, at: now)
         }
@@ -38,7 +44,8 @@ extension Session {
         if let id = message.packetID { inbox.accept(id) }
     }
 
-    /// False if no PUBACK may leave. The caller looks after the rate: PUBACKs count like everything else.
+    /// False if no PUBACK may leave. The caller looks after the rate: PUBACKs count like everything
+    /// else.
     mutating func sendAcknowledgement(at now: Instant) -> Bool {
         guard let id = inbox.next(at: now) else { return false }
         client?.acknowledge(id)
@@ -55,7 +62,8 @@ extension Session {
     /// PUBACK, once the config or command is accepted; nothing if its connection is gone.
     package mutating func acknowledge(_ delivery: Delivery, at now: Moment) {
         see(now)
-        guard delivery.connection == connection, let packet = delivery.packet, let id = PacketID(packet),
+        guard delivery.connection == connection, let packet = delivery.packet,
+            let id = PacketID(packet),
             inbox.accept(id)
         else { return }
         settle(at: now)

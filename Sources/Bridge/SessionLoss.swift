@@ -46,7 +46,9 @@ extension Session {
         phase = .waiting
         if case .planned = loss { return }
         if case .clock = loss { return timers.arm(.clock, at: now.instant + Self.clockInterval) }
-        if shouldRotate(loss, wasOpen: wasOpen) { endpoint = (endpoint + 1) % settings.endpoints.count }
+        if shouldRotate(loss, wasOpen: wasOpen) {
+            endpoint = (endpoint + 1) % settings.endpoints.count
+        }
         if wasOpen, let lived { watchForTakeover(loss, reason, lived: lived) }
         let wait = nextWait(after: loss)
         timers.arm(.reconnect, at: now.instant + wait)
@@ -75,7 +77,8 @@ extension Session {
         // The bridge itself says that it is not there: as if it could not be reached.
         case .refused(3): break
         case .refused(let code):
-            let verdict = credentials.refuse(concernsKey: [4, 5, 0x13].contains(code), clockProven: isProven)
+            let verdict = credentials.refuse(
+                concernsKey: [4, 5, 0x13].contains(code), clockProven: isProven)
             if verdict.isFirst { backoff.reset() }
             pace = verdict.pace
         case .signing:
@@ -93,7 +96,8 @@ extension Session {
         var rejected: Suspects.Key?
         if suspicious {
             let keys = all.flatMap(\.suspects)
-            let inTurn = turn.map { $0.stage != .clearing && $0.key.device == keys.first?.device } ?? false
+            let inTurn =
+                turn.map { $0.stage != .clearing && $0.key.device == keys.first?.device } ?? false
             let alone = keys.count == 1 && inTurn ? keys[0] : nil
             if suspects.closed(keys, alone: alone) { rejected = alone }
         }
@@ -119,11 +123,13 @@ extension Session {
             counters.rejected += 1
             emit(.rejected(seq, key.device, reason: "\(often) this record was alone on the wire"))
             notice(
-                .error, "\(often) record \(seq) was alone on the wire: it is dropped and noted as a gap",
+                .error,
+                "\(often) record \(seq) was alone on the wire: it is dropped and noted as a gap",
                 about: key.device)
         case .attach:
             attachments.failed(
-                key.device, .closesConnection(reason: "\(often) it was being attached"), at: now.instant)
+                key.device, .closesConnection(reason: "\(often) it was being attached"),
+                at: now.instant)
             notice(
                 .error,
                 "\(often) this device was being attached: it is quarantined; check its binding and its "
@@ -132,19 +138,24 @@ extension Session {
         case .state:
             states.forget(key.device)
             notice(
-                .error, "\(often) its state document was alone on the wire: it is dropped", about: key.device)
+                .error, "\(often) its state document was alone on the wire: it is dropped",
+                about: key.device)
         }
     }
 
     private mutating func report(_ loss: Loss, _ reason: Reason, wasOpen: Bool, wait: Duration) {
-        trouble = Trouble(at: now.wall, reason: reason.sentence, unanswered: reason.unanswered?.last)
+        trouble = Trouble(
+            at: now.wall, reason: reason.sentence, unanswered: reason.unanswered?.last)
         let level: Notice.Level
         let value: String
         switch loss {
         case .planned, .clock: return
-        case .link(let failure): (level, value) = (.warning, "link \(failure.kind) \(failure.message)")
+        case .link(let failure):
+            (level, value) = (.warning, "link \(failure.kind) \(failure.message)")
         case .closed(let failure):
-            (level, value) = (.warning, "closed \(wasOpen) \(failure.kind) \(reason.conclusion ?? "")")
+            (level, value) = (
+                .warning, "closed \(wasOpen) \(failure.kind) \(reason.conclusion ?? "")"
+            )
         case .refused(let code): (level, value) = (.error, "refused \(code)")
         case .signing(let why): (level, value) = (.error, "signing \(why)")
         case .foreign(let words): (level, value) = (.warning, "foreign \(words)")
@@ -152,13 +163,16 @@ extension Session {
         case .noProgress: (level, value) = (.warning, "no progress")
         }
         let link = reason.conclusion == nil ? "; " : " "
-        announce("connection", value, level, "\(reason.sentence)\(link)trying again in \(Self.seconds(wait))")
+        announce(
+            "connection", value, level,
+            "\(reason.sentence)\(link)trying again in \(Self.seconds(wait))")
     }
 
     private mutating func watchForTakeover(_ loss: Loss, _ reason: Reason, lived: Duration) {
-        guard takeover.ended(
-            after: lived, byPeer: isSuspicious(loss), isExplained: reason.conclusion != nil,
-            unanswered: reason.unanswered?.last)
+        guard
+            takeover.ended(
+                after: lived, byPeer: isSuspicious(loss), isExplained: reason.conclusion != nil,
+                unanswered: reason.unanswered?.last)
         else { return }
         notice(
             .warning,
@@ -172,6 +186,7 @@ extension Session {
     }
 
     /// A sentence as a clause: without its full stop.
-    static func clause(_ text: String) -> String { text.hasSuffix(".") ? String(text.dropLast()) : text }
+    static func clause(_ text: String) -> String {
+        text.hasSuffix(".") ? String(text.dropLast()) : text
+    }
 }
-

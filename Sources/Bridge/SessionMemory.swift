@@ -37,7 +37,8 @@ extension Session {
     }
 
     /// From a session whose settings have changed: what it knew of the clock, when it sent the last
-    /// state documents and what it has counted; before `start`. How the bridge was reached is forgotten: it may be another one.
+    /// state documents and what it has counted; before `start`. How the bridge was reached is
+    /// forgotten: it may be another one.
     package mutating func inherit(_ old: Session) {
         guardian.inherit(old.guardian)
         (clockKnown, clockLevel, doubtedSince) = (old.clockKnown, old.clockLevel, old.doubtedSince)

@@ -55,7 +55,9 @@ extension Session {
     mutating func armTimers(at now: Instant) {
         guard case .open = phase else { return }
         reportAttached()
-        arm(.attach, earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
+        arm(
+            .attach,
+            earliest(attachments.due, flights.oldestAttach().map { $0.flight.sent + silence }))
         let blocked = !limiter.allows(at: now)
         arm(.rate, blocked ? limiter.opens : nil)
         // What could not leave although it is due waits for the rate or the end of the turn.
@@ -107,14 +109,18 @@ extension Session {
 
     /// What is said on the availability topic, by us or as the will; nil where there is none.
     func availability(_ word: String) -> Connect.Will? {
-        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }) else { return nil }
-        return Connect.Will(topic: topic, payload: Array(word.utf8), qos: .atLeastOnce, retain: true)
+        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }) else {
+            return nil
+        }
+        return Connect.Will(
+            topic: topic, payload: Array(word.utf8), qos: .atLeastOnce, retain: true)
     }
 
     mutating func announceAvailability(_ word: String, at now: Instant) {
         guard let will = availability(word), client?.isConnected == true,
             let id = client?.publish(
-                topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain, at: now)
+                topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain,
+                at: now)
         else { return }
         pay(at: now)
         flights.add(id, .availability, settings.gateway, at: now)
@@ -162,14 +168,17 @@ extension Session {
     /// Whether `sendSetup` may have something to send.
     func wantsSetup(at now: Instant) -> Bool {
         guard turn == nil else { return false }
-        return settings.attachesByMessage && wantsAttach || subscriptions.isReady(at: now, eager: !isAttaching)
+        return settings.attachesByMessage && wantsAttach
+            || subscriptions.isReady(at: now, eager: !isAttaching)
     }
 
     private var isAttaching: Bool { attachesUnderWay > 0 || attachments.hasQueued }
 
     /// One attach or SUBSCRIBE; false if none has left.
     mutating func sendSetup(at now: Instant) -> Bool {
-        if settings.attachesByMessage, !subscriptions.isFull, wantsAttach, sendAttach(at: now) { return true }
+        if settings.attachesByMessage, !subscriptions.isFull, wantsAttach, sendAttach(at: now) {
+            return true
+        }
         return sendSubscription(at: now)
     }
 
@@ -283,6 +292,10 @@ extension Session {
     mutating func checkProgress(at now: Moment) {
         guard case .open = phase, let oldest = flights.oldest else { return }
         let due = max(lastProgress, oldest) + Self.progressMax
-        if due <= now.instant { endConnection(.noProgress, at: now) } else { timers.arm(.progress, at: due) }
+        if due <= now.instant {
+            endConnection(.noProgress, at: now)
+        } else {
+            timers.arm(.progress, at: due)
+        }
     }
 }

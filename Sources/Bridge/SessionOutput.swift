@@ -12,7 +12,8 @@ package struct Outgoing: Hashable, Sendable {
     package var seqs: [UInt64] { [seq] + others }
 
     package init(
-        seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8], others: [UInt64] = []
+        seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8],
+        others: [UInt64] = []
     ) {
         self.seq = seq
         self.others = others
@@ -60,21 +61,21 @@ extension Session {
     }
 
     package enum Timer: Hashable, Sendable {
-        case reconnect      // the back-off is over
-        case clock          // look at an impossible clock again
-        case handshake      // no signature or no CONNACK: give this link up
-        case renew          // the token is about to expire: drain and connect again
-        case drain          // in-flight messages had their time: close now
-        case healthy        // connected long enough to forget earlier failures
-        case progress       // nothing acknowledged for 30 s while something waits: connect again
-        case rate           // the rate allows the next message
-        case subscribe      // the devices attached lately get their subscriptions
-        case attach         // a device that failed is tried again, or an attach had no answer
-        case state          // a state document may go
-        case inbox          // PUBACKs no longer wait for one whose document waits for the disk
-        case turn           // a suspect's turn alone has lasted long enough
-        case hold           // a device held back after an unknown error may send again
-        case client(String) // the MQTT client's own: keep alive, re-send, CONNACK
+        case reconnect  // the back-off is over
+        case clock  // look at an impossible clock again
+        case handshake  // no signature or no CONNACK: give this link up
+        case renew  // the token is about to expire: drain and connect again
+        case drain  // in-flight messages had their time: close now
+        case healthy  // connected long enough to forget earlier failures
+        case progress  // nothing acknowledged for 30 s while something waits: connect again
+        case rate  // the rate allows the next message
+        case subscribe  // the devices attached lately get their subscriptions
+        case attach  // a device that failed is tried again, or an attach had no answer
+        case state  // a state document may go
+        case inbox  // PUBACKs no longer wait for one whose document waits for the disk
+        case turn  // a suspect's turn alone has lasted long enough
+        case hold  // a device held back after an unknown error may send again
+        case client(String)  // the MQTT client's own: keep alive, re-send, CONNACK
     }
 
     package struct Counters: Hashable, Sendable {

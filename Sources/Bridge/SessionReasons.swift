@@ -1,8 +1,8 @@
 import Base
 import MQTT
 
-/// Why a connection ended or could not be made, in words: what happened, what was still unanswered, and
-/// what that most likely means.
+/// Why a connection ended or could not be made, in words: what happened, what was still unanswered,
+/// and what that most likely means.
 extension Session {
     package struct Trouble: Hashable, Sendable {
         package var at: WallTime
@@ -27,20 +27,25 @@ extension Session {
         }
         switch loss {
         case .planned, .clock: return Reason(sentence: "")
-        case .link(let failure): return Reason(sentence: "no connection: \(Self.clause(failure.message))")
+        case .link(let failure):
+            return Reason(sentence: "no connection: \(Self.clause(failure.message))")
         case .closed(let failure): return explainClose(failure, unanswered, wasOpen: wasOpen)
         case .refused(let code): return Reason(sentence: refusal(code))
         case .signing(let why):
             return Reason(sentence: "the private key could not sign a token: \(Self.clause(why))")
         case .fault(let fault): return plain("the connection is given up: \(fault)")
-        case .foreign(let words): return Reason(sentence: "\(target.describe) \(words)", unanswered: unanswered)
+        case .foreign(let words):
+            return Reason(sentence: "\(target.describe) \(words)", unanswered: unanswered)
         case .noProgress:
             return plain(
-                "the bridge acknowledged nothing for \(Self.seconds(Self.progressMax)) while messages waited")
+                "the bridge acknowledged nothing for \(Self.seconds(Self.progressMax)) while messages waited"
+            )
         }
     }
 
-    private func explainClose(_ failure: LinkFailure, _ unanswered: Unanswered?, wasOpen: Bool) -> Reason {
+    private func explainClose(
+        _ failure: LinkFailure, _ unanswered: Unanswered?, wasOpen: Bool
+    ) -> Reason {
         let when = wasOpen ? "was lost" : "was closed before the bridge had answered"
         var sentence = "the connection \(when): \(Self.clause(failure.message))"
         guard failure.kind == .closed || failure.kind == .reset else {
@@ -65,7 +70,8 @@ extension Session {
                 ? "are project, region, registry and gateway right?"
                 : "is `port` for MQTT \(target.tls ? "over TLS" : "without TLS"), and may this client connect?"
         case .settingUp: return "is \(gateway) registered as a gateway?"
-        case .open where flights.attaches > 0 && attachments.attachedCount == 0 && settings.dialect.usesToken:
+        case .open
+        where flights.attaches > 0 && attachments.attachedCount == 0 && settings.dialect.usesToken:
             return "is \(gateway) registered as a gateway, and are its devices bound to it?"
         default: return nil
         }
@@ -74,7 +80,8 @@ extension Session {
     private func refusal(_ code: UInt8) -> String {
         var text = Refusal.sentence(code, dialect: settings.dialect, gateway: settings.gateway)
         if settings.dialect.usesToken, [4, 5, 0x13].contains(code), clockLevel == .unproven {
-            text += "; nothing proves this machine's clock, without which no token is right: set up NTP"
+            text +=
+                "; nothing proves this machine's clock, without which no token is right: set up NTP"
         }
         return text
     }
@@ -87,18 +94,22 @@ enum Refusal {
         case (1, _):
             return "the bridge does not speak MQTT 3.1.1 (CONNACK 1): check host and port"
         case (2, _):
-            return "the bridge refused the client id \(dialect.clientID(of: gateway)) (CONNACK 2): check "
+            return
+                "the bridge refused the client id \(dialect.clientID(of: gateway)) (CONNACK 2): check "
                 + (dialect.usesToken ? "project, region, registry and gateway" : "clientID")
         case (3, _): return "the bridge is not available (CONNACK 3)"
         case (4, true):
-            return "the bridge could not read the token of gateway \(gateway) (CONNACK 4): check that the "
+            return
+                "the bridge could not read the token of gateway \(gateway) (CONNACK 4): check that the "
                 + "key in privateKey is of the type registered (ES256 or RS256)"
         case (5, true), (0x13, true):
             let shown = code == 5 ? "5" : "0x13"
-            return "the bridge refused the token of gateway \(gateway) (CONNACK \(shown)): check that its "
+            return
+                "the bridge refused the token of gateway \(gateway) (CONNACK \(shown)): check that its "
                 + "public key is registered, that it is not blocked, and project, region and registry"
         case (4, false), (5, false):
-            return "the broker refused us (CONNACK \(code)): check username and password, or the client "
+            return
+                "the broker refused us (CONNACK \(code)): check username and password, or the client "
                 + "certificate"
         default: return "the bridge refused the connection (CONNACK \(code))"
         }

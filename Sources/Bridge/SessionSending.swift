@@ -20,12 +20,13 @@ struct Turn: Sendable {
 extension Session {
     static let inFlightBytesMax = 1 << 20
 
-    /// Whether this device's next record may be published in the slot that `nextSlot` has given. Where only
-    /// the rate forbids it, the deadline says when to ask again.
+    /// Whether this device's next record may be published in the slot that `nextSlot` has given.
+    /// Where only the rate forbids it, the deadline says when to ask again.
     package mutating func accepts(_ device: DeviceID, at now: Moment) -> Bool {
         self.now = now
         granted = nil
-        guard case .open = phase, hasRoom(for: device), isReady(device), rateAllows(at: now.instant) else {
+        guard case .open = phase, hasRoom(for: device), isReady(device), rateAllows(at: now.instant)
+        else {
             return false
         }
         granted = device
@@ -39,15 +40,18 @@ extension Session {
         return false
     }
 
-    /// How many records of this device may go in one message: any number, unless one of its messages may have
-    /// closed the connection. Then they go one by one in the end, or nobody would learn which of them it was.
+    /// How many records of this device may go in one message: any number, unless one of its
+    /// messages may have closed the connection. Then they go one by one in the end, or nobody would
+    /// learn which of them it was.
     package func recordsAtOnce(of device: DeviceID) -> Int {
         if let turn { return max(1, turn.window - flights.carried) }
         return suspects.holds(device) ? 1 : .max
     }
 
     /// What is in flight is kept until its PUBACK: so many messages, and so many bytes.
-    var hasRoom: Bool { flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax }
+    var hasRoom: Bool {
+        flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax
+    }
 
     private func hasRoom(for device: DeviceID) -> Bool {
         if let turn {
@@ -66,7 +70,9 @@ extension Session {
     /// QoS 1 on the device's events topic. Not accepted: given back at once.
     package mutating func publish(_ record: Outgoing, at now: Moment) {
         // Most callers have just asked.
-        guard granted == record.device || accepts(record.device, at: now) else { return giveBack(record) }
+        guard granted == record.device || accepts(record.device, at: now) else {
+            return giveBack(record)
+        }
         granted = nil
         guard let topic = eventTopic(record.device, record.subfolder) else {
             counters.rejected += record.seqs.count
@@ -75,21 +81,28 @@ extension Session {
                 .error,
                 "record \(record.seq) has the subfolder \"\(shown)\", which is no topic: it is dropped",
                 about: record.device)
-            for seq in record.seqs { emit(.rejected(seq, record.device, reason: "its subfolder is not a topic")) }
+            for seq in record.seqs {
+                emit(.rejected(seq, record.device, reason: "its subfolder is not a topic"))
+            }
             return
         }
         if let turn, turn.window == 1 || flights.isEmpty {
             suspects.clearRecords(of: record.device, below: record.seq)
             let key = Suspects.Key(record.device, .record(record.seq))
-            self.turn = Turn(key: key, stage: turn.window == 1 ? .flying : .granted, window: turn.window)
+            self.turn = Turn(
+                key: key, stage: turn.window == 1 ? .flying : .granted, window: turn.window)
             timers.arm(.turn, at: now.instant + .seconds(3))
         }
         guard
-            send(topic, record.payload, .record(record.seq), record.device, others: record.others, at: now.instant)
+            send(
+                topic, record.payload, .record(record.seq), record.device, others: record.others,
+                at: now.instant)
         else { return giveBack(record) }
         counters.published += 1 + record.others.count
         shares.charge(slot == .urgent ? .urgent : .record)
-        if timers.due(.progress) == nil { timers.arm(.progress, at: now.instant + Self.progressMax) }
+        if timers.due(.progress) == nil {
+            timers.arm(.progress, at: now.instant + Self.progressMax)
+        }
         if !limiter.allows(at: now.instant) { timers.arm(.rate, at: limiter.opens) }
     }
 
@@ -100,7 +113,8 @@ extension Session {
     private mutating func eventTopic(_ device: DeviceID, _ subfolder: String) -> TopicName? {
         let key = TopicKey(device: device, subfolder: subfolder)
         if let topic = eventTopics[key] { return topic }
-        guard let topic = settings.layout.events(device, subfolder).flatMap({ try? TopicName($0) }) else { return nil }
+        guard let topic = settings.layout.events(device, subfolder).flatMap({ try? TopicName($0) })
+        else { return nil }
         if eventTopics.count >= 4096 { eventTopics.removeAll() }
         eventTopics[key] = topic
         return topic
@@ -108,14 +122,16 @@ extension Session {
 
     /// False if it did not leave: no connection, or no packet id left.
     mutating func publish(
-        _ topic: String, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, at now: Instant
+        _ topic: String, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID,
+        at now: Instant
     ) -> Bool {
         guard let name = try? TopicName(topic) else { return false }
         return send(name, payload, kind, device, at: now)
     }
 
     private mutating func send(
-        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [],
+        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID,
+        others: [UInt64] = [],
         at now: Instant
     ) -> Bool {
         guard client?.isConnected == true,
@@ -131,7 +147,9 @@ extension Session {
 
     /// The latest only; it leaves when the device is attached and its pace allows.
     /// One with the `mark` of the one that the bridge has is not sent again.
-    package mutating func state(_ device: DeviceID, document: [UInt8], mark: Int? = nil, at now: Moment) {
+    package mutating func state(
+        _ device: DeviceID, document: [UInt8], mark: Int? = nil, at now: Moment
+    ) {
         see(now)
         guard device == settings.gateway || attachments.contains(device) else { return }
         states.submit(device, document, mark: mark)
@@ -139,7 +157,9 @@ extension Session {
     }
 
     /// Whether `sendState` may have something to send.
-    func wantsState(at now: Instant) -> Bool { turn == nil && hasRoom && states.mayHaveNext(at: now) }
+    func wantsState(at now: Instant) -> Bool {
+        turn == nil && hasRoom && states.mayHaveNext(at: now)
+    }
 
     /// One state document; false if none has left.
     mutating func sendState(at now: Instant) -> Bool {
@@ -152,7 +172,9 @@ extension Session {
         return true
     }
 
-    private mutating func sendState(_ device: DeviceID, _ document: [UInt8], at now: Instant) -> Bool {
+    private mutating func sendState(
+        _ device: DeviceID, _ document: [UInt8], at now: Instant
+    ) -> Bool {
         publish(settings.layout.state.topic(device), document, .state, device, at: now)
     }
 
@@ -173,7 +195,8 @@ extension Session {
     mutating func takeTurn(at now: Instant) {
         guard !suspects.isEmpty else { return }
         if turn == nil {
-            guard now >= turnNotBefore, !attachments.hasQueued, attachesUnderWay == 0, subscriptions.isIdle,
+            guard now >= turnNotBefore, !attachments.hasQueued, attachesUnderWay == 0,
+                subscriptions.isIdle,
                 let connectedAt
             else { return }
             let patient = now - connectedAt.instant < .seconds(10)
@@ -181,7 +204,9 @@ extension Session {
             turn = Turn(key: key, window: suspects.window(of: key))
             timers.arm(.turn, at: now + .seconds(5))
         }
-        guard let turn, turn.stage == .clearing, flights.isEmpty, limiter.allows(at: now) else { return }
+        guard let turn, turn.stage == .clearing, flights.isEmpty, limiter.allows(at: now) else {
+            return
+        }
         let device = turn.key.device
         switch turn.key.item {
         case .record:
@@ -221,7 +246,8 @@ extension Session {
         switch key.item {
         case .record: isReady(key.device)
         case .attach:
-            attachments.status(of: key.device) == .detached && attachments.retry(of: key.device) == nil
+            attachments.status(of: key.device) == .detached
+                && attachments.retry(of: key.device) == nil
         case .state: isReady(key.device) && states.isDue(key.device, at: now.instant)
         }
     }

@@ -6,7 +6,8 @@ extension Session {
         package var gateway: DeviceID
         /// At least one; the next one is tried after a failed connect.
         package var endpoints: [LinkTarget]
-        /// Of the gateway's private keys, at least one: the next one is tried when a token is refused.
+        /// Of the gateway's private keys, at least one: the next one is tried when a token is
+        /// refused.
         package var keys: [SigningAlgorithm]
         /// Devices that prove themselves with a token of their own.
         package var deviceKeys: [DeviceID: SigningAlgorithm]
@@ -29,7 +30,8 @@ extension Session {
             dialect: Dialect, gateway: DeviceID, endpoints: [LinkTarget],
             keys: [SigningAlgorithm] = [.es256], deviceKeys: [DeviceID: SigningAlgorithm] = [:],
             tokenLifetime: Duration = .seconds(3600),
-            keepAlive: Duration = .seconds(60), ackTimeout: Duration = .seconds(10), rate: Rate? = nil,
+            keepAlive: Duration = .seconds(60), ackTimeout: Duration = .seconds(10),
+            rate: Rate? = nil,
             inFlight: InFlight? = nil,
             layout: TopicLayout = .standard, attachesByMessage: Bool? = nil,
             stateInterval: Duration = .seconds(10),

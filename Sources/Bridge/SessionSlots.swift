@@ -1,18 +1,20 @@
 import Base
 
-/// Chooses who uses the rate next: the session's own messages or the caller's records, as `Shares` divides it.
+/// Chooses who uses the rate next: the session's own messages or the caller's records, as `Shares`
+/// divides it.
 extension Session {
     /// A kind of record that the caller may publish next.
     package enum Slot: Hashable, Sendable {
-        /// A record of a device that has something urgent: a priority record, a command result, a gap.
+        /// A record of a device that has something urgent: a priority record, a command result, a
+        /// gap.
         case urgent
         case record
     }
 
-    /// Sends the session's own messages as long as it is their turn: PUBACKs, attaches, subscriptions,
-    /// state documents. Then answers what may be published now; nil if nothing may, and the deadline says
-    /// when to ask again. Call it again until nil after each record, and with `false` for what there is
-    /// no record for: its share goes to the others.
+    /// Sends the session's own messages as long as it is their turn: PUBACKs, attaches,
+    /// subscriptions, state documents. Then answers what may be published now; nil if nothing may,
+    /// and the deadline says when to ask again. Call it again until nil after each record, and with
+    /// `false` for what there is no record for: its share goes to the others.
     ///
     /// - Parameter urgent: the caller has such a record.
     /// - Parameter records: the caller has any record.

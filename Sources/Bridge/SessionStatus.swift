@@ -26,7 +26,9 @@ extension Session {
     /// The wall clock's last good time, to be kept and given back at the next start.
     package var clockFloor: WallTime { guardian.floor }
     package var attachedCount: Int { attachments.attachedCount }
-    package var attachedDevices: [DeviceID] { attachments.devices.filter { attachments.isAttached($0) } }
+    package var attachedDevices: [DeviceID] {
+        attachments.devices.filter { attachments.isAttached($0) }
+    }
     package var inFlight: Int { flights.records }
     /// Messages that may have closed the connection and wait to be sent alone.
     package var suspectCount: Int { suspects.count }
@@ -35,7 +37,9 @@ extension Session {
         states.holds(device) || !flights.ids(of: device, where: { _ in true }).isEmpty
     }
 
-    package func status(of device: DeviceID) -> Attachments.Status? { attachments.status(of: device) }
+    package func status(of device: DeviceID) -> Attachments.Status? {
+        attachments.status(of: device)
+    }
 
     package struct Quarantined: Hashable, Sendable {
         package var device: DeviceID

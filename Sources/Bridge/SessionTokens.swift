@@ -44,7 +44,8 @@ extension Session {
 
     /// Begins the attach of a device that has a key of its own; false if it has none.
     mutating func signAttach(_ device: DeviceID, at now: Moment) -> Bool {
-        guard let algorithm = settings.deviceKeys[device], let audience = settings.dialect.audience else {
+        guard let algorithm = settings.deviceKeys[device], let audience = settings.dialect.audience
+        else {
             return false
         }
         let claims = TokenClaims(audience: audience, lifetime: settings.tokenLifetime, at: now.wall)

@@ -1,6 +1,6 @@
-/// Divides a short rate between the kinds of messages that wait for it (stride scheduling): each kind
-/// pays for a message with 1/weight, and the one that has paid least sends next. A kind that does not
-/// wait saves nothing up; what it leaves is divided among the others.
+/// Divides a short rate between the kinds of messages that wait for it (stride scheduling): each
+/// kind pays for a message with 1/weight, and the one that has paid least sends next. A kind that
+/// does not wait saves nothing up; what it leaves is divided among the others.
 ///
 /// | kind | weight | part of the rate while readings, acknowledgements and states wait |
 /// |---|---|---|
@@ -33,8 +33,8 @@ struct Shares: Sendable {
     /// Price paid by the kind that was chosen last; a kind that begins to wait starts from here.
     private var time: UInt64 = 0
 
-    /// The kind whose message leaves next; nil if none waits. Of several with equal rights the first
-    /// in the order of `Claim`.
+    /// The kind whose message leaves next; nil if none waits. Of several with equal rights the
+    /// first in the order of `Claim`.
     mutating func next(_ waiting: Claims) -> Claim? {
         var best: Claim?
         for claim in Claim.allCases where waiting.contains(claim) {

@@ -21,17 +21,21 @@ package struct StateDocuments: Sendable {
     /// The earliest time at which looking again can find something.
     private var lookAgain: Instant = .distantFuture
 
-    package init(interval: Duration = .seconds(10)) { self.interval = max(interval, Self.intervalMin) }
+    package init(interval: Duration = .seconds(10)) {
+        self.interval = max(interval, Self.intervalMin)
+    }
 
     package var isWaiting: Bool { !waiting.isEmpty }
     /// When `next` may have something; nil while nothing waits but for an attachment or a PUBACK.
     package var due: Instant? { waiting.isEmpty || lookAgain == .distantFuture ? nil : lookAgain }
 
-    /// A document with the mark of the one that the bridge has last acknowledged says nothing new: after
-    /// a reconnect of a thousand devices that is ten seconds of rate.
+    /// A document with the mark of the one that the bridge has last acknowledged says nothing new:
+    /// after a reconnect of a thousand devices that is ten seconds of rate.
     package mutating func submit(_ device: DeviceID, _ document: [UInt8], mark: Int? = nil) {
         if let mark, let item = items[device] {
-            let latest = item.pending != nil ? item.pendingMark : item.sending != nil ? item.sendingMark : item.acknowledgedMark
+            let latest =
+                item.pending != nil
+                ? item.pendingMark : item.sending != nil ? item.sendingMark : item.acknowledgedMark
             if latest == mark { return }
         }
         if items[device]?.pending == nil { waiting.append(device) }
@@ -73,13 +77,17 @@ package struct StateDocuments: Sendable {
 
     /// Whether this device's document may go now, by its pace.
     package func isDue(_ device: DeviceID, at now: Instant) -> Bool {
-        guard let item = items[device], item.pending != nil, item.sending == nil else { return false }
+        guard let item = items[device], item.pending != nil, item.sending == nil else {
+            return false
+        }
         return item.last.map { $0 + interval <= now } ?? true
     }
 
     /// This device's document, if it may go now; it counts as sent.
     package mutating func take(_ device: DeviceID, at now: Instant) -> [UInt8]? {
-        guard isDue(device, at: now), var item = items[device], let document = item.pending else { return nil }
+        guard isDue(device, at: now), var item = items[device], let document = item.pending else {
+            return nil
+        }
         item.pending = nil
         item.sending = document
         item.sendingMark = item.pendingMark
@@ -105,7 +113,8 @@ package struct StateDocuments: Sendable {
         items[device]?.last = max(last, now + Self.intervalMin - interval)
     }
 
-    /// Sent but not acknowledged on a connection that is gone: waits again, unless a newer one does.
+    /// Sent but not acknowledged on a connection that is gone: waits again, unless a newer one
+    /// does.
     package mutating func returned(_ device: DeviceID, at now: Instant? = nil) {
         guard let document = items[device]?.sending else { return }
         let mark = items[device]?.sendingMark

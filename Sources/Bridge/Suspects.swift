@@ -52,7 +52,9 @@ package struct Suspects: Sendable {
     package var count: Int { entries.count }
     package func contains(_ key: Key) -> Bool { entries[key] != nil }
     /// Its records wait for their turn alone.
-    package func holds(_ device: DeviceID) -> Bool { !heldRecords.isEmpty && heldRecords[device] != nil }
+    package func holds(_ device: DeviceID) -> Bool {
+        !heldRecords.isEmpty && heldRecords[device] != nil
+    }
     package func closes(of key: Key) -> Int { entries[key]?.closes ?? 0 }
 
     /// The bridge closed while these were not acknowledged, oldest first. `alone` is the one that
@@ -75,7 +77,9 @@ package struct Suspects: Sendable {
 
     /// How many of this one's device may be on the wire together in its turn.
     package func window(of key: Key) -> Int {
-        guard count > 64, case .record = key.item, entries[key]?.triedBefore == false else { return 1 }
+        guard count > 64, case .record = key.item, entries[key]?.triedBefore == false else {
+            return 1
+        }
         return count / 32
     }
 
@@ -107,18 +111,24 @@ package struct Suspects: Sendable {
     }
 
     /// The next to be sent alone: those that never closed a connection while alone come first, then
-    /// in the order they came. One that did waits until something of its kind was acknowledged since.
-    /// A device's records keep their order: only its oldest suspect can be next.
+    /// in the order they came. One that did waits until something of its kind was acknowledged
+    /// since. A device's records keep their order: only its oldest suspect can be next.
     package func next(where eligible: (Key) -> Bool, patient: Bool) -> Key? {
         var oldest: [DeviceID: UInt64] = [:]
         for key in entries.keys {
-            if case .record(let seq) = key.item { oldest[key.device] = min(oldest[key.device] ?? seq, seq) }
+            if case .record(let seq) = key.item {
+                oldest[key.device] = min(oldest[key.device] ?? seq, seq)
+            }
         }
         var best: (key: Key, entry: Entry)?
         for (key, entry) in entries {
             if case .record(let seq) = key.item, oldest[key.device] != seq { continue }
-            if let best, (best.entry.closes, best.entry.place) < (entry.closes, entry.place) { continue }
-            if entry.closes > 0, patient, acknowledgements(of: key.item) <= entry.marker { continue }
+            if let best, (best.entry.closes, best.entry.place) < (entry.closes, entry.place) {
+                continue
+            }
+            if entry.closes > 0, patient, acknowledgements(of: key.item) <= entry.marker {
+                continue
+            }
             if eligible(key) { best = (key, entry) }
         }
         return best?.key

@@ -5,8 +5,8 @@ import Base
 /// connections in a row, all closed by the bridge, put a floor under the back-off, until one has
 /// lived for ten minutes.
 ///
-/// A close that our own message explains does not count: the set-up that a bridge refuses, and the same
-/// packet without an answer as at the close before.
+/// A close that our own message explains does not count: the set-up that a bridge refuses, and the
+/// same packet without an answer as at the close before.
 struct Takeover: Sendable {
     static let few = 5
     static let short = Duration.seconds(60)
@@ -22,7 +22,9 @@ struct Takeover: Sendable {
     var isSuspected: Bool { shortLives >= Self.few }
 
     /// A connection has ended; true if the suspicion is new.
-    mutating func ended(after lived: Duration, byPeer: Bool, isExplained: Bool, unanswered: String?) -> Bool {
+    mutating func ended(
+        after lived: Duration, byPeer: Bool, isExplained: Bool, unanswered: String?
+    ) -> Bool {
         let isRepeat = unanswered != nil && unanswered == self.unanswered
         self.unanswered = unanswered
         guard byPeer, lived < (isSuspected ? Self.long : Self.short) else {

@@ -1,7 +1,8 @@
 import Base
 import MQTT
 
-/// One topic per device, such as `/devices/{device}/state`: what stands before and after the device.
+/// One topic per device, such as `/devices/{device}/state`: what stands before and after the
+/// device.
 package struct TopicTemplate: Hashable, Sendable {
     package let prefix: ByteString
     package let suffix: ByteString
@@ -11,15 +12,18 @@ package struct TopicTemplate: Hashable, Sendable {
         package var reason: String
     }
 
-    /// `text` names `{device}` once; `{gateway}` stands for the gateway's own ID. Levels are not empty
-    /// but for the first, and there are no wildcards.
+    /// `text` names `{device}` once; `{gateway}` stands for the gateway's own ID. Levels are not
+    /// empty but for the first, and there are no wildcards.
     package init(_ text: ByteString, gateway: DeviceID) throws(Refusal) {
         let filled = Self.replacing("{gateway}", in: text, with: gateway.text)
         let parts = Self.parts(of: filled, between: "{device}")
         guard parts.count == 2 else {
-            throw Refusal(reason: parts.count == 1 ? "does not say {device}" : "says {device} more than once")
+            throw Refusal(
+                reason: parts.count == 1 ? "does not say {device}" : "says {device} more than once")
         }
-        if let reason = Self.complaint(ByteString("\(parts[0])d\(parts[1])")) { throw Refusal(reason: reason) }
+        if let reason = Self.complaint(ByteString("\(parts[0])d\(parts[1])")) {
+            throw Refusal(reason: reason)
+        }
         self.init(parts[0], parts[1])
     }
 
@@ -31,7 +35,9 @@ package struct TopicTemplate: Hashable, Sendable {
     package func topic(_ device: DeviceID) -> String { "\(prefix)\(device)\(suffix)" }
 
     /// Puts `new` in place of every `mark`.
-    package static func replacing(_ mark: ByteString, in text: ByteString, with new: String) -> ByteString {
+    package static func replacing(
+        _ mark: ByteString, in text: ByteString, with new: String
+    ) -> ByteString {
         ByteString(parts(of: text, between: mark).map(\.string).joined(separator: new))
     }
 
@@ -56,9 +62,12 @@ package struct TopicTemplate: Hashable, Sendable {
     package static func complaint(_ topic: ByteString) -> String? {
         if topic.count > 512 { return "is longer than 512 bytes" }
         if topic.utf8.contains(where: { "+#{}".utf8.contains($0) || $0 < 0x20 || $0 == 0x7F }) {
-            return "has a wildcard, a brace that belongs to no {device} or {gateway}, or a control character"
+            return
+                "has a wildcard, a brace that belongs to no {device} or {gateway}, or a control character"
         }
-        if topic.isEmpty || topic.split(0x2F).dropFirst().contains("") { return "has an empty level" }
+        if topic.isEmpty || topic.split(0x2F).dropFirst().contains("") {
+            return "has an empty level"
+        }
         if topic.hasPrefix("$") { return "starts with $, which belongs to the broker" }
         return nil
     }
@@ -73,9 +82,11 @@ package struct TopicTemplate: Hashable, Sendable {
         return finish(device, tail[name.endIndex...]) ?? longMatch(tail)
     }
 
-    /// Where the suffix begins inside a level, as in `{device}-state`, the device may contain its first
-    /// character: the last place that fits is meant.
-    private func longMatch(_ tail: ArraySlice<UInt8>) -> (device: DeviceID, rest: ArraySlice<UInt8>)? {
+    /// Where the suffix begins inside a level, as in `{device}-state`, the device may contain its
+    /// first character: the last place that fits is meant.
+    private func longMatch(
+        _ tail: ArraySlice<UInt8>
+    ) -> (device: DeviceID, rest: ArraySlice<UInt8>)? {
         guard let first = suffix.utf8.first, first != 0x2F else { return nil }
         let level = tail.prefix { $0 != 0x2F }.prefix(DeviceID.lengthMax + 1)
         for index in level.indices.reversed() where level[index] == first {
@@ -132,7 +143,9 @@ package struct TopicLayout: Hashable, Sendable {
 
     package func inbound(utf8 topic: [UInt8]) -> Inbound? {
         if let (device, rest) = config.match(topic), rest.isEmpty { return .config(device) }
-        if let (device, rest) = commands.match(topic) { return .command(device, subfolder: ByteString(decoding: rest)) }
+        if let (device, rest) = commands.match(topic) {
+            return .command(device, subfolder: ByteString(decoding: rest))
+        }
         if let (device, rest) = Self.errors.match(topic), rest.isEmpty { return .errors(device) }
         return nil
     }

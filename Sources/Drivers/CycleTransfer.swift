@@ -4,7 +4,8 @@ import Base
 struct CycleTransfer: Sendable {
     enum Origin: Sendable { case unchanged, changed, unknown }
 
-    /// The unit's cycles by the plan before, and what they are to be now; each has another interval.
+    /// The unit's cycles by the plan before, and what they are to be now; each has another
+    /// interval.
     let past: [PollCycle]
     let plans: [CyclePlan]
     /// By the new plan.
@@ -17,7 +18,8 @@ struct CycleTransfer: Sendable {
         }
         if reads(same.plan, theSameAs: cycle.plan) {
             var run = same.run
-            run?.renumber { number in plans.firstIndex { $0.interval == past[number].plan.interval } }
+            run?.renumber { number in plans.firstIndex { $0.interval == past[number].plan.interval }
+            }
             cycle.resume(same, run)
             keepUp(&cycle, with: same, at: now.instant)
             return .unchanged
@@ -41,23 +43,30 @@ struct CycleTransfer: Sendable {
 
     /// The line has become less busy: nobody waits for the end of a longer period.
     private func keepUp(_ cycle: inout PollCycle, with old: PollCycle, at now: Instant) {
-        guard cycle.period < old.period, let last = cycle.ledger.last, cycle.nextRelease < .distantFuture else { return }
+        guard cycle.period < old.period, let last = cycle.ledger.last,
+            cycle.nextRelease < .distantFuture
+        else { return }
         cycle.nextRelease = max(now, min(cycle.nextRelease, last + cycle.period))
     }
 
     /// The cycle that a span belonged to, and its last poll.
     /// - Parameter interval: of the cycle that it belongs to now.
-    private func origin(of span: Span, for interval: Duration) -> (cycle: PollCycle, poll: PollLedger.Poll)? {
-        guard let old = past.first(where: { $0.plan.spans.contains { $0.isSamePlace(span) } }) else { return nil }
+    private func origin(
+        of span: Span, for interval: Duration
+    ) -> (cycle: PollCycle, poll: PollLedger.Poll)? {
+        guard let old = past.first(where: { $0.plan.spans.contains { $0.isSamePlace(span) } })
+        else { return nil }
         let isOutstanding = old.run.map { !$0.isDone(with: span) } ?? false
         let last = old.ledger.lastPoll(of: span, isOutstanding: isOutstanding)
         var notBefore = old.ledger.notBefore(span)
-        if let last, old.plan.interval != interval { notBefore = last + min(old.plan.interval, interval) }
+        if let last, old.plan.interval != interval {
+            notBefore = last + min(old.plan.interval, interval)
+        }
         return (old, PollLedger.Poll(span: span, last: last, notBefore: notBefore))
     }
 
-    /// The same interval with other reads: phase and run stay. Spans that come from another interval put it off by
-    /// a period where they would be polled too soon.
+    /// The same interval with other reads: phase and run stay. Spans that come from another
+    /// interval put it off by a period where they would be polled too soon.
     private func goOn(_ cycle: inout PollCycle, from same: PollCycle, at now: Moment) {
         var time = ReleaseTime(interval: cycle.plan.interval)
         var polls: [PollLedger.Poll] = []
@@ -72,7 +81,9 @@ struct CycleTransfer: Sendable {
             }
         }
         let known = PollLedger(polls)
-        guard let old = same.run, let released = same.ledger.last, (time.earliest ?? released) <= now.instant else {
+        guard let old = same.run, let released = same.ledger.last,
+            (time.earliest ?? released) <= now.instant
+        else {
             cycle.resume(same, nil)
             cycle.ledger = known
             cycle.nextRelease = time.next(from: same.nextRelease, step: cycle.period)
@@ -106,7 +117,9 @@ struct CycleTransfer: Sendable {
         cycle.ledger = PollLedger(polls)
         cycle.hasReportedPort = origins.contains(where: \.hasReportedPort)
         cycle.earliest = max(now, time.earliest ?? now)
-        var due = origins.lazy.map(\.nextRelease).filter { [earliest = cycle.earliest] in $0 >= earliest }.min()
+        var due = origins.lazy.map(\.nextRelease).filter { [earliest = cycle.earliest] in
+            $0 >= earliest
+        }.min()
         if let last = cycle.ledger.last {
             let step = cycle.period.nanoseconds
             let count = max(1, ((cycle.earliest - last).nanoseconds + step - 1) / step)
@@ -116,16 +129,20 @@ struct CycleTransfer: Sendable {
         return .changed
     }
 
-    /// The same requests, and the same spans from the same faster cycles. Slower cycles may borrow something else.
+    /// The same requests, and the same spans from the same faster cycles. Slower cycles may borrow
+    /// something else.
     private func reads(_ old: CyclePlan, theSameAs new: CyclePlan) -> Bool {
         guard old.unreadable == new.unreadable, old.reads.count == new.reads.count,
             old.borrowed.count == new.borrowed.count
         else { return false }
         for (one, two) in zip(old.reads, new.reads) {
-            guard one.isSamePlace(two), old.ownSpans(of: one) == new.ownSpans(of: two) else { return false }
+            guard one.isSamePlace(two), old.ownSpans(of: one) == new.ownSpans(of: two) else {
+                return false
+            }
         }
         for (one, two) in zip(old.borrowed, new.borrowed) {
-            guard one.spans == two.spans, past[one.cycle].plan.interval == plans[two.cycle].interval else {
+            guard one.spans == two.spans, past[one.cycle].plan.interval == plans[two.cycle].interval
+            else {
                 return false
             }
         }

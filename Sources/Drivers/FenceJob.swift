@@ -1,7 +1,8 @@
 import Base
 import Modbus
 
-/// A request that nobody wants for its answer: it proves that nothing older of its unit is on its way.
+/// A request that nobody wants for its answer: it proves that nothing older of its unit is on its
+/// way.
 struct FenceJob: Sendable {
     enum Cause: Hashable, Sendable {
         /// A read of this cycle waits for it.

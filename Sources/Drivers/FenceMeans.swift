@@ -1,8 +1,9 @@
 import Base
 import Modbus
 
-/// By which requests the order of a unit's replies can be proven: those of its plan, function 8, and reads of one
-/// item. What it has not answered to is not tried again before it answers late to it.
+/// By which requests the order of a unit's replies can be proven: those of its plan, function 8,
+/// and reads of one item. What it has not answered to is not tried again before it answers late to
+/// it.
 struct FenceMeans: Sendable {
     enum Kind: Hashable, Sendable { case echo, planned, part, table(FunctionCode), again }
 
@@ -19,7 +20,9 @@ struct FenceMeans: Sendable {
     /// Its replies to function 8 tell their requests, as far as is known.
     var mayEcho: Bool { echoes || !works.contains(.echo) }
 
-    func isKnown(_ kind: Kind) -> Bool { works.contains(kind) || kind == .planned || kind == .again }
+    func isKnown(_ kind: Kind) -> Bool {
+        works.contains(kind) || kind == .planned || kind == .again
+    }
 
     /// The requests that may serve, best first.
     /// - Parameters:
@@ -30,16 +33,22 @@ struct FenceMeans: Sendable {
         for blocked: Request, planned: [PlannedRead], allowsEcho: Bool
     ) -> [(kind: Kind, request: Request)] {
         var all: [(kind: Kind, request: Request)] = []
-        func add(_ kind: Kind, _ request: Request) { if !ignored.contains(kind) { all.append((kind, request)) } }
+        func add(_ kind: Kind, _ request: Request) {
+            if !ignored.contains(kind) { all.append((kind, request)) }
+        }
         if allowsEcho {
             add(.echo, .diagnose(.returnQueryData, nonce))
         }
         guard case .read(let function, let address, let count) = blocked else {
             return all + planned.map { (.planned, $0.request) }
         }
-        if count > (function.readsBits ? 8 : 1) { add(.part, .read(function, address: address, count: 1)) }
+        if count > (function.readsBits ? 8 : 1) {
+            add(.part, .read(function, address: address, count: 1))
+        }
         for read in planned { all.append((.planned, read.request)) }
-        for other in [FunctionCode.readInputRegisters, .readHoldingRegisters, .readCoils, .readDiscreteInputs]
+        for other in [
+            FunctionCode.readInputRegisters, .readHoldingRegisters, .readCoils, .readDiscreteInputs,
+        ]
         where other != function {
             add(.table(other), .read(other, address: address, count: 1))
         }

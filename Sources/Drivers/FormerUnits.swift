@@ -1,7 +1,7 @@
 import Base
 
-/// Units that a plan has left out, with what is known of them and when they were last polled: whoever takes one
-/// in again goes on from there. At most one for each unit id.
+/// Units that a plan has left out, with what is known of them and when they were last polled:
+/// whoever takes one in again goes on from there. At most one for each unit id.
 struct FormerUnits: Sendable {
     private var members: [Address: (unit: LineUnit, cycles: [PollCycle])] = [:]
 
@@ -13,11 +13,14 @@ struct FormerUnits: Sendable {
         unit.health.restart()
         unit.health.state = nil
         unit.pace.forget()
-        members[unit.address] = (unit, cycles.map { cycle in
-            var cycle = cycle
-            cycle.dropRun()
-            return cycle
-        })
+        members[unit.address] = (
+            unit,
+            cycles.map { cycle in
+                var cycle = cycle
+                cycle.dropRun()
+                return cycle
+            }
+        )
     }
 
     /// The line was opened.
@@ -26,7 +29,9 @@ struct FormerUnits: Sendable {
     }
 
     /// The unit with its past, by the plan of `new`, and its cycles, which go on in their grid.
-    mutating func take(_ address: Address, as new: LineUnit, at now: Instant) -> (unit: LineUnit, cycles: [PollCycle]) {
+    mutating func take(
+        _ address: Address, as new: LineUnit, at now: Instant
+    ) -> (unit: LineUnit, cycles: [PollCycle]) {
         guard var known = members.removeValue(forKey: address) else { return (new, []) }
         known.unit.adopt(new)
         for index in known.cycles.indices { known.cycles[index].skip(to: now) }
@@ -44,12 +49,15 @@ extension ModbusDriver.Settings {
 extension ReadPlan {
     static func make(_ settings: ModbusDriver.Settings) -> ReadPlan {
         make(
-            line: settings.line, turnaround: settings.turnaround, responseTimeout: settings.responseTimeout,
+            line: settings.line, turnaround: settings.turnaround,
+            responseTimeout: settings.responseTimeout,
             nodes: settings.nodes)
     }
 
     /// The units and cycles of a driver that knows nothing yet.
-    func lineUnits(_ settings: ModbusDriver.Settings, _ random: inout RandomSource) -> (units: [LineUnit], cycles: [PollCycle]) {
+    func lineUnits(
+        _ settings: ModbusDriver.Settings, _ random: inout RandomSource
+    ) -> (units: [LineUnit], cycles: [PollCycle]) {
         var lineUnits: [LineUnit] = []
         var all: [PollCycle] = []
         for (index, unit) in units.enumerated() {
@@ -58,7 +66,8 @@ extension ReadPlan {
             lineUnits.append(
                 LineUnit(
                     address: Address(port: settings.port, unit: node.unit),
-                    responseTimeout: node.responseTimeout ?? settings.responseTimeout, planner: unit.planner,
+                    responseTimeout: node.responseTimeout ?? settings.responseTimeout,
+                    planner: unit.planner,
                     planned: unit.cycles.flatMap(\.reads), cycles: base..<all.count,
                     nonce: UInt16(truncatingIfNeeded: random.next())))
         }

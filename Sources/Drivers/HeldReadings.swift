@@ -1,7 +1,7 @@
 import Base
 
-/// Readings of which a value may still turn out to be of another request, oldest first. What a unit has read
-/// afterwards waits behind them.
+/// Readings of which a value may still turn out to be of another request, oldest first. What a unit
+/// has read afterwards waits behind them.
 struct HeldReadings: Sendable {
     struct Item: Sendable {
         var unit: Int
@@ -38,7 +38,9 @@ struct HeldReadings: Sendable {
         var taken: [Reading] = []
         var waiting: Set<Int> = []
         items.removeAll { item in
-            let isSure = item.reading.parts.allSatisfy { !$0.isGood || isCertain(item.unit, $0.at.instant) }
+            let isSure = item.reading.parts.allSatisfy {
+                !$0.isGood || isCertain(item.unit, $0.at.instant)
+            }
             guard isSure, !waiting.contains(item.unit) else {
                 waiting.insert(item.unit)
                 return false

@@ -6,17 +6,20 @@ package protocol LineDriver: Sendable {
     mutating func opened(_ facts: LineFacts, at now: Moment)
     /// The line is gone: everybody is told once, then there is silence until it is back.
     mutating func closed(at now: Moment)
-    /// The line is lent to another program: nothing is said about the units until it is opened again.
+    /// The line is lent to another program: nothing is said about the units until it is opened
+    /// again.
     mutating func pause(at now: Moment)
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
     /// What the UART has counted since it was last told.
     mutating func receive(_ errors: LineErrors)
     /// Takes over what an earlier run gave out as `learned`; before the line is opened.
     mutating func restore(_ document: [UInt8], at now: Moment)
-    /// Another plan, between two exchanges. What does not differ goes on as if nothing had happened: phases, runs,
-    /// orders under way, health, what was learned and counted. False: it is no plan for this driver.
+    /// Another plan, between two exchanges. What does not differ goes on as if nothing had
+    /// happened: phases, runs, orders under way, health, what was learned and counted. False: it is
+    /// no plan for this driver.
     mutating func adopt(_ settings: LineDriverSettings, at now: Moment) -> Bool
-    /// Nothing is begun any more until `adopt`; what is only scheduled is taken back. False: it was held before.
+    /// Nothing is begun any more until `adopt`; what is only scheduled is taken back. False: it was
+    /// held before.
     mutating func hold(at now: Moment) -> Bool
     /// Takes one order; its `Outcome` follows in every case.
     mutating func submit(_ order: Order, at now: Moment)
@@ -29,18 +32,20 @@ package protocol LineDriver: Sendable {
     func isExchanging(at now: Instant) -> Bool
     /// A request was given out (`LineOutput.schedule`) whose time has not come.
     func hasScheduled(at now: Instant) -> Bool
-    /// The scheduled request did not go out: somebody spoke before its time, or nothing is sent any more.
+    /// The scheduled request did not go out: somebody spoke before its time, or nothing is sent any
+    /// more.
     mutating func takeBack()
     /// The scheduled request went out so much after its time.
     mutating func sentLate(by delay: Duration)
-    /// A train is over: what the line has carried out of it, oldest first, and what came that belongs to none
-    /// of its replies.
+    /// A train is over: what the line has carried out of it, oldest first, and what came that
+    /// belongs to none of its replies.
     mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
-    /// Somebody waits for the end of the exchange under way. True if that ends a train, by `carried`.
+    /// Somebody waits for the end of the exchange under way. True if that ends a train, by
+    /// `carried`.
     @discardableResult
     mutating func recall() -> Bool
-    /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may speak.
-    /// Nil: every byte is wanted at once.
+    /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may
+    /// speak. Nil: every byte is wanted at once.
     var restBegins: Instant? { get }
     /// Everything that was counted; units in the order of the settings.
     var statistics: PortStatistics { get }
@@ -52,7 +57,8 @@ extension LineDriver {
     package func hasScheduled(at now: Instant) -> Bool { false }
     package mutating func takeBack() {}
     package mutating func sentLate(by delay: Duration) {}
-    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment) {}
+    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    {}
     @discardableResult
     package mutating func recall() -> Bool { false }
 }
@@ -74,8 +80,8 @@ package enum LineOutput: Hashable, Sendable {
     /// Throw away what has arrived and was not read yet; always followed by `transmit`.
     case discardInput
     case transmit([UInt8])
-    /// To be transmitted at that time, if the line was silent until then; otherwise what came is told and this
-    /// is taken back.
+    /// To be transmitted at that time, if the line was silent until then; otherwise what came is
+    /// told and this is taken back.
     case schedule([UInt8], at: Instant)
     /// Several, the first as by `schedule`; answered by `carried` when it is over.
     indirect case train(ReadTrain)

@@ -31,7 +31,12 @@ struct LineEcho: Sendable {
 
     init(_ setting: LineSettings.Echo) {
         isLearned = setting == .learn
-        knowledge = switch setting { case .learn: .learning; case .always: .present; case .never: .absent }
+        knowledge =
+            switch setting {
+            case .learn: .learning;
+            case .always: .present;
+            case .never: .absent
+            }
     }
 
     /// The line was opened anew.

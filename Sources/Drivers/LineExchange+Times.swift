@@ -3,15 +3,16 @@ import Modbus
 
 /// Times of an exchange, and the mark of its reply.
 extension LineExchange {
-    /// Shortest wire time that is slept through. Below it a late wake-up would cost more than the sleep saves.
+    /// Shortest wire time that is slept through. Below it a late wake-up would cost more than the
+    /// sleep saves.
     static let shortRest = Duration.microseconds(500)
     /// Lateness of waking up: the most that is allowed for, and the usual one.
     static let (restLead, wakeLead) = (Duration.microseconds(100), Duration.microseconds(60))
     /// A predicted reply may wait for at most this part of its exchange before it is read.
     static let slackShare = 60
 
-    /// What the unit usually does: looking at the line any sooner would only cost time. Both from when the request
-    /// leaves; nil where it must be watched.
+    /// What the unit usually does: looking at the line any sooner would only cost time. Both from
+    /// when the request leaves; nil where it must be watched.
     /// - Parameters:
     ///   - sent: the request's bytes.
     ///   - length: as `Request.replyLength`.
@@ -33,13 +34,16 @@ extension LineExchange {
     }
 
     /// When the request under way was out, and what the unit's good reply takes on the wire.
-    var asked: (until: Instant, travel: Duration) { (sentUntil, timing.time(of: decoder.expectedLength)) }
+    var asked: (until: Instant, travel: Duration) {
+        (sentUntil, timing.time(of: decoder.expectedLength))
+    }
 
     /// The frame of the latest reply.
     func mark(of response: Response) -> RecentReplies.Frame {
         var code = request.function.rawValue
         if case .exception = response { code |= FunctionCode.exceptionBit }
-        return RecentReplies.Frame(function: code, length: response.pduLength(of: request), checksum: decoder.checksum)
+        return RecentReplies.Frame(
+            function: code, length: response.pduLength(of: request), checksum: decoder.checksum)
     }
 }
 

@@ -28,7 +28,8 @@ struct LineExchange: Sendable {
         case pausing(until: Instant)
     }
 
-    /// When the rest of a reply is overdue; a reply that only silence ends is looked at before that.
+    /// When the rest of a reply is overdue; a reply that only silence ends is looked at before
+    /// that.
     private var restDue = Instant.zero
     /// Before this the reply cannot be whole; nil: it may be at any moment.
     private(set) var restBegins: Instant?
@@ -52,8 +53,8 @@ struct LineExchange: Sendable {
     private var wasHidden = false
     /// The line is not looked at before the reply should be whole.
     private(set) var isForetold = false
-    /// From the end of our transmission to the beginning of the last good reply, as its end tells; nil if it
-    /// was whole when the line was looked at.
+    /// From the end of our transmission to the beginning of the last good reply, as its end tells;
+    /// nil if it was whole when the line was looked at.
     private(set) var pause: Duration?
 
     /// A sound frame of the unit that was asked, but no answer to what it was asked.
@@ -115,7 +116,8 @@ struct LineExchange: Sendable {
         reset(at: now)
     }
 
-    /// Forgets the mismatch: the frame was a late or repeated reply, the unit has not answered something else.
+    /// Forgets the mismatch: the frame was a late or repeated reply, the unit has not answered
+    /// something else.
     mutating func excuse() { mismatch = nil }
 
     /// The unit is known to be late: its reply is waited for until then.
@@ -124,7 +126,8 @@ struct LineExchange: Sendable {
     }
 
     mutating func start(
-        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration, forecast: ReplyPace.Forecast? = nil,
+        unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration,
+        forecast: ReplyPace.Forecast? = nil,
         acceptsException: Bool = true, at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
@@ -144,7 +147,9 @@ struct LineExchange: Sendable {
 
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
     /// (MODBUS over Serial Line V1.02, section 2.4.1: typically 100 to 200 ms).
-    mutating func startBroadcast(_ request: Request, frame: [UInt8], wait: Duration, at now: Instant) {
+    mutating func startBroadcast(
+        _ request: Request, frame: [UInt8], wait: Duration, at now: Instant
+    ) {
         decoder.expect(unit: 0, request: request)
         echo.sent(frame, isAmbiguous: false)
         begin(frame, at: now)
@@ -208,7 +213,8 @@ struct LineExchange: Sendable {
             state = .awaiting
             return nil
         }
-        if case .receiving = state, echo.echoes == echoes {} else {
+        if case .receiving = state, echo.echoes == echoes {
+        } else {
             firstByte = now
             let rest = max(0, decoder.expectedLength - chunk.count) + echo.held
             restDue = now + timing.time(of: rest) * 3 / 2 + .milliseconds(50)
@@ -219,8 +225,8 @@ struct LineExchange: Sendable {
         return nil
     }
 
-    /// A frame is as long as its length or its function says, and its bytes come no faster than the line
-    /// carries them.
+    /// A frame is as long as its length or its function says, and its bytes come no faster than the
+    /// line carries them.
     private mutating func noteRest(at now: Instant) {
         guard case .receiving = state, let missing = decoder.missing, echo.held == 0 else { return }
         let time = timing.time(of: missing)
@@ -244,7 +250,9 @@ struct LineExchange: Sendable {
                     }
                     return accept(response, at: now)
                 }
-                if decoder.endsBySilence { state = .receiving(until: min(now + timing.silence, restDue)) }
+                if decoder.endsBySilence {
+                    state = .receiving(until: min(now + timing.silence, restDue))
+                }
                 break
             } catch {
                 guard error.isStranger else {
@@ -264,8 +272,8 @@ struct LineExchange: Sendable {
         return nil
     }
 
-    /// Why a reply of the right form answers nothing: nil: it does; true: it was whole before it could be;
-    /// false: another request may have had this exception.
+    /// Why a reply of the right form answers nothing: nil: it does; true: it was whole before it
+    /// could be; false: another request may have had this exception.
     private mutating func refusal(of response: Response, at now: Instant) -> Bool? {
         if case .exception = response, !acceptsException { return false }
         let length = response.pduLength(of: request) + RTUFrame.overhead
@@ -290,7 +298,9 @@ struct LineExchange: Sendable {
             if let verdict = giveUpEcho(at: now) { return verdict }
             if decoder.endsBySilence {
                 if let response = try? decoder.silence() {
-                    guard let isEarly = refusal(of: response, at: lastByte) else { return accept(response, at: now) }
+                    guard let isEarly = refusal(of: response, at: lastByte) else {
+                        return accept(response, at: now)
+                    }
                     unasked.add([decoder.unit] + response.pdu, isEarly: isEarly, at: now)
                     state = .awaiting
                     return now < replyDue ? nil : fallSilent(at: now)
@@ -339,12 +349,13 @@ struct LineExchange: Sendable {
         return .response(response, turnaround: turnaround)
     }
 
-    /// When the reply began is told by its first bytes, and better by its last if they came together or were
-    /// not looked at sooner.
+    /// When the reply began is told by its first bytes, and better by its last if they came
+    /// together or were not looked at sooner.
     private mutating func notePause(_ response: Response, at now: Instant) -> Duration {
         pause = nil
         var turnaround = firstByte - sentUntil
-        if case .exception = response {} else if request.replyLength != nil {
+        if case .exception = response {
+        } else if request.replyLength != nil {
             let begun: Instant = lastByte - timing.time(of: decoder.expectedLength)
             let byEnd: Duration = begun - sentUntil
             if !wasHidden || firstByte != now { pause = byEnd }

@@ -96,10 +96,15 @@ struct LineUnit: Sendable {
     }
 
     /// By table and address.
-    func activeSplits(at now: Instant) -> [(table: Table, address: Int, count: Int, until: Instant)] {
+    func activeSplits(at now: Instant) -> [(table: Table, address: Int, count: Int, until: Instant)]
+    {
         splits.filter { $0.value > now }
             .map { ($0.key.table, $0.key.address, $0.key.count, $0.value) }
-            .sorted { ($0.table.rawValue, $0.address, $0.count) < ($1.table.rawValue, $1.address, $1.count) }
+            .sorted {
+                ($0.table.rawValue, $0.address, $0.count) < (
+                    $1.table.rawValue, $1.address, $1.count
+                )
+            }
     }
 
     /// The read, or the pieces it has to be taken in.

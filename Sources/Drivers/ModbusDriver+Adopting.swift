@@ -60,12 +60,15 @@ extension ModbusDriver {
                 past = Array(oldCycles[oldUnits[old].cycles])
                 newUnits[index] = oldUnits[old]
                 newUnits[index].adopt(unit)
-                if oldUnits[old].planner.node.setup != unit.planner.node.setup { resetUp.append(index) }
+                if oldUnits[old].planner.node.setup != unit.planner.node.setup {
+                    resetUp.append(index)
+                }
             } else {
                 (newUnits[index], past) = former.take(unit.address, as: unit, at: now.instant)
                 if unit.cycles.isEmpty { resetUp.append(index) }
             }
-            let transfer = CycleTransfer(past: past, plans: unit.cycles.map { newCycles[$0].plan }, unit: newUnits[index])
+            let transfer = CycleTransfer(
+                past: past, plans: unit.cycles.map { newCycles[$0].plan }, unit: newUnits[index])
             let origins = unit.cycles.map { transfer.inherit(&newCycles[$0], at: now) }
             if newUnits[index].health.isOffline, origins.contains(where: { $0 != .unchanged }) {
                 transfer.keepProbe(&newCycles, unit.cycles)
@@ -76,9 +79,13 @@ extension ModbusDriver {
         placeFirst(fresh, among: &newCycles, at: now.instant)
         replaceUnits(plan, new, newUnits, newCycles, places, oldUnits, oldCycles, at: now)
         for unit in resetUp { setUpAgain(unit, at: now) }
-        for index in cycles.indices where cycles[index].run?.isDone == true { close(index, at: now) }
+        for index in cycles.indices where cycles[index].run?.isDone == true {
+            close(index, at: now)
+        }
         if line == .closed {
-            for unit in units.indices where units[unit].health.state == nil { setState(unit, .offline, at: now) }
+            for unit in units.indices where units[unit].health.state == nil {
+                setState(unit, .offline, at: now)
+            }
         }
     }
 
@@ -87,7 +94,8 @@ extension ModbusDriver {
         for (place, index) in fresh.enumerated() {
             let window = min(cycles[index].period, Self.spreadLimit)
             cycles[index].earliest = now
-            cycles[index].nextRelease = fresh.count > 16
+            cycles[index].nextRelease =
+                fresh.count > 16
                 ? now + window * Int64(place) / Int64(fresh.count)
                 : ReleaseGaps(cycles.map(\.nextRelease), from: now, within: window).longest
         }
@@ -95,7 +103,8 @@ extension ModbusDriver {
 
     /// Units that are gone are put aside; those that somebody still has an order for are guests.
     private mutating func replaceUnits(
-        _ plan: ReadPlan, _ new: Settings, _ newUnits: [LineUnit], _ newCycles: [PollCycle], _ known: [Int: Int],
+        _ plan: ReadPlan, _ new: Settings, _ newUnits: [LineUnit], _ newCycles: [PollCycle],
+        _ known: [Int: Int],
         _ oldUnits: [LineUnit], _ oldCycles: [PollCycle], at now: Moment
     ) {
         var places = known

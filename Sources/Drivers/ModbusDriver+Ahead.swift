@@ -1,7 +1,7 @@
 import Base
 
-/// A read that is decided before its time has come: given out as `schedule`, and taken back if something else
-/// is to happen first.
+/// A read that is decided before its time has come: given out as `schedule`, and taken back if
+/// something else is to happen first.
 extension ModbusDriver {
     package func hasScheduled(at now: Instant) -> Bool { scheduledAt.map { $0 > now } ?? false }
 

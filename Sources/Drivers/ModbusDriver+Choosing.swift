@@ -65,8 +65,8 @@ extension ModbusDriver {
         }
     }
 
-    /// The candidates of one choice: the best that is well, and of those that may cost a wait the best that can be
-    /// paid and the best that cannot.
+    /// The candidates of one choice: the best that is well, and of those that may cost a wait the
+    /// best that can be paid and the best that cannot.
     private struct Field {
         var healthy: Candidate?
         var funded: (candidate: Candidate, timeouts: Int)?
@@ -74,9 +74,9 @@ extension ModbusDriver {
         var nextHealthy = Instant.distantFuture
     }
 
-    /// The due read with the earliest deadline. A unit under suspicion, and one that is known to be late, competes
-    /// only if the unhealthy budget can pay for its attempt; otherwise it gets time in which nobody else wants the
-    /// line. A unit is not read before its setup is over.
+    /// The due read with the earliest deadline. A unit under suspicion, and one that is known to be
+    /// late, competes only if the unhealthy budget can pay for its attempt; otherwise it gets time
+    /// in which nobody else wants the line. A unit is not read before its setup is over.
     private mutating func chooseRead(at start: Instant, _ choice: inout Choice) {
         var field = Field()
         for unit in doubtful() {
@@ -86,7 +86,8 @@ extension ModbusDriver {
                 units[unit].fence.forgo(at: start)
                 continue
             }
-            consider(candidate(.fence(job), unit, 0, .zero, job.request), at: start, &field, &choice)
+            consider(
+                candidate(.fence(job), unit, 0, .zero, job.request), at: start, &field, &choice)
         }
         let isSettingUp = orders.contains { $0.setupStep != nil }
         for index in cycles.indices {
@@ -94,7 +95,9 @@ extension ModbusDriver {
             let isCostly = units[unit].health.isSuspect || isSlow(unit)
             if isSettingUp, hasSetup(unit) { continue }
             guard let job = cycles[index].waiting else {
-                if !isCostly { field.nextHealthy = min(field.nextHealthy, cycles[index].nextRelease) }
+                if !isCostly {
+                    field.nextHealthy = min(field.nextHealthy, cycles[index].nextRelease)
+                }
                 continue
             }
             var free = job.notBefore
@@ -108,7 +111,9 @@ extension ModbusDriver {
             let rank = waiting.failures > 0 && unit == failedUnit ? 1 : 0
             let cost = readTimeout(of: unit) + waiting.wireTime
             consider(
-                Candidate(work: work, unit: unit, rank: rank, deadline: waiting.deadline, cost: cost), at: start, &field,
+                Candidate(
+                    work: work, unit: unit, rank: rank, deadline: waiting.deadline, cost: cost),
+                at: start, &field,
                 &choice)
         }
         decide(field, at: start, &choice)
@@ -119,7 +124,9 @@ extension ModbusDriver {
     ) -> Candidate {
         let bytes = request.pdu.count + (request.replyLength ?? 0) + 2 * RTUFrame.overhead
         let wire = exchange.timing.time(of: bytes) + exchange.timing.silence
-        return Candidate(work: work, unit: unit, rank: rank, deadline: deadline, cost: readTimeout(of: unit) + wire)
+        return Candidate(
+            work: work, unit: unit, rank: rank, deadline: deadline,
+            cost: readTimeout(of: unit) + wire)
     }
 
     private func consider(
@@ -136,7 +143,8 @@ extension ModbusDriver {
         let payable = budget.affordable(candidate.cost, at: start)
         func isBetter(than known: (candidate: Candidate, timeouts: Int)?) -> Bool {
             guard let known else { return true }
-            return timeouts < known.timeouts || timeouts == known.timeouts && candidate.isBefore(known.candidate)
+            return timeouts < known.timeouts
+                || timeouts == known.timeouts && candidate.isBefore(known.candidate)
         }
         if payable <= start {
             if isBetter(than: field.funded) { field.funded = (candidate, timeouts) }
@@ -148,28 +156,35 @@ extension ModbusDriver {
 
     private func decide(_ field: Field, at start: Instant, _ choice: inout Choice) {
         choice.nextHealthy = field.nextHealthy
-        if plan.load > 1, let early = earlyCycle(at: start)?.at { choice.nextHealthy = min(early, choice.nextHealthy) }
+        if plan.load > 1, let early = earlyCycle(at: start)?.at {
+            choice.nextHealthy = min(early, choice.nextHealthy)
+        }
         if let suspect = field.funded?.candidate, !(field.healthy?.isBefore(suspect) ?? false) {
             choice.work = suspect.work
             // Time that nobody else wants is free.
-            choice.isOnBudget = field.nextHealthy - start < max(suspect.cost, units[suspect.unit].responseTimeout)
+            choice.isOnBudget =
+                field.nextHealthy - start < max(suspect.cost, units[suspect.unit].responseTimeout)
         } else if let healthy = field.healthy {
             choice.work = healthy.work
-        } else if let unfunded = field.unfunded?.candidate, field.nextHealthy - start >= unfunded.cost {
+        } else if let unfunded = field.unfunded?.candidate,
+            field.nextHealthy - start >= unfunded.cost
+        {
             choice.work = unfunded.work
             choice.isSpare = true
         }
     }
 
-    /// What may be asked for a cycle whose unit's fence is not open, and when: its next read, another one of its
-    /// run, or a fence. Other cycles of the unit that may go are left to themselves: their replies are fences.
+    /// What may be asked for a cycle whose unit's fence is not open, and when: its next read,
+    /// another one of its run, or a fence. Other cycles of the unit that may go are left to
+    /// themselves: their replies are fences.
     private mutating func gated(_ index: Int, at start: Instant) -> (work: Work, free: Instant) {
         let read = Work.read(cycle: index)
         let unit = cycles[index].unit
         guard let job = cycles[index].run?.job else { return (read, .distantFuture) }
         let fence = units[unit].fence
         func isFree(_ read: PlannedRead) -> Bool {
-            fence.freedom(of: ReplyShape(read.function, length: read.replyLength), at: start) == .free
+            fence.freedom(of: ReplyShape(read.function, length: read.replyLength), at: start)
+                == .free
         }
         if isFree(job.read) { return (read, start) }
         if cycles[index].run?.prefer(isFree) ?? false { return (read, start) }

@@ -25,7 +25,8 @@ extension ModbusDriver {
         settle(at: now)
     }
 
-    /// What is under way is dropped without a word. A unit that answers afterwards counts as come back.
+    /// What is under way is dropped without a word. A unit that answers afterwards counts as come
+    /// back.
     package mutating func pause(at now: Moment) {
         unschedule(at: now.instant)
         noteInterrupted()
@@ -46,7 +47,11 @@ extension ModbusDriver {
         run.fail(.port, rest: .port, at: now)
         cycles[index].hasReportedPort = true
         let address = units[cycles[index].unit].address
-        emit(.reading(Reading(address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial)))
+        emit(
+            .reading(
+                Reading(
+                    address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial
+                )))
     }
 
     /// One failed reading per cycle when it is due.

@@ -1,7 +1,8 @@
 import Base
 import Modbus
 
-/// The order of replies: what must be asked before what, and what becomes of answers that may be others'.
+/// The order of replies: what must be asked before what, and what becomes of answers that may be
+/// others'.
 extension ModbusDriver {
     enum Gate {
         case free
@@ -10,7 +11,9 @@ extension ModbusDriver {
     }
 
     /// Whether a request may go to a unit whose fence is not open.
-    mutating func gate(_ unit: Int, _ request: Request, for cause: FenceJob.Cause, at start: Instant) -> Gate {
+    mutating func gate(
+        _ unit: Int, _ request: Request, for cause: FenceJob.Cause, at start: Instant
+    ) -> Gate {
         let shape = ReplyShape(request)
         switch units[unit].fence.freedom(of: shape, at: start) {
         case .free: return .free
@@ -69,7 +72,8 @@ extension ModbusDriver {
     mutating func noteInterrupted() {
         for follower in train ?? [] {
             guard let read = cycles[follower.cycle].run?.job?.read else { continue }
-            units[cycles[follower.cycle].unit].fence.missed(ReplyShape(read.request), sentUntil: exchange.sentUntil)
+            units[cycles[follower.cycle].unit].fence.missed(
+                ReplyShape(read.request), sentUntil: exchange.sentUntil)
         }
         guard let work, scheduledAt == nil || exchange.isBusy else { return }
         let unit = unit(of: work)
@@ -78,7 +82,9 @@ extension ModbusDriver {
     }
 
     /// - Returns: whether the answer was contradicted by what came with it.
-    mutating func noteAnswer(_ response: Response, _ work: Work, _ unit: Int, at now: Moment) -> Bool {
+    mutating func noteAnswer(
+        _ response: Response, _ work: Work, _ unit: Int, at now: Moment
+    ) -> Bool {
         let (asked, mark) = (exchange.asked, exchange.mark(of: response))
         let request = exchange.request
         var isException = false
@@ -104,7 +110,8 @@ extension ModbusDriver {
             // Several units may answer as the same one: then it is the one that was asked.
             let asked = work.map { self.unit(of: $0) }
             let speaker = asked.flatMap { units[$0].answeringUnit == frame.unit ? $0 : nil }
-            guard let unit = speaker ?? units.firstIndex(where: { $0.answeringUnit == frame.unit }) else {
+            guard let unit = speaker ?? units.firstIndex(where: { $0.answeringUnit == frame.unit })
+            else {
                 countStranger(frame.unit)
                 continue
             }
@@ -115,7 +122,8 @@ extension ModbusDriver {
                 counters.lateReplies += 1
                 units[unit].statistics.lateReplies += 1
                 units[unit].health.late(by: time)
-                units[unit].means.answeredLate(FunctionCode(rawValue: (frame.pdu.first ?? 0) & 0x7F))
+                units[unit].means.answeredLate(
+                    FunctionCode(rawValue: (frame.pdu.first ?? 0) & 0x7F))
                 if isAsked {
                     exchange.excuse()
                     exchange.extend(to: units[unit].health.timeout(units[unit].responseTimeout))
@@ -134,7 +142,9 @@ extension ModbusDriver {
     mutating func noteRubbish(at now: Moment) {
         for unit in units.indices where units[unit].fence.isInDoubt {
             units[unit].fence.settle(at: now.instant)
-            if let since = units[unit].fence.disturbed(at: now.instant) { refute(unit, (since, .distantFuture), at: now) }
+            if let since = units[unit].fence.disturbed(at: now.instant) {
+                refute(unit, (since, .distantFuture), at: now)
+            }
         }
     }
 
@@ -160,7 +170,9 @@ extension ModbusDriver {
             guard var run = cycles[index].run, run.job != nil else { return }
             cycles[index].run = nil
             var failure = ReadFailure.timeout
-            if case .damage(let error) = verdict { failure = error.isStranger ? .format : .checksum }
+            if case .damage(let error) = verdict {
+                failure = error.isStranger ? .format : .checksum
+            }
             if fail(&run, of: index, failure, at: now) { return }
             run.isProbe = units[job.unit].health.isOffline
             cycles[index].run = run
@@ -180,11 +192,15 @@ extension ModbusDriver {
     func isCertain(_ unit: Int, _ at: Instant) -> Bool { units[unit].fence.isCertain(at) }
 
     /// A reading is over: it goes out, or waits until all of it is certain.
-    mutating func publish(_ reading: Reading, _ unit: Int, _ cycle: Int, _ run: CycleRun, at now: Moment) {
+    mutating func publish(
+        _ reading: Reading, _ unit: Int, _ cycle: Int, _ run: CycleRun, at now: Moment
+    ) {
         let isSure = reading.parts.allSatisfy { !$0.isGood || isCertain(unit, $0.at.instant) }
         guard !isSure || held.holds(unit) else { return emit(.reading(reading)) }
-        held.add(HeldReadings.Item(
-            unit: unit, cycle: cycle, reading: reading, deadline: run.deadline, refusals: run.refusals))
+        held.add(
+            HeldReadings.Item(
+                unit: unit, cycle: cycle, reading: reading, deadline: run.deadline,
+                refusals: run.refusals))
     }
 
     /// Gives out what has become certain.
@@ -233,7 +249,9 @@ extension ModbusDriver {
     mutating func holds(_ response: Response, at now: Moment) -> Bool {
         if case .exception = response { return false }
         let job = orders[0]
-        guard !isCertain(job.unit, now.instant), job.phase != .write || !job.order.readBack else { return false }
+        guard !isCertain(job.unit, now.instant), job.phase != .write || !job.order.readBack else {
+            return false
+        }
         orders[0].held = (response, now)
         orders[0].notBefore = .distantFuture
         return true
@@ -243,7 +261,8 @@ extension ModbusDriver {
     mutating func refute(_ unit: Int, _ span: (since: Instant, until: Instant), at now: Moment) {
         func isRefuted(_ at: Instant) -> Bool { span.since < at && at <= span.until }
         for index in units[unit].cycles {
-            guard var run = cycles[index].run, run.parts.contains(where: { $0.isGood && isRefuted($0.at.instant) })
+            guard var run = cycles[index].run,
+                run.parts.contains(where: { $0.isGood && isRefuted($0.at.instant) })
             else { continue }
             cycles[index].run = nil
             run.repeatReads(isRefuted, units[unit].planner, retries: settings.retries)
@@ -251,7 +270,8 @@ extension ModbusDriver {
         }
         for item in held.take(of: unit) {
             var run = CycleRun(again: item)
-            guard item.reading.parts.contains(where: { $0.isGood && isRefuted($0.at.instant) }) else {
+            guard item.reading.parts.contains(where: { $0.isGood && isRefuted($0.at.instant) })
+            else {
                 held.add(item)
                 continue
             }
@@ -278,17 +298,22 @@ extension ModbusDriver {
 
     /// No fence will follow: what was in doubt has failed.
     mutating func loseHeld(of unit: Int?, _ failure: ReadFailure) {
-        for item in held.take(of: unit) { emit(.reading(item.reading(failing: failure, unless: units[item.unit].fence))) }
+        for item in held.take(of: unit) {
+            emit(.reading(item.reading(failing: failure, unless: units[item.unit].fence)))
+        }
     }
 
     /// Another plan: readings of a cycle that it does not have are over.
-    mutating func renumberHeld(_ oldUnits: [LineUnit], _ oldCycles: [PollCycle], _ places: [Int: Int]) {
+    mutating func renumberHeld(
+        _ oldUnits: [LineUnit], _ oldCycles: [PollCycle], _ places: [Int: Int]
+    ) {
         guard !held.isEmpty else { return }
         let (units, cycles) = (units, cycles)
         let lost = held.renumber { item in
             let interval = oldCycles[item.cycle].plan.interval
             guard let unit = places[item.unit],
-                let cycle = units[unit].cycles.first(where: { cycles[$0].plan.interval == interval })
+                let cycle = units[unit].cycles.first(where: { cycles[$0].plan.interval == interval }
+                )
             else { return nil }
             return (unit, cycle)
         }

@@ -3,8 +3,8 @@ import Modbus
 
 /// Orders: first on the wire, acknowledged, read back, answered with an `Outcome`.
 extension ModbusDriver {
-    /// Takes one order; its `Outcome` follows in every case. A result of `.success(part)` means that
-    /// the unit acknowledged the write; the part itself may hold the failure of the read-back.
+    /// Takes one order; its `Outcome` follows in every case. A result of `.success(part)` means
+    /// that the unit acknowledged the write; the part itself may hold the failure of the read-back.
     package mutating func submit(_ order: Order, at now: Moment) {
         unschedule(at: now.instant)
         if order.isManual { admitGuest(order.address, at: now.instant) }
@@ -22,24 +22,32 @@ extension ModbusDriver {
 
     /// A unit that a person asks for and the configuration does not know: nothing of it is polled.
     private mutating func admitGuest(_ address: Address, at now: Instant) {
-        guard address.port == settings.port, !units.contains(where: { $0.address == address }) else { return }
-        if let guest = guest(address) { units.append(former.take(address, as: guest, at: now).unit) }
+        guard address.port == settings.port, !units.contains(where: { $0.address == address })
+        else { return }
+        if let guest = guest(address) {
+            units.append(former.take(address, as: guest, at: now).unit)
+        }
     }
 
     mutating func guest(_ address: Address) -> LineUnit? {
         let plan = ReadPlan.make(
-            line: settings.line, turnaround: settings.turnaround, responseTimeout: settings.responseTimeout,
+            line: settings.line, turnaround: settings.turnaround,
+            responseTimeout: settings.responseTimeout,
             nodes: [NodePlan(unit: address.unit, spans: [])])
         let nonce = random.next()
         return plan.units.first.map {
             LineUnit(
-                address: address, responseTimeout: settings.responseTimeout, planner: $0.planner, planned: [],
-                cycles: cycles.count..<cycles.count, nonce: UInt16(truncatingIfNeeded: nonce), isGuest: true)
+                address: address, responseTimeout: settings.responseTimeout, planner: $0.planner,
+                planned: [],
+                cycles: cycles.count..<cycles.count, nonce: UInt16(truncatingIfNeeded: nonce),
+                isGuest: true)
         }
     }
 
     private func refusal(of order: Order, at now: Moment) -> Outcome.Failure? {
-        guard let unit = units.first(where: { $0.address == order.address }) else { return .unknownUnit }
+        guard let unit = units.first(where: { $0.address == order.address }) else {
+            return .unknownUnit
+        }
         if line == .paused { return .paused }
         if line != .open { return .read(.port) }
         if orders.count(where: { $0.setupStep == nil }) >= Self.orderLimit { return .busy }
@@ -48,7 +56,8 @@ extension ModbusDriver {
         // Writes to dead units must not stop the living ones: one at a time, and within the budget.
         let isAlone = !orders.contains { units[$0.unit].health.isOffline }
         let price = unit.health.timeout(unit.responseTimeout)
-        return isAlone && budget.affordable(price, at: now.instant) <= now.instant ? nil : .read(.offline)
+        return isAlone && budget.affordable(price, at: now.instant) <= now.instant
+            ? nil : .read(.offline)
     }
 
     /// An order that may go, and the request that must go before it.
@@ -59,8 +68,8 @@ extension ModbusDriver {
         let isPermitted: Bool
     }
 
-    /// The first order that may go at `start`, if the budget permits one; otherwise the first that may go while
-    /// no read is due. Those of one unit keep their order.
+    /// The first order that may go at `start`, if the budget permits one; otherwise the first that
+    /// may go while no read is due. Those of one unit keep their order.
     mutating func chooseOrder(at start: Instant, _ earliest: inout Instant) -> ReadyOrder? {
         var other: ReadyOrder?
         for index in orders.indices {
@@ -92,20 +101,26 @@ extension ModbusDriver {
     func price(of job: OrderJob) -> Duration {
         let unit = units[job.unit]
         let sent = RTUFrame.encode(unit: unit.address.unit.value, job.request).count
-        if unit.address.unit.isBroadcast { return exchange.timing.time(of: sent) + settings.broadcastWait }
+        if unit.address.unit.isBroadcast {
+            return exchange.timing.time(of: sent) + settings.broadcastWait
+        }
         let reply = (job.request.replyLength ?? RTUFrame.shortest) + RTUFrame.overhead
         let pause = unit.health.isSuspect ? nil : unit.health.turnaround
         return exchange.timing.time(of: sent + reply) + max(exchange.timing.silence, unit.delay)
             + (pause ?? unit.health.timeout(unit.responseTimeout))
     }
 
-    func hasSetup(_ unit: Int) -> Bool { orders.contains { $0.unit == unit && $0.setupStep != nil } }
+    func hasSetup(_ unit: Int) -> Bool {
+        orders.contains { $0.unit == unit && $0.setupStep != nil }
+    }
 
     mutating func expireOrders(at now: Moment) {
         guard !orders.isEmpty else { return }
         for index in orders.indices.reversed() {
             if index == 0, isOrderUnderWay { continue }
-            guard orders[index].order.expires <= now.instant, !orders[index].isBegun else { continue }
+            guard orders[index].order.expires <= now.instant, !orders[index].isBegun else {
+                continue
+            }
             let job = orders.remove(at: index)
             tell(job, .failure(job.hasYielded ? .busy : .expired), at: now)
         }
@@ -138,7 +153,9 @@ extension ModbusDriver {
             }
         case .response(.other(_, let data), _): endOrder(.success(data), at: now)
         case .response:
-            if !orders[0].order.readBack || !orders[0].beginReadBack() { endOrder(.success([]), at: now) }
+            if !orders[0].order.readBack || !orders[0].beginReadBack() {
+                endOrder(.success([]), at: now)
+            }
         case .sent: endOrder(.success([]), at: now)
         case .silence where readsBackAnyway, .damage where readsBackAnyway:
             failedUnit = orders[0].unit
@@ -151,7 +168,8 @@ extension ModbusDriver {
     /// The first order is a write whose acknowledgement proves nothing: what is read back does.
     private var readsBackAnyway: Bool {
         let job = orders[0]
-        guard job.phase == .write, job.order.readBack, job.order.compare, units[job.unit].isLenient else { return false }
+        guard job.phase == .write, job.order.readBack, job.order.compare, units[job.unit].isLenient
+        else { return false }
         if case .custom = job.order.data { return false }
         return !units[job.unit].health.isOffline
     }
@@ -174,10 +192,12 @@ extension ModbusDriver {
         let order = job.order
         let outcome: Result<ReadPart?, Outcome.Failure>
         switch (order.data, job.phase, result) {
-        case (.custom, _, .success(let data)): outcome = .success(ReadPart(.frame, 0, data.count, result, at: now))
+        case (.custom, _, .success(let data)):
+            outcome = .success(ReadPart(.frame, 0, data.count, result, at: now))
         case (.nothing, _, .failure(let failure)): outcome = .failure(.read(failure))
         case (_, .readBack, _):
-            outcome = .success(ReadPart(order.table, order.start, order.data.count, result, at: now))
+            outcome = .success(
+                ReadPart(order.table, order.start, order.data.count, result, at: now))
         case (_, _, .success): outcome = .success(nil)
         case (_, _, .failure(let failure)): outcome = .failure(.read(failure))
         }
@@ -188,7 +208,9 @@ extension ModbusDriver {
         }
     }
 
-    mutating func tell(_ job: OrderJob, _ result: Result<ReadPart?, Outcome.Failure>, at now: Moment) {
+    mutating func tell(
+        _ job: OrderJob, _ result: Result<ReadPart?, Outcome.Failure>, at now: Moment
+    ) {
         let outcome = Outcome(id: job.order.id, result, at: now)
         guard let step = job.setupStep else { return emit(.outcome(outcome)) }
         emit(.setup(units[job.unit].address, step: step, outcome))
@@ -209,7 +231,9 @@ extension ModbusDriver {
         var index = orders.count
         while index > first {
             index -= 1
-            if orders[index].unit == unit, orders[index].setupStep != nil { orders.remove(at: index) }
+            if orders[index].unit == unit, orders[index].setupStep != nil {
+                orders.remove(at: index)
+            }
         }
         let jobs = steps.enumerated().compactMap { OrderJob($1, unit: unit, setupStep: $0) }
         orders.insert(contentsOf: jobs, at: min(first, orders.count))

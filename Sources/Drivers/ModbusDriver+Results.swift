@@ -33,7 +33,11 @@ extension ModbusDriver {
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
-            if case .gone(let told, _) = departure { forecast = told } else { forecast = units[unit].pace.foretell() }
+            if case .gone(let told, _) = departure {
+                forecast = told
+            } else {
+                forecast = units[unit].pace.foretell()
+            }
         case .order:
             unit = orders[0].unit
             request = orders[0].request
@@ -69,7 +73,8 @@ extension ModbusDriver {
         }
         exchange.start(
             unit: units[unit].answeringUnit, request, frame: frame,
-            timeout: timeout, forecast: forecast, acceptsException: acceptsException(work, request), at: start)
+            timeout: timeout, forecast: forecast, acceptsException: acceptsException(work, request),
+            at: start)
         return frame
     }
 
@@ -109,7 +114,8 @@ extension ModbusDriver {
         if let order {
             let wait = max(.zero, units[unit].delay - exchange.timing.silence)
             orderBudget.spend(
-                from: startedAt - wait, to: max(now, exchange.quietUntil), setup: order.setupStep != nil)
+                from: startedAt - wait, to: max(now, exchange.quietUntil),
+                setup: order.setupStep != nil)
         } else if isOnBudget {
             orderBudget.ignore(from: startedAt, to: now)
         }
@@ -165,10 +171,11 @@ extension ModbusDriver {
 
     // MARK: reads
 
-    private mutating func finishRead(_ index: Int, _ verdict: LineExchange.Verdict, at now: Moment) {
+    private mutating func finishRead(_ index: Int, _ verdict: LineExchange.Verdict, at now: Moment)
+    {
         guard var run = cycles[index].run, let job = run.job else { return }
         let unit = cycles[index].unit
-        cycles[index].run = nil   // taken out, so that it is changed in place
+        cycles[index].run = nil  // taken out, so that it is changed in place
         var failure: ReadFailure?
         switch verdict {
         case .response(.read(_, let data), _):
@@ -179,7 +186,8 @@ extension ModbusDriver {
             if code == .illegalDataAddress, split(job.read, in: &run, unit, at: now) { break }
             if code.isTemporary, job.failures < settings.retries {
                 run.jobs[run.next].failures += 1
-                run.jobs[run.next].notBefore = now.instant + Self.busyPause * (1 << min(job.failures, 6))
+                run.jobs[run.next].notBefore =
+                    now.instant + Self.busyPause * (1 << min(job.failures, 6))
             } else {
                 run.complete(.failure(.exception(code.rawValue)), at: now)
             }
@@ -195,8 +203,11 @@ extension ModbusDriver {
         if run.isDone { close(index, at: now) }
     }
 
-    /// One attempt of a run's next read was in vain. True: its unit was given up, and the run is over.
-    mutating func fail(_ run: inout CycleRun, of index: Int, _ failure: ReadFailure, at now: Moment) -> Bool {
+    /// One attempt of a run's next read was in vain. True: its unit was given up, and the run is
+    /// over.
+    mutating func fail(
+        _ run: inout CycleRun, of index: Int, _ failure: ReadFailure, at now: Moment
+    ) -> Bool {
         let unit = cycles[index].unit
         failedUnit = unit
         run.jobs[run.next].failures += 1
@@ -205,15 +216,17 @@ extension ModbusDriver {
             giveUp(unit, failed: index, at: now)
             return true
         }
-        if run.jobs[run.next].failures > settings.retries { run.complete(.failure(failure), at: now) }
+        if run.jobs[run.next].failures > settings.retries {
+            run.complete(.failure(failure), at: now)
+        }
         return false
     }
 
     /// How long a unit that says it is busy is left alone, doubling.
     private static let busyPause = Duration.milliseconds(100)
 
-    /// Replaces a refused request by its pieces, which are remembered. False if it has none: then the
-    /// one point it is for is bad.
+    /// Replaces a refused request by its pieces, which are remembered. False if it has none: then
+    /// the one point it is for is bad.
     private mutating func split(
         _ read: PlannedRead, in run: inout CycleRun, _ unit: Int, at now: Moment
     ) -> Bool {
@@ -235,7 +248,8 @@ extension ModbusDriver {
         cycles[index].run = nil
         let unit = cycles[index].unit
         let interval = cycles[index].plan.interval
-        let reading = Reading(units[unit].address, every: interval, run.parts, isPartial: run.isPartial)
+        let reading = Reading(
+            units[unit].address, every: interval, run.parts, isPartial: run.isPartial)
         publish(reading, unit, index, run, at: now)
         if now.instant > run.deadline, !run.isProbe {
             counters.late += 1
@@ -243,7 +257,9 @@ extension ModbusDriver {
         }
         if !run.parts.isEmpty { cycles[index].isRefused = run.parts.allSatisfy(\.isRefusal) }
         if !units[unit].health.isOffline {
-            let isWell = !units[unit].hasFailedSetup && !run.parts.contains(where: \.isLineFailure) && !refusesAll(unit)
+            let isWell =
+                !units[unit].hasFailedSetup && !run.parts.contains(where: \.isLineFailure)
+                && !refusesAll(unit)
             setState(unit, isWell ? .online : .degraded, at: now)
         }
         let place = index - cycles[index].base
@@ -256,7 +272,8 @@ extension ModbusDriver {
 
     // MARK: units
 
-    /// Whether all that is known of a unit is exceptions: it is there, but it has nothing of what is wanted from it.
+    /// Whether all that is known of a unit is exceptions: it is there, but it has nothing of what
+    /// is wanted from it.
     private func refusesAll(_ unit: Int) -> Bool {
         let known = units[unit].cycles.compactMap { cycles[$0].isRefused }
         return !known.isEmpty && !known.contains(false)
@@ -264,7 +281,9 @@ extension ModbusDriver {
 
     mutating func setState(_ unit: Int, _ state: UnitState, at now: Moment) {
         // Nobody answers a broadcast: of all units together nothing is known.
-        guard units[unit].health.state != state, !units[unit].address.unit.isBroadcast else { return }
+        guard units[unit].health.state != state, !units[unit].address.unit.isBroadcast else {
+            return
+        }
         units[unit].health.state = state
         guard !units[unit].isGuest else { return }
         emit(.unit(units[unit].address, state, now))
@@ -278,7 +297,8 @@ extension ModbusDriver {
         setState(unit, .online, at: now)
         queueSetup(unit)
         // What was far away is due now; a cycle that probes has its next release within a period.
-        for index in units[unit].cycles where cycles[index].nextRelease > now.instant + cycles[index].period {
+        for index in units[unit].cycles
+        where cycles[index].nextRelease > now.instant + cycles[index].period {
             cycles[index].nextRelease = now.instant
         }
     }
@@ -294,13 +314,19 @@ extension ModbusDriver {
             run.failDoubtful(.timeout, units[unit].fence)
             let wasAsked = index == failed || (run.job?.failures ?? 0) > 0
             run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
-            emit(.reading(Reading(units[unit].address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial)))
+            emit(
+                .reading(
+                    Reading(
+                        units[unit].address, every: cycles[index].plan.interval, run.parts,
+                        isPartial: run.isPartial)))
         }
         if !units[unit].health.isOffline, !units[unit].isGuest {
             say(.warning, unit: unit, "does not answer: offline, asked again with growing pauses")
         }
         setState(unit, .offline, at: now)
-        guard let probe = units[unit].cycles.first(where: { !cycles[$0].plan.reads.isEmpty }) else { return }
+        guard let probe = units[unit].cycles.first(where: { !cycles[$0].plan.reads.isEmpty }) else {
+            return
+        }
         let pause = units[unit].health.pause(cycles[probe].plan.interval, &random)
         cycles[probe].nextRelease = now.instant + pause
     }

@@ -6,13 +6,15 @@ extension ModbusDriver {
     /// The latest first release after opening: a value read once an hour is not an hour away.
     static let spreadLimit = Duration.seconds(10)
 
-    /// First releases spread evenly over the interval, cycle by cycle of the same interval; those of
-    /// different intervals into each other's gaps.
+    /// First releases spread evenly over the interval, cycle by cycle of the same interval; those
+    /// of different intervals into each other's gaps.
     mutating func spreadPhases(at now: Instant) {
         var sizes: [Duration: Int64] = [:]
         for cycle in cycles { sizes[cycle.plan.interval, default: 0] += 1 }
         var shifts: [Duration: Int64] = [:]
-        for (index, interval) in sizes.keys.sorted().enumerated() { shifts[interval] = Int64(index) }
+        for (index, interval) in sizes.keys.sorted().enumerated() {
+            shifts[interval] = Int64(index)
+        }
         let groups = Int64(max(1, sizes.count))
         var places: [Duration: Int64] = [:]
         for index in cycles.indices {
@@ -23,7 +25,8 @@ extension ModbusDriver {
             cycles[index].run = nil
             cycles[index].hasReportedPort = false
             let slots = (sizes[interval] ?? 1) * groups
-            cycles[index].nextRelease = now + spread * (place * groups + (shifts[interval] ?? 0)) / slots
+            cycles[index].nextRelease =
+                now + spread * (place * groups + (shifts[interval] ?? 0)) / slots
             cycles[index].earliest = now
         }
     }
@@ -33,8 +36,12 @@ extension ModbusDriver {
         let percent = Int(min(plan.load * 100, 1e9))
         if plan.load > 1 {
             if let before, abs(before.load - plan.load) < 0.1 { return }
-            say(.warning, "the plan needs \(percent) % of the line: every interval is stretched by that")
-        } else if plan.load > settings.maxLoad, before.map({ $0.load <= settings.maxLoad || $0.load > 1 }) ?? true {
+            say(
+                .warning,
+                "the plan needs \(percent) % of the line: every interval is stretched by that")
+        } else if plan.load > settings.maxLoad,
+            before.map({ $0.load <= settings.maxLoad || $0.load > 1 }) ?? true
+        {
             say(.warning, "the plan needs \(percent) % of the line, more than maxLoad")
         }
         for (unit, span) in plan.unreadable
@@ -51,7 +58,8 @@ extension ModbusDriver {
         expireOrders(at: now)
         if line == .open { releaseHeld(at: now) }
         settleLine(at: now)
-        guard line == .open, train == nil, let due = doubtEnds, due < wake?.due ?? .distantFuture else { return }
+        guard line == .open, train == nil, let due = doubtEnds, due < wake?.due ?? .distantFuture
+        else { return }
         wake = (max(due, now.instant), .doubt)
     }
 
@@ -90,7 +98,8 @@ extension ModbusDriver {
             return
         }
         isOnBudget = choice.isOnBudget
-        let frame = self.begin(work, departure: isAhead ? .later : .now, at: isAhead ? begin : now.instant)
+        let frame = self.begin(
+            work, departure: isAhead ? .later : .now, at: isAhead ? begin : now.instant)
         wake = exchange.deadline
         if isAhead, case .read(let cycle) = work { depart(frame, at: begin, of: cycle, at: now) }
     }
@@ -126,7 +135,9 @@ extension ModbusDriver {
     func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
         var best: (index: Int, at: Instant, due: Instant)?
         for index in cycles.indices {
-            guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else { continue }
+            guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else {
+                continue
+            }
             let at = max(cycles[index].earliest, start)
             let due = cycles[index].nextRelease
             if let known = best, (known.at, known.due) <= (at, due) { continue }
@@ -146,7 +157,8 @@ extension ModbusDriver {
         dispatch(at: now)
     }
 
-    /// A read right behind an exchange that ended well: nothing but the silence of the line is waited for.
+    /// A read right behind an exchange that ended well: nothing but the silence of the line is
+    /// waited for.
     private func maySchedule(_ work: Work, at start: Instant) -> Bool {
         guard canSchedule, case .read = work else { return false }
         return !exchange.needsDiscard && start == exchange.quietUntil
@@ -158,7 +170,8 @@ extension ModbusDriver {
         let reads = cycle.reads(due: released)
         for read in reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }
         var run = CycleRun(
-            cycle.plan, jobs, isProbe: units[cycle.unit].health.isOffline, deadline: released + cycle.period,
+            cycle.plan, jobs, isProbe: units[cycle.unit].health.isOffline,
+            deadline: released + cycle.period,
             at: now)
         run.isPartial = reads.count < cycle.plan.reads.count
         cycles[index].earliest = released + cycle.plan.interval

@@ -1,9 +1,9 @@
 import Base
 import Modbus
 
-/// Reads that are decided with the one before them, as far as can be foretold: every unit of steady pace, none
-/// whose silence is to be feared, no command waiting. Their cycles are released when the train is made; those
-/// that it does not reach are put back.
+/// Reads that are decided with the one before them, as far as can be foretold: every unit of steady
+/// pace, none whose silence is to be feared, no command waiting. Their cycles are released when the
+/// train is made; those that it does not reach are put back.
 extension ModbusDriver {
     /// One read of a train behind its first.
     struct Follower: Sendable {
@@ -21,14 +21,17 @@ extension ModbusDriver {
         let notBefore: Instant
     }
 
-    /// What leaves at `start` behind the silence: one read that has just been begun, or a train of them.
+    /// What leaves at `start` behind the silence: one read that has just been begun, or a train of
+    /// them.
     mutating func depart(_ frame: [UInt8], at start: Instant, of cycle: Int, at now: Moment) {
-        guard trainSpan > .zero, orders.isEmpty, !holdsUrgent, isSound(cycles[cycle].unit, at: start),
+        guard trainSpan > .zero, orders.isEmpty, !holdsUrgent,
+            isSound(cycles[cycle].unit, at: start),
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
         let first = ReadTrain.Read(
-            planned, answering: units[cycles[cycle].unit].answeringUnit, frame: frame, notBefore: start,
+            planned, answering: units[cycles[cycle].unit].answeringUnit, frame: frame,
+            notBefore: start,
             look: look - start)
         let reads = coupleFollowers(to: cycle, first, leavingAt: start, endingAt: ended, at: now)
         guard reads.count > 1 else { return emit(.schedule(frame, at: start)) }
@@ -36,7 +39,8 @@ extension ModbusDriver {
     }
 
     private mutating func coupleFollowers(
-        to cycle: Int, _ first: ReadTrain.Read, leavingAt start: Instant, endingAt end: Instant, at now: Moment
+        to cycle: Int, _ first: ReadTrain.Read, leavingAt start: Instant, endingAt end: Instant,
+        at now: Moment
     ) -> [ReadTrain.Read] {
         // What is held is not held longer for it.
         let span = held.isEmpty ? trainSpan : max(.zero, trainSpan - ReplyFence.longestHold * 3 / 2)
@@ -81,8 +85,8 @@ extension ModbusDriver {
         static func < (left: Candidate, right: Candidate) -> Bool { left.deadline < right.deadline }
     }
 
-    /// What would be chosen when the line is free (`chooseRead`, `earlyCycle`); nil if nothing, or something
-    /// that no train carries.
+    /// What would be chosen when the line is free (`chooseRead`, `earlyCycle`); nil if nothing, or
+    /// something that no train carries.
     private func follower(after ended: Instant, leavingAt start: Instant) -> Candidate? {
         var best: Candidate?
         var early: Candidate?
@@ -96,15 +100,19 @@ extension ModbusDriver {
                     continue
                 }
                 let isFree = cycles[index].run == nil
-                if cycles[index].plan.reads.isEmpty || (!isFree && cycles[index].coupled == 0) { continue }
+                if cycles[index].plan.reads.isEmpty || (!isFree && cycles[index].coupled == 0) {
+                    continue
+                }
                 // Its run is over by then; another one would be its second in this train.
                 let isCarried = isFree && mayRelease(index, at: start)
                 if due <= ended {
                     let deadline = due + cycles[index].period
-                    let one = Candidate(cycle: index, deadline: deadline, isCarried: isCarried, release: due)
+                    let one = Candidate(
+                        cycle: index, deadline: deadline, isCarried: isCarried, release: due)
                     best = min(one, best ?? one)
                 } else if cycles[index].earliest <= start {
-                    let one = Candidate(cycle: index, deadline: due, isCarried: isCarried, release: start)
+                    let one = Candidate(
+                        cycle: index, deadline: due, isCarried: isCarried, release: start)
                     early = min(one, early ?? one)
                 }
                 continue
@@ -112,7 +120,8 @@ extension ModbusDriver {
             guard !units[cycles[index].unit].health.isSuspect, job.failures == 0 else { return nil }
             guard job.notBefore <= start else { continue }
             let one = Candidate(
-                cycle: index, deadline: job.deadline, isCarried: isSound(cycles[index].unit, at: start), release: nil)
+                cycle: index, deadline: job.deadline,
+                isCarried: isSound(cycles[index].unit, at: start), release: nil)
             best = min(one, best ?? one)
         }
         if best == nil, plan.load > 1, start < nextRelease { best = early }
@@ -120,11 +129,15 @@ extension ModbusDriver {
     }
 
     /// The first read of a cycle's run that does not belong to the train yet.
-    private func uncoupledJob(of index: Int) -> (failures: Int, notBefore: Instant, deadline: Instant)? {
+    private func uncoupledJob(
+        of index: Int
+    ) -> (failures: Int, notBefore: Instant, deadline: Instant)? {
         if cycles[index].coupled == 0 {
             return cycles[index].waiting.map { ($0.failures, $0.notBefore, $0.deadline) }
         }
-        guard let run = cycles[index].run, run.next + cycles[index].coupled < run.jobs.count else { return nil }
+        guard let run = cycles[index].run, run.next + cycles[index].coupled < run.jobs.count else {
+            return nil
+        }
         let job = run.jobs[run.next + cycles[index].coupled]
         return (job.failures, job.notBefore, run.deadline)
     }
@@ -136,10 +149,13 @@ extension ModbusDriver {
 
     /// A cycle that only asks: what it takes from a faster one is not to be older than its release.
     private func mayRelease(_ index: Int, at start: Instant) -> Bool {
-        isSound(cycles[index].unit, at: start) && !cycles[index].plan.reads.isEmpty && cycles[index].plan.borrowed.isEmpty
+        isSound(cycles[index].unit, at: start) && !cycles[index].plan.reads.isEmpty
+            && cycles[index].plan.borrowed.isEmpty
     }
 
-    private mutating func couple(_ candidate: Candidate, after ended: Instant, at now: Moment) -> Follower? {
+    private mutating func couple(
+        _ candidate: Candidate, after ended: Instant, at now: Moment
+    ) -> Follower? {
         let index = candidate.cycle
         guard let forecast = units[cycles[index].unit].pace.expected else { return nil }
         var release: Release?
@@ -148,7 +164,8 @@ extension ModbusDriver {
             cycles[index].nextRelease = due + cycles[index].period
             startRun(index, released: due, at: now)
             release = Release(
-                before: before, nextRelease: cycles[index].nextRelease, notBefore: max(before.1, min(due, ended)))
+                before: before, nextRelease: cycles[index].nextRelease,
+                notBefore: max(before.1, min(due, ended)))
         }
         return Follower(cycle: index, forecast: forecast, released: release)
     }
@@ -157,10 +174,14 @@ extension ModbusDriver {
         of follower: Follower, leavingAt start: Instant
     ) -> (read: ReadTrain.Read, end: Instant)? {
         let unit = cycles[follower.cycle].unit
-        guard let planned = cycles[follower.cycle].run?.read(after: cycles[follower.cycle].coupled) else { return nil }
+        guard let planned = cycles[follower.cycle].run?.read(after: cycles[follower.cycle].coupled)
+        else { return nil }
         let frame = RTUFrame.encode(unit: units[unit].address.unit.value, planned.request)
         let timeout = readTimeout(of: unit)
-        guard let told = exchange.foretell(follower.forecast, frame.count, planned.replyLength, timeout: timeout) else {
+        guard
+            let told = exchange.foretell(
+                follower.forecast, frame.count, planned.replyLength, timeout: timeout)
+        else {
             putBack(follower)
             return nil
         }
@@ -173,7 +194,8 @@ extension ModbusDriver {
 
     // MARK: what came of it
 
-    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment) {
+    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    {
         guard line == .open, train != nil else { return }
         replay(log, at: now)
         if !bytes.isEmpty { take(bytes[...], at: now) }
@@ -188,7 +210,9 @@ extension ModbusDriver {
         for (index, one) in log.enumerated() {
             if index > 0, index <= followers.count {
                 let follower = followers[index - 1]
-                begin(.read(cycle: follower.cycle), departure: .gone(follower.forecast, frame: one.frame), at: one.sentAt)
+                begin(
+                    .read(cycle: follower.cycle),
+                    departure: .gone(follower.forecast, frame: one.frame), at: one.sentAt)
             }
             guard let reply = one.reply else {
                 if one.isLate { exchange.lookedInVain() }
@@ -203,7 +227,9 @@ extension ModbusDriver {
 
     /// A read that was not reached waits as if it had never been thought of.
     mutating func putBack(_ follower: Follower) {
-        guard let release = follower.released, cycles[follower.cycle].nextRelease == release.nextRelease else { return }
+        guard let release = follower.released,
+            cycles[follower.cycle].nextRelease == release.nextRelease
+        else { return }
         cycles[follower.cycle].run = nil
         cycles[follower.cycle].ledger.takeBack()
         (cycles[follower.cycle].nextRelease, cycles[follower.cycle].earliest) = release.before

@@ -5,15 +5,15 @@ import Modbus
 /// the other, and says what came of it. Pure: it knows no clock and no descriptor.
 ///
 /// - One exchange at a time (`LineExchange`); a command's first exchange is the next on the wire,
-///   then the due read with the earliest deadline. Orders that want more than their share of a busy line wait for
-///   the reads that are due (`OrderBudget`).
+///   then the due read with the earliest deadline. Orders that want more than their share of a busy
+///   line wait for the reads that are due (`OrderBudget`).
 /// - A retry is a new job and never immediate while another unit is due.
-/// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and on
-///   time that nobody else wants, so that they cannot slow those that answer.
+/// - Units that are silent, or have not answered yet, draw on ten per cent of the line's time and
+///   on time that nobody else wants, so that they cannot slow those that answer.
 /// - An overloaded line stretches every interval by its load; nothing queues up.
-/// - Where the line can wait for the right moment by itself, the next read is decided together with the
-///   reply before it and given out as `schedule`, or several as one `train`; a command goes before all of
-///   them that have not left.
+/// - Where the line can wait for the right moment by itself, the next read is decided together with
+///   the reply before it and given out as `schedule`, or several as one `train`; a command goes
+///   before all of them that have not left.
 package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
         package var port: PortName
@@ -73,7 +73,8 @@ package struct ModbusDriver: LineDriver {
     var isRecalled = false
     /// Reads in one train at most.
     static let trainLimit = 16
-    /// How long the first reply of a train may wait for the last: what they bring is not told sooner. Zero: no trains.
+    /// How long the first reply of a train may wait for the last: what they bring is not told
+    /// sooner. Zero: no trains.
     package var trainSpan = Duration.milliseconds(250)
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
@@ -110,7 +111,9 @@ package struct ModbusDriver: LineDriver {
     }
 
     /// Other settings, by `adopt` alone.
-    mutating func replace(_ settings: Settings, _ plan: ReadPlan, _ units: [LineUnit], _ cycles: [PollCycle]) {
+    mutating func replace(
+        _ settings: Settings, _ plan: ReadPlan, _ units: [LineUnit], _ cycles: [PollCycle]
+    ) {
         (self.settings, self.plan, self.units, self.cycles) = (settings, plan, units, cycles)
     }
 
@@ -137,7 +140,8 @@ package struct ModbusDriver: LineDriver {
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }
-        // A line tells of its train first; of one that does not, all but the first read is forgotten.
+        // A line tells of its train first; of one that does not, all but the first read is
+        // forgotten.
         if train != nil { uncouple() }
         take(bytes, at: now)
         settle(at: now)
@@ -156,9 +160,12 @@ package struct ModbusDriver: LineDriver {
     package mutating func timeout(at now: Moment) {
         if train != nil {
             // The line tells of its train by itself; this is for a line that does not.
-            if let due = wake?.due, due <= now.instant, recall() { wake = (now.instant + .seconds(1), .reply) }
+            if let due = wake?.due, due <= now.instant, recall() {
+                wake = (now.instant + .seconds(1), .reply)
+            }
         } else if let due = exchange.deadline?.due, due <= now.instant,
-            let verdict = exchange.timeout(at: now.instant) {
+            let verdict = exchange.timeout(at: now.instant)
+        {
             finish(verdict, at: now)
         }
         settle(at: now)
@@ -199,7 +206,8 @@ package struct ModbusDriver: LineDriver {
     }
 
     /// How long the next read of a unit may wait for its first byte. Many silent units at the start
-    /// must not hide the living behind them for long: after a few, everybody gets one short look first.
+    /// must not hide the living behind them for long: after a few, everybody gets one short look
+    /// first.
     func readTimeout(of unit: Int) -> Duration {
         units[unit].health.timeout(
             units[unit].responseTimeout, isHurried: silentStarts >= Self.patientStarts)

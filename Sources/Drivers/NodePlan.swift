@@ -35,11 +35,13 @@ package struct NodePlan: Hashable, Sendable {
     package var manners = UnitManners()
     /// What it says is wanted at once, not together with what others say.
     package var isUrgent = false
-    /// What the unit is told when it is first heard and whenever it comes back, before it is polled on.
+    /// What the unit is told when it is first heard and whenever it comes back, before it is polled
+    /// on.
     package var setup: [Order]
 
     package init(
-        unit: UnitID, spans: [Span], maxRegisters: Int = 125, maxBits: Int = 2000, noMerge: Bool = false,
+        unit: UnitID, spans: [Span], maxRegisters: Int = 125, maxBits: Int = 2000,
+        noMerge: Bool = false,
         turnaround: Duration? = nil, responseTimeout: Duration? = nil, delay: Duration = .zero,
         setup: [Order] = []
     ) {
@@ -64,7 +66,9 @@ extension NodePlan {
     /// Whether one request may read all of these.
     func isReadable(_ table: Table, _ addresses: Range<Int>) -> Bool {
         guard let allowed = ranges[table] else { return true }
-        return allowed.contains { $0.lowerBound <= addresses.lowerBound && addresses.upperBound <= $0.upperBound + 1 }
+        return allowed.contains {
+            $0.lowerBound <= addresses.lowerBound && addresses.upperBound <= $0.upperBound + 1
+        }
     }
 
     /// Tells this plan from another for the same unit, in every process alike (FNV-1a).
@@ -76,7 +80,9 @@ extension NodePlan {
             }
         }
         func mix(_ table: Table) { mix(Table.allCases.firstIndex(of: table) ?? -1) }
-        for span in spans.sorted(by: { ($0.table.rawValue, $0.address, $0.count) < ($1.table.rawValue, $1.address, $1.count) }) {
+        for span in spans.sorted(by: {
+            ($0.table.rawValue, $0.address, $0.count) < ($1.table.rawValue, $1.address, $1.count)
+        }) {
             mix(span.table)
             mix(span.address)
             mix(span.count)
@@ -96,6 +102,8 @@ extension NodePlan {
 
     /// The most items of `table` in one request.
     func limit(of table: Table) -> Int {
-        table.isBits ? max(1, min(maxBits, Limits.readBits)) : max(1, min(maxRegisters, Limits.readRegisters))
+        table.isBits
+            ? max(1, min(maxBits, Limits.readBits))
+            : max(1, min(maxRegisters, Limits.readRegisters))
     }
 }

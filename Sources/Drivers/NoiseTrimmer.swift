@@ -29,7 +29,9 @@ struct NoiseTrimmer: Sendable {
 
     /// Bytes outside a reply: true, and counted, if they are such noise.
     mutating func absorb(_ chunk: ArraySlice<UInt8>) -> Bool {
-        guard isOn, chunk.count <= Self.most, chunk.allSatisfy({ $0 == 0 || $0 == 0xFF }) else { return false }
+        guard isOn, chunk.count <= Self.most, chunk.allSatisfy({ $0 == 0 || $0 == 0xFF }) else {
+            return false
+        }
         bytes += chunk.count
         return true
     }

@@ -1,11 +1,12 @@
 import Base
 
-/// The share of a busy line that orders may take: three eighths of its time, setup a quarter. Half would halve the
-/// polls together, but where intervals differ the short ones lose more than the long ones.
+/// The share of a busy line that orders may take: three eighths of its time, setup a quarter. Half
+/// would halve the polls together, but where intervals differ the short ones lose more than the
+/// long ones.
 ///
-/// An order goes before every read while its allowance lasts. Then the reads that are due come first, until they
-/// have had their part of the time. An order that delays no healthy read needs no allowance: on an idle line
-/// orders have no limit.
+/// An order goes before every read while its allowance lasts. Then the reads that are due come
+/// first, until they have had their part of the time. An order that delays no healthy read needs no
+/// allowance: on an idle line orders have no limit.
 struct OrderBudget: Sendable {
     private var orders: Allowance
     private var setup: Allowance
@@ -17,9 +18,12 @@ struct OrderBudget: Sendable {
     }
 
     /// True if an order may go before a healthy read that is due.
-    func permits(setup isSetup: Bool, at now: Instant) -> Bool { opens(setup: isSetup, at: now) <= now }
+    func permits(setup isSetup: Bool, at now: Instant) -> Bool {
+        opens(setup: isSetup, at: now) <= now
+    }
 
-    /// When an order may go before a healthy read, if no order is carried out before; at or before `now` means now.
+    /// When an order may go before a healthy read, if no order is carried out before; at or before
+    /// `now` means now.
     func opens(setup isSetup: Bool, at now: Instant) -> Instant {
         isSetup ? max(orders.opens(at: now), setup.opens(at: now)) : orders.opens(at: now)
     }
@@ -36,8 +40,8 @@ struct OrderBudget: Sendable {
         setup.ignore(from: start, to: end)
     }
 
-    /// A share of time, saved up to `burst`. Spent beyond what was saved, it is closed until the others
-    /// have had their part of what was overspent.
+    /// A share of time, saved up to `burst`. Spent beyond what was saved, it is closed until the
+    /// others have had their part of what was overspent.
     private struct Allowance: Sendable {
         /// Parts of the time that are its own, and the others'.
         private let own: Int64
@@ -61,7 +65,8 @@ struct OrderBudget: Sendable {
 
         func opens(at now: Instant) -> Instant {
             let missing = -credit(at: now)
-            return missing <= 0 ? now : max(now, since) + .nanoseconds((missing * others + own - 1) / own)
+            return missing <= 0
+                ? now : max(now, since) + .nanoseconds((missing * others + own - 1) / own)
         }
 
         mutating func spend(from start: Instant, to end: Instant) {

@@ -1,7 +1,8 @@
 import Base
 import Modbus
 
-/// An order on its way: perhaps a read of what is to be changed, the write, and perhaps a read-back.
+/// An order on its way: perhaps a read of what is to be changed, the write, and perhaps a
+/// read-back.
 ///
 /// | phase | request | then |
 /// |---|---|---|
@@ -34,7 +35,9 @@ struct OrderJob: Sendable {
         self.unit = unit
         self.setupStep = setupStep
         if case .custom(let function, let data) = order.data {
-            guard (1..<FunctionCode.exceptionBit).contains(function), data.count < Limits.pdu else { return nil }
+            guard (1..<FunctionCode.exceptionBit).contains(function), data.count < Limits.pdu else {
+                return nil
+            }
             phase = .write
             request = .other(FunctionCode(rawValue: function), data)
             return
@@ -45,7 +48,9 @@ struct OrderJob: Sendable {
         phase = .write
         switch order.data {
         case .registers(let values):
-            guard order.table == .holding, let write = Self.registers(values, order) else { return nil }
+            guard order.table == .holding, let write = Self.registers(values, order) else {
+                return nil
+            }
             request = write
         case .bits(let values):
             guard order.table == .coil, let write = Self.coils(values, order) else { return nil }
@@ -56,7 +61,9 @@ struct OrderJob: Sendable {
                 request = write
             } else {
                 // Of all units at once nothing can be read that could be changed.
-                guard mask.count <= Limits.writeRegisters, !order.address.unit.isBroadcast else { return nil }
+                guard mask.count <= Limits.writeRegisters, !order.address.unit.isBroadcast else {
+                    return nil
+                }
                 phase = .prepare
                 request = read
             }
@@ -69,26 +76,35 @@ struct OrderJob: Sendable {
 
     private static func read(_ order: Order) -> Request? {
         let limit = order.table.isBits ? Limits.readBits : Limits.readRegisters
-        guard let function = FunctionCode.reading(order.table), order.data.count <= limit else { return nil }
+        guard let function = FunctionCode.reading(order.table), order.data.count <= limit else {
+            return nil
+        }
         return .read(function, address: UInt16(order.start), count: UInt16(order.data.count))
     }
 
     private static func registers(_ values: [UInt16], _ order: Order) -> Request? {
         let address = UInt16(order.start)
-        if values.count == 1, order.function != 16 { return .writeRegister(address: address, values[0]) }
-        return values.count <= Limits.writeRegisters ? .writeRegisters(address: address, values) : nil
+        if values.count == 1, order.function != 16 {
+            return .writeRegister(address: address, values[0])
+        }
+        return values.count <= Limits.writeRegisters
+            ? .writeRegisters(address: address, values) : nil
     }
 
     private static func coils(_ values: [Bool], _ order: Order) -> Request? {
         let address = UInt16(order.start)
-        if values.count == 1, order.function != 15 { return .writeCoil(address: address, values[0]) }
+        if values.count == 1, order.function != 15 {
+            return .writeCoil(address: address, values[0])
+        }
         return values.count <= Limits.writeBits ? .writeCoils(address: address, values) : nil
     }
 
     /// One register can be changed by function 22; for more they are read first.
     private static func maskWrite(_ mask: [UInt16], _ value: [UInt16], _ order: Order) -> Request? {
         let touched = mask.indices.filter { mask[$0] != 0 }
-        guard order.function == nil || order.function == 22, touched.count == 1, let place = touched.first else {
+        guard order.function == nil || order.function == 22, touched.count == 1,
+            let place = touched.first
+        else {
             return nil
         }
         return .maskWrite(
@@ -98,7 +114,9 @@ struct OrderJob: Sendable {
     /// What was read before the change: now it is written with the wanted bits. False if it is no
     /// answer to what was asked.
     mutating func change(_ bytes: [UInt8]) -> Bool {
-        guard case .masked(let mask, let value) = order.data, bytes.count == 2 * mask.count else { return false }
+        guard case .masked(let mask, let value) = order.data, bytes.count == 2 * mask.count else {
+            return false
+        }
         let registers = mask.indices.map { index in
             let old = UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1])
             return old & ~mask[index] | value[index] & mask[index]
@@ -111,7 +129,9 @@ struct OrderJob: Sendable {
     /// The unit does not know function 22: its registers are read, changed and written, unless the
     /// configuration wants 22 and nothing else.
     mutating func changeByReading() -> Bool {
-        guard case .maskWrite = request, order.function == nil, let read = Self.read(order) else { return false }
+        guard case .maskWrite = request, order.function == nil, let read = Self.read(order) else {
+            return false
+        }
         enter(.prepare, read)
         return true
     }

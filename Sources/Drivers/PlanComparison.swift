@@ -18,8 +18,10 @@ package struct PlanComparison: Hashable, Sendable {
             for (interval, spans) in Dictionary(grouping: node.spans, by: \.interval) {
                 let seconds = max(interval, NodePlan.shortestInterval).secondsValue
                 for table in Table.allCases where table != .frame {
-                    let leaders = ReadPlanner.leaders(of: spans.filter { $0.table == table && unit.planner.isReadable($0) })
-                    for span in Set(spans) where span.table == table && unit.planner.isReadable(span) {
+                    let leaders = ReadPlanner.leaders(
+                        of: spans.filter { $0.table == table && unit.planner.isReadable($0) })
+                    for span in Set(spans)
+                    where span.table == table && unit.planner.isReadable(span) {
                         single += cost.time(table, span.count).secondsValue / seconds
                     }
                     for count in Self.runs(of: leaders, node) {
@@ -39,7 +41,8 @@ package struct PlanComparison: Hashable, Sendable {
         var start = 0
         var end = 0
         for (index, span) in leaders.enumerated() {
-            if index > 0, !node.noMerge, span.address <= end, span.end - start <= node.limit(of: span.table),
+            if index > 0, !node.noMerge, span.address <= end,
+                span.end - start <= node.limit(of: span.table),
                 node.isReadable(span.table, start..<span.end)
             {
                 counts[counts.count - 1] = span.end - start

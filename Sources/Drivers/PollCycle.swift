@@ -41,10 +41,13 @@ struct PollCycle: Sendable {
         period = stretch > 1 ? .nanoseconds(Int64(nanoseconds)) : plan.interval
     }
 
-    /// The reads of a run that is released then, without those for spans that another cycle has polled just before.
+    /// The reads of a run that is released then, without those for spans that another cycle has
+    /// polled just before.
     func reads(due: Instant) -> [PlannedRead] {
         guard ledger.hasLatecomers else { return plan.reads }
-        let reads = plan.reads.filter { read in !plan.ownSpans(of: read).allSatisfy { ledger.notBefore($0) > due } }
+        let reads = plan.reads.filter { read in
+            !plan.ownSpans(of: read).allSatisfy { ledger.notBefore($0) > due }
+        }
         return reads.isEmpty ? plan.reads : reads
     }
 
@@ -55,16 +58,21 @@ struct PollCycle: Sendable {
         if dropped.parts.isEmpty { ledger.takeBack() }
     }
 
-    /// Nobody has asked for it since long: the next release of its grid is the next, but not far away.
+    /// Nobody has asked for it since long: the next release of its grid is the next, but not far
+    /// away.
     mutating func skip(to now: Instant) {
-        if nextRelease == .distantFuture { nextRelease = max(now, ledger.last.map { $0 + period } ?? now) }
+        if nextRelease == .distantFuture {
+            nextRelease = max(now, ledger.last.map { $0 + period } ?? now)
+        }
         guard nextRelease < now else { return }
         let step = period.nanoseconds
-        let next = nextRelease + .nanoseconds(((now - nextRelease).nanoseconds + step - 1) / step * step)
+        let next =
+            nextRelease + .nanoseconds(((now - nextRelease).nanoseconds + step - 1) / step * step)
         nextRelease = min(next, now + ModbusDriver.spreadLimit)
     }
 
-    /// Goes on where the same cycle of the plan before stood. Reads that were carried out are not repeated.
+    /// Goes on where the same cycle of the plan before stood. Reads that were carried out are not
+    /// repeated.
     mutating func resume(_ old: PollCycle, _ run: CycleRun?) {
         (nextRelease, earliest, ledger) = (old.nextRelease, old.earliest, old.ledger)
         hasReportedPort = old.hasReportedPort
@@ -117,15 +125,19 @@ struct CycleRun: Sendable {
         }
     }
 
-    /// The same run by another plan: what was read is kept, and an attempt that failed still counts.
+    /// The same run by another plan: what was read is kept, and an attempt that failed still
+    /// counts.
     init(_ old: CycleRun, _ plan: CyclePlan, _ jobs: [ReadJob], at now: Moment) {
         self.init(plan, [], isProbe: old.isProbe, deadline: old.deadline, at: now)
         refusals = old.refusals
         for job in jobs {
             if let done = old.parts.first(where: { $0.isSamePlace(job.read) }) {
                 parts.append(done)
-            } else if let known = old.jobs.dropFirst(old.next).first(where: { $0.read.isSamePlace(job.read) }) {
-                self.jobs.append(ReadJob(read: job.read, failures: known.failures, notBefore: known.notBefore))
+            } else if let known = old.jobs.dropFirst(old.next).first(where: {
+                $0.read.isSamePlace(job.read)
+            }) {
+                self.jobs.append(
+                    ReadJob(read: job.read, failures: known.failures, notBefore: known.notBefore))
             } else {
                 self.jobs.append(job)
             }
@@ -139,7 +151,9 @@ struct CycleRun: Sendable {
 
     /// The same in a plan in which the faster cycles have other numbers.
     mutating func renumber(_ number: (Int) -> Int?) {
-        waiting = waiting.compactMap { one in number(one.cycle).map { CyclePlan.Borrowed(cycle: $0, spans: one.spans) } }
+        waiting = waiting.compactMap { one in
+            number(one.cycle).map { CyclePlan.Borrowed(cycle: $0, spans: one.spans) }
+        }
     }
 
     /// Whether it has read the span, or tried to.
@@ -157,9 +171,11 @@ struct CycleRun: Sendable {
     }
 
     /// The parts that came at such times are read again, or have failed if that was tried before.
-    mutating func repeatReads(_ isRefuted: (Instant) -> Bool, _ planner: ReadPlanner, retries: Int) {
+    mutating func repeatReads(_ isRefuted: (Instant) -> Bool, _ planner: ReadPlanner, retries: Int)
+    {
         refusals += 1
-        for index in parts.indices.reversed() where parts[index].isGood && isRefuted(parts[index].at.instant) {
+        for index in parts.indices.reversed()
+        where parts[index].isGood && isRefuted(parts[index].at.instant) {
             guard refusals <= retries else {
                 parts[index].result = .failure(.format)
                 continue
@@ -171,7 +187,8 @@ struct CycleRun: Sendable {
 
     /// The run ends before its answers are certain: those in doubt are not believed.
     mutating func failDoubtful(_ failure: ReadFailure, _ fence: ReplyFence) {
-        for index in parts.indices where parts[index].isGood && !fence.isCertain(parts[index].at.instant) {
+        for index in parts.indices
+        where parts[index].isGood && !fence.isCertain(parts[index].at.instant) {
             parts[index].result = .failure(failure)
         }
     }
@@ -179,14 +196,18 @@ struct CycleRun: Sendable {
     /// Takes another read first, which may go now.
     mutating func prefer(_ mayGo: (PlannedRead) -> Bool) -> Bool {
         guard next + 1 < jobs.count,
-            let other = jobs[(next + 1)...].firstIndex(where: { $0.notBefore == .zero && mayGo($0.read) })
+            let other = jobs[(next + 1)...].firstIndex(where: {
+                $0.notBefore == .zero && mayGo($0.read)
+            })
         else { return false }
         jobs.swapAt(next, other)
         return true
     }
 
     /// The read that comes so many after the next one.
-    func read(after count: Int) -> PlannedRead? { next + count < jobs.count ? jobs[next + count].read : nil }
+    func read(after count: Int) -> PlannedRead? {
+        next + count < jobs.count ? jobs[next + count].read : nil
+    }
 
     var job: ReadJob? { next < jobs.count ? jobs[next] : nil }
     var isDone: Bool { next >= jobs.count && waiting.isEmpty }
@@ -215,7 +236,9 @@ struct CycleRun: Sendable {
         guard let place = waiting.firstIndex(where: { $0.cycle == index }) else { return }
         let spans = waiting.remove(at: place).spans
         isPartial = isPartial || faster.isPartial
-        for part in faster.parts where spans.contains(where: { part.holds($0) }) { self.parts.append(part) }
+        for part in faster.parts where spans.contains(where: { part.holds($0) }) {
+            self.parts.append(part)
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 import Base
 
-/// When the spans of one cycle were last polled, by the releases of its runs. It outlives a change of plan, so that
-/// no span is polled sooner than its interval after the poll before, whatever cycle that belonged to.
+/// When the spans of one cycle were last polled, by the releases of its runs. It outlives a change
+/// of plan, so that no span is polled sooner than its interval after the poll before, whatever
+/// cycle that belonged to.
 struct PollLedger: Sendable {
     /// A span that comes from another cycle, or of which this cycle does not know better.
     struct Poll: Sendable {
@@ -36,7 +37,9 @@ struct PollLedger: Sendable {
     /// A cycle that takes over spans from others.
     init(_ known: [Poll]) {
         polls.last = known.lazy.compactMap(\.last).max()
-        for poll in known where poll.last != polls.last || poll.notBefore > .zero { polls.others[Place(poll.span)] = poll }
+        for poll in known where poll.last != polls.last || poll.notBefore > .zero {
+            polls.others[Place(poll.span)] = poll
+        }
     }
 
     /// Release of the last run.
@@ -96,11 +99,13 @@ struct ReleaseTime: Sendable {
     func next(from due: Instant, step: Duration) -> Instant {
         guard let earliest, earliest > due else { return due }
         let behind = (earliest - due).nanoseconds
-        return due + .nanoseconds((behind + step.nanoseconds - 1) / step.nanoseconds * step.nanoseconds)
+        return due
+            + .nanoseconds((behind + step.nanoseconds - 1) / step.nanoseconds * step.nanoseconds)
     }
 }
 
-/// The middle of the longest time in which nothing is released: where the first release of a new cycle goes.
+/// The middle of the longest time in which nothing is released: where the first release of a new
+/// cycle goes.
 struct ReleaseGaps: Sendable {
     let longest: Instant
 

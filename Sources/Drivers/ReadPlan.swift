@@ -39,12 +39,14 @@ package struct ReadPlan: Sendable {
     }
 
     private init(
-        _ line: LineSettings, _ turnaround: Duration, _ responseTimeout: Duration, _ nodes: [NodePlan],
+        _ line: LineSettings, _ turnaround: Duration, _ responseTimeout: Duration,
+        _ nodes: [NodePlan],
         exchangeLimit: Duration
     ) {
         let timing = RTUTiming(line)
         for node in nodes {
-            let cost = WireCost(timing, turnaround: node.turnaround ?? turnaround, delay: node.delay)
+            let cost = WireCost(
+                timing, turnaround: node.turnaround ?? turnaround, delay: node.delay)
             let planner = ReadPlanner(cost: cost, node: node, exchangeLimit: exchangeLimit)
             let cycles = planner.cycles()
             units.append(Unit(planner: planner, cycles: cycles))

@@ -20,7 +20,9 @@ struct ReadPlanner {
     /// One cycle per interval, fastest first.
     func cycles() -> [CyclePlan] {
         var cycles: [CyclePlan] = []
-        let groups = Dictionary(grouping: node.spans) { max($0.interval, NodePlan.shortestInterval) }
+        let groups = Dictionary(grouping: node.spans) {
+            max($0.interval, NodePlan.shortestInterval)
+        }
         for (interval, spans) in groups.sorted(by: { $0.key < $1.key }) {
             var cycle = CyclePlan(interval: interval)
             var own: [Span] = []
@@ -45,9 +47,13 @@ struct ReadPlanner {
         return span.count <= protocolLimit && span.address <= Limits.addresses - span.count
     }
 
-    private func borrow(_ span: Span, for cycle: inout CyclePlan, from faster: inout [CyclePlan]) -> Bool {
+    private func borrow(
+        _ span: Span, for cycle: inout CyclePlan, from faster: inout [CyclePlan]
+    ) -> Bool {
         for index in faster.indices {
-            guard let read = faster[index].reads.firstIndex(where: { $0.covers(span) }) else { continue }
+            guard let read = faster[index].reads.firstIndex(where: { $0.covers(span) }) else {
+                continue
+            }
             faster[index].reads[read].spans.append(span)
             if let known = cycle.borrowed.firstIndex(where: { $0.cycle == index }) {
                 cycle.borrowed[known].spans.append(span)
@@ -75,7 +81,9 @@ struct ReadPlanner {
                 if first < end - 1,
                     node.noMerge || count > most || price > longest
                         || !node.isReadable(table, leaders[first].address..<leaders[end - 1].end)
-                { break }
+                {
+                    break
+                }
                 if best[first] + price <= best[end] {
                     best[end] = best[first] + price
                     start[end] = first
@@ -95,7 +103,8 @@ struct ReadPlanner {
     }
 
     /// The two smaller requests that replace one which the unit refused because of an address: cut
-    /// at the hole nearest to the middle, or in the middle if there is none. Empty for a single span.
+    /// at the hole nearest to the middle, or in the middle if there is none. Empty for a single
+    /// span.
     func pieces(of refused: PlannedRead) -> [PlannedRead] {
         let leaders = Self.leaders(of: refused.spans)
         guard leaders.count > 1 else { return [] }
@@ -104,16 +113,21 @@ struct ReadPlanner {
         let cut = holes.min { abs($0 - middle) < abs($1 - middle) } ?? middle
         var reads = [leaders[..<cut], leaders[cut...]].map { half in
             let address = half[half.startIndex].address
-            return read(refused.table, address, half[half.endIndex - 1].end - address, refused.interval)
+            return read(
+                refused.table, address, half[half.endIndex - 1].end - address, refused.interval)
         }
         assign(refused.spans, to: &reads)
         return reads
     }
 
     /// A read whose answer was not that of its request, once more.
-    func again(_ part: ReadPart) -> PlannedRead { read(part.table, part.address, part.count, node.shortest) }
+    func again(_ part: ReadPart) -> PlannedRead {
+        read(part.table, part.address, part.count, node.shortest)
+    }
 
-    private func read(_ table: Table, _ address: Int, _ count: Int, _ interval: Duration) -> PlannedRead {
+    private func read(
+        _ table: Table, _ address: Int, _ count: Int, _ interval: Duration
+    ) -> PlannedRead {
         PlannedRead(
             unit: node.unit, table: table, address: address, count: count, interval: interval,
             wireTime: cost.time(table, count), spans: [])
@@ -121,7 +135,9 @@ struct ReadPlanner {
 
     private func assign(_ spans: [Span], to reads: inout [PlannedRead]) {
         for span in spans {
-            if let index = reads.firstIndex(where: { $0.covers(span) }) { reads[index].spans.append(span) }
+            if let index = reads.firstIndex(where: { $0.covers(span) }) {
+                reads[index].spans.append(span)
+            }
         }
     }
 
@@ -129,7 +145,9 @@ struct ReadPlanner {
     static func leaders(of spans: [Span]) -> [Span] {
         let sorted = spans.sorted { ($0.address, $1.end) < ($1.address, $0.end) }
         var leaders: [Span] = []
-        for span in sorted where leaders.last.map({ span.end > $0.end }) ?? true { leaders.append(span) }
+        for span in sorted where leaders.last.map({ span.end > $0.end }) ?? true {
+            leaders.append(span)
+        }
         return leaders
     }
 }

@@ -1,13 +1,14 @@
 import Base
 import Modbus
 
-/// Reads that a line carries out by itself, one right behind the other, as long as each is answered exactly as
-/// it should be. The driver decides them together and hears of them together, so that most exchanges wake
-/// nobody but the line. Everything else ends the train, and the driver goes on from there: silence, damage, a
-/// part of a reply, an exception, a byte that nobody asked for, `LineOutput.recall`.
+/// Reads that a line carries out by itself, one right behind the other, as long as each is answered
+/// exactly as it should be. The driver decides them together and hears of them together, so that
+/// most exchanges wake nobody but the line. Everything else ends the train, and the driver goes on
+/// from there: silence, damage, a part of a reply, an exception, a byte that nobody asked for,
+/// `LineOutput.recall`.
 ///
-/// The shell does what `step` says, and hands what is on the line to `received`; when that refuses it, `log` and
-/// `unclaimed` are due. A reply that is a little late is looked for once more.
+/// The shell does what `step` says, and hands what is on the line to `received`; when that refuses
+/// it, `log` and `unclaimed` are due. A reply that is a little late is looked for once more.
 package struct ReadTrain: Hashable, Sendable {
     /// One of function codes 1 to 4.
     package struct Read: Hashable, Sendable {
@@ -22,7 +23,10 @@ package struct ReadTrain: Hashable, Sendable {
         private let size: UInt8
 
         /// - Parameter answering: the unit id of its reply.
-        init(_ planned: PlannedRead, answering: UInt8, frame: [UInt8], notBefore: Instant, look: Duration) {
+        init(
+            _ planned: PlannedRead, answering: UInt8, frame: [UInt8], notBefore: Instant,
+            look: Duration
+        ) {
             self.frame = frame
             self.notBefore = notBefore
             self.look = look
@@ -116,7 +120,9 @@ package struct ReadTrain: Hashable, Sendable {
             unclaimed = []
         }
         log[last].receivedAt = now
-        step = log.count < reads.count ? .send(at: max(now + silence, reads[log.count].notBefore)) : .end
+        step =
+            log.count < reads.count
+            ? .send(at: max(now + silence, reads[log.count].notBefore)) : .end
         return step
     }
 }

@@ -1,8 +1,8 @@
 import Base
 import Modbus
 
-/// The latest sound frames of one unit. A reply that comes twice is the same to the bit, so an answer that is
-/// the same as none of them is no repeat.
+/// The latest sound frames of one unit. A reply that comes twice is the same to the bit, so an
+/// answer that is the same as none of them is no repeat.
 struct RecentReplies: Sendable {
     /// A frame, by what tells it from others.
     struct Frame: Hashable, Sendable {
@@ -30,7 +30,9 @@ struct RecentReplies: Sendable {
     private var entries: [Entry] = []
     private var next = 0
 
-    mutating func add(_ frame: Frame, answering request: Request?, isReply: Bool = true, at now: Instant) {
+    mutating func add(
+        _ frame: Frame, answering request: Request?, isReply: Bool = true, at now: Instant
+    ) {
         let entry = Entry(frame: frame, request: request, isReply: isReply, at: now)
         guard entries.count == Self.most else { return entries.append(entry) }
         entries[next] = entry
@@ -47,7 +49,9 @@ struct RecentReplies: Sendable {
 
     /// An answer that may be a repeat of an earlier one.
     /// - Parameter gap: how long after a reply its repeat has come at most, as far as is known.
-    func mayBeRepeat(_ frame: Frame, answering request: Request, gap: Duration, at now: Instant) -> Bool {
+    func mayBeRepeat(
+        _ frame: Frame, answering request: Request, gap: Duration, at now: Instant
+    ) -> Bool {
         entries.contains { entry in
             guard entry.frame == frame else { return false }
             let age = now - entry.at

@@ -14,7 +14,9 @@ package struct RefusedRanges: Hashable, Sendable {
         package var count: Int
         package var until: WallTime
 
-        package init(unit: UnitID, plan: UInt64, table: Table, address: Int, count: Int, until: WallTime) {
+        package init(
+            unit: UnitID, plan: UInt64, table: Table, address: Int, count: Int, until: WallTime
+        ) {
             self.unit = unit
             self.plan = plan
             self.table = table
@@ -57,9 +59,14 @@ package struct RefusedRanges: Hashable, Sendable {
 
     /// What cannot be understood is left out: it is learned again.
     package init(_ document: [UInt8]) {
-        guard let json = try? JSONReader.parse(document), let items = json["refused"]?.array else { return }
+        guard let json = try? JSONReader.parse(document), let items = json["refused"]?.array else {
+            return
+        }
         for item in items {
-            guard let unit = item["unit"]?.integer.flatMap({ Int(exactly: $0) }).flatMap({ UnitID($0) }),
+            guard
+                let unit = item["unit"]?.integer.flatMap({ Int(exactly: $0) }).flatMap({
+                    UnitID($0)
+                }),
                 let plan = item["plan"]?.string.flatMap({ UInt64($0.string, radix: 16) }),
                 let table = item["table"]?.string.flatMap({ Table(word: $0) }),
                 let address = item["address"]?.integer.flatMap({ Int(exactly: $0) }),
@@ -75,9 +82,9 @@ package struct RefusedRanges: Hashable, Sendable {
 }
 
 extension ModbusDriver {
-    /// Takes over what an earlier run has learned. What has expired, or is about a unit that is asked
-    /// for something else now, is forgotten; a clock that is wrong cannot keep an entry for longer
-    /// than its day.
+    /// Takes over what an earlier run has learned. What has expired, or is about a unit that is
+    /// asked for something else now, is forgotten; a clock that is wrong cannot keep an entry for
+    /// longer than its day.
     package mutating func restore(_ document: [UInt8], at now: Moment) {
         for entry in RefusedRanges(document).entries {
             guard let unit = units.firstIndex(where: { $0.address.unit == entry.unit }),
@@ -85,7 +92,8 @@ extension ModbusDriver {
             else { continue }
             let rest = min(entry.until - now.wall, LineUnit.splitMemory)
             guard rest > .zero else { continue }
-            units[unit].restoreSplit(entry.table, entry.address, entry.count, until: now.instant + rest)
+            units[unit].restoreSplit(
+                entry.table, entry.address, entry.count, until: now.instant + rest)
         }
     }
 

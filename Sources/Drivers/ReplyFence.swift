@@ -1,18 +1,19 @@
 import Base
 import Modbus
 
-/// Keeps which requests of one unit may still be answered, and which of its answers may be those of other requests.
+/// Keeps which requests of one unit may still be answered, and which of its answers may be those of
+/// other requests.
 ///
 /// A unit answers in the order in which it was asked, each request at most twice.
-/// - After silence or damage the next request differs in shape from every unanswered one. Its reply is the
-///   *fence*: nothing older is on its way any more.
-/// - In its first exchanges after the line opened, and once it has answered twice, no two requests of one shape
-///   follow each other unless something of another shape was answered in between.
-/// - An answer that may be another request's is in doubt: until a fence follows it, or, of a unit that has long
-///   answered well, until its usual reply time has passed in silence. A sound frame that nobody asked for
-///   meanwhile refutes it.
-/// - An unanswered request is forgotten after a pause of ten response timeouts, and more than twice the worst
-///   lateness seen; the answer to another of its shape is in doubt then.
+/// - After silence or damage the next request differs in shape from every unanswered one. Its reply
+///   is the *fence*: nothing older is on its way any more.
+/// - In its first exchanges after the line opened, and once it has answered twice, no two requests
+///   of one shape follow each other unless something of another shape was answered in between.
+/// - An answer that may be another request's is in doubt: until a fence follows it, or, of a unit
+///   that has long answered well, until its usual reply time has passed in silence. A sound frame
+///   that nobody asked for meanwhile refutes it.
+/// - An unanswered request is forgotten after a pause of ten response timeouts, and more than twice
+///   the worst lateness seen; the answer to another of its shape is in doubt then.
 struct ReplyFence: Sendable {
     /// Exchanges after the line was opened that are under the fence.
     static let proving = 8
@@ -23,7 +24,8 @@ struct ReplyFence: Sendable {
     /// Response timeouts after which an unanswered request is forgotten.
     static let patience: Int64 = 10
     private static let shortestHold = Duration.milliseconds(5)
-    /// Longest time that a reading is held, so that a frame that contradicts it comes before it is published.
+    /// Longest time that a reading is held, so that a frame that contradicts it comes before it is
+    /// published.
     static let longestHold = Duration.milliseconds(25)
     private static let unansweredMost = 12
 
@@ -44,7 +46,9 @@ struct ReplyFence: Sendable {
         var isProbe: Bool { shape.isProbe }
 
         func fits(_ pdu: ArraySlice<UInt8>) -> Bool {
-            if isProbe { return pdu.first.map { $0 & ~FunctionCode.exceptionBit } == shape.function.rawValue }
+            if isProbe {
+                return pdu.first.map { $0 & ~FunctionCode.exceptionBit } == shape.function.rawValue
+            }
             return shape.fits(pdu)
         }
     }
@@ -113,8 +117,8 @@ struct ReplyFence: Sendable {
         return fence
     }
 
-    /// The line was opened: another adapter, and perhaps others have asked meanwhile. What was not answered may
-    /// still be answered.
+    /// The line was opened: another adapter, and perhaps others have asked meanwhile. What was not
+    /// answered may still be answered.
     mutating func reopen() {
         recent.forget()
         (last, doubt, isRepeater) = (nil, nil, false)
@@ -126,11 +130,14 @@ struct ReplyFence: Sendable {
 
     func freedom(of shape: ReplyShape, at now: Instant) -> Freedom {
         if isOpen { return .free }
-        for one in unanswered where one.shape.isConfusable(with: shape) && now < one.latest + pause {
+        for one in unanswered where one.shape.isConfusable(with: shape) && now < one.latest + pause
+        {
             return .fenced
         }
         guard isFenced, let last else { return .free }
-        if last.shape.function == shape.function, last.isException || last.shape.isConfusable(with: shape) {
+        if last.shape.function == shape.function,
+            last.isException || last.shape.isConfusable(with: shape)
+        {
             return .fenced
         }
         if isRepeater, let heard = recent.latest(shape), now < heard + longestGap * 2 {
@@ -142,16 +149,23 @@ struct ReplyFence: Sendable {
     /// When a request may be sent that no fence frees.
     func release(of shape: ReplyShape) -> Instant {
         var free = Instant.zero
-        for one in unanswered where one.shape.isConfusable(with: shape) { free = max(free, one.latest + pause) }
+        for one in unanswered where one.shape.isConfusable(with: shape) {
+            free = max(free, one.latest + pause)
+        }
         guard isFenced, let last else { return free }
         return max(free, last.at + max(Self.longestHold, longestGap * 2))
     }
 
-    /// A reply to a request of this shape would tell that no confusable one of `other` is on its way.
+    /// A reply to a request of this shape would tell that no confusable one of `other` is on its
+    /// way.
     func proves(_ shape: ReplyShape, about other: ReplyShape) -> Bool {
         guard !shape.isConfusable(with: other) else { return false }
-        guard let rival = unanswered.first(where: { $0.shape.function == shape.function }) else { return true }
-        return unanswered.allSatisfy { !$0.shape.isConfusable(with: other) || $0.latest < rival.first }
+        guard let rival = unanswered.first(where: { $0.shape.function == shape.function }) else {
+            return true
+        }
+        return unanswered.allSatisfy {
+            !$0.shape.isConfusable(with: other) || $0.latest < rival.first
+        }
     }
 
     /// An exception to this function can only be the answer to the request that is asked now.
@@ -165,7 +179,9 @@ struct ReplyFence: Sendable {
     /// - Parameter end: when the request was out.
     mutating func missed(_ shape: ReplyShape, sentUntil end: Instant) {
         defer { note() }
-        if let index = unanswered.firstIndex(where: { $0.shape == shape || $0.isProbe && shape.isProbe }) {
+        if let index = unanswered.firstIndex(where: {
+            $0.shape == shape || $0.isProbe && shape.isProbe
+        }) {
             unanswered[index].shape = shape
             unanswered[index].latest = max(unanswered[index].latest, end)
             return
@@ -180,7 +196,8 @@ struct ReplyFence: Sendable {
     ///   - travel: what the reply takes on the wire.
     /// - Returns: between which times its answers are refuted by this one; nil: none is.
     mutating func answered(
-        _ request: Request, _ mark: RecentReplies.Frame, sentUntil end: Instant, usual: Duration?, travel: Duration,
+        _ request: Request, _ mark: RecentReplies.Frame, sentUntil end: Instant, usual: Duration?,
+        travel: Duration,
         at now: Instant
     ) -> (since: Instant, until: Instant)? {
         defer { note() }
@@ -188,16 +205,20 @@ struct ReplyFence: Sendable {
         let isException = mark.function & FunctionCode.exceptionBit != 0
         let isSuspicious = recent.mayBeRepeat(mark, answering: request, gap: longestGap, at: now)
         let rival = unanswered.firstIndex {
-            $0.shape.function == shape.function && (isException || $0.shape.isConfusable(with: shape))
+            $0.shape.function == shape.function
+                && (isException || $0.shape.isConfusable(with: shape))
         }
         unanswered.removeFirst(rival ?? unanswered.count)
         // It may have been the rival's answer, and this request's is still to come.
         if rival != nil { unanswered[0].latest = max(unanswered[0].latest, end) }
-        if let known = doubt, rival == nil, !isAlike(known.shape, shape, isException) { doubt = nil }
+        if let known = doubt, rival == nil, !isAlike(known.shape, shape, isException) {
+            doubt = nil
+        }
         settle(at: now)
         let isFirst = exchanges == 0
         let isClean = calm >= Self.proof && !isRepeater
-        // Of a unit that may be later than the response timeout no silence of that length tells anything.
+        // Of a unit that may be later than the response timeout no silence of that length tells
+        // anything.
         let slowest = max(usual ?? .zero, calm < Self.pardon ? worstLateness : .zero)
         let isSlow = slowest > timeout
         let needsFence = isFirst || rival != nil || (isSuspicious && (!isClean || isSlow))
@@ -208,7 +229,8 @@ struct ReplyFence: Sendable {
             unanswered.removeAll()
         } else if needsFence || isSuspicious || !isClean || doubt != nil {
             let usual = usual ?? Self.longestHold
-            let hold = max(now + max(Self.shortestHold, min(usual, Self.longestHold)),
+            let hold = max(
+                now + max(Self.shortestHold, min(usual, Self.longestHold)),
                 end + min(usual * 5 / 4, max(timeout, usual)) + travel + .milliseconds(2))
             if compared == false, let known = doubt {
                 refuted = (known.since, known.at)
@@ -217,7 +239,8 @@ struct ReplyFence: Sendable {
             let until = needsFence || (doubt != nil && doubt?.until == nil) ? nil : hold
             doubt = Doubt(
                 since: doubt?.since ?? last?.at ?? .zero, shape: shape, until: until,
-                mayBeRepeat: isSuspicious || doubt?.mayBeRepeat ?? false, request: request, checksum: mark.checksum,
+                mayBeRepeat: isSuspicious || doubt?.mayBeRepeat ?? false, request: request,
+                checksum: mark.checksum,
                 at: now)
         }
         last = Last(shape: shape, isException: isException, at: now)
@@ -232,8 +255,8 @@ struct ReplyFence: Sendable {
         one.function == other.function && (isException || one.isConfusable(with: other))
     }
 
-    /// Where there is no other shape: two equal answers to one request are believed, and so is the unit when
-    /// several have differed and nothing else has come.
+    /// Where there is no other shape: two equal answers to one request are believed, and so is the
+    /// unit when several have differed and nothing else has come.
     /// - Returns: whether it is equal; nil: there is nothing to compare it with.
     private mutating func compare(_ request: Request, _ checksum: UInt16) -> Bool? {
         guard let known = doubt, known.until == nil, known.request == request else { return nil }
@@ -241,8 +264,8 @@ struct ReplyFence: Sendable {
         return known.checksum == checksum
     }
 
-    /// No fence can be had: what only misses one is believed when it has been silent for a response timeout, and
-    /// what may be an older reply after several answers that nothing contradicted.
+    /// No fence can be had: what only misses one is believed when it has been silent for a response
+    /// timeout, and what may be an older reply after several answers that nothing contradicted.
     mutating func forgo(at now: Instant) {
         guard let known = doubt, known.until == nil else { return }
         let mayBeOlder = unanswered.contains { $0.shape.isConfusable(with: known.shape) }
@@ -283,7 +306,8 @@ struct ReplyFence: Sendable {
             recent.add(mark, answering: nil, at: frame.at)
             calm = 0
             // It may as well be the reply whose place a repeat has taken.
-            let isContradiction = doubt.map { $0.mayBeRepeat && $0.shape.isConfusable(with: one.shape) } ?? false
+            let isContradiction =
+                doubt.map { $0.mayBeRepeat && $0.shape.isConfusable(with: one.shape) } ?? false
             return (.late(by: lateness), isContradiction ? refute(at: frame.at) : nil)
         }
         recent.add(mark, answering: nil, isReply: false, at: frame.at)

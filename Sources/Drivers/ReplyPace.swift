@@ -1,14 +1,14 @@
 import Base
 
-/// When a unit's replies are whole, learned from those that were watched: then the line need not be looked
-/// at before. Only the earliest of what was watched counts, so a unit of unsteady pace is not waited for;
-/// its replies are watched then, as if nothing were known.
+/// When a unit's replies are whole, learned from those that were watched: then the line need not be
+/// looked at before. Only the earliest of what was watched counts, so a unit of unsteady pace is
+/// not waited for; its replies are watched then, as if nothing were known.
 ///
-/// What wakes up does not do so to the microsecond, so the look is put off by as much as keeps most replies from
-/// being late for it, a tenth of a millisecond at most.
+/// What wakes up does not do so to the microsecond, so the look is put off by as much as keeps most
+/// replies from being late for it, a tenth of a millisecond at most.
 ///
-/// A pause runs from the end of our transmission to the beginning of the reply, as its end tells: less than
-/// zero where replies come faster than the line carries them.
+/// A pause runs from the end of our transmission to the beginning of the reply, as its end tells:
+/// less than zero where replies come faster than the line carries them.
 struct ReplyPace: Sendable {
     /// So many are watched before anything is foretold.
     static let proof = 8
@@ -25,7 +25,8 @@ struct ReplyPace: Sendable {
     }
 
     private static let (slackMax, slackUp, slackDown) = (
-        Duration.microseconds(100), Duration.microseconds(12), Duration.microseconds(1))
+        Duration.microseconds(100), Duration.microseconds(12), Duration.microseconds(1)
+    )
 
     private var slack = Duration.microseconds(20)
     private var pauses: [Duration] = []
@@ -36,7 +37,9 @@ struct ReplyPace: Sendable {
 
     /// What `foretell` will answer next.
     var expected: Forecast? {
-        guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else { return nil }
+        guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else {
+            return nil
+        }
         return Forecast(pause: earliest, slack: slack)
     }
 

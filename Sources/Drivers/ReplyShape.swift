@@ -12,12 +12,13 @@ struct ReplyShape: Hashable, Sendable {
     init(_ request: Request) {
         function = request.function
         length = request.replyLength
-        echo = switch request {
-        case .writeCoil, .writeRegister, .maskWrite: request.pdu
-        case .writeCoils, .writeRegisters: Array(request.pdu.prefix(5))
-        case .diagnose(let function, _): function.echoes ? request.pdu : nil
-        default: nil
-        }
+        echo =
+            switch request {
+            case .writeCoil, .writeRegister, .maskWrite: request.pdu
+            case .writeCoils, .writeRegisters: Array(request.pdu.prefix(5))
+            case .diagnose(let function, _): function.echoes ? request.pdu : nil
+            default: nil
+            }
     }
 
     /// The shape of a planned read, without its request.
@@ -40,7 +41,9 @@ struct ReplyShape: Hashable, Sendable {
 
     /// The PDU may be a reply of this shape, or an exception to its function.
     func fits(_ pdu: ArraySlice<UInt8>) -> Bool {
-        guard let code = pdu.first, code & ~FunctionCode.exceptionBit == function.rawValue else { return false }
+        guard let code = pdu.first, code & ~FunctionCode.exceptionBit == function.rawValue else {
+            return false
+        }
         if code & FunctionCode.exceptionBit != 0 { return true }
         if let echo { return pdu.elementsEqual(echo) }
         return length.map { $0 == pdu.count } ?? true

@@ -1,12 +1,14 @@
 import Base
 
-/// The times from the end of a request to the first byte of its reply, as a histogram. Fixed in size, because
-/// statistics are copied often.
+/// The times from the end of a request to the first byte of its reply, as a histogram. Fixed in
+/// size, because statistics are copied often.
 package struct ReplyTimes: Hashable, Sendable {
     /// Upper bounds of the classes; a last one without a bound follows them.
     package static let bounds: [Duration] = [
-        .milliseconds(1), .milliseconds(2), .milliseconds(5), .milliseconds(10), .milliseconds(20), .milliseconds(50),
-        .milliseconds(100), .milliseconds(200), .milliseconds(500), .seconds(1), .seconds(2), .seconds(5),
+        .milliseconds(1), .milliseconds(2), .milliseconds(5), .milliseconds(10), .milliseconds(20),
+        .milliseconds(50),
+        .milliseconds(100), .milliseconds(200), .milliseconds(500), .seconds(1), .seconds(2),
+        .seconds(5),
     ]
 
     private var counts = SIMD16<UInt32>()

@@ -14,7 +14,8 @@ package struct PortStatistics: Hashable, Sendable {
     package var repeatedReplies = 0
     /// Sound replies of a unit that was not asked.
     package var wrongUnit = 0
-    /// Releases of a cycle that found its previous one unfinished; units that do not answer excepted.
+    /// Releases of a cycle that found its previous one unfinished; units that do not answer
+    /// excepted.
     package var skipped = 0
     /// Cycles that ended after their deadline, which is their next release.
     package var late = 0
@@ -63,7 +64,8 @@ package struct UnitStatistics: Hashable, Sendable {
     package var mismatches = 0
     package var skipped = 0
     package var late = 0
-    /// From the end of our transmission to the first byte, slowly forgotten peak; nil until learned.
+    /// From the end of our transmission to the first byte, slowly forgotten peak; nil until
+    /// learned.
     package var turnaround: Duration?
     package var replyTimes = ReplyTimes()
 
@@ -103,7 +105,10 @@ extension PortStatistics {
             let unit = units[index].unit
             // Mostly both have the same ones in the same order.
             let isSame = other.units.indices.contains(index) && other.units[index].unit == unit
-            guard let before = isSame ? other.units[index] : other.units.first(where: { $0.unit == unit }) else { continue }
+            guard
+                let before = isSame
+                    ? other.units[index] : other.units.first(where: { $0.unit == unit })
+            else { continue }
             sum.units[index] = units[index].adding(before, times: sign)
         }
         return sum
@@ -120,7 +125,9 @@ extension UnitStatistics {
         sum.timeouts += sign * other.timeouts
         sum.checksumErrors += sign * other.checksumErrors
         sum.exceptions += sign * other.exceptions
-        for (code, count) in other.exceptionCodes { sum.exceptionCodes[code, default: 0] += sign * count }
+        for (code, count) in other.exceptionCodes {
+            sum.exceptionCodes[code, default: 0] += sign * count
+        }
         sum.lateReplies += sign * other.lateReplies
         sum.repeatedReplies += sign * other.repeatedReplies
         sum.wrongUnit += sign * other.wrongUnit

@@ -16,8 +16,8 @@ struct HeardFrame: Sendable {
     }
 }
 
-/// Cuts sound reply frames out of bytes that came while nobody was asked. What is not sound hides what comes
-/// behind it until the line has been silent.
+/// Cuts sound reply frames out of bytes that came while nobody was asked. What is not sound hides
+/// what comes behind it until the line has been silent.
 struct StrayFrames: Sendable {
     private var buffer: [UInt8] = []
     private var isLost = false
@@ -49,7 +49,9 @@ struct StrayFrames: Sendable {
     private static let pieceMost = Duration.milliseconds(20)
 
     /// - Parameter silence: after it another frame begins.
-    mutating func receive(_ bytes: ArraySlice<UInt8>, silence: Duration, at now: Instant) -> [HeardFrame] {
+    mutating func receive(
+        _ bytes: ArraySlice<UInt8>, silence: Duration, at now: Instant
+    ) -> [HeardFrame] {
         if now - latest > silence * 2 + Self.pieceMost { forget() }
         latest = now
         guard !isLost else { return [] }
@@ -84,8 +86,8 @@ struct StrayFrames: Sendable {
     }
 }
 
-/// Sound frames that answer nothing, oldest first: those that came while nobody was asked, in place of the
-/// answer, or behind it.
+/// Sound frames that answer nothing, oldest first: those that came while nobody was asked, in place
+/// of the answer, or behind it.
 struct UnaskedFrames: Sendable {
     private var frames: [HeardFrame] = []
     private var strays = StrayFrames()
@@ -101,7 +103,8 @@ struct UnaskedFrames: Sendable {
     /// - Parameter frame: unit and PDU.
     mutating func add(_ frame: [UInt8], isEarly: Bool, at now: Instant) {
         guard let unit = frame.first else { return }
-        frames.append(HeardFrame(unit: unit, pdu: Array(frame.dropFirst()), isEarly: isEarly, at: now))
+        frames.append(
+            HeardFrame(unit: unit, pdu: Array(frame.dropFirst()), isEarly: isEarly, at: now))
     }
 
     mutating func receive(_ bytes: ArraySlice<UInt8>, silence: Duration, at now: Instant) {

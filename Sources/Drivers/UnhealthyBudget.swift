@@ -3,7 +3,7 @@ import Base
 /// Ten per cent of a port's time, saved up to the price of one attempt: what units that may be
 /// dead are allowed to cost those that are alive.
 struct UnhealthyBudget: Sendable {
-    static let share: Int64 = 10   // one part in ten
+    static let share: Int64 = 10  // one part in ten
 
     private var limit: Int64
     private var credit: Int64

@@ -20,16 +20,17 @@ struct UnitHealth: Sendable {
     static let longestPause = Duration.seconds(60)
     /// Below this a host's own jitter would look like silence.
     static let shortestTimeout = Duration.milliseconds(20)
-    /// What nearly every device needs less than; one that needs more is recognised by its late reply.
+    /// What nearly every device needs less than; one that needs more is recognised by its late
+    /// reply.
     static let shortestFirstTimeout = Duration.milliseconds(50)
 
     /// Its attempts draw on the unhealthy budget.
     var isSuspect: Bool { !isProven || timeouts > 0 }
 
     /// How long to wait for the first byte. A unit under suspicion gets three times what it usually
-    /// needs, and now and then all of it, in case it has become slower. So does its first attempt after
-    /// a silence: the reply before it may only be late. One that has never answered gets all of it,
-    /// unless `isHurried`: then its first attempt is a short one.
+    /// needs, and now and then all of it, in case it has become slower. So does its first attempt
+    /// after a silence: the reply before it may only be late. One that has never answered gets all
+    /// of it, unless `isHurried`: then its first attempt is a short one.
     func timeout(_ configured: Duration, isHurried: Bool = false) -> Duration {
         let normal = patience(configured)
         if isHurried, !isProven, timeouts == 0, turnaround == nil {
@@ -39,8 +40,8 @@ struct UnitHealth: Sendable {
         return min(normal, max(turnaround * 3, Self.shortestTimeout))
     }
 
-    /// How long a unit is waited for that is known to be late: twice the response timeout and a quarter at most.
-    /// One that is later is not waited for any longer than others.
+    /// How long a unit is waited for that is known to be late: twice the response timeout and a
+    /// quarter at most. One that is later is not waited for any longer than others.
     private func patience(_ configured: Duration) -> Duration {
         guard let lateness, lateness <= configured * 9 / 4 else { return configured }
         return max(configured, min(lateness * 5 / 4, configured * 9 / 4))

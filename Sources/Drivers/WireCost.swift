@@ -19,7 +19,8 @@ struct WireCost: Sendable {
         self.timing = timing
         self.turnaround = turnaround
         character = timing.character.nanoseconds
-        fixed = timing.time(of: Self.requestBytes + Self.replyBytes).nanoseconds
+        fixed =
+            timing.time(of: Self.requestBytes + Self.replyBytes).nanoseconds
             + max(0, turnaround.nanoseconds) + max(timing.silence, delay).nanoseconds
     }
 

@@ -1,8 +1,8 @@
 import Base
 import Spool
 
-/// Adapters that are plugged in and that no port of the configuration means: each is told once, with
-/// what would make it a port.
+/// Adapters that are plugged in and that no port of the configuration means: each is told once,
+/// with what would make it a port.
 struct AdapterNews: Sendable {
     /// More are not remembered; nobody has that many sockets.
     static let knownMax = 256
@@ -29,8 +29,8 @@ struct AdapterNews: Sendable {
 }
 
 extension SerialPortEntry {
-    /// `"bus-a50285bi": { match: { serial: "A50285BI" }, driver: "modbus-rtu", baud: 9600, nodes: {} }`
-    /// with the keys that name this adapter and no other of its kind.
+    /// `"bus-a50285bi": { match: { serial: "A50285BI" }, driver: "modbus-rtu", baud: 9600, nodes:
+    /// {} }` with the keys that name this adapter and no other of its kind.
     package var stanza: String {
         var match: [String] = []
         func add(_ key: String, _ value: String?) {
@@ -45,13 +45,18 @@ extension SerialPortEntry {
         add("vendor", identity.vendor)
         add("product", identity.product)
         if let interface = identity.interface, interface != "00" { add("interface", interface) }
-        let device = match.isEmpty ? "device: \(Self.quoted(path))" : "match: { \(match.joined(separator: ", ")) }"
-        return "\(Self.quoted(suggestedName)): { \(device), driver: \"modbus-rtu\", baud: 9600, nodes: {} }"
+        let device =
+            match.isEmpty
+            ? "device: \(Self.quoted(path))" : "match: { \(match.joined(separator: ", ")) }"
+        return
+            "\(Self.quoted(suggestedName)): { \(device), driver: \"modbus-rtu\", baud: 9600, nodes: {} }"
     }
 
     private var suggestedName: String {
         let words = [identity.serial ?? path.split(separator: "/").last.map(String.init) ?? "port"]
-        let name = words[0].lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        let name = words[0].lowercased().map {
+            $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-"
+        }
         return "bus-" + String(name.prefix(32))
     }
 
@@ -67,17 +72,23 @@ extension Gateway {
     mutating func receive(unclaimed adapters: [SerialPortEntry], at now: Moment) {
         endScans(except: adapters)
         for adapter in news.receive(adapters, at: now.instant) {
-            let name = adapter.product.isEmpty ? "a serial adapter" : Notice.printable(adapter.product)
-            effects.append(.notice(Notice(
-                .info, "gateway", adapter.path,
-                "\(name) is plugged in and no port of the configuration means it; as a port: \(adapter.stanza)")))
+            let name =
+                adapter.product.isEmpty ? "a serial adapter" : Notice.printable(adapter.product)
+            effects.append(
+                .notice(
+                    Notice(
+                        .info, "gateway", adapter.path,
+                        "\(name) is plugged in and no port of the configuration means it; as a port: \(adapter.stanza)"
+                    )))
             tell(adapter, at: now)
             scan(adapter)
         }
     }
 
     /// A health event about an adapter, and what `more` adds to it.
-    mutating func tell(_ adapter: SerialPortEntry, at now: Moment, more: (inout JSONWriter) -> Void = { _ in }) {
+    mutating func tell(
+        _ adapter: SerialPortEntry, at now: Moment, more: (inout JSONWriter) -> Void = { _ in }
+    ) {
         guard let subfolder = settings.topics.health else { return }
         var writer = JSONWriter()
         writer.key("adapter")

@@ -8,7 +8,8 @@ package struct ScanFailure: Error, Hashable, Sendable {
     package init(_ words: String) { self.words = words }
 }
 
-/// Who is on the line behind an adapter that no port means, where the configuration wants to know: `scanAdapters`.
+/// Who is on the line behind an adapter that no port means, where the configuration wants to know:
+/// `scanAdapters`.
 extension Gateway {
     mutating func scan(_ adapter: SerialPortEntry) {
         guard settings.scansAdapters, phase == .running else { return }
@@ -25,14 +26,17 @@ extension Gateway {
     }
 
     /// What `fieldgw scan --json` has said of one that still waits for it.
-    mutating func receive(scanned adapter: SerialPortEntry, _ result: Result<[UInt8], ScanFailure>, at now: Moment) {
+    mutating func receive(
+        scanned adapter: SerialPortEntry, _ result: Result<[UInt8], ScanFailure>, at now: Moment
+    ) {
         let path = ByteString(adapter.path)
         guard scans[path] == adapter else { return }
         scans[path] = nil
         switch result {
         case .failure(let failure): say(adapter, "scanned: \(failure.words)")
         case .success(let bytes):
-            guard let document = try? JSONReader.parse(bytes), let units = document["units"]?.array else {
+            guard let document = try? JSONReader.parse(bytes), let units = document["units"]?.array
+            else {
                 return say(adapter, "scanned: the scan gave no answer")
             }
             say(adapter, "scanned: \(Self.words(units))")
@@ -51,10 +55,13 @@ extension Gateway {
     private static func words(_ units: [JSON]) -> String {
         guard !units.isEmpty else { return "nobody answers" }
         let names = units.prefix(8).map { unit in
-            let identity = ["vendor", "product"].compactMap { unit[$0]?.string?.string }.joined(separator: " ")
-            return (unit["unit"]?.text ?? "") + (identity.isEmpty ? "" : " (\(Notice.printable(identity)))")
+            let identity = ["vendor", "product"].compactMap { unit[$0]?.string?.string }.joined(
+                separator: " ")
+            return (unit["unit"]?.text ?? "")
+                + (identity.isEmpty ? "" : " (\(Notice.printable(identity)))")
         }
         let more = units.count > names.count ? " and \(units.count - names.count) more" : ""
-        return "\(units.count == 1 ? "1 unit answers" : "\(units.count) units answer"): \(names.joined(separator: ", "))\(more)"
+        return
+            "\(units.count == 1 ? "1 unit answers" : "\(units.count) units answer"): \(names.joined(separator: ", "))\(more)"
     }
 }

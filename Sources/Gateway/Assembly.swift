@@ -7,7 +7,9 @@ import Spool
 /// From what the file says to what the machines want.
 extension Gateway.Settings {
     /// - Parameter keys: how the private keys sign; none where none is configured.
-    package init(_ configuration: Configuration, keys: KeyAlgorithms, floor: WallTime, version: String) {
+    package init(
+        _ configuration: Configuration, keys: KeyAlgorithms, floor: WallTime, version: String
+    ) {
         let bridge = configuration.bridge
         self.init(
             gateway: bridge.gateway,
@@ -17,9 +19,12 @@ extension Gateway.Settings {
             spool: Journal.Settings(configuration),
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
-                health: bridge.topics.health, gaps: bridge.topics.gaps, commands: bridge.topics.commands),
+                health: bridge.topics.health, gaps: bridge.topics.gaps,
+                commands: bridge.topics.commands),
             liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
-            credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map { $0?.value ?? "" })
+            credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map {
+                $0?.value ?? ""
+            })
                 + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel,
             scansAdapters: configuration.scansAdapters, door: configuration.door?.withoutPlaces)
     }
@@ -58,7 +63,8 @@ extension Configuration.Port {
         }
     }
 
-    /// One plan per unit: devices that share a unit are read together, by the more careful of their limits.
+    /// One plan per unit: devices that share a unit are read together, by the more careful of their
+    /// limits.
     package var nodePlans: [NodePlan] {
         var plans: [NodePlan] = []
         var places: [UnitID: Int] = [:]
@@ -69,8 +75,10 @@ extension Configuration.Port {
                 places[node.unit] = plans.count
                 plans.append(
                     NodePlan(
-                        unit: node.unit, spans: spans, maxRegisters: node.maxRegisters, maxBits: node.maxBits,
-                        noMerge: node.noMerge, turnaround: node.turnaround, responseTimeout: node.responseTimeout,
+                        unit: node.unit, spans: spans, maxRegisters: node.maxRegisters,
+                        maxBits: node.maxBits,
+                        noMerge: node.noMerge, turnaround: node.turnaround,
+                        responseTimeout: node.responseTimeout,
                         delay: node.delay, setup: node.setup.map(\.order)))
                 plans[plans.count - 1].ranges = node.ranges
                 plans[plans.count - 1].manners = node.manners
@@ -81,8 +89,10 @@ extension Configuration.Port {
             plans[place].setup += node.setup.map(\.order)
             plans[place].maxRegisters = min(plans[place].maxRegisters, node.maxRegisters)
             plans[place].maxBits = min(plans[place].maxBits, node.maxBits)
-            plans[place].manners.answersAs = plans[place].manners.answersAs ?? node.manners.answersAs
-            plans[place].manners.isLenient = plans[place].manners.isLenient || node.manners.isLenient
+            plans[place].manners.answersAs =
+                plans[place].manners.answersAs ?? node.manners.answersAs
+            plans[place].manners.isLenient =
+                plans[place].manners.isLenient || node.manners.isLenient
             plans[place].noMerge = plans[place].noMerge || node.noMerge
             plans[place].delay = max(plans[place].delay, node.delay)
             plans[place].ranges.merge(node.ranges) { $0 + $1 }
@@ -97,7 +107,8 @@ extension Configuration.Port {
 
     /// What the planner makes of it: for `plan` and `check`.
     package var readPlan: ReadPlan {
-        ReadPlan.make(line: line, turnaround: turnaround, responseTimeout: responseTimeout, nodes: nodePlans)
+        ReadPlan.make(
+            line: line, turnaround: turnaround, responseTimeout: responseTimeout, nodes: nodePlans)
     }
 }
 
@@ -114,13 +125,15 @@ extension UARTDriver.Node {
 extension Journal.Settings {
     package init(_ configuration: Configuration) {
         let (bridge, spool) = (configuration.bridge, configuration.spool)
-        let identity = switch bridge.dialect {
-        case .cloudIoT(let project, _, let registry): "\(project)/\(registry)/\(bridge.gateway)"
-        case .plain: "//\(bridge.gateway)"
-        }
+        let identity =
+            switch bridge.dialect {
+            case .cloudIoT(let project, _, let registry): "\(project)/\(registry)/\(bridge.gateway)"
+            case .plain: "//\(bridge.gateway)"
+            }
         self.init(
             identity: identity, gateway: bridge.gateway, gapSubfolder: bridge.topics.gaps,
-            maxBytes: spool.maxBytes, minFree: spool.minFree, maxAge: spool.maxAge, maxRecord: spool.maxRecord,
+            maxBytes: spool.maxBytes, minFree: spool.minFree, maxAge: spool.maxAge,
+            maxRecord: spool.maxRecord,
             share: spool.share, priorityReserve: spool.priorityReserve, sync: spool.sync)
     }
 }

@@ -2,8 +2,8 @@ import Base
 import Bridge
 import Spool
 
-/// Several readings of one device in one message (`bridge.batch`): fewer messages where they cost money or
-/// rate, at the price of a delay. What waits is sent when one of these holds:
+/// Several readings of one device in one message (`bridge.batch`): fewer messages where they cost
+/// money or rate, at the price of a delay. What waits is sent when one of these holds:
 ///
 /// | when | why |
 /// |---|---|
@@ -25,7 +25,9 @@ struct Batching: Sendable {
     mutating func look() { due = nil }
 
     mutating func isDue(_ head: QueueHead, at now: Instant) -> Bool {
-        if head.kind != .reading || head.hasPriority || head.isSplit || !head.thisBoot { return true }
+        if head.kind != .reading || head.hasPriority || head.isSplit || !head.thisBoot {
+            return true
+        }
         if head.isMore || head.bytes >= settings.maxBytes { return true }
         let end = head.at + settings.maxDelay
         if end <= now { return true }
@@ -42,7 +44,9 @@ struct Batching: Sendable {
 extension Gateway {
     /// With `batch` a device's readings gather for a while, unless the gateway is leaving.
     mutating func isDue(_ device: DeviceID, _ lane: Lane, at now: Moment) -> Bool {
-        guard batching != nil, phase == .running, let head = spool.head(device, lane) else { return true }
+        guard batching != nil, phase == .running, let head = spool.head(device, lane) else {
+            return true
+        }
         return batching?.isDue(head, at: now.instant) ?? true
     }
 
@@ -53,14 +57,17 @@ extension Gateway {
         guard let batching, first.kind == .reading else { return }
         let most = session.recordsAtOnce(of: first.device)
         outgoing.payload.insert(0x5B, at: 0)
-        while outgoing.others.count + 1 < most, let head = spool.head(first.device, lane), head.kind == .reading,
+        while outgoing.others.count + 1 < most, let head = spool.head(first.device, lane),
+            head.kind == .reading,
             head.subfolder == first.subfolder,
             batching.fits(body: head.bodySize, behind: outgoing.payload.count),
             let next = spool.take(first.device, lane, at: now)
         {
             // Between the two one may have become too old.
-            guard next.seq == head.seq || next.kind == .reading && next.subfolder == first.subfolder
-                && batching.fits(body: next.body.count, behind: outgoing.payload.count)
+            guard
+                next.seq == head.seq
+                    || next.kind == .reading && next.subfolder == first.subfolder
+                        && batching.fits(body: next.body.count, behind: outgoing.payload.count)
             else {
                 spool.giveBack(next.seq, at: now)
                 break
@@ -74,6 +81,7 @@ extension Gateway {
 
     func envelope(of record: StoredRecord) -> Envelope {
         Envelope(
-            ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted, backfill: record.backfill)
+            ts: record.at.wall, seq: record.seq, clockTrusted: record.clockTrusted,
+            backfill: record.backfill)
     }
 }

@@ -1,11 +1,13 @@
 import Adapter
 import Base
 
-/// The time scale of the write budgets: it goes on over restarts and knows no steps of the wall clock.
+/// The time scale of the write budgets: it goes on over restarts and knows no steps of the wall
+/// clock.
 ///
-/// Within one boot of the machine it is the time since boot. Over a reboot it goes on from the latest moment
-/// that is known, and the wall clock says how long the machine was off, but only if it was trusted before
-/// and is trusted now. So time passes at most as fast as it really does, and no budget is free too early.
+/// Within one boot of the machine it is the time since boot. Over a reboot it goes on from the
+/// latest moment that is known, and the wall clock says how long the machine was off, but only if
+/// it was trusted before and is trusted now. So time passes at most as fast as it really does, and
+/// no budget is free too early.
 package struct BudgetClock: Sendable {
     /// All clocks at one moment, as the command log keeps them.
     package struct Mark: Hashable, Sendable {
@@ -15,7 +17,9 @@ package struct BudgetClock: Sendable {
         package var wall: WallTime
         package var isTrusted: Bool
 
-        package init(bootID: [UInt8], sinceBoot: Instant, time: Instant, wall: WallTime, isTrusted: Bool) {
+        package init(
+            bootID: [UInt8], sinceBoot: Instant, time: Instant, wall: WallTime, isTrusted: Bool
+        ) {
             self.bootID = Array((bootID + [UInt8](repeating: 0, count: 16)).prefix(16))
             self.sinceBoot = sinceBoot
             self.time = time
@@ -32,7 +36,9 @@ package struct BudgetClock: Sendable {
     private var before: Mark?
     private var markedAt: Instant?
 
-    package init(bootID: [UInt8]) { self.bootID = Array((bootID + [UInt8](repeating: 0, count: 16)).prefix(16)) }
+    package init(bootID: [UInt8]) {
+        self.bootID = Array((bootID + [UInt8](repeating: 0, count: 16)).prefix(16))
+    }
 
     /// - Parameters:
     ///   - mark: the latest one of an earlier run.
@@ -57,10 +63,13 @@ package struct BudgetClock: Sendable {
 
     /// A mark to be kept; nil if the last one is young enough.
     mutating func mark(_ budgets: WriteBudgets, isTrusted: Bool, at now: Moment) -> Mark? {
-        guard budgets.isUsed(at: now.instant), markedAt.map({ now.instant - $0 >= Self.pause }) ?? true else { return nil }
+        guard budgets.isUsed(at: now.instant),
+            markedAt.map({ now.instant - $0 >= Self.pause }) ?? true
+        else { return nil }
         markedAt = now.instant
         return Mark(
-            bootID: bootID, sinceBoot: now.instant, time: budgets.time(at: now.instant), wall: now.wall, isTrusted: isTrusted)
+            bootID: bootID, sinceBoot: now.instant, time: budgets.time(at: now.instant),
+            wall: now.wall, isTrusted: isTrusted)
     }
 
     /// The next look makes a mark.

@@ -1,8 +1,8 @@
 import Base
 
 /// When a unit fails for the first time since it was well, what its line said before is kept as a
-/// capture file in the state directory: `capture-PORT-1.pcap` to `-4`, in turn, at most one a minute
-/// and port.
+/// capture file in the state directory: `capture-PORT-1.pcap` to `-4`, in turn, at most one a
+/// minute and port.
 struct CaptureKeeper: Sendable {
     static let filesPerPort = 4
     static let pause = Duration.seconds(60)
@@ -34,7 +34,8 @@ struct CaptureKeeper: Sendable {
         return DiskRequest(ticket: ticket, volume: .state, .replace(name: name, bytes: tape.pcap))
     }
 
-    mutating func completed(_ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>) -> Notice? {
+    mutating func completed(_ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>) -> Notice?
+    {
         guard let (unit, name) = open.removeValue(forKey: ticket) else { return nil }
         switch result {
         case .success:
@@ -42,7 +43,8 @@ struct CaptureKeeper: Sendable {
                 .info, "unit", unit.description,
                 "what the line said before this unit failed is in \(name) in the state directory")
         case .failure(let failure):
-            return Notice(.debug, "unit", unit.description, "\(name) could not be written: \(failure.detail)")
+            return Notice(
+                .debug, "unit", unit.description, "\(name) could not be written: \(failure.detail)")
         }
     }
 }

@@ -24,40 +24,54 @@ struct Command: Sendable {
 
     static func parse(_ payload: [UInt8]) throws(Refusal) -> Command {
         guard payload.count <= sizeMax else {
-            throw Refusal(id: nil, reason: "the command has \(payload.count) bytes; \(sizeMax) are allowed")
+            throw Refusal(
+                id: nil, reason: "the command has \(payload.count) bytes; \(sizeMax) are allowed")
         }
         let document: JSON
         do { document = try JSONReader.parse(payload) } catch {
-            throw Refusal(id: nil, reason: "not JSON: \(error.message) at column \(error.position.column)")
+            throw Refusal(
+                id: nil, reason: "not JSON: \(error.message) at column \(error.position.column)")
         }
         guard let members = document.members else {
             throw Refusal(id: nil, reason: "a command is an object, not \(document.describe)")
         }
         guard let id = document["id"]?.string, !id.isEmpty else {
-            throw Refusal(id: nil, reason: "\"id\" must be a text of 1 to \(identifierMax) characters")
+            throw Refusal(
+                id: nil, reason: "\"id\" must be a text of 1 to \(identifierMax) characters")
         }
         // Every byte but the continuations of UTF-8 begins a character.
-        guard id.utf8.count <= identifierBytesMax, id.utf8.count(where: { $0 & 0xC0 != 0x80 }) <= identifierMax,
+        guard id.utf8.count <= identifierBytesMax,
+            id.utf8.count(where: { $0 & 0xC0 != 0x80 }) <= identifierMax,
             id.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
         else {
             throw Refusal(
                 id: nil,
-                reason: "\"id\" has \(id.string.unicodeScalars.count) characters, accents that stand alone counted; "
+                reason:
+                    "\"id\" has \(id.string.unicodeScalars.count) characters, accents that stand alone counted; "
                     + "it may have 1 to \(identifierMax), and no control characters")
         }
         for member in members where !["id", "write", "expires"].contains(member.name) {
-            throw Refusal(id: id, reason: "unknown key \"\(Notice.printable(member.name))\"; known are id, write and expires")
+            throw Refusal(
+                id: id,
+                reason:
+                    "unknown key \"\(Notice.printable(member.name))\"; known are id, write and expires"
+            )
         }
         guard let points = document["write"]?.members, !points.isEmpty else {
-            throw Refusal(id: id, reason: "\"write\" is missing: an object of point names and values")
+            throw Refusal(
+                id: id, reason: "\"write\" is missing: an object of point names and values")
         }
         guard points.count <= pointsMax else {
-            throw Refusal(id: id, reason: "\(points.count) points in one command; \(pointsMax) are allowed")
+            throw Refusal(
+                id: id, reason: "\(points.count) points in one command; \(pointsMax) are allowed")
         }
         var expires = expiryDefault
         if let given = document["expires"] {
-            guard let text = given.string, let value = Quantity.duration(text), value > .zero, value <= expiryMax else {
-                throw Refusal(id: id, reason: "\"expires\" is a duration such as \"30s\", at most \"1h\"")
+            guard let text = given.string, let value = Quantity.duration(text), value > .zero,
+                value <= expiryMax
+            else {
+                throw Refusal(
+                    id: id, reason: "\"expires\" is a duration such as \"30s\", at most \"1h\"")
             }
             expires = value
         }

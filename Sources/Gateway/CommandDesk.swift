@@ -45,7 +45,7 @@ package struct CommandDesk: Sendable {
         var values: [(point: ByteString, json: [UInt8])] = []
     }
 
-    private var open: [UInt64: Open] = [:]      // by the id of the order on its way
+    private var open: [UInt64: Open] = [:]  // by the id of the order on its way
     private(set) var memory = CommandMemory()
     private var bucket = TokenBucket(burst: burst, perSecond: perSecond)
     private var refusals = TokenBucket(burst: refusalBurst, perSecond: refusalsPerSecond)
@@ -71,7 +71,9 @@ package struct CommandDesk: Sendable {
     package mutating func restore(_ records: [CommandRecord]) { memory.restore(records) }
 
     /// The same of one device, from the document of an earlier version.
-    package mutating func restore(_ document: [UInt8], of device: DeviceID) { memory.restore(document, of: device) }
+    package mutating func restore(_ document: [UInt8], of device: DeviceID) {
+        memory.restore(document, of: device)
+    }
 
     /// Takes the records that are new in memory, to be kept.
     package mutating func takeChanges() -> [CommandRecord] { memory.takeChanges() }
@@ -82,7 +84,9 @@ package struct CommandDesk: Sendable {
     mutating func takeOrder() -> UInt64 { memory.takeOrder() }
 
     /// Writes that no command has asked for count as well.
-    mutating func keep(_ spent: WriteBudgets.Spent, _ key: WriteBudgets.Key) { memory.keep(spent, key) }
+    mutating func keep(_ spent: WriteBudgets.Spent, _ key: WriteBudgets.Key) {
+        memory.keep(spent, key)
+    }
 
     /// Ids for orders that others make: `count` of them.
     mutating func takeIDs(_ count: Int) -> UInt64 {
@@ -94,9 +98,12 @@ package struct CommandDesk: Sendable {
 
     /// - Parameter isRetained: the broker had kept it.
     package mutating func receive(
-        _ payload: [UInt8], for device: DeviceID, isRetained: Bool = false, adapter: inout Adapter, at now: Moment
+        _ payload: [UInt8], for device: DeviceID, isRetained: Bool = false, adapter: inout Adapter,
+        at now: Moment
     ) {
-        guard bucket.take(at: now.instant) else { return refuseFlood(payload, device, at: now.instant) }
+        guard bucket.take(at: now.instant) else {
+            return refuseFlood(payload, device, at: now.instant)
+        }
         let command: Command
         do { command = try Command.parse(payload) } catch {
             return refuse(error.id, device, error.reason)
@@ -108,27 +115,40 @@ package struct CommandDesk: Sendable {
             return
         }
         guard open.count < Self.openMax else {
-            return refuse(command.id, device, "\(Self.openMax) commands are under way already", remembers: false)
+            return refuse(
+                command.id, device, "\(Self.openMax) commands are under way already",
+                remembers: false)
         }
-        if isRetained, let point = command.writes.first(where: { adapter.rule(of: $0.point, of: device)?.retained != true }) {
-            return refuse(command.id, device, "a retained command is not carried out, or every new connection would bring it "
-                + "again: publish it without the retain flag, or set `writable: { retained: true }` at "
-                + Notice.printable(point.point))
+        if isRetained,
+            let point = command.writes.first(where: {
+                adapter.rule(of: $0.point, of: device)?.retained != true
+            })
+        {
+            return refuse(
+                command.id, device,
+                "a retained command is not carried out, or every new connection would bring it "
+                    + "again: publish it without the retain flag, or set `writable: { retained: true }` at "
+                    + Notice.printable(point.point))
         }
         let orders: [WriteStep]
         do {
             orders = try adapter.steps(
-                command.writes.map { ($0.point, $0.value) }, of: device, firstID: takeIDs(command.writes.count),
+                command.writes.map { ($0.point, $0.value) }, of: device,
+                firstID: takeIDs(command.writes.count),
                 expires: now.instant + command.expires, at: now)
         } catch {
             return refuse(command.id, device, error.message)
         }
-        let counted = command.writes.map(\.point).filter { adapter.rule(of: $0, of: device).map(WriteBudgets.counts) ?? false }
+        let counted = command.writes.map(\.point).filter {
+            adapter.rule(of: $0, of: device).map(WriteBudgets.counts) ?? false
+        }
         memory.accept(key, counted: counted, at: adapter.budgets.time(at: now.instant))
         begin(Open(device: device, id: command.id, origin: .bridge, orders: orders))
     }
 
-    private mutating func refuse(_ id: ByteString?, _ device: DeviceID, _ reason: String, remembers: Bool = true) {
+    private mutating func refuse(
+        _ id: ByteString?, _ device: DeviceID, _ reason: String, remembers: Bool = true
+    ) {
         counters.refused += 1
         let body = CommandResult.body(id: id, origin: .bridge, values: [], error: reason)
         if let id, remembers {
@@ -136,9 +156,12 @@ package struct CommandDesk: Sendable {
             if memory[key] == nil { memory.finish(key, body: body) }
         }
         outputs.append(.result(device, body: body))
-        outputs.append(.notice(Notice(
-            .warning, "command", device.text, "\(id.map(Notice.printable) ?? "without id") refused: \(reason)",
-            kind: .peer)))
+        outputs.append(
+            .notice(
+                Notice(
+                    .warning, "command", device.text,
+                    "\(id.map(Notice.printable) ?? "without id") refused: \(reason)",
+                    kind: .peer)))
     }
 
     /// More than anybody means: answered while the answers are few, then only counted.
@@ -149,9 +172,12 @@ package struct CommandDesk: Sendable {
             return
         }
         if unpublished > 0 {
-            outputs.append(.notice(Notice(
-                .warning, "command", device.text,
-                "\(Plural.text(unpublished, "command")) of a flood refused without a result", kind: .peer)))
+            outputs.append(
+                .notice(
+                    Notice(
+                        .warning, "command", device.text,
+                        "\(Plural.text(unpublished, "command")) of a flood refused without a result",
+                        kind: .peer)))
             unpublished = 0
         }
         let rate = Int(Self.perSecond)
@@ -184,7 +210,8 @@ package struct CommandDesk: Sendable {
         let step = command.orders[command.done]
         var refusal: Refusal?
         for point in step.points {
-            let verdict = Self.judge(outcome, step.order, of: command.device, point: point, adapter: adapter)
+            let verdict = Self.judge(
+                outcome, step.order, of: command.device, point: point, adapter: adapter)
             if let json = verdict.json { command.values.append((point, json)) }
             refusal = refusal ?? verdict.refusal
         }
@@ -212,7 +239,11 @@ package struct CommandDesk: Sendable {
         case .failure(let failure):
             var code: UInt8?
             if case .read(.exception(let number)) = failure { code = number }
-            return (nil, Refusal(kind: failure.kind, message: "\(point): \(failure.sentence)", exception: code))
+            return (
+                nil,
+                Refusal(
+                    kind: failure.kind, message: "\(point): \(failure.sentence)", exception: code)
+            )
         case .success(let found): part = found
         }
         if case .custom = order.data {
@@ -222,11 +253,16 @@ package struct CommandDesk: Sendable {
         guard let part else {
             // Acknowledged and not read back: what was written is what is known.
             if case .masked = order.data { return (nil, nil) }
-            return (CommandResult.json(adapter.written(order, of: device, point: point)) ?? CommandResult.raw(order), nil)
+            return (
+                CommandResult.json(adapter.written(order, of: device, point: point))
+                    ?? CommandResult.raw(order), nil
+            )
         }
         let json = CommandResult.json(adapter.decode(part, of: device, point: point))
         guard order.compare else { return (json, nil) }
-        func doubt(_ words: String) -> Refusal { Refusal(kind: "unconfirmed", message: "\(point): written, but \(words)") }
+        func doubt(_ words: String) -> Refusal {
+            Refusal(kind: "unconfirmed", message: "\(point): written, but \(words)")
+        }
         if case .failure(let failure) = part.result {
             return (nil, doubt("reading it back failed: \(Outcome.Failure.read(failure).sentence)"))
         }
@@ -240,12 +276,15 @@ package struct CommandDesk: Sendable {
     private static func words(_ command: Open, _ adapter: Adapter) -> String {
         let all = command.orders.flatMap { step in step.points.map { (step.order, $0) } }
         let writes = all.prefix(8).map { order, point in
-            let value = CommandResult.json(adapter.written(order, of: command.device, point: point))
+            let value =
+                CommandResult.json(adapter.written(order, of: command.device, point: point))
                 ?? CommandResult.raw(order)
-            return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" } ?? point.string
+            return value.map { "\(point) = \(String(decoding: $0.prefix(80), as: UTF8.self))" }
+                ?? point.string
         }
         let more = all.count - writes.count
-        return Notice.printable(writes.joined(separator: ", ")) + (more > 0 ? " and \(more) more" : "")
+        return Notice.printable(writes.joined(separator: ", "))
+            + (more > 0 ? " and \(more) more" : "")
     }
 
     private mutating func finish(_ command: Open, _ refusal: Refusal?, _ adapter: Adapter) {
@@ -265,28 +304,39 @@ package struct CommandDesk: Sendable {
             if command.isQuiet, refusal != nil { return }
         }
         outputs.append(.result(command.device, body: body))
-        audit(command.device, command.id, command.origin, Self.words(command, adapter), refusal?.message)
+        audit(
+            command.device, command.id, command.origin, Self.words(command, adapter),
+            refusal?.message)
     }
 
     /// A result of orders that somebody else has carried out.
     mutating func report(
-        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin, values: [(point: ByteString, json: [UInt8])],
+        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin,
+        values: [(point: ByteString, json: [UInt8])],
         error: String?
     ) {
         if error == nil { counters.done += 1 } else { counters.failed += 1 }
-        outputs.append(.result(device, body: CommandResult.body(id: id, origin: origin, values: values, error: error)))
-        let words = values.prefix(8).map { "\($0.point) = \(String(decoding: $0.json.prefix(80), as: UTF8.self))" }
+        outputs.append(
+            .result(
+                device,
+                body: CommandResult.body(id: id, origin: origin, values: values, error: error)))
+        let words = values.prefix(8).map {
+            "\($0.point) = \(String(decoding: $0.json.prefix(80), as: UTF8.self))"
+        }
         audit(device, id, origin, Notice.printable(words.joined(separator: ", ")), error)
     }
 
     /// One line for each command: who, what, what became of it, and why.
     private mutating func audit(
-        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin, _ what: String, _ error: String?
+        _ device: DeviceID, _ id: ByteString, _ origin: CommandOrigin, _ what: String,
+        _ error: String?
     ) {
         let end = error.map { "failed: \($0)" } ?? "done"
-        outputs.append(.notice(Notice(
-            error == nil ? .info : .warning, "command", device.text,
-            "\(Notice.printable(id)) by \(origin.rawValue)\(what.isEmpty ? " " : ": \(what): ")\(end)",
-            kind: .audit)))
+        outputs.append(
+            .notice(
+                Notice(
+                    error == nil ? .info : .warning, "command", device.text,
+                    "\(Notice.printable(id)) by \(origin.rawValue)\(what.isEmpty ? " " : ": \(what): ")\(end)",
+                    kind: .audit)))
     }
 }

@@ -1,15 +1,16 @@
 import Base
 
-/// The append-only files that hold the ids of commands, their results and the writes that count against a
-/// budget (`CommandFile` is the format), in the state directory.
+/// The append-only files that hold the ids of commands, their results and the writes that count
+/// against a budget (`CommandFile` is the format), in the state directory.
 ///
-/// - What comes is appended and synced at once; what comes while a write is under way goes with the next one.
+/// - What comes is appended and synced at once; what comes while a write is under way goes with the
+///   next one.
 /// - A file that an earlier run has written, and one of which a write failed, is never appended to.
-/// - When the files are more than twice what they hold, and half a mebibyte, all that counts is written to new
-///   files, a piece with each write, and then the old ones are removed. A stop in between leaves both, and the
-///   order of the records says which count.
-/// - Without a usable directory everything counts as durable, so that nothing waits for it; that is told, and
-///   it is tried again every minute.
+/// - When the files are more than twice what they hold, and half a mebibyte, all that counts is
+///   written to new files, a piece with each write, and then the old ones are removed. A stop in
+///   between leaves both, and the order of the records says which count.
+/// - Without a usable directory everything counts as durable, so that nothing waits for it; that is
+///   told, and it is tried again every minute.
 package struct CommandLog: Sendable {
     static let fileSize = 256 << 10
     static let batch = 64 << 10
@@ -71,7 +72,8 @@ package struct CommandLog: Sendable {
 
     package var isIdle: Bool {
         guard case .ready = phase else { return operation == nil }
-        return operation == nil && pending.isEmpty && !wantsSnapshot && snapshotRead == snapshot.count
+        return operation == nil && pending.isEmpty && !wantsSnapshot
+            && snapshotRead == snapshot.count
     }
 
     package var deadline: Instant? { if case .failed(let until) = phase { until } else { nil } }
@@ -88,7 +90,9 @@ package struct CommandLog: Sendable {
     package mutating func open(_ entries: [DiskAnswer.Entry], at now: Instant) {
         let known = Set(files.map(\.number))
         toLoad = entries.compactMap { entry in
-            CommandFile.number(named: entry.name).flatMap { known.contains($0) ? nil : ($0, entry.size) }
+            CommandFile.number(named: entry.name).flatMap {
+                known.contains($0) ? nil : ($0, entry.size)
+            }
         }.sorted { $0.number > $1.number }
         // What was put without a directory is in no file.
         if version > 0 { wantsSnapshot = true }
@@ -127,13 +131,18 @@ package struct CommandLog: Sendable {
         wantsSnapshot = true
     }
 
-    package mutating func completed(_ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>, at now: Instant) {
+    package mutating func completed(
+        _ ticket: UInt64, _ result: Result<DiskAnswer, DiskFailure>, at now: Instant
+    ) {
         guard let (expected, purpose) = operation, expected == ticket else { return }
         operation = nil
         switch (purpose, result) {
         case (.load(let number, let size), .success(.bytes(let bytes))): loaded(number, size, bytes)
         case (.load(let number, _), .failure(let failure)):
-            say(.warning, "\(CommandFile.name(number)) cannot be read (\(failure.detail)): command ids are lost")
+            say(
+                .warning,
+                "\(CommandFile.name(number)) cannot be read (\(failure.detail)): command ids are lost"
+            )
         case (.create(let number), .success):
             files.append((number, Self.fileSize))
             active = Active(number: number, end: CommandFile.headSize)
@@ -144,7 +153,8 @@ package struct CommandLog: Sendable {
             if trouble != nil { say(.info, "command ids can be kept again") }
             trouble = nil
             removeOld()
-        case (.create, .failure(let failure)), (.write, .failure(let failure)): fail(failure, at: now)
+        case (.create, .failure(let failure)), (.write, .failure(let failure)):
+            fail(failure, at: now)
         case (.remove, _): removeOld()
         case (.load, .success): break
         }
@@ -156,19 +166,27 @@ package struct CommandLog: Sendable {
     private mutating func loaded(_ number: UInt64, _ size: Int, _ bytes: [UInt8]) {
         let contents = CommandFile.read(bytes, number: number)
         let name = CommandFile.name(number)
-        guard contents.hasHead || !contents.records.isEmpty || !bytes.contains(where: { $0 != 0 }) else {
-            say(.warning, "\(name) is no file of this gateway, or damaged from its beginning: it is left alone")
+        guard contents.hasHead || !contents.records.isEmpty || !bytes.contains(where: { $0 != 0 })
+        else {
+            say(
+                .warning,
+                "\(name) is no file of this gateway, or damaged from its beginning: it is left alone"
+            )
             return
         }
         files.append((number, size))
         lastNumber = max(lastNumber, min(number, CommandFile.numberMax))
         found += contents.records
         if contents.damaged > 0 {
-            say(.warning, "\(name) is damaged, \(contents.damaged) bytes of it: the command ids and counted writes in "
-                + "them are lost, and a command that comes again may be carried out again")
+            say(
+                .warning,
+                "\(name) is damaged, \(contents.damaged) bytes of it: the command ids and counted writes in "
+                    + "them are lost, and a command that comes again may be carried out again")
         }
         if contents.tornEnd > 0 {
-            say(.info, "the end of \(name) is torn or damaged: what the stop interrupted is not known")
+            say(
+                .info,
+                "the end of \(name) is torn or damaged: what the stop interrupted is not known")
         }
     }
 
@@ -181,10 +199,13 @@ package struct CommandLog: Sendable {
         case .loading:
             while let file = toLoad.popLast() {
                 guard file.size <= Self.readMax else {
-                    say(.warning, "\(CommandFile.name(file.number)) has \(file.size) bytes and is left alone")
+                    say(
+                        .warning,
+                        "\(CommandFile.name(file.number)) has \(file.size) bytes and is left alone")
                     continue
                 }
-                return submit(.load(name: CommandFile.name(file.number)), .load(file.number, size: file.size))
+                return submit(
+                    .load(name: CommandFile.name(file.number)), .load(file.number, size: file.size))
             }
             phase = .ready
             advance()
@@ -193,7 +214,9 @@ package struct CommandLog: Sendable {
             guard let active, let (bytes, taken, copied) = nextBatch(active) else {
                 lastNumber += 1
                 return submit(
-                    .create(name: CommandFile.name(lastNumber), size: Self.fileSize, header: CommandFile.head(lastNumber)),
+                    .create(
+                        name: CommandFile.name(lastNumber), size: Self.fileSize,
+                        header: CommandFile.head(lastNumber)),
                     .create(lastNumber))
             }
             pending.removeFirst(taken)
@@ -201,14 +224,16 @@ package struct CommandLog: Sendable {
             bytesWritten += bytes.count
             submit(
                 .write(
-                    name: CommandFile.name(active.number), extents: [DiskRequest.Extent(offset: active.end, bytes: bytes)],
+                    name: CommandFile.name(active.number),
+                    extents: [DiskRequest.Extent(offset: active.end, bytes: bytes)],
                     sync: true),
                 .write(version: version - UInt64(pending.count), end: active.end + bytes.count))
         }
     }
 
     /// As much as one write takes; nil if the file has no room for the next record.
-    private mutating func nextBatch(_ active: Active) -> (bytes: [UInt8], taken: Int, copied: Int)? {
+    private mutating func nextBatch(_ active: Active) -> (bytes: [UInt8], taken: Int, copied: Int)?
+    {
         let room = min(Self.fileSize - active.end, Self.batch + CommandFile.recordMax)
         var bytes: [UInt8] = []
         func append(_ record: CommandRecord) -> Bool {
@@ -226,7 +251,9 @@ package struct CommandLog: Sendable {
             taken += 1
         }
         let before = bytes.count
-        while taken == pending.count, snapshotRead + copied < snapshot.count, bytes.count < Self.batch {
+        while taken == pending.count, snapshotRead + copied < snapshot.count,
+            bytes.count < Self.batch
+        {
             guard append(snapshot[snapshotRead + copied]) else { break }
             copied += 1
         }
@@ -241,7 +268,8 @@ package struct CommandLog: Sendable {
         (snapshot, snapshotRead) = ([], 0)
         if let first = snapshotFile {
             if let place = files.firstIndex(where: { $0.number < first }) {
-                return submit(.remove(name: CommandFile.name(files.remove(at: place).number)), .remove)
+                return submit(
+                    .remove(name: CommandFile.name(files.remove(at: place).number)), .remove)
             }
             snapshotFile = nil
         }
@@ -255,8 +283,11 @@ package struct CommandLog: Sendable {
         (pending, snapshot, snapshotRead, snapshotFile, wantsSnapshot) = ([], [], 0, nil, false)
         durable = version
         if trouble != failure.detail {
-            say(.warning, "command ids and counted writes are kept in memory only, tried again every minute: "
-                + "after a restart a command that comes again may be carried out again (\(failure.detail))")
+            say(
+                .warning,
+                "command ids and counted writes are kept in memory only, tried again every minute: "
+                    + "after a restart a command that comes again may be carried out again (\(failure.detail))"
+            )
         }
         trouble = failure.detail
     }

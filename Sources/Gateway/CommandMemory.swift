@@ -2,7 +2,8 @@ import Adapter
 import Base
 
 /// The ids of the commands that came lately, with their results, so that a command that comes twice
-/// (QoS 1 may repeat it, also over a restart) is executed once and answered twice with the same words.
+/// (QoS 1 may repeat it, also over a restart) is executed once and answered twice with the same
+/// words.
 struct CommandMemory: Sendable {
     static let perDevice = 1024
     /// Ids and results of all devices together; a device that is over it forgets its own oldest.
@@ -21,7 +22,8 @@ struct CommandMemory: Sendable {
     }
 
     /// The result after a restart of a command that was under way at the end: nobody knows.
-    static let interrupted = "the gateway was restarted while this command was under way; "
+    static let interrupted =
+        "the gateway was restarted while this command was under way; "
         + "it may or may not have been carried out, and it is not repeated"
 
     private struct Entry: Sendable {
@@ -50,11 +52,14 @@ struct CommandMemory: Sendable {
         return lastOrder
     }
 
-    /// A command goes to the wire, and with it counted writes of `points` at that time of the budgets.
+    /// A command goes to the wire, and with it counted writes of `points` at that time of the
+    /// budgets.
     mutating func accept(_ key: Key, counted points: [ByteString], at time: Instant) {
         let order = takeOrder()
-        changes.append(.accepted(
-            order: order, at: time.nanoseconds / 1_000_000, device: key.device, id: key.id, points: points))
+        changes.append(
+            .accepted(
+                order: order, at: time.nanoseconds / 1_000_000, device: key.device, id: key.id,
+                points: points))
         insert(key, Entry(order: order, state: .underWay))
     }
 
@@ -112,14 +117,16 @@ struct CommandMemory: Sendable {
     var records: [CommandRecord] {
         entries.sorted { $0.value.order < $1.value.order }.map { key, entry in
             switch entry.state {
-            case .underWay: .accepted(order: entry.order, at: 0, device: key.device, id: key.id, points: [])
-            case .done(let body): .done(order: entry.order, device: key.device, id: key.id, body: body)
+            case .underWay:
+                .accepted(order: entry.order, at: 0, device: key.device, id: key.id, points: [])
+            case .done(let body):
+                .done(order: entry.order, device: key.device, id: key.id, body: body)
             }
         }
     }
 
-    /// What earlier runs remembered, in any order, with repeats. Of one that was under way at the end nobody
-    /// knows what became of it.
+    /// What earlier runs remembered, in any order, with repeats. Of one that was under way at the
+    /// end nobody knows what became of it.
     mutating func restore(_ records: [CommandRecord]) {
         var latest: [Key: Entry] = [:]
         for record in records {
@@ -127,22 +134,28 @@ struct CommandMemory: Sendable {
             switch record {
             case .accepted(let order, _, let device, let id, _):
                 let key = Key(device: device, id: id)
-                let body = CommandResult.body(id: id, origin: .bridge, values: [], error: Self.interrupted)
-                if latest[key].map({ $0.order < order }) ?? true { latest[key] = Entry(order: order, state: .done(body: body)) }
+                let body = CommandResult.body(
+                    id: id, origin: .bridge, values: [], error: Self.interrupted)
+                if latest[key].map({ $0.order < order }) ?? true {
+                    latest[key] = Entry(order: order, state: .done(body: body))
+                }
             case .done(let order, let device, let id, let body):
                 let key = Key(device: device, id: id)
-                if latest[key].map({ $0.order <= order }) ?? true { latest[key] = Entry(order: order, state: .done(body: body)) }
+                if latest[key].map({ $0.order <= order }) ?? true {
+                    latest[key] = Entry(order: order, state: .done(body: body))
+                }
             case .spent, .time: break
             }
         }
         // What this run knows itself is newer.
-        for (key, entry) in latest.sorted(by: { $0.value.order < $1.value.order }) where entries[key] == nil {
+        for (key, entry) in latest.sorted(by: { $0.value.order < $1.value.order })
+        where entries[key] == nil {
             insert(key, entry)
         }
     }
 
-    /// The document of a version before the log: `[["c-1","…result…"],["c-2",null],…]`, oldest first; null was
-    /// under way. It goes into the log.
+    /// The document of a version before the log: `[["c-1","…result…"],["c-2",null],…]`, oldest
+    /// first; null was under way. It goes into the log.
     mutating func restore(_ document: [UInt8], of device: DeviceID) {
         guard let rows = try? JSONReader.parse(document).array else { return }
         for row in rows.suffix(Self.perDevice) {
@@ -151,8 +164,11 @@ struct CommandMemory: Sendable {
             else { continue }
             let key = Key(device: device, id: id)
             guard entries[key] == nil else { continue }
-            finish(key, body: cells[1].string.map { Array($0.utf8) }
-                ?? CommandResult.body(id: id, origin: .bridge, values: [], error: Self.interrupted))
+            finish(
+                key,
+                body: cells[1].string.map { Array($0.utf8) }
+                    ?? CommandResult.body(
+                        id: id, origin: .bridge, values: [], error: Self.interrupted))
         }
     }
 }

@@ -1,11 +1,11 @@
 import Adapter
 import Base
 
-/// One entry of the command log. `order` rises with every entry that is made: of two about one command or
-/// one point the one with the higher order counts, wherever it stands.
+/// One entry of the command log. `order` rises with every entry that is made: of two about one
+/// command or one point the one with the higher order counts, wherever it stands.
 package enum CommandRecord: Hashable, Sendable {
-    /// A command goes to the wire. `points` are those whose writes are counted, `at` when, in milliseconds of the
-    /// budgets' time.
+    /// A command goes to the wire. `points` are those whose writes are counted, `at` when, in
+    /// milliseconds of the budgets' time.
     case accepted(order: UInt64, at: Int64, device: DeviceID, id: ByteString, points: [ByteString])
     /// The answer to a command that was accepted, or refused, under that order.
     case done(order: UInt64, device: DeviceID, id: ByteString, body: [UInt8])
@@ -16,7 +16,8 @@ package enum CommandRecord: Hashable, Sendable {
 
     package var order: UInt64 {
         switch self {
-        case .accepted(let order, _, _, _, _), .done(let order, _, _, _), .spent(let order, _, _, _), .time(let order, _):
+        case .accepted(let order, _, _, _, _), .done(let order, _, _, _),
+            .spent(let order, _, _, _), .time(let order, _):
             order
         }
     }
@@ -114,7 +115,9 @@ package enum CommandFile {
     package static func read(_ file: [UInt8], number: UInt64) -> Contents {
         var contents = Contents()
         contents.hasHead = file.prefix(headSize).elementsEqual(head(number))
-        if !contents.hasHead, file.contains(where: { $0 != 0 }) { contents.tornEnd = min(headSize, file.count) }
+        if !contents.hasHead, file.contains(where: { $0 != 0 }) {
+            contents.tornEnd = min(headSize, file.count)
+        }
         let seed = seed(number)
         var offset = headSize
         while offset + recordHead <= file.count {
@@ -133,15 +136,21 @@ package enum CommandFile {
         return contents
     }
 
-    private static func record(_ file: [UInt8], _ offset: Int, _ seed: UInt32) -> (CommandRecord, size: Int)? {
+    private static func record(
+        _ file: [UInt8], _ offset: Int, _ seed: UInt32
+    ) -> (CommandRecord, size: Int)? {
         var head = ByteReader(file[offset..<offset + recordHead])
         guard head.little(UInt16.self) == recordMagic, let type = head.byte(), head.byte() == 1,
-            let length = head.little(UInt32.self).map({ Int($0) }), let sum = head.little(UInt32.self),
-            head.little(UInt32.self) == CRC32C.checksum(file[offset..<offset + 12], continuing: seed),
+            let length = head.little(UInt32.self).map({ Int($0) }),
+            let sum = head.little(UInt32.self),
+            head.little(UInt32.self)
+                == CRC32C.checksum(file[offset..<offset + 12], continuing: seed),
             length <= recordMax, offset + recordHead + length <= file.count
         else { return nil }
         let payload = file[(offset + recordHead)..<(offset + recordHead + length)]
-        guard CRC32C.checksum(payload) == sum, let record = decode(type, payload) else { return nil }
+        guard CRC32C.checksum(payload) == sum, let record = decode(type, payload) else {
+            return nil
+        }
         return (record, (recordHead + length + 7) & ~7)
     }
 
@@ -195,7 +204,8 @@ package enum CommandFile {
         guard let order = reader.little(UInt64.self) else { return nil }
         switch type {
         case 1:
-            guard let at = reader.little(UInt64.self).map({ Int64(bitPattern: $0) }), let device = device(&reader),
+            guard let at = reader.little(UInt64.self).map({ Int64(bitPattern: $0) }),
+                let device = device(&reader),
                 let id = text(&reader), let count = reader.byte()
             else { return nil }
             var points: [ByteString] = []
@@ -208,27 +218,38 @@ package enum CommandFile {
             guard let device = device(&reader), let id = text(&reader) else { return nil }
             return .done(order: order, device: device, id: id, body: Array(reader.rest))
         case 3:
-            guard let device = device(&reader), let point = text(&reader), let minute = window(&reader, .seconds(60)),
+            guard let device = device(&reader), let point = text(&reader),
+                let minute = window(&reader, .seconds(60)),
                 let day = window(&reader, .seconds(86_400))
             else { return nil }
-            return .spent(order: order, device: device, point: point, WriteBudgets.Spent(minute: minute, day: day))
+            return .spent(
+                order: order, device: device, point: point,
+                WriteBudgets.Spent(minute: minute, day: day))
         case 4:
-            guard let boot = reader.bytes(16), let since = instant(&reader), let time = instant(&reader),
+            guard let boot = reader.bytes(16), let since = instant(&reader),
+                let time = instant(&reader),
                 let wall = reader.little(UInt64.self), let trusted = reader.byte()
             else { return nil }
-            return .time(order: order, BudgetClock.Mark(
-                bootID: Array(boot), sinceBoot: since, time: time, wall: WallTime(milliseconds: Int64(bitPattern: wall)),
-                isTrusted: trusted == 1))
+            return .time(
+                order: order,
+                BudgetClock.Mark(
+                    bootID: Array(boot), sinceBoot: since, time: time,
+                    wall: WallTime(milliseconds: Int64(bitPattern: wall)),
+                    isTrusted: trusted == 1))
         default: return nil
         }
     }
 
     private static func text(_ reader: inout ByteReader) -> ByteString? {
-        guard let count = reader.little(UInt16.self), let bytes = reader.bytes(Int(count)) else { return nil }
+        guard let count = reader.little(UInt16.self), let bytes = reader.bytes(Int(count)) else {
+            return nil
+        }
         return ByteString(decoding: bytes)
     }
 
-    private static func device(_ reader: inout ByteReader) -> DeviceID? { text(&reader).flatMap { try? DeviceID($0) } }
+    private static func device(_ reader: inout ByteReader) -> DeviceID? {
+        text(&reader).flatMap { try? DeviceID($0) }
+    }
 
     private static func instant(_ reader: inout ByteReader) -> Instant? {
         reader.little(UInt64.self).map { Instant.zero + .milliseconds(Int64(bitPattern: $0)) }
@@ -238,7 +259,9 @@ package enum CommandFile {
         guard let count = reader.little(UInt16.self) else { return nil }
         var window = SlidingWindow(span)
         for _ in 0..<count {
-            guard let at = instant(&reader), let times = reader.little(UInt32.self) else { return nil }
+            guard let at = instant(&reader), let times = reader.little(UInt32.self) else {
+                return nil
+            }
             window.add(Int(times), at: at)
         }
         return window

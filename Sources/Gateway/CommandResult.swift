@@ -18,7 +18,8 @@ package enum CommandOrigin: String, Hashable, Sendable {
 enum CommandResult {
     /// `"id":…,"ok":…,"values":{…},"error":…` without braces; `by` only if it is not the bridge.
     static func body(
-        id: ByteString?, origin: CommandOrigin, values: [(point: ByteString, json: [UInt8])], error: String?
+        id: ByteString?, origin: CommandOrigin, values: [(point: ByteString, json: [UInt8])],
+        error: String?
     ) -> [UInt8] {
         var writer = JSONWriter()
         if let id { writer.member("id", id) } else { writer.key("id"); writer.null() }
@@ -69,7 +70,8 @@ extension Outcome.Failure {
         case .read(.exception(let code)): "the unit refused with exception \(code)"
         case .read(.port): "the port is not open"
         case .read(.offline): "the unit is offline"
-        case .read(.identity): "nothing was written: another device answers there, or it has not been recognised yet"
+        case .read(.identity):
+            "nothing was written: another device answers there, or it has not been recognised yet"
         case .read(.range): "no request can carry this"
         case .read(let other): other.word
         case .expired: "expired before it could reach the wire"

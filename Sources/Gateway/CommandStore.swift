@@ -2,11 +2,13 @@ import Adapter
 import Base
 import Bridge
 
-/// Keeps what outlives the process of commands, and holds PUBACKs and results until it is on the disk.
+/// Keeps what outlives the process of commands, and holds PUBACKs and results until it is on the
+/// disk.
 ///
-/// The write to the wire never waits for the disk. The command's id is written at the same moment, and the
-/// PUBACK waits for it: what the bridge has been told is known for good, and what it has not been told may
-/// come again. A result is published only when the log has it, so that a repeat is answered with the same.
+/// The write to the wire never waits for the disk. The command's id is written at the same moment,
+/// and the PUBACK waits for it: what the bridge has been told is known for good, and what it has
+/// not been told may come again. A result is published only when the log has it, so that a repeat
+/// is answered with the same.
 struct CommandStore: Sendable {
     enum Held: Sendable {
         case acknowledge(Delivery)
@@ -49,7 +51,9 @@ extension Gateway {
     /// With the first counted write, and every hour while one counts.
     mutating func keepBudgetClock(at now: Moment) {
         let isTrusted = session.clockLevel == .trusted
-        guard isRestored, let mark = commandStore.clock.mark(adapter.budgets, isTrusted: isTrusted, at: now) else { return }
+        guard isRestored,
+            let mark = commandStore.clock.mark(adapter.budgets, isTrusted: isTrusted, at: now)
+        else { return }
         commandStore.log.put(.time(order: commands.takeOrder(), mark))
     }
 
@@ -58,7 +62,9 @@ extension Gateway {
         var any = false
         let found = commandStore.log.takeFound()
         if !found.isEmpty { restore(found, at: now) }
-        if commandStore.log.wantsSnapshot, isRestored { commandStore.log.rewrite(allCommandRecords(at: now)) }
+        if commandStore.log.wantsSnapshot, isRestored {
+            commandStore.log.rewrite(allCommandRecords(at: now))
+        }
         while let output = commandStore.log.next() {
             any = true
             switch output {
@@ -70,7 +76,8 @@ extension Gateway {
             any = true
             switch what {
             case .acknowledge(let delivery): session.acknowledge(delivery, at: now)
-            case .result(let device, let body, let known): appendResult(device, body, known: known, at: now)
+            case .result(let device, let body, let known):
+                appendResult(device, body, known: known, at: now)
             case .removal(let name): store.keep(name, nil, at: now.instant)
             }
         }
@@ -133,7 +140,8 @@ extension Gateway {
             all.append(.time(order: commands.takeOrder(), mark))
         }
         for (key, spent) in adapter.budgets.all(at: now.instant) {
-            all.append(.spent(order: commands.takeOrder(), device: key.device, point: key.point, spent))
+            all.append(
+                .spent(order: commands.takeOrder(), device: key.device, point: key.point, spent))
         }
         return all
     }

@@ -74,7 +74,8 @@ struct ConfigDesk: Sendable {
     }
 
     /// Another local file: every document is read against it again.
-    /// - Returns: those that are given up, with the reason; without one where the device itself is gone.
+    /// - Returns: those that are given up, with the reason; without one where the device itself is
+    ///   gone.
     mutating func rebase(
         _ ports: [Configuration.Port], logLevel: Configuration.LogLevel
     ) -> [(device: DeviceID, reason: String?)] {
@@ -87,7 +88,8 @@ struct ConfigDesk: Sendable {
                 continue
             }
             do throws(Narrowing.Refusal) {
-                documents[device]?.narrowing = try reader.read(document.bytes, of: device == gateway ? nil : device)
+                documents[device]?.narrowing = try reader.read(
+                    document.bytes, of: device == gateway ? nil : device)
             } catch {
                 documents[device] = nil
                 refusals[device] = Refused(hash: document.hash, reason: error.reason)
@@ -95,7 +97,9 @@ struct ConfigDesk: Sendable {
             }
         }
         // What was refused may fit now: the bridge sends it again with the next subscription.
-        refusals = refusals.filter { refused in givenUp.contains { $0.device == refused.key && $0.reason != nil } }
+        refusals = refusals.filter { refused in
+            givenUp.contains { $0.device == refused.key && $0.reason != nil }
+        }
         return givenUp.sorted { $0.device < $1.device }
     }
 

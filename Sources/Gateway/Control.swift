@@ -1,7 +1,7 @@
 import Base
 
-/// The control protocol: one JSON object a line each way. Whoever may open the socket may ask, pause
-/// and release; only the socket's owner and root may write.
+/// The control protocol: one JSON object a line each way. Whoever may open the socket may ask,
+/// pause and release; only the socket's owner and root may write.
 ///
 /// | request | answer |
 /// |---|---|
@@ -20,16 +20,18 @@ import Base
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
 /// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}`; with `"multiple":true` by function 15 or 16 |
 ///
-/// A lease belongs to its connection. It ends when the connection ends or sends `resume`; the request gets a second
-/// answer then, `{"ended":true}`, or an error if somebody else ends it. A `resume` from a connection without a lease
-/// ends the pause and every lease of the port. A write keeps to what the points at its place allow, unless it has
-/// `"force":true`.
+/// A lease belongs to its connection. It ends when the connection ends or sends `resume`; the
+/// request gets a second answer then, `{"ended":true}`, or an error if somebody else ends it. A
+/// `resume` from a connection without a lease ends the pause and every lease of the port. A write
+/// keeps to what the points at its place allow, unless it has `"force":true`.
 ///
 /// Anything that goes wrong: `{"error":"a sentence","kind":"timeout|exception|checksum|unavailable|
 /// denied|usage","exception":2}`.
 enum Control {
     static let lineMax = 64 << 10
-    static let requests: [ByteString] = ["get", "pause", "resume", "device", "release", "read", "write"]
+    static let requests: [ByteString] = [
+        "get", "pause", "resume", "device", "release", "read", "write",
+    ]
 
     static func error(_ reason: String, _ kind: String, exception: UInt8? = nil) -> [UInt8] {
         var writer = JSONWriter()
@@ -56,7 +58,9 @@ extension Gateway {
     /// Answers now, or later by another effect.
     mutating func control(_ ticket: ControlTicket, _ line: [UInt8], at now: Moment) {
         do {
-            if let answer = try carryOut(ticket, line, at: now) { effects.append(.answer(ticket, answer)) }
+            if let answer = try carryOut(ticket, line, at: now) {
+                effects.append(.answer(ticket, answer))
+            }
         } catch let misuse as Control.Misuse {
             effects.append(.answer(ticket, Control.error(misuse.reason, misuse.kind)))
         } catch {
@@ -64,11 +68,16 @@ extension Gateway {
         }
     }
 
-    private mutating func carryOut(_ ticket: ControlTicket, _ line: [UInt8], at now: Moment) throws -> [UInt8]? {
-        guard line.count <= Control.lineMax else { throw Control.Misuse(reason: "the request is too long") }
+    private mutating func carryOut(
+        _ ticket: ControlTicket, _ line: [UInt8], at now: Moment
+    ) throws -> [UInt8]? {
+        guard line.count <= Control.lineMax else {
+            throw Control.Misuse(reason: "the request is too long")
+        }
         let request: JSON
         do { request = try JSONReader.parse(line) } catch {
-            throw Control.Misuse(reason: "not JSON: \(error.message) at column \(error.position.column)")
+            throw Control.Misuse(
+                reason: "not JSON: \(error.message) at column \(error.position.column)")
         }
         guard let first = request.members?.first else {
             throw Control.Misuse(reason: "a request is an object such as {\"get\":\"status\"}")
@@ -83,14 +92,16 @@ extension Gateway {
         case "pause": return try pause(ticket, first.value, at: now)
         case "resume":
             let index = try port(named: first.value["port"] ?? first.value)
-            let wasPaused = ports[index].giveBack(ticket.connection, at: now) || ports[index].resume(at: now)
+            let wasPaused =
+                ports[index].giveBack(ticket.connection, at: now) || ports[index].resume(at: now)
             return Self.document { writer in
                 writer.member("ok", true)
                 writer.member("wasPaused", wasPaused)
             }
         case "device":
             guard first.value["list"]?.bool == true else {
-                throw Control.Misuse(reason: "a request about devices is {\"device\":{\"list\":true}}")
+                throw Control.Misuse(
+                    reason: "a request about devices is {\"device\":{\"list\":true}}")
             }
             return deviceList(at: now)
         case "release": return try release(first.value, at: now)
@@ -124,7 +135,9 @@ extension Gateway {
             }
         default:
             throw Control.Misuse(
-                reason: "unknown request \"\(Notice.printable(what))\"; known are status, metrics, spool, values, point and pcap")
+                reason:
+                    "unknown request \"\(Notice.printable(what))\"; known are status, metrics, spool, values, point and pcap"
+            )
         }
     }
 
@@ -136,35 +149,50 @@ extension Gateway {
 
     /// The index of a port of the configuration.
     func port(named name: JSON) throws(Control.Misuse) -> Int {
-        guard let text = name.string else { throw Control.Misuse(reason: "\"port\" must be the name of a port") }
+        guard let text = name.string else {
+            throw Control.Misuse(reason: "\"port\" must be the name of a port")
+        }
         if let index = index(of: PortName(text)) { return index }
         let names = ports.map(\.name.name)
         throw Control.Misuse(
-            reason: "there is no port \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names)); "
+            reason:
+                "there is no port \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names)); "
                 + "there are \(names.map(\.string).joined(separator: ", "))")
     }
 
     func device(named name: JSON) throws(Control.Misuse) -> DeviceID {
         let names = adapter.bindings.lazy.map { ByteString($0.device.text) }
-        guard let text = name.string else { throw Control.Misuse(reason: "a device is named by its ID") }
+        guard let text = name.string else {
+            throw Control.Misuse(reason: "a device is named by its ID")
+        }
         guard let device = try? DeviceID(text), adapter.binding(of: device) != nil else {
             throw Control.Misuse(
-                reason: "there is no device \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names))")
+                reason:
+                    "there is no device \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names))"
+            )
         }
         return device
     }
 
     // MARK: pause
 
-    private mutating func pause(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws -> [UInt8]? {
+    private mutating func pause(
+        _ ticket: ControlTicket, _ request: JSON, at now: Moment
+    ) throws -> [UInt8]? {
         let index = try port(named: request["port"] ?? request)
         let isLease = request["lease"]?.bool ?? false
         var time = Duration.seconds(600)
         if let given = request["for"] {
-            guard !isLease else { throw Control.Misuse(reason: "a lease has no time: it ends with its connection") }
-            guard let text = given.string, let value = Quantity.duration(text), value >= .seconds(1),
+            guard !isLease else {
+                throw Control.Misuse(reason: "a lease has no time: it ends with its connection")
+            }
+            guard let text = given.string, let value = Quantity.duration(text),
+                value >= .seconds(1),
                 value <= PortPause.timeMax
-            else { throw Control.Misuse(reason: "a pause is from \"1s\" to \"24h\"; \(Quantity.durationHint)") }
+            else {
+                throw Control.Misuse(
+                    reason: "a pause is from \"1s\" to \"24h\"; \(Quantity.durationHint)")
+            }
             time = value
         }
         if let refusal = ports[index].lend(until: isLease ? nil : now + time, ticket, at: now) {
@@ -174,20 +202,24 @@ extension Gateway {
         return nil
     }
 
-    /// The devices of a port that is lent say so, and that nothing is known about them meanwhile; of one that is
-    /// back nothing is known until they answer.
+    /// The devices of a port that is lent say so, and that nothing is known about them meanwhile;
+    /// of one that is back nothing is known until they answer.
     mutating func notePauses(at now: Moment) {
         for (index, told) in lent {
             let words = ports[index].pause?.words
             guard words != told else { continue }
             lent[index] = words
-            tell(words.map { $0 + ": somebody works on the line" } ?? "the line was paused; not heard since", of: index, at: now)
+            tell(
+                words.map { $0 + ": somebody works on the line" }
+                    ?? "the line was paused; not heard since", of: index, at: now)
         }
     }
 
     private mutating func tell(_ words: String, of index: Int, at now: Moment) {
         for device in settings.configured[index].nodes.map(\.device) {
-            if states.set(device, .offline, error: words, at: now) { publishState(of: device, at: now) }
+            if states.set(device, .offline, error: words, at: now) {
+                publishState(of: device, at: now)
+            }
         }
     }
 }

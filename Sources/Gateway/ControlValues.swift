@@ -4,13 +4,15 @@ import Bridge
 
 /// What the control socket tells about devices.
 extension Gateway {
-    /// Text of one page, and points whose values one answer may hold: the loop stands still meanwhile.
+    /// Text of one page, and points whose values one answer may hold: the loop stands still
+    /// meanwhile.
     private static let (pageBytes, answerPoints) = (64 << 10, 8192)
 
     /// `{"ts","devices":{"meter-1":{"address","status",…,"values":{"power":{"value","units","age","ts","bad"}}}}}`
     /// - Parameters:
     ///   - name: of the only device that is asked for.
-    ///   - from: how many devices earlier pages held; the page ends with `"next"` unless it is the last one.
+    ///   - from: how many devices earlier pages held; the page ends with `"next"` unless it is the
+    ///     last one.
     func values(of name: JSON?, from: JSON?, at now: Moment) throws(Control.Misuse) -> [UInt8] {
         var bindings = adapter.bindings[...]
         if let name {
@@ -19,19 +21,27 @@ extension Gateway {
         }
         if let from {
             guard let first = from.integer, first >= 0, name == nil else {
-                throw Control.Misuse(reason: "\"from\" is how many devices the pages before held, and goes without \"device\"")
+                throw Control.Misuse(
+                    reason:
+                        "\"from\" is how many devices the pages before held, and goes without \"device\""
+                )
             }
             bindings = bindings.dropFirst(Int(min(first, Int64(bindings.count))))
-        } else if case let points = bindings.reduce(0, { $0 + $1.points.count }), name == nil, points > Self.answerPoints {
+        } else if case let points = bindings.reduce(0, { $0 + $1.points.count }), name == nil,
+            points > Self.answerPoints
+        {
             throw Control.Misuse(
-                reason: "the values of \(points) points are too much for one answer: name a \"device\", or ask page by "
+                reason:
+                    "the values of \(points) points are too much for one answer: name a \"device\", or ask page by "
                     + "page with \"from\": 0 and then each answer's \"next\"")
         }
         return Self.document { writer in
             writer.member("ts", now.wall)
             writer.key("devices")
             writer.object { writer in
-                while let binding = bindings.first, from == nil || writer.bytes.count < Self.pageBytes {
+                while let binding = bindings.first,
+                    from == nil || writer.bytes.count < Self.pageBytes
+                {
                     bindings.removeFirst()
                     writer.key(binding.device.text)
                     writer.object { writeDeviceValues(binding, &$0, at: now) }
@@ -75,7 +85,8 @@ extension Gateway {
                         guard let trouble = troubles[binding.device] else { return }
                         writer.member("reason", trouble.reason)
                         if let retry = trouble.retry {
-                            writer.member("retrySeconds", max(0, (retry - now.instant).secondsValue))
+                            writer.member(
+                                "retrySeconds", max(0, (retry - now.instant).secondsValue))
                         }
                     }
                 }
@@ -88,8 +99,11 @@ extension Gateway {
         let device = try device(named: name)
         let before = session.status(of: device)
         session.release(device, at: now)
-        effects.append(.notice(Notice(
-            .info, "bridge", device.text, "released by a person at this machine; it was \(before?.words ?? "unknown")")))
+        effects.append(
+            .notice(
+                Notice(
+                    .info, "bridge", device.text,
+                    "released by a person at this machine; it was \(before?.words ?? "unknown")")))
         return Self.document { writer in
             writer.member("ok", true)
             writer.member("device", device.text)

@@ -14,24 +14,31 @@ extension Gateway {
 
     static let wireReadsMax = 64
 
-    mutating func read(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws(Control.Misuse) {
+    mutating func read(
+        _ ticket: ControlTicket, _ request: JSON, at now: Moment
+    ) throws(Control.Misuse) {
         guard wireReads.count < Self.wireReadsMax else {
             throw Control.Misuse(reason: "too many reads wait already", kind: "unavailable")
         }
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
         let count = try number(request["count"] ?? JSON(.number("1")), "count", 1...2000)
         let id = commands.takeIDs(1)
-        wireReads[id] = WireRead(ticket: ticket, isBits: place.table.isBits, count: count, note: note(place.address))
+        wireReads[id] = WireRead(
+            ticket: ticket, isBits: place.table.isBits, count: count, note: note(place.address))
         ports[place.port].driver.submit(
             Order(
-                id: id, address: place.address, table: place.table, start: place.start, data: .nothing(count: count),
+                id: id, address: place.address, table: place.table, start: place.start,
+                data: .nothing(count: count),
                 isManual: true, expires: now.instant + Command.expiryDefault),
             at: now)
     }
 
-    mutating func write(_ ticket: ControlTicket, _ request: JSON, at now: Moment) throws(Control.Misuse) {
+    mutating func write(
+        _ ticket: ControlTicket, _ request: JSON, at now: Moment
+    ) throws(Control.Misuse) {
         guard ticket.mayWrite else {
-            throw Control.Misuse(reason: "only root and the gateway's own user may write", kind: "denied")
+            throw Control.Misuse(
+                reason: "only root and the gateway's own user may write", kind: "denied")
         }
         let place = try wirePlace(request, tables: [.coil, .holding])
         guard let values = request["values"]?.array, (1...1968).contains(values.count) else {
@@ -46,40 +53,54 @@ extension Gateway {
             let top = place.table == .coil ? 1 : 65_535
             registers.append(UInt16(try number(value, "values", 0...top)))
         }
-        let data: Order.Data = place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
+        let data: Order.Data =
+            place.table == .coil ? .bits(registers.map { $0 != 0 }) : .registers(registers)
         let isForced = request["force"]?.bool == true
         do throws(WriteRefusal) {
-            if !isForced, let refusal = adapter.refusal(of: data, at: place.address, place.table, place.start) {
+            if !isForced,
+                let refusal = adapter.refusal(of: data, at: place.address, place.table, place.start)
+            {
                 throw refusal
             }
             let counted = try adapter.countWrite(
-                of: data, at: place.address, place.table, place.start, isForced: isForced, at: now.instant)
+                of: data, at: place.address, place.table, place.start, isForced: isForced,
+                at: now.instant)
             for (key, spent) in counted { commands.keep(spent, key) }
         } catch {
-            throw Control.Misuse(reason: "\(error.message); nothing was written, --force would do it all the same")
+            throw Control.Misuse(
+                reason: "\(error.message); nothing was written, --force would do it all the same")
         }
         let isMultiple = request["multiple"]?.bool ?? false
         let order = Order(
-            id: commands.takeIDs(1), address: place.address, table: place.table, start: place.start, data: data,
-            function: isMultiple ? (place.table == .coil ? 15 : 16) : nil, readBack: false, isManual: true,
+            id: commands.takeIDs(1), address: place.address, table: place.table, start: place.start,
+            data: data,
+            function: isMultiple ? (place.table == .coil ? 15 : 16) : nil, readBack: false,
+            isManual: true,
             expires: now.instant + Command.expiryDefault)
         let device = adapter.devices(at: place.address).first ?? settings.gateway
         commands.run(
             CommandDesk.Open(
-                device: device, id: "socket-\(now.wall.milliseconds)-\(order.id)", origin: .socket, ticket: ticket,
+                device: device, id: "socket-\(now.wall.milliseconds)-\(order.id)", origin: .socket,
+                ticket: ticket,
                 note: note(place.address),
-                orders: [WriteStep(order, ["\(place.address) \(place.table.rawValue):\(place.start)"])]))
+                orders: [
+                    WriteStep(order, ["\(place.address) \(place.table.rawValue):\(place.start)"])
+                ]))
     }
 
     /// What a tool needs to know to write a value of the type that the configuration says.
     func pointFacts(_ request: JSON) throws(Control.Misuse) -> [UInt8] {
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
         return Self.document { writer in
-            guard let point = adapter.point(at: place.address, place.table, place.start) else { return }
+            guard let point = adapter.point(at: place.address, place.table, place.start) else {
+                return
+            }
             writer.member("point", point.name)
             writer.member("type", point.type.rawValue)
             if let order = point.order { writer.member("order", order.description) }
-            if point.coding.sign != .complement { writer.member("sign", point.coding.sign.rawValue) }
+            if point.coding.sign != .complement {
+                writer.member("sign", point.coding.sign.rawValue)
+            }
         }
     }
 
@@ -92,31 +113,40 @@ extension Gateway {
             var code: UInt8?
             if case .read(.exception(let number)) = failure { code = number }
             let words = failure.sentence + read.note
-            effects.append(.answer(read.ticket, Control.error(words, failure.kind, exception: code)))
+            effects.append(
+                .answer(read.ticket, Control.error(words, failure.kind, exception: code)))
             return
         case .success(let part): bytes = (try? part?.result.get()) ?? []
         }
-        effects.append(.answer(read.ticket, Self.document { writer in
-            writer.key(read.isBits ? "bits" : "registers")
-            writer.array { writer in
-                for index in 0..<read.count {
-                    if read.isBits {
-                        guard index / 8 < bytes.count else { return }
-                        writer.integer(bytes[index / 8] >> UInt8(index % 8) & 1)
-                    } else {
-                        guard 2 * index + 1 < bytes.count else { return }
-                        writer.integer(UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1]))
+        effects.append(
+            .answer(
+                read.ticket,
+                Self.document { writer in
+                    writer.key(read.isBits ? "bits" : "registers")
+                    writer.array { writer in
+                        for index in 0..<read.count {
+                            if read.isBits {
+                                guard index / 8 < bytes.count else { return }
+                                writer.integer(bytes[index / 8] >> UInt8(index % 8) & 1)
+                            } else {
+                                guard 2 * index + 1 < bytes.count else { return }
+                                writer.integer(
+                                    UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1]))
+                            }
+                        }
                     }
-                }
-            }
-        }))
+                }))
     }
 
     /// An address that no node has is asked all the same: a unit that is being put into operation.
     private func note(_ address: Address) -> String {
         guard adapter.devices(at: address).isEmpty else { return "" }
-        let known = Set(adapter.bindings.map(\.address).filter { $0.port == address.port }.map(\.unit)).sorted()
-        let list = known.prefix(20).map(\.description).joined(separator: ", ") + (known.count > 20 ? " …" : "")
+        let known = Set(
+            adapter.bindings.map(\.address).filter { $0.port == address.port }.map(\.unit)
+        ).sorted()
+        let list =
+            known.prefix(20).map(\.description).joined(separator: ", ")
+            + (known.count > 20 ? " …" : "")
         return "; no node of \(address.port) has unit \(address.unit)"
             + (known.isEmpty ? "" : " (it has \(Plural.form(known.count, "unit")) \(list))")
     }
@@ -127,7 +157,9 @@ extension Gateway {
         let index = try port(named: request["port"] ?? JSON(.null))
         guard settings.configured[index].driver == .modbusRTU else {
             throw Control.Misuse(
-                reason: "port \(ports[index].name) is a uart port: only Modbus units have registers that can be read and written")
+                reason:
+                    "port \(ports[index].name) is a uart port: only Modbus units have registers that can be read and written"
+            )
         }
         guard let unit = UnitID(try number(request["unit"] ?? JSON(.null), "unit", 1...255)) else {
             throw Control.Misuse(reason: "\"unit\" is from 1 to 255")
@@ -136,17 +168,23 @@ extension Gateway {
         guard let table = Table(word: word), tables.contains(table) else {
             let known = tables.map { ByteString($0.rawValue) }
             throw Control.Misuse(
-                reason: "\"table\" is one of \(known.map(\.string).joined(separator: ", ")), not \(Notice.printable(word))"
+                reason:
+                    "\"table\" is one of \(known.map(\.string).joined(separator: ", ")), not \(Notice.printable(word))"
                     + Suggestion.clause(for: word, in: known))
         }
         let start = try number(request["address"] ?? JSON(.null), "address", 0...65_535)
         return (index, Address(port: ports[index].name, unit: unit), table, start)
     }
 
-    private func number(_ value: JSON, _ name: String, _ range: ClosedRange<Int>) throws(Control.Misuse) -> Int {
-        guard let number = value.integer.flatMap({ Int(exactly: $0) }), range.contains(number) else {
+    private func number(
+        _ value: JSON, _ name: String, _ range: ClosedRange<Int>
+    ) throws(Control.Misuse) -> Int {
+        guard let number = value.integer.flatMap({ Int(exactly: $0) }), range.contains(number)
+        else {
             throw Control.Misuse(
-                reason: "\"\(name)\" must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+                reason:
+                    "\"\(name)\" must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }

@@ -2,9 +2,9 @@ import Base
 import Bridge
 import Drivers
 
-/// Everything that can happen to a gateway. The shell makes these from descriptors and helpers;
-/// the simulation makes them from a virtual clock, line, network and disk. What is large and seldom is indirect:
-/// an event is copied on its way, several times in each exchange on a line.
+/// Everything that can happen to a gateway. The shell makes these from descriptors and helpers; the
+/// simulation makes them from a virtual clock, line, network and disk. What is large and seldom is
+/// indirect: an event is copied on its way, several times in each exchange on a line.
 package enum Event: Sendable {
     case line(PortName, LineEvent)
     case link(LinkEvent)
@@ -21,7 +21,8 @@ package enum Event: Sendable {
     case control(ControlTicket, [UInt8])
     /// A connection to the control socket has ended: what was lent to it comes back.
     case controlEnded(Int)
-    /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it runs.
+    /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it
+    /// runs.
     indirect case reload(Gateway.Settings, needRestart: [String])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
@@ -62,7 +63,8 @@ package enum Effect: Sendable {
     /// Throws away what has arrived and was not read: the silence before a request.
     case discardInput(PortName)
     case transmit(PortName, [UInt8])
-    /// To be transmitted at that time, unless something is received before: then `intruded` tells it instead.
+    /// To be transmitted at that time, unless something is received before: then `intruded` tells
+    /// it instead.
     case schedule(PortName, [UInt8], at: Instant)
     /// Several, by themselves; `carried` tells what came of it, and only then what else came.
     indirect case train(PortName, ReadTrain)

@@ -1,8 +1,8 @@
 import Base
 
-/// Readings that have come and are not in the journal yet. Taken one by one, each would bring adapter and
-/// journal back into a cold cache. Taken together none is durable later: a commit is due by the arrival of the
-/// oldest.
+/// Readings that have come and are not in the journal yet. Taken one by one, each would bring
+/// adapter and journal back into a cold cache. Taken together none is durable later: a commit is
+/// due by the arrival of the oldest.
 ///
 /// | they are taken | why |
 /// |---|---|

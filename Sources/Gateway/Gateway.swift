@@ -119,13 +119,17 @@ package struct Gateway: Sendable {
         var random = RandomSource(seed: seed)
         let keeps = FreshReadings.delay(commitEvery: settings.spool.sync)
         ports = settings.ports.map { port in
-            PortKeeper(name: port.name, line: port.line, driver: port.driver.make(seed: random.next(), lineKeeps: keeps))
+            PortKeeper(
+                name: port.name, line: port.line,
+                driver: port.driver.make(seed: random.next(), lineKeeps: keeps))
         }
         portNames = settings.ports.map(\.name)
         adapter = Adapter(settings.bindings)
         fresh = FreshReadings(delay: keeps)
         keptFloor = settings.session.releaseDate
-        lanes = Lanes(Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session))
+        lanes = Lanes(
+            Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
+        )
         batching = settings.batch.map(Batching.init)
         spool = Journal(settings.spool, bootID: bootID, seed: random.next())
         numbers = NumberFloor(journal: settings.spool.identity)
@@ -137,7 +141,8 @@ package struct Gateway: Sendable {
         setups = SetupBook(settings.bindings)
         identities = IdentityKeeper(settings.configured)
         health = HealthReporter()
-        configs = ConfigDesk(settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
+        configs = ConfigDesk(
+            settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.ports.map(\.driver)
         bound = settings.configured.map { Bound(Source(port: $0), $0.bindings) }
         logLevel = settings.logLevel
@@ -172,14 +177,17 @@ package struct Gateway: Sendable {
             } else if CommandLog.owns(ticket) {
                 commandStore.log.completed(ticket, result, at: now.instant)
             } else if CaptureKeeper.owns(ticket) {
-                if let notice = captures.completed(ticket, result) { effects.append(.notice(notice)) }
+                if let notice = captures.completed(ticket, result) {
+                    effects.append(.notice(notice))
+                }
             } else {
                 spool.completed(ticket, result, at: now)
             }
         case .signed(let ticket, let result): session.signed(ticket, result, at: now)
         case .clock(let facts): session.clock(facts, at: now)
         case .control(let client, let line): control(client, line, at: now)
-        case .controlEnded(let connection): for index in ports.indices { ports[index].connectionEnded(connection, at: now) }
+        case .controlEnded(let connection):
+            for index in ports.indices { ports[index].connectionEnded(connection, at: now) }
         case .portsAdded: for index in ports.indices { ports[index].retry() }
         case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
         case .scanned(let adapter, let result): receive(scanned: adapter, result, at: now)
@@ -199,7 +207,8 @@ package struct Gateway: Sendable {
         }
     }
 
-    /// - Parameter servesDoor: false: a line has something to do in a moment, and the HTTP door waits for it.
+    /// - Parameter servesDoor: false: a line has something to do in a moment, and the HTTP door
+    ///   waits for it.
     package mutating func timeout(at now: Moment, servesDoor: Bool = true) {
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
@@ -211,8 +220,12 @@ package struct Gateway: Sendable {
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
-        if let due = commandStore.log.deadline, due <= now.instant { commandStore.log.timeout(at: now.instant) }
-        if phase == .running, let due = safe.deadline, due <= now.instant { writeSafeValues(at: now) }
+        if let due = commandStore.log.deadline, due <= now.instant {
+            commandStore.log.timeout(at: now.instant)
+        }
+        if phase == .running, let due = safe.deadline, due <= now.instant {
+            writeSafeValues(at: now)
+        }
         settle(at: now)
     }
 
@@ -252,7 +265,9 @@ package struct Gateway: Sendable {
     func index(of port: PortName) -> Int? { portNames.firstIndex(of: port) }
 
     /// Before that the line need not be looked at; nil: every byte is wanted at once.
-    package func restBegins(of port: PortName) -> Instant? { index(of: port).flatMap { ports[$0].restBegins } }
+    package func restBegins(of port: PortName) -> Instant? {
+        index(of: port).flatMap { ports[$0].restBegins }
+    }
 
     /// Statements that must hold between two calls and do not, in words; the parts of the journal
     /// make theirs.
@@ -262,7 +277,9 @@ package struct Gateway: Sendable {
         while effectsRead < effects.count {
             effectsRead += 1
             let effect = effects[effectsRead - 1]
-            guard case .answer(let ticket, let line) = effect, Door.owns(ticket) else { return effect }
+            guard case .answer(let ticket, let line) = effect, Door.owns(ticket) else {
+                return effect
+            }
             door.handBack(ticket, line)
             combineDeadlines()
         }
@@ -274,8 +291,8 @@ package struct Gateway: Sendable {
 }
 
 extension LineDriverSettings {
-    /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever carries out
-    ///   the outputs knows neither `schedule` nor `train`.
+    /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever
+    ///   carries out the outputs knows neither `schedule` nor `train`.
     func make(seed: UInt64, lineKeeps: Duration?) -> any LineDriver {
         switch self {
         case .modbus(let settings):

@@ -16,14 +16,21 @@ extension Gateway {
             // A refusal in between is over; where there was none, this says nothing new.
             publishState(of: device, at: now)
         case .refused(let reason):
-            effects.append(.notice(Notice(
-                .warning, "gateway", device.text, "a config document is refused, the one before stays: \(reason)", kind: .peer)))
+            effects.append(
+                .notice(
+                    Notice(
+                        .warning, "gateway", device.text,
+                        "a config document is refused, the one before stays: \(reason)", kind: .peer
+                    )))
             session.acknowledge(delivery, at: now)
             publishState(of: device, at: now)
         case .accepted:
             let words = configs.hash(of: device).map { "config document \($0) is in force" }
-            effects.append(.notice(Notice(
-                .info, "gateway", device.text, words ?? "no config document any more: the file alone holds", kind: .peer)))
+            effects.append(
+                .notice(
+                    Notice(
+                        .info, "gateway", device.text,
+                        words ?? "no config document any more: the file alone holds", kind: .peer)))
             applyConfigs(of: device, at: now)
             configs.await(name, device, delivery)
             store.keep(name, payload.isEmpty ? nil : payload, .now, at: now.instant)
@@ -50,9 +57,12 @@ extension Gateway {
             ours.insert(name)
             guard let payload = store.document(name) else { continue }
             if case .refused(let reason) = configs.receive(payload, for: device) {
-                effects.append(.notice(Notice(
-                    .warning, "gateway", device.text,
-                    "the config document of an earlier run does not fit the file any more: \(reason)")))
+                effects.append(
+                    .notice(
+                        Notice(
+                            .warning, "gateway", device.text,
+                            "the config document of an earlier run does not fit the file any more: \(reason)"
+                        )))
                 store.keep(name, nil, at: now.instant)
             }
         }
@@ -81,7 +91,9 @@ extension Gateway {
             self.unread = unread
         }
 
-        func reads(asIn other: Bound) -> Bool { bindings == other.bindings && unread == other.unread }
+        func reads(asIn other: Bound) -> Bool {
+            bindings == other.bindings && unread == other.unread
+        }
     }
 
     /// What a port's reads were made from.
@@ -90,22 +102,32 @@ extension Gateway {
         var narrowings: [Narrowing] = []
     }
 
-    /// Everything as all documents together say. A port whose reads do not change goes on undisturbed, and one
-    /// whose file and documents are the same costs next to nothing.
+    /// Everything as all documents together say. A port whose reads do not change goes on
+    /// undisturbed, and one whose file and documents are the same costs next to nothing.
     /// - Parameter device: whose document is another one; nil: all may be.
     mutating func applyConfigs(of device: DeviceID? = nil, at now: Moment) {
         for (index, port) in settings.configured.enumerated() {
-            if let device, device != settings.gateway, !port.nodes.contains(where: { $0.device == device }) { continue }
+            if let device, device != settings.gateway,
+                !port.nodes.contains(where: { $0.device == device })
+            {
+                continue
+            }
             let source = Source(port: port, narrowings: configs.narrowings(for: port))
             guard source != plans[index]?.bound.source ?? bound[index].source else { continue }
             let (narrowed, silent) = port.narrowed(by: source.narrowings)
             for node in port.nodes { unread[node.device] = silent[node.device] }
             let reads = narrowed.reading(without: silent)
             let plan = Plan(
-                driver: reads.driverSettings, line: reads.line, bound: Bound(source, narrowed.bindings, unread: silent))
-            let isInForce = plan.driver == inForce[index] && plan.bound.reads(asIn: bound[index])
+                driver: reads.driverSettings, line: reads.line,
+                bound: Bound(source, narrowed.bindings, unread: silent))
+            let isInForce =
+                plan.driver == inForce[index] && plan.bound.reads(asIn: bound[index])
                 && plan.line == ports[index].line
-            if !isInForce || plans[index] != nil { plans[index] = plan } else { bound[index] = plan.bound }
+            if !isInForce || plans[index] != nil {
+                plans[index] = plan
+            } else {
+                bound[index] = plan.bound
+            }
         }
         let level = configs.logLevel ?? settings.logLevel
         guard level != logLevel else { return }
@@ -118,7 +140,8 @@ extension Gateway {
         bound.reduce(into: [:]) { all, port in all.merge(port.unread) { $1 } }
     }
 
-    /// Driver and adapter change together, or a reading would meet an adapter that does not expect it.
+    /// Driver and adapter change together, or a reading would meet an adapter that does not expect
+    /// it.
     mutating func takeUpPlans(at now: Moment) -> Bool {
         guard !plans.isEmpty else { return false }
         recordFresh(at: now)
@@ -168,10 +191,13 @@ extension Gateway {
         let config = StateBook.Config(
             hash: configs.hash(of: device), refused: configs.refused(of: device),
             isEnabled: !isDisabled(device))
-        let document = device == settings.gateway
+        let document =
+            device == settings.gateway
             ? states.own(since: startedAt.wall, version: settings.version, config, at: now.wall)
             : states.document(of: device, config, firmware: firmware(of: device), at: now.wall)
-        if let document { session.state(device, document: document.bytes, mark: document.mark, at: now) }
+        if let document {
+            session.state(device, document: document.bytes, mark: document.mark, at: now)
+        }
     }
 
     /// The clock is trusted: documents from before say when things really began.
@@ -201,7 +227,8 @@ extension Gateway {
         }
         guard word != nil || states.hasErrors else { return false }
         var isNews = false
-        for device in adapter.devices(at: reading.address) where states.note(error: word, of: device) {
+        for device in adapter.devices(at: reading.address)
+        where states.note(error: word, of: device) {
             publishState(of: device, at: now)
             isNews = true
         }
@@ -211,6 +238,7 @@ extension Gateway {
     /// Nothing of it is read.
     func isDisabled(_ device: DeviceID) -> Bool {
         guard let names = unread[device] else { return false }
-        return adapter.binding(of: device).map { $0.points.allSatisfy { names.contains($0.name) } } ?? false
+        return adapter.binding(of: device).map { $0.points.allSatisfy { names.contains($0.name) } }
+            ?? false
     }
 }

@@ -31,8 +31,8 @@ extension Gateway {
         }
     }
 
-    /// After something that concerned one line only: most of what happens there stays there, or goes into the
-    /// journal without waking anybody else.
+    /// After something that concerned one line only: most of what happens there stays there, or
+    /// goes into the journal without waking anybody else.
     mutating func settle(port index: Int, at now: Moment) {
         guard phase == .running, isReady, lent.isEmpty, plans.isEmpty, !spool.isMemoryOnly else {
             return settle(at: now)
@@ -47,8 +47,8 @@ extension Gateway {
     /// How far the outputs of a port went; near is onto its line and into the journal.
     private enum Reach: Comparable { case nowhere, near, everywhere }
 
-    /// Things that happen once: the journal is recovered, the clock becomes trusted. The second gives
-    /// what was recorded before it the right time.
+    /// Things that happen once: the journal is recovered, the clock becomes trusted. The second
+    /// gives what was recorded before it the right time.
     private mutating func noteMilestones(at now: Moment) -> Bool {
         if !isRestored, store.isLoaded, commandStore.log.isLoaded {
             isRestored = true
@@ -100,7 +100,9 @@ extension Gateway {
                 effects.append(.discardInput(name))
                 isNear = true
             case .transmit(let bytes):
-                if ports[index].mayTransmit(bytes, at: now) { effects.append(.transmit(name, bytes)) }
+                if ports[index].mayTransmit(bytes, at: now) {
+                    effects.append(.transmit(name, bytes))
+                }
                 isNear = true
             case .schedule(let bytes, let time):
                 if ports[index].mayTransmit(bytes, later: time, at: now) {
@@ -128,13 +130,15 @@ extension Gateway {
         return reach
     }
 
-    /// Takes all that a port has read before its devices are others: its readings belong to those that it has now.
+    /// Takes all that a port has read before its devices are others: its readings belong to those
+    /// that it has now.
     mutating func drain(port index: Int, at now: Moment) {
         _ = drainPort(index, at: now)
         recordFresh(at: now)
     }
 
-    /// True if others are to hear of it: a device's state document changes, or a unit is to be asked who it is.
+    /// True if others are to hear of it: a device's state document changes, or a unit is to be
+    /// asked who it is.
     private mutating func record(_ reading: Reading, at now: Moment) -> Bool {
         guard !identities.isEmpty else { return take(reading, at: now) }
         var isNews = false
@@ -164,7 +168,8 @@ extension Gateway {
                 tally.recorded += 1
                 spool.append(
                     Entry(
-                        device: telemetry.device, subfolder: "", kind: .reading, priority: telemetry.priority,
+                        device: telemetry.device, subfolder: "", kind: .reading,
+                        priority: telemetry.priority,
                         body: telemetry.body, at: telemetry.at, clockTrusted: isTrusted),
                     waitingSince: since, at: now)
             }
@@ -186,12 +191,15 @@ extension Gateway {
         let isGone = index(of: address.port).map { ports[$0].state == .closed } ?? false
         for device in adapter.devices(at: address) {
             if state != .online, states.state(of: device)?.status != .offline { hasFallen = true }
-            let error = switch state {
-            case .degraded: strange.map { "identity: \($0)" } ?? setups.errors[device]
-            case .offline: isGone ? "port" : nil
-            default: nil as String?
+            let error =
+                switch state {
+                case .degraded: strange.map { "identity: \($0)" } ?? setups.errors[device]
+                case .offline: isGone ? "port" : nil
+                default: nil as String?
+                }
+            if states.set(device, state, error: error, at: moment) {
+                publishState(of: device, at: moment)
             }
-            if states.set(device, state, error: error, at: moment) { publishState(of: device, at: moment) }
         }
         if hasFallen { keepCapture(of: address, at: moment) }
     }
@@ -225,7 +233,8 @@ extension Gateway {
         case .connect(let target): effects.append(.connect(target))
         case .send(let bytes): effects.append(.send(bytes))
         case .disconnect: effects.append(.disconnect)
-        case .sign(let ticket, let key, let input): effects.append(.sign(ticket: ticket, by: key, input: input))
+        case .sign(let ticket, let key, let input):
+            effects.append(.sign(ticket: ticket, by: key, input: input))
         case .settled(let seq):
             tally.acknowledged += 1
             lanes.acknowledged(seq, at: now.instant)
@@ -239,7 +248,8 @@ extension Gateway {
             receiveConfig(payload, for: device, delivery, at: now)
         case .command(let device, _, let payload, let delivery):
             commands.receive(
-                payload, for: device, isRetained: delivery.isRetained && !settings.session.dialect.usesToken,
+                payload, for: device,
+                isRetained: delivery.isRetained && !settings.session.dialect.usesToken,
                 adapter: &adapter, at: now)
             keepCommands(at: now)
             commandStore.hold(.acknowledge(delivery))
@@ -263,8 +273,11 @@ extension Gateway {
         }
     }
 
-    private mutating func reject(_ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment) {
-        effects.append(.notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
+    private mutating func reject(
+        _ seq: UInt64, _ device: DeviceID, _ reason: String, at now: Moment
+    ) {
+        effects.append(
+            .notice(Notice(.error, "bridge", device.text, "record \(seq) is dropped: \(reason)")))
         spool.reject(seq, at: now)
     }
 }

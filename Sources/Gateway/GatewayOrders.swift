@@ -19,8 +19,10 @@ extension Gateway {
             case .result(let device, let body):
                 keepCommands(at: now)
                 commandStore.hold(.result(device, body: body, at: now))
-            case .answer(let ticket, .success): effects.append(.answer(ticket, Self.document { $0.member("ok", true) }))
-            case .answer(let ticket, .failure(let refusal)): effects.append(.answer(ticket, Control.error(refusal)))
+            case .answer(let ticket, .success):
+                effects.append(.answer(ticket, Self.document { $0.member("ok", true) }))
+            case .answer(let ticket, .failure(let refusal)):
+                effects.append(.answer(ticket, Control.error(refusal)))
             case .safe(let device, let point, let isWritten):
                 safe.finished(device, point, isWritten: isWritten, at: now.instant)
             case .notice(let notice): effects.append(.notice(notice))
@@ -30,14 +32,17 @@ extension Gateway {
     }
 
     mutating func receive(_ outcome: Outcome) {
-        if !commands.receive(outcome, adapter: &adapter), !identities.receive(outcome) { answerRead(outcome) }
+        if !commands.receive(outcome, adapter: &adapter), !identities.receive(outcome) {
+            answerRead(outcome)
+        }
     }
 
     mutating func appendResult(_ device: DeviceID, _ body: [UInt8], known: Moment, at now: Moment) {
         guard let subfolder = settings.topics.commands else { return }
         append(
             Entry(
-                device: device, subfolder: subfolder, kind: .result, priority: true, body: body, at: known,
+                device: device, subfolder: subfolder, kind: .result, priority: true, body: body,
+                at: known,
                 clockTrusted: session.clockLevel == .trusted),
             waitingSince: known.instant, at: now)
     }
@@ -51,11 +56,14 @@ extension Gateway {
                 let order = try adapter.order(
                     setting: item.point, of: item.device, to: item.value, id: id,
                     expires: now.instant + Command.expiryDefault)
-                commands.run(CommandDesk.Open(
-                    device: item.device, id: name, origin: .safe, isQuiet: item.isQuiet,
-                    orders: [WriteStep(order, [item.point])]))
+                commands.run(
+                    CommandDesk.Open(
+                        device: item.device, id: name, origin: .safe, isQuiet: item.isQuiet,
+                        orders: [WriteStep(order, [item.point])]))
             } catch {
-                if !item.isQuiet { commands.report(item.device, name, .safe, values: [], error: error.message) }
+                if !item.isQuiet {
+                    commands.report(item.device, name, .safe, values: [], error: error.message)
+                }
                 safe.finished(item.device, item.point, isWritten: false, at: now.instant)
             }
         }
@@ -66,7 +74,9 @@ extension Gateway {
         guard let step = setups.step(address, index) else { return }
         let verdict = CommandDesk.judge(
             outcome, step.order, of: step.device, point: step.label, adapter: adapter)
-        for report in setups.note(address, index, json: verdict.json, error: verdict.refusal?.message) {
+        for report in setups.note(
+            address, index, json: verdict.json, error: verdict.refusal?.message)
+        {
             let id: ByteString = "setup-\(outcome.at.wall.milliseconds)-\(commands.takeIDs(1))"
             commands.report(
                 report.device, id, .setup, values: report.values,

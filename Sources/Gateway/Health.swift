@@ -4,7 +4,9 @@ import Spool
 extension Gateway {
     /// Appends the health record when it is due; true if it did.
     mutating func reportHealth(at now: Moment) -> Bool {
-        guard health.isDue(at: now.instant), let subfolder = settings.topics.health else { return false }
+        guard health.isDue(at: now.instant), let subfolder = settings.topics.health else {
+            return false
+        }
         var writer = JSONWriter()
         writer.member("version", settings.version)
         writer.member("uptime", Int((now.instant - startedAt.instant).secondsValue))

@@ -1,6 +1,7 @@
 import Base
 
-/// When the gateway's own health is due: at once after connecting, then every minute while connected.
+/// When the gateway's own health is due: at once after connecting, then every minute while
+/// connected.
 struct HealthReporter: Sendable {
     static let interval = Duration.seconds(60)
 

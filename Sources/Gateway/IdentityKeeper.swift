@@ -1,8 +1,9 @@
 import Base
 import Drivers
 
-/// Whether the unit at an address is still the one that the configuration means (`identify` on a node). Until it has
-/// been recognised its readings are kept back, so that a meter that was exchanged gives none to the wrong device.
+/// Whether the unit at an address is still the one that the configuration means (`identify` on a
+/// node). Until it has been recognised its readings are kept back, so that a meter that was
+/// exchanged gives none to the wrong device.
 ///
 /// | state | becomes |
 /// |---|---|
@@ -46,7 +47,8 @@ struct IdentityKeeper: Sendable {
         var open: [UInt64: Int] = [:]
         var complaints: [String] = []
         var isUndecided = false
-        /// What the answers so far say of its firmware; and what is believed, once it is recognised.
+        /// What the answers so far say of its firmware; and what is believed, once it is
+        /// recognised.
         var heardFirmware: String?
         var firmware: String?
     }
@@ -95,7 +97,8 @@ struct IdentityKeeper: Sendable {
 
     func strange(_ address: Address) -> String? { watches[address]?.strange }
 
-    /// The revision that the unit tells by function 43/14, or what it tells by 17; nil while it is not recognised.
+    /// The revision that the unit tells by function 43/14, or what it tells by 17; nil while it is
+    /// not recognised.
     func firmware(_ address: Address) -> String? { watches[address]?.firmware }
 
     /// Whether something may be written there.
@@ -116,7 +119,9 @@ struct IdentityKeeper: Sendable {
     mutating func receive(_ reading: Reading, at now: Moment) -> Reading? {
         let address = reading.address
         guard watches[address] != nil else { return reading }
-        let isHeard = reading.parts.contains { if case .success = $0.result { true } else { false } }
+        let isHeard = reading.parts.contains {
+            if case .success = $0.result { true } else { false }
+        }
         if reading.parts.contains(where: { Self.isSilence($0.result) }) { suspect(address) }
         // Nothing was read, so nothing can be mistaken.
         guard isHeard else { return reading }
@@ -156,7 +161,8 @@ struct IdentityKeeper: Sendable {
             lastID += 1
             watch.open[lastID] = index
             var order = Order(
-                id: lastID, address: address, table: .frame, start: 0, data: .custom(function: 17, []),
+                id: lastID, address: address, table: .frame, start: 0,
+                data: .custom(function: 17, []),
                 expires: now.instant + Self.patience)
             switch fingerprint {
             case .value(let point, _):
@@ -174,18 +180,24 @@ struct IdentityKeeper: Sendable {
 
     /// False if it belongs to somebody else.
     mutating func receive(_ outcome: Outcome) -> Bool {
-        guard outcome.id & Self.idBit != 0, let address = watches.first(where: { $0.value.open[outcome.id] != nil })?.key,
+        guard outcome.id & Self.idBit != 0,
+            let address = watches.first(where: { $0.value.open[outcome.id] != nil })?.key,
             let index = watches[address]?.open.removeValue(forKey: outcome.id),
             let fingerprint = watches[address]?.fingerprints[index]
         else { return false }
         switch outcome.result {
         case .success(let part?):
-            if let complaint = fingerprint.complaint(about: part) { watches[address]?.complaints.append(complaint) }
-            if let identity = fingerprint.identity(in: part), let revision = identity.revision ?? identity.server {
+            if let complaint = fingerprint.complaint(about: part) {
+                watches[address]?.complaints.append(complaint)
+            }
+            if let identity = fingerprint.identity(in: part),
+                let revision = identity.revision ?? identity.server
+            {
                 watches[address]?.heardFirmware = revision
             }
         case .failure(.read(.exception(let code))):
-            watches[address]?.complaints.append("it answers the question who it is with exception \(code)")
+            watches[address]?.complaints.append(
+                "it answers the question who it is with exception \(code)")
         case .success(nil), .failure: watches[address]?.isUndecided = true
         }
         if watches[address]?.open.isEmpty == true { decide(address, at: outcome.at.instant) }
@@ -222,8 +234,8 @@ struct IdentityKeeper: Sendable {
         }
     }
 
-    /// What was kept back goes on, with its values or with the reason why there are none. A stranger's failure is
-    /// said once and not at every cycle.
+    /// What was kept back goes on, with its values or with the reason why there are none. A
+    /// stranger's failure is said once and not at every cycle.
     private mutating func release(_ address: Address, refused: Bool) {
         let held = watches[address]?.held ?? []
         watches[address]?.held = []
@@ -260,15 +272,18 @@ extension Fingerprint {
         case .value(let point, _):
             guard !accepts(part) else { return nil }
             let bytes = (try? part.result.get()) ?? []
-            return "another device answers: \(point.table.rawValue) \(point.address) is \(Hex.encode(bytes)) in hexadecimal"
+            return
+                "another device answers: \(point.table.rawValue) \(point.address) is \(Hex.encode(bytes)) in hexadecimal"
         case .identification, .serverID:
             guard let identity = identity(in: part) else { return "it does not say who it is" }
-            let isRight = switch self {
-            case .serverID: accepts(serverID: identity.serverBytes)
-            default: accepts(vendor: identity.vendor ?? "", product: identity.product ?? "")
-            }
+            let isRight =
+                switch self {
+                case .serverID: accepts(serverID: identity.serverBytes)
+                default: accepts(vendor: identity.vendor ?? "", product: identity.product ?? "")
+                }
             if isRight { return nil }
-            return "another device answers: it says \"\(Notice.printable(identity.isEmpty ? "nothing" : identity.text))\""
+            return
+                "another device answers: it says \"\(Notice.printable(identity.isEmpty ? "nothing" : identity.text))\""
         }
     }
 }

@@ -2,9 +2,9 @@ import Base
 import Bridge
 import Spool
 
-/// Who goes first. A short backlog goes out in order before what is new; one that would delay a live
-/// reading by more than `liveWithin` becomes a lane of its own when its device is attached, and then
-/// three of four messages belong to live records as long as there are any.
+/// Who goes first. A short backlog goes out in order before what is new; one that would delay a
+/// live reading by more than `liveWithin` becomes a lane of its own when its device is attached,
+/// and then three of four messages belong to live records as long as there are any.
 struct Lanes: Sendable {
     struct Settings: Sendable {
         var liveWithin: Duration = .seconds(5)
@@ -12,11 +12,13 @@ struct Lanes: Sendable {
         /// Records of one device that may wait for their PUBACK at one time, and of all.
         var perDevice = 1
         var total = 64
-        /// Readings of one device that travel together fill a message up to this; nil: each goes by itself.
+        /// Readings of one device that travel together fill a message up to this; nil: each goes by
+        /// itself.
         var batchBytes: Int?
 
         init() {}
-        init(liveWithin: Duration, batch: Configuration.Bridge.Batch?, _ session: Session.Settings) {
+        init(liveWithin: Duration, batch: Configuration.Bridge.Batch?, _ session: Session.Settings)
+        {
             self.liveWithin = liveWithin
             batchBytes = batch?.maxBytes
             rate = session.rate
@@ -46,7 +48,8 @@ struct Lanes: Sendable {
         let limit = settings.liveWithin.secondsValue
         let size = Double(max(bytes, 1)) / Double(max(waiting, 1))
         let together = settings.batchBytes.map { max(1, Double($0) / size) } ?? 1
-        let byMessages = Double(waiting) / together / Double(settings.rate.messages ?? Self.assumedRate)
+        let byMessages =
+            Double(waiting) / together / Double(settings.rate.messages ?? Self.assumedRate)
         let byBytes = settings.rate.bytes.map { Double(bytes) / Double(max($0, 1)) } ?? 0
         let byDevice = Double(own) / together / Double(settings.perDevice) * roundTrip.secondsValue
         return max(byMessages, byBytes, byDevice) > limit
@@ -72,21 +75,24 @@ struct Lanes: Sendable {
 }
 
 extension Gateway {
-    /// A device may send from now on: what has waited for that may be too much to go before what comes.
+    /// A device may send from now on: what has waited for that may be too much to go before what
+    /// comes.
     mutating func attached(_ device: DeviceID, at now: Moment) {
         let isLong = lanes.isLong(
             waiting: spool.waiting, bytes: spool.waitingBytes, ofDevice: spool.waiting(of: device))
         if isLong || spool.isOvertaken(device) { spool.split(device) } else { spool.join(device) }
     }
 
-    /// Gives the session every durable record that it may send now: devices with something urgent first,
-    /// then the oldest device of its lane. The session's own messages leave in between.
+    /// Gives the session every durable record that it may send now: devices with something urgent
+    /// first, then the oldest device of its lane. The session's own messages leave in between.
     mutating func feed(at now: Moment) -> Bool {
         batching?.look()
         guard phase != .fresh, phase != .done, session.isOnline else { return false }
         var offers = Offers(spool)
         var any = false
-        while let slot = session.nextSlot(urgent: offers.hasUrgent, records: offers.hasRecords, at: now) {
+        while let slot = session.nextSlot(
+            urgent: offers.hasUrgent, records: offers.hasRecords, at: now)
+        {
             guard let (device, lane) = offers.next(slot, lanes) else { break }
             if isDue(device, lane, at: now), session.accepts(device, at: now),
                 let record = spool.take(device, lane, at: now)
@@ -126,7 +132,8 @@ private struct Offers {
     /// Among urgent devices a live one goes first; else the lanes take turns.
     func next(_ slot: Session.Slot, _ lanes: Lanes) -> (DeviceID, Lane)? {
         let from = slot == .urgent ? urgent : records
-        let lane = slot == .urgent
+        let lane =
+            slot == .urgent
             ? (from.live.isEmpty ? Lane.backlog : .live)
             : lanes.next(hasLive: !from.live.isEmpty, hasBacklog: !from.backlog.isEmpty) ?? .backlog
         return (lane == .live ? from.live.first : from.backlog.first).map { ($0, lane) }

@@ -1,12 +1,13 @@
 import Adapter
 import Base
 
-/// What a config document from the bridge asks for: less than the local file allows, never more. The
-/// far side can slow nodes down, quiet them and switch them off; it cannot read faster, reach other
-/// registers or write anything.
+/// What a config document from the bridge asks for: less than the local file allows, never more.
+/// The far side can slow nodes down, quiet them and switch them off; it cannot read faster, reach
+/// other registers or write anything.
 ///
 /// The gateway's own document is `{"logLevel","every","report","nodes":{DEVICE: node}}`, a device's
-/// own is the node's object: `{"enabled","every","report","points":{NAME:{"enabled","every","report"}}}`.
+/// own is the node's object:
+/// `{"enabled","every","report","points":{NAME:{"enabled","every","report"}}}`.
 ///
 /// | member | means |
 /// |---|---|
@@ -65,7 +66,9 @@ package struct Narrowing: Hashable, Sendable {
 
 extension Configuration.Port {
     /// Every point as it is read now; what is not read at all is named in `unread`.
-    package func narrowed(by documents: [Narrowing]) -> (port: Configuration.Port, unread: [DeviceID: Set<ByteString>]) {
+    package func narrowed(
+        by documents: [Narrowing]
+    ) -> (port: Configuration.Port, unread: [DeviceID: Set<ByteString>]) {
         var port = self
         var unread: [DeviceID: Set<ByteString>] = [:]
         for index in nodes.indices {
@@ -76,7 +79,9 @@ extension Configuration.Port {
             guard !rules.isEmpty else { continue }
             for place in nodes[index].points.indices {
                 let point = nodes[index].points[place]
-                let rule = rules.reduce(Narrowing.Rule()) { $0.and($1.node.rule(for: point.name).within($1.all)) }
+                let rule = rules.reduce(Narrowing.Rule()) {
+                    $0.and($1.node.rule(for: point.name).within($1.all))
+                }
                 port.nodes[index].points[place] = rule.applied(to: point)
                 if rule.isDisabled { unread[device, default: []].insert(point.name) }
             }

@@ -1,7 +1,7 @@
 import Base
 
-/// The floor of the journal's record numbers, kept in the state directory: a journal that is wiped, or
-/// that a disk has lost, then begins above what it had.
+/// The floor of the journal's record numbers, kept in the state directory: a journal that is wiped,
+/// or that a disk has lost, then begins above what it had.
 ///
 /// `{"journal":"PROJECT/REGISTRY/GATEWAY","below":N}`: no number from N on has been given.
 struct NumberFloor: Sendable {
@@ -14,7 +14,8 @@ struct NumberFloor: Sendable {
 
     /// The floor in a document of an earlier run; nil if it is that of another journal.
     mutating func restore(_ document: [UInt8]?) -> UInt64? {
-        guard let json = document.flatMap({ try? JSONReader.parse($0) }), json["journal"]?.string == ByteString(journal)
+        guard let json = document.flatMap({ try? JSONReader.parse($0) }),
+            json["journal"]?.string == ByteString(journal)
         else { return nil }
         kept = json["below"]?.unsigned
         return kept

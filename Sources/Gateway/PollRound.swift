@@ -3,9 +3,11 @@ import Base
 import Drivers
 
 /// One round of real readings without bridge and journal, for commissioning: every point of every
-/// unit is read once, at once, whatever its interval, and a unit that does not answer is not asked twice.
+/// unit is read once, at once, whatever its interval, and a unit that does not answer is not asked
+/// twice.
 package struct PollRound: Sendable {
-    /// Every point is read at this interval; the round ends when each unit has answered or failed once.
+    /// Every point is read at this interval; the round ends when each unit has answered or failed
+    /// once.
     private static let interval = Duration.seconds(1)
     /// However many units are silent, a person will not wait longer.
     private static let limitMax = Duration.seconds(120)
@@ -40,14 +42,19 @@ package struct PollRound: Sendable {
         ports = configuration.ports.map { port in
             var settings = port.driverSettings
             settings.pollOnce(every: Self.interval, spans.spans(of: port.name))
-            let waited = Set(port.nodes.filter { $0.points.contains(where: \.isRead) && !$0.unit.isBroadcast }.map(\.unit))
+            let waited = Set(
+                port.nodes.filter { $0.points.contains(where: \.isRead) && !$0.unit.isBroadcast }
+                    .map(\.unit))
             return Port(
-                name: port.name, line: port.line, driver: settings.make(seed: random.next(), lineKeeps: nil), open: waited)
+                name: port.name, line: port.line,
+                driver: settings.make(seed: random.next(), lineKeeps: nil), open: waited)
         }
     }
 
     package var portNames: [PortName] { ports.map(\.name) }
-    package func failure(of port: PortName) -> LineFailure? { ports.first { $0.name == port }?.failure }
+    package func failure(of port: PortName) -> LineFailure? {
+        ports.first { $0.name == port }?.failure
+    }
 
     package mutating func start(at now: Moment) {
         limit = now.instant + Self.limitMax
@@ -73,7 +80,9 @@ package struct PollRound: Sendable {
 
     package mutating func timeout(at now: Moment) {
         for index in ports.indices where ports[index].isOpen {
-            if let due = ports[index].driver.deadline?.due, due <= now.instant { ports[index].driver.timeout(at: now) }
+            if let due = ports[index].driver.deadline?.due, due <= now.instant {
+                ports[index].driver.timeout(at: now)
+            }
         }
         if limit <= now.instant { for index in ports.indices { ports[index].open = [] } }
         settle(at: now)
@@ -88,8 +97,10 @@ package struct PollRound: Sendable {
                 case .reading(let reading):
                     _ = adapter.receive(reading)
                     ports[index].open.remove(reading.address.unit)
-                case .notice(let notice): if notice.level < .info { effects.append(.notice(notice)) }
-                case .unit, .outcome, .learned, .setup, .schedule, .train, .recall, .unschedule: break
+                case .notice(let notice):
+                    if notice.level < .info { effects.append(.notice(notice)) }
+                case .unit, .outcome, .learned, .setup, .schedule, .train, .recall, .unschedule:
+                    break
                 }
             }
         }
@@ -107,7 +118,9 @@ package struct PollRound: Sendable {
 
 extension Gateway.Settings.Driver {
     /// Everything at one interval and no retries.
-    fileprivate mutating func pollOnce(every interval: Duration, _ spans: [(unit: UnitID, spans: [Span])]) {
+    fileprivate mutating func pollOnce(
+        every interval: Duration, _ spans: [(unit: UnitID, spans: [Span])]
+    ) {
         switch self {
         case .modbus(var settings):
             settings.retries = 0

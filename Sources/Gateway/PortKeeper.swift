@@ -98,7 +98,8 @@ struct PortKeeper: Sendable {
             state = .closed
             closedSince = closedSince ?? now.instant
             complain(failure.message)
-            reopen = isClosing ? nil : now.instant + (hasNews ? Self.hurriedDelay : Self.reopenDelay)
+            reopen =
+                isClosing ? nil : now.instant + (hasNews ? Self.hurriedDelay : Self.reopenDelay)
         case .lost(let failure):
             if state == .pausing { return letGo(at: now) }
             guard state == .open else { return }
@@ -117,12 +118,17 @@ struct PortKeeper: Sendable {
     }
 
     /// Another plan from now on, between two exchanges.
-    /// - Returns: false if the driver has none of its kind: the line must be ended and the driver replaced.
-    mutating func adopt(_ plan: LineDriverSettings, at now: Moment) -> Bool { driver.adopt(plan, at: now) }
+    /// - Returns: false if the driver has none of its kind: the line must be ended and the driver
+    ///   replaced.
+    mutating func adopt(_ plan: LineDriverSettings, at now: Moment) -> Bool {
+        driver.adopt(plan, at: now)
+    }
 
-    /// The line will be another one, or spoken to by another driver: what is under way fails, which the driver's
-    /// outputs say.
-    mutating func endLine(at now: Moment) { if state == .open || state == .pausing { driver.closed(at: now) } }
+    /// The line will be another one, or spoken to by another driver: what is under way fails, which
+    /// the driver's outputs say.
+    mutating func endLine(at now: Moment) {
+        if state == .open || state == .pausing { driver.closed(at: now) }
+    }
 
     /// The driver's outputs have been taken; another one takes its place.
     mutating func replace(_ new: any LineDriver, at now: Moment) {
@@ -169,10 +175,14 @@ struct PortKeeper: Sendable {
         if state != .pausing, state != .paused, !isClosing { start() }
     }
 
-    /// The port is taken out of the configuration. What waits for it fails, which the driver's outputs say.
+    /// The port is taken out of the configuration. What waits for it fails, which the driver's
+    /// outputs say.
     mutating func end(at now: Moment) {
         for ticket in pause?.open ?? [] {
-            outputs.append(.answer(ticket, Control.error("the port is not in the configuration any more", "unavailable")))
+            outputs.append(
+                .answer(
+                    ticket,
+                    Control.error("the port is not in the configuration any more", "unavailable")))
         }
         pause = nil
         isClosing = true
@@ -183,7 +193,8 @@ struct PortKeeper: Sendable {
 
     /// False: a port that is being closed or lent finishes its exchange and begins no other.
     /// - Parameter time: when they go out; nil: now.
-    mutating func mayTransmit(_ bytes: [UInt8], later time: Instant? = nil, at now: Moment) -> Bool {
+    mutating func mayTransmit(_ bytes: [UInt8], later time: Instant? = nil, at now: Moment) -> Bool
+    {
         guard mayBegin(at: now) else { return false }
         tape.sent(bytes, at: time.map(now.at) ?? now)
         return true
@@ -246,7 +257,8 @@ struct PortKeeper: Sendable {
             let area = change.unit == nil ? "line" : "unit"
             let place = change.unit.map { Address(port: name, unit: $0).description } ?? name.text
             let words = change.sentence ?? "the trouble that was told is over"
-            outputs.append(.notice(Notice(change.sentence == nil ? .info : .warning, area, place, words)))
+            outputs.append(
+                .notice(Notice(change.sentence == nil ? .info : .warning, area, place, words)))
         }
     }
 

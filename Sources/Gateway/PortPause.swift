@@ -1,7 +1,8 @@
 import Base
 
-/// Why a port's line is closed for other programs: a person's pause, which ends by time, and leases, each of
-/// which ends with the control connection that asked for it. The line comes back when none of them is left.
+/// Why a port's line is closed for other programs: a person's pause, which ends by time, and
+/// leases, each of which ends with the control connection that asked for it. The line comes back
+/// when none of them is left.
 struct PortPause: Sendable {
     /// Longest time that the exchange under way may take before the line is closed.
     static let letGoMax = Duration.seconds(1)
@@ -41,7 +42,9 @@ struct PortPause: Sendable {
 
     /// Ends the lease of a connection; answers its request.
     mutating func endLease(of connection: Int) -> ControlTicket? {
-        guard let index = leases.firstIndex(where: { $0.connection == connection }) else { return nil }
+        guard let index = leases.firstIndex(where: { $0.connection == connection }) else {
+            return nil
+        }
         waiting.removeAll { $0 == leases[index] }
         return leases.remove(at: index)
     }
@@ -95,7 +98,9 @@ extension PortKeeper {
     @discardableResult
     mutating func resume(at now: Moment) -> Bool {
         guard let ended = pause else { return false }
-        for ticket in ended.open { outputs.append(.answer(ticket, Control.error("the pause has ended", "unavailable"))) }
+        for ticket in ended.open {
+            outputs.append(.answer(ticket, Control.error("the pause has ended", "unavailable")))
+        }
         comeBack(at: now)
         return true
     }
@@ -112,7 +117,8 @@ extension PortKeeper {
     mutating func connectionEnded(_ connection: Int, at now: Moment) {
         guard let ticket = pause?.endLease(of: connection) else { return }
         say(.info, "process \(ticket.process) has gone without giving the port back")
-        // The kernel closes the descriptors of a killed process one after the other: its line comes after this one.
+        // The kernel closes the descriptors of a killed process one after the other: its line comes
+        // after this one.
         if pause?.isOver == true { comeBack(at: now, after: Self.hurriedDelay) }
     }
 
@@ -134,7 +140,9 @@ extension PortKeeper {
     }
 
     mutating func letGoIfIdle(at now: Moment) {
-        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging(at: now.instant) { letGo(at: now) }
+        if state == .pausing, pause?.isLetGo == false, !driver.isExchanging(at: now.instant) {
+            letGo(at: now)
+        }
     }
 
     mutating func letGo(at now: Moment) {
@@ -153,7 +161,11 @@ extension PortKeeper {
                 writer.member("ok", true)
                 writer.member("port", name.text)
                 writer.member("device", path)
-                if isLease { writer.member("lease", true) } else if let until = lent.until { writer.member("until", until.wall) }
+                if isLease {
+                    writer.member("lease", true)
+                } else if let until = lent.until {
+                    writer.member("until", until.wall)
+                }
             }
             outputs.append(isLease ? .progress(ticket, answer) : .answer(ticket, answer))
         }

@@ -34,35 +34,49 @@ extension Gateway {
 
     private func ownProblems(at now: Moment) -> [Problem] {
         var found: [Problem] = []
-        if case .stopping = phase { found.append(Problem(severity: .critical, subject: "gateway", text: "it is stopping")) }
+        if case .stopping = phase {
+            found.append(Problem(severity: .critical, subject: "gateway", text: "it is stopping"))
+        }
         if spool.isMemoryOnly {
-            found.append(Problem(
-                severity: .critical, subject: "journal", text: "the disk fails: records are kept in memory only"))
+            found.append(
+                Problem(
+                    severity: .critical, subject: "journal",
+                    text: "the disk fails: records are kept in memory only"))
         } else if !isReady {
-            found.append(Problem(severity: .critical, subject: "journal", text: "it is being recovered"))
+            found.append(
+                Problem(severity: .critical, subject: "journal", text: "it is being recovered"))
         }
         let share = Double(spool.waitingBytes) / Double(max(settings.spool.maxBytes, 1))
         if share > Self.fullMost {
-            found.append(Problem(
-                severity: .critical, subject: "journal",
-                text: "\(Int(share * 100)) % full with \(Plural.text(spool.waiting, "record")) that wait for the bridge"))
+            found.append(
+                Problem(
+                    severity: .critical, subject: "journal",
+                    text:
+                        "\(Int(share * 100)) % full with \(Plural.text(spool.waiting, "record")) that wait for the bridge"
+                ))
         }
         if !session.isOnline, phase == .running {
             let away = health.awaySince.map { now.instant - $0.instant } ?? .zero
             let reason = session.trouble.map { ": \($0.reason)" } ?? ""
-            found.append(Problem(
-                severity: away > Self.awayMost ? .critical : .warning, subject: "bridge", text: session.state + reason,
-                since: health.awaySince?.wall))
+            found.append(
+                Problem(
+                    severity: away > Self.awayMost ? .critical : .warning, subject: "bridge",
+                    text: session.state + reason,
+                    since: health.awaySince?.wall))
         }
         if session.clockLevel != .trusted {
-            found.append(Problem(
-                severity: .warning, subject: "clock",
-                text: session.clockLevel == .impossible
-                    ? "the time of day is impossible: no token is signed until it is set"
-                    : "nothing proves the time of day: readings are marked as unsynced"))
+            found.append(
+                Problem(
+                    severity: .warning, subject: "clock",
+                    text: session.clockLevel == .impossible
+                        ? "the time of day is impossible: no token is signed until it is set"
+                        : "nothing proves the time of day: readings are marked as unsynced"))
         }
         for device in session.quarantined {
-            found.append(Problem(severity: .warning, subject: device.device.text, text: "the bridge: \(device.reason)"))
+            found.append(
+                Problem(
+                    severity: .warning, subject: device.device.text,
+                    text: "the bridge: \(device.reason)"))
         }
         return found
     }
@@ -73,7 +87,8 @@ extension Gateway {
         switch port.state {
         case .closed, .opening:
             guard let trouble = port.trouble else { break }
-            found.append(Problem(severity: .critical, subject: port.name.text, text: trouble, since: since))
+            found.append(
+                Problem(severity: .critical, subject: port.name.text, text: trouble, since: since))
         case .pausing, .paused:
             let words = port.pause?.words ?? "paused"
             found.append(Problem(severity: .warning, subject: port.name.text, text: words))
@@ -81,14 +96,16 @@ extension Gateway {
         }
         let findings = port.findings
         if let trouble = findings.port {
-            found.append(Problem(severity: .warning, subject: port.name.text, text: trouble.sentence))
+            found.append(
+                Problem(severity: .warning, subject: port.name.text, text: trouble.sentence))
         }
         for (unit, trouble) in findings.units.sorted(by: { $0.key < $1.key }) {
             let address = Address(port: port.name, unit: unit)
             let devices = adapter.devices(at: address).map(\.text).joined(separator: ", ")
-            found.append(Problem(
-                severity: .warning, subject: devices.isEmpty ? address.description : devices,
-                text: "\(address.port), unit \(unit): \(trouble.sentence)"))
+            found.append(
+                Problem(
+                    severity: .warning, subject: devices.isEmpty ? address.description : devices,
+                    text: "\(address.port), unit \(unit): \(trouble.sentence)"))
         }
         return found
     }
@@ -97,20 +114,26 @@ extension Gateway {
         var found: [Problem] = []
         var untold = 0
         for binding in adapter.bindings {
-            guard let state = states.state(of: binding.device), state.status != .online else { continue }
+            guard let state = states.state(of: binding.device), state.status != .online else {
+                continue
+            }
             if let index = index(of: binding.address.port), ports[index].state != .open { continue }
             guard found.count < Self.devicesTold else {
                 untold += 1
                 continue
             }
             let error = state.error.map { " (\($0))" } ?? ""
-            found.append(Problem(
-                severity: .warning, subject: binding.device.text, text: state.status.rawValue + error,
-                since: state.since.wall))
+            found.append(
+                Problem(
+                    severity: .warning, subject: binding.device.text,
+                    text: state.status.rawValue + error,
+                    since: state.since.wall))
         }
         if untold > 0 {
-            found.append(Problem(
-                severity: .warning, subject: "devices", text: "\(Plural.text(untold, "more device")) not online"))
+            found.append(
+                Problem(
+                    severity: .warning, subject: "devices",
+                    text: "\(Plural.text(untold, "more device")) not online"))
         }
         return found
     }
@@ -138,7 +161,8 @@ extension Gateway {
         if spool.isMemoryOnly { reasons.append("the disk fails: records are in memory only") }
         if !session.isOnline { reasons.append("bridge: \(session.state)") }
         for port in ports where port.state != .open {
-            reasons.append("port \(port.name): \(port.trouble ?? port.pause?.words ?? port.state.description)")
+            reasons.append(
+                "port \(port.name): \(port.trouble ?? port.pause?.words ?? port.state.description)")
         }
         return reasons.map { Notice.printable($0) }
     }

@@ -40,7 +40,8 @@ extension Gateway {
         guard new.settings.spool.identity == settings.spool.identity else {
             return refuseReload(
                 "it is for another gateway or registry (\(new.settings.spool.identity), not "
-                    + "\(settings.spool.identity)), and the journal belongs to this one: restart for that")
+                    + "\(settings.spool.identity)), and the journal belongs to this one: restart for that"
+            )
         }
         effects.append(.reloaded(isInForce: true))
         let old = settings
@@ -60,15 +61,23 @@ extension Gateway {
             isRenewingSession = true
             session.stop(at: now)
         }
-        if settings.topics != old.topics { told.append("the topics of reports are others from now on") }
+        if settings.topics != old.topics {
+            told.append("the topics of reports are others from now on")
+        }
         if settings.liveWithin != old.liveWithin || settings.batch != old.batch {
             told.append("`liveWithin` and `batch` hold from the next message on")
         }
-        let words = told.isEmpty ? "nothing differs that matters to ports, devices or bridge" : told.joined(separator: "; ")
+        let words =
+            told.isEmpty
+            ? "nothing differs that matters to ports, devices or bridge"
+            : told.joined(separator: "; ")
         say(.info, "the new configuration is in force: \(words)")
         let restart = new.needRestart + (new.settings.spool == settings.spool ? [] : ["spool"])
         if !restart.isEmpty {
-            say(.warning, "\(restart.joined(separator: ", ")): changed in the file, in force only after a restart")
+            say(
+                .warning,
+                "\(restart.joined(separator: ", ")): changed in the file, in force only after a restart"
+            )
         }
     }
 
@@ -89,7 +98,8 @@ extension Gateway {
         let wanted = Set(settings.ports.map(\.name))
         let gone = before.indices.filter { !wanted.contains(before[$0].name) }
         for index in gone { remove(index, at: now) }
-        let toldOfPause = Dictionary(uniqueKeysWithValues: lent.map { (before[$0.key].name, $0.value) })
+        let toldOfPause = Dictionary(
+            uniqueKeysWithValues: lent.map { (before[$0.key].name, $0.value) })
         (ports, inForce, bound, plans) = ([], [], [], [:])
         var added: [PortName] = []
         var changed: [PortName] = []
@@ -98,7 +108,9 @@ extension Gateway {
                 ports.append(before[place])
                 inForce.append(drivers[place])
                 bound.append(bindings[place])
-                if old.configured[place] != settings.configured[ports.count - 1] { changed.append(port.name) }
+                if old.configured[place] != settings.configured[ports.count - 1] {
+                    changed.append(port.name)
+                }
             } else {
                 let driver = port.driver.make(seed: random.next(), lineKeeps: fresh.delay)
                 let configured = settings.configured[ports.count]
@@ -112,8 +124,12 @@ extension Gateway {
         portNames = settings.ports.map(\.name)
         lent = [:]
         for index in ports.indices { lent[index] = toldOfPause[ports[index].name] }
-        return Self.sentence("port", [("added", added.map(\.text)), ("changed", changed.map(\.text)),
-            ("removed", gone.map { before[$0].name.text })])
+        return Self.sentence(
+            "port",
+            [
+                ("added", added.map(\.text)), ("changed", changed.map(\.text)),
+                ("removed", gone.map { before[$0].name.text }),
+            ])
     }
 
     /// Orders that wait for the port fail, and so does who waits for the line itself.
@@ -133,7 +149,8 @@ extension Gateway {
         states.rebind(settings.bindings)
         safe.rebind(settings.bindings)
         setups.rebind(settings.bindings)
-        lanes.settings = Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
+        lanes.settings = Lanes.Settings(
+            liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
         if settings.batch != old.batch { batching = settings.batch.map(Batching.init) }
         identities.rebind(settings.configured)
         for device in added {
@@ -150,24 +167,33 @@ extension Gateway {
             // A device that is gone takes its document along.
             store.keep(ConfigDesk.name(of: device), nil, at: now.instant)
             if let reason {
-                effects.append(.notice(Notice(
-                    .warning, "gateway", device.text, "its config document does not fit the new file: \(reason)")))
+                effects.append(
+                    .notice(
+                        Notice(
+                            .warning, "gateway", device.text,
+                            "its config document does not fit the new file: \(reason)")))
             }
         }
         for device in gone { publishState(of: device, at: now) }
-        return Self.sentence("device", [("added", added.map(\.text)), ("removed", gone.map(\.text))])
+        return Self.sentence(
+            "device", [("added", added.map(\.text)), ("removed", gone.map(\.text))])
     }
 
-    private static func sentence(_ noun: String, _ parts: [(verb: String, names: [String])]) -> [String] {
+    private static func sentence(
+        _ noun: String, _ parts: [(verb: String, names: [String])]
+    ) -> [String] {
         parts.filter { !$0.names.isEmpty }.map { verb, names in
-            let shown = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+            let shown =
+                names.prefix(8).joined(separator: ", ")
+                + (names.count > 8 ? " and \(names.count - 8) more" : "")
             return "\(names.count == 1 ? noun : noun + "s") \(verb): \(shown)"
         }
     }
 
     // MARK: the bridge
 
-    /// The old session has said goodbye: the next one begins, knowing what the old one knew of the clock.
+    /// The old session has said goodbye: the next one begins, knowing what the old one knew of the
+    /// clock.
     mutating func renewSession(at now: Moment) {
         isRenewingSession = false
         let devices = settings.bindings.map(\.device) + leaving.sorted()
@@ -181,14 +207,18 @@ extension Gateway {
 }
 
 extension Gateway.Settings {
-    /// The same settings, with the storage of `old` for every port of which nothing differs: what a reload compares
-    /// is then compared by address. It takes as long as the configuration is large, so it is for a helper.
+    /// The same settings, with the storage of `old` for every port of which nothing differs: what a
+    /// reload compares is then compared by address. It takes as long as the configuration is large,
+    /// so it is for a helper.
     package func sharing(_ old: Gateway.Settings) -> Gateway.Settings {
         var settings = self
         let places = Dictionary(
-            old.configured.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+            old.configured.enumerated().map { ($1.name, $0) },
+            uniquingKeysWith: { first, _ in first })
         for index in configured.indices {
-            guard let place = places[configured[index].name], old.configured[place] == configured[index] else { continue }
+            guard let place = places[configured[index].name],
+                old.configured[place] == configured[index]
+            else { continue }
             settings.configured[index] = old.configured[place]
             settings.ports[index] = old.ports[place]
         }

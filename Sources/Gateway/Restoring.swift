@@ -9,8 +9,8 @@ extension Gateway {
     enum Kept {
         /// `{"floor":MILLISECONDS}`: no clock that says earlier is right.
         static let clock = "clock"
-        /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N,"refusals":N}`: how the bridge was
-        /// reached last; `refusals` is missing if there was none.
+        /// `{"to":"HOST:PORT GATEWAY","failures":N,"shortLives":N,"key":N,"refusals":N}`: how the
+        /// bridge was reached last; `refusals` is missing if there was none.
         static let bridge = "bridge"
         /// Losses that an earlier process could not tell: see `UntoldLosses`.
         static let losses = "losses"
@@ -19,18 +19,27 @@ extension Gateway {
 
         /// The loss that goes with a document; nil for a name that the gateway does not use.
         static func meaning(of name: String) -> String? {
-            func rest(_ prefix: String) -> Substring? { name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : nil }
+            func rest(_ prefix: String) -> Substring? {
+                name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : nil
+            }
             switch name {
             case clock: return "how late it is at least is lost"
             case bridge: return "how often the bridge could not be reached is lost"
             case losses: return "losses of an earlier run are not told"
-            case NumberFloor.name: return "how far record numbers had come is lost, chance alone keeps a wiped journal apart"
+            case NumberFloor.name:
+                return
+                    "how far record numbers had come is lost, chance alone keeps a wiped journal apart"
             default: break
             }
-            if let port = rest("learned-") { return "what was learned about the units of \(port) is lost" }
-            if let device = rest("config-") { return "the config document of \(device) is lost until the bridge sends it again" }
+            if let port = rest("learned-") {
+                return "what was learned about the units of \(port) is lost"
+            }
+            if let device = rest("config-") {
+                return "the config document of \(device) is lost until the bridge sends it again"
+            }
             if let device = rest("commands-") {
-                return "the command ids of \(device) are lost: a command that comes again may be carried out again"
+                return
+                    "the command ids of \(device) are lost: a command that comes again may be carried out again"
             }
             return nil
         }
@@ -40,7 +49,8 @@ extension Gateway {
             let text = device.text
             // A document's name has 200 characters at most; no device ID has a plus.
             if text.utf8.count <= 180 { return "commands-\(text)" }
-            return "commands-\(text.prefix(160))+\(String(CRC32C.checksum(Array(text.utf8)), radix: 16))"
+            return
+                "commands-\(text.prefix(160))+\(String(CRC32C.checksum(Array(text.utf8)), radix: 16))"
         }
     }
 
@@ -49,7 +59,9 @@ extension Gateway {
 
     /// Called once, before the first line is opened and the bridge is called.
     mutating func restore(at now: Moment) {
-        if let text = store.document(Kept.clock), let floor = try? JSONReader.parse(text)["floor"]?.integer {
+        if let text = store.document(Kept.clock),
+            let floor = try? JSONReader.parse(text)["floor"]?.integer
+        {
             session.restore(clockFloor: WallTime(milliseconds: floor))
             keptFloor = session.clockFloor
         }
@@ -77,7 +89,8 @@ extension Gateway {
 
     /// What was taken over is forgotten once the journal has it.
     mutating func forgetLosses(at now: Moment) {
-        guard isRestored, phase == .running, store.document(Kept.losses) != nil, spool.hasToldAll else { return }
+        guard isRestored, phase == .running, store.document(Kept.losses) != nil, spool.hasToldAll
+        else { return }
         store.keep(Kept.losses, nil, .now, at: now.instant)
     }
 
@@ -109,7 +122,9 @@ extension Gateway {
         guard let text = store.document(Kept.bridge), let document = try? JSONReader.parse(text),
             document["to"]?.string == ByteString(bridgeName)
         else { return }
-        func number(_ name: ByteString) -> Int { document[name]?.integer.flatMap { Int(exactly: $0) } ?? 0 }
+        func number(_ name: ByteString) -> Int {
+            document[name]?.integer.flatMap { Int(exactly: $0) } ?? 0
+        }
         keptMemory = Session.Memory(
             failures: number("failures"), shortLives: number("shortLives"), key: number("key"),
             refusals: number("refusals"))
@@ -148,7 +163,9 @@ extension Gateway {
 
     mutating func keepClockFloor(at now: Moment) {
         let floor = session.clockFloor
-        guard isRestored, floor > keptFloor + Self.clockFloorStep || floor < keptFloor else { return }
+        guard isRestored, floor > keptFloor + Self.clockFloorStep || floor < keptFloor else {
+            return
+        }
         keptFloor = floor
         var writer = JSONWriter()
         writer.object { $0.member("floor", Int(floor.milliseconds)) }

@@ -1,8 +1,9 @@
 import Adapter
 import Base
 
-/// Safe values: when the bridge has been away for `after`, the point is set to its value, once; again
-/// only when the bridge has been back in between. A write that fails is tried again every half minute.
+/// Safe values: when the bridge has been away for `after`, the point is set to its value, once;
+/// again only when the bridge has been back in between. A write that fails is tried again every
+/// half minute.
 struct SafeKeeper: Sendable {
     static let pause = Duration.seconds(30)
 
@@ -18,7 +19,8 @@ struct SafeKeeper: Sendable {
         var isQuiet = false
 
         func means(_ other: Item) -> Bool {
-            device == other.device && point == other.point && text == other.text && after == other.after
+            device == other.device && point == other.point && text == other.text
+                && after == other.after
         }
     }
 
@@ -41,11 +43,16 @@ struct SafeKeeper: Sendable {
     /// Other points; what was written of those that stay is not written again.
     mutating func rebind(_ bindings: [Binding]) {
         let old = Dictionary(
-            items.map { (Place(device: $0.device, point: $0.point), $0) }, uniquingKeysWith: { first, _ in first })
+            items.map { (Place(device: $0.device, point: $0.point), $0) },
+            uniquingKeysWith: { first, _ in first })
         items = bindings.flatMap { binding in
             binding.points.compactMap { point in
-                guard let safe = point.safe, let value = try? JSONReader.parse(safe.value) else { return nil }
-                let new = Item(device: binding.device, point: point.name, value: value, text: safe.value, after: safe.after)
+                guard let safe = point.safe, let value = try? JSONReader.parse(safe.value) else {
+                    return nil
+                }
+                let new = Item(
+                    device: binding.device, point: point.name, value: value, text: safe.value,
+                    after: safe.after)
                 let known = old[Place(device: new.device, point: new.point)]
                 return known.flatMap { $0.means(new) ? $0 : nil } ?? new
             }
@@ -89,7 +96,9 @@ struct SafeKeeper: Sendable {
         return taken
     }
 
-    mutating func finished(_ device: DeviceID, _ point: ByteString, isWritten: Bool, at now: Instant) {
+    mutating func finished(
+        _ device: DeviceID, _ point: ByteString, isWritten: Bool, at now: Instant
+    ) {
         guard let index = items.firstIndex(where: { $0.device == device && $0.point == point }),
             items[index].state == .writing
         else { return }

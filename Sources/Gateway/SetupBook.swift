@@ -1,8 +1,8 @@
 import Adapter
 import Base
 
-/// What units are told when they come, and what became of it, step by step, until it can be reported
-/// for each device as a whole.
+/// What units are told when they come, and what became of it, step by step, until it can be
+/// reported for each device as a whole.
 struct SetupBook: Sendable {
     struct Step: Hashable, Sendable {
         var device: DeviceID

@@ -26,7 +26,9 @@ struct StateBook: Sendable {
     /// Other devices and points; what is known of those that stay, stays.
     mutating func rebind(_ bindings: [Binding]) { units = Self.units(bindings) }
 
-    private static func units(_ bindings: [Binding]) -> [DeviceID: [(point: ByteString, units: ByteString)]] {
+    private static func units(
+        _ bindings: [Binding]
+    ) -> [DeviceID: [(point: ByteString, units: ByteString)]] {
         var units: [DeviceID: [(point: ByteString, units: ByteString)]] = [:]
         for binding in bindings {
             units[binding.device] = binding.points.compactMap { point in
@@ -59,7 +61,9 @@ struct StateBook: Sendable {
 
     /// True if the document has changed.
     /// Without an `error` of its own, what is not well has that of its last reading.
-    mutating func set(_ device: DeviceID, _ status: UnitState, error: String? = nil, at now: Moment) -> Bool {
+    mutating func set(
+        _ device: DeviceID, _ status: UnitState, error: String? = nil, at now: Moment
+    ) -> Bool {
         let old = states[device].flatMap { $0.known && $0.status == status ? $0 : nil }
         if let old, error == nil || error == old.error { return false }
         let words = error ?? (status == .online ? nil : lastErrors[device])
@@ -67,8 +71,8 @@ struct StateBook: Sendable {
         return true
     }
 
-    /// The wall clock is right at last: what began before is told with its right time. The devices whose
-    /// documents change with it.
+    /// The wall clock is right at last: what began before is told with its right time. The devices
+    /// whose documents change with it.
     mutating func correct(at now: Moment) -> [DeviceID] {
         var changed: [DeviceID] = []
         for (device, state) in states {
@@ -85,16 +89,20 @@ struct StateBook: Sendable {
     /// The last reading's first failure, nil if it had none; true if the document has changed.
     mutating func note(error: String?, of device: DeviceID) -> Bool {
         lastErrors[device] = error
-        guard let state = states[device], state.known, state.status != .online, let error, error != state.error else {
+        guard let state = states[device], state.known, state.status != .online, let error,
+            error != state.error
+        else {
             return false
         }
         states[device]?.error = error
         return true
     }
 
-    /// `{"ts","status","since","error","firmware","config","refused","enabled","points"}`; nil until there is something to
-    /// say: the unit was heard of, or a config document came.
-    func document(of device: DeviceID, _ config: Config, firmware: String? = nil, at now: WallTime) -> Document? {
+    /// `{"ts","status","since","error","firmware","config","refused","enabled","points"}`; nil
+    /// until there is something to say: the unit was heard of, or a config document came.
+    func document(
+        of device: DeviceID, _ config: Config, firmware: String? = nil, at now: WallTime
+    ) -> Document? {
         let state = states[device].flatMap { $0.known ? $0 : nil }
         guard state != nil || config != Config() else { return nil }
         var hasher = Hasher()

@@ -1,7 +1,7 @@
 import Base
 
-/// How a document stands in its file in the state directory: behind a head that holds its length and its
-/// checksum, so that a damaged file is known as one whatever is wrong with it.
+/// How a document stands in its file in the state directory: behind a head that holds its length
+/// and its checksum, so that a damaged file is known as one whatever is wrong with it.
 ///
 /// | offset | bytes | part |
 /// |---|---|---|
@@ -10,8 +10,9 @@ import Base
 /// | 65 | 1 | newline |
 /// | 66 | length | the document |
 ///
-/// The checksum is that of the length, 32 bits, little endian, and the document. The head is white space,
-/// which JSON ignores: versions without it read these files too. Theirs have none and are read as they are.
+/// The checksum is that of the length, 32 bits, little endian, and the document. The head is white
+/// space, which JSON ignores: versions without it read these files too. Theirs have none and are
+/// read as they are.
 package enum StateDocument {
     package static let headSize = 66
 
@@ -33,7 +34,9 @@ package enum StateDocument {
 
     package static func content(of file: [UInt8]) -> Content {
         guard let first = file.first else { return .damaged }
-        guard first <= 0x20 else { return (try? JSONReader.parse(file)) == nil ? .damaged : .unmarked(file) }
+        guard first <= 0x20 else {
+            return (try? JSONReader.parse(file)) == nil ? .damaged : .unmarked(file)
+        }
         guard file.count >= headSize, file[0] == 0x0A, file[65] == 0x0A else { return .damaged }
         var bits: UInt64 = 0
         for byte in file[1..<65] {
@@ -41,7 +44,9 @@ package enum StateDocument {
             bits = bits << 1 | (byte == 0x09 ? 1 : 0)
         }
         let document = file[headSize...]
-        guard bits >> 32 == UInt64(document.count), UInt32(truncatingIfNeeded: bits) == checksum(document) else {
+        guard bits >> 32 == UInt64(document.count),
+            UInt32(truncatingIfNeeded: bits) == checksum(document)
+        else {
             return .damaged
         }
         return .sound(Array(document))

@@ -6,9 +6,10 @@ import Base
 /// - Everything is read once at the start, before a line is opened or the bridge is called.
 /// - A change is written as a whole: temporary file, fsync, rename, fsync of the directory. Changes
 ///   within `delay` of each other cost one write, those marked `now` none of that delay.
-/// - A file has a checksum (see `StateDocument`). One that is damaged is told, set aside as `….doc.bad` and not
-///   used. A file of a name that is none of the gateway's is left alone.
-/// - Without a usable directory the documents live in memory; one notice says so, and it is tried again.
+/// - A file has a checksum (see `StateDocument`). One that is damaged is told, set aside as
+///   `….doc.bad` and not used. A file of a name that is none of the gateway's is left alone.
+/// - Without a usable directory the documents live in memory; one notice says so, and it is tried
+///   again.
 ///
 /// | limit | value |
 /// |---|---|
@@ -84,7 +85,8 @@ package struct StateStore: Sendable {
         documents.filter { $0.value.bytes != nil && $0.key.hasPrefix(prefix) }.keys.sorted()
     }
 
-    /// Whether the document was read from a file without a checksum: of an earlier version, or not the gateway's.
+    /// Whether the document was read from a file without a checksum: of an earlier version, or not
+    /// the gateway's.
     package func isUnmarked(_ name: String) -> Bool { documents[name]?.isUnmarked ?? false }
 
     /// Whether this document has reached the disk as it was last kept.
@@ -103,8 +105,8 @@ package struct StateStore: Sendable {
         submit(.open, .open)
     }
 
-    /// Keeps `bytes` under `name`, or forgets the name. False if it is more than a document may be, or
-    /// `name` is none (letters, digits and `-._~%+`, at most 200 characters).
+    /// Keeps `bytes` under `name`, or forgets the name. False if it is more than a document may be,
+    /// or `name` is none (letters, digits and `-._~%+`, at most 200 characters).
     @discardableResult
     package mutating func keep(
         _ name: String, _ bytes: [UInt8]?, _ urgency: Urgency = .soon, at now: Instant
@@ -118,7 +120,8 @@ package struct StateStore: Sendable {
         total = size
         version += 1
         documents[name] = Document(bytes: bytes, version: version, written: old?.written ?? 0)
-        waiting[name] = urgency == .now ? now : min(waiting[name] ?? .distantFuture, now + Self.delay)
+        waiting[name] =
+            urgency == .now ? now : min(waiting[name] ?? .distantFuture, now + Self.delay)
         write(at: now)
         return true
     }
@@ -158,13 +161,17 @@ package struct StateStore: Sendable {
         case (.open, .success(.listing(let entries, _))): opened(entries, at: now)
         case (.open, .success), (.setAside, _): break
         case (.open, .failure(let failure)):
-            if failure.kind == .locked, phase == .opening { outputs.append(.failed(failure.detail)) }
+            if failure.kind == .locked, phase == .opening {
+                outputs.append(.failed(failure.detail))
+            }
             lose(failure, at: now)
         case (.load(let name), _): loaded(name, result)
         case (.write(let name, let version), .success): wrote(name, version)
         case (.write(let name, let version), .failure(let failure)):
             // Removed already, or never written.
-            if failure.kind == .missing, documents[name]?.bytes == nil { return wrote(name, version) }
+            if failure.kind == .missing, documents[name]?.bytes == nil {
+                return wrote(name, version)
+            }
             if waiting[name] == nil { waiting[name] = now }
             lose(failure, at: now)
         }
@@ -210,7 +217,9 @@ package struct StateStore: Sendable {
             case .damaged: return damaged(name)
             }
             // What was kept meanwhile is newer.
-            guard documents[name] == nil, document.bytes?.count ?? 0 <= Self.documentMax else { return }
+            guard documents[name] == nil, document.bytes?.count ?? 0 <= Self.documentMax else {
+                return
+            }
             documents[name] = document
             total += document.bytes?.count ?? 0
         case .success: break
@@ -225,7 +234,9 @@ package struct StateStore: Sendable {
         guard let lost = Gateway.Kept.meaning(of: name) else { return }
         let (file, aside) = (name + Self.suffix, name + Self.suffix + ".bad")
         let isFree = !files.contains(aside)
-        say(.warning, "\(file) is damaged and not used: \(lost)" + (isFree ? "; set aside as \(aside)" : ""))
+        say(
+            .warning,
+            "\(file) is damaged and not used: \(lost)" + (isFree ? "; set aside as \(aside)" : ""))
         if isFree { submit(.rename(name: file, to: aside), .setAside) }
     }
 
@@ -235,7 +246,8 @@ package struct StateStore: Sendable {
         if trouble != failure.detail {
             say(
                 .warning,
-                "what should outlive a restart is kept in memory only, tried again every minute: \(failure.detail)")
+                "what should outlive a restart is kept in memory only, tried again every minute: \(failure.detail)"
+            )
         }
         trouble = failure.detail
     }
@@ -278,11 +290,12 @@ package struct StateStore: Sendable {
     }
 
     private static func isName(_ name: String) -> Bool {
-        (1...200).contains(name.utf8.count) && !name.hasPrefix(".") && name.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-            default: "-._~%+".utf8.contains(byte)
+        (1...200).contains(name.utf8.count) && !name.hasPrefix(".")
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                default: "-._~%+".utf8.contains(byte)
+                }
             }
-        }
     }
 }

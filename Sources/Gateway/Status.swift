@@ -52,7 +52,9 @@ extension Gateway {
         writer.member("state", session.state)
         writer.member("online", session.isOnline)
         if let since = session.connectedSince { writer.member("since", since.wall) }
-        if let next = session.nextTry { writer.member("nextTrySeconds", max(0, (next - now.instant).secondsValue)) }
+        if let next = session.nextTry {
+            writer.member("nextTrySeconds", max(0, (next - now.instant).secondsValue))
+        }
         writer.member("clock", "\(session.clockLevel)")
         writer.member("attached", session.attachedCount)
         writer.member("inFlight", session.inFlight)
@@ -73,7 +75,9 @@ extension Gateway {
         if !counters.refusals.isEmpty {
             writer.key("refusals")
             writer.object { writer in
-                for (code, count) in counters.refusals.sorted(by: { $0.key < $1.key }) { writer.member("\(code)", count) }
+                for (code, count) in counters.refusals.sorted(by: { $0.key < $1.key }) {
+                    writer.member("\(code)", count)
+                }
             }
         }
         if session.suspectCount > 0 { writer.member("suspects", session.suspectCount) }
@@ -94,7 +98,9 @@ extension Gateway {
     }
 
     /// - Parameter isFull: with the figures that a health event does without.
-    func writePort(_ port: PortKeeper, _ writer: inout JSONWriter, isFull: Bool = false, at now: Moment) {
+    func writePort(
+        _ port: PortKeeper, _ writer: inout JSONWriter, isFull: Bool = false, at now: Moment
+    ) {
         let figures = port.statistics
         writer.member("state", "\(port.state)")
         if !port.path.isEmpty { writer.member("path", port.path) }
@@ -131,21 +137,29 @@ extension Gateway {
                     writer.member("checksum", unit.checksumErrors)
                     writer.member("exceptions", unit.exceptions)
                     writer.member("lateReplies", unit.lateReplies)
-                    if unit.repeatedReplies > 0 { writer.member("repeatedReplies", unit.repeatedReplies) }
+                    if unit.repeatedReplies > 0 {
+                        writer.member("repeatedReplies", unit.repeatedReplies)
+                    }
                     writer.member("late", unit.late)
                     writer.member("skipped", unit.skipped)
                     if unit.wrongUnit > 0 { writer.member("wrongUnit", unit.wrongUnit) }
-                    if let trouble = findings.units[unit.unit] { writer.member("diagnosis", trouble.sentence) }
-                    if isFull, unit.replyTimes.count > 0 { writeReplyTimes(unit.replyTimes, &writer) }
+                    if let trouble = findings.units[unit.unit] {
+                        writer.member("diagnosis", trouble.sentence)
+                    }
+                    if isFull, unit.replyTimes.count > 0 {
+                        writeReplyTimes(unit.replyTimes, &writer)
+                    }
                     if let last = unit.lastGood {
-                        writer.member("lastGoodSecondsAgo", max(0, (now.instant - last).secondsValue))
+                        writer.member(
+                            "lastGoodSecondsAgo", max(0, (now.instant - last).secondsValue))
                     }
                 }
             }
         }
     }
 
-    /// `{"count","sum","classes":[…]}`: the classes are those of `ReplyTimes.bounds`, and one above.
+    /// `{"count","sum","classes":[…]}`: the classes are those of `ReplyTimes.bounds`, and one
+    /// above.
     private func writeReplyTimes(_ times: ReplyTimes, _ writer: inout JSONWriter) {
         writer.key("replySeconds")
         writer.object { writer in
@@ -159,9 +173,12 @@ extension Gateway {
     /// Only what there is: most lines have none of it.
     private func writeHygiene(_ figures: PortStatistics, _ writer: inout JSONWriter) {
         let rows = [
-            ("strayBytes", figures.strayBytes), ("noiseBytes", figures.noiseBytes), ("echoes", figures.echoes),
-            ("collisions", figures.collisions), ("babbles", figures.babbles), ("framing", figures.line.framing),
-            ("parity", figures.line.parity), ("overruns", figures.line.overruns), ("breaks", figures.line.breaks),
+            ("strayBytes", figures.strayBytes), ("noiseBytes", figures.noiseBytes),
+            ("echoes", figures.echoes),
+            ("collisions", figures.collisions), ("babbles", figures.babbles),
+            ("framing", figures.line.framing),
+            ("parity", figures.line.parity), ("overruns", figures.line.overruns),
+            ("breaks", figures.line.breaks),
         ]
         for (name, count) in rows where count > 0 { writer.member(name, count) }
     }
@@ -185,10 +202,14 @@ extension Gateway {
             writer.member("since", state.since.wall)
             if let error = state.error { writer.member("error", error) }
         }
-        if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
+        if let attachment = session.status(of: device) {
+            writer.member("attached", attachment.words)
+        }
         if resting.contains(device) { writer.member("attached", "detached: its port is gone") }
         if let hash = configs.hash(of: device) { writer.member("config", hash) }
-        if let refused = configs.refused(of: device) { writer.member("configRefused", refused.reason) }
+        if let refused = configs.refused(of: device) {
+            writer.member("configRefused", refused.reason)
+        }
         if isDisabled(device) { writer.member("enabled", false) }
         if let word = identities.word(address) { writer.member("identity", word) }
         writer.member("waiting", spool.waiting(of: device))
@@ -218,7 +239,9 @@ extension Gateway {
         writer.member("damaged", figures.damaged)
         writer.key("lost")
         writer.object { writer in
-            for reason in Gap.Reason.allCases { writer.member(reason.rawValue, figures.lost[reason]) }
+            for reason in Gap.Reason.allCases {
+                writer.member(reason.rawValue, figures.lost[reason])
+            }
         }
         writer.member("commits", figures.commits)
         writer.member("bytesWritten", figures.bytesWritten)
@@ -228,7 +251,8 @@ extension Gateway {
     }
 }
 
-/// Spelled out: what an enumeration prints by itself is looked up in the program's reflection tables.
+/// Spelled out: what an enumeration prints by itself is looked up in the program's reflection
+/// tables.
 extension PortKeeper.State: CustomStringConvertible {
     var description: String {
         switch self {

@@ -1,8 +1,9 @@
 import Base
 
 /// What SIGTERM begins: the exchanges under way end, the journal is committed, what the bridge can
-/// still take in a moment is sent, the session says goodbye, and the last acknowledgements are noted.
-/// What a failed disk takes with it is noted in the state directory, to be told by the next start.
+/// still take in a moment is sent, the session says goodbye, and the last acknowledgements are
+/// noted. What a failed disk takes with it is noted in the state directory, to be told by the next
+/// start.
 struct Stopping: Equatable {
     /// How long exchanges under way may take, and then what waits may still be sent.
     static let exchangeMax = Duration.seconds(1)
@@ -37,7 +38,8 @@ extension Gateway {
         let isLate = stopping.deadline <= now.instant
         switch stopping.step {
         case .lines:
-            for index in ports.indices where isLate || !ports[index].driver.isExchanging(at: now.instant) {
+            for index in ports.indices
+            where isLate || !ports[index].driver.isExchanging(at: now.instant) {
                 ports[index].close()
             }
             guard ports.allSatisfy({ $0.state == .closed }) else { return false }
@@ -47,7 +49,9 @@ extension Gateway {
         case .sending:
             // Results wait for the log, and then for the journal.
             guard isLate || commandStore.isIdle else { return false }
-            guard isLate || !session.isOnline || (spool.waiting == 0 && spool.isIdle) else { return false }
+            guard isLate || !session.isOnline || (spool.waiting == 0 && spool.isIdle) else {
+                return false
+            }
             session.stop(at: now)
             stopping.step = .session
             stopping.deadline = stopping.end
@@ -62,7 +66,9 @@ extension Gateway {
             stopping.step = .keeping
         case .keeping:
             guard isLate || store.isIdle && commandStore.isIdle else { return false }
-            effects.append(.notice(Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
+            effects.append(
+                .notice(
+                    Notice(.info, "gateway", settings.gateway.text, tally.farewell(spool.waiting))))
             effects.append(.finished(.drained))
             phase = .done
             return false

@@ -15,7 +15,9 @@ struct TokenBucket: Sendable {
 
     /// False if nothing is left.
     mutating func take(at now: Instant) -> Bool {
-        if let filledAt { level = min(size, level + max(0, (now - filledAt).secondsValue) * perSecond) }
+        if let filledAt {
+            level = min(size, level + max(0, (now - filledAt).secondsValue) * perSecond)
+        }
         filledAt = now
         guard level >= 1 else { return false }
         level -= 1

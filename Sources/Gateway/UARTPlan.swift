@@ -29,13 +29,15 @@ package struct UARTPlan: Sendable {
         let timing = RTUTiming(port.line)
         for node in port.nodes {
             guard let format = node.uart else { continue }
-            let bytesMax = if case .fixed(let count) = format.frame.end { count } else { format.frame.max }
+            let bytesMax =
+                if case .fixed(let count) = format.frame.end { count } else { format.frame.max }
             var wireTime = timing.time(of: bytesMax)
             let intervals = Set(node.points.map(\.interval)).sorted()
             if let request = format.request {
                 let sending = timing.time(of: request.count)
                 wireTime += sending + (node.turnaround ?? port.turnaround)
-                worstBlocking = max(worstBlocking, sending + (node.responseTimeout ?? port.responseTimeout))
+                worstBlocking = max(
+                    worstBlocking, sending + (node.responseTimeout ?? port.responseTimeout))
                 if let fastest = intervals.first { load += wireTime / fastest }
             }
             for interval in intervals {
@@ -50,8 +52,8 @@ package struct UARTPlan: Sendable {
 }
 
 extension Configuration.Port {
-    /// What either driver plans, in figures: reads (of a UART port: nodes and intervals), share of the
-    /// line, and the longest time for which one exchange can keep it.
+    /// What either driver plans, in figures: reads (of a UART port: nodes and intervals), share of
+    /// the line, and the longest time for which one exchange can keep it.
     package var budget: (reads: Int, load: Double, worstBlocking: Duration) {
         switch driver {
         case .modbusRTU:

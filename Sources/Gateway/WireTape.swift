@@ -1,7 +1,7 @@
 import Base
 
-/// The latest traffic of one line, for the question "what was said before it failed". At most 64 KiB
-/// of it, in two halves: when one is full the older one is dropped.
+/// The latest traffic of one line, for the question "what was said before it failed". At most 64
+/// KiB of it, in two halves: when one is full the older one is dropped.
 struct WireTape: Sendable {
     static let bytesMax = 64 << 10
     /// What comes in pieces with no longer pause than this is one packet of the capture.
@@ -31,8 +31,8 @@ struct WireTape: Sendable {
     private var older = Half()
     private var newer = Half()
     private var lastAt = Instant.zero
-    /// Civil time minus time since boot, in microseconds, as it was when last set: civil time has only
-    /// milliseconds, and what it is corrected by must not put packets out of order.
+    /// Civil time minus time since boot, in microseconds, as it was when last set: civil time has
+    /// only milliseconds, and what it is corrected by must not put packets out of order.
     private var anchor: Int64?
 
     mutating func sent(_ bytes: [UInt8], at now: Moment) {
@@ -48,7 +48,8 @@ struct WireTape: Sendable {
     }
 
     mutating func received(_ bytes: [UInt8], at now: Moment) {
-        if let last = newer.packets.last, last.direction == .received, now.instant - lastAt <= Self.joinWithin,
+        if let last = newer.packets.last, last.direction == .received,
+            now.instant - lastAt <= Self.joinWithin,
             last.count < 1024
         {
             newer.packets[newer.packets.count - 1].count += bytes.count
@@ -69,7 +70,9 @@ struct WireTape: Sendable {
         let offset = now.wall.milliseconds &* 1000 &- instant
         if let anchor, (offset &- anchor).magnitude < 1_000_000 {} else { anchor = offset }
         newer.packets.append(
-            Packet(at: (anchor ?? offset) &+ instant, direction: direction, start: newer.bytes.count, count: count))
+            Packet(
+                at: (anchor ?? offset) &+ instant, direction: direction, start: newer.bytes.count,
+                count: count))
     }
 
     var packets: Int { older.packets.count + newer.packets.count }
@@ -91,8 +94,10 @@ struct WireTape: Sendable {
                 if packet.direction == .received, let last = found.last, !last.isSent {
                     found[found.count - 1].bytes += bytes
                 } else {
-                    found.append(Excerpt(
-                        at: WallTime(milliseconds: packet.at / 1000), isSent: packet.direction == .sent, bytes: Array(bytes)))
+                    found.append(
+                        Excerpt(
+                            at: WallTime(milliseconds: packet.at / 1000),
+                            isSent: packet.direction == .sent, bytes: Array(bytes)))
                 }
             }
         }
@@ -105,7 +110,8 @@ struct WireTape: Sendable {
         for half in [older, newer] {
             for packet in half.packets {
                 let end = min(packet.start + packet.count, half.bytes.count)
-                PcapWriter.append(at: packet.at, packet.direction, half.bytes[packet.start..<end], to: &out)
+                PcapWriter.append(
+                    at: packet.at, packet.direction, half.bytes[packet.start..<end], to: &out)
             }
         }
         return out

@@ -20,7 +20,8 @@ package struct HTTPRequest: Hashable, Sendable {
     }
 
     package init(
-        method: ByteString, path: ByteString, query: [Pair] = [], headers: [Pair] = [], body: [UInt8] = [],
+        method: ByteString, path: ByteString, query: [Pair] = [], headers: [Pair] = [],
+        body: [UInt8] = [],
         isKeptAlive: Bool = true
     ) {
         self.method = method
@@ -32,12 +33,16 @@ package struct HTTPRequest: Hashable, Sendable {
     }
 
     /// The first header of that name, which is given in lower case.
-    package func header(_ name: ByteString) -> ByteString? { headers.first { $0.name == name }?.value }
+    package func header(_ name: ByteString) -> ByteString? {
+        headers.first { $0.name == name }?.value
+    }
 
     package func query(_ name: ByteString) -> ByteString? { query.first { $0.name == name }?.value }
 
     /// Every value of a repeated parameter.
-    package func queries(_ name: ByteString) -> [ByteString] { query.filter { $0.name == name }.map(\.value) }
+    package func queries(_ name: ByteString) -> [ByteString] {
+        query.filter { $0.name == name }.map(\.value)
+    }
 }
 
 /// An answer, or the head of one whose body follows in pieces.
@@ -65,9 +70,13 @@ package struct HTTPResponse: Hashable, Sendable {
         self.headers = headers
     }
 
-    package init(_ status: Int, json: [UInt8]) { self.init(status, json, "application/json; charset=UTF-8") }
+    package init(_ status: Int, json: [UInt8]) {
+        self.init(status, json, "application/json; charset=UTF-8")
+    }
 
-    package init(_ status: Int, text: String) { self.init(status, Array(text.utf8), "text/plain; charset=UTF-8") }
+    package init(_ status: Int, text: String) {
+        self.init(status, Array(text.utf8), "text/plain; charset=UTF-8")
+    }
 
     private var reason: String {
         switch status {
@@ -122,7 +131,8 @@ package enum PercentCoding {
         while let byte = rest.popFirst() {
             if byte == 0x25 {
                 guard rest.count >= 2,
-                    let value = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self)), value.count == 1
+                    let value = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self)),
+                    value.count == 1
                 else { return nil }
                 bytes.append(value[0])
                 rest = rest.dropFirst(2)

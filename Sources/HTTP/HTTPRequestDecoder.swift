@@ -90,11 +90,15 @@ package struct HTTPRequestDecoder: Sendable {
         while true {
             switch stage {
             case .head:
-                while start + 1 < buffer.count, buffer[start] == 0x0D, buffer[start + 1] == 0x0A { start += 2 }
+                while start + 1 < buffer.count, buffer[start] == 0x0D, buffer[start + 1] == 0x0A {
+                    start += 2
+                }
                 guard let head = try takeHead() else { return nil }
                 stage = try Self.read(head, limits, into: &request)
                 if case .body(0) = stage { return finish() }
-                wantsContinue = request.header("expect")?.lowercasedASCII == "100-continue" && start == buffer.count
+                wantsContinue =
+                    request.header("expect")?.lowercasedASCII == "100-continue"
+                    && start == buffer.count
             case .body(let missing):
                 guard take(missing) else { return nil }
                 return finish()
@@ -120,7 +124,9 @@ package struct HTTPRequestDecoder: Sendable {
             case .trailers(let count):
                 guard let line = try takeLine() else { return nil }
                 if line.isEmpty { return finish() }
-                guard count < Self.trailersMax else { throw Fault(431, "more than \(Self.trailersMax) trailers") }
+                guard count < Self.trailersMax else {
+                    throw Fault(431, "more than \(Self.trailersMax) trailers")
+                }
                 stage = .trailers(count + 1)
             }
         }
@@ -154,10 +160,14 @@ package struct HTTPRequestDecoder: Sendable {
         work += 1
         guard let end = window.firstIndex(of: 0x0A) else {
             work += window.count
-            guard window.count < Self.lineMax else { throw Fault(400, "a chunk line of more than \(Self.lineMax) bytes") }
+            guard window.count < Self.lineMax else {
+                throw Fault(400, "a chunk line of more than \(Self.lineMax) bytes")
+            }
             return nil
         }
-        guard end > start, buffer[end - 1] == 0x0D else { throw Fault(400, "a line does not end in CRLF") }
+        guard end > start, buffer[end - 1] == 0x0D else {
+            throw Fault(400, "a line does not end in CRLF")
+        }
         defer { start = end + 1 }
         return buffer[start..<(end - 1)]
     }
@@ -170,7 +180,9 @@ package struct HTTPRequestDecoder: Sendable {
                 throw Fault(431, "headers of more than \(limits.head) bytes")
             }
             if buffer[index] == 0x0A {
-                guard index > start, buffer[index - 1] == 0x0D else { throw Fault(400, "a line does not end in CRLF") }
+                guard index > start, buffer[index - 1] == 0x0D else {
+                    throw Fault(400, "a line does not end in CRLF")
+                }
                 if index - start >= 3, buffer[index - 2] == 0x0A {
                     defer { start = index + 1 }
                     return buffer[start..<(index - 3)]
@@ -191,14 +203,18 @@ package struct HTTPRequestDecoder: Sendable {
         var lines = head.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
             line.last == 0x0D ? line.dropLast() : line
         }[...]
-        guard lines.count <= limits.headers + 1 else { throw Fault(431, "more than \(limits.headers) headers") }
+        guard lines.count <= limits.headers + 1 else {
+            throw Fault(431, "more than \(limits.headers) headers")
+        }
         let isOld = try readRequestLine(lines.popFirst() ?? [], into: &request)
         for line in lines { request.headers.append(try header(line)) }
         request.isOld = isOld
         let wish = request.header("connection")?.lowercasedASCII ?? ""
         request.isKeptAlive = isOld ? wish.contains("keep-alive") : !wish.contains("close")
         let hosts = request.headers.filter { $0.name == "host" }
-        guard hosts.count <= 1, isOld || hosts.count == 1 else { throw Fault(400, "exactly one Host is needed") }
+        guard hosts.count <= 1, isOld || hosts.count == 1 else {
+            throw Fault(400, "exactly one Host is needed")
+        }
         return try framing(request, isOld, limits)
     }
 
@@ -207,12 +223,14 @@ package struct HTTPRequestDecoder: Sendable {
         _ line: ArraySlice<UInt8>, into request: inout HTTPRequest
     ) throws(Fault) -> Bool {
         let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
-        guard parts.count == 3, (1...16).contains(parts[0].count), parts[0].allSatisfy({ (0x41...0x5A).contains($0) })
+        guard parts.count == 3, (1...16).contains(parts[0].count),
+            parts[0].allSatisfy({ (0x41...0x5A).contains($0) })
         else { throw Fault(400, "the request line is not METHOD /path HTTP/1.1") }
         let version = ByteString(decoding: parts[2])
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
             throw version.hasPrefix("HTTP/")
-                ? Fault(505, "only HTTP/1.1 is spoken here") : Fault(400, "the request line has no HTTP version")
+                ? Fault(505, "only HTTP/1.1 is spoken here")
+                : Fault(400, "the request line has no HTTP version")
         }
         guard parts[1].first == 0x2F, parts[1].allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw Fault(400, "the target must be a path in printable ASCII")
@@ -233,14 +251,17 @@ package struct HTTPRequestDecoder: Sendable {
             throw Fault(400, "a header without a name")
         }
         let name = line[..<colon]
-        guard name.allSatisfy({ isToken($0) }) else { throw Fault(400, "a header's name is no token") }
+        guard name.allSatisfy({ isToken($0) }) else {
+            throw Fault(400, "a header's name is no token")
+        }
         var value = line[(colon + 1)...]
         while let first = value.first, first == 0x20 || first == 0x09 { value = value.dropFirst() }
         while let last = value.last, last == 0x20 || last == 0x09 { value = value.dropLast() }
         guard value.allSatisfy({ $0 == 0x09 || ($0 >= 0x20 && $0 != 0x7F) }) else {
             throw Fault(400, "a header's value holds a control character")
         }
-        return .init(name: ByteString(decoding: name).lowercasedASCII, value: ByteString(decoding: value))
+        return .init(
+            name: ByteString(decoding: name).lowercasedASCII, value: ByteString(decoding: value))
     }
 
     private static func isToken(_ byte: UInt8) -> Bool {
@@ -257,9 +278,15 @@ package struct HTTPRequestDecoder: Sendable {
         let codings = request.headers.filter { $0.name == "transfer-encoding" }
         let lengths = request.headers.filter { $0.name == "content-length" }
         if let coding = codings.first {
-            guard lengths.isEmpty else { throw Fault(400, "both Content-Length and Transfer-Encoding") }
-            guard !isOld, codings.count == 1 else { throw Fault(400, "an ambiguous Transfer-Encoding") }
-            guard coding.value.lowercasedASCII == "chunked" else { throw Fault(501, "only the chunked coding is known") }
+            guard lengths.isEmpty else {
+                throw Fault(400, "both Content-Length and Transfer-Encoding")
+            }
+            guard !isOld, codings.count == 1 else {
+                throw Fault(400, "an ambiguous Transfer-Encoding")
+            }
+            guard coding.value.lowercasedASCII == "chunked" else {
+                throw Fault(501, "only the chunked coding is known")
+            }
             return .chunkSize
         }
         guard let text = lengths.first?.value else { return .body(0) }

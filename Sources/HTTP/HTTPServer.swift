@@ -1,8 +1,8 @@
 import Base
 
-/// The server's side of many HTTP/1.1 connections. Requests come out one at a time per connection; each waits
-/// for its `respond`, or for `begin`, `write` and `finish` where the body comes in pieces. A client that is
-/// slow, silent or one too many is sent away.
+/// The server's side of many HTTP/1.1 connections. Requests come out one at a time per connection;
+/// each waits for its `respond`, or for `begin`, `write` and `finish` where the body comes in
+/// pieces. A client that is slow, silent or one too many is sent away.
 package struct HTTPServer: Sendable {
     package enum Output: Hashable, Sendable {
         /// To be answered with `respond` or `begin`.
@@ -21,7 +21,8 @@ package struct HTTPServer: Sendable {
         package var idleTimeout = Duration.seconds(75)
         /// Bytes that a client may send ahead while it waits for an answer.
         package var aheadMax = 256 << 10
-        /// Longest time that bytes may wait to be taken by the client; nil if nobody calls `drained`.
+        /// Longest time that bytes may wait to be taken by the client; nil if nobody calls
+        /// `drained`.
         package var stallTimeout: Duration?
 
         package init() {}
@@ -66,7 +67,8 @@ package struct HTTPServer: Sendable {
             decoder: HTTPRequestDecoder(settings.limits), due: now + settings.requestTimeout)
     }
 
-    package mutating func received(_ id: ConnectionID, _ bytes: ArraySlice<UInt8>, at now: Instant) {
+    package mutating func received(_ id: ConnectionID, _ bytes: ArraySlice<UInt8>, at now: Instant)
+    {
         guard connections[id] != nil else { return }
         connections[id]?.decoder.receive(bytes)
         advance(id, at: now)
@@ -92,10 +94,15 @@ package struct HTTPServer: Sendable {
 
     /// The head of an answer whose body comes by `write`; the response's own body is not sent.
     /// - Returns: false if no body is wanted: the connection has gone, or the request was HEAD.
-    package mutating func begin(_ id: ConnectionID, _ response: HTTPResponse, at now: Instant) -> Bool {
+    package mutating func begin(
+        _ id: ConnectionID, _ response: HTTPResponse, at now: Instant
+    ) -> Bool {
         guard var pending = connections[id]?.pending, !pending.isStreaming else { return false }
         if pending.isOld { pending.isKeptAlive = false }
-        send(id, response.head(pending.isOld ? .untilClose : .chunked, isKeptAlive: pending.isKeptAlive), at: now)
+        send(
+            id,
+            response.head(pending.isOld ? .untilClose : .chunked, isKeptAlive: pending.isKeptAlive),
+            at: now)
         pending.isStreaming = true
         connections[id]?.pending = pending
         guard pending.isHead else { return true }
@@ -105,9 +112,13 @@ package struct HTTPServer: Sendable {
 
     /// The next piece of a body that was begun.
     package mutating func write(_ id: ConnectionID, _ bytes: [UInt8], at now: Instant) {
-        guard !bytes.isEmpty, let pending = connections[id]?.pending, pending.isStreaming else { return }
+        guard !bytes.isEmpty, let pending = connections[id]?.pending, pending.isStreaming else {
+            return
+        }
         guard !pending.isOld else { return send(id, bytes, at: now) }
-        send(id, Array((String(bytes.count, radix: 16) + "\r\n").utf8) + bytes + [0x0D, 0x0A], at: now)
+        send(
+            id, Array((String(bytes.count, radix: 16) + "\r\n").utf8) + bytes + [0x0D, 0x0A],
+            at: now)
     }
 
     /// The body that was begun is whole.
@@ -117,7 +128,8 @@ package struct HTTPServer: Sendable {
         end(id, isKeptAlive: pending.isKeptAlive, at: now)
     }
 
-    /// Ends a connection in the middle of what it gets: the client sees that the answer is not whole.
+    /// Ends a connection in the middle of what it gets: the client sees that the answer is not
+    /// whole.
     package mutating func abort(_ id: ConnectionID) { close(id) }
 
     private mutating func send(_ id: ConnectionID, _ bytes: [UInt8], at now: Instant) {
@@ -138,7 +150,8 @@ package struct HTTPServer: Sendable {
         do {
             if let request = try connections[id]?.decoder.next() {
                 connections[id]?.pending = Pending(
-                    isKeptAlive: request.isKeptAlive, isHead: request.method == "HEAD", isOld: request.isOld)
+                    isKeptAlive: request.isKeptAlive, isHead: request.method == "HEAD",
+                    isOld: request.isOld)
                 outputs.append(.request(id, request))
             } else if let connection = connections[id], connection.decoder.isPartial {
                 if !connection.isBegun {
@@ -171,16 +184,22 @@ package struct HTTPServer: Sendable {
 
     private func due(_ connection: Connection) -> Instant? {
         let request = connection.pending == nil ? connection.due : nil
-        let stall = settings.stallTimeout.flatMap { limit in connection.unsentSince.map { $0 + limit } }
+        let stall = settings.stallTimeout.flatMap { limit in
+            connection.unsentSince.map { $0 + limit }
+        }
         guard let request else { return stall }
         return min(request, stall ?? request)
     }
 
     package mutating func timeout(at now: Instant) {
         for id in connections.keys.sorted() {
-            guard let connection = connections[id], let due = due(connection), due <= now else { continue }
+            guard let connection = connections[id], let due = due(connection), due <= now else {
+                continue
+            }
             if connection.pending == nil, connection.due <= now, connection.isBegun {
-                fail(id, 408, "the request took longer than \(settings.requestTimeout.milliseconds / 1000) s")
+                fail(
+                    id, 408,
+                    "the request took longer than \(settings.requestTimeout.milliseconds / 1000) s")
             } else {
                 close(id)
             }

@@ -77,7 +77,8 @@ final class DoorShell {
     /// Clients for which OpenSSL holds bytes that no descriptor reports.
     private var pending: Set<ConnectionID> = []
 
-    init(loop: EventLoop, deliver: @escaping (DoorEvent) -> Void, tell: @escaping (Notice) -> Void) {
+    init(loop: EventLoop, deliver: @escaping (DoorEvent) -> Void, tell: @escaping (Notice) -> Void)
+    {
         self.loop = loop
         self.deliver = deliver
         self.tell = tell
@@ -106,7 +107,10 @@ final class DoorShell {
             self.listener = listener
             retryDue = nil
             watchListener()
-            tell(Notice(.info, "door", "", "listening on \(place.tls == nil ? "http" : "https")://\(place.describe)"))
+            tell(
+                Notice(
+                    .info, "door", "",
+                    "listening on \(place.tls == nil ? "http" : "https")://\(place.describe)"))
         } catch {
             retryDue = Clock.instant + Self.retry
             if complaint != error.message { tell(Notice(.warning, "door", "", error.message)) }
@@ -139,7 +143,8 @@ final class DoorShell {
             switch listener?.accept() {
             case .link(let link): admit(link)
             case .failed:
-                // Out of descriptors: the socket stays readable, so it is not looked at for a moment.
+                // Out of descriptors: the socket stays readable, so it is not looked at for a
+                // moment.
                 if let listenerWatch { loop.remove(listenerWatch) }
                 listenerWatch = nil
                 retryDue = Clock.instant + Self.breath
@@ -154,10 +159,13 @@ final class DoorShell {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         let peer = Peer(link)
-        peer.watch = try? loop.watch(link.descriptor, .read) { [unowned self] ready in self.ready(id, ready) }
+        peer.watch = try? loop.watch(link.descriptor, .read) { [unowned self] ready in
+            self.ready(id, ready)
+        }
         guard peer.watch != nil else { return link.close(orderly: false) }
         peers[id] = peer
-        let facts = DoorPeer(client: link.peer, local: ByteString(link.localAddress ?? ""), isTLS: link.isTLS)
+        let facts = DoorPeer(
+            client: link.peer, local: ByteString(link.localAddress ?? ""), isTLS: link.isTLS)
         deliver(.connected(id, facts))
     }
 
@@ -248,8 +256,8 @@ final class DoorShell {
 
     // MARK: Time
 
-    /// Whether there is time for a slice of an answer: a request that leaves within a moment goes first. Where one is
-    /// always near, slices are held for `heldMost` each.
+    /// Whether there is time for a slice of an answer: a request that leaves within a moment goes
+    /// first. Where one is always near, slices are held for `heldMost` each.
     func mayServe(before sending: Instant, at now: Instant) -> Bool {
         guard isOpen, sending >= now, sending - now < Self.near else {
             heldSince = nil
@@ -280,7 +288,9 @@ final class DoorShell {
     }
 
     func timeout(at now: Instant) {
-        for (id, peer) in peers where peer.closeDue.map({ $0 <= now }) ?? false { drop(id, orderly: false) }
+        for (id, peer) in peers where peer.closeDue.map({ $0 <= now }) ?? false {
+            drop(id, orderly: false)
+        }
         guard let due = retryDue, due <= now else { return }
         retryDue = nil
         if listener == nil { listen() } else if listenerWatch == nil { watchListener() }

@@ -8,9 +8,11 @@ import Platform
 package final class Host {
     /// The clock's trust is looked at this often.
     private static let clockInterval = Duration.seconds(10)
-    /// After recovery, connecting, a reload or a request so long passes until what follows is usually over too.
+    /// After recovery, connecting, a reload or a request so long passes until what follows is
+    /// usually over too.
     private static let settlingTime = Duration.seconds(5)
-    /// Pages that something else has brought in (a line of the log, a failing unit) are given back this often.
+    /// Pages that something else has brought in (a line of the log, a failing unit) are given back
+    /// this often.
     private static let releaseInterval = Duration.seconds(60)
     /// After a line of the log, and while it changes, so long passes until the status is told.
     private static let statusDelay = Duration.milliseconds(500)
@@ -70,9 +72,15 @@ package final class Host {
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
-        door = DoorShell(loop: loop) { [unowned self] in receive(.door($0)) } tell: { [unowned self] in say($0) }
+        door = DoorShell(loop: loop) { [unowned self] in
+            receive(.door($0))
+        } tell: { [unowned self] in
+            say($0)
+        }
         for port in gateway.portNames { _ = makeLine(port) }
-        portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in take($0) }
+        portWatch = PortWatch(gateway.portDevices, loop: loop, mailbox: mailbox) { [unowned self] in
+            take($0)
+        }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath { openControl(path) }
         door.open(settings.door)
@@ -94,13 +102,16 @@ package final class Host {
             let serves = door.mayServe(before: wake.sending, at: now)
             if serves, door.hasPending { door.takeTurn() }
             if wake.choresDue <= now { tick(at: now) }
-            if let due = gateway.deadline, due <= now { perform { $0.timeout(at: $1, servesDoor: serves) } }
+            if let due = gateway.deadline, due <= now {
+                perform { $0.timeout(at: $1, servesDoor: serves) }
+            }
             link.flush()
         }
         return leave()
     }
 
-    /// What the loop sleeps for. What happens before it wakes may change all of it: then it looks once for nothing.
+    /// What the loop sleeps for. What happens before it wakes may change all of it: then it looks
+    /// once for nothing.
     private struct Wake {
         var due: Instant
         /// When the next scheduled request leaves.
@@ -125,8 +136,11 @@ package final class Host {
             if let due = line.deadline { next = min(next, due) }
             if let due = line.sendingDue { sending = min(sending, due) }
         }
-        // A sleeping thread wakes up a tenth of a millisecond late: at 115200 baud one or two per cent of an exchange.
-        if sending < .distantFuture { next = min(next, wakeLatency.begin(sending, at: Clock.instant)) }
+        // A sleeping thread wakes up a tenth of a millisecond late: at 115200 baud one or two per
+        // cent of an exchange.
+        if sending < .distantFuture {
+            next = min(next, wakeLatency.begin(sending, at: Clock.instant))
+        }
         return Wake(due: next, sending: sending, choresDue: chores)
     }
 
@@ -162,8 +176,8 @@ package final class Host {
 
     private func receive(_ event: Event) { perform { $0.receive(event, at: $1) } }
 
-    /// Feeds the gateway and carries out what it wants. An effect that answers at once (a lost line)
-    /// comes back through here and only feeds: the loop below picks its effects up.
+    /// Feeds the gateway and carries out what it wants. An effect that answers at once (a lost
+    /// line) comes back through here and only feeds: the loop below picks its effects up.
     private func perform(_ feed: (inout Gateway, Moment) -> Void) {
         feed(&gateway, Clock.now())
         guard !isPerforming else { return }
@@ -180,7 +194,8 @@ package final class Host {
             line(name)?.close()
             lines.removeAll { $0.name == name }
         case .discardInput(let name): line(name)?.discardInput()
-        case .transmit(let name, let bytes): line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
+        case .transmit(let name, let bytes):
+            line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
         case .schedule(let name, let bytes, let due):
             line(name)?.schedule(bytes, at: due, lookingAwayUntil: restBegins(of: name))
         case .train(let name, let train): line(name)?.run(train)
@@ -192,9 +207,13 @@ package final class Host {
         case .disk(let request): submit(request)
         case .sign(let ticket, let signer, let input): sign(ticket, signer, input)
         case .answer(let ticket, let line):
-            if let client = controlClients.removeValue(forKey: ticket.number) { control?.answer(client, line) }
+            if let client = controlClients.removeValue(forKey: ticket.number) {
+                control?.answer(client, line)
+            }
         case .progress(let ticket, let line):
-            if let client = controlClients[ticket.number] { control?.answer(client, line, more: true) }
+            if let client = controlClients[ticket.number] {
+                control?.answer(client, line, more: true)
+            }
         case .notice(let notice):
             say(notice)
             if notice.level < .debug { expectStatus() }
@@ -204,7 +223,7 @@ package final class Host {
         case .ready:
             service.notify("READY=1")
             tellStatus()
-            Startup.releasePages()   // Recovery is over; connecting and attaching bring other code.
+            Startup.releasePages()  // Recovery is over; connecting and attaching bring other code.
             expectSettling()
         case .reloaded(let isInForce):
             let offered = reloading.end()
@@ -223,7 +242,8 @@ package final class Host {
 
     private func sign(_ ticket: UInt64, _ signer: Signer, _ input: [UInt8]) {
         guard let key = keys.key(of: signer) else {
-            return mailbox.post(.signed(ticket, .failure(SigningFailure("no private key is configured"))))
+            return mailbox.post(
+                .signed(ticket, .failure(SigningFailure("no private key is configured"))))
         }
         let mailbox = mailbox
         keyWorker.submit {
@@ -243,14 +263,18 @@ package final class Host {
             case .signed(let ticket, let result): receive(.signed(ticket, result))
             case .lineOpened(let name, let attempt, let parcel, let facts):
                 line(name)?.opened(parcel, facts, attempt: attempt)
-            case .lineFailed(let name, let attempt, let failure): line(name)?.failed(failure, attempt: attempt)
+            case .lineFailed(let name, let attempt, let failure):
+                line(name)?.failed(failure, attempt: attempt)
             case .lineClosed(let name, let attempt): line(name)?.closed(attempt: attempt)
             case .reload(.success(let reload)):
                 reloading.offer(reload)
                 receive(.reload(reload.settings, needRestart: reload.needRestart))
             case .reload(.failure(let failure)):
-                say(Notice(.error, "gateway", "",
-                    "the new configuration is refused, the one before stays in force: \(failure.message)"))
+                say(
+                    Notice(
+                        .error, "gateway", "",
+                        "the new configuration is refused, the one before stays in force: \(failure.message)"
+                    ))
                 _ = reloading.end()
                 takeUp(nil)
             case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
@@ -265,7 +289,8 @@ package final class Host {
 
     // MARK: lines and a new configuration
 
-    /// Asked in place: a method that is called through the property would get a copy of the whole gateway.
+    /// Asked in place: a method that is called through the property would get a copy of the whole
+    /// gateway.
     private func restBegins(of name: PortName) -> Instant? {
         func ask(_ gateway: inout Gateway) -> Instant? { gateway.restBegins(of: name) }
         return ask(&gateway)
@@ -289,7 +314,8 @@ package final class Host {
         (line(name) ?? makeLine(name)).open(settings)
     }
 
-    /// The gateway's answer to a reload; nil: everything stays as it was. The service manager is told that it is over.
+    /// The gateway's answer to a reload; nil: everything stays as it was. The service manager is
+    /// told that it is over.
     private func takeUp(_ reload: Reload?) {
         if let reload {
             keys = reload.keys
@@ -309,15 +335,19 @@ package final class Host {
         }
     }
 
-    /// Without a control socket the gateway still does its work: that is worth a warning, not an end.
+    /// Without a control socket the gateway still does its work: that is worth a warning, not an
+    /// end.
     private func openControl(_ path: String) {
         do throws(SystemFailure) {
-            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event) }
+            control = try ControlSocket(path: path, on: loop) { [unowned self] event in take(event)
+            }
         } catch {
             let advice = ControlSocket.advice(error, path)
-            say(Notice(
-                .warning, "control", path,
-                "no control socket, so `fieldgw status` will not reach this gateway: \(advice)"))
+            say(
+                Notice(
+                    .warning, "control", path,
+                    "no control socket, so `fieldgw status` will not reach this gateway: \(advice)")
+            )
         }
     }
 
@@ -362,7 +392,8 @@ package final class Host {
     /// A helper may hang for as long as it likes; people should know.
     private func lookAfterHelpers(at now: Instant) {
         var helpers = [
-            ("disk", diskWorker.busySince), ("keys", keyWorker.busySince), ("network", link.helperBusySince),
+            ("disk", diskWorker.busySince), ("keys", keyWorker.busySince),
+            ("network", link.helperBusySince),
             ("configuration", reloading.helperBusySince),
         ]
         helpers += lines.map { ($0.name.text, $0.helperBusySince) }.sorted { $0.0 < $1.0 }

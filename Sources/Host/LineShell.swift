@@ -3,8 +3,9 @@ import Drivers
 import Gateway
 import Platform
 
-/// One serial line: its descriptor on the loop, its lane of the port helpers for everything that can block
-/// (open, set, close), what the driver would not take yet, and RTS if this program has to drive it.
+/// One serial line: its descriptor on the loop, its lane of the port helpers for everything that
+/// can block (open, set, close), what the driver would not take yet, and RTS if this program has to
+/// drive it.
 final class LineShell {
     /// More than this waiting to be written means that the line does not move at all.
     private static let unsentMax = 16 << 10
@@ -43,8 +44,8 @@ final class LineShell {
         var rest: Instant?
     }
     private var scheduled: Scheduled?
-    /// Reads that are carried out here; until it is over nobody else hears of the line. What it wants next
-    /// stands beside it, because a train in a property is copied for every question.
+    /// Reads that are carried out here; until it is over nobody else hears of the line. What it
+    /// wants next stands beside it, because a train in a property is copied for every question.
     private var train: ReadTrain?
     private var hasTrain = false
     /// When its next request leaves.
@@ -58,9 +59,11 @@ final class LineShell {
     /// Nil unless this program drives RTS.
     private var direction: DirectionSwitch?
 
-    /// - Parameter generation: another one for every shell of a name, so that answers for an earlier one find nobody.
+    /// - Parameter generation: another one for every shell of a name, so that answers for an
+    ///   earlier one find nobody.
     init(
-        _ name: PortName, generation: Int = 0, loop: EventLoop, helpers: WorkerPool, mailbox: Mailbox<HelperMessage>,
+        _ name: PortName, generation: Int = 0, loop: EventLoop, helpers: WorkerPool,
+        mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (LineEvent) -> Instant?
     ) {
         self.name = name
@@ -75,7 +78,9 @@ final class LineShell {
     func open(_ settings: LineSettings) {
         close()
         isHurried = settings.baud > Self.leisurelyBaud
-        if let rs485 = settings.rs485, rs485.rts == .software { direction = DirectionSwitch(settings, rs485) }
+        if let rs485 = settings.rs485, rs485.rts == .software {
+            direction = DirectionSwitch(settings, rs485)
+        }
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         helpers.submit(lane) {
             do throws(LineFailure) {
@@ -93,11 +98,15 @@ final class LineShell {
     func opened(_ parcel: DescriptorParcel, _ facts: LineFacts, attempt: Int) {
         guard attempt == self.attempt, let taken = parcel.take() else { return }
         do {
-            watch = try loop.watch(taken.number, .read) { [unowned self] ready in self.ready(ready) }
+            watch = try loop.watch(taken.number, .read) { [unowned self] ready in self.ready(ready)
+            }
             interest = .read
             errors = SerialPort.errors(taken)
             descriptor = consume taken
-            nodes = Set(FileSystem.linkChain(facts.path).compactMap { $0.split(separator: "/").last.map(String.init) })
+            nodes = Set(
+                FileSystem.linkChain(facts.path).compactMap {
+                    $0.split(separator: "/").last.map(String.init)
+                })
             _ = deliver(.opened(facts))
         } catch {
             _ = deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
@@ -129,8 +138,8 @@ final class LineShell {
         }
     }
 
-    /// The node is gone from the system: the line is let go at once, so that the kernel can give its name
-    /// to whatever is plugged in next.
+    /// The node is gone from the system: the line is let go at once, so that the kernel can give
+    /// its name to whatever is plugged in next.
     func unplugged(_ node: String) {
         guard descriptor != nil, nodes.contains(node) else { return }
         lose(LineFailure(.lost, "/dev/\(node) was unplugged"))
@@ -150,7 +159,8 @@ final class LineShell {
         write(bytes, at: Clock.instant)
     }
 
-    /// As `transmit`, later: what comes before that time is told as `intruded`, and the request does not go out.
+    /// As `transmit`, later: what comes before that time is told as `intruded`, and the request
+    /// does not go out.
     func schedule(_ bytes: [UInt8], at due: Instant, lookingAwayUntil rest: Instant?) {
         guard watch != nil else { return }
         restDue = nil
@@ -193,12 +203,15 @@ final class LineShell {
     private func sendNext() {
         receive(isHungUp: false)
         let now = Clock.instant
-        guard let due = departure, due <= now, let frame = train?.next, let step = train?.sent(at: now) else { return }
+        guard let due = departure, due <= now, let frame = train?.next,
+            let step = train?.sent(at: now)
+        else { return }
         take(step)
         write(frame, at: now)
     }
 
-    /// When a scheduled request goes out, if microseconds count: every one is line time that nobody uses.
+    /// When a scheduled request goes out, if microseconds count: every one is line time that nobody
+    /// uses.
     var sendingDue: Instant? { isHurried ? scheduled?.due ?? departure : nil }
 
     private func sendScheduled() {
@@ -214,8 +227,12 @@ final class LineShell {
 
     private func write(_ bytes: [UInt8], at now: Instant) {
         takeErrors(at: now)
-        guard unsent.count + bytes.count <= Self.unsentMax, !stall.keepsBytes({ pending }, at: now) else {
-            lose(LineFailure(.lost, "the line sends nothing any more: the adapter is stuck, or something holds it"))
+        guard unsent.count + bytes.count <= Self.unsentMax, !stall.keepsBytes({ pending }, at: now)
+        else {
+            lose(
+                LineFailure(
+                    .lost,
+                    "the line sends nothing any more: the adapter is stuck, or something holds it"))
             return
         }
         unsent.append(contentsOf: bytes)
@@ -253,7 +270,11 @@ final class LineShell {
         }
         if let step = direction?.timeout(at: now) { take(step, at: now) }
         if let due = stall.due, due <= now {
-            lose(LineFailure(.lost, "the line takes no bytes any more: the adapter is stuck, or something holds it"))
+            lose(
+                LineFailure(
+                    .lost,
+                    "the line takes no bytes any more: the adapter is stuck, or something holds it")
+            )
         }
     }
 
@@ -302,10 +323,12 @@ final class LineShell {
         if interest.includesWrite { settleInterest() }
     }
 
-    /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because a line that
-    /// is looked at by the clock alone then costs no call at all.
+    /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because
+    /// a line that is looked at by the clock alone then costs no call at all.
     func settleInterest() {
-        let wanted: EventLoop.Interest = !unsent.isEmpty ? .both
+        let wanted: EventLoop.Interest =
+            !unsent.isEmpty
+            ? .both
             : restDue == nil && scheduled == nil && !hasTrain ? .read : .none
         guard let watch, wanted != interest else { return }
         try? loop.change(watch, wanted)
@@ -350,8 +373,11 @@ final class LineShell {
                 if hasTrain { carry(buffer[..<count]) } else { hear(Array(buffer[..<count])) }
                 if count < buffer.count, !isHungUp { return }
             case .wouldBlock:
-                // A hang-up is reported until the watch ends: waiting for the read to say so would spin.
-                if isHungUp { lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone")) }
+                // A hang-up is reported until the watch ends: waiting for the read to say so would
+                // spin.
+                if isHungUp {
+                    lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone"))
+                }
                 return
             case .hungUp(let failure): return lose(failure)
             }

@@ -6,8 +6,8 @@ import Platform
 final class LinkShell {
     /// The session's window bounds what is in flight; this bounds a bridge that stops reading.
     private static let unsentMax = 8 << 20
-    /// A broker may put every PUBACK into a TLS record of its own: many records are one turn's work. Records
-    /// without data count several times (`Link.work`).
+    /// A broker may put every PUBACK into a TLS record of its own: many records are one turn's
+    /// work. Records without data count several times (`Link.work`).
     private static let workPerTurn = 1024
     private static let bytesPerTurn = 64 << 10
     private static let writesPerTurn = 16
@@ -22,7 +22,8 @@ final class LinkShell {
     private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
     private var unsentStart = 0
-    /// Something waits to be written, or the socket is waited for: else a turn of the loop has nothing to do here.
+    /// Something waits to be written, or the socket is waited for: else a turn of the loop has
+    /// nothing to do here.
     private var needsFlush = false
     private var attempt = 0
     /// Ends the attempt under way when something is posted.
@@ -54,7 +55,9 @@ final class LinkShell {
         let interrupt = try? Mailbox<Bool>()
         self.interrupt = interrupt
         worker.submit {
-            switch Connector.connect(target, context: context, interruptedBy: interrupt?.descriptor ?? -1) {
+            switch Connector.connect(
+                target, context: context, interruptedBy: interrupt?.descriptor ?? -1)
+            {
             case .success(let link): mailbox.post(.linkUp(attempt: attempt, link))
             case .failure(let failure): mailbox.post(.linkFailed(attempt: attempt, failure))
             }
@@ -64,7 +67,9 @@ final class LinkShell {
     func up(_ link: Link, attempt: Int) {
         guard attempt == self.attempt else { return link.close(orderly: false) }
         do {
-            watch = try loop.watch(link.descriptor, .read) { [unowned self] ready in self.ready(ready) }
+            watch = try loop.watch(link.descriptor, .read) { [unowned self] ready in
+                self.ready(ready)
+            }
             interest = .read
             self.link = link
             deliver(.up)
@@ -107,8 +112,8 @@ final class LinkShell {
         needsFlush = interest != .read
     }
 
-    /// The socket takes no more for now. What has left is forgotten from time to time: a bridge that is always
-    /// a little behind would have us keep everything that it ever got.
+    /// The socket takes no more for now. What has left is forgotten from time to time: a bridge
+    /// that is always a little behind would have us keep everything that it ever got.
     private func wait(_ wants: Link.Wants) {
         if unsentStart > max(64 << 10, unsent.count / 2) {
             unsent.removeFirst(unsentStart)
@@ -130,7 +135,8 @@ final class LinkShell {
         if ready.isWritable { flush() }
     }
 
-    /// All that is there goes on in one piece: every machine is asked once a turn, not once a record.
+    /// All that is there goes on in one piece: every machine is asked once a turn, not once a
+    /// record.
     private func receive() {
         var bytes: [UInt8] = []
         var end: LinkFailure?

@@ -32,7 +32,8 @@ package final class Poller {
     package func run() throws -> PollRound {
         perform { $0.start(at: $1) }
         while !round.isDone {
-            _ = try loop.wait(until: ([round.deadline] + lines.values.map(\.deadline)).compactMap { $0 }.min())
+            _ = try loop.wait(
+                until: ([round.deadline] + lines.values.map(\.deadline)).compactMap { $0 }.min())
             for line in lines.values where (line.deadline ?? .distantFuture) <= Clock.instant {
                 line.timeout(at: Clock.instant)
             }
@@ -47,7 +48,8 @@ package final class Poller {
         switch message {
         case .lineOpened(let name, let attempt, let parcel, let facts):
             lines[name]?.opened(parcel, facts, attempt: attempt)
-        case .lineFailed(let name, let attempt, let failure): lines[name]?.failed(failure, attempt: attempt)
+        case .lineFailed(let name, let attempt, let failure):
+            lines[name]?.failed(failure, attempt: attempt)
         default: break
         }
     }

@@ -1,9 +1,9 @@
 import Base
 import Platform
 
-/// Hears ports come and go, so that an unplugged adapter is let go at once and a plugged one is opened
-/// without waiting for the next attempt; and looks what is plugged in that nobody has configured. Where
-/// netlink is not to be had, lines find out by themselves, a little later.
+/// Hears ports come and go, so that an unplugged adapter is let go at once and a plugged one is
+/// opened without waiting for the next attempt; and looks what is plugged in that nobody has
+/// configured. Where netlink is not to be had, lines find out by themselves, a little later.
 final class PortWatch {
     enum News {
         /// Node names under /dev.
@@ -26,7 +26,8 @@ final class PortWatch {
         _ devices: [LineSettings.Device], loop: EventLoop, mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (News) -> Void
     ) {
-        guard let monitor = try? DeviceMonitor(), let worker = try? Worker("fgw-ports", stackBytes: 256 << 10)
+        guard let monitor = try? DeviceMonitor(),
+            let worker = try? Worker("fgw-ports", stackBytes: 256 << 10)
         else { return nil }
         self.monitor = monitor
         self.worker = worker

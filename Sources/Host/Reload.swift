@@ -13,7 +13,8 @@ package struct Reload: Sendable {
     package var needRestart: [String]
 
     package init(
-        settings: Gateway.Settings, keys: KeyRing, tls: TLSContext?, door: DoorPlace?, logLevel: Notice.Level,
+        settings: Gateway.Settings, keys: KeyRing, tls: TLSContext?, door: DoorPlace?,
+        logLevel: Notice.Level,
         needRestart: [String]
     ) {
         self.settings = settings
@@ -32,8 +33,8 @@ package struct ReloadFailure: Error, Sendable {
     package init(_ message: String) { self.message = message }
 }
 
-/// SIGHUP: the file is read by a helper thread, because a disk can hang and a key can be in a token; one at
-/// a time, and once more if another signal came meanwhile.
+/// SIGHUP: the file is read by a helper thread, because a disk can hang and a key can be in a
+/// token; one at a time, and once more if another signal came meanwhile.
 final class Reloading {
     package typealias Reader = @Sendable () -> Result<Reload, ReloadFailure>
 
@@ -50,7 +51,8 @@ final class Reloading {
         self.mailbox = mailbox
     }
 
-    /// - Parameter current: the settings in force; what is the same in the file shares their storage.
+    /// - Parameter current: the settings in force; what is the same in the file shares their
+    ///   storage.
     func begin(_ current: @autoclosure () -> Gateway.Settings) {
         guard !isReading, offered == nil else {
             isWantedAgain = true
@@ -58,13 +60,16 @@ final class Reloading {
         }
         if worker == nil { worker = try? Worker("fgw-reload", stackBytes: 1 << 20) }
         let (read, mailbox, current) = (read, mailbox, current())
-        isReading = worker?.submit {
-            mailbox.post(.reload(read().map { reload in
-                var reload = reload
-                reload.settings = reload.settings.sharing(current)
-                return reload
-            }))
-        } ?? false
+        isReading =
+            worker?.submit {
+                mailbox.post(
+                    .reload(
+                        read().map { reload in
+                            var reload = reload
+                            reload.settings = reload.settings.sharing(current)
+                            return reload
+                        }))
+            } ?? false
     }
 
     func offer(_ reload: Reload) {

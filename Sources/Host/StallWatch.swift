@@ -1,7 +1,7 @@
 import Base
 
-/// Tells a line that does not move at all: an adapter that is stuck, or something that holds it. Only closing and
-/// opening it again may wake it.
+/// Tells a line that does not move at all: an adapter that is stuck, or something that holds it.
+/// Only closing and opening it again may wake it.
 struct StallWatch {
     /// A driver that takes or sends nothing for so long is stuck.
     private static let limit = Duration.seconds(2)

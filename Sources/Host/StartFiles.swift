@@ -3,8 +3,8 @@ import Bridge
 import Gateway
 import Platform
 
-/// Keys, CA and client certificate of a configuration, as a start and a reload need them. `fieldgw check` loads
-/// them by the same call, so that it finds whatever `run` refuses.
+/// Keys, CA and client certificate of a configuration, as a start and a reload need them. `fieldgw
+/// check` loads them by the same call, so that it finds whatever `run` refuses.
 package struct StartFiles: Sendable {
     package var keys: KeyRing
     package var tls: TLSContext?
@@ -12,7 +12,8 @@ package struct StartFiles: Sendable {
     package var doorTLS: ServerContext?
 
     /// Loads every file once, and tells each that cannot be used at its place in the configuration.
-    /// - Parameter references: files that could be made out in a configuration with errors elsewhere.
+    /// - Parameter references: files that could be made out in a configuration with errors
+    ///   elsewhere.
     /// - Returns: nil if there is no configuration, or with at least one error.
     package static func load(
         _ configuration: Configuration?, _ references: [Configuration.FileReference]
@@ -48,15 +49,21 @@ private struct StartFileLoader {
         let tls = bridge.tls ? context(bridge) : nil
         let doorTLS = configuration.door.flatMap { context($0) }
         return hasErrors
-            ? nil : StartFiles(keys: KeyRing(gateway: gateway, devices: devices), tls: tls, doorTLS: doorTLS)
+            ? nil
+            : StartFiles(
+                keys: KeyRing(gateway: gateway, devices: devices), tls: tls, doorTLS: doorTLS)
     }
 
     private mutating func context(_ door: Configuration.Door) -> ServerContext? {
-        guard let certificate = door.certificate, let key = door.key, privateKey(key) != nil else { return nil }
+        guard let certificate = door.certificate, let key = door.key, privateKey(key) != nil else {
+            return nil
+        }
         do throws(CredentialError) {
             return try ServerContext(certificate: certificate.value, key: key.value)
         } catch {
-            complain(error.kind == .mismatch ? key : certificate, "the door's certificate: \(error.message)")
+            complain(
+                error.kind == .mismatch ? key : certificate,
+                "the door's certificate: \(error.message)")
             return nil
         }
     }
@@ -76,27 +83,37 @@ private struct StartFileLoader {
             if let ca = bridge.ca {
                 complain(ca, "the CA file (`ca`): \(error.message)")
             } else {
-                problems.append(Diagnostic(bridge.place, .error, "no `ca` is given: \(error.message)"))
+                problems.append(
+                    Diagnostic(bridge.place, .error, "no `ca` is given: \(error.message)"))
             }
             return nil
         }
         if let ca = bridge.ca, let end = anonymous.trustEnds { warn(ca, "the CA file (`ca`)", end) }
-        guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else { return anonymous }
+        guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else {
+            return anonymous
+        }
         guard privateKey(key) != nil else { return nil }
         do throws(CredentialError) {
             let named = try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
             if let validity = named.clientValidity {
-                warn(certificate, "the client certificate", validity.notAfter, from: validity.notBefore)
+                warn(
+                    certificate, "the client certificate", validity.notAfter,
+                    from: validity.notBefore)
             }
             return named
         } catch {
-            complain(error.kind == .mismatch ? key : certificate, "the client certificate: \(error.message)")
+            complain(
+                error.kind == .mismatch ? key : certificate,
+                "the client certificate: \(error.message)")
             return nil
         }
     }
 
-    /// Warns of a certificate that has ended, ends within 30 days or has not begun, by this machine's clock.
-    private mutating func warn(_ location: Located<String>, _ what: String, _ end: WallTime, from begin: WallTime? = nil) {
+    /// Warns of a certificate that has ended, ends within 30 days or has not begun, by this
+    /// machine's clock.
+    private mutating func warn(
+        _ location: Located<String>, _ what: String, _ end: WallTime, from begin: WallTime? = nil
+    ) {
         let now = Clock.now().wall
         let day: Int64 = 86_400_000
         let left = (end.milliseconds - now.milliseconds) / day
@@ -117,7 +134,9 @@ private struct StartFileLoader {
             switch file.role {
             case .privateKey, .clientKey, .serverKey: _ = privateKey(file.path)
             case .certificateAuthority:
-                do throws(CredentialError) { _ = try TLSContext(trust: .file(file.path.value)) } catch {
+                do throws(CredentialError) {
+                    _ = try TLSContext(trust: .file(file.path.value))
+                } catch {
                     complain(file.path, "the CA file (`ca`): \(error.message)")
                 }
             case .clientCertificate, .serverCertificate, .device: break
@@ -127,10 +146,14 @@ private struct StartFileLoader {
 
     mutating func lookForDevices(_ references: [Configuration.FileReference]) {
         for file in references {
-            guard case .device(let port) = file.role, !FileSystem.exists(file.path.value) else { continue }
-            problems.append(Diagnostic(
-                file.path.place, .warning,
-                "\(file.path.value) does not exist now: port \(port) is tried again until it appears"))
+            guard case .device(let port) = file.role, !FileSystem.exists(file.path.value) else {
+                continue
+            }
+            problems.append(
+                Diagnostic(
+                    file.path.place, .warning,
+                    "\(file.path.value) does not exist now: port \(port) is tried again until it appears"
+                ))
         }
     }
 

@@ -16,8 +16,8 @@ package enum ToolInterruption: Sendable {
 /// Longest wait for a tool's line to be closed: a driver may take half a minute for it.
 private let toolClosingMax = Duration.seconds(2)
 
-/// Carries out a field tool's machine on a real line until it is done, the time is over or something
-/// interrupts it.
+/// Carries out a field tool's machine on a real line until it is done, the time is over or
+/// something interrupts it.
 package final class ToolRunner<Tool: LineTool> {
     package private(set) var tool: Tool
     /// Why the line could not be opened, or was lost.
@@ -40,14 +40,16 @@ package final class ToolRunner<Tool: LineTool> {
     /// - Parameter lease: a descriptor on which the end of the line's lease is told.
     package init(
         _ tool: Tool, signals: SignalInbox? = nil, lease: Int32? = nil,
-        opened: @escaping (LineFacts) -> Void = { _ in }, each: @escaping (inout Tool, Moment) -> Void = { _, _ in }
+        opened: @escaping (LineFacts) -> Void = { _ in },
+        each: @escaping (inout Tool, Moment) -> Void = { _, _ in }
     ) throws {
         self.tool = tool
         self.each = each
         self.opened = opened
         loop = try EventLoop()
         mailbox = try Mailbox()
-        let line = LineShell(PortName("line"), loop: loop, helpers: helpers, mailbox: mailbox) { [unowned self] in
+        let line = LineShell(PortName("line"), loop: loop, helpers: helpers, mailbox: mailbox) {
+            [unowned self] in
             take($0)
             return nil
         }
@@ -105,7 +107,8 @@ package final class ToolRunner<Tool: LineTool> {
 
     private func take(_ message: HelperMessage) {
         switch message {
-        case .lineOpened(_, let attempt, let parcel, let facts): line?.opened(parcel, facts, attempt: attempt)
+        case .lineOpened(_, let attempt, let parcel, let facts):
+            line?.opened(parcel, facts, attempt: attempt)
         case .lineFailed(_, let attempt, let failure): line?.failed(failure, attempt: attempt)
         case .lineClosed(_, let attempt): line?.closed(attempt: attempt)
         default: break

@@ -1,9 +1,9 @@
 import Base
 import Platform
 
-/// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop asks
-/// to be woken so much earlier. What is left until the moment is spent awake, so the middle of what
-/// was seen is wanted, not the worst: time awake is CPU time.
+/// How late this machine wakes a sleeping thread, learned from the wake-ups themselves: the loop
+/// asks to be woken so much earlier. What is left until the moment is spent awake, so the middle of
+/// what was seen is wanted, not the worst: time awake is CPU time.
 package struct WakeLatency {
     /// More than this is not spent awake, whatever the machine does.
     private static let most = Duration.microseconds(150)
@@ -22,7 +22,8 @@ package struct WakeLatency {
         return wake
     }
 
-    /// The wait has ended; if it was for the sake of what was begun, the rest of the time is spent here.
+    /// The wait has ended; if it was for the sake of what was begun, the rest of the time is spent
+    /// here.
     package mutating func woken(for due: Instant) -> Instant {
         var now = Clock.instant
         guard woke(at: now) else { return now }

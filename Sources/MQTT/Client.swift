@@ -44,7 +44,7 @@ package struct Client: Sendable {
     package init(_ settings: Settings) {
         var settings = settings
         settings.ackTimeout = max(settings.ackTimeout, .milliseconds(1))
-        if settings.clientID.isEmpty { settings.cleanSession = true }   // [MQTT-3.1.3-7]
+        if settings.clientID.isEmpty { settings.cleanSession = true }  // [MQTT-3.1.3-7]
         self.settings = settings
         decoder = PacketDecoder(packetSizeMax: settings.packetSizeMax)
     }
@@ -66,8 +66,8 @@ package struct Client: Sendable {
         lastSent = now
     }
 
-    /// The packet id with QoS 1, nil with QoS 0. Only while connected; otherwise nothing leaves. QoS 2
-    /// is sent as 1.
+    /// The packet id with QoS 1, nil with QoS 0. Only while connected; otherwise nothing leaves.
+    /// QoS 2 is sent as 1.
     package mutating func publish(
         topic: TopicName, payload: [UInt8], qos: QoS, retain: Bool = false, at now: Instant
     ) -> PacketID? {
@@ -104,10 +104,13 @@ package struct Client: Sendable {
         return id
     }
 
-    private mutating func note(_ id: PacketID, filters: Int?, _ first: TopicFilter?, at now: Instant) {
+    private mutating func note(
+        _ id: PacketID, filters: Int?, _ first: TopicFilter?, at now: Instant
+    ) {
         requests.append(
             Request(
-                id: id, filters: filters, firstFilter: first?.text ?? "", sent: now, number: statistics.packetsSent))
+                id: id, filters: filters, firstFilter: first?.text ?? "", sent: now,
+                number: statistics.packetsSent))
     }
 
     /// Never sends this message again. Its packet id stays taken on this connection, because a late
@@ -188,7 +191,9 @@ package struct Client: Sendable {
             finish()
             return events.append(.refused(code: connack.code))
         }
-        guard !connack.sessionPresent || !settings.cleanSession else { throw .sessionPresent(code: 0) }
+        guard !connack.sessionPresent || !settings.cleanSession else {
+            throw .sessionPresent(code: 0)
+        }
         phase = .connected
         events.append(.connected(sessionPresent: connack.sessionPresent))
     }
@@ -232,7 +237,8 @@ package struct Client: Sendable {
             case .connack: close(.noConnack(after: settings.connectTimeout))
             case .pingresp: close(.noPingresp(after: settings.pingTimeout))
             case .partialPacket: close(.partialPacket(after: settings.partialTimeout))
-            case .suback: close(.noSuback(requests[0].id, after: settings.subscribeTimeout ?? .zero))
+            case .suback:
+                close(.noSuback(requests[0].id, after: settings.subscribeTimeout ?? .zero))
             case .keepAlive:
                 send(Packet.pingreq(Pingreq()).bytes, at: now)
                 pingSent = now

@@ -78,12 +78,12 @@ extension Client {
     }
 
     package enum Timer: String, Hashable, Sendable {
-        case connack   // no CONNACK yet: close
-        case keepAlive   // nothing sent, or nothing heard: PINGREQ
-        case pingresp   // PINGREQ unanswered: close
-        case partialPacket   // a packet that dribbles in: close
-        case acknowledgement   // the oldest PUBACK is overdue: send again with DUP
-        case suback   // the oldest SUBACK or UNSUBACK is overdue: close
+        case connack  // no CONNACK yet: close
+        case keepAlive  // nothing sent, or nothing heard: PINGREQ
+        case pingresp  // PINGREQ unanswered: close
+        case partialPacket  // a packet that dribbles in: close
+        case acknowledgement  // the oldest PUBACK is overdue: send again with DUP
+        case suback  // the oldest SUBACK or UNSUBACK is overdue: close
     }
 
     package struct Statistics: Hashable, Sendable {

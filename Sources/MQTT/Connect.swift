@@ -7,7 +7,9 @@ package struct Connect: Hashable, Sendable {
         package var qos: QoS
         package var retain: Bool
 
-        package init(topic: TopicName, payload: [UInt8], qos: QoS = .atMostOnce, retain: Bool = false) {
+        package init(
+            topic: TopicName, payload: [UInt8], qos: QoS = .atMostOnce, retain: Bool = false
+        ) {
             self.topic = topic
             self.payload = payload
             self.qos = qos
@@ -52,7 +54,9 @@ package struct Connect: Hashable, Sendable {
         if flags & 0x04 != 0 {
             guard let qos = QoS(rawValue: flags >> 3 & 3) else { throw .willQoS }
             let topic = try TopicName(utf8: try fields.data())
-            will = Will(topic: topic, payload: Array(try fields.data()), qos: qos, retain: flags & 0x20 != 0)
+            will = Will(
+                topic: topic, payload: Array(try fields.data()), qos: qos, retain: flags & 0x20 != 0
+            )
         } else {
             guard flags & 0x38 == 0 else { throw .willWithoutFlag }
         }

@@ -2,7 +2,9 @@
 package struct Disconnect: Hashable, Sendable {
     package init() {}
 
-    init(body: ArraySlice<UInt8>) throws(ProtocolFault) { try FieldReader(body, of: .disconnect).end() }
+    init(body: ArraySlice<UInt8>) throws(ProtocolFault) {
+        try FieldReader(body, of: .disconnect).end()
+    }
 
     package func append(to bytes: inout [UInt8]) { bytes.appendHeader(.disconnect, length: 0) }
 }

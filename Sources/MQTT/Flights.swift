@@ -13,8 +13,8 @@ struct Flights: Sendable {
     }
 
     private var flights = PacketTable<Flight>()
-    /// Every transmission in order of time; entries whose message was acknowledged, abandoned or sent
-    /// again since are stale and skipped.
+    /// Every transmission in order of time; entries whose message was acknowledged, abandoned or
+    /// sent again since are stale and skipped.
     private var order: [(id: PacketID, sent: Instant)] = []
     private var orderStart = 0
     private var lastID = PacketID(.max) ?? .first
@@ -26,7 +26,9 @@ struct Flights: Sendable {
 
     /// The one that was sent last of those that are still waited for.
     var latest: (number: Int, topic: String)? {
-        let newest = flights.elements.map(\.value).filter { !$0.isAbandoned }.max { $0.number < $1.number }
+        let newest = flights.elements.map(\.value).filter { !$0.isAbandoned }.max {
+            $0.number < $1.number
+        }
         return newest.map { ($0.number, Unanswered.topic(ofPublish: $0.bytes)) }
     }
 
@@ -82,7 +84,10 @@ struct Flights: Sendable {
     private mutating func skipStale() {
         while orderStart < order.count {
             let entry = order[orderStart]
-            if let flight = flights[entry.id.value], flight.sent == entry.sent, !flight.isAbandoned { break }
+            if let flight = flights[entry.id.value], flight.sent == entry.sent, !flight.isAbandoned
+            {
+                break
+            }
             orderStart += 1
         }
         if orderStart == order.count {

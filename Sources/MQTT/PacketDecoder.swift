@@ -14,7 +14,9 @@ package struct PacketDecoder: Sendable {
     package static let protocolMax = 5 + 268_435_455
     private static let keptCapacityMax = 1 << 16
 
-    package init(packetSizeMax: Int = PacketDecoder.protocolMax) { self.packetSizeMax = packetSizeMax }
+    package init(packetSizeMax: Int = PacketDecoder.protocolMax) {
+        self.packetSizeMax = packetSizeMax
+    }
 
     /// Bytes of a packet that is not complete; call `next()` until nil before asking.
     package var isPartial: Bool { start < buffer.count }
@@ -54,7 +56,9 @@ package struct PacketDecoder: Sendable {
         work += 1
         guard let (length, bodyStart) = try remainingLength() else { return nil }
         let end = bodyStart + length
-        guard end - start <= packetSizeMax else { throw .tooLong(size: end - start, limit: packetSizeMax) }
+        guard end - start <= packetSizeMax else {
+            throw .tooLong(size: end - start, limit: packetSizeMax)
+        }
         guard end <= buffer.count else { return nil }
         let packet = try Packet(type, flags: first & 0x0F, body: buffer[bodyStart..<end])
         work += end - start

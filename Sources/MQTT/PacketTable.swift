@@ -1,6 +1,7 @@
-/// Values by packet id. Ids are given out in order, so an id's own low bits place it: open addressing with
-/// linear probing, at most half full, without the hashing that a dictionary would do several times for
-/// every message. Public and inlinable, because generic code over types that stay generic is many times slower.
+/// Values by packet id. Ids are given out in order, so an id's own low bits place it: open
+/// addressing with linear probing, at most half full, without the hashing that a dictionary would
+/// do several times for every message. Public and inlinable, because generic code over types that
+/// stay generic is many times slower.
 public struct PacketTable<Value: Sendable>: Sendable {
     @usableFromInline struct Slot: Sendable {
         @usableFromInline var id: UInt16
@@ -15,8 +16,8 @@ public struct PacketTable<Value: Sendable>: Sendable {
     /// A power of two of them; a packet is in its own place or in the free ones behind it.
     @usableFromInline var slots: [Slot?]
     @usableFromInline var used = 0
-    /// How many are not in their own place. Ids in a row make runs without a gap, so nothing but this being
-    /// zero ends the search for what has to move up when one goes.
+    /// How many are not in their own place. Ids in a row make runs without a gap, so nothing but
+    /// this being zero ends the search for what has to move up when one goes.
     @usableFromInline var displaced = 0
 
     @inlinable public init() { slots = Array(repeating: nil, count: 16) }

@@ -23,7 +23,8 @@ package enum PacketType: UInt8, Hashable, Sendable, CaseIterable, CustomStringCo
         }
     }
 
-    /// Section 2.2.2: the lower four bits that this type must carry; nil for PUBLISH, which uses them.
+    /// Section 2.2.2: the lower four bits that this type must carry; nil for PUBLISH, which uses
+    /// them.
     package var fixedFlags: UInt8? {
         switch self {
         case .publish: nil

@@ -2,7 +2,9 @@
 package struct Pingreq: Hashable, Sendable {
     package init() {}
 
-    init(body: ArraySlice<UInt8>) throws(ProtocolFault) { try FieldReader(body, of: .pingreq).end() }
+    init(body: ArraySlice<UInt8>) throws(ProtocolFault) {
+        try FieldReader(body, of: .pingreq).end()
+    }
 
     package func append(to bytes: inout [UInt8]) { bytes.appendHeader(.pingreq, length: 0) }
 }
@@ -10,7 +12,9 @@ package struct Pingreq: Hashable, Sendable {
 package struct Pingresp: Hashable, Sendable {
     package init() {}
 
-    init(body: ArraySlice<UInt8>) throws(ProtocolFault) { try FieldReader(body, of: .pingresp).end() }
+    init(body: ArraySlice<UInt8>) throws(ProtocolFault) {
+        try FieldReader(body, of: .pingresp).end()
+    }
 
     package func append(to bytes: inout [UInt8]) { bytes.appendHeader(.pingresp, length: 0) }
 }

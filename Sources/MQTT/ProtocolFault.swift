@@ -106,7 +106,8 @@ extension ProtocolFault: CustomStringConvertible {
         case .reservedType(let type): "packet type \(type) is reserved"
         case .reservedFlags(let type, let flags): "\(type) with the reserved flags \(flags)"
         case .remainingLength: "a remaining length of more than four bytes"
-        case .tooLong(let size, let limit): "a packet of \(size) bytes; at most \(limit) are accepted"
+        case .tooLong(let size, let limit):
+            "a packet of \(size) bytes; at most \(limit) are accepted"
         case .truncated(let type): "\(type) ends inside a field"
         case .trailingBytes(let type, let count): "\(type) has \(count) bytes too many"
         case .invalidUTF8: "text that is not UTF-8"
@@ -135,8 +136,10 @@ extension ProtocolFault: CustomStringConvertible {
         case .noFilters(let type): "\(type) without a topic filter"
         case .subscribeOptions(let options): "SUBSCRIBE with the reserved options \(options)"
         case .subackCode(let code): "SUBACK with the reserved return code \(code)"
-        case .subackCount(let received, let expected): "SUBACK with \(received) codes for \(expected) filters"
-        case .unknownPacketID(let type, let id): "\(type) for packet id \(id), which is not outstanding"
+        case .subackCount(let received, let expected):
+            "SUBACK with \(received) codes for \(expected) filters"
+        case .unknownPacketID(let type, let id):
+            "\(type) for packet id \(id), which is not outstanding"
         case .unexpected(let type): "\(type) is not expected here"
         case .noConnack(let time): "no CONNACK within \(time)"
         case .noPingresp(let time): "no PINGRESP within \(time)"

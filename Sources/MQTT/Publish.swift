@@ -20,7 +20,8 @@ package struct Publish: Hashable, Sendable {
 
     /// QoS 1, or 2 if so asked.
     package init(
-        topic: TopicName, payload: [UInt8], packetID: PacketID, qos: QoS = .atLeastOnce, retain: Bool = false,
+        topic: TopicName, payload: [UInt8], packetID: PacketID, qos: QoS = .atLeastOnce,
+        retain: Bool = false,
         dup: Bool = false
     ) {
         precondition(qos != .atMostOnce, "a message with QoS 0 has no packet id")

@@ -4,7 +4,9 @@ package struct TopicFilter: Hashable, Sendable, CustomStringConvertible {
     /// As it stands on the wire, without the length.
     package let utf8: [UInt8]
 
-    package init(_ text: String) throws(ProtocolFault) { try self.init(utf8: Array(text.utf8)[...]) }
+    package init(_ text: String) throws(ProtocolFault) {
+        try self.init(utf8: Array(text.utf8)[...])
+    }
 
     package init(utf8 bytes: ArraySlice<UInt8>) throws(ProtocolFault) {
         guard !bytes.isEmpty else { throw .emptyTopic }
@@ -44,7 +46,9 @@ package struct TopicFilter: Hashable, Sendable, CustomStringConvertible {
                 here += 1
                 while there < topic.count, topic[there] != 0x2F { there += 1 }
             } else {
-                while here < utf8.count, there < topic.count, utf8[here] == topic[there], utf8[here] != 0x2F {
+                while here < utf8.count, there < topic.count, utf8[here] == topic[there],
+                    utf8[here] != 0x2F
+                {
                     here += 1
                     there += 1
                 }
@@ -55,7 +59,8 @@ package struct TopicFilter: Hashable, Sendable, CustomStringConvertible {
             switch (here == utf8.count, there == topic.count) {
             case (true, true): return true
             case (true, false): return false
-            case (false, true): return utf8[here...].elementsEqual([0x2F, 0x23])   // "a/#" matches "a"
+            // "a/#" matches "a".
+            case (false, true): return utf8[here...].elementsEqual([0x2F, 0x23])
             case (false, false):
                 here += 1
                 there += 1

@@ -4,7 +4,9 @@ package struct TopicName: Hashable, Sendable, CustomStringConvertible {
     /// As it stands on the wire, without the length.
     package let utf8: [UInt8]
 
-    package init(_ text: String) throws(ProtocolFault) { try self.init(utf8: Array(text.utf8)[...]) }
+    package init(_ text: String) throws(ProtocolFault) {
+        try self.init(utf8: Array(text.utf8)[...])
+    }
 
     package init(utf8 bytes: ArraySlice<UInt8>) throws(ProtocolFault) {
         guard !bytes.isEmpty else { throw .emptyTopic }
@@ -18,5 +20,7 @@ package struct TopicName: Hashable, Sendable, CustomStringConvertible {
     package var description: String { text }
 
     /// The parts between the slashes; `/a` has an empty first one (section 4.7.3).
-    package var levels: [ArraySlice<UInt8>] { utf8.split(separator: 0x2F, omittingEmptySubsequences: false) }
+    package var levels: [ArraySlice<UInt8>] {
+        utf8.split(separator: 0x2F, omittingEmptySubsequences: false)
+    }
 }

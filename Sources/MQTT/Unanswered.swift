@@ -1,4 +1,5 @@
-/// What a client has sent and got no answer to: `last` is the packet that left last, by its type and topic.
+/// What a client has sent and got no answer to: `last` is the packet that left last, by its type
+/// and topic.
 package struct Unanswered: Hashable, Sendable {
     package var count: Int
     /// "CONNECT", "SUBSCRIBE /devices/gw-7/errors", "PUBLISH /devices/dev-1/attach", "PINGREQ".
@@ -10,7 +11,9 @@ package struct Unanswered: Hashable, Sendable {
     }
 
     /// One phrase: with how many others, if there are any.
-    package var words: String { count > 1 ? "\(last), the last of \(count) packets without an answer" : last }
+    package var words: String {
+        count > 1 ? "\(last), the last of \(count) packets without an answer" : last
+    }
 
     /// A SUBSCRIBE with so many filters, or an UNSUBSCRIBE.
     static func describe(_ filters: Int?, _ first: String) -> String {

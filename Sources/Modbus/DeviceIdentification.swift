@@ -90,12 +90,14 @@ package struct DeviceIdentification: Hashable, Sendable {
         else { return nil }
         var objects: [Object] = []
         for _ in 0..<count {
-            guard let id = reader.byte(), let length = reader.byte(), let value = reader.bytes(Int(length))
+            guard let id = reader.byte(), let length = reader.byte(),
+                let value = reader.bytes(Int(length))
             else { return nil }
             objects.append(Object(id: id, value: Array(value)))
         }
         guard reader.isAtEnd else { return nil }
-        self.init(access: access, conformity: conformity, next: more == 0 ? nil : next, objects: objects)
+        self.init(
+            access: access, conformity: conformity, next: more == 0 ? nil : next, objects: objects)
     }
 
     // MARK: the server's side
@@ -109,7 +111,9 @@ package struct DeviceIdentification: Hashable, Sendable {
         let level: UInt8 = (objects.last?.id).map { $0 > 0x7F ? 3 : $0 > 2 ? 2 : 1 } ?? 1
         var page = DeviceIdentification(access: access, conformity: 0x80 | level, objects: [])
         if access == .individual {
-            guard let object = objects.first(where: { $0.id == start }) else { throw .illegalDataAddress }
+            guard let object = objects.first(where: { $0.id == start }) else {
+                throw .illegalDataAddress
+            }
             page.objects = [object]
             return page
         }

@@ -63,7 +63,8 @@ extension FileReference {
         return references
     }
 
-    fileprivate static func parse(_ reader: inout ByteReader) throws(ExceptionCode) -> FileReference {
+    fileprivate static func parse(_ reader: inout ByteReader) throws(ExceptionCode) -> FileReference
+    {
         guard let type = reader.byte(), let file = reader.big(UInt16.self),
             let record = reader.big(UInt16.self), let count = reader.big(UInt16.self)
         else { throw .illegalDataValue }
@@ -78,7 +79,8 @@ extension FileReference {
 extension FileRecord {
     /// The server's side.
     static func parseAll(_ reader: inout ByteReader) throws(ExceptionCode) -> [FileRecord] {
-        guard let length = reader.byte(), (9...0xFB).contains(length), reader.count == Int(length) else {
+        guard let length = reader.byte(), (9...0xFB).contains(length), reader.count == Int(length)
+        else {
             throw .illegalDataValue
         }
         var records: [FileRecord] = []

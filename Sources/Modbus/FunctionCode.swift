@@ -44,7 +44,9 @@ package struct FunctionCode: RawRepresentable, Hashable, Sendable, CustomStringC
     }
 
     package var readsBits: Bool { self == .readCoils || self == .readDiscreteInputs }
-    package var readsRegisters: Bool { self == .readHoldingRegisters || self == .readInputRegisters }
+    package var readsRegisters: Bool {
+        self == .readHoldingRegisters || self == .readInputRegisters
+    }
 
     package var description: String { String(rawValue) }
 }

@@ -40,33 +40,39 @@ package enum PDULength: Hashable, Sendable {
         guard let code = pdu.first else { return .more }
         // Behind function code 43 the MEI type tells the rule.
         if code == 43, pdu.count == 1 { return .more }
-        let rule: Rule = switch code {
-        case 1...6, 8: .fixed(5)
-        case 7, 11, 12, 17: .fixed(1)
-        case 15, 16: .counted(base: 6, at: 5)
-        case 20, 21: .counted(base: 2, at: 1)
-        case 22: .fixed(7)
-        case 23: .counted(base: 10, at: 9)
-        case 24: .fixed(3)
-        case 43:
-            if pdu[pdu.startIndex + 1] == DeviceIdentification.meiType { .fixed(4) } else { .none }
-        default: .none
-        }
+        let rule: Rule =
+            switch code {
+            case 1...6, 8: .fixed(5)
+            case 7, 11, 12, 17: .fixed(1)
+            case 15, 16: .counted(base: 6, at: 5)
+            case 20, 21: .counted(base: 2, at: 1)
+            case 22: .fixed(7)
+            case 23: .counted(base: 10, at: 9)
+            case 24: .fixed(3)
+            case 43:
+                if pdu[pdu.startIndex + 1] == DeviceIdentification.meiType {
+                    .fixed(4)
+                } else {
+                    .none
+                }
+            default: .none
+            }
         return apply(rule, to: pdu)
     }
 
     package static func ofReply(_ pdu: ArraySlice<UInt8>) -> PDULength {
         guard let code = pdu.first else { return .more }
         if code & FunctionCode.exceptionBit != 0 { return .bytes(2) }
-        let rule: Rule = switch code {
-        case 1...4, 12, 17, 20, 21, 23: .counted(base: 2, at: 1)
-        case 5, 6, 8, 11, 15, 16: .fixed(5)
-        case 7: .fixed(2)
-        case 22: .fixed(7)
-        case 24: .countedWide(base: 3, at: 1)
-        case 43: .objects
-        default: .none
-        }
+        let rule: Rule =
+            switch code {
+            case 1...4, 12, 17, 20, 21, 23: .counted(base: 2, at: 1)
+            case 5, 6, 8, 11, 15, 16: .fixed(5)
+            case 7: .fixed(2)
+            case 22: .fixed(7)
+            case 24: .countedWide(base: 3, at: 1)
+            case 43: .objects
+            default: .none
+            }
         return apply(rule, to: pdu)
     }
 

@@ -34,5 +34,7 @@ package struct RTUTiming: Hashable, Sendable {
     }
 
     /// The time `count` bytes need on the wire.
-    package func time(of count: Int) -> Duration { .nanoseconds(characterNanoseconds * Int64(count)) }
+    package func time(of count: Int) -> Duration {
+        .nanoseconds(characterNanoseconds * Int64(count))
+    }
 }

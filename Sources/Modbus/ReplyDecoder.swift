@@ -41,7 +41,9 @@ package struct ReplyDecoder: Sendable {
 
     /// How many bytes the frame that has begun still needs; nil while nothing has come that tells.
     package var missing: Int? {
-        guard buffer.count >= 2, case .bytes(let length) = PDULength.ofReply(buffer[1...]) else { return nil }
+        guard buffer.count >= 2, case .bytes(let length) = PDULength.ofReply(buffer[1...]) else {
+            return nil
+        }
         return max(0, length + RTUFrame.overhead - buffer.count)
     }
 
@@ -69,8 +71,8 @@ package struct ReplyDecoder: Sendable {
         return PDULength.ofReply(buffer[1...]) == .unknown
     }
 
-    /// Call when `endsBySilence` and the line has been silent for t3.5. Nil: too short or not sound,
-    /// so the silence was a gap inside the reply and the rest may still come.
+    /// Call when `endsBySilence` and the line has been silent for t3.5. Nil: too short or not
+    /// sound, so the silence was a gap inside the reply and the rest may still come.
     package mutating func silence() throws(FrameError) -> Response? {
         guard endsBySilence, buffer.count >= RTUFrame.shortest, buffer.count <= Limits.adu,
             CRC16.checksum(buffer[...]) == 0
@@ -82,7 +84,9 @@ package struct ReplyDecoder: Sendable {
         do {
             try RTUFrame.verify(buffer[..<length])
         } catch {
-            hasForm = buffer[0] == unit && buffer[1] == request.function.rawValue && length == expectedLength
+            hasForm =
+                buffer[0] == unit && buffer[1] == request.function.rawValue
+                && length == expectedLength
             buffer.removeAll(keepingCapacity: true)
             throw error
         }

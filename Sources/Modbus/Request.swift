@@ -61,7 +61,8 @@ package enum Request: Hashable, Sendable {
         case .read(let function, _, let count):
             2 + (function.readsBits ? (Int(count) + 7) / 8 : 2 * Int(count))
         case .readWrite(_, let count, _, _): 2 + 2 * Int(count)
-        case .writeCoil, .writeRegister, .writeCoils, .writeRegisters, .diagnose, .getEventCounter: 5
+        case .writeCoil, .writeRegister, .writeCoils, .writeRegisters, .diagnose, .getEventCounter:
+            5
         case .maskWrite: 7
         case .readExceptionStatus: 2
         case .readFile(let references): 2 + references.reduce(0) { $0 + $1.replyBytes }
@@ -141,7 +142,9 @@ package enum Request: Hashable, Sendable {
 package enum Bits {
     package static func pack(_ values: [Bool]) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: (values.count + 7) / 8)
-        for (index, value) in values.enumerated() where value { bytes[index / 8] |= 1 << (index % 8) }
+        for (index, value) in values.enumerated() where value {
+            bytes[index / 8] |= 1 << (index % 8)
+        }
         return bytes
     }
 

@@ -34,7 +34,9 @@ package struct RequestDecoder: Sendable {
             throw lose(.tooLong(received: buffer.count, limit: Limits.adu))
         }
         let length = body + RTUFrame.overhead
-        guard length <= Limits.adu else { throw lose(.tooLong(received: length, limit: Limits.adu)) }
+        guard length <= Limits.adu else {
+            throw lose(.tooLong(received: length, limit: Limits.adu))
+        }
         guard buffer.count >= length else { return nil }
         return try take(length)
     }
@@ -45,7 +47,9 @@ package struct RequestDecoder: Sendable {
             buffer.removeAll(keepingCapacity: true)
             isLost = false
         }
-        guard !isLost, buffer.count >= RTUFrame.shortest, buffer.count <= Limits.adu else { return nil }
+        guard !isLost, buffer.count >= RTUFrame.shortest, buffer.count <= Limits.adu else {
+            return nil
+        }
         return try take(buffer.count)
     }
 

@@ -96,7 +96,9 @@ extension Request {
         _ reader: inout ByteReader, limit: Int
     ) throws(ExceptionCode) -> (UInt16, [UInt16]) {
         let (address, count) = try range(&reader, limit: limit)
-        guard let length = reader.byte(), Int(length) == Int(count) * 2 else { throw .illegalDataValue }
+        guard let length = reader.byte(), Int(length) == Int(count) * 2 else {
+            throw .illegalDataValue
+        }
         var values: [UInt16] = []
         values.reserveCapacity(Int(count))
         for _ in 0..<count {

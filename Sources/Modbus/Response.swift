@@ -56,7 +56,8 @@ package enum Response: Hashable, Sendable {
             let counts = Self.words(.getCommEventLog, [isBusy ? 0xFFFF : 0, events, messages])
             return [counts[0], UInt8(truncatingIfNeeded: 6 + log.count)] + counts.dropFirst() + log
         case .serverID(let data):
-            return [FunctionCode.reportServerID.rawValue, UInt8(truncatingIfNeeded: data.count)] + data
+            return [FunctionCode.reportServerID.rawValue, UInt8(truncatingIfNeeded: data.count)]
+                + data
         case .fileRecords(let groups):
             let length = groups.reduce(0) { $0 + 2 + 2 * $1.count }
             var out = [FunctionCode.readFileRecord.rawValue, UInt8(truncatingIfNeeded: length)]

@@ -10,7 +10,8 @@ extension Response {
         switch request {
         case .readExceptionStatus: return .exceptionStatus(reader.byte() ?? 0)
         case .diagnose(let function, let word):
-            try check(data, against: function.echoes ? [function.rawValue, word] : [function.rawValue])
+            try check(
+                data, against: function.echoes ? [function.rawValue, word] : [function.rawValue])
             return .diagnosed(function, data.suffix(2).reduce(0) { $0 << 8 | UInt16($1) })
         case .getEventCounter:
             let status: UInt16 = reader.big() ?? 0
@@ -29,7 +30,8 @@ extension Response {
             return .wroteFile(records)
         case .readFIFO: return .fifo(try fifo(data))
         case .identify(let access, _):
-            guard let identification = DeviceIdentification(data), identification.access == access else {
+            guard let identification = DeviceIdentification(data), identification.access == access
+            else {
                 let received = data.dropFirst().first ?? 0
                 throw .echo(field: 0, received: UInt16(received), expected: UInt16(access.rawValue))
             }
@@ -41,7 +43,8 @@ extension Response {
     private static func check(
         _ data: ArraySlice<UInt8>, isEchoOf bytes: ArraySlice<UInt8>
     ) throws(FrameError) {
-        for (index, (received, expected)) in zip(data, bytes).enumerated() where received != expected {
+        for (index, (received, expected)) in zip(data, bytes).enumerated()
+        where received != expected {
             throw .echo(field: index / 2, received: UInt16(received), expected: UInt16(expected))
         }
     }
@@ -59,7 +62,8 @@ extension Response {
             }
             let type = reader.byte() ?? 0
             guard type == FileReference.type else {
-                throw .echo(field: index, received: UInt16(type), expected: UInt16(FileReference.type))
+                throw .echo(
+                    field: index, received: UInt16(type), expected: UInt16(FileReference.type))
             }
             var values: [UInt16] = []
             for _ in 0..<reference.count { values.append(reader.big() ?? 0) }

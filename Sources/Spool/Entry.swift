@@ -2,7 +2,9 @@ import Base
 
 /// Something to be journalled: the logical content, never an encoded packet.
 package struct Entry: Hashable, Sendable {
-    package enum Kind: UInt8, Hashable, Sendable, CaseIterable { case reading = 1, gap, health, result }
+    package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
+        case reading = 1, gap, health, result
+    }
 
     package var device: DeviceID
     /// Subfolder of the device's events topic; "" is plain events. At most 255 bytes.
@@ -10,7 +12,8 @@ package struct Entry: Hashable, Sendable {
     package var kind: Kind
     /// Committed within 50 ms instead of `sync`.
     package var priority: Bool
-    /// The `"values":…,"bad":…` fragment (or another kind's members) without `ts`, `seq` and `clock`.
+    /// The `"values":…,"bad":…` fragment (or another kind's members) without `ts`, `seq` and
+    /// `clock`.
     package var body: [UInt8]
     package var at: Moment
     package var clockTrusted: Bool
@@ -47,7 +50,8 @@ package struct StoredRecord: Hashable, Sendable {
 
     package init(
         seq: UInt64, device: DeviceID, subfolder: String = "", kind: Entry.Kind = .reading,
-        priority: Bool = false, body: [UInt8], at: Moment, clockTrusted: Bool = true, thisBoot: Bool = true
+        priority: Bool = false, body: [UInt8], at: Moment, clockTrusted: Bool = true,
+        thisBoot: Bool = true
     ) {
         self.seq = seq
         self.device = device
@@ -63,12 +67,14 @@ package struct StoredRecord: Hashable, Sendable {
     init(_ entry: Entry, seq: UInt64) {
         self.init(
             seq: seq, device: entry.device, subfolder: entry.subfolder, kind: entry.kind,
-            priority: entry.priority, body: entry.body, at: entry.at, clockTrusted: entry.clockTrusted)
+            priority: entry.priority, body: entry.body, at: entry.at,
+            clockTrusted: entry.clockTrusted)
     }
 
     /// What it takes in a segment.
     package var storedSize: Int {
         Record.size(
-            device: device.text.utf8.count, subfolder: min(subfolder.utf8.count, 255), body: body.count)
+            device: device.text.utf8.count, subfolder: min(subfolder.utf8.count, 255),
+            body: body.count)
     }
 }

@@ -6,7 +6,8 @@ package struct Gap: Hashable, Sendable {
     package enum Reason: String, Hashable, Sendable, CaseIterable {
         case full, age, share, damage, oversize, rejected, memory
 
-        /// Of these the settled bits are on disk, or the records gone from it: a crash must not make it silent.
+        /// Of these the settled bits are on disk, or the records gone from it: a crash must not
+        /// make it silent.
         var isOnDisk: Bool { self == .full || self == .age || self == .share }
     }
 
@@ -74,7 +75,9 @@ package struct Gap: Hashable, Sendable {
 
     /// Reads a body back: a gap record that is dropped adds its count to the next.
     package init?(body: [UInt8]) {
-        guard let json = try? JSONReader.parse(Array("{".utf8) + body + Array("}".utf8)) else { return nil }
+        guard let json = try? JSONReader.parse(Array("{".utf8) + body + Array("}".utf8)) else {
+            return nil
+        }
         self.init(json)
     }
 
@@ -85,8 +88,10 @@ package struct Gap: Hashable, Sendable {
         let device = (json["device"]?.string).flatMap { try? DeviceID($0) }
         self.init(
             device: device, from: json["from"]?.unsigned ?? 0, to: json["to"]?.unsigned ?? 0,
-            count: count, fromTime: (json["fromTs"]?.string).flatMap { WallTime(timestamp: $0.string) },
-            toTime: (json["toTs"]?.string).flatMap { WallTime(timestamp: $0.string) }, reason: reason)
+            count: count,
+            fromTime: (json["fromTs"]?.string).flatMap { WallTime(timestamp: $0.string) },
+            toTime: (json["toTs"]?.string).flatMap { WallTime(timestamp: $0.string) },
+            reason: reason)
     }
 }
 
@@ -100,7 +105,9 @@ package struct LossTotals: Hashable, Sendable {
     package var sum: UInt64 { counts.reduce(0) { $0.addingReportingOverflow($1).partialValue } }
     package var isZero: Bool { counts.allSatisfy { $0 == 0 } }
 
-    private static func place(_ reason: Gap.Reason) -> Int { Gap.Reason.allCases.firstIndex(of: reason) ?? 0 }
+    private static func place(_ reason: Gap.Reason) -> Int {
+        Gap.Reason.allCases.firstIndex(of: reason) ?? 0
+    }
 
     mutating func add(_ count: Int, _ reason: Gap.Reason) {
         guard count > 0 else { return }
@@ -120,7 +127,9 @@ package struct LossTotals: Hashable, Sendable {
     /// What this has more than `other`.
     func beyond(_ other: LossTotals) -> LossTotals {
         var rest = self
-        for index in counts.indices { rest.counts[index] -= min(other.counts[index], counts[index]) }
+        for index in counts.indices {
+            rest.counts[index] -= min(other.counts[index], counts[index])
+        }
         return rest
     }
 

@@ -1,10 +1,10 @@
 import Base
 
-/// The numbers that records get: one after the other, and never one that an earlier run has given to
-/// another record. They stay below 2⁵³, where a JSON number is exact.
+/// The numbers that records get: one after the other, and never one that an earlier run has given
+/// to another record. They stay below 2⁵³, where a JSON number is exact.
 ///
-/// The clock's number is (seconds since 2020)·2²⁰. The floor is a number that the journal's owner keeps
-/// outside of the journal's directory: no number from it on has been given.
+/// The clock's number is (seconds since 2020)·2²⁰. The floor is a number that the journal's owner
+/// keeps outside of the journal's directory: no number from it on has been given.
 ///
 /// | what is known | the next number |
 /// |---|---|
@@ -14,14 +14,14 @@ import Base
 /// | neither | the clock's number plus a random one below 2⁴¹ |
 /// | memory-only mode begins | the clock's number plus a random one below 2⁴¹; where that is no step forward, 2³² to 2³³ on |
 ///
-/// In memory-only mode numbers are not durable, so the next run may count on from the journal; the step
-/// keeps it away from them, and the floor, where it can be written, as well.
+/// In memory-only mode numbers are not durable, so the next run may count on from the journal; the
+/// step keeps it away from them, and the floor, where it can be written, as well.
 ///
-/// Without a floor only chance keeps runs apart. Two runs of n and m records that begin in one second
-/// share a number with probability (n + m)/2⁴¹: 2⁻³⁰ for a thousand records each, 2⁻²⁰ for a million.
-/// Runs that begin in different seconds, also with a clock that was set back, share one with no higher
-/// probability. Two that enter memory-only mode at one number of one journal, with a clock that is
-/// behind it, share one with (n + m)/2³².
+/// Without a floor only chance keeps runs apart. Two runs of n and m records that begin in one
+/// second share a number with probability (n + m)/2⁴¹: 2⁻³⁰ for a thousand records each, 2⁻²⁰ for a
+/// million. Runs that begin in different seconds, also with a clock that was set back, share one
+/// with no higher probability. Two that enter memory-only mode at one number of one journal, with a
+/// clock that is behind it, share one with (n + m)/2³².
 package struct Numbering: Sendable {
     /// Above every number.
     static let end = Record.seqMax
@@ -29,7 +29,8 @@ package struct Numbering: Sendable {
     static let fileEnd = end - 1 << 40
     /// No record of the newest segment has a number from here on.
     static let recordEnd = end - 1 << 39
-    /// The name of a file whose header cannot be read is believed below this: the clock's number in 2156.
+    /// The name of a file whose header cannot be read is believed below this: the clock's number in
+    /// 2156.
     static let nameEnd: UInt64 = 1 << 52
     static let spread: UInt64 = 1 << 41
     static let stride: UInt64 = 1 << 32
@@ -62,7 +63,9 @@ package struct Numbering: Sendable {
         var start: UInt64
         if let last {
             start = last + 1
-            if let known, start + Self.pendingMax < known - min(known, Self.reserve) { start = known }
+            if let known, start + Self.pendingMax < known - min(known, Self.reserve) {
+                start = known
+            }
         } else if let known {
             start = max(known, wall < Self.plausible ? 1 : Self.clock(wall))
         } else {
@@ -79,7 +82,8 @@ package struct Numbering: Sendable {
         if start > next {
             next = start
         } else {
-            // The room that is left bounds the step: however many there are, none goes beyond the end.
+            // The room that is left bounds the step: however many there are, none goes beyond the
+            // end.
             let step = min(Self.stride, (Self.end - next) >> 14)
             next += step + random.next() % max(step, 1)
         }
@@ -92,7 +96,8 @@ package struct Numbering: Sendable {
         return next
     }
 
-    /// A number behind all that a damaged segment can have had, in which numbers may skip from `last` on.
+    /// A number behind all that a damaged segment can have had, in which numbers may skip from
+    /// `last` on.
     mutating func beyond(_ last: UInt64, at wall: WallTime) -> UInt64 {
         max(last, min(max(last + Self.stride << 4, known ?? 0, chance(wall)), Self.fileEnd))
     }
@@ -108,8 +113,8 @@ package struct Numbering: Sendable {
         return min(seconds, (nameEnd - spread) >> 20) << 20
     }
 
-    /// Where numbers begin when only chance keeps them apart from others. With a clock that cannot be right:
-    /// anywhere in the upper half of what is below a right one's.
+    /// Where numbers begin when only chance keeps them apart from others. With a clock that cannot
+    /// be right: anywhere in the upper half of what is below a right one's.
     private mutating func chance(_ wall: WallTime) -> UInt64 {
         let start = Self.clock(wall)
         if wall < Self.plausible { return start / 2 + random.next() % (start / 2) }

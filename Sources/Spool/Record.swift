@@ -29,11 +29,11 @@ import Base
 /// | 12 + d + s | | body |
 ///
 /// Payload of a clock anchor, version 1: one byte 1, seven zeros, 8 bytes of trusted wall clock in
-/// milliseconds at the header's boot time. Of a header copy: the segment's header as it stands in its
-/// first block, which may be damaged. Of loss totals, version 1: one byte 1, seven zeros, then 8 bytes
-/// for each reason (full, age, share, damage, oversize, rejected, memory): records lost since the
-/// journal was made; they end every commit. Of a loss note, version 1: one byte 1, seven zeros, then the body of a gap record
-/// that is not written yet; its settled bit says that it is.
+/// milliseconds at the header's boot time. Of a header copy: the segment's header as it stands in
+/// its first block, which may be damaged. Of loss totals, version 1: one byte 1, seven zeros, then
+/// 8 bytes for each reason (full, age, share, damage, oversize, rejected, memory): records lost
+/// since the journal was made; they end every commit. Of a loss note, version 1: one byte 1, seven
+/// zeros, then the body of a gap record that is not written yet; its settled bit says that it is.
 ///
 /// The header has its own CRC, so a damaged payload costs exactly one record; the salt keeps bytes
 /// of an older file from being believed. Records of an unknown type are passed over.
@@ -105,7 +105,9 @@ package enum Record {
         bytes.append(contentsOf: record.body)
         var flags: Flags = record.priority ? .priority : []
         if record.clockTrusted { flags.insert(.clockTrusted) }
-        finish(.data, flags, seq: record.seq, at: record.at.instant, from: start, seed: seed, in: &bytes)
+        finish(
+            .data, flags, seq: record.seq, at: record.at.instant, from: start, seed: seed,
+            in: &bytes)
     }
 
     package static func appendAnchor(
@@ -113,7 +115,9 @@ package enum Record {
     ) {
         var payload = versioned
         payload.appendLittle(anchor.wall.milliseconds)
-        append(.anchor, payload, .clockTrusted, nextSeq: nextSeq, at: anchor.instant, seed: seed, to: &bytes)
+        append(
+            .anchor, payload, .clockTrusted, nextSeq: nextSeq, at: anchor.instant, seed: seed,
+            to: &bytes)
     }
 
     /// A payload's version and the zeros behind it.
@@ -121,7 +125,8 @@ package enum Record {
 
     /// A record of any type but data.
     static func append(
-        _ type: RecordType, _ payload: [UInt8], _ flags: Flags = [], nextSeq: UInt64, at instant: Instant,
+        _ type: RecordType, _ payload: [UInt8], _ flags: Flags = [], nextSeq: UInt64,
+        at instant: Instant,
         seed: UInt32, to bytes: inout [UInt8]
     ) {
         let start = bytes.count
@@ -134,7 +139,8 @@ package enum Record {
     static func appendCopy(_ record: ArraySlice<UInt8>, seed: UInt32, to bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: record)
-        bytes.storeLittle(CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
+        bytes.storeLittle(
+            CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
     }
 
     private static func finish(
@@ -149,7 +155,8 @@ package enum Record {
         bytes.storeLittle(seq, at: start + 8)
         bytes.storeLittle(UInt64(bitPattern: instant.nanoseconds), at: start + 16)
         bytes.storeLittle(CRC32C.checksum(bytes[payload...]), at: start + 24)
-        bytes.storeLittle(CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
+        bytes.storeLittle(
+            CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
         while (bytes.count - start) % alignment != 0 { bytes.append(0) }
     }
 
@@ -164,12 +171,16 @@ package enum Record {
                 == little(bytes, offset + 28, UInt32.self)
         else { return nil }
         return Header(
-            type: bytes[offset + 2], flags: Flags(rawValue: bytes[offset + 3]), payloadLength: length,
-            seq: little(bytes, offset + 8, UInt64.self), bootTime: little(bytes, offset + 16, UInt64.self),
+            type: bytes[offset + 2], flags: Flags(rawValue: bytes[offset + 3]),
+            payloadLength: length,
+            seq: little(bytes, offset + 8, UInt64.self),
+            bootTime: little(bytes, offset + 16, UInt64.self),
             payloadCRC: little(bytes, offset + 24, UInt32.self))
     }
 
-    static func little<Value: FixedWidthInteger>(_ bytes: [UInt8], _ offset: Int, _: Value.Type) -> Value {
+    static func little<Value: FixedWidthInteger>(
+        _ bytes: [UInt8], _ offset: Int, _: Value.Type
+    ) -> Value {
         bytes.withUnsafeBytes { raw in
             guard offset >= 0, offset + MemoryLayout<Value>.size <= raw.count else { return 0 }
             return Value(littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: Value.self))

@@ -18,8 +18,8 @@ struct RecordQueue: Sendable {
     var last: Item? { count == 0 ? nil : slots[(head + count - 1) & (slots.count - 1)] }
 
     /// Whether the numbers of records that a file has rise, and the sums are those of the records.
-    /// One that only memory has may stand before older ones: it went out before them when they could
-    /// not be read.
+    /// One that only memory has may stand before older ones: it went out before them when they
+    /// could not be read.
     var isConsistent: Bool {
         var (size, urgent, last, isOrdered) = (0, 0, UInt64(0), true)
         for step in 0..<count {

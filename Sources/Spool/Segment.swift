@@ -31,8 +31,8 @@ import Base
 ///
 /// In a segment that is not sparse every seq is the one before plus one, so a hole counts what was
 /// lost. Records of one segment are all of one boot: a recovered file is never appended to. A file
-/// whose live records are few is rewritten under its name, shorter and sparse (see `Rewrite`); it ends
-/// with loss totals, whose seq says where the numbers go on.
+/// whose live records are few is rewritten under its name, shorter and sparse (see `Rewrite`); it
+/// ends with loss totals, whose seq says where the numbers go on.
 package enum Segment {
     package static let sizeMax = 1 << 20
     package static let headerSize = 4096
@@ -99,9 +99,12 @@ package enum Segment {
 
     /// The header that its copy tells; `bytes` begin where the records do.
     package static func headerCopy(_ bytes: [UInt8]) -> Header? {
-        guard bytes.count > Record.headerSize, bytes[2] == Record.RecordType.header.rawValue else { return nil }
+        guard bytes.count > Record.headerSize, bytes[2] == Record.RecordType.header.rawValue else {
+            return nil
+        }
         let length = Int(Record.little(bytes, 4, UInt32.self))
-        guard (1...fixedHeader + identityMax + 4).contains(length), Record.headerSize + length <= bytes.count,
+        guard (1...fixedHeader + identityMax + 4).contains(length),
+            Record.headerSize + length <= bytes.count,
             let found = try? header(Array(bytes[Record.headerSize..<Record.headerSize + length])),
             Record.header(in: bytes, at: 0, seed: Record.seed(salt: found.salt)) != nil
         else { return nil }
@@ -109,9 +112,13 @@ package enum Segment {
     }
 
     /// The header of a whole file, from its copy if the first block is damaged.
-    package static func anyHeader(_ file: [UInt8]) throws(HeaderError) -> (header: Header, isCopy: Bool) {
+    package static func anyHeader(
+        _ file: [UInt8]
+    ) throws(HeaderError) -> (header: Header, isCopy: Bool) {
         do { return (try header(Array(file.prefix(headerSize))), false) } catch {
-            guard let copy = headerCopy(Array(file.dropFirst(dataStart).prefix(2048))) else { throw error }
+            guard let copy = headerCopy(Array(file.dropFirst(dataStart).prefix(2048))) else {
+                throw error
+            }
             return (copy, true)
         }
     }
@@ -132,7 +139,8 @@ package enum Segment {
             case .empty: "was never written: the machine stopped while it was being made"
             case .tooShort(let count): "has \(count) bytes, too few for a segment"
             case .magic: "is no segment of a journal"
-            case .version(let found, let known): "has format version \(found); this program knows \(known)"
+            case .version(let found, let known):
+                "has format version \(found); this program knows \(known)"
             case .length(let count): "has a header of \(count) bytes, which no version has"
             case .checksum: "has a damaged header"
             }
@@ -154,7 +162,8 @@ package enum Segment {
         let computed = CRC32C.checksum(bytes[0..<length - 4])
         guard stored == computed else { throw .checksum(stored: stored, computed: computed) }
         return Header(
-            salt: Record.little(bytes, 12, UInt32.self), firstSeq: Record.little(bytes, 16, UInt64.self),
+            salt: Record.little(bytes, 12, UInt32.self),
+            firstSeq: Record.little(bytes, 16, UInt64.self),
             previous: Record.little(bytes, 24, UInt64.self), bootID: Array(bytes[32..<48]),
             created: Moment(
                 Instant(nanoseconds: Record.little(bytes, 48, Int64.self)),
@@ -166,7 +175,9 @@ package enum Segment {
     package static func name(_ firstSeq: UInt64) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var name = Array("seg-".utf8)
-        for shift in stride(from: 60, through: 0, by: -4) { name.append(digits[Int(firstSeq >> shift & 15)]) }
+        for shift in stride(from: 60, through: 0, by: -4) {
+            name.append(digits[Int(firstSeq >> shift & 15)])
+        }
         name.append(contentsOf: ".log".utf8)
         return String(decoding: name, as: UTF8.self)
     }
@@ -180,8 +191,8 @@ package enum Segment {
         return first
     }
 
-    /// Whether a file that begins so may have been begun by this program: with a segment's first bytes, or not
-    /// yet written.
+    /// Whether a file that begins so may have been begun by this program: with a segment's first
+    /// bytes, or not yet written.
     package static func isBeginning(_ bytes: [UInt8]) -> Bool {
         let first = bytes.prefix(magic.count)
         return first.allSatisfy { $0 == 0 } || magic.starts(with: first)

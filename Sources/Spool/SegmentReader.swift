@@ -53,7 +53,9 @@ package struct SegmentReader: Sendable {
             case .end(let last):
                 (end, torn, readSeq) = (last.offset, last.torn, last.readSeq)
                 settledBeyond = newest.settled.count(in: end..<max(Segment.sizeMax, end))
-                if !last.damage.isEmpty { damage.append(Damage(range: last.damage, lost: last.lost)) }
+                if !last.damage.isEmpty {
+                    damage.append(Damage(range: last.damage, lost: last.lost))
+                }
                 break scan
             case .more: break scan
             }
@@ -63,12 +65,15 @@ package struct SegmentReader: Sendable {
 
     /// Records that this file must have had behind the last one that was read.
     package func missing(before next: Segment.Header) -> Int {
-        guard next.previous == header.firstSeq, !header.sparse, next.firstSeq > readSeq &+ 1 else { return 0 }
+        guard next.previous == header.firstSeq, !header.sparse, next.firstSeq > readSeq &+ 1 else {
+            return 0
+        }
         let told = damage.last.map { $0.range.lowerBound >= end ? $0.lost : 0 } ?? 0
         return max(Int(clamping: next.firstSeq - readSeq - 1) - settledBeyond - told, 0)
     }
 
-    private mutating func take(_ found: SegmentScanner.Found, _ bytes: [UInt8], _ settled: Settled) {
+    private mutating func take(_ found: SegmentScanner.Found, _ bytes: [UInt8], _ settled: Settled)
+    {
         let at = Instant(nanoseconds: Int64(bitPattern: found.header.bootTime))
         switch Record.RecordType(rawValue: found.header.type) {
         case .anchor where found.payload.count >= 16:
@@ -100,7 +105,9 @@ package struct SegmentReader: Sendable {
 
     /// Gives records that were written before the clock was trusted the time an anchor knows.
     private mutating func correct() {
-        guard let anchor = anchors.last ?? (header.clockTrusted ? header.created : nil) else { return }
+        guard let anchor = anchors.last ?? (header.clockTrusted ? header.created : nil) else {
+            return
+        }
         for index in items.indices where !items[index].record.clockTrusted {
             let at = items[index].record.at.instant
             items[index].record.at.wall = anchor.wall + (at - anchor.instant)

@@ -1,10 +1,10 @@
 import Base
 
-/// Walks over the records of one segment, in windows of the file that the caller supplies, and tells
-/// torn from damaged. What is invalid and followed by a valid record is damage. At the end of the
-/// file a 512-byte sector decides: disks write whole sectors and the file was zeros before, so a
-/// record with a sector that is still zero was torn, and one that is all there was written to its end
-/// and damaged later.
+/// Walks over the records of one segment, in windows of the file that the caller supplies, and
+/// tells torn from damaged. What is invalid and followed by a valid record is damage. At the end of
+/// the file a 512-byte sector decides: disks write whole sectors and the file was zeros before, so
+/// a record with a sector that is still zero was torn, and one that is all there was written to its
+/// end and damaged later.
 package struct SegmentScanner: Sendable {
     package struct Found: Hashable, Sendable {
         /// Where the record begins in the file, and its header.
@@ -19,8 +19,8 @@ package struct SegmentScanner: Sendable {
         package var offset: Int
         /// Something other than zeros follows.
         package var torn = false
-        /// Of what follows, records that were written whole and are damaged, less those settled; the
-        /// bytes in which they lie, and the highest seq that one of them can have had.
+        /// Of what follows, records that were written whole and are damaged, less those settled;
+        /// the bytes in which they lie, and the highest seq that one of them can have had.
         package var lost = 0
         package var damage: Range<Int>
         package var lastSeq: UInt64
@@ -35,7 +35,8 @@ package struct SegmentScanner: Sendable {
         /// Invalid bytes between two valid records. `lost` data records began there, less those
         /// that the settled bits know.
         case damage(Range<Int>, lost: Int)
-        /// Give a buffer of at least `count` bytes that starts at `offset`, or ends at the file's end.
+        /// Give a buffer of at least `count` bytes that starts at `offset`, or ends at the file's
+        /// end.
         case more(offset: Int, count: Int)
         /// No valid record follows.
         case end(End)
@@ -47,7 +48,8 @@ package struct SegmentScanner: Sendable {
     private let seed: UInt32
     private let size: Int
     private let sparse: Bool
-    /// Records from this seq on belong to a later segment: the file was given up before they were synced.
+    /// Records from this seq on belong to a later segment: the file was given up before they were
+    /// synced.
     private let limit: UInt64
     package private(set) var offset = Segment.dataStart
     package private(set) var lastSeq: UInt64
@@ -100,8 +102,10 @@ package struct SegmentScanner: Sendable {
                 continue
             }
             if header.seq >= limit, header.type == Record.RecordType.data.rawValue {
-                return .end(End(
-                    offset: end, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq, records: records))
+                return .end(
+                    End(
+                        offset: end, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq,
+                        records: records))
             }
             guard offset + header.size <= bufferEnd else {
                 return .more(offset: offset, count: max(header.size, Self.chunkSize))
@@ -150,7 +154,9 @@ package struct SegmentScanner: Sendable {
     }
 
     /// The header vouches for the length: exactly this record is lost, if it ever was there whole.
-    private mutating func passDamaged(_ header: Record.Header, _ buffer: [UInt8], _ bytes: Range<Int>) {
+    private mutating func passDamaged(
+        _ header: Record.Header, _ buffer: [UInt8], _ bytes: Range<Int>
+    ) {
         beginDamage()
         if header.type == Record.RecordType.data.rawValue {
             unread += 1
@@ -160,8 +166,8 @@ package struct SegmentScanner: Sendable {
         offset += header.size
     }
 
-    /// No header here. Such bytes held a record or more if they begin where a record would; a header
-    /// with a part that is zero was torn.
+    /// No header here. Such bytes held a record or more if they begin where a record would; a
+    /// header with a part that is zero was torn.
     private mutating func passRubbish(_ buffer: [UInt8], _ index: Int) {
         defer { isAtRecord = false; offset += Record.alignment }
         guard !isZero(buffer, index) else {
@@ -175,7 +181,8 @@ package struct SegmentScanner: Sendable {
         rubbish += Record.alignment
     }
 
-    /// Whether every sector of it holds something: padding aside, neither headers nor text have zeros.
+    /// Whether every sector of it holds something: padding aside, neither headers nor text have
+    /// zeros.
     private func isWhole(_ buffer: [UInt8], _ bytes: Range<Int>) -> Bool {
         var start = bytes.lowerBound
         // `offset` is the file's place of `bytes.lowerBound`.
@@ -190,7 +197,9 @@ package struct SegmentScanner: Sendable {
     }
 
     private func finished(_ settled: Settled) -> Step {
-        var all = End(offset: end, torn: sawBytes && whole == 0, damage: end..<end, lastSeq: lastSeq, readSeq: lastSeq)
+        var all = End(
+            offset: end, torn: sawBytes && whole == 0, damage: end..<end, lastSeq: lastSeq,
+            readSeq: lastSeq)
         if let from = damagedFrom, whole > 0 {
             all.damage = from..<max(from, min(offset, size))
             // Bits of records that were sent, and of damage that was told.
@@ -228,7 +237,9 @@ package struct SegmentScanner: Sendable {
     private mutating func skipZeros(_ buffer: [UInt8], _ base: Int) {
         var index = offset - base
         buffer.withUnsafeBytes { raw in
-            while index + 8 <= raw.count, raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) == 0 {
+            while index + 8 <= raw.count,
+                raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) == 0
+            {
                 index += 8
             }
         }

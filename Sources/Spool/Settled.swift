@@ -63,7 +63,8 @@ package struct Settled: Hashable, Sendable {
         var page: [UInt8] = []
         page.reserveCapacity(Self.pageSize)
         page.appendLittle(Self.magic)
-        page.appendLittle(UInt32(clamping: min(records, Self.bitCount)) | (isComplete ? 1 << 31 : 0))
+        page.appendLittle(
+            UInt32(clamping: min(records, Self.bitCount)) | (isComplete ? 1 << 31 : 0))
         page.appendLittle(generation)
         page.append(contentsOf: bytes)
         page.append(contentsOf: repeatElement(0, count: Self.pageSize - 4 - page.count))
@@ -84,14 +85,16 @@ package struct Settled: Hashable, Sendable {
         else { return nil }
         var settled = Settled()
         let records = Record.little(bytes, 4, UInt32.self)
-        (settled.records, settled.isComplete) = (min(Int(records & ~(1 << 31)), bitCount), records >> 31 == 1)
+        (settled.records, settled.isComplete) = (
+            min(Int(records & ~(1 << 31)), bitCount), records >> 31 == 1
+        )
         let bits = bytes[bitsStart..<pageSize - 4]
         if let last = bits.lastIndex(where: { $0 != 0 }) { settled.bytes = Array(bits[...last]) }
         return (Record.little(bytes, 8, UInt64.self), settled)
     }
 
-    /// The newer valid page of a segment's first 12 KiB; none valid is generation 0, nothing settled.
-    /// `damaged` counts pages that hold something but are not valid.
+    /// The newer valid page of a segment's first 12 KiB; none valid is generation 0, nothing
+    /// settled. `damaged` counts pages that hold something but are not valid.
     package static func newest(
         in bytes: [UInt8], seed: UInt32
     ) -> (generation: UInt64, settled: Settled, damaged: Int) {
@@ -101,7 +104,9 @@ package struct Settled: Hashable, Sendable {
             guard start < bytes.count else { continue }
             let page = bytes[start..<min(start + pageSize, bytes.count)]
             if let (generation, settled) = decode(page, seed: seed) {
-                if generation > best.generation { (best.generation, best.settled) = (generation, settled) }
+                if generation > best.generation {
+                    (best.generation, best.settled) = (generation, settled)
+                }
             } else if page.contains(where: { $0 != 0 }) {
                 best.damaged += 1
             }

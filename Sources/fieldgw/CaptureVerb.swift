@@ -4,7 +4,8 @@ import Platform
 /// What a line of the running gateway has said lately, as a capture file.
 enum CaptureVerb {
     static let verb = Verb(
-        "capture", "PORT FILE", summary: "save the latest wire traffic of a running gateway's port as pcap",
+        "capture", "PORT FILE",
+        summary: "save the latest wire traffic of a running gateway's port as pcap",
         details: """
             The gateway remembers about the last 60 KiB of every line. The file has link type 250 (RTAC serial) with
             the direction of every packet; Wireshark reads it. FILE `-` is standard output. The same is written by
@@ -12,12 +13,15 @@ enum CaptureVerb {
             """,
         options: Daemon.options
     ) { arguments in
-        guard arguments.positional.count == 2 else { throw Arguments.Misuse(message: "a PORT and a FILE are needed") }
+        guard arguments.positional.count == 2 else {
+            throw Arguments.Misuse(message: "a PORT and a FILE are needed")
+        }
         let answer = try Daemon(arguments).ask { writer in
             writer.member("get", "pcap")
             writer.member("port", arguments.positional[0])
         }
-        guard let bytes = answer.document["pcap"]?.string.flatMap({ Base64.decode($0.string) }) else {
+        guard let bytes = answer.document["pcap"]?.string.flatMap({ Base64.decode($0.string) })
+        else {
             Console.complain("the answer holds no capture")
             return .badData
         }
@@ -36,7 +40,8 @@ enum CaptureVerb {
             Console.complain("\(path): \(error.words)")
             return .inputOutput
         }
-        Console.complain("\(Plural.text(answer.document["packets"]?.integer ?? 0, "packet")) in \(path)")
+        Console.complain(
+            "\(Plural.text(answer.document["packets"]?.integer ?? 0, "packet")) in \(path)")
         return .ok
     }
 }

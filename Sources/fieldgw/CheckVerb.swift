@@ -13,19 +13,23 @@ enum CheckVerb {
             """,
         options: [Option("json", nil, "the budget and the problems as one JSON document")]
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one FILE is needed")
+        }
         let found = try ConfigurationFile.examine(arguments.positional[0], loadsFiles: true)
         let configuration = found.configuration
         var diagnostics = found.diagnostics
         if let configuration {
             diagnostics += overload(configuration)
-            diagnostics += JournalCheck.problems(of: configuration, Places(configuration, arguments.positional[0], arguments))
+            diagnostics += JournalCheck.problems(
+                of: configuration, Places(configuration, arguments.positional[0], arguments))
         }
         for each in diagnostics { Console.complain(each.description) }
         if configuration == nil, arguments.has("json") {
             Console.say(json(nil, diagnostics))
         } else if let configuration {
-            Console.say(arguments.has("json") ? json(configuration, diagnostics) : budget(configuration))
+            Console.say(
+                arguments.has("json") ? json(configuration, diagnostics) : budget(configuration))
         }
         return diagnostics.contains { $0.severity == .error } ? .configuration : .ok
     }
@@ -46,16 +50,21 @@ enum CheckVerb {
     /// What will happen, which reads are to blame and what would help.
     private static func modbusHint(_ port: Configuration.Port) -> String {
         let plan = port.readPlan
-        var hint = plan.load > 1 ? ": every interval will stretch by \(Text.decimal(plan.load, 2))" : ""
+        var hint =
+            plan.load > 1 ? ": every interval will stretch by \(Text.decimal(plan.load, 2))" : ""
         if let read = plan.worstRead {
-            hint += "; the worst blocking is \(describe(read)): \(Text.duration(read.wireTime)) on the wire, "
+            hint +=
+                "; the worst blocking is \(describe(read)): \(Text.duration(read.wireTime)) on the wire, "
                 + "\(Text.duration(plan.worstBlocking)) if the unit is silent"
         }
-        if let read = plan.reads.max(by: { $0.wireTime / $0.interval < $1.wireTime / $1.interval }) {
-            hint += "; the most costly is \(describe(read)) every \(Text.duration(read.interval)): "
+        if let read = plan.reads.max(by: { $0.wireTime / $0.interval < $1.wireTime / $1.interval })
+        {
+            hint +=
+                "; the most costly is \(describe(read)) every \(Text.duration(read.interval)): "
                 + Text.percent(read.wireTime / read.interval)
         }
-        hint += "; it would fit if everything were read \(Text.decimal((plan.load / port.maxLoad * 100).rounded(.up) / 100, 2)) "
+        hint +=
+            "; it would fit if everything were read \(Text.decimal((plan.load / port.maxLoad * 100).rounded(.up) / 100, 2)) "
             + "times less often (`every`)"
         var faster = port
         for baud in [9600, 19_200, 38_400, 57_600, 115_200] where baud > port.line.baud {
@@ -75,7 +84,8 @@ enum CheckVerb {
             let plan = port.budget
             let points = port.nodes.reduce(0) { $0 + $1.points.count }
             return [
-                port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)", "\(plan.reads)",
+                port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)",
+                "\(plan.reads)",
                 Text.percent(plan.load), Text.duration(plan.worstBlocking),
             ]
         }
@@ -83,7 +93,8 @@ enum CheckVerb {
             ["port", "line", "nodes", "points", "reads", "load", "worst blocking"], rows)
     }
 
-    private static func json(_ configuration: Configuration?, _ diagnostics: [Diagnostic]) -> String {
+    private static func json(_ configuration: Configuration?, _ diagnostics: [Diagnostic]) -> String
+    {
         var writer = JSONWriter()
         writer.object { writer in
             writer.key("ports")

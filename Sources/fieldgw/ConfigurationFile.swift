@@ -23,14 +23,18 @@ struct ConfigurationFile {
         var errors: [Diagnostic] { diagnostics.filter { $0.severity == .error } }
     }
 
-    /// Reads the file and prints every diagnostic on standard error. Throws 66 if it cannot be read,
-    /// 78 if it has errors.
+    /// Reads the file and prints every diagnostic on standard error. Throws 66 if it cannot be
+    /// read, 78 if it has errors.
     static func load(
         _ path: String, loadsFiles: Bool = true, tellsWarnings: Bool = true
     ) throws -> ConfigurationFile {
         let found = try examine(path, loadsFiles: loadsFiles)
-        for each in found.diagnostics where tellsWarnings || each.severity == .error { Console.complain(each.description) }
-        guard let configuration = found.configuration, found.errors.isEmpty else { throw ExitCode.configuration }
+        for each in found.diagnostics where tellsWarnings || each.severity == .error {
+            Console.complain(each.description)
+        }
+        guard let configuration = found.configuration, found.errors.isEmpty else {
+            throw ExitCode.configuration
+        }
         return ConfigurationFile(configuration: configuration, path: path, files: found.files)
     }
 
@@ -48,7 +52,8 @@ struct ConfigurationFile {
         let library = ProfileLibrary(beside: path)
         let (configuration, diagnostics, references) = Configuration.examine(
             bytes, fileName: path, profileLoader: { library.load($0) })
-        var found = Examined(configuration: configuration, diagnostics: diagnostics, places: PlaceKeys(bytes, path))
+        var found = Examined(
+            configuration: configuration, diagnostics: diagnostics, places: PlaceKeys(bytes, path))
         guard loadsFiles else { return found }
         let (files, problems) = StartFiles.load(configuration, references)
         found.files = files
@@ -65,36 +70,50 @@ struct ConfigurationFile {
 /// What only the file system can tell about the directories that a configuration names.
 enum DirectoryChecks {
     static func problems(of configuration: Configuration) -> [Diagnostic] {
-        [("state", configuration.state), ("spool.directory", configuration.spool.directory)].compactMap { key, path in
-            path.flatMap { problem(key, $0) }
-        }
+        [("state", configuration.state), ("spool.directory", configuration.spool.directory)]
+            .compactMap { key, path in
+                path.flatMap { problem(key, $0) }
+            }
     }
 
-    /// A directory that could never be made is an error; in one that cannot be written to nothing is kept.
+    /// A directory that could never be made is an error; in one that cannot be written to nothing
+    /// is kept.
     private static func problem(_ key: String, _ path: Located<String>) -> Diagnostic? {
         var place = path.value
-        while !FileSystem.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex {
+        while !FileSystem.exists(place), let slash = place.lastIndex(of: "/"),
+            slash > place.startIndex
+        {
             place = String(place[..<slash])
         }
         if FileSystem.exists(place), !FileSystem.isDirectory(place) {
-            return Diagnostic(path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
+            return Diagnostic(
+                path.place, .error, "\"\(key)\" needs a directory, but \(place) is a file")
         }
         let isKernels = FileSystem.isKernels(place)
-        guard FileSystem.isDirectory(place), isKernels || !FileSystem.isWritable(place) else { return nil }
+        guard FileSystem.isDirectory(place), isKernels || !FileSystem.isWritable(place) else {
+            return nil
+        }
         let what = place == path.value ? "cannot be written to" : "cannot be made in \(place)"
         if isKernels {
-            return Diagnostic(path.place, .warning, "\(path.value) \(what), which the kernel makes: nothing is kept there")
+            return Diagnostic(
+                path.place, .warning,
+                "\(path.value) \(what), which the kernel makes: nothing is kept there")
         }
         return Diagnostic(
             path.place, .warning,
-            "\(path.value) \(what) by this user: a gateway that runs as this user keeps nothing there")
+            "\(path.value) \(what) by this user: a gateway that runs as this user keeps nothing there"
+        )
     }
 
     /// Why `fieldgw status` will not reach a gateway that runs with this file.
     static func control(_ configuration: Configuration, _ path: String) -> [Diagnostic] {
         let socket = Places(configuration, path).control
-        let place = (configuration.control ?? configuration.state)?.place ?? FilePlace(path, TextPosition(line: 1, column: 1))
-        return ControlSocket.hindrance(socket).map { [Diagnostic(place, .warning, "no control socket: \($0)")] } ?? []
+        let place =
+            (configuration.control ?? configuration.state)?.place
+            ?? FilePlace(path, TextPosition(line: 1, column: 1))
+        return ControlSocket.hindrance(socket).map {
+            [Diagnostic(place, .warning, "no control socket: \($0)")]
+        } ?? []
     }
 
     /// State and journal each need a directory of their own: each takes the lock of its directory.
@@ -103,16 +122,23 @@ enum DirectoryChecks {
         let nowhere = FilePlace(path, TextPosition(line: 1, column: 1))
         let place = configuration.spool.directory?.place ?? configuration.state?.place ?? nowhere
         if places.areOne {
-            return [Diagnostic(
-                place, .error, "\"spool.directory\" is the state directory (\(places.state)): give the journal one of its own")]
+            return [
+                Diagnostic(
+                    place, .error,
+                    "\"spool.directory\" is the state directory (\(places.state)): give the journal one of its own"
+                )
+            ]
         }
-        guard let inner = FileSystem.settledPath(places.state), let outer = FileSystem.settledPath(places.spool),
+        guard let inner = FileSystem.settledPath(places.state),
+            let outer = FileSystem.settledPath(places.spool),
             inner.hasPrefix(outer == "/" ? "/" : outer + "/")
         else { return [] }
-        return [Diagnostic(
-            configuration.state?.place ?? place, .warning,
-            "the state directory \(places.state) is inside the journal's: whoever empties that one takes along what must "
-                + "outlive it")]
+        return [
+            Diagnostic(
+                configuration.state?.place ?? place, .warning,
+                "the state directory \(places.state) is inside the journal's: whoever empties that one takes along what must "
+                    + "outlive it")
+        ]
     }
 }
 
@@ -129,7 +155,9 @@ struct ProfileLibrary {
         if var place = FileSystem.realPath("/proc/self/exe") {
             while let slash = place.lastIndex(of: "/"), slash > place.startIndex {
                 place = String(place[..<slash])
-                if FileSystem.isDirectory(place + "/board/profiles") { folders.append(place + "/board/profiles") }
+                if FileSystem.isDirectory(place + "/board/profiles") {
+                    folders.append(place + "/board/profiles")
+                }
             }
         }
         self.folders = folders
@@ -154,7 +182,8 @@ struct ProfileLibrary {
         for folder in folders {
             let path = "\(folder)/\(name).json5"
             guard FileSystem.exists(path) else { continue }
-            do { return .success(ProfileFile(path: path, bytes: try FileSystem.read(path))) } catch {
+            do { return .success(ProfileFile(path: path, bytes: try FileSystem.read(path))) } catch
+            {
                 return .failure(ProfileFailure("cannot be read: \(path): \(error.words)"))
             }
         }

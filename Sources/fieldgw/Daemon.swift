@@ -5,7 +5,8 @@ import Platform
 /// The running gateway, asked over its control socket.
 struct Daemon {
     static let options = [
-        Option("config", "FILE", "the configuration it runs with: tells where its control socket is"),
+        Option(
+            "config", "FILE", "the configuration it runs with: tells where its control socket is"),
         Option("control", "SOCKET", "the control socket itself"),
         Option("state", "DIR", "its state directory"),
     ]
@@ -16,15 +17,21 @@ struct Daemon {
         socket = try Self.socket(arguments, configuration: arguments["config"] ?? configuration)
     }
 
-    /// Where the gateway is. A file that has errors is no reason not to look at the gateway that runs: what it says
-    /// about places counts, and where it cannot be read what the options say.
-    private static func socket(_ arguments: Arguments, configuration path: String?) throws -> String {
+    /// Where the gateway is. A file that has errors is no reason not to look at the gateway that
+    /// runs: what it says about places counts, and where it cannot be read what the options say.
+    private static func socket(_ arguments: Arguments, configuration path: String?) throws -> String
+    {
         guard arguments["control"] == nil, let path else { return Places.control(arguments) }
         let bytes: [UInt8]
         do throws(SystemFailure) { bytes = try FileSystem.read(path) } catch {
             let places = [Places.control(PlaceKeys(), path, arguments), Places.control(arguments)]
-            guard let place = arguments["state"] != nil ? places[0] : places.first(where: FileSystem.exists) else {
-                Console.complain("\(path): \(error.words); --state DIR or --control SOCKET says where the gateway is")
+            guard
+                let place = arguments["state"] != nil
+                    ? places[0] : places.first(where: FileSystem.exists)
+            else {
+                Console.complain(
+                    "\(path): \(error.words); --state DIR or --control SOCKET says where the gateway is"
+                )
                 throw ExitCode.noInput
             }
             Console.complain("\(path): \(error.words); asking the gateway at \(place)")
@@ -33,16 +40,22 @@ struct Daemon {
         let found = ConfigurationFile.examine(bytes, path, loadsFiles: false)
         let place = Places.control(found.places, path, arguments)
         if !found.errors.isEmpty {
-            Console.complain("\(path) has errors (`fieldgw check \(path)` tells them); asking the gateway at \(place)")
+            Console.complain(
+                "\(path) has errors (`fieldgw check \(path)` tells them); asking the gateway at \(place)"
+            )
         }
         return place
     }
 
     /// The answer as it came and as a document. An answer that says no is complained about and ends
     /// the verb with the code of its kind.
-    func ask(_ request: String, within limit: Duration = .seconds(5)) throws -> (bytes: [UInt8], document: JSON) {
+    func ask(
+        _ request: String, within limit: Duration = .seconds(5)
+    ) throws -> (bytes: [UInt8], document: JSON) {
         let bytes: [UInt8]
-        do throws(SystemFailure) { bytes = try ControlClient.ask(socket, Array(request.utf8), within: limit) } catch {
+        do throws(SystemFailure) {
+            bytes = try ControlClient.ask(socket, Array(request.utf8), within: limit)
+        } catch {
             let (words, code) = ControlClient.complaint(error, socket)
             Console.complain(words)
             throw code
@@ -76,7 +89,9 @@ struct Daemon {
     }
 
     /// Shows a text over and over on a terminal, or once.
-    static func live(_ arguments: Arguments, every interval: Duration = .seconds(1), _ text: () throws -> String) throws {
+    static func live(
+        _ arguments: Arguments, every interval: Duration = .seconds(1), _ text: () throws -> String
+    ) throws {
         guard Console.isTerminal, !arguments.has("once") else { return Console.say(try text()) }
         Console.emit(Array("\u{1B}[2J".utf8))
         while Console.outputFailure == nil {

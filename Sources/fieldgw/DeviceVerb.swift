@@ -4,7 +4,8 @@ import Platform
 /// Devices at the bridge: which are attached, which are set aside and why, and another try for one.
 enum DeviceVerb {
     static let verb = Verb(
-        "device", "list | release ID", summary: "show the devices of a running gateway at the bridge; let one be tried again",
+        "device", "list | release ID",
+        summary: "show the devices of a running gateway at the bridge; let one be tried again",
         details: """
             The bridge may refuse a device, or close the connection because of it: such a device is set aside and
             tried again after an hour at most. `release ID` has it tried now, after you have mended the cause.
@@ -16,10 +17,13 @@ enum DeviceVerb {
         case ("list", 1): return try list(arguments)
         case ("release", 2): return try release(words[1], arguments)
         case ("release", 1): throw Arguments.Misuse(message: "release needs the device's ID")
-        case (nil, _): throw Arguments.Misuse(message: "`device list` and `device release ID` are what there is")
+        case (nil, _):
+            throw Arguments.Misuse(
+                message: "`device list` and `device release ID` are what there is")
         case (let word?, _):
             let guess = Suggestion.clause(for: word, in: ["list", "release"])
-            throw Arguments.Misuse(message: "`device list` and `device release ID` are what there is\(guess)")
+            throw Arguments.Misuse(
+                message: "`device list` and `device release ID` are what there is\(guess)")
         }
     }
 
@@ -30,11 +34,14 @@ enum DeviceVerb {
             return .ok
         }
         let rows = (answer.document["devices"]?.members ?? []).map { device in
-            let retry = device.value["retrySeconds"]?.double.map { "tried again in \(Text.duration(.seconds(fraction: $0)))" }
+            let retry = device.value["retrySeconds"]?.double.map {
+                "tried again in \(Text.duration(.seconds(fraction: $0)))"
+            }
             return [
                 device.name.string, device.value["address"]?.string?.string ?? "",
                 device.value["status"]?.string?.string ?? "unknown",
-                device.value["attached"]?.string?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)", retry ?? "",
+                device.value["attached"]?.string?.string ?? "",
+                "\(device.value["waiting"]?.integer ?? 0)", retry ?? "",
             ]
         }
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting", ""], rows))
@@ -46,7 +53,9 @@ enum DeviceVerb {
         if arguments.has("json") {
             Console.emit(answer.bytes + [0x0A])
         } else {
-            Console.say("\(device) was \(answer.document["was"]?.string?.string ?? "unknown"); it is tried now")
+            Console.say(
+                "\(device) was \(answer.document["was"]?.string?.string ?? "unknown"); it is tried now"
+            )
         }
         return .ok
     }

@@ -29,7 +29,8 @@ struct GatewayExchange {
     /// An answer that says what was asked for, or why not.
     static func document(_ answer: [UInt8], of gateway: String) -> Result<JSON, Trouble> {
         guard let document = try? JSONReader.parse(answer), document.members != nil else {
-            return .failure(Trouble(.unavailable, "\(gateway) gave an answer that is no JSON object"))
+            return .failure(
+                Trouble(.unavailable, "\(gateway) gave an answer that is no JSON object"))
         }
         guard let complaint = document["error"]?.string else { return .success(document) }
         let kind = document["kind"]?.string.flatMap { Trouble.Kind(word: $0) } ?? .unavailable
@@ -44,8 +45,10 @@ struct GatewayExchange {
         writer.member("address", exchange.codec.address)
     }
 
-    /// Type, order and sign of the point at that place; nil if there is none, or the gateway is too old to say.
-    func type(_ exchange: RegisterExchange) -> (type: ValueType, order: String?, sign: Coding.Sign)? {
+    /// Type, order and sign of the point at that place; nil if there is none, or the gateway is too
+    /// old to say.
+    func type(_ exchange: RegisterExchange) -> (type: ValueType, order: String?, sign: Coding.Sign)?
+    {
         let answer = ask { writer in
             writer.member("get", "point")
             place(exchange, in: &writer)
@@ -57,7 +60,9 @@ struct GatewayExchange {
         return (type, document["order"]?.string?.string, sign)
     }
 
-    func read(_ exchange: RegisterExchange, count: Int? = nil) -> Result<RegisterExchange.Read, Trouble> {
+    func read(
+        _ exchange: RegisterExchange, count: Int? = nil
+    ) -> Result<RegisterExchange.Read, Trouble> {
         let count = count ?? exchange.codec.count
         let answer = ask { writer in
             writer.key("read")
@@ -66,10 +71,16 @@ struct GatewayExchange {
                 writer.member("count", count)
             }
         }
-        return answer.mapError { explain($0, exchange, exchange.readRequest(count: count)) }.flatMap { document in
-            guard let bytes = Self.bytes(document, isBits: exchange.codec.table.isBits, count: count) else {
-                return .failure(Trouble(
-                    .unavailable, "the gateway's answer has not the \(Plural.text(count, "value")) asked for"))
+        return answer.mapError { explain($0, exchange, exchange.readRequest(count: count)) }.flatMap
+        { document in
+            guard
+                let bytes = Self.bytes(document, isBits: exchange.codec.table.isBits, count: count)
+            else {
+                return .failure(
+                    Trouble(
+                        .unavailable,
+                        "the gateway's answer has not the \(Plural.text(count, "value")) asked for")
+                )
             }
             return .success(RegisterExchange.Read(bytes: bytes, turnaround: nil))
         }
@@ -100,14 +111,19 @@ struct GatewayExchange {
     }
 
     /// The gateway knows the code, and we what it mostly means for such a request.
-    private func explain(_ trouble: Trouble, _ exchange: RegisterExchange, _ request: Request?) -> Trouble {
-        guard trouble.kind == .exception, let code = trouble.exception, let request else { return trouble }
+    private func explain(
+        _ trouble: Trouble, _ exchange: RegisterExchange, _ request: Request?
+    ) -> Trouble {
+        guard trouble.kind == .exception, let code = trouble.exception, let request else {
+            return trouble
+        }
         return .refusal(ExceptionCode(rawValue: code), unit: exchange.unit, to: request)
     }
 
     /// `registers` or `bits` of an answer as they would stand in a frame.
     private static func bytes(_ document: JSON, isBits: Bool, count: Int) -> [UInt8]? {
-        guard let items = document[isBits ? "bits" : "registers"]?.array, items.count == count else { return nil }
+        guard let items = document[isBits ? "bits" : "registers"]?.array, items.count == count
+        else { return nil }
         var bytes = [UInt8](repeating: 0, count: isBits ? (count + 7) / 8 : 2 * count)
         for (index, item) in items.enumerated() {
             if isBits {

@@ -15,10 +15,13 @@ enum JournalCheck {
             else { continue }
             guard header.identity != wanted else { continue }
             let place = configuration.spool.directory?.place ?? configuration.bridge.place
-            return [Diagnostic(
-                place, .error,
-                "the journal in \(places.spool) belongs to \(Notice.printable(header.identity)), not to \(wanted): "
-                    + "give `spool.directory` another place, or let the other gateway send it first")]
+            return [
+                Diagnostic(
+                    place, .error,
+                    "the journal in \(places.spool) belongs to \(Notice.printable(header.identity)), not to \(wanted): "
+                        + "give `spool.directory` another place, or let the other gateway send it first"
+                )
+            ]
         }
         return []
     }

@@ -4,8 +4,8 @@ import Gateway
 import Host
 import Platform
 
-/// A line for a tool that needs it for itself: a device, or a configured port that a running gateway
-/// lends for as long as we are connected to it.
+/// A line for a tool that needs it for itself: a device, or a configured port that a running
+/// gateway lends for as long as we are connected to it.
 final class LineLease {
     /// As it was named on the command line.
     let name: String
@@ -20,7 +20,9 @@ final class LineLease {
         case .device(let line): self.line = line
         case .gateway(let socket, let line):
             let connection: LeaseConnection
-            do throws(Trouble) { connection = try LeaseConnection(socket: socket, port: word) } catch {
+            do throws(Trouble) {
+                connection = try LeaseConnection(socket: socket, port: word)
+            } catch {
                 Console.complain(error.message)
                 throw error.exitCode
             }
@@ -56,12 +58,14 @@ final class LineLease {
     /// A port name for a configuration.
     var portName: String { isNamed ? name : "bus-a" }
 
-    /// `device: "…"`, or `match: …` for a USB adapter that has a serial number: its node's name changes.
+    /// `device: "…"`, or `match: …` for a USB adapter that has a serial number: its node's name
+    /// changes.
     var member: String {
         guard let path = line.path else { return "device: \"\"" }
         let node = FileSystem.realPath(path) ?? path
         let isUSB = node.hasPrefix("/dev/ttyUSB") || node.hasPrefix("/dev/ttyACM")
-        if isUSB, path == node, let serial = SerialPorts.list().first(where: { $0.path == node })?.identity.serial,
+        if isUSB, path == node,
+            let serial = SerialPorts.list().first(where: { $0.path == node })?.identity.serial,
             !serial.isEmpty
         {
             var writer = JSONWriter()
@@ -74,7 +78,8 @@ final class LineLease {
     }
 }
 
-/// The connection to which the gateway has lent a port: its end, whatever it comes from, gives the port back.
+/// The connection to which the gateway has lent a port: its end, whatever it comes from, gives the
+/// port back.
 private final class LeaseConnection {
     /// Closing may take the gateway's driver half a minute.
     private static let patience = Duration.seconds(40)
@@ -98,7 +103,8 @@ private final class LeaseConnection {
         }
         let document = try GatewayExchange.document(answer ?? [], of: gateway).get()
         guard let device = document["device"]?.string else {
-            throw Trouble(.unavailable, "\(gateway) paused \(port), but did not say which device it is")
+            throw Trouble(
+                .unavailable, "\(gateway) paused \(port), but did not say which device it is")
         }
         self.client = client
         self.device = device.string
@@ -121,7 +127,9 @@ private final class LeaseConnection {
     /// The reason, once the descriptor has become readable.
     func whyEnded() -> String {
         hasEnded = true
-        guard let line = try? client.receive(within: .zero), let document = try? JSONReader.parse(line) else {
+        guard let line = try? client.receive(within: .zero),
+            let document = try? JSONReader.parse(line)
+        else {
             return "it has ended"
         }
         return Notice.printable(document["error"]?.string ?? "it does not say why")
@@ -131,6 +139,7 @@ private final class LeaseConnection {
     func giveBack() {
         guard !hasEnded else { return }
         try? client.send(Self.request("resume", port))
-        while let line = try? client.receive(), (try? JSONReader.parse(line))?["wasPaused"] == nil {}
+        while let line = try? client.receive(), (try? JSONReader.parse(line))?["wasPaused"] == nil {
+        }
     }
 }

@@ -1,8 +1,8 @@
 import Base
 import Platform
 
-/// `fieldgw status --check`: the worst of what the gateway sees, in one line with figures behind a bar, and the exit
-/// code that monitoring programs expect.
+/// `fieldgw status --check`: the worst of what the gateway sees, in one line with figures behind a
+/// bar, and the exit code that monitoring programs expect.
 enum MonitoringCheck {
     /// Problems that are told one by one.
     private static let toldMax = 3
@@ -44,7 +44,8 @@ enum MonitoringCheck {
     private static func order(_ document: JSON) -> String {
         let (online, all) = devices(document)
         let waiting = document["spool"]?["waiting"]?.integer ?? 0
-        return "\(document["bridge"]?["state"]?.string?.string ?? "?"), \(online) of \(Plural.text(all, "device")) online, "
+        return
+            "\(document["bridge"]?["state"]?.string?.string ?? "?"), \(online) of \(Plural.text(all, "device")) online, "
             + "\(Plural.text(Int(waiting), "record")) waiting"
     }
 
@@ -63,6 +64,7 @@ enum MonitoringCheck {
 
     /// One line without the bar that begins the figures.
     private static func plain(_ text: String) -> String {
-        Notice.printable(text).split(separator: "|", omittingEmptySubsequences: false).joined(separator: "/")
+        Notice.printable(text).split(separator: "|", omittingEmptySubsequences: false).joined(
+            separator: "/")
     }
 }

@@ -5,7 +5,8 @@ import Platform
 /// Lends a line of the running gateway to a technician's laptop, and takes it back.
 enum PauseVerb {
     static let pause = Verb(
-        "pause", "PORT [TIME]", summary: "lend a port of a running gateway to another program for a while",
+        "pause", "PORT [TIME]",
+        summary: "lend a port of a running gateway to another program for a while",
         details: """
             The gateway ends the exchange under way, closes the port and answers; then the line is yours. It opens
             the port again by itself after TIME (10m unless given; 1s to 24h), or at once with `fieldgw resume PORT`.
@@ -31,8 +32,10 @@ enum PauseVerb {
         if arguments.has("json") {
             Console.emit(answer.bytes + [0x0A])
         } else {
-            Console.say("\(answer.document["device"]?.string ?? "the line") is yours until "
-                + "\(answer.document["until"]?.string ?? "?"); `fieldgw resume \(arguments.positional[0])` gives it back")
+            Console.say(
+                "\(answer.document["device"]?.string ?? "the line") is yours until "
+                    + "\(answer.document["until"]?.string ?? "?"); `fieldgw resume \(arguments.positional[0])` gives it back"
+            )
         }
         return .ok
     }
@@ -41,7 +44,9 @@ enum PauseVerb {
         "resume", "PORT", summary: "give a paused port back to the gateway",
         options: Daemon.options + [Option("json", nil, "the answer as one line of JSON")]
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one PORT is needed")
+        }
         let answer = try Daemon(arguments).ask { writer in
             writer.key("resume")
             writer.object { $0.member("port", arguments.positional[0]) }
@@ -50,7 +55,8 @@ enum PauseVerb {
             Console.emit(answer.bytes + [0x0A])
         } else {
             let wasPaused = answer.document["wasPaused"]?.bool ?? true
-            Console.say(arguments.positional[0] + (wasPaused ? " is polled again" : " was not paused"))
+            Console.say(
+                arguments.positional[0] + (wasPaused ? " is polled again" : " was not paused"))
         }
         return .ok
     }

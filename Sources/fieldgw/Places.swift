@@ -2,8 +2,8 @@ import Base
 import Gateway
 import Platform
 
-/// The keys of a configuration that say where a gateway shows itself; read from the bare text, so that a file
-/// with errors elsewhere still tells them.
+/// The keys of a configuration that say where a gateway shows itself; read from the bare text, so
+/// that a file with errors elsewhere still tells them.
 struct PlaceKeys {
     var state: String?
     var control: String?
@@ -33,11 +33,16 @@ struct Places: Sendable {
 
     /// The keys that say other places.
     func differences(from other: Places) -> [String] {
-        [("state", state, other.state), ("spool.directory", spool, other.spool), ("control", control, other.control)]
-            .filter { $0.1 != $0.2 }.map(\.0)
+        [
+            ("state", state, other.state), ("spool.directory", spool, other.spool),
+            ("control", control, other.control),
+        ]
+        .filter { $0.1 != $0.2 }.map(\.0)
     }
 
-    init(_ file: ConfigurationFile, _ arguments: Arguments) { self.init(file.configuration, file.path, arguments) }
+    init(_ file: ConfigurationFile, _ arguments: Arguments) {
+        self.init(file.configuration, file.path, arguments)
+    }
 
     /// - Parameter arguments: the command line, which goes before the keys; nil: the file alone.
     init(_ configuration: Configuration, _ path: String, _ arguments: Arguments? = nil) {
@@ -49,14 +54,17 @@ struct Places: Sendable {
 
     /// Whether state and journal would be in one directory, through whatever links.
     var areOne: Bool {
-        guard let state = FileSystem.settledPath(state), let spool = FileSystem.settledPath(spool) else {
+        guard let state = FileSystem.settledPath(state), let spool = FileSystem.settledPath(spool)
+        else {
             return false
         }
         return state == spool || FileSystem.isSameFile(state, spool)
     }
 
-    private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments?) -> String {
-        arguments?["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY") ?? folder(of: path, "state")
+    private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments?) -> String
+    {
+        arguments?["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY")
+            ?? folder(of: path, "state")
     }
 
     /// The control socket of a gateway that runs with this file.

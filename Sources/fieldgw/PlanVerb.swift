@@ -14,7 +14,9 @@ enum PlanVerb {
             """,
         options: [Option("json", nil, "one JSON object a line: a read, or a port's summary")]
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one FILE is needed")
+        }
         let file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
         for port in file.configuration.ports {
             if port.driver == .uart {
@@ -33,17 +35,23 @@ enum PlanVerb {
     }
 
     private static func show(_ port: Configuration.Port, _ plan: ReadPlan) {
-        Console.say("port \(port.name), \(port.line.describe): load \(Text.percent(plan.load)), "
-            + "worst blocking \(Text.duration(plan.worstBlocking))")
+        Console.say(
+            "port \(port.name), \(port.line.describe): load \(Text.percent(plan.load)), "
+                + "worst blocking \(Text.duration(plan.worstBlocking))")
         let rows = plan.reads.map { read in
             [
-                "\(read.unit)", read.table.rawValue, "\(read.address)", "\(read.count)", Text.duration(read.interval),
+                "\(read.unit)", read.table.rawValue, "\(read.address)", "\(read.count)",
+                Text.duration(read.interval),
                 Text.duration(read.wireTime), "\(read.spans.count)",
             ]
         }
-        Console.say(Console.table(["unit", "table", "address", "count", "every", "wire time", "points"], rows))
+        Console.say(
+            Console.table(
+                ["unit", "table", "address", "count", "every", "wire time", "points"], rows))
         for (unit, span) in plan.unreadable {
-            Console.say("unit \(unit): \(span.table.rawValue) \(span.address) cannot be read in one request")
+            Console.say(
+                "unit \(unit): \(span.table.rawValue) \(span.address) cannot be read in one request"
+            )
         }
         let compared = PlanComparison(plan)
         if !plan.reads.isEmpty {
@@ -63,17 +71,22 @@ enum PlanVerb {
             for row in plan.rows { Console.say(Self.json(port.name, row)) }
             return
         }
-        Console.say("port \(port.name), \(port.line.describe): load \(Text.percent(plan.load)), "
-            + "worst blocking \(Text.duration(plan.worstBlocking))")
+        Console.say(
+            "port \(port.name), \(port.line.describe): load \(Text.percent(plan.load)), "
+                + "worst blocking \(Text.duration(plan.worstBlocking))")
         let rows = plan.rows.map { row in
             [
-                "\(row.unit)", "uart", row.device.text, row.isAsked ? "asked" : "listens", "\(row.bytesMax)",
+                "\(row.unit)", "uart", row.device.text, row.isAsked ? "asked" : "listens",
+                "\(row.bytesMax)",
                 Text.duration(row.interval), Text.duration(row.wireTime), "\(row.points)",
             ]
         }
         Console.say(
             Console.table(
-                ["unit", "table", "device", "how", "bytes at most", "every", "wire time", "points"], rows))
+                [
+                    "unit", "table", "device", "how", "bytes at most", "every", "wire time",
+                    "points",
+                ], rows))
         Console.say("")
     }
 

@@ -17,9 +17,13 @@ enum PollVerb {
             Option("json", nil, "one JSON object a line and device"),
         ]
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one FILE is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one FILE is needed")
+        }
         var file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
-        if let list = arguments["node"] { try keep(list.split(separator: ",").map(String.init), in: &file.configuration) }
+        if let list = arguments["node"] {
+            try keep(list.split(separator: ",").map(String.init), in: &file.configuration)
+        }
         let poller = try Poller(PollRound(file.configuration, seed: Machine.seed())) { notice in
             Console.complain("\(notice.subject): \(notice.message)")
         }
@@ -28,20 +32,28 @@ enum PollVerb {
     }
 
     /// Leaves only these devices, and the ports on which they are.
-    private static func keep(_ names: [String], in configuration: inout Configuration) throws(Arguments.Misuse) {
+    private static func keep(
+        _ names: [String], in configuration: inout Configuration
+    ) throws(Arguments.Misuse) {
         let known = configuration.ports.flatMap { $0.nodes.map(\.device.text) }
         for name in names where !known.contains(name) {
             throw Arguments.Misuse(
-                message: "there is no device \"\(Notice.printable(name))\"\(Suggestion.clause(for: name, in: known))")
+                message:
+                    "there is no device \"\(Notice.printable(name))\"\(Suggestion.clause(for: name, in: known))"
+            )
         }
-        guard !names.isEmpty else { throw Arguments.Misuse(message: "--node needs the name of a device") }
+        guard !names.isEmpty else {
+            throw Arguments.Misuse(message: "--node needs the name of a device")
+        }
         for port in configuration.ports.indices {
             configuration.ports[port].nodes.removeAll { !names.contains($0.device.text) }
         }
         configuration.ports.removeAll(where: \.nodes.isEmpty)
     }
 
-    private static func report(_ configuration: Configuration, _ round: PollRound, json: Bool) -> ExitCode {
+    private static func report(
+        _ configuration: Configuration, _ round: PollRound, json: Bool
+    ) -> ExitCode {
         var code = ExitCode.ok
         func worse(_ other: ExitCode) { if code != .unavailable { code = other } }
         var rows: [[String]] = []
@@ -53,7 +65,9 @@ enum PollVerb {
             for node in port.nodes {
                 let values = round.adapter.lastValues(of: node.device)
                 for value in values where value.bad != nil || value.json == nil {
-                    worse(value.bad.map { [.timeout, .port, .offline].contains($0) } ?? true ? .unavailable : .badData)
+                    worse(
+                        value.bad.map { [.timeout, .port, .offline].contains($0) } ?? true
+                            ? .unavailable : .badData)
                 }
                 if json {
                     Console.say(line(node.device, values))

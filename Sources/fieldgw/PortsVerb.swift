@@ -1,7 +1,8 @@
 import Base
 import Platform
 
-/// The serial ports of this machine: what identifies them, who holds them and what will go wrong with them.
+/// The serial ports of this machine: what identifies them, who holds them and what will go wrong
+/// with them.
 enum PortsVerb {
     static let verb = Verb(
         "ports", "", summary: "list this machine's serial ports, and what will go wrong with each",
@@ -14,17 +15,22 @@ enum PortsVerb {
             """,
         options: [Option("json", nil, "one JSON object a line")]
     ) { arguments in
-        guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "no arguments, only options") }
+        guard arguments.positional.isEmpty else {
+            throw Arguments.Misuse(message: "no arguments, only options")
+        }
         let ports = SerialPorts.reports()
         if arguments.has("json") {
             for port in ports { Console.say(line(port)) }
         } else if ports.isEmpty {
-            Console.complain("no serial port on this machine; on a Raspberry Pi enable_uart=1 in "
-                + "/boot/firmware/config.txt gives the one on the header")
+            Console.complain(
+                "no serial port on this machine; on a Raspberry Pi enable_uart=1 in "
+                    + "/boot/firmware/config.txt gives the one on the header")
         } else {
             Console.say(listing(ports))
             for port in ports {
-                for warning in port.warnings { Console.say("\(port.entry.path): \(warning.message); \(warning.cure)") }
+                for warning in port.warnings {
+                    Console.say("\(port.entry.path): \(warning.message); \(warning.cure)")
+                }
             }
         }
         return .ok
@@ -33,14 +39,20 @@ enum PortsVerb {
     private static func listing(_ ports: [PortReport]) -> String {
         let rows = ports.map { port in
             [
-                port.entry.path, port.entry.driver, port.entry.identity.serial ?? "", port.entry.identity.path ?? "",
-                [port.entry.identity.vendor, port.entry.identity.product].compactMap { $0 }.joined(separator: ":"),
-                port.entry.product, port.stableNames.first ?? "", port.hasRS485.map { $0 ? "yes" : "no" } ?? "",
+                port.entry.path, port.entry.driver, port.entry.identity.serial ?? "",
+                port.entry.identity.path ?? "",
+                [port.entry.identity.vendor, port.entry.identity.product].compactMap { $0 }.joined(
+                    separator: ":"),
+                port.entry.product, port.stableNames.first ?? "",
+                port.hasRS485.map { $0 ? "yes" : "no" } ?? "",
                 port.users.map(\.description).joined(separator: ", "),
             ]
         }
         return Console.table(
-            ["port", "driver", "serial", "path", "usb id", "device", "stable name", "rs-485", "in use by"], rows)
+            [
+                "port", "driver", "serial", "path", "usb id", "device", "stable name", "rs-485",
+                "in use by",
+            ], rows)
     }
 
     private static func line(_ port: PortReport) -> String {

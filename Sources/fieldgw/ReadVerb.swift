@@ -4,7 +4,8 @@ import Platform
 /// One read of one unit.
 enum ReadVerb {
     static let verb = Verb(
-        "read", "PORT UNIT TABLE:ADDRESS[:COUNT]", summary: "read registers or bits of one unit, once",
+        "read", "PORT UNIT TABLE:ADDRESS[:COUNT]",
+        summary: "read registers or bits of one unit, once",
         details: """
             TABLE is coil, discrete, input or holding; ADDRESS is the zero-based protocol address, decimal or 0x…;
             COUNT is registers or bits (default: one value). \(ToolPort.details)

@@ -8,16 +8,27 @@ import Platform
 
 /// One place of one unit, read or written through whatever way leads to it.
 struct RegisterExchange {
-    static let options = ToolPort.lineOptions + [
-        Option("timeout", "TIME", "how long to wait for the answer (default 1s, or as configured)"),
-        Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
-        Option("type", "TYPE", "how to read the registers: int16, uint24, float32, bcd32, hex … (default uint16)"),
-        Option("order", "LETTERS", "order of the bytes on the wire, A the most significant (default ABCD)"),
-        Option("sign", "WORD", "complement (default), or magnitude: the top bit is the sign"),
-        Option("layout", "TEXT", "of a datetime: \"YYYY MMDD hhmm\", two letters a byte, or epoch, epoch-ms, ti081 …"),
-        Option("encoding", "WORD", "of a string utf-8, latin-1, utf-16; of a datetime or version binary, bcd, decimal"),
-        Option("json", nil, "one JSON object"),
-    ] + ToolPort.gatewayOptions
+    static let options =
+        ToolPort.lineOptions + [
+            Option(
+                "timeout", "TIME", "how long to wait for the answer (default 1s, or as configured)"),
+            Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
+            Option(
+                "type", "TYPE",
+                "how to read the registers: int16, uint24, float32, bcd32, hex … (default uint16)"),
+            Option(
+                "order", "LETTERS",
+                "order of the bytes on the wire, A the most significant (default ABCD)"),
+            Option("sign", "WORD", "complement (default), or magnitude: the top bit is the sign"),
+            Option(
+                "layout", "TEXT",
+                "of a datetime: \"YYYY MMDD hhmm\", two letters a byte, or epoch, epoch-ms, ti081 …"
+            ),
+            Option(
+                "encoding", "WORD",
+                "of a string utf-8, latin-1, utf-16; of a datetime or version binary, bcd, decimal"),
+            Option("json", nil, "one JSON object"),
+        ] + ToolPort.gatewayOptions
 
     /// What a read brought: bytes as in `ReadPart`, and how long the unit took to answer.
     struct Read {
@@ -36,11 +47,16 @@ struct RegisterExchange {
 
     init(_ arguments: Arguments, isWrite: Bool) throws {
         let words = arguments.positional
-        let usage = isWrite ? "PORT UNIT TABLE:ADDRESS VALUE… are needed" : "PORT UNIT TABLE:ADDRESS are needed"
-        guard isWrite ? words.count >= 4 : words.count == 3 else { throw Arguments.Misuse(message: usage) }
+        let usage =
+            isWrite
+            ? "PORT UNIT TABLE:ADDRESS VALUE… are needed" : "PORT UNIT TABLE:ADDRESS are needed"
+        guard isWrite ? words.count >= 4 : words.count == 3 else {
+            throw Arguments.Misuse(message: usage)
+        }
         let lowest = isWrite ? 0 : 1
         guard let unit = UInt8(words[1]), Int(unit) >= lowest else {
-            throw Arguments.Misuse(message: "UNIT is a unit id from \(lowest) to 247, not \(words[1])")
+            throw Arguments.Misuse(
+                message: "UNIT is a unit id from \(lowest) to 247, not \(words[1])")
         }
         self.unit = unit
         let wanted: ValueType?
@@ -48,36 +64,47 @@ struct RegisterExchange {
             place = try RegisterPlace(words[2])
             wanted = try Self.type(arguments["type"])
             let coding = try Coding(
-                wanted, sign: arguments["sign"], layout: arguments["layout"], encoding: arguments["encoding"])
-            codec = try RegisterCodec(place, type: wanted, order: arguments["order"], coding: coding)
+                wanted, sign: arguments["sign"], layout: arguments["layout"],
+                encoding: arguments["encoding"])
+            codec = try RegisterCodec(
+                place, type: wanted, order: arguments["order"], coding: coding)
         } catch {
             throw Arguments.Misuse(message: error.message)
         }
         retries = try arguments.integer("retries", in: 0...10, default: 0)
         let timeout = try ToolPort.duration("timeout", arguments)
         port = try ToolPort(words[0], arguments)
-        try port.refuseWithoutEffect(["baud", "parity", "stop-bits", "timeout", "retries"], arguments)
+        try port.refuseWithoutEffect(
+            ["baud", "parity", "stop-bits", "timeout", "retries"], arguments)
         patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
         isForced = arguments.has("force")
         guard isWrite, wanted == nil, let (type, order, sign) = configuredType() else { return }
         // A type that the tool cannot take a value of (bits, text) leaves plain registers.
         if let typed = try? RegisterCodec(
-            place, type: type, order: arguments["order"] ?? order, coding: Coding(sign: sign)) { codec = typed }
+            place, type: type, order: arguments["order"] ?? order, coding: Coding(sign: sign))
+        {
+            codec = typed
+        }
     }
 
     /// Type, order and sign of the point that the configuration has at this place.
     private func configuredType() -> (type: ValueType, order: String?, sign: Coding.Sign)? {
         switch port.way {
         case .device:
-            guard let point = configuredPoints?.point(at: address, place.table, place.address) else { return nil }
+            guard let point = configuredPoints?.point(at: address, place.table, place.address)
+            else { return nil }
             return (point.type, point.order?.description, point.coding.sign)
-        case .gateway(let socket, _): return GatewayExchange(socket: socket, port: port.name).type(self)
+        case .gateway(let socket, _):
+            return GatewayExchange(socket: socket, port: port.name).type(self)
         }
     }
 
-    private var address: Address { Address(port: PortName(port.name), unit: UnitID(Int(unit)) ?? .broadcast) }
+    private var address: Address {
+        Address(port: PortName(port.name), unit: UnitID(Int(unit)) ?? .broadcast)
+    }
 
-    /// What the configuration says about the units of this port; nil for a device, of which nothing is known.
+    /// What the configuration says about the units of this port; nil for a device, of which nothing
+    /// is known.
     private var configuredPoints: Adapter? { port.configured.map { Adapter($0.bindings) } }
 
     private static func type(_ word: String?) throws(RegisterPlace.Problem) -> ValueType? {
@@ -86,7 +113,8 @@ struct RegisterExchange {
             let names = ValueType.allCases.map(\.rawValue)
             throw RegisterPlace.Problem(
                 message: "--type \(Notice.printable(word)) is not known"
-                    + "\(Suggestion.clause(for: word, in: names)); there are \(names.joined(separator: ", "))")
+                    + "\(Suggestion.clause(for: word, in: names)); there are \(names.joined(separator: ", "))"
+            )
         }
         return type
     }
@@ -102,12 +130,15 @@ struct RegisterExchange {
 
     private var readRequest: Request? {
         FunctionCode.reading(codec.table).map {
-            .read($0, address: UInt16(clamping: codec.address), count: UInt16(clamping: codec.count))
+            .read(
+                $0, address: UInt16(clamping: codec.address), count: UInt16(clamping: codec.count))
         }
     }
 
     private func read(on line: LineSettings) throws -> Result<Read, Trouble> {
-        guard let request = readRequest else { return .failure(Trouble(.usage, "this table cannot be read")) }
+        guard let request = readRequest else {
+            return .failure(Trouble(.usage, "this table cannot be read"))
+        }
         let steps = try run([request], on: line)
         if case .response(.read(_, let bytes), let turnaround) = steps.first?.answer {
             return .success(Read(bytes: bytes, turnaround: turnaround))
@@ -122,9 +153,12 @@ struct RegisterExchange {
         var readBack: Result<Read, Trouble>?
     }
 
-    func write(_ data: RegisterValues, readsBack: Bool, multiple: Bool) throws -> Result<Written, Trouble> {
+    func write(
+        _ data: RegisterValues, readsBack: Bool, multiple: Bool
+    ) throws -> Result<Written, Trouble> {
         switch port.way {
-        case .device(let line): return try write(data, readsBack: readsBack, multiple: multiple, on: line)
+        case .device(let line):
+            return try write(data, readsBack: readsBack, multiple: multiple, on: line)
         case .gateway(let socket, _):
             return GatewayExchange(socket: socket, port: port.name).write(
                 self, data, readsBack: readsBack, multiple: multiple)
@@ -134,14 +168,21 @@ struct RegisterExchange {
     private func write(
         _ data: RegisterValues, readsBack: Bool, multiple: Bool, on line: LineSettings
     ) throws -> Result<Written, Trouble> {
-        if !isForced, let refusal = configuredPoints?.refusal(of: data.order, at: address, place.table, place.address) {
-            return .failure(Trouble(
-                .usage, "\(refusal.message); nothing was written, --force would do it all the same"))
+        if !isForced,
+            let refusal = configuredPoints?.refusal(
+                of: data.order, at: address, place.table, place.address)
+        {
+            return .failure(
+                Trouble(
+                    .usage,
+                    "\(refusal.message); nothing was written, --force would do it all the same"))
         }
         let request = Self.request(place.address, data, multiple: multiple)
         let back = readsBack && unit != 0 ? readRequest(count: data.count) : nil
         let steps = try run([request] + [back].compactMap { $0 }, on: line)
-        guard let first = steps.first, first.isGood else { return .failure(trouble(steps.first, request, line)) }
+        guard let first = steps.first, first.isGood else {
+            return .failure(trouble(steps.first, request, line))
+        }
         guard let back, steps.count > 1 else { return .success(Written()) }
         if case .response(.read(_, let bytes), let turnaround) = steps[1].answer {
             return .success(Written(readBack: .success(Read(bytes: bytes, turnaround: turnaround))))
@@ -179,13 +220,16 @@ struct RegisterExchange {
             failure.explain(line.path)
             throw failure.exitCode
         }
-        if runner.tool.steps.contains(where: { $0.answer != nil && !$0.isGood }), let hint = runner.lineErrors.hint {
+        if runner.tool.steps.contains(where: { $0.answer != nil && !$0.isGood }),
+            let hint = runner.lineErrors.hint
+        {
             Console.complain(hint)
         }
         return runner.tool.steps
     }
 
-    private func trouble(_ step: Errand.Step?, _ request: Request, _ line: LineSettings) -> Trouble {
+    private func trouble(_ step: Errand.Step?, _ request: Request, _ line: LineSettings) -> Trouble
+    {
         Trouble(step?.answer, unit: unit, to: request, on: line, within: patience)
             ?? Trouble(.checksum, "the answer of unit \(unit) is not what was asked for")
     }
@@ -217,12 +261,18 @@ struct RegisterExchange {
         let values = codec.values(read.bytes, at: Clock.now())
         if !codec.table.isBits {
             writer.key("registers")
-            writer.array { writer in for word in values.flatMap(\.registers) { writer.integer(word) } }
+            writer.array { writer in
+                for word in values.flatMap(\.registers) { writer.integer(word) }
+            }
         }
         writer.key(codec.table.isBits ? "bits" : "values")
         writer.array { writer in
             for value in values {
-                if case .success(let json) = value.json { writer.raw(Array(json.utf8)) } else { writer.null() }
+                if case .success(let json) = value.json {
+                    writer.raw(Array(json.utf8))
+                } else {
+                    writer.null()
+                }
             }
         }
         if let time = read.turnaround { writer.member("turnaroundMs", Text.milliseconds(time)) }
@@ -233,19 +283,28 @@ struct RegisterExchange {
         let values = codec.values(read.bytes, at: Clock.now())
         if codec.table.isBits {
             return Console.table(
-                [codec.table.rawValue, "value"], values.map { ["\($0.address)", Self.bit($0.json)] })
+                [codec.table.rawValue, "value"],
+                values.map { ["\($0.address)", Self.bit($0.json)] })
         }
         if isTyped {
-            return Console.table([codec.table.rawValue, "hex", "value"], values.map { value in
-                ["\(value.address)", value.registers.map(Self.hex).joined(separator: " "), Self.shown(value.json)]
-            })
+            return Console.table(
+                [codec.table.rawValue, "hex", "value"],
+                values.map { value in
+                    [
+                        "\(value.address)", value.registers.map(Self.hex).joined(separator: " "),
+                        Self.shown(value.json),
+                    ]
+                })
         }
-        return Console.table([codec.table.rawValue, "hex", "decimal", "signed", "text"], values.map { value in
-            let word = value.registers.first ?? 0
-            return [
-                "\(value.address)", Self.hex(word), "\(word)", "\(Int16(bitPattern: word))", Self.text(word),
-            ]
-        })
+        return Console.table(
+            [codec.table.rawValue, "hex", "decimal", "signed", "text"],
+            values.map { value in
+                let word = value.registers.first ?? 0
+                return [
+                    "\(value.address)", Self.hex(word), "\(word)", "\(Int16(bitPattern: word))",
+                    Self.text(word),
+                ]
+            })
     }
 
     static func hex(_ word: UInt16) -> String {

@@ -7,8 +7,12 @@ import Platform
 enum RunVerb {
     static let options = [
         Option("config", "FILE", "the configuration"),
-        Option("state", "DIR", "the state directory; default: key `state`, $STATE_DIRECTORY, `state` beside the file"),
-        Option("control", "SOCKET", "the control socket; default: key `control`, $RUNTIME_DIRECTORY, the state directory"),
+        Option(
+            "state", "DIR",
+            "the state directory; default: key `state`, $STATE_DIRECTORY, `state` beside the file"),
+        Option(
+            "control", "SOCKET",
+            "the control socket; default: key `control`, $RUNTIME_DIRECTORY, the state directory"),
         Option("log", "LEVEL", "error, warning, info or debug; default: key `logLevel`"),
     ]
 
@@ -36,7 +40,9 @@ enum RunVerb {
         let places = Places(file, arguments)
         // What `check` cannot see: --state.
         guard !places.areOne else {
-            Console.complain("\(places.spool) is the state directory and the journal's: give each one of its own")
+            Console.complain(
+                "\(places.spool) is the state directory and the journal's: give each one of its own"
+            )
             return .configuration
         }
         let start = makings(of: file.configuration, files, path, arguments, running: places)
@@ -44,17 +50,23 @@ enum RunVerb {
     }
 
     private static func run(
-        _ file: ConfigurationFile, _ start: Reload, _ places: Places, _ arguments: Arguments, _ signals: SignalInbox
+        _ file: ConfigurationFile, _ start: Reload, _ places: Places, _ arguments: Arguments,
+        _ signals: SignalInbox
     ) throws -> ExitCode {
         let configuration = file.configuration
         let log = try LogSink(threshold: start.logLevel)
         let gateway = Gateway(start.settings, bootID: Machine.bootID(), seed: Machine.seed())
-        log.write(Notice(.info, "gateway", configuration.bridge.gateway.text, "fieldgw \(Version.text) starts: "
-            + "\(Plural.text(configuration.ports.count, "port")), "
-            + Plural.text(configuration.bindings.count, "device")))
+        log.write(
+            Notice(
+                .info, "gateway", configuration.bridge.gateway.text,
+                "fieldgw \(Version.text) starts: "
+                    + "\(Plural.text(configuration.ports.count, "port")), "
+                    + Plural.text(configuration.bindings.count, "device")))
         if !configuration.bridge.tls {
-            log.write(Notice(.warning, "bridge", configuration.bridge.gateway.text,
-                "tls is false: everything goes over the network readable and unprotected"))
+            log.write(
+                Notice(
+                    .warning, "bridge", configuration.bridge.gateway.text,
+                    "tls is false: everything goes over the network readable and unprotected"))
         }
         let host: Host
         do {
@@ -77,16 +89,21 @@ enum RunVerb {
 
     /// What the file brings to a gateway that runs with these places already.
     private static func makings(
-        of configuration: Configuration, _ files: StartFiles, _ path: String, _ arguments: Arguments, running: Places
+        of configuration: Configuration, _ files: StartFiles, _ path: String,
+        _ arguments: Arguments, running: Places
     ) -> Reload {
         var settings = Gateway.Settings(
-            configuration, keys: files.keys.algorithms, floor: Version.released, version: Version.text)
+            configuration, keys: files.keys.algorithms, floor: Version.released,
+            version: Version.text)
         // Another key under the same name is another key.
-        settings.credentials = settings.credentials.map { path in "\(path) \(Hex.encode(digest(of: path)))" }
+        settings.credentials = settings.credentials.map { path in
+            "\(path) \(Hex.encode(digest(of: path)))"
+        }
         let door = configuration.door.map { door in
             DoorPlace(
                 address: door.address, port: door.port, tls: files.doorTLS,
-                mark: [door.certificate, door.key].flatMap { $0.map { digest(of: $0.value) } ?? [] })
+                mark: [door.certificate, door.key].flatMap { $0.map { digest(of: $0.value) } ?? [] }
+            )
         }
         return Reload(
             settings: settings, keys: files.keys, tls: files.tls, door: door,
@@ -94,7 +111,9 @@ enum RunVerb {
             needRestart: Places(configuration, path, arguments).differences(from: running))
     }
 
-    private static func digest(of path: String) -> [UInt8] { (try? FileSystem.read(path)).map(SHA256.digest) ?? [] }
+    private static func digest(of path: String) -> [UInt8] {
+        (try? FileSystem.read(path)).map(SHA256.digest) ?? []
+    }
 
     /// SIGHUP. Runs on a helper thread.
     private static func reread(
@@ -106,8 +125,10 @@ enum RunVerb {
         }
         let found = ConfigurationFile.examine(bytes, path, loadsFiles: true)
         let errors = found.errors
-        guard let configuration = found.configuration, let files = found.files, errors.isEmpty else {
-            let more = errors.count > 1 ? " (and \(errors.count - 1) more: `fieldgw check \(path)`)" : ""
+        guard let configuration = found.configuration, let files = found.files, errors.isEmpty
+        else {
+            let more =
+                errors.count > 1 ? " (and \(errors.count - 1) more: `fieldgw check \(path)`)" : ""
             return .failure(ReloadFailure("\(errors.first?.description ?? path)\(more)"))
         }
         return .success(makings(of: configuration, files, path, arguments, running: running))
@@ -119,7 +140,8 @@ enum RunVerb {
         case "warning": .warning
         case "info": .info
         case "debug": .debug
-        default: throw Arguments.Misuse(message: "--log is error, warning, info or debug, not \(word)")
+        default:
+            throw Arguments.Misuse(message: "--log is error, warning, info or debug, not \(word)")
         }
     }
 }

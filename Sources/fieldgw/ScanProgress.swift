@@ -2,8 +2,8 @@ import Base
 import Drivers
 import Platform
 
-/// What a scan shows while it runs, on standard error: a bar on a terminal, a line per setting and per
-/// unit elsewhere.
+/// What a scan shows while it runs, on standard error: a bar on a terminal, a line per setting and
+/// per unit elsewhere.
 final class ScanProgress {
     private static let width = 24
     /// A terminal is not redrawn more often than a person can read.
@@ -25,7 +25,8 @@ final class ScanProgress {
 
     func opened(_ facts: LineFacts) {
         // Parity is part of what is tried: that a pseudo-terminal has none is said in the help.
-        for remark in facts.remarks where !facts.isPseudoTerminal && toldRemarks.insert(remark).inserted {
+        for remark in facts.remarks
+        where !facts.isPseudoTerminal && toldRemarks.insert(remark).inserted {
             clear()
             Console.complain(remark)
         }
@@ -37,8 +38,11 @@ final class ScanProgress {
         while toldFindings < scanner.findings.count {
             clear()
             let unit = scanner.findings[toldFindings]
-            Console.complain("found unit \(unit.unit) at \(unit.line.describe)"
-                + (unit.exception.map { ", which refuses the probe with exception \($0.rawValue)" } ?? ""))
+            Console.complain(
+                "found unit \(unit.unit) at \(unit.line.describe)"
+                    + (unit.exception.map {
+                        ", which refuses the probe with exception \($0.rawValue)"
+                    } ?? ""))
             toldFindings += 1
         }
         guard isTerminal else {
@@ -58,7 +62,9 @@ final class ScanProgress {
     private func draw(_ scanner: Scanner, elapsed: Duration) {
         let total = max(1, scanner.asked + scanner.left)
         let filled = Self.width * scanner.asked / total
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: max(0, Self.width - filled))
+        let bar =
+            String(repeating: "#", count: filled)
+            + String(repeating: ".", count: max(0, Self.width - filled))
         var text = "[\(bar)] \(100 * scanner.asked / total) %  \(scanner.setting.describe)"
         if let unit = scanner.unit { text += "  unit \(unit)" }
         text += "  \(scanner.findings.count) found"

@@ -8,7 +8,8 @@ import Platform
 /// Finds out which units are on a line, and at which setting.
 enum ScanVerb {
     static let verb = Verb(
-        "scan", "PORT", summary: "find the units on a line, with its speed and parity, and what they are",
+        "scan", "PORT",
+        summary: "find the units on a line, with its speed and parity, and what they are",
         details: """
             Asks every unit id at every setting for one register (--probe), which changes nothing; a refusal counts as an
             answer. The first 16 ids are tried at every setting before the rest. After a setting has answered, the others
@@ -23,29 +24,42 @@ enum ScanVerb {
             """,
         options: [
             Option("units", "LIST", "unit ids: 1-247, or 1,5,10-20 (default 1-247)"),
-            Option("baud", "LIST", "speeds (default 9600,19200,38400,57600,115200; a configured port: its own)"),
-            Option("parity", "LIST", "of none, even, odd (default none,even; a configured port: its own)"),
+            Option(
+                "baud", "LIST",
+                "speeds (default 9600,19200,38400,57600,115200; a configured port: its own)"),
+            Option(
+                "parity", "LIST",
+                "of none, even, odd (default none,even; a configured port: its own)"),
             Option("stop-bits", "1|2", "stop bits (default 1)"),
-            Option("probe", "LIST", "what to ask for (default holding:0); several are asked until one is answered"),
-            Option("timeout", "TIME", "patience with a silent unit (default 200ms; less once units have answered)"),
+            Option(
+                "probe", "LIST",
+                "what to ask for (default holding:0); several are asked until one is answered"),
+            Option(
+                "timeout", "TIME",
+                "patience with a silent unit (default 200ms; less once units have answered)"),
             Option("first", nil, "stop at the first unit"),
             Option("all", nil, "go through every speed and parity, whatever answers"),
             Option("no-identify", nil, "do not ask units what they are"),
             Option("json", nil, "one JSON object, the configuration a member of it"),
         ] + ToolPort.gatewayOptions
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one PORT is needed")
+        }
         let lease = try LineLease(arguments.positional[0], arguments, adjusts: false)
         defer { lease.release() }
-        // Before the tool's threads, which inherit the mask; a signal before it ends the process and the lease with it.
+        // Before the tool's threads, which inherit the mask; a signal before it ends the process
+        // and the lease with it.
         let signals = try SignalInbox()
         var settings = try settings(on: lease.line, isNamed: lease.isNamed, arguments)
         let matcher = ProfileMatcher(ProfileLibrary(beside: arguments["config"] ?? "").all())
         settings.followUps = matcher.reads
         let progress = ScanProgress(settings)
-        let runner = try ToolRunner(Scanner(settings), signals: signals, lease: lease.descriptor, opened: { facts in
-            progress.opened(facts)
-        }, each: { scanner, now in progress.show(scanner, at: now.instant) })
+        let runner = try ToolRunner(
+            Scanner(settings), signals: signals, lease: lease.descriptor,
+            opened: { facts in
+                progress.opened(facts)
+            }, each: { scanner, now in progress.show(scanner, at: now.instant) })
         try runner.run(on: settings.lines[0])
         progress.end()
         if let failure = runner.failure {
@@ -55,7 +69,8 @@ enum ScanVerb {
         lease.explain(runner.interruption)
         let isComplete = runner.interruption == nil
         if !isComplete { Console.complain("interrupted: this is what was found so far") }
-        return report(runner.tool, lease, matcher, json: arguments.has("json"), complete: isComplete)
+        return report(
+            runner.tool, lease, matcher, json: arguments.has("json"), complete: isComplete)
     }
 
     // MARK: What is asked for
@@ -63,15 +78,18 @@ enum ScanVerb {
     private static func settings(
         on line: LineSettings, isNamed: Bool, _ arguments: Arguments
     ) throws -> ScanSettings {
-        let bauds = try list("baud", arguments).map { words in
-            try words.map { word -> Int in
-                guard let baud = Int(word), (50...12_000_000).contains(baud) else {
-                    throw Arguments.Misuse(message: "--baud takes speeds such as 9600,19200, not \(word)")
+        let bauds =
+            try list("baud", arguments).map { words in
+                try words.map { word -> Int in
+                    guard let baud = Int(word), (50...12_000_000).contains(baud) else {
+                        throw Arguments.Misuse(
+                            message: "--baud takes speeds such as 9600,19200, not \(word)")
+                    }
+                    return baud
                 }
-                return baud
-            }
-        } ?? (isNamed ? [line.baud] : [9600, 19_200, 38_400, 57_600, 115_200])
-        let parities = try list("parity", arguments).map { try $0.map { try ToolPort.parity($0) } }
+            } ?? (isNamed ? [line.baud] : [9600, 19_200, 38_400, 57_600, 115_200])
+        let parities =
+            try list("parity", arguments).map { try $0.map { try ToolPort.parity($0) } }
             ?? (isNamed ? [line.parity] : [.none, .even])
         let stopBits = try arguments.integer("stop-bits", in: 1...2, default: line.stopBits)
         var lines: [LineSettings] = []
@@ -83,7 +101,9 @@ enum ScanVerb {
             }
         }
         let patience = try ToolPort.duration("timeout", arguments) ?? .milliseconds(200)
-        guard patience <= .seconds(10) else { throw Arguments.Misuse(message: "--timeout is at most 10s here") }
+        guard patience <= .seconds(10) else {
+            throw Arguments.Misuse(message: "--timeout is at most 10s here")
+        }
         return ScanSettings(
             lines: lines, units: try units(arguments["units"] ?? "1-247"),
             probes: try probes(arguments), patience: patience, first: arguments.has("first"),
@@ -100,9 +120,15 @@ enum ScanVerb {
     private static func units(_ text: String) throws -> [UInt8] {
         var units: [UInt8] = []
         for word in text.split(separator: ",") {
-            let ends = word.split(separator: "-", omittingEmptySubsequences: false).map { UInt8($0) }
-            guard (1...2).contains(ends.count), let low = ends[0], let high = ends[ends.count - 1], low >= 1, low <= high
-            else { throw Arguments.Misuse(message: "--units takes ids from 1 to 247 such as 1-32 or 1,5,9, not \(text)") }
+            let ends = word.split(separator: "-", omittingEmptySubsequences: false).map {
+                UInt8($0)
+            }
+            guard (1...2).contains(ends.count), let low = ends[0], let high = ends[ends.count - 1],
+                low >= 1, low <= high
+            else {
+                throw Arguments.Misuse(
+                    message: "--units takes ids from 1 to 247 such as 1-32 or 1,5,9, not \(text)")
+            }
             for unit in low...high where !units.contains(unit) { units.append(unit) }
         }
         guard !units.isEmpty else { throw Arguments.Misuse(message: "--units is empty") }
@@ -118,7 +144,8 @@ enum ScanVerb {
                     throw RegisterPlace.Problem(message: "--probe cannot read \(word)")
                 }
                 return .read(
-                    function, address: UInt16(clamping: place.address), count: UInt16(clamping: place.count ?? 1))
+                    function, address: UInt16(clamping: place.address),
+                    count: UInt16(clamping: place.count ?? 1))
             } catch {
                 throw Arguments.Misuse(message: error.message)
             }
@@ -128,23 +155,27 @@ enum ScanVerb {
     // MARK: What was found
 
     private static func report(
-        _ scanner: Scanner, _ lease: LineLease, _ matcher: ProfileMatcher, json: Bool, complete: Bool
+        _ scanner: Scanner, _ lease: LineLease, _ matcher: ProfileMatcher, json: Bool,
+        complete: Bool
     ) -> ExitCode {
         let found = scanner.findings
         var profiles: [UInt8: [String]] = [:]
         for unit in found { profiles[unit.unit] = matcher.matches(unit) }
         let table = Console.table(
-            ["unit", "line", "answered", "after", "what it is"], found.map { row($0, profiles[$0.unit] ?? []) })
+            ["unit", "line", "answered", "after", "what it is"],
+            found.map { row($0, profiles[$0.unit] ?? []) })
         let configuration = ScanStanza.text(
-            found, device: lease.member, port: lease.portName, profiles: profiles.compactMapValues(\.first),
+            found, device: lease.member, port: lease.portName,
+            profiles: profiles.compactMapValues(\.first),
             hints: scanner.hints, table: table)
         if json {
             Console.say(document(scanner, lease, profiles, configuration, complete: complete))
         } else if !found.isEmpty {
             Console.say(configuration)
             if Set(found.map(\.line)).count > 1 {
-                Console.complain("units answer at several settings; one line can have only one: the configuration has "
-                    + "those at \(found[0].line.describe)")
+                Console.complain(
+                    "units answer at several settings; one line can have only one: the configuration has "
+                        + "those at \(found[0].line.describe)")
             }
         }
         if json || found.isEmpty { for hint in scanner.hints { Console.complain(hint) } }
@@ -156,14 +187,17 @@ enum ScanVerb {
         Console.complain(
             "nobody answered: \(settings.units.count) unit ids at \(settings.lines.count) "
                 + "\(settings.lines.count == 1 ? "setting" : "settings")\(complete ? "" : " (interrupted)"); look at A and B "
-                + "(swapped?), power and termination, or try --probe input:0, --parity odd, --stop-bits 2, --timeout 1s")
+                + "(swapped?), power and termination, or try --probe input:0, --parity odd, --stop-bits 2, --timeout 1s"
+        )
         return .unavailable
     }
 
     private static func row(_ unit: Finding, _ profiles: [String]) -> [String] {
-        let names = ([Notice.printable(unit.identity.text)] + [profiles.joined(separator: " or ")]).filter { !$0.isEmpty }
+        let names = ([Notice.printable(unit.identity.text)] + [profiles.joined(separator: " or ")])
+            .filter { !$0.isEmpty }
         return [
-            "\(unit.unit)", unit.line.describe, answer(unit), Text.duration(unit.turnaround), names.joined(separator: ", "),
+            "\(unit.unit)", unit.line.describe, answer(unit), Text.duration(unit.turnaround),
+            names.joined(separator: ", "),
         ]
     }
 
@@ -178,7 +212,8 @@ enum ScanVerb {
     }
 
     private static func document(
-        _ scanner: Scanner, _ lease: LineLease, _ profiles: [UInt8: [String]], _ configuration: String, complete: Bool
+        _ scanner: Scanner, _ lease: LineLease, _ profiles: [UInt8: [String]],
+        _ configuration: String, complete: Bool
     ) -> String {
         var writer = JSONWriter()
         writer.object { writer in
@@ -186,7 +221,9 @@ enum ScanVerb {
             writer.member("complete", complete)
             writer.key("units")
             writer.array { writer in
-                for unit in scanner.findings { append(unit, profiles[unit.unit] ?? [], to: &writer) }
+                for unit in scanner.findings {
+                    append(unit, profiles[unit.unit] ?? [], to: &writer)
+                }
             }
             writer.key("garbled")
             writer.array { writer in

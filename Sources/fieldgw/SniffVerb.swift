@@ -8,7 +8,8 @@ import Platform
 /// Listens to a line on which another master asks.
 enum SniffVerb {
     static let verb = Verb(
-        "sniff", "PORT", summary: "listen to another master's line and decode it; never sends a byte",
+        "sniff", "PORT",
+        summary: "listen to another master's line and decode it; never sends a byte",
         details: """
             Prints every exchange: unit, function, address, values or exception, and how long the unit took (as the
             adapter tells it). The port is opened for reading only. \(ToolPort.details)
@@ -20,28 +21,38 @@ enum SniffVerb {
             """,
         options: ToolPort.lineOptions + [
             Option("seconds", "N", "end after so many seconds (default: when interrupted)"),
-            Option("pcap", "FILE", "write what is heard to a capture file as well (link type 250, RTAC serial)"),
-            Option("summary", nil, "at the end, what is asked of whom and how often, instead of every exchange"),
+            Option(
+                "pcap", "FILE",
+                "write what is heard to a capture file as well (link type 250, RTAC serial)"),
+            Option(
+                "summary", nil,
+                "at the end, what is asked of whom and how often, instead of every exchange"),
             Option("stanza", nil, "at the end, a configuration that reads what this master reads"),
             Option("json", nil, "one JSON object a line"),
         ] + ToolPort.gatewayOptions
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one PORT is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one PORT is needed")
+        }
         let seconds = try arguments.integer("seconds", in: 1...31_536_000, default: 31_536_000)
         let capture = try arguments["pcap"].map { try CaptureFile($0) }
         let lease = try LineLease(arguments.positional[0], arguments)
         defer { lease.release() }
-        // Before the tool's threads, which inherit the mask; a signal before it ends the process and the lease with it.
+        // Before the tool's threads, which inherit the mask; a signal before it ends the process
+        // and the lease with it.
         let signals = try SignalInbox()
         var line = lease.line
         line.listensOnly = true
         line.rs485 = nil
         let output = SniffOutput(
-            json: arguments.has("json"), isQuiet: arguments.has("summary") || arguments.has("stanza"), capture: capture)
-        let runner = try ToolRunner(Sniffer(line), signals: signals, lease: lease.descriptor, opened: { facts in
-            for remark in facts.remarks { Console.complain(remark) }
-            Console.complain("listening to \(facts.path) at \(line.describe); Ctrl-C ends it")
-        }, each: { sniffer, _ in output.drain(&sniffer) })
+            json: arguments.has("json"),
+            isQuiet: arguments.has("summary") || arguments.has("stanza"), capture: capture)
+        let runner = try ToolRunner(
+            Sniffer(line), signals: signals, lease: lease.descriptor,
+            opened: { facts in
+                for remark in facts.remarks { Console.complain(remark) }
+                Console.complain("listening to \(facts.path) at \(line.describe); Ctrl-C ends it")
+            }, each: { sniffer, _ in output.drain(&sniffer) })
         try runner.run(on: line, for: .seconds(seconds))
         if let failure = runner.failure {
             failure.explain(line.path)
@@ -57,21 +68,35 @@ enum SniffVerb {
     ) -> ExitCode {
         let traffic = output.traffic
         if arguments.has("summary") {
-            Console.say(arguments.has("json") ? SniffSummary.json(traffic) : SniffSummary.table(traffic))
+            Console.say(
+                arguments.has("json") ? SniffSummary.json(traffic) : SniffSummary.table(traffic))
         }
         if arguments.has("stanza") {
-            let text = TrafficStanza.text(traffic, line: line, device: lease.member, port: lease.portName)
-            if text.isEmpty { Console.complain("no read was answered: there is nothing to make a configuration of") }
-            else { Console.say(text) }
+            let text = TrafficStanza.text(
+                traffic, line: line, device: lease.member, port: lease.portName)
+            if text.isEmpty {
+                Console.complain(
+                    "no read was answered: there is nothing to make a configuration of")
+            } else {
+                Console.say(text)
+            }
         }
         if let failure = output.captureFailure { Console.complain(failure) }
-        Console.complain(Plural.text(traffic.exchanges, "exchange")
-            + (traffic.replies > 0 ? ", \(Plural.text(traffic.replies, "reply", "replies")) without request" : "")
-            + (traffic.noise > 0 ? ", \(Plural.text(traffic.noiseBytes, "byte that is", "bytes that are")) no frame" : ""))
-        guard traffic.exchanges + traffic.replies == 0 else { return output.captureFailure == nil ? .ok : .inputOutput }
-        Console.complain(traffic.noiseBytes > 0
-            ? "bytes came, but no sound frame: try another --baud or --parity"
-            : "the line is silent: is the adapter connected to A and B, and does the other master run?")
+        Console.complain(
+            Plural.text(traffic.exchanges, "exchange")
+                + (traffic.replies > 0
+                    ? ", \(Plural.text(traffic.replies, "reply", "replies")) without request" : "")
+                + (traffic.noise > 0
+                    ? ", \(Plural.text(traffic.noiseBytes, "byte that is", "bytes that are")) no frame"
+                    : ""))
+        guard traffic.exchanges + traffic.replies == 0 else {
+            return output.captureFailure == nil ? .ok : .inputOutput
+        }
+        Console.complain(
+            traffic.noiseBytes > 0
+                ? "bytes came, but no sound frame: try another --baud or --parity"
+                : "the line is silent: is the adapter connected to A and B, and does the other master run?"
+        )
         return .unavailable
     }
 }
@@ -154,7 +179,9 @@ final class SniffOutput {
         }
     }
 
-    private static func members(_ outcome: Overheard.Outcome, of request: Request, in writer: inout JSONWriter) {
+    private static func members(
+        _ outcome: Overheard.Outcome, of request: Request, in writer: inout JSONWriter
+    ) {
         switch outcome {
         case .broadcast: writer.member("broadcast", true)
         case .silence: writer.member("error", "timeout")
@@ -185,12 +212,17 @@ enum SniffSummary {
             ]
         }
         return Console.table(
-            ["unit", "request", "asked", "every", "silent", "damaged", "exceptions", "slowest answer"], rows)
+            [
+                "unit", "request", "asked", "every", "silent", "damaged", "exceptions",
+                "slowest answer",
+            ], rows)
     }
 
     private static func what(_ key: Traffic.Key) -> String {
         let place = "\(key.address)" + (key.count > 1 ? " x \(key.count)" : "")
-        if let table = Traffic.table(FunctionCode(rawValue: key.function)) { return "read \(table.rawValue) \(place)" }
+        if let table = Traffic.table(FunctionCode(rawValue: key.function)) {
+            return "read \(table.rawValue) \(place)"
+        }
         switch key.function {
         case 5, 15: return "write coil \(place)"
         case 6, 16: return "write holding \(place)"
@@ -212,7 +244,9 @@ enum SniffSummary {
                         writer.member("address", key.address)
                         writer.member("count", key.count)
                         writer.member("asked", row.asked)
-                        if let interval = row.interval { writer.member("intervalMs", Text.milliseconds(interval)) }
+                        if let interval = row.interval {
+                            writer.member("intervalMs", Text.milliseconds(interval))
+                        }
                         writer.member("answered", row.answered)
                         writer.member("silent", row.silent)
                         writer.member("damaged", row.damaged)

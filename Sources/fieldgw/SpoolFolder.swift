@@ -2,8 +2,8 @@ import Base
 import Platform
 import Spool
 
-/// The files of a journal directory, read one by one. The gateway may be writing: a file that goes in
-/// the meantime is no fault, and damage counts only if it is still there a moment later.
+/// The files of a journal directory, read one by one. The gateway may be writing: a file that goes
+/// in the meantime is no fault, and damage counts only if it is still there a moment later.
 struct SpoolFolder {
     struct File {
         var name: String
@@ -12,7 +12,11 @@ struct SpoolFolder {
         var missing = 0
 
         var isSound: Bool {
-            if case .success(let reader) = content { reader.damage.isEmpty && missing == 0 } else { false }
+            if case .success(let reader) = content {
+                reader.damage.isEmpty && missing == 0
+            } else {
+                false
+            }
         }
     }
 
@@ -67,12 +71,19 @@ struct SpoolFolder {
         let after = next.flatMap { try? FileSystem.read("\(path)/\($0)", limit: Self.sizeMax) }
             .flatMap { try? Segment.anyHeader($0).header }
         do {
-            let reader = try SegmentReader(try FileSystem.read("\(path)/\(name)", limit: Self.sizeMax), limit: limit)
-            return File(name: name, content: .success(reader), missing: after.map { reader.missing(before: $0) } ?? 0)
+            let reader = try SegmentReader(
+                try FileSystem.read("\(path)/\(name)", limit: Self.sizeMax), limit: limit)
+            return File(
+                name: name, content: .success(reader),
+                missing: after.map { reader.missing(before: $0) } ?? 0)
         } catch let error as Segment.HeaderError {
             // The next file knows how many records this one had.
             let first = Segment.firstSeq(named: name) ?? 0
-            let missing = after.map { $0.previous == first && $0.firstSeq > first ? Int(clamping: $0.firstSeq - first) : 0 } ?? 0
+            let missing =
+                after.map {
+                    $0.previous == first && $0.firstSeq > first
+                        ? Int(clamping: $0.firstSeq - first) : 0
+                } ?? 0
             guard error == .empty, missing == 0 else {
                 return File(name: name, content: .failure(error.sentence), missing: missing)
             }

@@ -6,7 +6,8 @@ enum SpoolRows {
     static func text(_ item: SegmentReader.Item) -> String {
         let record = item.record
         let folder = record.subfolder.isEmpty ? "events" : "events/\(record.subfolder)"
-        return "\(record.seq)  \(record.at.wall.timestamp)\(record.clockTrusted ? "" : " unsynced")  "
+        return
+            "\(record.seq)  \(record.at.wall.timestamp)\(record.clockTrusted ? "" : " unsynced")  "
             + "\(item.settled ? "settled" : "waiting")  \(record.device)  \(folder)  "
             + Notice.printable(record.body)
     }
@@ -34,7 +35,8 @@ enum SpoolRows {
     static func csv(_ item: SegmentReader.Item) -> String {
         let record = item.record
         let start = [
-            "\(record.seq)", record.at.wall.timestamp, record.clockTrusted ? "" : "unsynced", record.device.text,
+            "\(record.seq)", record.at.wall.timestamp, record.clockTrusted ? "" : "unsynced",
+            record.device.text,
             quoted(record.subfolder), item.settled ? "settled" : "waiting",
         ].joined(separator: ",")
         let payload = Array("{".utf8) + record.body + Array("}".utf8)
@@ -46,7 +48,8 @@ enum SpoolRows {
             rows.append("\(start),\(quoted(value.name.string)),\(quoted(plain(value.value))),")
         }
         for bad in json["bad"]?.members ?? [] {
-            rows.append("\(start),\(quoted(bad.name.string)),,\(quoted(bad.value.string?.string ?? ""))")
+            rows.append(
+                "\(start),\(quoted(bad.name.string)),,\(quoted(bad.value.string?.string ?? ""))")
         }
         return rows.joined(separator: "\n")
     }
@@ -58,14 +61,17 @@ enum SpoolRows {
         case .number(let text): return text
         case .string(let text): return text.string
         case .array, .object:
-            return (value.members ?? []).map { "\($0.name)=\(plain($0.value))" }.joined(separator: " ")
+            return (value.members ?? []).map { "\($0.name)=\(plain($0.value))" }.joined(
+                separator: " ")
                 + (value.array ?? []).map(plain).joined(separator: " ")
         }
     }
 
     /// A field by RFC 4180.
     private static func quoted(_ text: String) -> String {
-        guard text.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else { return text }
+        guard text.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else {
+            return text
+        }
         var out = "\""
         for scalar in text.unicodeScalars {
             if scalar == "\"" { out += "\"" }
@@ -82,13 +88,19 @@ enum SpoolRows {
         if reader.damagedPages > 0 { words.append("\(reader.damagedPages) settled page damaged") }
         for each in reader.damage {
             let told = each.lost == 0 ? "told already" : Plural.text(each.lost, "record") + " lost"
-            words.append("damaged from byte \(each.range.lowerBound) to \(each.range.upperBound): \(told)")
+            words.append(
+                "damaged from byte \(each.range.lowerBound) to \(each.range.upperBound): \(told)")
         }
-        if file.missing > 0 { words.append(Plural.text(file.missing, "record") + " at its end lost") }
+        if file.missing > 0 {
+            words.append(Plural.text(file.missing, "record") + " at its end lost")
+        }
         if reader.torn { words.append("torn end") }
-        if reader.unknown > 0 { words.append(Plural.text(reader.unknown, "record") + " of unknown type") }
+        if reader.unknown > 0 {
+            words.append(Plural.text(reader.unknown, "record") + " of unknown type")
+        }
         let verdict = words.isEmpty ? "good" : words.joined(separator: "; ")
-        return "\(file.name)  \(Plural.text(reader.items.count, "record")), \(reader.waiting) waiting  \(verdict)"
+        return
+            "\(file.name)  \(Plural.text(reader.items.count, "record")), \(reader.waiting) waiting  \(verdict)"
     }
 
     static func verdictJSON(_ reader: SegmentReader, _ file: SpoolFolder.File) -> String {

@@ -24,14 +24,19 @@ enum SpoolVerb {
         ]
     ) { arguments in
         guard let action = arguments.positional.first else {
-            throw Arguments.Misuse(message: "one of list, verify, export and wipe is needed, and a DIR")
+            throw Arguments.Misuse(
+                message: "one of list, verify, export and wipe is needed, and a DIR")
         }
         guard let run = actions[action] else {
             let near = Suggestion.nearest(to: action, in: actions.keys.sorted())
-            throw Arguments.Misuse(message: "spool has no \"\(action)\"" + (near.map { "; did you mean \"\($0)\"?" }
-                ?? "; there are list, verify, export and wipe"))
+            throw Arguments.Misuse(
+                message: "spool has no \"\(action)\""
+                    + (near.map { "; did you mean \"\($0)\"?" }
+                        ?? "; there are list, verify, export and wipe"))
         }
-        guard arguments.positional.count == 2 else { throw Arguments.Misuse(message: "one DIR is needed") }
+        guard arguments.positional.count == 2 else {
+            throw Arguments.Misuse(message: "one DIR is needed")
+        }
         return try run(arguments.positional[1], arguments)
     }
 
@@ -45,7 +50,8 @@ enum SpoolVerb {
         return try show(path, arguments) { isJSON ? SpoolRows.json($0) : SpoolRows.text($0) }
     }
 
-    @Sendable private static func export(_ path: String, _ arguments: Arguments) throws -> ExitCode {
+    @Sendable private static func export(_ path: String, _ arguments: Arguments) throws -> ExitCode
+    {
         switch arguments["format"] ?? "jsonl" {
         case "jsonl", "json": return try show(path, arguments) { SpoolRows.json($0) }
         case "csv":
@@ -85,18 +91,23 @@ enum SpoolVerb {
     }
 
     /// Tells a file's damage; answers how many records it cost.
-    private static func report(_ reader: SegmentReader, _ file: SpoolFolder.File, _ path: String) -> Int {
+    private static func report(
+        _ reader: SegmentReader, _ file: SpoolFolder.File, _ path: String
+    ) -> Int {
         for each in reader.damage where each.lost > 0 {
-            Console.complain("\(path)/\(file.name): damaged from byte \(each.range.lowerBound) to "
-                + "\(each.range.upperBound): \(Plural.text(each.lost, "record")) lost")
+            Console.complain(
+                "\(path)/\(file.name): damaged from byte \(each.range.lowerBound) to "
+                    + "\(each.range.upperBound): \(Plural.text(each.lost, "record")) lost")
         }
         if file.missing > 0 {
-            Console.complain("\(path)/\(file.name): \(Plural.text(file.missing, "record")) lost at its end")
+            Console.complain(
+                "\(path)/\(file.name): \(Plural.text(file.missing, "record")) lost at its end")
         }
         return reader.damage.reduce(file.missing) { $0 + $1.lost }
     }
 
-    @Sendable private static func verify(_ path: String, _ arguments: Arguments) throws -> ExitCode {
+    @Sendable private static func verify(_ path: String, _ arguments: Arguments) throws -> ExitCode
+    {
         let folder = try SpoolFolder(path)
         var (files, records, waiting, lost, unreadable) = (0, 0, 0, 0, 0)
         folder.forEach { file in
@@ -117,33 +128,48 @@ enum SpoolVerb {
                     Console.say("\(file.name)  unreadable: \(words)")
                 }
             case .empty:
-                if !arguments.has("json") { Console.say("\(file.name)  \(Segment.HeaderError.empty.sentence)") }
+                if !arguments.has("json") {
+                    Console.say("\(file.name)  \(Segment.HeaderError.empty.sentence)")
+                }
             case .success(let reader):
                 records += reader.items.count
                 waiting += reader.waiting
                 lost += reader.damage.reduce(file.missing) { $0 + $1.lost }
-                Console.say(arguments.has("json") ? SpoolRows.verdictJSON(reader, file) : SpoolRows.verdict(reader, file))
+                Console.say(
+                    arguments.has("json")
+                        ? SpoolRows.verdictJSON(reader, file) : SpoolRows.verdict(reader, file))
             }
         }
-        for name in folder.aside { Console.complain("\(path)/\(name): set aside as damaged, not read") }
-        let verdict = lost + unreadable == 0
-            ? "clean" : "\(Plural.text(lost, "record")) lost, \(Plural.text(unreadable, "file")) unreadable"
-        Console.complain("\(Plural.text(files, "file")), \(Plural.text(records, "record")), \(waiting) waiting: \(verdict)")
+        for name in folder.aside {
+            Console.complain("\(path)/\(name): set aside as damaged, not read")
+        }
+        let verdict =
+            lost + unreadable == 0
+            ? "clean"
+            : "\(Plural.text(lost, "record")) lost, \(Plural.text(unreadable, "file")) unreadable"
+        Console.complain(
+            "\(Plural.text(files, "file")), \(Plural.text(records, "record")), \(waiting) waiting: \(verdict)"
+        )
         return lost + unreadable > 0 ? .badData : .ok
     }
 
     @Sendable private static func wipe(_ path: String, _ arguments: Arguments) throws -> ExitCode {
         let folder = try SpoolFolder(path)
         guard arguments.has("yes") else {
-            Console.complain("\(path): \(Plural.text(folder.names.count + folder.aside.count, "file")) would be removed, waiting "
-                + "records with them; say --yes")
+            Console.complain(
+                "\(path): \(Plural.text(folder.names.count + folder.aside.count, "file")) would be removed, waiting "
+                    + "records with them; say --yes")
             return .usage
         }
         // Through the daemon's own hands: its lock, its names, its directory sync.
         let disk = DiskExecutor([.spool: path])
         defer { disk.close() }
         func perform(_ operation: DiskRequest.Operation) -> DiskFailure? {
-            if case .failure(let failure) = disk.execute(DiskRequest(ticket: 0, volume: .spool, operation)) { return failure }
+            if case .failure(let failure) = disk.execute(
+                DiskRequest(ticket: 0, volume: .spool, operation))
+            {
+                return failure
+            }
             return nil
         }
         if let failure = perform(.open) {
@@ -152,8 +178,12 @@ enum SpoolVerb {
         }
         var removed = 0
         for name in folder.names + folder.aside {
-            let read = disk.execute(DiskRequest(ticket: 0, volume: .spool, .read(name: name, offset: 0, count: 16 << 10)))
-            if case .success(.bytes(let bytes)) = read, !Segment.isBeginning(bytes), (try? Segment.anyHeader(bytes)) == nil {
+            let read = disk.execute(
+                DiskRequest(
+                    ticket: 0, volume: .spool, .read(name: name, offset: 0, count: 16 << 10)))
+            if case .success(.bytes(let bytes)) = read, !Segment.isBeginning(bytes),
+                (try? Segment.anyHeader(bytes)) == nil
+            {
                 Console.complain("\(path)/\(name) is no file of a journal: it is left alone")
                 continue
             }

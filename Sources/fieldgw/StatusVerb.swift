@@ -23,7 +23,8 @@ enum StatusVerb {
         if arguments.has("check") { return MonitoringCheck.run(arguments) }
         let daemon = try Daemon(arguments, configuration: arguments.positional.first)
         if arguments.has("metrics") {
-            let text = try daemon.ask("{\"get\":\"metrics\"}", within: .seconds(10)).document["metrics"]?.string
+            let text = try daemon.ask("{\"get\":\"metrics\"}", within: .seconds(10)).document[
+                "metrics"]?.string
             Console.emit(Array((text ?? "").utf8))
             return .ok
         }
@@ -38,12 +39,14 @@ enum StatusVerb {
 
     private static func show(_ document: JSON) {
         let bridge = document["bridge"]
-        Console.say("gateway \(document["gateway"]?.string?.string ?? "?"), "
-            + "fieldgw \(document["version"]?.string?.string ?? "?"), "
-            + "up \(Text.duration(.seconds(document["uptime"]?.integer ?? 0)))")
-        Console.say("bridge: \(bridge?["state"]?.string?.string ?? "?"), "
-            + "\(Plural.text(bridge?["attached"]?.integer ?? 0, "device")) attached, "
-            + "clock \(bridge?["clock"]?.string?.string ?? "?")")
+        Console.say(
+            "gateway \(document["gateway"]?.string?.string ?? "?"), "
+                + "fieldgw \(document["version"]?.string?.string ?? "?"), "
+                + "up \(Text.duration(.seconds(document["uptime"]?.integer ?? 0)))")
+        Console.say(
+            "bridge: \(bridge?["state"]?.string?.string ?? "?"), "
+                + "\(Plural.text(bridge?["attached"]?.integer ?? 0, "device")) attached, "
+                + "clock \(bridge?["clock"]?.string?.string ?? "?")")
         if let trouble = document["bridgeTrouble"] {
             let when = bridge?["online"]?.bool == true ? "before this connection" : "last failure"
             Console.say(
@@ -51,28 +54,36 @@ enum StatusVerb {
                     + (trouble["reason"]?.string?.string ?? "?"))
         }
         let tally = document["tally"]
-        Console.say("records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "
-            + "\(tally?["acknowledged"]?.integer ?? 0) acknowledged, \(document["spool"]?["waiting"]?.integer ?? 0) waiting")
+        Console.say(
+            "records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "
+                + "\(tally?["acknowledged"]?.integer ?? 0) acknowledged, \(document["spool"]?["waiting"]?.integer ?? 0) waiting"
+        )
         Console.say("")
         var rows: [[String]] = []
         for port in document["ports"]?.members ?? [] {
             let figures = port.value
             func count(_ name: ByteString) -> String { "\(figures[name]?.integer ?? 0)" }
             rows.append([
-                port.name.string, figures["state"]?.string?.string ?? "?", count("requests"), count("replies"),
+                port.name.string, figures["state"]?.string?.string ?? "?", count("requests"),
+                count("replies"),
                 count("timeouts"), count("checksum"), count("exceptions"),
                 figures["trouble"]?.string?.string ?? Text.pause(of: figures) ?? "",
             ])
         }
-        Console.say(Console.table(
-            ["port", "line", "requests", "replies", "timeouts", "crc errors", "exceptions", ""], rows))
+        Console.say(
+            Console.table(
+                [
+                    "port", "line", "requests", "replies", "timeouts", "crc errors", "exceptions",
+                    "",
+                ], rows))
         showDiagnoses(document)
         Console.say("")
         rows = (document["devices"]?.members ?? []).map { device in
             [
                 device.name.string, device.value["address"]?.string?.string ?? "",
                 device.value["status"]?.string?.string ?? "unknown",
-                device.value["attached"]?.string?.string ?? "", "\(device.value["waiting"]?.integer ?? 0)",
+                device.value["attached"]?.string?.string ?? "",
+                "\(device.value["waiting"]?.integer ?? 0)",
             ]
         }
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
@@ -81,7 +92,9 @@ enum StatusVerb {
     /// What the lines suffer from, one sentence each.
     private static func showDiagnoses(_ document: JSON) {
         for port in document["ports"]?.members ?? [] {
-            if let sentence = port.value["diagnosis"]?.string?.string { Console.say("\(port.name): \(sentence)") }
+            if let sentence = port.value["diagnosis"]?.string?.string {
+                Console.say("\(port.name): \(sentence)")
+            }
             for unit in port.value["units"]?.members ?? [] {
                 guard let sentence = unit.value["diagnosis"]?.string?.string else { continue }
                 Console.say("\(port.name), unit \(unit.name): \(sentence)")

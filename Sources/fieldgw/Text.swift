@@ -22,7 +22,9 @@ enum Text {
     }
 
     /// For documents: milliseconds to the microsecond.
-    static func milliseconds(_ value: Duration) -> Double { (value.secondsValue * 1e6).rounded() / 1000 }
+    static func milliseconds(_ value: Duration) -> Double {
+        (value.secondsValue * 1e6).rounded() / 1000
+    }
 
     static func percent(_ share: Double) -> String { decimal(share * 100, 1) + " %" }
 

@@ -3,8 +3,8 @@ import Drivers
 import Gateway
 import Platform
 
-/// What PORT on the command line means: a device that we open ourselves, or a configured name, which
-/// the running gateway may hold.
+/// What PORT on the command line means: a device that we open ourselves, or a configured name,
+/// which the running gateway may hold.
 struct ToolPort {
     enum Way {
         case device(LineSettings)
@@ -29,10 +29,12 @@ struct ToolPort {
 
     let name: String
     let way: Way
-    /// What the configuration says about it; nil for a device, and where no configuration was given.
+    /// What the configuration says about it; nil for a device, and where no configuration was
+    /// given.
     let configured: Configuration.Port?
 
-    /// `adjusts`: whether the options about the line are single values that go before what is configured.
+    /// `adjusts`: whether the options about the line are single values that go before what is
+    /// configured.
     init(_ word: String, _ arguments: Arguments, adjusts: Bool = true) throws {
         func adjusted(_ line: LineSettings) throws -> LineSettings {
             adjusts ? try Self.adjusted(line, arguments) : line
@@ -40,21 +42,30 @@ struct ToolPort {
         name = word
         guard !word.contains("/") else {
             guard arguments["config"] == nil else {
-                throw Arguments.Misuse(message: "--config goes with a port's name, and \(word) is a device")
+                throw Arguments.Misuse(
+                    message: "--config goes with a port's name, and \(word) is a device")
             }
             way = .device(try adjusted(LineSettings(device: .path(word))))
             configured = nil
             return
         }
-        let found = try arguments["config"].map { try ConfigurationFile.examine($0, loadsFiles: false) }
-        let port = try found?.configuration.map { try Self.port(word, in: $0, arguments["config"] ?? "") }
+        let found = try arguments["config"].map {
+            try ConfigurationFile.examine($0, loadsFiles: false)
+        }
+        let port = try found?.configuration.map {
+            try Self.port(word, in: $0, arguments["config"] ?? "")
+        }
         let line = try port.map { try adjusted($0.line) }
-        let socket = found.map { Places.control($0.places, arguments["config"] ?? "", arguments) } ?? Places.control(arguments)
+        let socket =
+            found.map { Places.control($0.places, arguments["config"] ?? "", arguments) }
+            ?? Places.control(arguments)
         configured = port
         let gateway = Self.ask(socket, about: PortName(word))
         if case .success(true) = gateway {
             way = .gateway(socket: socket, line: line)
-        } else if case .failure(let failure) = gateway, let trouble = Self.hindrance(failure, socket, isKnown: line != nil) {
+        } else if case .failure(let failure) = gateway,
+            let trouble = Self.hindrance(failure, socket, isKnown: line != nil)
+        {
             Console.complain(trouble.words)
             throw trouble.code
         } else if let line {
@@ -64,7 +75,8 @@ struct ToolPort {
             throw ExitCode.configuration
         } else {
             Console.complain(
-                "\(word) is no device, no gateway that knows it runs at \(socket), and no --config FILE says what it is")
+                "\(word) is no device, no gateway that knows it runs at \(socket), and no --config FILE says what it is"
+            )
             throw ExitCode.unavailable
         }
     }
@@ -75,7 +87,8 @@ struct ToolPort {
         let ports = configuration.ports
         guard let port = ports.first(where: { $0.name.text == word }) else {
             let near = Suggestion.clause(for: word, in: ports.map(\.name.text))
-            throw Arguments.Misuse(message: "\(path) has no port \"\(Notice.printable(word))\"\(near)")
+            throw Arguments.Misuse(
+                message: "\(path) has no port \"\(Notice.printable(word))\"\(near)")
         }
         return port
     }
@@ -86,7 +99,8 @@ struct ToolPort {
         let given = options.filter { arguments.has($0) }.map { "--\($0)" }
         guard !given.isEmpty else { return }
         throw Arguments.Misuse(
-            message: "a running gateway holds \(name) and asks it as configured: \(given.joined(separator: " and ")) "
+            message:
+                "a running gateway holds \(name) and asks it as configured: \(given.joined(separator: " and ")) "
                 + "\(given.count == 1 ? "has" : "have") no effect; leave \(given.count == 1 ? "it" : "them") out, or lend "
                 + "the line with `fieldgw pause \(name) 10m` and name its device")
     }
@@ -101,7 +115,8 @@ struct ToolPort {
         }
     }
 
-    /// Why nothing can be done without the gateway: it may hold the port, or nobody else says what the port is.
+    /// Why nothing can be done without the gateway: it may hold the port, or nobody else says what
+    /// the port is.
     private static func hindrance(
         _ failure: SystemFailure, _ socket: String, isKnown: Bool
     ) -> (words: String, code: ExitCode)? {
@@ -126,9 +141,12 @@ struct ToolPort {
         return parity
     }
 
-    static func duration(_ name: String, _ arguments: Arguments) throws(Arguments.Misuse) -> Duration? {
+    static func duration(
+        _ name: String, _ arguments: Arguments
+    ) throws(Arguments.Misuse) -> Duration? {
         guard let text = arguments[name] else { return nil }
-        guard let time = Quantity.duration(text), time >= .milliseconds(1), time <= .seconds(86_400) else {
+        guard let time = Quantity.duration(text), time >= .milliseconds(1), time <= .seconds(86_400)
+        else {
             throw Arguments.Misuse(message: "--\(name) takes a duration such as 300ms, not \(text)")
         }
         return time
@@ -152,7 +170,9 @@ extension LineFailure {
         guard !users.isEmpty else { return }
         Console.complain("\(path) is open in \(users.map(\.description).joined(separator: ", "))")
         if users.contains(where: { $0.name == "fieldgw" }) {
-            Console.complain("a running gateway holds it: give the port's configured name and --config FILE instead")
+            Console.complain(
+                "a running gateway holds it: give the port's configured name and --config FILE instead"
+            )
         }
     }
 }
@@ -160,10 +180,17 @@ extension LineFailure {
 extension LineErrors {
     /// What the UART's own counters say about the setting; nil if they say nothing.
     var hint: String? {
-        if framing > 0 { return "the UART counted \(Plural.text(framing, "framing error")): the baud rate is probably another" }
-        if parity > 0 { return "the UART counted \(Plural.text(parity, "parity error")): the parity is probably another" }
+        if framing > 0 {
+            return
+                "the UART counted \(Plural.text(framing, "framing error")): the baud rate is probably another"
+        }
+        if parity > 0 {
+            return
+                "the UART counted \(Plural.text(parity, "parity error")): the parity is probably another"
+        }
         guard breaks > 0 else { return nil }
-        return "the UART counted \(Plural.text(breaks, "break")): A and B may be swapped, or the line has no bias"
+        return
+            "the UART counted \(Plural.text(breaks, "break")): A and B may be swapped, or the line has no bias"
     }
 }
 

@@ -4,7 +4,8 @@ import Platform
 /// Ports and units of a running gateway, those with trouble first.
 enum TopVerb {
     static let verb = Verb(
-        "top", "", summary: "show the ports and units of a running gateway, those with trouble first",
+        "top", "",
+        summary: "show the ports and units of a running gateway, those with trouble first",
         details: """
             Rates are those of the last second (of the time since the start with --once or --json); load is the
             share of the time in which a request was out or its reply awaited.
@@ -14,7 +15,9 @@ enum TopVerb {
             Option("json", nil, "one JSON object a line and unit, once"),
         ]
     ) { arguments in
-        guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "it takes no arguments but options") }
+        guard arguments.positional.isEmpty else {
+            throw Arguments.Misuse(message: "it takes no arguments but options")
+        }
         let daemon = try Daemon(arguments)
         var before: Sample?
         func sample() throws -> Sample { Sample(try daemon.ask("{\"get\":\"status\"}").document) }
@@ -37,7 +40,9 @@ enum TopVerb {
 
         init(_ document: JSON) { self.document = document }
 
-        private func figure(_ place: JSON?, _ name: ByteString) -> Double { place?[name]?.double ?? 0 }
+        private func figure(_ place: JSON?, _ name: ByteString) -> Double {
+            place?[name]?.double ?? 0
+        }
 
         func rows(since before: Sample?) -> [Row] {
             let uptime = max(1, document["uptime"]?.double ?? 1)
@@ -48,20 +53,26 @@ enum TopVerb {
                 func rate(_ now: JSON, _ old: JSON?, _ name: ByteString) -> Double {
                     max(0, figure(now, name) - figure(old, name)) / time
                 }
-                var row = Row(port: port.name.string, unit: "", state: port.value["state"]?.string?.string ?? "?")
+                var row = Row(
+                    port: port.name.string, unit: "",
+                    state: port.value["state"]?.string?.string ?? "?")
                 row.load = rate(port.value, earlier, "busTimeSeconds")
                 fill(&row, port.value, earlier, rate)
-                row.note = port.value["trouble"]?.string?.string
+                row.note =
+                    port.value["trouble"]?.string?.string
                     ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
                 if port.value["state"]?.string != "open" { row.rank = 3 }
                 rows.append(row)
-                for unit in port.value["units"]?.members ?? [] where unit.value["configured"]?.bool != false {
+                for unit in port.value["units"]?.members ?? []
+                where unit.value["configured"]?.bool != false {
                     let old = earlier?["units"]?[unit.name]
                     let state = unit.value["state"]?.string?.string ?? "unknown"
                     var row = Row(port: port.name.string, unit: unit.name.string, state: state)
                     fill(&row, unit.value, old, rate)
                     let age = unit.value["lastGoodSecondsAgo"]?.double
-                    let heard = age.map { "last answer \(Text.age($0))" + ($0 < 1 ? "" : " ago") } ?? "never answered"
+                    let heard =
+                        age.map { "last answer \(Text.age($0))" + ($0 < 1 ? "" : " ago") }
+                        ?? "never answered"
                     row.note = unit.value["diagnosis"]?.string?.string ?? heard
                     rows.append(row)
                 }
@@ -72,7 +83,9 @@ enum TopVerb {
             }.map(\.element)
         }
 
-        private func fill(_ row: inout Row, _ now: JSON, _ old: JSON?, _ rate: (JSON, JSON?, ByteString) -> Double) {
+        private func fill(
+            _ row: inout Row, _ now: JSON, _ old: JSON?, _ rate: (JSON, JSON?, ByteString) -> Double
+        ) {
             row.requests = rate(now, old, "requests")
             row.timeouts = rate(now, old, "timeouts")
             row.damaged = rate(now, old, "checksum")
@@ -87,7 +100,8 @@ enum TopVerb {
         func text(since before: Sample?) -> String {
             let rows = rows(since: before).map { row in
                 [
-                    row.port, row.unit, row.state, Text.decimal(row.requests, 1), Text.decimal(row.timeouts, 2),
+                    row.port, row.unit, row.state, Text.decimal(row.requests, 1),
+                    Text.decimal(row.timeouts, 2),
                     Text.decimal(row.damaged, 2), Text.decimal(row.exceptions, 2),
                     row.load.map { Text.percent($0) } ?? "", row.note,
                 ]
@@ -97,7 +111,10 @@ enum TopVerb {
                 + "bridge \(document["bridge"]?["state"]?.string?.string ?? "?"), "
                 + "\(Plural.text(spool?["waiting"]?.integer ?? 0, "record waits", "records wait"))\n\n"
                 + Console.table(
-                    ["port", "unit", "state", "requests/s", "timeouts/s", "damaged/s", "exceptions/s", "load", ""], rows)
+                    [
+                        "port", "unit", "state", "requests/s", "timeouts/s", "damaged/s",
+                        "exceptions/s", "load", "",
+                    ], rows)
         }
     }
 

@@ -4,14 +4,18 @@ import Platform
 /// The last good values of a running gateway, with their age.
 enum WatchVerb {
     static let verb = Verb(
-        "watch", "[DEVICE]", summary: "show the last good values of a running gateway with their age",
-        details: "On a terminal the table is drawn anew every second; elsewhere it is printed once.",
+        "watch", "[DEVICE]",
+        summary: "show the last good values of a running gateway with their age",
+        details:
+            "On a terminal the table is drawn anew every second; elsewhere it is printed once.",
         options: Daemon.options + [
             Option("once", nil, "print one table and end, also on a terminal"),
             Option("json", nil, "the whole document as one line of JSON, once"),
         ]
     ) { arguments in
-        guard arguments.positional.count <= 1 else { throw Arguments.Misuse(message: "one DEVICE at most") }
+        guard arguments.positional.count <= 1 else {
+            throw Arguments.Misuse(message: "one DEVICE at most")
+        }
         let daemon = try Daemon(arguments)
         let device = arguments.positional.first
         if arguments.has("json") {
@@ -32,7 +36,11 @@ enum WatchVerb {
             let first = rows.count
             for point in points {
                 var cells = cells(point.value)
-                if let bad = cells.last, bad == told { cells[cells.count - 1] = "" } else { told = cells.last ?? "" }
+                if let bad = cells.last, bad == told {
+                    cells[cells.count - 1] = ""
+                } else {
+                    told = cells.last ?? ""
+                }
                 rows.append([device.name.string, status, point.name.string] + cells)
             }
             if points.isEmpty { rows.append([device.name.string, status, "-", "-", "", "", ""]) }
@@ -46,12 +54,16 @@ enum WatchVerb {
     private static func cells(_ point: JSON) -> [String] {
         let value = point["value"].map { $0.string?.string ?? $0.text } ?? "-"
         let age = point["age"]?.double.map { Text.age($0) } ?? ""
-        return [Notice.printable(value), point["units"]?.string?.string ?? "", age, point["bad"]?.string?.string ?? ""]
+        return [
+            Notice.printable(value), point["units"]?.string?.string ?? "", age,
+            point["bad"]?.string?.string ?? "",
+        ]
     }
 }
 
 extension Daemon {
-    /// The members of `devices`; of all devices page by page, for their values may be too much for one answer.
+    /// The members of `devices`; of all devices page by page, for their values may be too much for
+    /// one answer.
     fileprivate func values(of device: String?) throws -> [JSON.Member] {
         var devices: [JSON.Member] = []
         try eachPage(of: device) { devices += $1["devices"]?.members ?? [] }
@@ -67,7 +79,9 @@ extension Daemon {
             let devices = bytes.dropLast(tail.count)
             if whole.isEmpty {
                 whole += devices
-            } else if let start = document["ts"].map({ "{\"ts\":\($0.text),\"devices\":{".utf8.count }), start < devices.count {
+            } else if let start = document["ts"].map({
+                "{\"ts\":\($0.text),\"devices\":{".utf8.count
+            }), start < devices.count {
                 whole.append(0x2C)
                 whole += devices.dropFirst(start)
             }
@@ -92,6 +106,7 @@ extension Daemon {
 extension Text {
     /// Since when: no more digits than a person needs.
     static func age(_ seconds: Double) -> String {
-        seconds < 1 ? "now" : duration(.seconds(fraction: seconds < 120 ? seconds.rounded() : seconds))
+        seconds < 1
+            ? "now" : duration(.seconds(fraction: seconds < 120 ? seconds.rounded() : seconds))
     }
 }

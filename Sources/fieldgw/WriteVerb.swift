@@ -6,7 +6,8 @@ import Platform
 /// One write to one unit, read back.
 enum WriteVerb {
     static let verb = Verb(
-        "write", "PORT UNIT TABLE:ADDRESS VALUE…", summary: "write registers or coils of one unit, and read them back",
+        "write", "PORT UNIT TABLE:ADDRESS VALUE…",
+        summary: "write registers or coils of one unit, and read them back",
         details: """
             TABLE is coil or holding; VALUE is a number (0x… too), for coils on or off; with --type a value of that type.
             One value goes out with function 5 or 6, several with 15 or 16. Unit 0 is a broadcast. \(ToolPort.details)
@@ -19,9 +20,13 @@ enum WriteVerb {
             register that reads back differently.
             """,
         options: RegisterExchange.options + [
-            Option("force", nil, "write what a configured point does not allow: its limits, a part of it, one not writable"),
+            Option(
+                "force", nil,
+                "write what a configured point does not allow: its limits, a part of it, one not writable"
+            ),
             Option("multiple", nil, "function 15 or 16 for one value too"),
-            Option("no-readback", nil, "for coils that are pulses and registers that cannot be read"),
+            Option(
+                "no-readback", nil, "for coils that are pulses and registers that cannot be read"),
         ]
     ) { arguments in
         let exchange = try RegisterExchange(arguments, isWrite: true)
@@ -30,38 +35,50 @@ enum WriteVerb {
             data, readsBack: !arguments.has("no-readback"), multiple: arguments.has("multiple"))
         switch outcome {
         case .failure(let trouble): return exchange.report(trouble, json: arguments.has("json"))
-        case .success(let written): return show(exchange, data, written, json: arguments.has("json"))
+        case .success(let written):
+            return show(exchange, data, written, json: arguments.has("json"))
         }
     }
 
-    private static func encode(_ exchange: RegisterExchange, _ words: [String]) throws -> RegisterValues {
+    private static func encode(
+        _ exchange: RegisterExchange, _ words: [String]
+    ) throws -> RegisterValues {
         guard exchange.place.table == .coil || exchange.place.table == .holding else {
             throw Arguments.Misuse(
-                message: "the table \(exchange.place.table.rawValue) cannot be written: coil and holding can")
+                message:
+                    "the table \(exchange.place.table.rawValue) cannot be written: coil and holding can"
+            )
         }
         guard exchange.place.count == nil || exchange.codec.table == .holding else {
-            throw Arguments.Misuse(message: "the values tell how many there are: leave out the count")
+            throw Arguments.Misuse(
+                message: "the values tell how many there are: leave out the count")
         }
         let data: RegisterValues
-        do throws(RegisterPlace.Problem) { data = try exchange.codec.encode(words, at: Clock.now()) } catch {
+        do throws(RegisterPlace.Problem) {
+            data = try exchange.codec.encode(words, at: Clock.now())
+        } catch {
             throw Arguments.Misuse(message: error.message)
         }
         let limit = exchange.codec.table.isBits ? 1968 : 123
         guard data.count <= limit else {
-            throw Arguments.Misuse(message: "one request writes at most \(limit), not \(data.count)")
+            throw Arguments.Misuse(
+                message: "one request writes at most \(limit), not \(data.count)")
         }
         return data
     }
 
     private static func show(
-        _ exchange: RegisterExchange, _ data: RegisterValues, _ written: RegisterExchange.Written, json: Bool
+        _ exchange: RegisterExchange, _ data: RegisterValues, _ written: RegisterExchange.Written,
+        json: Bool
     ) -> ExitCode {
         var held: RegisterValues?
         var remark: String?
         switch written.readBack {
         case .success(let read): held = decode(read.bytes, as: data)
-        case .failure(let trouble): remark = "written and confirmed, but it could not be read back: \(trouble.message)"
-        case nil: remark = exchange.unit == 0 ? "sent to every unit; nobody answers a broadcast" : nil
+        case .failure(let trouble):
+            remark = "written and confirmed, but it could not be read back: \(trouble.message)"
+        case nil:
+            remark = exchange.unit == 0 ? "sent to every unit; nobody answers a broadcast" : nil
         }
         let differs = held != nil && held != data
         if let remark { Console.complain(remark) }
@@ -88,8 +105,9 @@ enum WriteVerb {
             Console.say(writer.text)
         } else if !differs {
             let target = exchange.unit == 0 ? "every unit" : "unit \(exchange.unit)"
-            Console.say("\(exchange.place.table.rawValue):\(exchange.place.address) of \(target) = \(shown(exchange, data))"
-                + (held == nil ? "" : ", read back"))
+            Console.say(
+                "\(exchange.place.table.rawValue):\(exchange.place.address) of \(target) = \(shown(exchange, data))"
+                    + (held == nil ? "" : ", read back"))
         }
         return differs ? .badData : .ok
     }
@@ -97,19 +115,24 @@ enum WriteVerb {
     private static func decode(_ bytes: [UInt8], as data: RegisterValues) -> RegisterValues {
         switch data {
         case .registers(let words):
-            .registers(words.indices.map { index in
-                guard 2 * index + 1 < bytes.count else { return 0 }
-                return UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1])
-            })
+            .registers(
+                words.indices.map { index in
+                    guard 2 * index + 1 < bytes.count else { return 0 }
+                    return UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1])
+                })
         case .bits(let flags):
-            .bits(flags.indices.map { $0 / 8 < bytes.count && bytes[$0 / 8] >> UInt8($0 % 8) & 1 == 1 })
+            .bits(
+                flags.indices.map {
+                    $0 / 8 < bytes.count && bytes[$0 / 8] >> UInt8($0 % 8) & 1 == 1
+                })
         }
     }
 
     /// The values as they were given: with a type, of that type.
     private static func shown(_ exchange: RegisterExchange, _ data: RegisterValues?) -> String {
         switch data {
-        case .registers(let words): exchange.codec.texts(words, at: Clock.now()).joined(separator: " ")
+        case .registers(let words):
+            exchange.codec.texts(words, at: Clock.now()).joined(separator: " ")
         case .bits(let flags): flags.map { $0 ? "on" : "off" }.joined(separator: " ")
         case nil: ""
         }

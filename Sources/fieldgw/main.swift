@@ -4,18 +4,26 @@ Startup.prepare()
 
 let table = VerbTable(
     program: "fieldgw",
-    summary: "fieldgw \(Version.text): Modbus and UART sensors to the cloud, without losing a reading",
+    summary:
+        "fieldgw \(Version.text): Modbus and UART sensors to the cloud, without losing a reading",
     version: Version.text,
     verbs: [
         RunVerb.verb, CheckVerb.verb, PlanVerb.verb, PollVerb.verb,
         ScanVerb.verb, ReadVerb.verb, WriteVerb.verb, SniffVerb.verb,
         PortsVerb.verb, StatusVerb.verb, TopVerb.verb, WatchVerb.verb,
-        PauseVerb.pause, PauseVerb.resume, DeviceVerb.verb, CaptureVerb.verb, SpoolVerb.verb, KeyVerb.verb,
+        PauseVerb.pause, PauseVerb.resume, DeviceVerb.verb, CaptureVerb.verb, SpoolVerb.verb,
+        KeyVerb.verb,
     ],
     files: [
-        ("/etc/fieldgw/gateway.json5", "the configuration of fieldgw.service; NAME.json5 that of fieldgw@NAME.service"),
+        (
+            "/etc/fieldgw/gateway.json5",
+            "the configuration of fieldgw.service; NAME.json5 that of fieldgw@NAME.service"
+        ),
         ("/etc/fieldgw/keys", "private keys, for root alone: privateKey: \"keys/gw-7.pem\""),
-        ("/etc/fieldgw/profiles, /usr/share/fieldgw/profiles", "register maps that a node's profile names"),
+        (
+            "/etc/fieldgw/profiles, /usr/share/fieldgw/profiles",
+            "register maps that a node's profile names"
+        ),
         ("/var/lib/fieldgw", "journal and state"),
         ("/usr/share/doc/fieldgw/README.md", "what it does, and which document of docs/ says what"),
         ("/usr/share/doc/fieldgw/docs/configuration.md", "every key of the configuration"),

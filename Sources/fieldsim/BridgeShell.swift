@@ -30,8 +30,11 @@ final class BridgeShell: TimedShell {
         self.cloud = cloud
         self.hear = hear
         bridge = try StreamServer(address: address, port: port, tls: tls, on: loop)
-        self.admin = try admin.map { try StreamServer(address: $0.address, port: $0.port, tls: nil, on: loop) }
-        api = AdminServer(isLoopback: admin.map { $0.address.hasPrefix("127.") || $0.address == "::1" } ?? true)
+        self.admin = try admin.map {
+            try StreamServer(address: $0.address, port: $0.port, tls: nil, on: loop)
+        }
+        api = AdminServer(
+            isLoopback: admin.map { $0.address.hasPrefix("127.") || $0.address == "::1" } ?? true)
         listen()
         loop.add(self)
     }
@@ -110,7 +113,8 @@ final class BridgeShell: TimedShell {
         case .send(let id, let bytes): bridge.send(id, bytes)
         case .close(let id, _): bridge.close(id)
         case .verify(let ticket, let algorithm, let key, let input, let signature):
-            let isGood = PublicKey.verify(algorithm, publicKeyPEM: key, input: input, signature: signature)
+            let isGood = PublicKey.verify(
+                algorithm, publicKeyPEM: key, input: input, signature: signature)
             cloud.verified(ticket, isGood, at: Clock.now())
         case .telemetry(let name, let received):
             if admin != nil { api.messages.add(received.line("event", in: name)) }
@@ -121,7 +125,9 @@ final class BridgeShell: TimedShell {
         case .commandEnded(let ticket, let isAcknowledged):
             api.commandEnded(ticket, isAcknowledged: isAcknowledged, &cloud, at: Clock.now())
         case .listening(true):
-            do { try bridge.open() } catch { Console.complain("the bridge could not come back: \(error)") }
+            do { try bridge.open() } catch {
+                Console.complain("the bridge could not come back: \(error)")
+            }
         case .listening(false): bridge.close()
         case .activity, .log: hear(output)
         }

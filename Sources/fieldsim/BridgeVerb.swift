@@ -5,7 +5,8 @@ import Simulators
 /// The bridge emulator on a port of its own.
 enum BridgeVerb {
     static let verb = Verb(
-        "bridge", "", summary: "a Cloud IoT Core style MQTT bridge over TLS, with its admin API over HTTP",
+        "bridge", "",
+        summary: "a Cloud IoT Core style MQTT bridge over TLS, with its admin API over HTTP",
         details: """
             Start it, point a device or gateway at it, and see what a bridge of this kind would make of it:
               fieldsim bridge --make-certificates certs --admin-port 8080
@@ -43,12 +44,17 @@ enum BridgeVerb {
             Option("port", "N", "TCP port (default 8883; 0 takes a free one and prints it)"),
             Option("address", "A", "address to listen on (default 127.0.0.1)"),
             Option("admin-port", "N", "the admin API over HTTP; 0 takes a free port and prints it"),
-            Option("admin-address", "A", "its address (default 127.0.0.1; it has no authentication)"),
+            Option(
+                "admin-address", "A", "its address (default 127.0.0.1; it has no authentication)"),
             Option("certificate", "FILE", "the server's certificate, PEM"),
             Option("key", "FILE", "its private key, PEM"),
-            Option("make-certificates", "DIR", "make a CA and a certificate for localhost there: ca.pem, server.pem, server.key"),
+            Option(
+                "make-certificates", "DIR",
+                "make a CA and a certificate for localhost there: ca.pem, server.pem, server.key"),
             Option("plain", nil, "no TLS"),
-            Option("activity-log", "FILE", "append the device-activity log there, one JSON object a line"),
+            Option(
+                "activity-log", "FILE",
+                "append the device-activity log there, one JSON object a line"),
             Option("script", "FILE", "orders for given times, counted from the start"),
             Option("drop-pubacks", "N|P%", "lose every N-th PUBACK, or some by chance"),
             Option("drop-messages", "N|P%", "lose the message too"),
@@ -58,13 +64,16 @@ enum BridgeVerb {
             Option("close-every", "TIME", "close a connection after a while"),
             Option("throttle", "N", "read N packets a second from each client"),
             Option("rekey", "N", "new TLS keys, ours and the client's, after every N writes to it"),
-            Option("refuse", "CODE", "answer CONNECT with this CONNACK code for --refuse-for seconds"),
+            Option(
+                "refuse", "CODE", "answer CONNECT with this CONNACK code for --refuse-for seconds"),
             Option("refuse-for", "S", "how long (default 60)"),
         ] + BridgeKnob.all.map { Option($0.name, $0.value, $0.help) },
         run: run)
 
     private static func run(_ arguments: Arguments) throws -> ExitCode {
-        guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "no arguments, only options") }
+        guard arguments.positional.isEmpty else {
+            throw Arguments.Misuse(message: "no arguments, only options")
+        }
         let loop = try SimulatorLoop()
         let cloud = try cloud(arguments)
         let tls = arguments.has("plain") ? nil : try context(arguments)
@@ -74,9 +83,13 @@ enum BridgeVerb {
         let shell: BridgeShell
         do {
             shell = try BridgeShell(
-                cloud, address: address, port: try arguments.integer("port", in: 0...65_535, default: 8883), tls: tls,
+                cloud, address: address,
+                port: try arguments.integer("port", in: 0...65_535, default: 8883), tls: tls,
                 admin: arguments.has("admin-port")
-                    ? (adminAddress, try arguments.integer("admin-port", in: 0...65_535, default: 0)) : nil,
+                    ? (
+                        adminAddress,
+                        try arguments.integer("admin-port", in: 0...65_535, default: 0)
+                    ) : nil,
                 on: loop
             ) { tell($0, activity) }
         } catch let failure as LinkFailure {
@@ -85,7 +98,9 @@ enum BridgeVerb {
         }
         shell.rekeyEvery = try arguments.integer("rekey", in: 1...1_000_000, default: 0)
         Console.complain("listening on \(address):\(shell.port)")
-        if let port = shell.adminPort { Console.complain("admin API on http://\(adminAddress):\(port)/v1") }
+        if let port = shell.adminPort {
+            Console.complain("admin API on http://\(adminAddress):\(port)/v1")
+        }
         let orders = BridgeOrders(shell)
         try orders.listen(on: loop)
         try loop.run()
@@ -102,7 +117,8 @@ enum BridgeVerb {
             registries = [file.registry]
             switches = file.switches
         } else if !arguments.has("admin-port") {
-            throw Arguments.Misuse(message: "--registry FILE is needed, or --admin-port to make one over HTTP")
+            throw Arguments.Misuse(
+                message: "--registry FILE is needed, or --admin-port to make one over HTTP")
         }
         for knob in BridgeKnob.all {
             guard let text = arguments[knob.name] else { continue }
@@ -116,7 +132,8 @@ enum BridgeVerb {
         let now = Clock.now()
         do {
             let faults = [
-                "drop-pubacks", "drop-messages", "duplicates", "delay-pubacks", "close-after", "close-every", "throttle",
+                "drop-pubacks", "drop-messages", "duplicates", "delay-pubacks", "close-after",
+                "close-every", "throttle",
             ]
             for fault in faults {
                 if let text = arguments[fault] { _ = try cloud.obey("\(fault) \(text)", at: now) }
@@ -132,7 +149,9 @@ enum BridgeVerb {
         return cloud
     }
 
-    private static func registry(_ path: String) throws -> (registry: BridgeRegistry, switches: BridgeSwitches) {
+    private static func registry(
+        _ path: String
+    ) throws -> (registry: BridgeRegistry, switches: BridgeSwitches) {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         do {
             var (registry, switches) = try BridgeRegistry.read(try FileSystem.read(path))
@@ -164,10 +183,14 @@ enum BridgeVerb {
 
     private static func context(_ arguments: Arguments) throws -> ServerContext {
         do {
-            if let folder = arguments["make-certificates"] { return try CertificateFolder(folder).context() }
+            if let folder = arguments["make-certificates"] {
+                return try CertificateFolder(folder).context()
+            }
             guard let certificate = arguments["certificate"], let key = arguments["key"] else {
                 throw Arguments.Misuse(
-                    message: "--certificate and --key are needed, or --make-certificates DIR, or --plain")
+                    message:
+                        "--certificate and --key are needed, or --make-certificates DIR, or --plain"
+                )
             }
             return try ServerContext(
                 certificatePEM: try FileSystem.text(certificate), keyPEM: try FileSystem.text(key))
@@ -183,7 +206,8 @@ enum BridgeVerb {
     /// One JSON line for what a device published, a plain one for what happened.
     private static func tell(_ output: BridgeCloud.Output, _ activity: AppendedFile?) {
         switch output {
-        case .telemetry(let name, let received): Console.emit(received.line("event", in: name) + [0x0A])
+        case .telemetry(let name, let received):
+            Console.emit(received.line("event", in: name) + [0x0A])
         case .state(let name, let received): Console.emit(received.line("state", in: name) + [0x0A])
         case .log(let words): Console.complain("\(Clock.now().wall.timestamp) \(words)")
         case .activity(let line): activity?.add(line)

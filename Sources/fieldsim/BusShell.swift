@@ -14,7 +14,8 @@ final class BusShell: TimedShell {
         bus = BusSimulator(description, seed: seed)
         terminal = try PseudoTerminal()
         path = terminal.path
-        watch = try loop.events.watch(terminal.master.number, .read) { [unowned self] _ in receive() }
+        watch = try loop.events.watch(terminal.master.number, .read) { [unowned self] _ in receive()
+        }
         loop.add(self)
     }
 
@@ -33,7 +34,9 @@ final class BusShell: TimedShell {
     }
 
     private func receive() {
-        guard case .bytes(let count) = SerialPort.read(terminal.master, into: &buffer) else { return }
+        guard case .bytes(let count) = SerialPort.read(terminal.master, into: &buffer) else {
+            return
+        }
         // A client that was killed must not lock others out of a line that is never closed.
         terminal.forgetExclusive()
         bus.receive(buffer[..<count], at: Clock.instant)
@@ -42,7 +45,8 @@ final class BusShell: TimedShell {
 
     private func send() {
         while case .transmit(let bytes)? = bus.next() {
-            // The terminal holds far more than a frame; what it does not take is lost, as on a wire.
+            // The terminal holds far more than a frame; what it does not take is lost, as on a
+            // wire.
             _ = SerialPort.write(terminal.master, bytes[...])
         }
     }

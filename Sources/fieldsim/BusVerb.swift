@@ -35,14 +35,18 @@ enum BusVerb {
             Option("dead", "LIST", "units that never answer: 3,5"),
             Option("noise", "LIST", "units whose replies are damaged one time in ten"),
             Option("late", "LIST", "units that answer one time in ten a second late, and in order"),
-            Option("twice", "LIST", "units whose replies come twice, 5 ms apart, as from a bad repeater"),
+            Option(
+                "twice", "LIST",
+                "units whose replies come twice, 5 ms apart, as from a bad repeater"),
             Option("slow", "LIST", "units that take 100 ms to answer"),
             Option("exception", "LIST", "units that refuse every request with exception 2"),
             Option("link", "PATH", "a symbolic link to the pseudo-terminal, replaced if it is one"),
             Option("seed", "N", "of noise and random walks (default 1)"),
         ]
     ) { arguments in
-        guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "no arguments, only options") }
+        guard arguments.positional.isEmpty else {
+            throw Arguments.Misuse(message: "no arguments, only options")
+        }
         var description = try describe(arguments)
         // A pseudo-terminal delivers when the scheduler pleases.
         if description.jitter == .zero { description.jitter = .milliseconds(1) }
@@ -64,8 +68,12 @@ enum BusVerb {
     private static func describe(_ arguments: Arguments) throws -> BusDescription {
         var description: BusDescription
         if let path = arguments["config"] {
-            do { description = try BusDescription.parse(try FileSystem.read(path)) } catch let error as BusDescriptionError {
-                Console.complain("\(path):\(error.position.line):\(error.position.column): error: \(error.message)")
+            do { description = try BusDescription.parse(try FileSystem.read(path)) } catch let error
+                as BusDescriptionError
+            {
+                Console.complain(
+                    "\(path):\(error.position.line):\(error.position.column): error: \(error.message)"
+                )
                 throw ExitCode.configuration
             } catch {
                 Console.complain("\(path): \((error as? SystemFailure)?.words ?? "\(error)")")
@@ -78,7 +86,8 @@ enum BusVerb {
             description = BusDescription.sample(
                 units: try arguments.integer("units", in: 1...247, default: 4),
                 registers: try arguments.integer("registers", in: 1...1000, default: 10),
-                baud: try arguments.integer("baud", in: 50...4_000_000, default: 19_200), parity: parity)
+                baud: try arguments.integer("baud", in: 50...4_000_000, default: 19_200),
+                parity: parity)
         }
         try apply("dead", arguments, to: &description) { $0.faults.dead = true }
         try apply("noise", arguments, to: &description) { $0.faults.noise = 0.1 }
@@ -100,7 +109,8 @@ enum BusVerb {
         guard let list = arguments[option] else { return }
         for word in list.split(separator: ",") {
             guard let unit = UInt8(word), description.units[unit] != nil else {
-                throw Arguments.Misuse(message: "--\(option): there is no unit \(word) on this line")
+                throw Arguments.Misuse(
+                    message: "--\(option): there is no unit \(word) on this line")
             }
             change(&description.units[unit]!)
         }
@@ -109,10 +119,13 @@ enum BusVerb {
     private static func report(_ bus: BusSimulator) {
         let rows = bus.description.units.keys.sorted().compactMap { unit -> [String]? in
             guard let figures = bus.statistics(of: unit) else { return nil }
-            return ["\(unit)", "\(figures.requests)", "\(figures.replies)", "\(figures.exceptions)"]
+            return [
+                "\(unit)", "\(figures.requests)", "\(figures.replies)", "\(figures.exceptions)",
+            ]
         }
         Console.say(Console.table(["unit", "requests", "replies", "exceptions"], rows))
-        Console.say("frames \(bus.statistics.frames), early starts \(bus.statistics.earlyStarts), "
-            + "line in use for \(JSONWriter.number(bus.statistics.busTime.secondsValue)) s")
+        Console.say(
+            "frames \(bus.statistics.frames), early starts \(bus.statistics.earlyStarts), "
+                + "line in use for \(JSONWriter.number(bus.statistics.busTime.secondsValue)) s")
     }
 }

@@ -24,16 +24,20 @@ final class Demo: TimedShell {
         let publicKey = try folder.makeKey()
         let tls = try CertificateFolder(folder.path + "/certificates").context()
         for (index, line) in DemoSite.lines.enumerated() {
-            lines.append((line, try BusShell(line.description(), seed: UInt64(index) + 1, on: loop)))
+            lines.append(
+                (line, try BusShell(line.description(), seed: UInt64(index) + 1, on: loop)))
         }
         configuration = folder.path + "/gateway.json5"
         bridge = try BridgeShell(
             BridgeCloud([Self.registry(publicKey)]), port: 0, tls: tls, on: loop
         ) { [unowned self] output in hear(output) }
-        _ = try folder.writeConfiguration(port: bridge.port, lines: lines.map { ($0.line, $0.shell.path) })
+        _ = try folder.writeConfiguration(
+            port: bridge.port, lines: lines.map { ($0.line, $0.shell.path) })
         introduce()
-        child = try ChildProcess(gateway, ["run", "--config", configuration], output: .discard, errors: .pipe)
-        logLines = try LineSplitter(child.takeErrors(), on: loop, log: folder.path + "/gateway.log") {
+        child = try ChildProcess(
+            gateway, ["run", "--config", configuration], output: .discard, errors: .pipe)
+        logLines = try LineSplitter(child.takeErrors(), on: loop, log: folder.path + "/gateway.log")
+        {
             [unowned self] line in script.gatewaySaid(line, self)
         }
         loop.add(self)
@@ -52,17 +56,23 @@ final class Demo: TimedShell {
         var registry = BridgeRegistry(project: "demo", region: "nowhere1", registry: "plant")
         registry.devices[ByteString(DemoSite.gateway)] = BridgeRegistry.Device(
             keys: [BridgeRegistry.Key(ByteString(publicKey))],
-            gateway: BridgeRegistry.GatewayRole(bound: Set(DemoSite.devices.map { ByteString($0) })))
-        for device in DemoSite.devices { registry.devices[ByteString(device)] = BridgeRegistry.Device() }
+            gateway: BridgeRegistry.GatewayRole(bound: Set(DemoSite.devices.map { ByteString($0) }))
+        )
+        for device in DemoSite.devices {
+            registry.devices[ByteString(device)] = BridgeRegistry.Device()
+        }
         return registry
     }
 
     private func introduce() {
         for (line, shell) in lines {
-            tell("\(line.name): \(line.units.count) Modbus units at \(line.baud) baud on \(shell.path)"
-                + (line.units.contains(where: \.isDead) ? ", one of them dead on purpose" : ""))
+            tell(
+                "\(line.name): \(line.units.count) Modbus units at \(line.baud) baud on \(shell.path)"
+                    + (line.units.contains(where: \.isDead) ? ", one of them dead on purpose" : ""))
         }
-        tell("bridge: emulator on localhost:\(bridge.port), TLS, ES256 key registered, \(DemoSite.devices.count) devices bound")
+        tell(
+            "bridge: emulator on localhost:\(bridge.port), TLS, ES256 key registered, \(DemoSite.devices.count) devices bound"
+        )
         tell("gateway: fieldgw run --config \(configuration)")
     }
 
@@ -94,8 +104,10 @@ final class Demo: TimedShell {
 
     /// How many records wait in the gateway's journal; nil if it does not say.
     func waiting() -> Int? {
-        guard let answer = try? ControlClient.ask(
-            folder.path + "/state/control.sock", Array("{\"get\":\"status\"}".utf8), within: .seconds(1)),
+        guard
+            let answer = try? ControlClient.ask(
+                folder.path + "/state/control.sock", Array("{\"get\":\"status\"}".utf8),
+                within: .seconds(1)),
             let document = try? JSONReader.parse(answer)
         else { return nil }
         return document["spool"]?["waiting"]?.integer.map { Int($0) }
@@ -121,7 +133,9 @@ final class Demo: TimedShell {
 
     /// Reads of living units that the buses answered, by their own log.
     func served(_ shell: BusShell, _ unit: DemoSite.Unit) -> Int {
-        shell.bus.served.reduce(0) { $0 + ($1.unit == unit.number && !$1.content.isWrite && $1.content.address == 0 ? 1 : 0) }
+        shell.bus.served.reduce(0) {
+            $0 + ($1.unit == unit.number && !$1.content.isWrite && $1.content.address == 0 ? 1 : 0)
+        }
     }
 
     func closeLedger() -> (served: Int, ledger: DemoLedger) {

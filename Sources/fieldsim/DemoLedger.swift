@@ -18,17 +18,23 @@ struct DemoLedger {
     var records: Int { contents.count }
 
     mutating func receive(_ received: BridgeEmulator.Received) {
-        guard let document = try? JSONReader.parse(received.payload), let seq = document["seq"]?.integer else {
+        guard let document = try? JSONReader.parse(received.payload),
+            let seq = document["seq"]?.integer
+        else {
             faults.append("\(received.topic): not a record")
             return
         }
         if let known = contents[seq] {
             duplicates += 1
-            if known != received.payload { faults.append("seq \(seq) came twice with different content") }
+            if known != received.payload {
+                faults.append("seq \(seq) came twice with different content")
+            }
             return
         }
         contents[seq] = received.payload
-        if received.subfolder == "commands", let id = document["id"]?.string { results[id] = document }
+        if received.subfolder == "commands", let id = document["id"]?.string {
+            results[id] = document
+        }
         guard received.subfolder.isEmpty else { return }
         readings += 1
         if let count = document["values"]?["count"]?.integer {
@@ -42,7 +48,9 @@ struct DemoLedger {
     mutating func check(_ device: String, served: Int) {
         let got = counts[ByteString(device)] ?? []
         if got != (0..<served).map({ Int64($0) + 1 }) {
-            faults.append("\(device): it answered \(served) reads, but \(got.count) readings arrived, or not in order")
+            faults.append(
+                "\(device): it answered \(served) reads, but \(got.count) readings arrived, or not in order"
+            )
         }
     }
 }

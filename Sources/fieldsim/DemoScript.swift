@@ -2,8 +2,8 @@ import Base
 import Platform
 import Simulators
 
-/// What happens in the demo, and when: the bridge goes away and comes back, the backlog drains, a command
-/// is sent, the gateway is stopped, and the books are compared.
+/// What happens in the demo, and when: the bridge goes away and comes back, the backlog drains, a
+/// command is sent, the gateway is stopped, and the books are compared.
 final class DemoScript {
     private enum Act: Equatable {
         case starting, running
@@ -36,7 +36,9 @@ final class DemoScript {
     /// A line of the gateway's log: the ones that belong to the story.
     func gatewaySaid(_ line: String, _ demo: Demo) {
         let text = Self.message(of: line)
-        if text.contains(": opened /dev/") || text.contains(": attached ") { return demo.tell("gateway: \(text)") }
+        if text.contains(": opened /dev/") || text.contains(": attached ") {
+            return demo.tell("gateway: \(text)")
+        }
         if let numbers = Self.farewell(in: text) { farewell = numbers }
         if line.contains(" error ") || line.contains(": error:") { demo.tell("gateway: \(text)") }
     }
@@ -44,7 +46,9 @@ final class DemoScript {
     func bridgeSaid(_ words: String, _ demo: Demo) {
         if words.contains("attached by") {
             attached += 1
-            if act == .starting || attached <= DemoSite.devices.count { demo.tell("bridge: \(words)") }
+            if act == .starting || attached <= DemoSite.devices.count {
+                demo.tell("bridge: \(words)")
+            }
         } else if words.contains("connected, token") {
             attached = act == .starting ? attached : DemoSite.devices.count
             demo.tell("bridge: \(words)")
@@ -54,7 +58,9 @@ final class DemoScript {
 
     func received(_ received: BridgeEmulator.Received, _ demo: Demo) {
         if received.subfolder.isEmpty { inThisSecond += 1 }
-        if case .commanding = act, let result = demo.ledger.results[ByteString(Self.command)] { finish(result, demo) }
+        if case .commanding = act, let result = demo.ledger.results[ByteString(Self.command)] {
+            finish(result, demo)
+        }
     }
 
     // MARK: Time
@@ -76,8 +82,9 @@ final class DemoScript {
             countSecond(demo)
             let isOnline = demo.online.contains(ByteString(DemoSite.gateway))
             if isOnline, let waiting = demo.waiting(), waiting <= DemoSite.devices.count {
-                demo.tell("backlog delivered: \(waitedMost) readings had waited, "
-                    + "\(demo.ledger.readings) readings acknowledged in all")
+                demo.tell(
+                    "backlog delivered: \(waitedMost) readings had waited, "
+                        + "\(demo.ledger.readings) readings acknowledged in all")
                 sendCommand(now, demo)
             } else if now > since + 60 {
                 giveUp("the backlog was not delivered within 60 s", demo)
@@ -94,7 +101,9 @@ final class DemoScript {
     }
 
     private func countSecond(_ demo: Demo) {
-        demo.tell("\(inThisSecond) readings acknowledged in the last second, \(demo.ledger.readings) in all")
+        demo.tell(
+            "\(inThisSecond) readings acknowledged in the last second, \(demo.ledger.readings) in all"
+        )
         inThisSecond = 0
     }
 
@@ -116,24 +125,33 @@ final class DemoScript {
         let text = "{\"id\":\"\(Self.command)\",\"write\":{\"setpoint\":\(pump.value)}}"
         let isDelivered = demo.tellBridge("command \(pump.device) \(text)")
         demo.tell("bridge: command to \(pump.device): \(text)")
-        guard isDelivered else { return giveUp("the command reached nobody: \(pump.device) is not subscribed", demo) }
+        guard isDelivered else {
+            return giveUp("the command reached nobody: \(pump.device) is not subscribed", demo)
+        }
         act = .commanding(since: now)
     }
 
     private func finish(_ result: JSON, _ demo: Demo) {
         let pump = DemoSite.pump
-        let register = demo.lines[0].shell.bus.value(of: pump.unit, .holding, pump.register, at: Clock.instant)
+        let register = demo.lines[0].shell.bus.value(
+            of: pump.unit, .holding, pump.register, at: Clock.instant)
         let readBack = result["values"]?["setpoint"]?.integer
-        guard result["ok"]?.bool == true, readBack == Int64(pump.value), register == UInt16(pump.value) else {
-            return giveUp("the command failed: \(result["error"]?.string ?? "the register holds another value")", demo)
+        guard result["ok"]?.bool == true, readBack == Int64(pump.value),
+            register == UInt16(pump.value)
+        else {
+            return giveUp(
+                "the command failed: \(result["error"]?.string ?? "the register holds another value")",
+                demo)
         }
-        demo.tell("command \(Self.command) done: holding register \(pump.register) of unit \(pump.unit) was written "
-            + "and read back as \(pump.value)")
+        demo.tell(
+            "command \(Self.command) done: holding register \(pump.register) of unit \(pump.unit) was written "
+                + "and read back as \(pump.value)")
         act = .finale
     }
 
     private func stop(_ now: Int, _ demo: Demo) {
-        demo.tell("stopping the gateway (SIGTERM): it commits its journal and says goodbye to the bridge")
+        demo.tell(
+            "stopping the gateway (SIGTERM): it commits its journal and says goodbye to the bridge")
         demo.child.terminate()
         act = .stopping(since: now)
     }
@@ -154,21 +172,28 @@ final class DemoScript {
         guard let farewell else { return giveUp("the gateway's log has no closing figures", demo) }
         var faults = ledger.faults
         if served + ledger.unanswered != ledger.readings {
-            faults.append("\(served) reads answered and \(ledger.unanswered) given up, but \(ledger.readings) readings arrived")
+            faults.append(
+                "\(served) reads answered and \(ledger.unanswered) given up, but \(ledger.readings) readings arrived"
+            )
         }
         if farewell.acknowledged + farewell.waiting != farewell.recorded {
-            faults.append("\(farewell.recorded) records journaled, but \(farewell.acknowledged) acknowledged "
-                + "and \(farewell.waiting) waiting")
+            faults.append(
+                "\(farewell.recorded) records journaled, but \(farewell.acknowledged) acknowledged "
+                    + "and \(farewell.waiting) waiting")
         }
         if ledger.records != farewell.acknowledged || farewell.waiting != 0 {
-            faults.append("\(farewell.acknowledged) acknowledged, but the bridge has \(ledger.records); \(farewell.waiting) wait")
+            faults.append(
+                "\(farewell.acknowledged) acknowledged, but the bridge has \(ledger.records); \(farewell.waiting) wait"
+            )
         }
         for fault in faults { demo.tell("LOST: \(fault)") }
-        demo.tell((faults.isEmpty ? "nothing lost: " : "NOT the same: ")
-            + "the buses served \(served) readings (and \(ledger.unanswered) went unanswered), the journal recorded "
-            + "\(farewell.recorded) records (\(ledger.readings) readings, the rest health and the command's result), "
-            + "the bridge acknowledged \(ledger.records)"
-            + (ledger.duplicates > 0 ? "; \(ledger.duplicates) came twice with the same seq" : ""))
+        demo.tell(
+            (faults.isEmpty ? "nothing lost: " : "NOT the same: ")
+                + "the buses served \(served) readings (and \(ledger.unanswered) went unanswered), the journal recorded "
+                + "\(farewell.recorded) records (\(ledger.readings) readings, the rest health and the command's result), "
+                + "the bridge acknowledged \(ledger.records)"
+                + (ledger.duplicates > 0
+                    ? "; \(ledger.duplicates) came twice with the same seq" : ""))
         verdict = faults.isEmpty ? .ok : .software
     }
 
@@ -186,7 +211,9 @@ final class DemoScript {
         return words.count == 3 && words[0].hasSuffix("Z") ? String(words[2]) : line
     }
 
-    private static func farewell(in text: String) -> (recorded: Int, acknowledged: Int, waiting: Int)? {
+    private static func farewell(
+        in text: String
+    ) -> (recorded: Int, acknowledged: Int, waiting: Int)? {
         let words = text.split(separator: " ")
         guard let from = words.firstIndex(of: "stopped:") else { return nil }
         let numbers = words[from...].compactMap { Int($0) }

@@ -2,8 +2,8 @@ import Base
 import Platform
 import Simulators
 
-/// What the demo's plant consists of: two lines, seven units that answer and one that does not, and the
-/// files that a gateway needs to work there.
+/// What the demo's plant consists of: two lines, seven units that answer and one that does not, and
+/// the files that a gateway needs to work there.
 struct DemoSite {
     struct Unit {
         var number: UInt8
@@ -26,13 +26,19 @@ struct DemoSite {
     static let pump = (device: "pump-3", unit: UInt8(3), register: 6, value: 42)
 
     static let lines = [
-        Line(name: "bus-a", baud: 19_200, parity: .even, every: 1, units: [
-            meter(1), meter(2), pump(3), meter(4),
-        ]),
-        Line(name: "bus-b", baud: 9_600, parity: .none, every: 2, units: [
-            weather(11), weather(12), weather(13),
-            Unit(number: 14, device: "valve-14", points: "position: { holding: 0 }", cells: [:], isDead: true),
-        ]),
+        Line(
+            name: "bus-a", baud: 19_200, parity: .even, every: 1,
+            units: [
+                meter(1), meter(2), pump(3), meter(4),
+            ]),
+        Line(
+            name: "bus-b", baud: 9_600, parity: .none, every: 2,
+            units: [
+                weather(11), weather(12), weather(13),
+                Unit(
+                    number: 14, device: "valve-14", points: "position: { holding: 0 }", cells: [:],
+                    isDead: true),
+            ]),
     ]
 
     static var living: [Unit] { lines.flatMap(\.units).filter { !$0.isDead } }
@@ -51,11 +57,14 @@ struct DemoSite {
                 """,
             cells: [
                 0: counted,
-                1: CellDescription(.sine(mean: 1500, amplitude: 400, period: .seconds(20)), type: .float32),
-                3: CellDescription(.walk(start: 2300, step: 4, every: .milliseconds(500), low: 2200, high: 2400)),
+                1: CellDescription(
+                    .sine(mean: 1500, amplitude: 400, period: .seconds(20)), type: .float32),
+                3: CellDescription(
+                    .walk(start: 2300, step: 4, every: .milliseconds(500), low: 2200, high: 2400)),
                 4: CellDescription(.ramp(from: 100, to: 900, period: .seconds(30))),
                 5: CellDescription(.constant(1)),
-                6: CellDescription(.counter(start: 100_000, step: 3, every: .seconds(1)), type: .uint32),
+                6: CellDescription(
+                    .counter(start: 100_000, step: 3, every: .seconds(1)), type: .uint32),
             ])
     }
 
@@ -70,10 +79,13 @@ struct DemoSite {
                 """,
             cells: [
                 0: counted,
-                1: CellDescription(.sine(mean: 12, amplitude: 3, period: .seconds(15)), type: .float32),
-                3: CellDescription(.walk(start: 350, step: 3, every: .milliseconds(500), low: 300, high: 400)),
+                1: CellDescription(
+                    .sine(mean: 12, amplitude: 3, period: .seconds(15)), type: .float32),
+                3: CellDescription(
+                    .walk(start: 350, step: 3, every: .milliseconds(500), low: 300, high: 400)),
                 4: CellDescription(.constant(1450)),
-                5: CellDescription(.sine(mean: 210, amplitude: 30, period: .seconds(60)), type: .int16),
+                5: CellDescription(
+                    .sine(mean: 210, amplitude: 30, period: .seconds(60)), type: .int16),
                 6: CellDescription(.constant(10)),
             ])
     }
@@ -88,9 +100,12 @@ struct DemoSite {
                 """,
             cells: [
                 0: counted,
-                1: CellDescription(.sine(mean: 150, amplitude: 80, period: .seconds(60)), type: .int16),
-                2: CellDescription(.walk(start: 600, step: 5, every: .seconds(1), low: 300, high: 900)),
-                3: CellDescription(.walk(start: 30, step: 3, every: .seconds(1), low: 0, high: 200)),
+                1: CellDescription(
+                    .sine(mean: 150, amplitude: 80, period: .seconds(60)), type: .int16),
+                2: CellDescription(
+                    .walk(start: 600, step: 5, every: .seconds(1), low: 300, high: 900)),
+                3: CellDescription(
+                    .walk(start: 30, step: 3, every: .seconds(1), low: 0, high: 200)),
                 4: CellDescription(.counter(start: 0, step: 1, every: .seconds(10))),
                 5: CellDescription(.ramp(from: 100, to: 50_000, period: .seconds(60))),
             ])
@@ -99,7 +114,8 @@ struct DemoSite {
 
 extension DemoSite.Line {
     func description() -> BusDescription {
-        var bus = BusDescription(baud: baud, parity: parity, jitter: .milliseconds(2), logLimit: 20_000)
+        var bus = BusDescription(
+            baud: baud, parity: parity, jitter: .milliseconds(2), logLimit: 20_000)
         for unit in units {
             bus.units[unit.number] = BusUnitDescription(
                 cells: [.holding: unit.cells], faults: BusFaults(dead: unit.isDead))

@@ -15,10 +15,14 @@ enum DemoVerb {
         options: [
             Option("gateway", "FILE", "the fieldgw binary (default: beside this one)"),
             Option("seconds", "N", "how long, 15 to 3600 (default 30)"),
-            Option("keep", "DIR", "work in this folder and leave keys, configuration, journal and log there"),
+            Option(
+                "keep", "DIR",
+                "work in this folder and leave keys, configuration, journal and log there"),
         ]
     ) { arguments in
-        guard arguments.positional.isEmpty else { throw Arguments.Misuse(message: "no arguments, only options") }
+        guard arguments.positional.isEmpty else {
+            throw Arguments.Misuse(message: "no arguments, only options")
+        }
         let seconds = try arguments.integer("seconds", in: 15...3600, default: 30)
         let folder = try DemoFolder(kept: arguments["keep"])
         defer { folder.remove() }
@@ -31,7 +35,8 @@ enum DemoVerb {
         let own = FileSystem.realPath("/proc/self/exe") ?? ""
         let beside = (own.lastIndex(of: "/").map { String(own[...$0]) } ?? "") + "fieldgw"
         guard FileSystem.exists(beside) else {
-            throw Arguments.Misuse(message: "there is no fieldgw at \(beside); name it with --gateway")
+            throw Arguments.Misuse(
+                message: "there is no fieldgw at \(beside); name it with --gateway")
         }
         return beside
     }

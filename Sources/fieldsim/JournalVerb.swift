@@ -2,11 +2,13 @@ import Base
 import Platform
 import Spool
 
-/// The journal alone under load: the gateway's own journal and disk code, a clock that runs as fast as the
-/// disk allows, and figures at the end. For benchmarks, and for backlogs to try a start with.
+/// The journal alone under load: the gateway's own journal and disk code, a clock that runs as fast
+/// as the disk allows, and figures at the end. For benchmarks, and for backlogs to try a start
+/// with.
 enum JournalVerb {
     static let verb = Verb(
-        "journal", "DIR", summary: "fill a journal directory as a gateway would, as fast as the disk allows",
+        "journal", "DIR",
+        summary: "fill a journal directory as a gateway would, as fast as the disk allows",
         details: """
             Records go in --commit at a time, one commit a simulated second. With --settle all of them are
             acknowledged, as with a bridge that is there; without, they stay: a backlog.
@@ -18,23 +20,29 @@ enum JournalVerb {
             Option("commit", "N", "records in a commit (default 50)"),
             Option("devices", "N", "devices they belong to, in turn (default 10)"),
             Option("max-bytes", "BYTES", "bound of the journal (default 67108864)"),
-            Option("identity", "TEXT", "whose journal: project/registry/gateway (default //gw-1, a plain broker's)"),
+            Option(
+                "identity", "TEXT",
+                "whose journal: project/registry/gateway (default //gw-1, a plain broker's)"),
             Option("settle", nil, "acknowledge every record"),
             Option("announce", nil, "print a line SEQ BODY for each record once it is durable"),
         ]
     ) { arguments in
-        guard arguments.positional.count == 1 else { throw Arguments.Misuse(message: "one DIR is needed") }
+        guard arguments.positional.count == 1 else {
+            throw Arguments.Misuse(message: "one DIR is needed")
+        }
         var load = try JournalLoad(
             directory: arguments.positional[0],
             identity: arguments["identity"] ?? "//gw-1",
-            maxBytes: try arguments.integer("max-bytes", in: (1 << 20)...(1 << 40), default: 64 << 20),
+            maxBytes: try arguments.integer(
+                "max-bytes", in: (1 << 20)...(1 << 40), default: 64 << 20),
             devices: try arguments.integer("devices", in: 1...1000, default: 10),
             size: try arguments.integer("size", in: 16...60_000, default: 200))
         load.settles = arguments.has("settle")
         load.announces = arguments.has("announce")
         let records = try arguments.integer("records", in: 1...100_000_000, default: 10_000)
         return try load.run(
-            records: records, perCommit: try arguments.integer("commit", in: 1...10_000, default: 50))
+            records: records,
+            perCommit: try arguments.integer("commit", in: 1...10_000, default: 50))
     }
 }
 
@@ -51,7 +59,9 @@ struct JournalLoad {
 
     init(directory: String, identity: String, maxBytes: Int, devices count: Int, size: Int) throws {
         let name = String(identity.split(separator: "/").last ?? "gw-1")
-        guard let gateway = try? DeviceID(name) else { throw Arguments.Misuse(message: "\(identity) names no gateway") }
+        guard let gateway = try? DeviceID(name) else {
+            throw Arguments.Misuse(message: "\(identity) names no gateway")
+        }
         disk = DiskExecutor([.spool: directory])
         spool = Journal(
             Journal.Settings(identity: identity, gateway: gateway, maxBytes: maxBytes, share: 1),
@@ -89,7 +99,8 @@ struct JournalLoad {
         // 34 bytes with the quotes for the first million.
         let number = String(1_000_000 + index % 1_000_000_000).suffix(10)
         let body = "\"values\":{\"count\":\(number),\"text\":\"\(filler)\"}"
-        spool.append(Entry(device: devices[index % devices.count], body: Array(body.utf8), at: now), at: now)
+        spool.append(
+            Entry(device: devices[index % devices.count], body: Array(body.utf8), at: now), at: now)
         carryOut()
     }
 
@@ -115,7 +126,11 @@ struct JournalLoad {
 
     private mutating func settle() {
         while let device = spool.readyDevices.first, let record = spool.take(device, at: now) {
-            if announces { Console.say("\(record.seq) \(record.device) \(String(decoding: record.body, as: UTF8.self))") }
+            if announces {
+                Console.say(
+                    "\(record.seq) \(record.device) \(String(decoding: record.body, as: UTF8.self))"
+                )
+            }
             if settles { spool.settle(record.seq, at: now) }
             carryOut()
         }

@@ -14,13 +14,17 @@ final class LineSplitter {
     private var logged: [UInt8] = []
     private let hear: (String) -> Void
 
-    init(_ descriptor: consuming OwnedFD?, on loop: SimulatorLoop, log: String, hear: @escaping (String) -> Void) throws {
+    init(
+        _ descriptor: consuming OwnedFD?, on loop: SimulatorLoop, log: String,
+        hear: @escaping (String) -> Void
+    ) throws {
         self.descriptor = descriptor
         self.log = log
         self.hear = hear
         events = loop.events
         switch self.descriptor {
-        case .some(let open): watch = try events.watch(open.number, .read) { [unowned self] _ in receive() }
+        case .some(let open):
+            watch = try events.watch(open.number, .read) { [unowned self] _ in receive() }
         case .none: break
         }
     }

@@ -2,8 +2,8 @@ import Base
 import Platform
 import Simulators
 
-/// A listening port and its connections, each a number to the machine behind it. It carries bytes and
-/// knows nothing else.
+/// A listening port and its connections, each a number to the machine behind it. It carries bytes
+/// and knows nothing else.
 final class StreamServer {
     private final class Peer {
         let link: Link
@@ -129,7 +129,9 @@ final class StreamServer {
             guard case .wrote(let count) = peer.link.write(peer.unsent[written...]) else { break }
             written += count
             peer.writes += 1
-            if rekeyEvery > 0, peer.writes % rekeyEvery == 0 { peer.link.updateKeys(askingPeer: true) }
+            if rekeyEvery > 0, peer.writes % rekeyEvery == 0 {
+                peer.link.updateKeys(askingPeer: true)
+            }
         }
         peer.unsent.removeFirst(written)
         setInterest(peer)
@@ -137,7 +139,8 @@ final class StreamServer {
 
     private func setInterest(_ peer: Peer) {
         let writes = !peer.unsent.isEmpty || peer.link.readWantsWrite
-        let interest: EventLoop.Interest = peer.isPaused ? (writes ? .write : .none) : writes ? .both : .read
+        let interest: EventLoop.Interest =
+            peer.isPaused ? (writes ? .write : .none) : writes ? .both : .read
         guard peer.interest != interest, let watch = peer.watch else { return }
         peer.interest = interest
         try? loop.change(watch, interest)

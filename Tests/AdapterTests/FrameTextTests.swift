@@ -17,9 +17,11 @@ private func item(_ index: Int, _ split: ItemSplit = .mark([0x2C])) -> TextField
 }
 
 @Test(arguments: [
-    ("4807.038", "48.1173"), ("01131.000", "11.516667"), ("4404.14036", "44.069006"), ("0000.0001", "0.0000017"),
-    ("17959.9999", "179.9999983"), ("00000.00", "0"), ("4860.0", #""format"}"#), ("-4807.038", #""format"}"#),
-    ("4807.0381234567890", #""format"}"#), ("", #""invalid"}"#), ("99999.0", #""format"}"#)
+    ("4807.038", "48.1173"), ("01131.000", "11.516667"), ("4404.14036", "44.069006"),
+    ("0000.0001", "0.0000017"),
+    ("17959.9999", "179.9999983"), ("00000.00", "0"), ("4860.0", #""format"}"#),
+    ("-4807.038", #""format"}"#),
+    ("4807.0381234567890", #""format"}"#), ("", #""invalid"}"#), ("99999.0", #""format"}"#),
 ])
 func readsDegreesAndMinutes(_ text: String, _ wanted: String) {
     #expect(frame(item(0), text + ",N", rules: FrameRules(isAngle: true)) == wanted)
@@ -30,7 +32,8 @@ func readsDegreesAndMinutes(_ text: String, _ wanted: String) {
     let south = FrameRules(negativeIf: hemisphere, isAngle: true)
     #expect(frame(item(0), "4404.14036,S", rules: south) == "-44.069006")
     #expect(frame(item(0), "4404.14036,N", rules: south) == "44.069006")
-    #expect(frame(item(0), "4404.14036", rules: south) == #""format"}"#)   // the hemisphere is missing
+    // The hemisphere is missing.
+    #expect(frame(item(0), "4404.14036", rules: south) == #""format"}"#)
     let minus = FrameRules(negativeIf: FrameMatch(.bytes(at: 0), .equals, [[0x2D], [0x7E]]))
     #expect(frame(item(1, .blanks), "~ 12.50", rules: minus) == "-12.5")
 }
@@ -80,12 +83,18 @@ func readsDegreesAndMinutes(_ text: String, _ wanted: String) {
 
 @Test func aMatchIsOfOnePlace() {
     let talker = FrameMatch(.item(0, .mark([0x2C])), .ends, [Array("GGA".utf8), Array("RMC".utf8)])
-    #expect(talker.holds(for: Array("$GNGGA,1".utf8)) == true && talker.holds(for: Array("$GPRMC".utf8)) == true)
+    #expect(
+        talker.holds(for: Array("$GNGGA,1".utf8)) == true
+            && talker.holds(for: Array("$GPRMC".utf8)) == true)
     #expect(talker.holds(for: Array("GA,GGA".utf8)) == false)
     let bytes = FrameMatch(.bytes(at: -2), .equals, [[1, 2]])
-    #expect(bytes.holds(for: [9, 1, 2]) == true && bytes.holds(for: [1, 2, 9]) == false && bytes.holds(for: [1]) == nil)
+    #expect(
+        bytes.holds(for: [9, 1, 2]) == true && bytes.holds(for: [1, 2, 9]) == false
+            && bytes.holds(for: [1]) == nil)
     let other = FrameMatch(.bytes(at: 0), .differs, [[1], [2]])
-    #expect(other.holds(for: [3]) == true && other.holds(for: [2]) == false && other.holds(for: []) == nil)
+    #expect(
+        other.holds(for: [3]) == true && other.holds(for: [2]) == false
+            && other.holds(for: []) == nil)
 }
 
 @Test(arguments: [ItemSplit.mark([0x2C]), .mark([0x2C, 0x2C]), .mark([]), .blanks, .signs])
@@ -93,7 +102,9 @@ func noTextTrapsASplit(_ split: ItemSplit) {
     var random = RandomSource(seed: 3)
     let alphabet = Array(",+- 0a\r\u{0}".utf8)
     for _ in 0..<500 {
-        let text = (0..<Int(random.next() % 12)).map { _ in alphabet[Int(random.next() % UInt64(alphabet.count))] }
+        let text = (0..<Int(random.next() % 12)).map { _ in
+            alphabet[Int(random.next() % UInt64(alphabet.count))]
+        }
         var count = 0
         while split.item(count, of: text[...]) != nil { count += 1 }
         #expect(count <= text.count + 1 && split.item(-1, of: text[...]) == nil)

@@ -2,8 +2,8 @@ import Adapter
 import Base
 import Testing
 
-/// What Python's struct module packs, in every order; floating values in the fewest digits that read
-/// back, found there by trying (whole ones with all their digits). Not made with our own code.
+/// What Python's struct module packs, in every order; floating values in the fewest digits that
+/// read back, found there by trying (whole ones with all their digits). Not made with our own code.
 private let golden: [Sample] = [
     Sample(.uint16, "AB", "00 00", "0"),
     Sample(.uint16, "BA", "01 00", "1"),
@@ -81,7 +81,9 @@ private let golden: [Sample] = [
             Issue.record("\(body(point, sample.wire))")
             continue
         }
-        let (ours, theirs) = (Decimal(text: Array(text.utf8)[...]), Decimal(text: Array(sample.json.utf8)[...]))
+        let (ours, theirs) = (
+            Decimal(text: Array(text.utf8)[...]), Decimal(text: Array(sample.json.utf8)[...])
+        )
         #expect(ours?.normalized == theirs?.normalized, "\(text)")
     }
 }
@@ -92,41 +94,51 @@ private let golden: [Sample] = [
     (0.001, -40, "00 20 00 00 00 00 00 01", "9007199254700.993"),
     (1e-6, 0.5, "7F FF FF FF FF FF FF FF", "9223372036855.275807"),
     (3, 7, "00 20 00 00 00 00 00 01", "27021597764222986"),
-    (0.125, 0, "00 00 00 00 00 00 00 03", "0.375"), (1e3, 1e-3, "00 00 00 00 00 00 00 02", "2000.001")
+    (0.125, 0, "00 00 00 00 00 00 00 03", "0.375"),
+    (1e3, 1e-3, "00 00 00 00 00 00 00 02", "2000.001"),
 ])
-func scalesLargeIntegersExactly(_ scale: Double, _ offset: Double, _ hex: String, _ wanted: String) {
-    let point = Point(name: "v", table: .holding, address: 0, type: .uint64, scale: scale, offset: offset)
+func scalesLargeIntegersExactly(_ scale: Double, _ offset: Double, _ hex: String, _ wanted: String)
+{
+    let point = Point(
+        name: "v", table: .holding, address: 0, type: .uint64, scale: scale, offset: offset)
     #expect(body(point, hex) == "\"values\":{\"v\":\(wanted)}")
 }
 
-/// Nothing that stands in a register traps, and what comes out is one JSON object, within its limits.
-@Test(arguments: ValueType.allCases) func noBytesTrapUnderAnyScaleOrLimit(_ type: ValueType) throws {
+/// Nothing that stands in a register traps, and what comes out is one JSON object, within its
+/// limits.
+@Test(arguments: ValueType.allCases) func noBytesTrapUnderAnyScaleOrLimit(_ type: ValueType) throws
+{
     var random = RandomSource(seed: 77)
     let scales: [Double] = [
-        1, 0.1, -0.001, 1e9, 1e-300, -1e300, .greatestFiniteMagnitude, .leastNonzeroMagnitude
+        1, 0.1, -0.001, 1e9, 1e-300, -1e300, .greatestFiniteMagnitude, .leastNonzeroMagnitude,
     ]
     let offsets: [Double] = [0, -273.15, 1e300, .leastNonzeroMagnitude, -.greatestFiniteMagnitude]
     let limits: [(Double?, Double?)] = [(nil, nil), (-40, 85), (0, nil), (nil, -1e300), (5, 5)]
     let edges: [[UInt8]] = [
-        .init(repeating: 0, count: 8), .init(repeating: 0xFF, count: 8), [0x80, 0, 0, 0, 0, 0, 0, 0],
+        .init(repeating: 0, count: 8), .init(repeating: 0xFF, count: 8),
+        [0x80, 0, 0, 0, 0, 0, 0, 0],
         [0x7F, 0xF0, 0, 0, 0, 0, 0, 0], [0x7F, 0x80, 0, 0, 0x7C, 0, 0, 1],
-        [0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]
+        [0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
     ]
     for scale in scales {
         for offset in offsets {
             for (low, high) in limits {
                 let point = Point(
-                    name: "v", table: .frame, address: 0, type: type, length: 4, scale: scale, offset: offset,
+                    name: "v", table: .frame, address: 0, type: type, length: 4, scale: scale,
+                    offset: offset,
                     bits: [BitField(name: "a", low: 0, high: 31)], min: low, max: high,
                     clamp: random.next() & 1 == 0, deadband: random.next() & 1 == 0 ? 1e-3 : nil)
                 var machine = adapter(point)
-                let noise = (0..<6).map { _ in (0..<8).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+                let noise = (0..<6).map { _ in
+                    (0..<8).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                }
                 for bytes in edges + noise {
                     let part = ReadPart(.frame, 0, 8, .success(bytes), at: at(1))
                     guard let telemetry = machine.receive(reading(part)).first else { continue }
                     let object = try JSONReader.parse("{" + telemetry.text + "}")
                     guard let value = object["values"]?["v"]?.double else { continue }
-                    #expect(value.isFinite && value >= low ?? -.infinity && value <= high ?? .infinity)
+                    #expect(
+                        value.isFinite && value >= low ?? -.infinity && value <= high ?? .infinity)
                 }
             }
         }

@@ -10,10 +10,14 @@ func device(_ name: String) -> DeviceID {
 
 func at(_ seconds: Double) -> Moment {
     let nanoseconds = Int64(seconds * 1e9)
-    return Moment(Instant(nanoseconds: nanoseconds), WallTime(milliseconds: 1_700_000_000_000 + nanoseconds / 1_000_000))
+    return Moment(
+        Instant(nanoseconds: nanoseconds),
+        WallTime(milliseconds: 1_700_000_000_000 + nanoseconds / 1_000_000))
 }
 
-func address(_ unit: Int, port: PortName = busA) -> Address { Address(port: port, unit: UnitID(unit)!) }
+func address(_ unit: Int, port: PortName = busA) -> Address {
+    Address(port: port, unit: UnitID(unit)!)
+}
 
 func bytes(_ hex: String) -> [UInt8] { Hex.decode(hex)! }
 
@@ -28,7 +32,9 @@ func good(_ table: Table, _ start: Int, _ hex: String, at seconds: Double = 1) -
     return ReadPart(table, start, count, .success(data), at: at(seconds))
 }
 
-func failed(_ table: Table, _ start: Int, _ count: Int, _ why: ReadFailure, at seconds: Double = 1) -> ReadPart {
+func failed(
+    _ table: Table, _ start: Int, _ count: Int, _ why: ReadFailure, at seconds: Double = 1
+) -> ReadPart {
     ReadPart(table, start, count, .failure(why), at: at(seconds))
 }
 
@@ -40,7 +46,9 @@ func reading(_ parts: ReadPart..., every interval: Duration = .seconds(10)) -> R
 func body(_ point: Point, _ hex: String) -> String {
     var machine = adapter(point)
     let part = good(point.table, point.table == .frame ? 0 : point.address, hex)
-    guard let first = machine.receive(reading(part, every: point.interval)).first else { return "nothing" }
+    guard let first = machine.receive(reading(part, every: point.interval)).first else {
+        return "nothing"
+    }
     return String(decoding: first.body, as: UTF8.self)
 }
 

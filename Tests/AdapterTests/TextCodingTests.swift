@@ -10,7 +10,9 @@ import Testing
         #expect(shown(coded(.string, length: 4), little) == "bad format")
         #expect(shown(coded(.string, length: 4), big) == "bad format")
         #expect(shown(coded(.string, length: 4, as: Coding(characters: .utf16)), big) == "\"100%\"")
-        #expect(shown(coded(.string, "BA", length: 4, as: Coding(characters: .utf16)), little) == "\"100%\"")
+        #expect(
+            shown(coded(.string, "BA", length: 4, as: Coding(characters: .utf16)), little)
+                == "\"100%\"")
         #expect(shown(coded(.string, length: 4), "31 00 00 00 00 00 00 00") == "\"1\"")
         #expect(shown(coded(.string, length: 2), "31 00 20 20") == "\"1\"")
         #expect(shown(coded(.string, length: 2), "00 00 00 00") == "\"\"")
@@ -24,7 +26,9 @@ import Testing
         #expect(shown(coded(.string, length: 2, as: utf16), "FE FF 00 41") == "\"A\"")
         #expect(shown(coded(.string, length: 2, as: utf16), "FF FE 41 00") == "bad format")
         #expect(shown(coded(.string, length: 2), "5A E4 68 6C") == "bad format")
-        #expect(shown(coded(.string, length: 3, as: Coding(characters: .latin1)), "5A E4 68 6C 20 00") == "\"Zähl\"")
+        #expect(
+            shown(coded(.string, length: 3, as: Coding(characters: .latin1)), "5A E4 68 6C 20 00")
+                == "\"Zähl\"")
     }
 
     @Test func everyLatin1ByteComesBack() {
@@ -32,26 +36,38 @@ import Testing
         for byte in UInt8(0x21)...0xFF where byte != 0x7F {
             let text = shown(latin, Hex.encode([byte, 0x41]))
             #expect(!text.hasPrefix("bad"))
-            #expect(encoded(latin, text) == .success(.registers([UInt16(byte) << 8 | 0x41])), "\(byte)")
+            #expect(
+                encoded(latin, text) == .success(.registers([UInt16(byte) << 8 | 0x41])), "\(byte)")
         }
         #expect(refusalKind(encoded(latin, "\"€\"")) == .type)
-        #expect(encoded(coded(.string, "BA", length: 2, as: Coding(characters: .utf16)), "\"Ä1\"") == .success(wire("C4 00 31 00")))
-        #expect(refusalKind(encoded(coded(.string, length: 1, as: Coding(characters: .utf16)), "\"😀\"")) == .range)
+        #expect(
+            encoded(coded(.string, "BA", length: 2, as: Coding(characters: .utf16)), "\"Ä1\"")
+                == .success(wire("C4 00 31 00")))
+        #expect(
+            refusalKind(encoded(coded(.string, length: 1, as: Coding(characters: .utf16)), "\"😀\""))
+                == .range)
     }
 
     @Test func bytesAreHexadecimalText() {
         #expect(shown(coded(.hex, length: 3), "00 1A 2B 3C 4D 5E") == "\"001A2B3C4D5E\"")
         #expect(shown(coded(.hex, "BA", length: 2), "1A 00 3C 2B") == "\"001A2B3C\"")
         #expect(shown(coded(.hex, "", .frame, length: 3), "01 02 03") == "\"010203\"")
-        #expect(encoded(coded(.hex, "BA", length: 2), "\"00 1a 2b 3c\"") == .success(wire("1A 00 3C 2B")))
+        #expect(
+            encoded(coded(.hex, "BA", length: 2), "\"00 1a 2b 3c\"")
+                == .success(wire("1A 00 3C 2B")))
         #expect(refusalKind(encoded(coded(.hex, length: 2), "\"00\"")) == .range)
         #expect(refusalKind(encoded(coded(.hex, length: 2), "\"xx\"")) == .type)
     }
 
-    /// Spirax Sarco TVA manual IM-P192-02, Modbus registers: "200 is sw ver 2.00, 201 is sw ver 2.01".
+    /// Spirax Sarco TVA manual IM-P192-02, Modbus registers: "200 is sw ver 2.00, 201 is sw ver
+    /// 2.01".
     @Test func aVersionHasItsPartsInBytesBitsOrDigits() {
-        func version(_ digits: VersionParts.Digits, _ sizes: [Int] = [], _ hex: String, length: Int = 1) -> String {
-            shown(coded(.version, length: length, as: Coding(parts: VersionParts(digits, sizes))), hex)
+        func version(
+            _ digits: VersionParts.Digits, _ sizes: [Int] = [], _ hex: String, length: Int = 1
+        ) -> String {
+            shown(
+                coded(.version, length: length, as: Coding(parts: VersionParts(digits, sizes))), hex
+            )
         }
         #expect(version(.decimal, [1, 2], "00 C8") == "\"2.00\"")
         #expect(version(.decimal, [1, 2], "00 C9") == "\"2.01\"")
@@ -73,7 +89,9 @@ import Testing
                 let sizes = (0..<Int(random.next() % 5)).map { _ in Int(random.next() % 70) }
                 let length = 1 + Int(random.next() % 4)
                 let raw = (0..<(2 * length)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                let text = shown(coded(.version, length: length, as: Coding(parts: VersionParts(digits, sizes))), Hex.encode(raw))
+                let text = shown(
+                    coded(.version, length: length, as: Coding(parts: VersionParts(digits, sizes))),
+                    Hex.encode(raw))
                 #expect(text.hasPrefix("\"") || text == "bad invalid")
             }
         }

@@ -2,14 +2,17 @@ import Base
 import Testing
 
 @Suite struct ByteStringTests {
-    /// Equal for `String`: by canonical equivalence, and the Kelvin and Greek question marks by their
-    /// only decomposition.
+    /// Equal for `String`: by canonical equivalence, and the Kelvin and Greek question marks by
+    /// their only decomposition.
     static let pairs: [(String, String)] = [
-        ("éx", "e\u{301}x"), ("\u{212A}iB", "KiB"), ("a\u{37E}", "a;"), ("\u{1E9B}\u{323}", "\u{17F}\u{323}\u{307}"),
+        ("éx", "e\u{301}x"), ("\u{212A}iB", "KiB"), ("a\u{37E}", "a;"),
+        ("\u{1E9B}\u{323}", "\u{17F}\u{323}\u{307}"),
         ("\u{AC00}", "\u{1100}\u{1161}"), ("q\u{307}\u{323}", "q\u{323}\u{307}"),
     ]
 
-    @Test(arguments: pairs) func textsThatUnicodeCallsEquivalentAreTwo(_ left: String, _ right: String) {
+    @Test(arguments: pairs) func textsThatUnicodeCallsEquivalentAreTwo(
+        _ left: String, _ right: String
+    ) {
         #expect(left == right, "the pair shows nothing unless String takes both for one")
         let (a, b) = (ByteString(left), ByteString(right))
         #expect(a != b && a == ByteString(left))
@@ -32,7 +35,8 @@ import Testing
     /// One grapheme may be a megabyte.
     @Test func aPrefixHasSoManyBytesOfWholeScalars() {
         let text = ByteString("aé" + String(repeating: "\u{301}", count: 100_000))
-        #expect((0...6).map { text.prefix($0) } == ["", "a", "a", "aé", "aé", "aé\u{301}", "aé\u{301}"])
+        #expect(
+            (0...6).map { text.prefix($0) } == ["", "a", "a", "aé", "aé", "aé\u{301}", "aé\u{301}"])
         #expect(ByteString("short").prefix(40) == "short")
     }
 
@@ -46,7 +50,9 @@ import Testing
         #expect(Quantity.size("64KiB") == 65_536)
         #expect(Quantity.size("64\u{212A}iB") == nil)
         #expect(Quantity.duration("5\u{301}s") == nil)
-        #expect(Quantity.duration(ByteString("5" + String(repeating: "\u{301}", count: 100_000))) == nil)
+        #expect(
+            Quantity.duration(ByteString("5" + String(repeating: "\u{301}", count: 100_000))) == nil
+        )
     }
 
     @Test func portNamesAreBytes() {

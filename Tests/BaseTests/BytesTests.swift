@@ -4,7 +4,7 @@ import Testing
 @Suite struct ChecksumTests {
     @Test(arguments: [
         ("31 32 33 34 35 36 37 38 39", UInt16(0x4B37)), ("", 0xFFFF), ("01 03 00 00 00 0A", 0xCDC5),
-        ("11 03 00 6B 00 03", 0x8776)
+        ("11 03 00 6B 00 03", 0x8776),
     ])
     func crc16Modbus(_ hex: String, _ value: UInt16) throws {
         let bytes = try #require(Hex.decode(hex))
@@ -31,7 +31,8 @@ import Testing
             let whole = CRC32C.checksum(bytes[start...])
             for cut in start...bytes.count {
                 #expect(
-                    CRC32C.checksum(bytes[cut...], continuing: CRC32C.checksum(bytes[start..<cut])) == whole)
+                    CRC32C.checksum(bytes[cut...], continuing: CRC32C.checksum(bytes[start..<cut]))
+                        == whole)
             }
         }
     }
@@ -40,8 +41,9 @@ import Testing
 @Suite struct TextCodingTests {
     /// RFC 4648 section 10.
     @Test(arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
-        ("foobar", "Zm9vYmFy")
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
+        ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy"),
     ])
     func base64OfTheSpecification(_ plain: String, _ coded: String) {
         let bytes = Array(plain.utf8)
@@ -72,10 +74,12 @@ import Testing
 
     @Test func hexadecimal() {
         #expect(
-            Hex.encode([0x01, 0xAB]) == "01 AB" && Hex.encode([0x01, 0xAB], separator: "") == "01AB"
+            Hex.encode([0x01, 0xAB]) == "01 AB"
+                && Hex.encode([0x01, 0xAB], separator: "") == "01AB"
                 && Hex.encode([]) == "")
         #expect(
-            Hex.decode("42 4D") == [0x42, 0x4D] && Hex.decode("424d") == [0x42, 0x4D] && Hex.decode("") == [])
+            Hex.decode("42 4D") == [0x42, 0x4D] && Hex.decode("424d") == [0x42, 0x4D]
+                && Hex.decode("") == [])
         for wrong in ["4", "4 2", "4G", "0x42", "42-4D", "é"] { #expect(Hex.decode(wrong) == nil) }
     }
 }

@@ -1,8 +1,8 @@
 import Base
 import Testing
 
-/// A text from a peer costs a bounded number of steps for each of its bytes, whatever it holds. Steps
-/// are counted, since a time says more about the machine than about the reader.
+/// A text from a peer costs a bounded number of steps for each of its bytes, whatever it holds.
+/// Steps are counted, since a time says more about the machine than about the reader.
 @Suite struct JSONWorkTests {
     struct Hostile: Sendable, CustomTestStringConvertible {
         var name: String
@@ -22,14 +22,21 @@ import Testing
     static let marks = "\u{301}\u{316}"
 
     static let hostile = [
-        Hostile("combining marks as a key") { "{\"" + String(repeating: marks, count: $0) + "\":1}" },
+        Hostile("combining marks as a key") {
+            "{\"" + String(repeating: marks, count: $0) + "\":1}"
+        },
         Hostile("combining marks as many keys") { n in
             "{" + many(n / 100) { "\"\($0)" + String(repeating: marks, count: 100) + "\":1" } + "}"
         },
-        Hostile("combining marks as a value") { "{\"a\":\"" + String(repeating: marks, count: $0) + "\"}" },
-        Hostile("Hangul, Kelvin and joiners") { "[\"" + String(repeating: "\u{1100}\u{1161}\u{212A}\u{200D}", count: $0) + "\"]" },
+        Hostile("combining marks as a value") {
+            "{\"a\":\"" + String(repeating: marks, count: $0) + "\"}"
+        },
+        Hostile("Hangul, Kelvin and joiners") {
+            "[\"" + String(repeating: "\u{1100}\u{1161}\u{212A}\u{200D}", count: $0) + "\"]"
+        },
         Hostile("members") { n in "{" + many(n) { "\"k\($0)\":0" } + "}" },
-        Hostile("members of one length") { n in "{" + many(n) { "\"k\(10_000_000 + $0)\":0" } + "}" },
+        Hostile("members of one length") { n in "{" + many(n) { "\"k\(10_000_000 + $0)\":0" } + "}"
+        },
         Hostile("the last key twice") { n in "{" + many(n) { "\"k\($0)\":0" } + ",\"k1\":0}" },
         Hostile("objects of eight long keys") { n in
             let tail = String(repeating: "x", count: 100)
@@ -37,13 +44,21 @@ import Testing
         },
         Hostile("an array") { n in "[" + many(n) { _ in "1" } + "]" },
         Hostile("a number of many digits") { "[" + String(repeating: "9", count: $0) + "]" },
-        Hostile("numbers of 400 digits") { n in "[" + many(n / 400) { _ in String(repeating: "9", count: 400) } + "]" },
+        Hostile("numbers of 400 digits") { n in
+            "[" + many(n / 400) { _ in String(repeating: "9", count: 400) } + "]"
+        },
         Hostile("escapes") { "[\"" + String(repeating: "\\u0301\\n", count: $0) + "\"]" },
         Hostile("surrogates") { "[\"" + String(repeating: "\\ud83d\\ude00", count: $0) + "\"]" },
-        Hostile("half a surrogate at the end") { "[\"" + String(repeating: "\\ud83d\\ude00", count: $0) + "\\ud83d\"]" },
+        Hostile("half a surrogate at the end") {
+            "[\"" + String(repeating: "\\ud83d\\ude00", count: $0) + "\\ud83d\"]"
+        },
         Hostile("brackets") { String(repeating: "[", count: $0) },
         Hostile("deep objects again and again") { n in
-            "[" + many(n / 100) { _ in String(repeating: "{\"a\":", count: 30) + "1" + String(repeating: "}", count: 30) } + "]"
+            "["
+                + many(n / 100) { _ in
+                    String(repeating: "{\"a\":", count: 30) + "1"
+                        + String(repeating: "}", count: 30)
+                } + "]"
         },
         Hostile("white space") { String(repeating: " \n", count: $0) + "1" },
         Hostile("words without quotes") { n in "[" + many(n) { _ in "yes" } + "]" },
@@ -58,7 +73,9 @@ import Testing
         let (small, large) = (Array(hostile.make(4000).utf8), Array(hostile.make(8000).utf8))
         let work = JSONReader.work(for: small, dialect)
         let double = JSONReader.work(for: large, dialect)
-        #expect(work >= small.count && work <= 6 * small.count, "\(work) steps for \(small.count) bytes")
+        #expect(
+            work >= small.count && work <= 6 * small.count, "\(work) steps for \(small.count) bytes"
+        )
         #expect(Double(double) <= 2.2 * Double(work), "\(work), then \(double)")
     }
 
@@ -84,6 +101,7 @@ import Testing
         let json = try JSONReader.parse("{\"é\":1,\"e\\u0301\":2}")
         #expect(json.members?.count == 2)
         #expect(json["é"]?.integer == 1 && json["e\u{301}"]?.integer == 2)
-        #expect((try? JSONReader.parse("{\"\\u00e9\":1,\"é\":2}")) == nil, "an escape is the same key")
+        #expect(
+            (try? JSONReader.parse("{\"\\u00e9\":1,\"é\":2}")) == nil, "an escape is the same key")
     }
 }

@@ -9,9 +9,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("7", "has 1 characters"), ("1ab", "must start with a letter"), ("-ab", "must start with a letter"),
-        ("Zähler 1", "contains 'ä'"), ("a b", "contains a space"), ("goog-1", "must not start with \"goog\""),
-        ("a$SYS", "contains '$'"), ("電力計", "must start with a letter")
+        ("7", "has 1 characters"), ("1ab", "must start with a letter"),
+        ("-ab", "must start with a letter"),
+        ("Zähler 1", "contains 'ä'"), ("a b", "contains a space"),
+        ("goog-1", "must not start with \"goog\""),
+        ("a$SYS", "contains '$'"), ("電力計", "must start with a letter"),
     ])
     func deviceIDsThatOnlyPlainBrokersTake(_ text: String, _ reason: String) throws {
         let id = try DeviceID(text)
@@ -20,7 +22,8 @@ import Testing
 
     @Test func aFileNameOfADeviceIsPlainAndItsOwn() throws {
         #expect(try DeviceID("meter-1").fileName == "meter-1")
-        let odd = try ["Zähler 1", "Za\u{308}hler 1", "a.tmp", String(repeating: "ä", count: 127)].map { try DeviceID($0).fileName }
+        let odd = try ["Zähler 1", "Za\u{308}hler 1", "a.tmp", String(repeating: "ä", count: 127)]
+            .map { try DeviceID($0).fileName }
         #expect(Set(odd).count == 4 && odd.allSatisfy { $0.utf8.count == 17 && $0.hasPrefix("~") })
     }
 
@@ -30,9 +33,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "is empty"), (String(repeating: "a", count: 256), "has 256 bytes"), (String(repeating: "ä", count: 128), "bytes"),
-        ("a+b", "'+' (it has a meaning"), ("a/b", "'/' (it has"), ("a#b", "'#' (it has"), ("a\u{0}b", "control character"),
-        ("a\u{85}b", "control character"), ("$SYS", "begin with '$'"), (" a", "space"), ("a ", "space"), ("\u{301}a", "combining mark")
+        ("", "is empty"), (String(repeating: "a", count: 256), "has 256 bytes"),
+        (String(repeating: "ä", count: 128), "bytes"),
+        ("a+b", "'+' (it has a meaning"), ("a/b", "'/' (it has"), ("a#b", "'#' (it has"),
+        ("a\u{0}b", "control character"),
+        ("a\u{85}b", "control character"), ("$SYS", "begin with '$'"), (" a", "space"),
+        ("a ", "space"), ("\u{301}a", "combining mark"),
     ])
     func badDeviceIDsAndWhy(_ text: String, _ reason: String) {
         do {
@@ -62,15 +68,21 @@ import Testing
         #expect(Notice.printable([0x41, 0x0A, 0x1B, 0x5B, 0xFF]) == "A\\x0A\\x1B[\\xFF")
         #expect(Notice.printable([UInt8](repeating: 0x61, count: 300)).count == 257)
         #expect(Notice.printable("Zähler 3 °C, é, 水, 😀") == "Zähler 3 °C, é, 水, 😀")
-        #expect(Notice.printable("a\u{9b}b\u{202e}c\u{200b}d\u{feff}\u{e000}") == "a\\x9Bb\\u{202e}c\\u{200b}d\\u{feff}\\u{e000}")
+        #expect(
+            Notice.printable("a\u{9b}b\u{202e}c\u{200b}d\u{feff}\u{e000}")
+                == "a\\x9Bb\\u{202e}c\\u{200b}d\\u{feff}\\u{e000}")
         // Cut short, overlong, a surrogate, beyond the last plane, and what follows is read on.
         for (bytes, shown) in [
-            ([0xC3], "\\xC3"), ([0xC3, 0x41], "\\xC3A"), ([0xC0, 0xAF], "\\xC0\\xAF"), ([0xE2, 0x82], "\\xE2\\x82"),
-            ([0xED, 0xA0, 0x80], "\\xED\\xA0\\x80"), ([0xF4, 0x90, 0x80, 0x80], "\\xF4\\x90\\x80\\x80"),
+            ([0xC3], "\\xC3"), ([0xC3, 0x41], "\\xC3A"), ([0xC0, 0xAF], "\\xC0\\xAF"),
+            ([0xE2, 0x82], "\\xE2\\x82"),
+            ([0xED, 0xA0, 0x80], "\\xED\\xA0\\x80"),
+            ([0xF4, 0x90, 0x80, 0x80], "\\xF4\\x90\\x80\\x80"),
             ([0x80, 0xC3, 0xA4], "\\x80ä"),
         ] as [([UInt8], String)] { #expect(Notice.printable(bytes) == shown) }
         #expect(Notice.printable(String(repeating: "水", count: 256)).count == 256)
-        #expect(Notice.printable(String(repeating: "水", count: 257)) == String(repeating: "水", count: 256) + "…")
+        #expect(
+            Notice.printable(String(repeating: "水", count: 257)) == String(
+                repeating: "水", count: 256) + "…")
     }
 
     @Test func lineSettingsCountTheirBits() {
@@ -99,7 +111,8 @@ import Testing
             }
             writer.member("d", WallTime(milliseconds: 0))
         }
-        #expect(writer.text == #"{"a":1,"b":2,"c":[null,1.5,{},[]],"d":"1970-01-01T00:00:00.000Z"}"#)
+        #expect(
+            writer.text == #"{"a":1,"b":2,"c":[null,1.5,{},[]],"d":"1970-01-01T00:00:00.000Z"}"#)
     }
 
     @Test func escapesWhatJSONForbids() throws {
@@ -114,7 +127,9 @@ import Testing
         #expect(
             JSONWriter.number(2.0) == "2" && JSONWriter.number(Float(0.1)) == "0.1"
                 && JSONWriter.number(-0.5) == "-0.5")
-        #expect(JSONWriter.number(Double.nan) == "null" && JSONWriter.number(-Double.infinity) == "null")
+        #expect(
+            JSONWriter.number(Double.nan) == "null" && JSONWriter.number(-Double.infinity) == "null"
+        )
         for value in [1e300, Double.leastNonzeroMagnitude, 1e16, 123_456_789.125, -0.0, 1e21] {
             #expect(try JSONReader.parse(JSONWriter.number(value)).double == value)
         }

@@ -5,10 +5,11 @@ import Testing
     @Test(arguments: [
         (Int64(0), "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
         (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-        (1_795_338_000_123, "2026-11-22T09:00:00.123Z"), (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+        (1_795_338_000_123, "2026-11-22T09:00:00.123Z"),
+        (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
         (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         (253_402_300_799_999, "9999-12-31T23:59:59.999Z"), (.max, "9999-12-31T23:59:59.999Z"),
-        (.min, "0000-01-01T00:00:00.000Z")
+        (.min, "0000-01-01T00:00:00.000Z"),
     ])
     func writesRFC3339(_ milliseconds: Int64, _ text: String) {
         #expect(WallTime(milliseconds: milliseconds).timestamp == text)
@@ -39,26 +40,36 @@ import Testing
 
     @Test func durationsInNanosecondsSaturate() {
         #expect(
-            Duration.seconds(2).nanoseconds == 2_000_000_000 && Duration.milliseconds(-3).milliseconds == -3)
+            Duration.seconds(2).nanoseconds == 2_000_000_000
+                && Duration.milliseconds(-3).milliseconds == -3)
         #expect(
-            Duration.seconds(Int64.max).nanoseconds == .max && Duration.seconds(Int64.min).nanoseconds == .min
+            Duration.seconds(Int64.max).nanoseconds == .max
+                && Duration.seconds(Int64.min).nanoseconds == .min
         )
         #expect(Duration.seconds(fraction: 0.25) == .milliseconds(250))
         #expect(
-            Duration.seconds(fraction: 1e300).nanoseconds == .max && Duration.seconds(fraction: .nan) == .zero
+            Duration.seconds(fraction: 1e300).nanoseconds == .max
+                && Duration.seconds(fraction: .nan) == .zero
         )
     }
 
     @Test func durationsNeitherWrapNorTrap() {
         let (longest, shortest) = (Duration.nanoseconds(Int64.max), Duration.nanoseconds(Int64.min))
-        #expect(Duration.milliseconds(1500) + .microseconds(250) - .nanoseconds(1) == .nanoseconds(1_500_249_999))
+        #expect(
+            Duration.milliseconds(1500) + .microseconds(250) - .nanoseconds(1)
+                == .nanoseconds(1_500_249_999))
         #expect(longest + .nanoseconds(1) == longest && shortest - .nanoseconds(1) == shortest)
         #expect(shortest + .nanoseconds(-1) == shortest && longest - .nanoseconds(-1) == longest)
         #expect(longest * 2 == longest && longest * -2 == shortest && shortest * 2 == shortest)
         #expect(shortest / -1 == longest && shortest * -1 == longest)
-        #expect(Duration.seconds(1) / 0 == longest && Duration.seconds(-1) / 0 == shortest && Duration.zero / 0 == .zero)
-        #expect(Duration.seconds(UInt64.max) == longest && Duration.milliseconds(-1999).seconds == -1)
-        #expect(Duration.seconds(7) / 2 == .milliseconds(3500) && Duration.seconds(7) * 3 == .seconds(21))
+        #expect(
+            Duration.seconds(1) / 0 == longest && Duration.seconds(-1) / 0 == shortest
+                && Duration.zero / 0 == .zero)
+        #expect(
+            Duration.seconds(UInt64.max) == longest && Duration.milliseconds(-1999).seconds == -1)
+        #expect(
+            Duration.seconds(7) / 2 == .milliseconds(3500)
+                && Duration.seconds(7) * 3 == .seconds(21))
     }
 }
 
@@ -108,7 +119,9 @@ import Testing
     }
 
     @Test func oneSeedIsOneSequence() {
-        var (one, two, other) = (RandomSource(seed: 42), RandomSource(seed: 42), RandomSource(seed: 43))
+        var (one, two, other) = (
+            RandomSource(seed: 42), RandomSource(seed: 42), RandomSource(seed: 43)
+        )
         let first = (0..<8).map { _ in one.next() }
         #expect(first == (0..<8).map { _ in two.next() })
         #expect(first != (0..<8).map { _ in other.next() })

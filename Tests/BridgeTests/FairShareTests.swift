@@ -28,7 +28,9 @@ import Testing
     }
 
     private static func pubacks(_ world: World) -> [UInt16] {
-        world.broker.received.compactMap { if case .puback(let puback) = $0 { puback.packetID.value } else { nil } }
+        world.broker.received.compactMap {
+            if case .puback(let puback) = $0 { puback.packetID.value } else { nil }
+        }
     }
 
     /// How far configs and commands have been accepted.
@@ -37,7 +39,9 @@ import Testing
         private var commands = 0
 
         mutating func all(_ world: inout World) {
-            let deliveries = world.configs.dropFirst(configs).map(\.2) + world.commands.dropFirst(commands).map(\.3)
+            let deliveries =
+                world.configs.dropFirst(configs).map(\.2)
+                + world.commands.dropFirst(commands).map(\.3)
             (configs, commands) = (world.configs.count, world.commands.count)
             for delivery in deliveries { world.session.acknowledge(delivery, at: world.now) }
             world.drain()
@@ -46,11 +50,15 @@ import Testing
 
     @Test func fiveThousandMessagesLeaveTheReadingsHalfOfTheRate() {
         var world = Self.busy()
-        for id in 1...5000 as ClosedRange<UInt16> { world.broker.send("/nobody/wants/this", [1], id: id) }
+        for id in 1...5000 as ClosedRange<UInt16> {
+            world.broker.send("/nobody/wants/this", [1], id: id)
+        }
         world.drain()
         world.run(.seconds(10))
         #expect(Self.events(world) >= Self.rate * 10 / 2, "\(Self.events(world)) readings in 10 s")
-        #expect(Self.pubacks(world).count >= Self.rate * 10 / 5, "\(Self.pubacks(world).count) PUBACKs in 10 s")
+        #expect(
+            Self.pubacks(world).count >= Self.rate * 10 / 5,
+            "\(Self.pubacks(world).count) PUBACKs in 10 s")
     }
 
     /// Nobody else wants the rate: all of it belongs to the acknowledgements.
@@ -59,7 +67,9 @@ import Testing
         world.start()
         world.run(.seconds(5))
         world.broker.forgetStory()
-        for id in 1...1000 as ClosedRange<UInt16> { world.broker.send("/nobody/wants/this", [1], id: id) }
+        for id in 1...1000 as ClosedRange<UInt16> {
+            world.broker.send("/nobody/wants/this", [1], id: id)
+        }
         world.drain()
         world.run(.seconds(11))
         #expect(Self.pubacks(world) == Array(1...1000))
@@ -75,12 +85,18 @@ import Testing
         var (sent, accepted) = ([] as [UInt16], Accepted())
         for _ in 0..<100 {
             for _ in 0..<perStep {
-                // The far side repeats what has no answer yet, and sometimes what had one a moment ago.
+                // The far side repeats what has no answer yet, and sometimes what had one a moment
+                // ago.
                 let isRepeat = !sent.isEmpty && random.chance(0.2)
-                let id = isRepeat ? sent[Int(random.uniform(0, Double(sent.count)))] : UInt16(sent.count + 1)
+                let id =
+                    isRepeat
+                    ? sent[Int(random.uniform(0, Double(sent.count)))] : UInt16(sent.count + 1)
                 if !isRepeat { sent.append(id) }
-                let topic = ["/devices/dev-\(1 + id % 40)/config", "/devices/dev-\(1 + id % 40)/commands/x", "/x",
-                    "/devices/gw-7/errors"][Int(id) % 4]
+                let topic = [
+                    "/devices/dev-\(1 + id % 40)/config", "/devices/dev-\(1 + id % 40)/commands/x",
+                    "/x",
+                    "/devices/gw-7/errors",
+                ][Int(id) % 4]
                 world.broker.send(topic, [1], id: id, dup: isRepeat)
             }
             world.drain()
@@ -104,7 +120,8 @@ import Testing
         world.urgent = [device("dev-40")]
         world.waiting[device("dev-40")] = []
         for id in 1...20_000 as ClosedRange<UInt16> {
-            world.broker.send("/devices/dev-\(1 + id % 40)/\(id % 3 == 0 ? "config" : "commands/x")", [1], id: id)
+            world.broker.send(
+                "/devices/dev-\(1 + id % 40)/\(id % 3 == 0 ? "config" : "commands/x")", [1], id: id)
         }
         world.drain()
         world.run(.seconds(3))
@@ -122,7 +139,9 @@ import Testing
         world.latency = .milliseconds(60)
         world.urgent = [device("dev-1")]
         world.start()
-        for number in 2...1000 { world.add(device("dev-\(number)"), [UInt64(number), UInt64(number + 5000)]) }
+        for number in 2...1000 {
+            world.add(device("dev-\(number)"), [UInt64(number), UInt64(number + 5000)])
+        }
         world.run(.seconds(2))
         var id: UInt16 = 0
         for round in 0..<5 as Range<UInt64> {
@@ -142,13 +161,17 @@ import Testing
 
     @Test func statesAndSubscriptionsDoNotStarveBesideADeepBacklogAndAFlood() {
         var world = Self.busy()
-        for id in 1...5000 as ClosedRange<UInt16> { world.broker.send("/nobody/wants/this", [1], id: id) }
+        for id in 1...5000 as ClosedRange<UInt16> {
+            world.broker.send("/nobody/wants/this", [1], id: id)
+        }
         for number in 1...40 {
             world.session.state(device("dev-\(number)"), document: [UInt8(number)], at: world.now)
         }
         world.session.attach(device("dev-99"), at: world.now)
         world.drain()
-        let isSubscribed = world.run(.seconds(2)) { $0.broker.subscriptions.contains("/devices/dev-99/config") }
+        let isSubscribed = world.run(.seconds(2)) {
+            $0.broker.subscriptions.contains("/devices/dev-99/config")
+        }
         #expect(isSubscribed)
         world.run(.seconds(3))
         #expect(world.broker.topics.count { $0.hasSuffix("/state") } == 40)
@@ -175,7 +198,9 @@ import Testing
     @Test func aMessageThatIsSentAgainAndAgainIsAcknowledgedOnce() {
         var world = Self.busy()
         for round in 0..<200 {
-            for id in 1...200 as ClosedRange<UInt16> { world.broker.send("/x", [1], id: id, dup: round > 0) }
+            for id in 1...200 as ClosedRange<UInt16> {
+                world.broker.send("/x", [1], id: id, dup: round > 0)
+            }
         }
         world.drain()
         world.run(.milliseconds(100))

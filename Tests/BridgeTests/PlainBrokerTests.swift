@@ -8,15 +8,20 @@ import Testing
     private static let gateway = device("gw-7")
 
     private static func template(_ text: String) -> TopicTemplate {
-        do throws(TopicTemplate.Refusal) { return try TopicTemplate(ByteString(text), gateway: gateway) } catch {
+        do throws(TopicTemplate.Refusal) {
+            return try TopicTemplate(ByteString(text), gateway: gateway)
+        } catch {
             preconditionFailure("\(text) \(error.reason)")
         }
     }
 
-    private static func world(_ devices: [String] = ["dev-1"], _ change: (inout Session.Settings) -> Void) -> World {
+    private static func world(
+        _ devices: [String] = ["dev-1"], _ change: (inout Session.Settings) -> Void
+    ) -> World {
         World(devices) {
             $0 = Session.Settings(
-                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil),
+                gateway: $0.gateway,
                 endpoints: $0.endpoints)
             change(&$0)
         }
@@ -55,13 +60,18 @@ import Testing
         var layout = TopicLayout.standard
         layout.commands = Self.template(text)
         #expect(layout.inbound(utf8: Array(topic.utf8)) == .command(device(name), subfolder: ""))
-        #expect(layout.inbound(utf8: Array((topic + "/a/b").utf8)) == .command(device(name), subfolder: "a/b"))
+        #expect(
+            layout.inbound(utf8: Array((topic + "/a/b").utf8))
+                == .command(device(name), subfolder: "a/b"))
         #expect(layout.inbound(utf8: Array(("$" + topic).utf8)) == nil)
-        #expect(layout.inbound(utf8: Array(String(topic.dropLast()).utf8)) != .command(device(name), subfolder: ""))
+        #expect(
+            layout.inbound(utf8: Array(String(topic.dropLast()).utf8))
+                != .command(device(name), subfolder: ""))
     }
 
     @Test(arguments: [
-        "plant/data", "{device}/{device}", "", "a//{device}", "a/{device}/#", "+/{device}", "$SYS/{device}",
+        "plant/data", "{device}/{device}", "", "a//{device}", "a/{device}/#", "+/{device}",
+        "$SYS/{device}",
         "{devices}/{device}", "a/{device}/", String(repeating: "x", count: 600) + "{device}",
     ])
     func whatIsNoTemplateIsRefused(_ text: String) {
@@ -74,11 +84,13 @@ import Testing
         world.start()
         world.add(device("dev-1"), [1])
         world.run(.seconds(1))
-        #expect(world.broker.topics.prefix(2) == ["/devices/dev-1/attach", "/devices/dev-2/attach"])
+        #expect(
+            world.broker.topics.prefix(2) == ["/devices/dev-1/attach", "/devices/dev-2/attach"])
         #expect(!world.broker.subscriptions.contains { $0.hasSuffix("/errors") })
         world.session.stop(at: world.now)
         world.run(.seconds(2))
-        #expect(world.broker.topics.suffix(2) == ["/devices/dev-1/detach", "/devices/dev-2/detach"])
+        #expect(
+            world.broker.topics.suffix(2) == ["/devices/dev-1/detach", "/devices/dev-2/detach"])
         #expect(world.broker.story.last == "DISCONNECT" && world.finished)
     }
 

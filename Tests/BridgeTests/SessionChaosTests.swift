@@ -30,7 +30,8 @@ import Testing
             return switch random.uniform(0, 1) {
             case ..<0.93: .acknowledge
             case ..<0.95: .silence
-            case ..<0.98: .error(codes.randomElement(using: &random)!, thenClose: random.chance(0.2))
+            case ..<0.98:
+                .error(codes.randomElement(using: &random)!, thenClose: random.chance(0.2))
             default: .close
             }
         }

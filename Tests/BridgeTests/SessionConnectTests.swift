@@ -5,7 +5,8 @@ import Testing
 
 /// Connecting: refusals, back-off, endpoints, tokens, the clock.
 @Suite struct SessionConnectTests {
-    @Test("Fault 23, CONNACK 4 or 5: a new token each time, rarely from the fifth refusal on, for ever",
+    @Test(
+        "Fault 23, CONNACK 4 or 5: a new token each time, rarely from the fifth refusal on, for ever",
         arguments: [4, 5, 0x13] as [UInt8])
     func aRefusedTokenIsSignedAnewAndTheWaitsAreLongFromTheFifthRefusalOn(_ code: UInt8) {
         var world = World()
@@ -14,7 +15,9 @@ import Testing
         world.run(.seconds(600))
         let gaps = zip(world.targets, world.targets.dropFirst()).map { $1.at - $0.at }
         #expect(gaps.count >= 12)
-        for (gap, most) in zip(gaps, [2, 3, 5, 9] as [Int64]) { #expect(gap <= .seconds(most) + .milliseconds(200)) }
+        for (gap, most) in zip(gaps, [2, 3, 5, 9] as [Int64]) {
+            #expect(gap <= .seconds(most) + .milliseconds(200))
+        }
         for gap in gaps.dropFirst(4) { #expect(gap >= .seconds(32) && gap <= .seconds(66)) }
         #expect(world.signers.count == world.targets.count, "a token was used twice")
         #expect(world.notices.filter { $0.level == .error }.count == 1)
@@ -24,7 +27,9 @@ import Testing
     }
 
     /// A key that is being registered right now: once, one refusal cost a minute.
-    @Test(arguments: [true, false]) func fourRefusalsInARowAreOverWithinTwentySeconds(_ isClockProven: Bool) {
+    @Test(arguments: [true, false]) func fourRefusalsInARowAreOverWithinTwentySeconds(
+        _ isClockProven: Bool
+    ) {
         for seed in 1...300 as ClosedRange<UInt64> {
             let facts = ClockFacts(synchronised: isClockProven, hasRTC: isClockProven)
             var world = World(facts: facts, seed: seed)
@@ -51,7 +56,8 @@ import Testing
         #expect(world.targets.count - begin >= 4)
     }
 
-    /// A gateway that is started again and again must not call the bridge more often than one that runs.
+    /// A gateway that is started again and again must not call the bridge more often than one that
+    /// runs.
     @Test func refusalsAreRememberedOverARestart() {
         var world = World()
         world.broker.connackCode = 5
@@ -73,7 +79,8 @@ import Testing
         world.start()
         world.run(.seconds(1))
         let line = world.notices.last { $0.level == .error }?.message ?? ""
-        let start = "the bridge refused the token of gateway gw-7 (CONNACK 5): check that its public key is"
+        let start =
+            "the bridge refused the token of gateway gw-7 (CONNACK 5): check that its public key is"
         #expect(line.hasPrefix(start))
         #expect(line.contains("; trying again in "))
     }
@@ -84,7 +91,9 @@ import Testing
         world.broker.connackCode = 3
         world.start()
         world.run(.seconds(1000))
-        let gaps = zip(world.targets, world.targets.dropFirst()).map { ($1.at - $0.at).secondsValue }
+        let gaps = zip(world.targets, world.targets.dropFirst()).map {
+            ($1.at - $0.at).secondsValue
+        }
         #expect(gaps.count > 10)
         #expect(gaps[0] <= 2.1)
         for (index, gap) in gaps.enumerated().dropFirst() {
@@ -123,7 +132,9 @@ import Testing
         var world = World {
             $0.endpoints = [8883, 443].map { LinkTarget(host: "a.example", port: $0) }
         }
-        world.linkFails = { $0.port == 8883 ? LinkFailure(.deadline, "no answer within 20 s") : nil }
+        world.linkFails = {
+            $0.port == 8883 ? LinkFailure(.deadline, "no answer within 20 s") : nil
+        }
         world.start()
         world.run(.seconds(10))
         #expect(world.targets.map(\.target.port) == [8883, 443])
@@ -250,7 +261,8 @@ import Testing
         #expect(world.targets.count == tries + 1)
     }
 
-    @Test("Fault 35, client-id takeover ping-pong: pointed out") func takeoverPingPongIsPointedOut() {
+    @Test("Fault 35, client-id takeover ping-pong: pointed out") func takeoverPingPongIsPointedOut()
+    {
         var world = World()
         world.start()
         for _ in 0..<5 {

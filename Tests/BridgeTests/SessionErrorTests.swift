@@ -8,10 +8,14 @@ import Testing
     static func attachFails(
         _ name: String, _ code: String, thenClose: Bool = false
     ) -> (Publish) -> Broker.Answer {
-        { $0.topic.text == "/devices/\(name)/attach" ? .error(code, thenClose: thenClose) : .acknowledge }
+        {
+            $0.topic.text == "/devices/\(name)/attach"
+                ? .error(code, thenClose: thenClose) : .acknowledge
+        }
     }
 
-    @Test("Fault 39, one attach refused: only that device is suspended") func aRefusedAttachSuspendsThatDeviceOnly() {
+    @Test("Fault 39, one attach refused: only that device is suspended")
+    func aRefusedAttachSuspendsThatDeviceOnly() {
         var world = World()
         world.broker.answer = Self.attachFails("dev-2", "GATEWAY_ATTACHMENT_ERROR")
         world.start()
@@ -22,7 +26,8 @@ import Testing
         #expect(world.session.quarantined.map(\.device) == [device("dev-2")])
         #expect(world.session.quarantined.first?.reason == "Because.")
         #expect(world.broker.topics.filter { $0 == "/devices/dev-2/attach" }.count == 1)
-        #expect(world.says("check that it exists in the registry and is bound to gateway gw-7") == 1)
+        #expect(
+            world.says("check that it exists in the registry and is bound to gateway gw-7") == 1)
         #expect(world.session.counters.errors == [.attachment: 1])
     }
 
@@ -52,7 +57,9 @@ import Testing
         var world = World(["dev-1"])
         let counter = Counter()
         world.broker.answer = { publish in
-            guard publish.topic.text.hasSuffix("/events"), counter.next() == 1 else { return .acknowledge }
+            guard publish.topic.text.hasSuffix("/events"), counter.next() == 1 else {
+                return .acknowledge
+            }
             return .error("GATEWAY_DEVICE_NOT_FOUND", thenClose: false)
         }
         world.start()
@@ -61,10 +68,11 @@ import Testing
         #expect(world.returned == [1])
         #expect(world.settled == [1, 2])
         #expect(world.detached == [device("dev-1")])
-        #expect(world.broker.topics == [
-            "/devices/dev-1/attach", "/devices/dev-1/events", "/devices/dev-1/attach",
-            "/devices/dev-1/events", "/devices/dev-1/events"
-        ])
+        #expect(
+            world.broker.topics == [
+                "/devices/dev-1/attach", "/devices/dev-1/events", "/devices/dev-1/attach",
+                "/devices/dev-1/events", "/devices/dev-1/events",
+            ])
     }
 
     @Test func aDeviceThatStaysUnknownIsNotAttachedInALoop() {
@@ -160,7 +168,9 @@ import Testing
         for _ in 0..<3 {
             world.broker.send(
                 "/devices/gw-7/errors",
-                Array("{\"error_type\":\"\(code)\",\"description\":\"Odd.\",\"packet_id\":\"77\"}".utf8))
+                Array(
+                    "{\"error_type\":\"\(code)\",\"description\":\"Odd.\",\"packet_id\":\"77\"}"
+                        .utf8))
         }
         world.drain()
         world.run(.seconds(10))
@@ -168,15 +178,18 @@ import Testing
         #expect(world.says(code) == 1, "said once, not three times")
     }
 
-    @Test("Fault 38, nonsense on the errors topic: harms nothing") func whateverStandsOnTheErrorsTopicHarmsNothing() {
+    @Test("Fault 38, nonsense on the errors topic: harms nothing")
+    func whateverStandsOnTheErrorsTopicHarmsNothing() {
         var world = World(["dev-1"])
         world.start()
         world.run(.seconds(2))
         let garbage: [[UInt8]] = [
-            [], [0], [0xFF, 0xFE], Array("[]".utf8), Array("{".utf8), Array("{\"error_type\":7}".utf8),
+            [], [0], [0xFF, 0xFE], Array("[]".utf8), Array("{".utf8),
+            Array("{\"error_type\":7}".utf8),
             Array("{\"error_type\":\"x\",\"device_id\":\"../../etc\"}".utf8),
             Array(repeating: 0x5B, count: 5000),
-            Array("{\"error_type\":\"GATEWAY_ATTACHMENT_ERROR\",\"device_id\":\"someone-else\"}".utf8)
+            Array(
+                "{\"error_type\":\"GATEWAY_ATTACHMENT_ERROR\",\"device_id\":\"someone-else\"}".utf8),
         ]
         for payload in garbage { world.broker.send("/devices/gw-7/errors", payload) }
         world.drain()

@@ -17,7 +17,8 @@ import Testing
                 session: Session(
                     Session.Settings(
                         dialect: .plain(clientID: "gw-\(index)", username: nil, password: nil),
-                        gateway: device("gw-\(index)"), endpoints: [LinkTarget(host: "h", port: 8883)]),
+                        gateway: device("gw-\(index)"),
+                        endpoints: [LinkTarget(host: "h", port: 8883)]),
                     devices: [], seed: UInt64(index)))
         }
         let wall = WallTime(milliseconds: 1_790_000_000_000)
@@ -32,17 +33,22 @@ import Testing
                     if now.instant >= back {
                         gateways[index].connected = now.instant
                     } else {
-                        gateways[index].session.linkFailed(LinkFailure(.refused, "refused"), at: now)
+                        gateways[index].session.linkFailed(
+                            LinkFailure(.refused, "refused"), at: now)
                     }
                 }
-                guard gateways[index].connected == nil, let due = gateways[index].session.deadline?.due else { break }
+                guard gateways[index].connected == nil,
+                    let due = gateways[index].session.deadline?.due
+                else { break }
                 now = Moment(due, wall + (due - .zero))
                 gateways[index].session.timeout(at: now)
             }
         }
         let times = gateways.compactMap(\.connected)
         #expect(times.count == 1000)
-        #expect(times.allSatisfy { $0 <= back + .seconds(66) }, "everybody is back within the longest wait")
+        #expect(
+            times.allSatisfy { $0 <= back + .seconds(66) },
+            "everybody is back within the longest wait")
         let busiest = attempts.filter { $0.key >= 600 }.values.max() ?? 0
         #expect(busiest <= 60, "\(busiest) of 1,000 in the busiest second after the return")
         let later = attempts.filter { $0.key > 120 && $0.key < 600 }.values.max() ?? 0
@@ -70,18 +76,22 @@ import Testing
 
     @Test func aThousandDevicesAreAttachedWithinTenSecondsWithoutARate() {
         var world = attach(.unlimited)
-        let isAttached = world.run(.seconds(10)) { $0.session.attachedCount == 1000 && $0.settled.count == 1000 }
+        let isAttached = world.run(.seconds(10)) {
+            $0.session.attachedCount == 1000 && $0.settled.count == 1000
+        }
         #expect(isAttached, "\(world.session.attachedCount)")
         #expect(world.now.instant - World.start.instant < .seconds(5))
     }
 
-    /// Every subscription brings a config, and each must be acknowledged: a burst of a thousand PUBACKs
-    /// would be over the bridge's limit.
+    /// Every subscription brings a config, and each must be acknowledged: a burst of a thousand
+    /// PUBACKs would be over the bridge's limit.
     @Test func acknowledgementsOfAThousandConfigsKeepToTheRate() {
         var world = World(["dev-1"])
         world.start()
         world.run(.seconds(2))
-        for id in 1...300 as ClosedRange<UInt16> { world.broker.send("/devices/dev-1/config", [1], id: id) }
+        for id in 1...300 as ClosedRange<UInt16> {
+            world.broker.send("/devices/dev-1/config", [1], id: id)
+        }
         world.drain()
         world.run(.milliseconds(20))
         for config in world.configs { world.session.acknowledge(config.2, at: world.now) }

@@ -5,7 +5,9 @@ import Testing
 
 /// Config and commands: acknowledged when accepted, everything else acknowledged and dropped.
 @Suite struct SessionInboundTests {
-    func pubacks(_ world: World) -> Int { world.broker.received.filter { $0.type == .puback }.count }
+    func pubacks(_ world: World) -> Int {
+        world.broker.received.filter { $0.type == .puback }.count
+    }
 
     func online() -> World {
         var world = World(["dev-1"])
@@ -55,8 +57,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "/devices/dev-2/config", "/devices/dev-1/events", "/devices/dev-1", "devices/dev-1/config", "/x",
-        "/devices/dev-1/config/more", "/devices//config"
+        "/devices/dev-2/config", "/devices/dev-1/events", "/devices/dev-1", "devices/dev-1/config",
+        "/x",
+        "/devices/dev-1/config/more", "/devices//config",
     ])
     func anythingElseIsAcknowledgedAndDropped(_ topic: String) {
         var world = online()

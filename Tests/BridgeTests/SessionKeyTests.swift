@@ -3,7 +3,8 @@ import Bridge
 import MQTT
 import Testing
 
-/// Two keys while one replaces the other, and devices that prove themselves with a key of their own.
+/// Two keys while one replaces the other, and devices that prove themselves with a key of their
+/// own.
 @Suite struct SessionKeyTests {
     @Test func aRefusedTokenIsTheTurnOfTheOtherKeyWithoutALongWait() {
         var world = World { $0.keys = [.es256, .rs256] }
@@ -12,7 +13,9 @@ import Testing
         let tried = world.run(.seconds(10)) { $0.signers.count == 2 }
         #expect(tried)
         #expect(world.signers == [.gateway(0), .gateway(1)])
-        #expect(Set(world.signingInputs.map { String($0.prefix(20)) }).count == 2, "one header per algorithm")
+        #expect(
+            Set(world.signingInputs.map { String($0.prefix(20)) }).count == 2,
+            "one header per algorithm")
         // Both refused again and again: the waits become long.
         world.run(.seconds(300))
         let tries = world.signers.count
@@ -25,13 +28,17 @@ import Testing
         world.loseLink()
         world.run(.seconds(5))
         #expect(world.session.isOnline)
-        #expect(world.signers.last == .gateway(memory.key), "the key that was accepted is used again")
+        #expect(
+            world.signers.last == .gateway(memory.key), "the key that was accepted is used again")
         #expect(world.signers.last == world.signers.dropLast().last)
     }
 
-    /// Seen on a machine without NTP: the second key had to wait as long as a clock that nobody trusts.
+    /// Seen on a machine without NTP: the second key had to wait as long as a clock that nobody
+    /// trusts.
     @Test func theOtherKeysTurnComesSoonAlsoWhereNothingProvesTheClock() {
-        var world = World(facts: ClockFacts(synchronised: false, hasRTC: false)) { $0.keys = [.es256, .es256] }
+        var world = World(facts: ClockFacts(synchronised: false, hasRTC: false)) {
+            $0.keys = [.es256, .es256]
+        }
         world.broker.connackCode = 5
         world.start()
         let tried = world.run(.seconds(3)) { $0.signers.count == 2 }
@@ -115,7 +122,9 @@ import Testing
             other.run(.seconds(66)) { !$0.targets.isEmpty }
             waits = waits + (other.now.instant - World.start.instant)
         }
-        #expect((20...29).contains(waits.secondsValue / 200), "half of the longest wait: \(waits / 200)")
+        #expect(
+            (20...29).contains(waits.secondsValue / 200), "half of the longest wait: \(waits / 200)"
+        )
         var next = World(seed: 2)
         next.session.restore(memory)
         next.start()
@@ -127,8 +136,8 @@ import Testing
         #expect(next.session.memory == Session.Memory(), "healthy again")
     }
 
-    /// Each of two gateways with one id sees its connection closed by the other's: without a floor both
-    /// would connect again within seconds, for ever.
+    /// Each of two gateways with one id sees its connection closed by the other's: without a floor
+    /// both would connect again within seconds, for ever.
     @Test("Fault 35, client-id takeover ping-pong: a floor under the back-off")
     func takeoverPingPongPutsAFloorUnderTheBackOff() {
         var world = World()

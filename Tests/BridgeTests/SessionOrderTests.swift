@@ -18,7 +18,7 @@ import Testing
             """
             SUBSCRIBE /devices/dev-1/config /devices/dev-1/commands/# \
             /devices/dev-2/config /devices/dev-2/commands/#
-            """
+            """,
         ]
         #expect(world.broker.story == expected)
         #expect(world.attached.map(\.text) == ["gw-7", "dev-1", "dev-2"])
@@ -40,7 +40,8 @@ import Testing
             Issue.record("no CONNECT")
             return
         }
-        #expect(connect.clientID == "projects/acme/locations/us-central1/registries/plant/devices/gw-7")
+        #expect(
+            connect.clientID == "projects/acme/locations/us-central1/registries/plant/devices/gw-7")
         #expect(connect.username == "unused")
         #expect(connect.cleanSession)
         #expect(connect.will == nil)
@@ -132,7 +133,7 @@ import Testing
         let expected: [String] = [
             "/devices/dev-9/attach",
             "SUBSCRIBE /devices/dev-9/config /devices/dev-9/commands/#",
-            "/devices/dev-1/detach"
+            "/devices/dev-1/detach",
         ]
         #expect(world.broker.story == expected)
         #expect(world.detached == [device("dev-1")])

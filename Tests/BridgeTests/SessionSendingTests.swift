@@ -26,8 +26,9 @@ import Testing
         #expect(world.session.inFlight == 2)
     }
 
-    /// Once, records waited up to 10 s after a reconnect: acknowledgements had spent the rate at a moment
-    /// after which nothing happened to the session, and `accepts` judged by that moment for ever.
+    /// Once, records waited up to 10 s after a reconnect: acknowledgements had spent the rate at a
+    /// moment after which nothing happened to the session, and `accepts` judged by that moment for
+    /// ever.
     @Test func theRateIsJudgedByTheTimeOfTheQuestion() {
         var world = World(["dev-1"]) {
             $0.rate = Rate(messages: 20, bytes: nil)
@@ -39,7 +40,8 @@ import Testing
         while world.session.accepts(world.gateway, at: world.now), accepted < 100 {
             accepted += 1
             let seq = UInt64(accepted)
-            world.session.publish(Outgoing(seq: seq, device: world.gateway, payload: [0x7B, 0x7D]), at: world.now)
+            world.session.publish(
+                Outgoing(seq: seq, device: world.gateway, payload: [0x7B, 0x7D]), at: world.now)
             _ = world.session.next()
         }
         #expect((1...5).contains(accepted), "the bucket holds a twentieth of a second")
@@ -78,7 +80,9 @@ import Testing
     @Test("Fault 26, a missing PUBACK: the same packet again with DUP")
     func aMissingAcknowledgementRepeatsThePacketOnTheSameConnectionWithDup() {
         var world = World(["dev-1"])
-        world.broker.answer = { $0.topic.text.hasSuffix("/events") && !$0.dup ? .silence : .acknowledge }
+        world.broker.answer = {
+            $0.topic.text.hasSuffix("/events") && !$0.dup ? .silence : .acknowledge
+        }
         world.start()
         world.add(device("dev-1"), 1...1)
         world.run(.seconds(15))
@@ -129,7 +133,8 @@ import Testing
         #expect((55...80).contains(pings))
     }
 
-    @Test("Fault 40, a long backlog: the rate holds in every second") func theRateHoldsInEverySecond() {
+    @Test("Fault 40, a long backlog: the rate holds in every second")
+    func theRateHoldsInEverySecond() {
         let names = (1...60).map { "dev-\($0)" }
         var world = World(names)
         world.start()
@@ -141,7 +146,8 @@ import Testing
         for _ in 0..<4000 {
             world.run(.milliseconds(10))
             let count = world.broker.received.count
-            arrivals += Array(repeating: world.now.instant.nanoseconds / 1_000_000, count: count - seen)
+            arrivals += Array(
+                repeating: world.now.instant.nanoseconds / 1_000_000, count: count - seen)
             seen = count
             if world.settled.count == 1200 { break }
         }
@@ -152,7 +158,9 @@ import Testing
             #expect(high - low + 1 <= 100, "\(high - low + 1) packets within a second")
         }
         let seconds = Double(arrivals.last! - arrivals.first!) / 1000
-        #expect(Double(arrivals.count) / seconds > 90, "only \(Double(arrivals.count) / seconds) a second")
+        #expect(
+            Double(arrivals.count) / seconds > 90,
+            "only \(Double(arrivals.count) / seconds) a second")
     }
 
     @Test func aRecordWithABadSubfolderIsRejectedAndNeverSent() {
@@ -221,10 +229,13 @@ import Testing
         world.start()
         world.run(.seconds(2))
         world.add(device("dev-1"), 1...1)
-        for _ in 0..<200 where !world.session.state.hasPrefix("connecting again") { world.run(.milliseconds(100)) }
+        for _ in 0..<200 where !world.session.state.hasPrefix("connecting again") {
+            world.run(.milliseconds(100))
+        }
         #expect(world.session.state == "connecting again with a new token")
         world.session.stop(at: world.now)
-        let id = try #require(world.broker.publishes.last { $0.topic.text.hasSuffix("/events") }?.packetID)
+        let id = try #require(
+            world.broker.publishes.last { $0.topic.text.hasSuffix("/events") }?.packetID)
         world.broker.out += Packet.puback(Puback(id)).bytes
         world.drain()
         world.run(.seconds(3))

@@ -10,7 +10,9 @@ import Testing
         return { $0.payload == payload ? .close : .acknowledge }
     }
 
-    @Test("Fault 34, closed right after one record or one attach: the record is found, all others arrive")
+    @Test(
+        "Fault 34, closed right after one record or one attach: the record is found, all others arrive"
+    )
     func aPoisonRecordIsFoundAndEverythingElseArrives() {
         let names = (1...10).map { "dev-\($0)" }
         var world = World(names)
@@ -46,7 +48,9 @@ import Testing
         #expect(world.settled.sorted() == [1, 2, 3, 11, 12, 13])
     }
 
-    @Test("Fault 34, closed right after one record or one attach: the attach is quarantined, all others work")
+    @Test(
+        "Fault 34, closed right after one record or one attach: the attach is quarantined, all others work"
+    )
     func anAttachThatClosesTheConnectionIsQuarantinedAndTheOthersWork() {
         var world = World()
         world.broker.answer = { $0.topic.text == "/devices/dev-2/attach" ? .close : .acknowledge }
@@ -146,7 +150,8 @@ import Testing
     @Test func aThousandSuspectsAreClearedInSeconds() {
         var world = World(["dev-1", "dev-2"]) {
             $0 = Session.Settings(
-                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil),
+                gateway: $0.gateway,
                 endpoints: $0.endpoints)
         }
         world.latency = .milliseconds(50)
@@ -170,7 +175,8 @@ import Testing
     @Test func onePoisonRecordAmongAThousandIsFound() {
         var world = World(["dev-1", "dev-2"]) {
             $0 = Session.Settings(
-                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil),
+                gateway: $0.gateway,
                 endpoints: $0.endpoints)
         }
         world.broker.answer = Self.poison(300)
@@ -232,8 +238,8 @@ import Testing
         #expect(world.settled.filter { $0 < 100 } == [1, 3])
     }
 
-    /// After a drop with hundreds of records in batches, those not yet tried go out a few at a time, not one by
-    /// one for minutes.
+    /// After a drop with hundreds of records in batches, those not yet tried go out a few at a
+    /// time, not one by one for minutes.
     @Test func manySuspectsOfBatchesGoAFewAtATime() {
         var world = World(["dev-1"])
         world.start()
@@ -244,7 +250,8 @@ import Testing
         world.broker.answer = { _ in .acknowledge }
         world.loseLink(LinkFailure(.closed, "the bridge closed the connection"))
         #expect(world.returned == Array(1...640))
-        #expect(world.session.recordsAtOnce(of: device("dev-1")) == 1, "nothing may go before its turn")
+        #expect(
+            world.session.recordsAtOnce(of: device("dev-1")) == 1, "nothing may go before its turn")
         world.add(device("dev-1"), 1...640)
         let start = world.now.instant
         for _ in 0..<600 where world.settled.count < 640 { world.run(.milliseconds(100)) }
@@ -256,7 +263,8 @@ import Testing
     @Test func whatIsInFlightIsBoundedInBytes() {
         var world = World(["dev-1"]) {
             $0 = Session.Settings(
-                dialect: .plain(clientID: "gw-7", username: nil, password: nil), gateway: $0.gateway,
+                dialect: .plain(clientID: "gw-7", username: nil, password: nil),
+                gateway: $0.gateway,
                 endpoints: $0.endpoints)
         }
         world.broker.answer = { _ in .silence }
@@ -264,7 +272,8 @@ import Testing
         world.run(.seconds(2))
         var sent = 0
         for seq in UInt64(1)...200 where world.session.accepts(device("dev-1"), at: world.now) {
-            let large = Outgoing(seq: seq, device: device("dev-1"), payload: [UInt8](repeating: 0x20, count: 60_000))
+            let large = Outgoing(
+                seq: seq, device: device("dev-1"), payload: [UInt8](repeating: 0x20, count: 60_000))
             world.session.publish(large, at: world.now)
             sent += 1
         }

@@ -5,28 +5,40 @@ import Testing
 @Suite struct TopicTests {
     @Test(arguments: [
         ("", "/devices/d-1/events"), ("gaps", "/devices/d-1/events/gaps"),
-        ("a/b.c", "/devices/d-1/events/a/b.c")
+        ("a/b.c", "/devices/d-1/events/a/b.c"),
     ])
     func eventsTopicOfASubfolder(_ subfolder: String, _ topic: String) {
         #expect(TopicLayout.standard.events(device("d-1"), subfolder) == topic)
     }
 
     @Test(arguments: [
-        "/", "a/", "/a", "a//b", "#", "+", "a b", "ä", "a\u{0}", String(repeating: "x", count: 257)
+        "/", "a/", "/a", "a//b", "#", "+", "a b", "ä", "a\u{0}", String(repeating: "x", count: 257),
     ])
     func refusesWhatIsNoSubfolder(_ subfolder: String) {
         #expect(TopicLayout.standard.events(device("d-1"), subfolder) == nil)
     }
 
     @Test func inboundTopicsAreRecognised() {
-        #expect(TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/config".utf8)) == .config(device("dev-1")))
-        #expect(TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/commands".utf8)) == .command(device("dev-1"), subfolder: ""))
-        #expect(TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/commands/a/b".utf8)) == .command(device("dev-1"), subfolder: "a/b"))
-        #expect(TopicLayout.standard.inbound(utf8: Array("/devices/gw-7/errors".utf8)) == .errors(device("gw-7")))
-        for topic in ["", "/", "/devices", "/devices/dev-1/", "/devices/$x/config", "/devices/dev-1/state"] {
+        #expect(
+            TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/config".utf8))
+                == .config(device("dev-1")))
+        #expect(
+            TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/commands".utf8))
+                == .command(device("dev-1"), subfolder: ""))
+        #expect(
+            TopicLayout.standard.inbound(utf8: Array("/devices/dev-1/commands/a/b".utf8))
+                == .command(device("dev-1"), subfolder: "a/b"))
+        #expect(
+            TopicLayout.standard.inbound(utf8: Array("/devices/gw-7/errors".utf8))
+                == .errors(device("gw-7")))
+        for topic in [
+            "", "/", "/devices", "/devices/dev-1/", "/devices/$x/config", "/devices/dev-1/state",
+        ] {
             #expect(TopicLayout.standard.inbound(utf8: Array(topic.utf8)) == nil)
         }
-        #expect(TopicLayout.standard.inbound(utf8: Array(String(repeating: "/", count: 65_000).utf8)) == nil)
+        #expect(
+            TopicLayout.standard.inbound(utf8: Array(String(repeating: "/", count: 65_000).utf8))
+                == nil)
     }
 }
 
@@ -41,16 +53,20 @@ import Testing
     }
 
     @Test func lifetimeIsAtMostADay() {
-        let claims = TokenClaims(audience: "a", lifetime: .seconds(1_000_000), at: WallTime(milliseconds: 0))
+        let claims = TokenClaims(
+            audience: "a", lifetime: .seconds(1_000_000), at: WallTime(milliseconds: 0))
         #expect(claims.expires - claims.issuedAt == 24 * 3600)
     }
 
     @Test func signingInputIsCompactJSONInBase64URL() {
         let claims = TokenClaims(audience: "acme", issuedAt: 100, expires: 3700)
-        let parts = String(decoding: claims.signingInput(.es256), as: UTF8.self).split(separator: ".")
-        #expect(parts.compactMap { Base64.decodeURL($0) }.map { String(decoding: $0, as: UTF8.self) } == [
-            #"{"alg":"ES256","typ":"JWT"}"#, #"{"aud":"acme","iat":100,"exp":3700}"#
-        ])
+        let parts = String(decoding: claims.signingInput(.es256), as: UTF8.self).split(
+            separator: ".")
+        #expect(
+            parts.compactMap { Base64.decodeURL($0) }.map { String(decoding: $0, as: UTF8.self) }
+                == [
+                    #"{"alg":"ES256","typ":"JWT"}"#, #"{"aud":"acme","iat":100,"exp":3700}"#,
+                ])
         let token = TokenClaims.token(input: claims.signingInput(.rs256), signature: [0xFB, 0xFF])
         #expect(String(decoding: token, as: UTF8.self).hasSuffix(".-_8"))
     }
@@ -81,9 +97,13 @@ import Testing
         #expect(error.messageType == "PUBLISH")
     }
 
-    @Test(arguments: zip(GatewayError.Code.allCases, [
-        .quarantine, .attachAgain, .backOffDevice, .dropMessage, .report, .report, .retryLater
-    ] as [GatewayError.Reaction]))
+    @Test(
+        arguments: zip(
+            GatewayError.Code.allCases,
+            [
+                .quarantine, .attachAgain, .backOffDevice, .dropMessage, .report, .report,
+                .retryLater,
+            ] as [GatewayError.Reaction]))
     func everyCodeHasItsReaction(_ code: GatewayError.Code, _ reaction: GatewayError.Reaction) {
         let error = GatewayError.parse(Array(#"{"error_type":"\#(code.rawValue)"}"#.utf8))
         #expect(error.code == code)
@@ -97,13 +117,16 @@ import Testing
         #expect(error.code == .unknown)
     }
 
-    @Test(arguments: ["-1", "0", "65536", "1.5", "\"x\"", "null", "[1]", "1e99", "99999999999999999999"])
+    @Test(arguments: [
+        "-1", "0", "65536", "1.5", "\"x\"", "null", "[1]", "1e99", "99999999999999999999",
+    ])
     func anImpossiblePacketIDIsNone(_ text: String) {
         #expect(GatewayError.parse(Array("{\"packet_id\":\(text)}".utf8)).packetID == nil)
     }
 
     @Test func controlCharactersDoNotReachTheLog() {
-        let error = GatewayError.parse(Array(#"{"error_type":"A\u001b[2J","description":"x\ny"}"#.utf8))
+        let error = GatewayError.parse(
+            Array(#"{"error_type":"A\u001b[2J","description":"x\ny"}"#.utf8))
         #expect(error.word == "A\\x1B[2J")
         #expect(error.description == "x\\x0Ay")
     }
@@ -115,19 +138,22 @@ import Testing
     @Test func aPlainReading() {
         let envelope = Envelope(ts: Self.ts, seq: 4711)
         let bytes = envelope.bytes(around: Array(#""values":{"level":12.3}"#.utf8))
-        #expect(String(decoding: bytes, as: UTF8.self)
-            == #"{"ts":"2026-11-22T09:00:00.123Z","seq":4711,"values":{"level":12.3}}"#)
+        #expect(
+            String(decoding: bytes, as: UTF8.self)
+                == #"{"ts":"2026-11-22T09:00:00.123Z","seq":4711,"values":{"level":12.3}}"#)
     }
 
     @Test func unsyncedAndBackfill() {
         let envelope = Envelope(ts: Self.ts, seq: 0, clockTrusted: false, backfill: true)
-        #expect(String(decoding: envelope.bytes(around: []), as: UTF8.self)
-            == #"{"ts":"2026-11-22T09:00:00.123Z","seq":0,"clock":"unsynced","backfill":true}"#)
+        #expect(
+            String(decoding: envelope.bytes(around: []), as: UTF8.self)
+                == #"{"ts":"2026-11-22T09:00:00.123Z","seq":0,"clock":"unsynced","backfill":true}"#)
     }
 
     @Test func everySequenceNumberIsExact() {
         for seq in [9, 10, 99, 100, (1 << 53) - 1, .max] as [UInt64] {
-            let text = String(decoding: Envelope(ts: Self.ts, seq: seq).bytes(around: []), as: UTF8.self)
+            let text = String(
+                decoding: Envelope(ts: Self.ts, seq: seq).bytes(around: []), as: UTF8.self)
             #expect(text.contains("\"seq\":\(seq)}"))
         }
     }
@@ -180,7 +206,7 @@ import Testing
 
     @Test(arguments: [
         (false, false, ClockGuard.Level.unproven), (true, false, .trusted), (false, true, .trusted),
-        (true, true, .trusted)
+        (true, true, .trusted),
     ])
     func levels(_ synchronised: Bool, _ hasRTC: Bool, _ level: ClockGuard.Level) {
         var clock = ClockGuard(release: Self.release)

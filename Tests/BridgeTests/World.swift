@@ -69,7 +69,8 @@ struct Broker {
             out += Packet.suback(Suback(subscribe.packetID, codes)).bytes
         case .publish(let publish):
             switch answer(publish) {
-            case .acknowledge: if let id = publish.packetID { out += Packet.puback(Puback(id)).bytes }
+            case .acknowledge:
+                if let id = publish.packetID { out += Packet.puback(Puback(id)).bytes }
             case .silence: break
             case .close: closes = true
             case .error(let code, let thenClose):
@@ -95,7 +96,8 @@ struct Broker {
     mutating func send(_ topic: String, _ payload: [UInt8], id: UInt16? = nil, dup: Bool = false) {
         guard let name = try? TopicName(topic) else { return }
         if let id = id.flatMap({ PacketID($0) }) {
-            out += Packet.publish(Publish(topic: name, payload: payload, packetID: id, dup: dup)).bytes
+            out +=
+                Packet.publish(Publish(topic: name, payload: payload, packetID: id, dup: dup)).bytes
         } else {
             out += Packet.publish(Publish(topic: name, payload: payload)).bytes
         }
@@ -154,7 +156,8 @@ struct World {
     private var arrival: (due: Instant, bytes: [UInt8], close: Bool)?
     private var steps = 0
 
-    static let start = Moment(Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
+    static let start = Moment(
+        Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
 
     init(
         _ devices: [String] = ["dev-1", "dev-2", "dev-3"], at start: Moment = World.start,
@@ -176,7 +179,8 @@ struct World {
         drain()
     }
 
-    /// Starts, and has the first connects refused with these codes; returns when connected, or after 100 s.
+    /// Starts, and has the first connects refused with these codes; returns when connected, or
+    /// after 100 s.
     mutating func start(refusals codes: inout [UInt8]) {
         broker.connackCode = codes.first ?? 0
         start()
@@ -189,7 +193,8 @@ struct World {
             refused += 1
             broker.connackCode = codes.first ?? 0
             run(.seconds(100)) { world in
-                world.session.isOnline || world.session.counters.refusals.values.reduce(0, +) > refused
+                world.session.isOnline
+                    || world.session.counters.refusals.values.reduce(0, +) > refused
             }
         }
     }
@@ -258,7 +263,8 @@ struct World {
             if broker.closes || !broker.out.isEmpty, linkUp {
                 let earlier = arrival?.bytes ?? []
                 arrival = (
-                    arrival?.due ?? now.instant + latency, earlier + broker.out, broker.closes)
+                    arrival?.due ?? now.instant + latency, earlier + broker.out, broker.closes
+                )
                 broker.out = []
             }
             guard offer() else { return }
@@ -272,7 +278,9 @@ struct World {
         var records = order[...]
         var prior = urgent.sorted()[...]
         var any = false
-        while let slot = session.nextSlot(urgent: !prior.isEmpty, records: !records.isEmpty, at: now) {
+        while let slot = session.nextSlot(
+            urgent: !prior.isEmpty, records: !records.isEmpty, at: now)
+        {
             guard let device = slot == .urgent ? prior.first : records.first else { break }
             if let seq = waiting[device]?.first, session.accepts(device, at: now) {
                 waiting[device]?.removeFirst()
@@ -316,7 +324,8 @@ struct World {
             signers.append(signer)
             signingInputs.append(String(decoding: input, as: UTF8.self))
             if signingFails || failingSigner == signer {
-                session.signed(ticket, .failure(SigningFailure("the token is not in the reader")), at: now)
+                session.signed(
+                    ticket, .failure(SigningFailure("the token is not in the reader")), at: now)
             } else {
                 session.signed(ticket, .success([UInt8](repeating: 7, count: 64)), at: now)
             }
@@ -330,7 +339,8 @@ struct World {
         case .rejected(let seq, _, _): rejected.append(seq)
         case .attached(let device): attached.append(device)
         case .detached(let device, _): detached.append(device)
-        case .config(let device, let payload, let delivery): configs.append((device, payload, delivery))
+        case .config(let device, let payload, let delivery):
+            configs.append((device, payload, delivery))
         case .command(let device, let subfolder, let payload, let delivery):
             commands.append((device, subfolder, payload, delivery))
         case .online: online += 1

@@ -7,14 +7,18 @@ import Testing
 @Suite struct AheadTests {
     private func settings(_ nodes: [NodePlan], baud: Int = 19_200) -> ModbusDriver.Settings {
         ModbusDriver.Settings(
-            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), retries: 1, nodes: nodes)
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
+            retries: 1, nodes: nodes)
     }
 
-    private func crowd(_ count: Int = 8) -> [NodePlan] { (1...count).map { node($0, every: .milliseconds(10)) } }
+    private func crowd(_ count: Int = 8) -> [NodePlan] {
+        (1...count).map { node($0, every: .milliseconds(10)) }
+    }
 
     private func write(_ unit: Int, id: UInt64, at now: Moment) -> Order {
         Order(
-            id: id, address: Address(port: PortName("bus"), unit: DriversTests.unit(unit)), table: .holding, start: 0,
+            id: id, address: Address(port: PortName("bus"), unit: DriversTests.unit(unit)),
+            table: .holding, start: 0,
             data: .registers([7]), readBack: false, expires: now.instant + .seconds(60))
     }
 
@@ -23,12 +27,15 @@ import Testing
         let statistics = rig.driver.statistics
         // Of a train only the first is counted before it is over.
         let unsent = (rig.scheduled == nil ? 0 : 1) - max(0, (rig.train?.log.count ?? 0) - 1)
-        let unsentBytes = (rig.scheduled?.frame.count ?? 0)
+        let unsentBytes =
+            (rig.scheduled?.frame.count ?? 0)
             - (rig.train?.log.dropFirst().reduce(0) { $0 + $1.frame.count } ?? 0)
         #expect(rig.early == 0, words)
         #expect(statistics.requests == rig.sent.count + unsent, words)
         #expect(statistics.units.map(\.requests).reduce(0, +) == statistics.requests, words)
-        #expect(statistics.bytesSent == rig.sent.reduce(0) { $0 + $1.pdu.count + 3 } + unsentBytes, words)
+        #expect(
+            statistics.bytesSent == rig.sent.reduce(0) { $0 + $1.pdu.count + 3 } + unsentBytes,
+            words)
     }
 
     @Test func itLeavesExactlyAfterTheSilence() {
@@ -36,7 +43,9 @@ import Testing
         rig.open()
         rig.runUntilScheduled()
         #expect(rig.scheduled?.at == rig.now.instant + rig.timing.silence)
-        #expect(!rig.driver.isExchanging(at: rig.now.instant) && rig.driver.hasScheduled(at: rig.now.instant))
+        #expect(
+            !rig.driver.isExchanging(at: rig.now.instant)
+                && rig.driver.hasScheduled(at: rig.now.instant))
         #expect(rig.driver.isExchanging(at: rig.now.instant + rig.timing.silence))
         expectTruth(rig)
     }
@@ -44,7 +53,8 @@ import Testing
     /// The same line, with and without: the same requests at the same moments.
     @Test func nothingElseChanges() {
         func run(_ canSchedule: Bool) -> Rig {
-            // With time to spare: on a stretched schedule a cycle may come due during the silence of the line.
+            // With time to spare: on a stretched schedule a cycle may come due during the silence
+            // of the line.
             let nodes = (1...8).map { node($0, every: .milliseconds(250)) }
             var rig = Rig(settings(nodes), canSchedule: canSchedule) { unit, _, count in
                 unit == 3 && count % 5 == 0 ? .silent : .answer(.milliseconds(2))
@@ -138,7 +148,8 @@ import Testing
     @Test(arguments: UInt64(1)...20)
     func atAnyMoment(_ seed: UInt64) {
         var random = RandomSource(seed: seed)
-        var rig = Rig(settings(crowd(5), baud: [9600, 19_200, 115_200][Int(seed % 3)]), seed: seed) { unit, _, count in
+        var rig = Rig(settings(crowd(5), baud: [9600, 19_200, 115_200][Int(seed % 3)]), seed: seed)
+        { unit, _, count in
             switch (Int(unit) + count * 7 + Int(seed)) % 31 {
             case 0: .silent
             case 1: .flip(count % 40, .milliseconds(3))
@@ -154,7 +165,10 @@ import Testing
             case 0:
                 orders += 1
                 rig.submit(write(step % 5 + 1, id: UInt64(step), at: rig.now))
-            case 1: rig.inject([0, 0xFF, UInt8(step & 0xFF)], after: .microseconds(Int64(random.uniform(0, 5000))))
+            case 1:
+                rig.inject(
+                    [0, 0xFF, UInt8(step & 0xFF)],
+                    after: .microseconds(Int64(random.uniform(0, 5000))))
             default: break
             }
         }

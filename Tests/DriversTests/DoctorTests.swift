@@ -48,12 +48,20 @@ import Testing
 
     static let cases: [Case] = [
         Case(testDescription: "all well", port: nil) { counted { _ in } },
-        Case(testDescription: "not a byte", port: .nothingComes) { counted({ $0.bytesReceived = 0 }, silent) },
+        Case(testDescription: "not a byte", port: .nothingComes) {
+            counted({ $0.bytesReceived = 0 }, silent)
+        },
         Case(testDescription: "only noise of the driver", port: .nothingComes) {
-            counted({ $0.bytesReceived = 30; $0.noiseBytes = 30 }, silent)
+            counted(
+                {
+                    $0.bytesReceived = 30; $0.noiseBytes = 30
+                }, silent)
         },
         Case(testDescription: "only echo", port: .onlyEcho) {
-            counted({ $0.bytesReceived = 240; $0.echoes = 30; $0.echoBytes = 240 }, silent)
+            counted(
+                {
+                    $0.bytesReceived = 240; $0.echoes = 30; $0.echoBytes = 240
+                }, silent)
         },
         Case(testDescription: "framing errors", port: .wrongSpeed(framing: true, parity: false)) {
             counted({ $0.line.framing = 12 }, silent)
@@ -61,24 +69,42 @@ import Testing
         Case(testDescription: "parity errors", port: .wrongSpeed(framing: false, parity: true)) {
             counted({ $0.line.parity = 12 }, { damaged(&$0, 100) })
         },
-        Case(testDescription: "breaks", port: .heldLow) { counted({ $0.line.breaks = 12 }, silent) },
-        Case(testDescription: "bytes without frame", port: .noSoundFrame) { counted({ _ in }, { damaged(&$0, 100) }) },
+        Case(testDescription: "breaks", port: .heldLow) {
+            counted({ $0.line.breaks = 12 }, silent)
+        },
+        Case(testDescription: "bytes without frame", port: .noSoundFrame) {
+            counted({ _ in }, { damaged(&$0, 100) })
+        },
         Case(testDescription: "all late", port: .allLate) {
-            counted({ _ in }, { silent(&$0); $0.lateReplies = 10 })
+            counted(
+                { _ in },
+                {
+                    silent(&$0); $0.lateReplies = 10
+                })
         },
         Case(testDescription: "babble", port: .babble) { counted { $0.babbles = 3 } },
         Case(testDescription: "collisions", port: .collisions) { counted { $0.collisions = 3 } },
         Case(testDescription: "overruns", port: .overruns) { counted { $0.line.overruns = 5 } },
-        Case(testDescription: "all with CRC errors", port: .allDamaged) { counted({ _ in }, { damaged(&$0) }) },
-        Case(testDescription: "two with CRC errors", port: .damaged([unit(1), unit(3)])) {
-            counted { damaged(&$0.units[0]); damaged(&$0.units[2]) }
+        Case(testDescription: "all with CRC errors", port: .allDamaged) {
+            counted({ _ in }, { damaged(&$0) })
         },
-        Case(testDescription: "bad characters", port: .badCharacters) { counted { $0.line.framing = 4 } },
-        Case(testDescription: "one CRC error is nothing", port: nil) { counted { damaged(&$0.units[0], 1) } },
+        Case(testDescription: "two with CRC errors", port: .damaged([unit(1), unit(3)])) {
+            counted {
+                damaged(&$0.units[0]); damaged(&$0.units[2])
+            }
+        },
+        Case(testDescription: "bad characters", port: .badCharacters) {
+            counted { $0.line.framing = 4 }
+        },
+        Case(testDescription: "one CRC error is nothing", port: nil) {
+            counted { damaged(&$0.units[0], 1) }
+        },
         Case(testDescription: "one with CRC errors", port: nil, units: [2: .damaged]) {
             counted { damaged(&$0.units[1]) }
         },
-        Case(testDescription: "one silent", port: nil, units: [2: .neverAnswers]) { counted { silent(&$0.units[1]) } },
+        Case(testDescription: "one silent", port: nil, units: [2: .neverAnswers]) {
+            counted { silent(&$0.units[1]) }
+        },
         Case(testDescription: "one fell silent", port: nil, units: [2: .stoppedAnswering]) {
             counted {
                 silent(&$0.units[1])
@@ -86,10 +112,14 @@ import Testing
             }
         },
         Case(testDescription: "one late", port: nil, units: [3: .late]) {
-            counted { $0.units[2].replies = 50; $0.units[2].timeouts = 50; $0.units[2].lateReplies = 40 }
+            counted {
+                $0.units[2].replies = 50; $0.units[2].timeouts = 50; $0.units[2].lateReplies = 40
+            }
         },
         Case(testDescription: "one sometimes silent", port: nil, units: [3: .answersSometimes]) {
-            counted { $0.units[2].replies = 90; $0.units[2].timeouts = 10 }
+            counted {
+                $0.units[2].replies = 90; $0.units[2].timeouts = 10
+            }
         },
         Case(testDescription: "another answers", port: nil, units: [3: .answeredBy(9)]) {
             counted {
@@ -99,17 +129,23 @@ import Testing
             }
         },
         Case(testDescription: "something else answers", port: nil, units: [1: .mismatched]) {
-            counted { damaged(&$0.units[0]); $0.units[0].mismatches = 20 }
+            counted {
+                damaged(&$0.units[0]); $0.units[0].mismatches = 20
+            }
         },
         Case(testDescription: "exception 2", port: nil, units: [1: .refuses(2)]) {
-            counted { $0.units[0].exceptions = 50; $0.units[0].exceptionCodes = [2: 48, 6: 2] }
+            counted {
+                $0.units[0].exceptions = 50; $0.units[0].exceptionCodes = [2: 48, 6: 2]
+            }
         },
     ]
 
     @Test(arguments: cases) func aSymptomHasACause(_ one: Case) {
         let found = Findings.diagnose(one.statistics(), earlier: PortStatistics())
         #expect(found.port == one.port)
-        #expect(found.units == Dictionary(uniqueKeysWithValues: one.units.map { (unit($0.key), $0.value) }))
+        #expect(
+            found.units
+                == Dictionary(uniqueKeysWithValues: one.units.map { (unit($0.key), $0.value) }))
     }
 
     @Test func aLineThatWorkedBeforeHasFallenSilent() {
@@ -120,9 +156,14 @@ import Testing
     }
 
     @Test func theSentencesNameTheUnits() {
-        #expect(PortTrouble.damaged([unit(5), unit(6)]).sentence.hasPrefix("units 5 and 6 answer with CRC errors"))
-        #expect(PortTrouble.silent([unit(5), unit(6), unit(9)]).sentence.hasPrefix("units 5, 6 and 9 are silent"))
-        #expect(PortTrouble.silent((1...20).map { unit($0) }).sentence.contains("7, 8 and 12 more are"))
+        #expect(
+            PortTrouble.damaged([unit(5), unit(6)]).sentence.hasPrefix(
+                "units 5 and 6 answer with CRC errors"))
+        #expect(
+            PortTrouble.silent([unit(5), unit(6), unit(9)]).sentence.hasPrefix(
+                "units 5, 6 and 9 are silent"))
+        #expect(
+            PortTrouble.silent((1...20).map { unit($0) }).sentence.contains("7, 8 and 12 more are"))
         #expect(PortTrouble.wrongSpeed(framing: true, parity: false).sentence.contains("baud"))
     }
 
@@ -144,28 +185,34 @@ import Testing
             while rig.now.instant < end, let due = doctor.due {
                 rig.run(for: due - rig.now.instant)
                 for change in doctor.examine(rig.driver.statistics, at: rig.now.instant) {
-                    told.append("\(change.unit.map { "unit \($0) " } ?? "")\(change.sentence ?? "well")")
+                    told.append(
+                        "\(change.unit.map { "unit \($0) " } ?? "")\(change.sentence ?? "well")")
                 }
             }
         }
     }
 
-    static func rig(_ units: Int = 4, _ script: @escaping (UInt8, Request, Int) -> Behaviour) -> Rig {
+    static func rig(_ units: Int = 4, _ script: @escaping (UInt8, Request, Int) -> Behaviour) -> Rig
+    {
         Rig(
             .init(
-                port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300), retries: 2,
+                port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300),
+                retries: 2,
                 nodes: (1...units).map { node($0) }), script: script)
     }
 
     @Test func aHealthyLineIsNotDiagnosed() {
-        var ward = Ward(Self.rig { _, _, count in count % 97 == 5 ? .flip(99, .zero) : .answer(.milliseconds(5)) })
+        var ward = Ward(
+            Self.rig { _, _, count in count % 97 == 5 ? .flip(99, .zero) : .answer(.milliseconds(5))
+            })
         ward.watch(for: .seconds(600))
         #expect(ward.told.isEmpty && ward.doctor.findings.isEmpty)
     }
 
     @Test func oneDeadUnitIsToldOnceAndItsReturnToo() {
         var isDead = true
-        var ward = Ward(Self.rig { unit, _, _ in unit == 3 && isDead ? .silent : .answer(.milliseconds(5)) })
+        var ward = Ward(
+            Self.rig { unit, _, _ in unit == 3 && isDead ? .silent : .answer(.milliseconds(5)) })
         ward.watch(for: .seconds(900))
         #expect(ward.told == ["unit 3 " + UnitTrouble.neverAnswers.sentence])
         isDead = false
@@ -188,11 +235,13 @@ import Testing
 
     @Test func rubbishFromEveryoneIsTheBaudRate() {
         for counts in [true, false] {
-            var ward = Ward(Self.rig { _, _, _ in .say([0x13, 0x9C, 0xE0, 0x7F, 0x31], .milliseconds(5)) })
+            var ward = Ward(
+                Self.rig { _, _, _ in .say([0x13, 0x9C, 0xE0, 0x7F, 0x31], .milliseconds(5)) })
             ward.watch(for: .seconds(5))
             if counts { ward.rig.driver.receive(LineErrors(framing: 40)) }
             ward.watch(for: .seconds(300))
-            let expected: PortTrouble = counts ? .wrongSpeed(framing: true, parity: false) : .noSoundFrame
+            let expected: PortTrouble =
+                counts ? .wrongSpeed(framing: true, parity: false) : .noSoundFrame
             #expect(ward.told == [expected.sentence])
         }
     }
@@ -200,37 +249,48 @@ import Testing
     @Test func damageAtTwoUnitsAndAtOne() {
         for units in [[2, 3], [2]] {
             var random = RandomSource(seed: 5)
-            var ward = Ward(Self.rig { unit, _, _ in
-                units.contains(Int(unit)) && random.chance(0.2) ? .flip(99, .zero) : .answer(.milliseconds(5))
-            })
+            var ward = Ward(
+                Self.rig { unit, _, _ in
+                    units.contains(Int(unit)) && random.chance(0.2)
+                        ? .flip(99, .zero) : .answer(.milliseconds(5))
+                })
             ward.watch(for: .seconds(600))
-            let expected = units.count == 2
-                ? PortTrouble.damaged([unit(2), unit(3)]).sentence : "unit 2 " + UnitTrouble.damaged.sentence
+            let expected =
+                units.count == 2
+                ? PortTrouble.damaged([unit(2), unit(3)]).sentence
+                : "unit 2 " + UnitTrouble.damaged.sentence
             // While few were counted, one of the two may stand alone for a moment.
             #expect(ward.told.contains(expected))
-            #expect(ward.doctor.findings.port == (units.count == 2 ? .damaged([unit(2), unit(3)]) : nil))
+            #expect(
+                ward.doctor.findings.port
+                    == (units.count == 2 ? .damaged([unit(2), unit(3)]) : nil))
         }
     }
 
     @Test func aSlowUnitAnswersLate() {
-        var ward = Ward(Self.rig { unit, _, _ in .answer(unit == 4 ? .milliseconds(450) : .milliseconds(5)) })
+        var ward = Ward(
+            Self.rig { unit, _, _ in .answer(unit == 4 ? .milliseconds(450) : .milliseconds(5)) })
         ward.watch(for: .seconds(600))
         #expect(ward.doctor.findings.units == [unit(4): .late])
     }
 
     @Test func aUnitWithAnotherIdAnswers() {
-        var ward = Ward(Self.rig { unit, request, _ in
-            guard unit == 4 else { return .answer(.milliseconds(5)) }
-            return .say(RTUFrame.encode(unit: 9, Response.exception(request.function, .illegalFunction).pdu), .zero)
-        })
+        var ward = Ward(
+            Self.rig { unit, request, _ in
+                guard unit == 4 else { return .answer(.milliseconds(5)) }
+                return .say(
+                    RTUFrame.encode(
+                        unit: 9, Response.exception(request.function, .illegalFunction).pdu), .zero)
+            })
         ward.watch(for: .seconds(300))
         #expect(ward.doctor.findings.units == [unit(4): .answeredBy(9)])
     }
 
     @Test func aMapThatDoesNotFit() {
-        var ward = Ward(Self.rig { unit, _, _ in
-            unit == 1 ? .refuse(.illegalFunction, .milliseconds(5)) : .answer(.milliseconds(5))
-        })
+        var ward = Ward(
+            Self.rig { unit, _, _ in
+                unit == 1 ? .refuse(.illegalFunction, .milliseconds(5)) : .answer(.milliseconds(5))
+            })
         ward.watch(for: .seconds(60))
         #expect(ward.told == ["unit 1 " + UnitTrouble.refuses(1).sentence])
     }

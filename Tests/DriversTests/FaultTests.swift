@@ -4,9 +4,12 @@ import Modbus
 import Testing
 
 @Suite struct FaultTests {
-    func settings(_ nodes: [NodePlan], retries: Int = 2, baud: Int = 19_200) -> ModbusDriver.Settings {
+    func settings(
+        _ nodes: [NodePlan], retries: Int = 2, baud: Int = 19_200
+    ) -> ModbusDriver.Settings {
         .init(
-            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), retries: retries,
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
+            retries: retries,
             nodes: nodes)
     }
 
@@ -37,7 +40,9 @@ import Testing
             rig.open()
             rig.run(for: .seconds(120))
             for number in living {
-                #expect(rig.readings(of: number).count >= 108, "\(number): \(rig.readings(of: number).count)")
+                #expect(
+                    rig.readings(of: number).count >= 108,
+                    "\(number): \(rig.readings(of: number).count)")
             }
             let before = living.map { rig.readings(of: $0).count }
             rig.run(for: .seconds(60))
@@ -131,7 +136,8 @@ import Testing
         var rig = Rig(settings((1...2).map { node($0) })) { unit, request, _ in
             let isRead = unit == 1 && request.function == .readHoldingRegisters
             if isRead { reads += 1 }
-            return .copies(isRead && reads == 2 ? .milliseconds(350) : .milliseconds(5), [], inOrder: true)
+            return .copies(
+                isRead && reads == 2 ? .milliseconds(350) : .milliseconds(5), [], inOrder: true)
         }
         rig.open()
         rig.run(for: .seconds(10))
@@ -206,10 +212,15 @@ import Testing
             var rig = Rig(settings((1...4).map { node($0) }), seed: seed) { unit, request, _ in
                 switch random.next() % 6 {
                 case 0: .silent
-                case 1: .refuse(ExceptionCode(rawValue: UInt8(random.next() % 256)), .milliseconds(3))
+                case 1:
+                    .refuse(ExceptionCode(rawValue: UInt8(random.next() % 256)), .milliseconds(3))
                 case 2: .flip(Int(random.next() % 400), .milliseconds(Int(random.next() % 400)))
-                case 3: .say((0..<Int(random.next() % 400)).map { _ in UInt8(random.next() % 256) }, .zero)
-                case 4: .say(RTUFrame.encode(unit: unit, [request.function.rawValue, 2, 0, 0]), .zero)
+                case 3:
+                    .say(
+                        (0..<Int(random.next() % 400)).map { _ in UInt8(random.next() % 256) },
+                        .zero)
+                case 4:
+                    .say(RTUFrame.encode(unit: unit, [request.function.rawValue, 2, 0, 0]), .zero)
                 default: .answer(.milliseconds(Int(random.next() % 700)))
                 }
             }

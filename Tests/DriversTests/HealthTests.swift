@@ -33,20 +33,25 @@ import Testing
         let timing = RTUTiming(line(19_200))
         let exchange = timing.time(of: 8 + 25) + timing.silence + .milliseconds(5)
         let silence = timing.time(of: 8) + timing.silence + .milliseconds(300)
-        let round = exchange.secondsValue * Double(living) + silence.secondsValue * Double(dead * attempts)
+        let round =
+            exchange.secondsValue * Double(living) + silence.secondsValue * Double(dead * attempts)
         return Int(seconds / max(1, round))
     }
 
     @Test func withTwoOfEightDeadTheOthersKeepEveryReadingWhereRetriesAtOnceKeepHalf() {
         #expect((29...32).contains(naive(living: 6, dead: 2, attempts: 3, seconds: 60)))
-        var rig = Rig(settings(1...8)) { unit, _, _ in unit == 2 || unit == 7 ? .silent : .answer(.milliseconds(5)) }
+        var rig = Rig(settings(1...8)) { unit, _, _ in
+            unit == 2 || unit == 7 ? .silent : .answer(.milliseconds(5))
+        }
         rig.open()
         rig.run(for: .seconds(60))
         for unit in [1, 3, 4, 5, 6, 8] {
             #expect(good(rig, unit) >= 59, "unit \(unit): \(good(rig, unit)) of 60")
             #expect(onTime(rig, unit, 60) >= 0.98)
         }
-        #expect(rig.driver.statistics.units.filter { $0.unit != unit(2) && $0.unit != unit(7) }.allSatisfy { $0.skipped == 0 })
+        #expect(
+            rig.driver.statistics.units.filter { $0.unit != unit(2) && $0.unit != unit(7) }
+                .allSatisfy { $0.skipped == 0 })
     }
 
     /// It is there, but it has nothing of what is wanted from it; not well, and not silent either.
@@ -55,7 +60,9 @@ import Testing
         var rig = Rig(settings(1...1)) { _, _, _ in .refuse(code, .milliseconds(5)) }
         rig.open()
         rig.run(for: .seconds(20))
-        #expect(rig.states.last?.1 == .degraded && !rig.states.contains { $0.1 == .offline }, "\(rig.states)")
+        #expect(
+            rig.states.last?.1 == .degraded && !rig.states.contains { $0.1 == .offline },
+            "\(rig.states)")
         rig.script = { _, _, _ in .answer(.milliseconds(5)) }
         rig.run(for: .seconds(5))
         #expect(rig.states.last?.1 == .online)
@@ -63,11 +70,14 @@ import Testing
 
     @Test func aUnitThatRefusesSomePointsIsOnline() {
         let node = NodePlan(
-            unit: unit(1), spans: [
-                Span(.holding, 0, 2, every: .seconds(1)), Span(.holding, 5000, 1, every: .seconds(2)),
+            unit: unit(1),
+            spans: [
+                Span(.holding, 0, 2, every: .seconds(1)),
+                Span(.holding, 5000, 1, every: .seconds(2)),
             ])
         let settings = ModbusDriver.Settings(
-            port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300), nodes: [node])
+            port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300),
+            nodes: [node])
         var rig = Rig(settings) { _, request, _ in
             if case .read(_, let address, _) = request, address >= 5000 {
                 .refuse(.illegalDataAddress, .milliseconds(5))
@@ -87,7 +97,9 @@ import Testing
         }
         rig.open()
         rig.run(for: .seconds(60))
-        for unit in living { #expect(good(rig, unit) >= 56, "unit \(unit): \(good(rig, unit)) of 60") }
+        for unit in living {
+            #expect(good(rig, unit) >= 56, "unit \(unit): \(good(rig, unit)) of 60")
+        }
         let start = rig.now.instant
         rig.run(for: .seconds(240))
         for unit in living {
@@ -99,7 +111,9 @@ import Testing
 
     @Test func aSlowUnitAmongTheDeadIsRecognisedByItsLateReply() {
         // 200 ms: more than the short first look, less than the timeout.
-        var rig = Rig(settings(1...32)) { unit, _, _ in unit == 31 ? .answer(.milliseconds(200)) : .silent }
+        var rig = Rig(settings(1...32)) { unit, _, _ in
+            unit == 31 ? .answer(.milliseconds(200)) : .silent
+        }
         rig.open()
         rig.run(for: .seconds(120))
         #expect(good(rig, 31) >= 95, "\(good(rig, 31)) of 120")
@@ -107,7 +121,9 @@ import Testing
     }
 
     @Test func theSameUnitIdOnAnotherPortIsAnotherUnit() {
-        var sick = Rig(settings(1...4, port: "a")) { unit, _, _ in unit == 3 ? .silent : .answer(.milliseconds(5)) }
+        var sick = Rig(settings(1...4, port: "a")) { unit, _, _ in
+            unit == 3 ? .silent : .answer(.milliseconds(5))
+        }
         var well = Rig(settings(1...4, port: "b")) { _, _, _ in .answer(.milliseconds(5)) }
         sick.open()
         well.open()
@@ -125,7 +141,8 @@ import Testing
         func readings(_ chance: Double) -> (count: Int, rig: Rig) {
             var random = RandomSource(seed: 5)
             var rig = Rig(settings(1...4, every: .milliseconds(10))) { _, _, _ in
-                random.chance(chance) ? .flip(Int(random.next() % 200), .milliseconds(5)) : .answer(.milliseconds(5))
+                random.chance(chance)
+                    ? .flip(Int(random.next() % 200), .milliseconds(5)) : .answer(.milliseconds(5))
             }
             rig.open()
             rig.run(for: .seconds(300))
@@ -136,14 +153,17 @@ import Testing
         var wrong = 0
         for reading in rig.readings.map(\.reading) {
             guard let data = try? reading.parts[0].result.get() else { continue }
-            for index in 0..<10 where UInt16(data[2 * index]) << 8 | UInt16(data[2 * index + 1])
-                != rig.value(reading.address.unit.value, index) { wrong += 1 }
+            for index in 0..<10
+            where UInt16(data[2 * index]) << 8 | UInt16(data[2 * index + 1])
+                != rig.value(reading.address.unit.value, index)
+            { wrong += 1 }
         }
         #expect(wrong == 0)
         #expect(!rig.states.contains { $0.1 == .offline })
         let damaged = rig.driver.statistics.checksumErrors
         #expect(damaged > noisy / 20)
-        // A retry costs an exchange; a length that was damaged costs the wait for bytes that never come.
+        // A retry costs an exchange; a length that was damaged costs the wait for bytes that never
+        // come.
         #expect(Double(noisy) >= Double(clean) * 0.88, "\(noisy) of \(clean)")
         #expect(rig.early == 0)
     }
@@ -152,7 +172,8 @@ import Testing
         // Ten seconds there, ten seconds gone.
         var now = Instant.zero
         var rig = Rig(settings(1...6)) { unit, _, _ in
-            unit == 4 && (now.nanoseconds / 10_000_000_000) % 2 == 1 ? .silent : .answer(.milliseconds(5))
+            unit == 4 && (now.nanoseconds / 10_000_000_000) % 2 == 1
+                ? .silent : .answer(.milliseconds(5))
         }
         rig.open()
         for _ in 0..<2000 {
@@ -170,18 +191,21 @@ import Testing
 
     @Test func aUnitThatBecomesSlowerIsStillReadAndOneThatIsAlwaysTooLateIsOffline() {
         var wait = Duration.milliseconds(5)
-        var rig = Rig(settings(1...4)) { unit, _, _ in .answer(unit == 2 ? wait : .milliseconds(5)) }
+        var rig = Rig(settings(1...4)) { unit, _, _ in .answer(unit == 2 ? wait : .milliseconds(5))
+        }
         rig.open()
         rig.run(for: .seconds(30))
         wait = .milliseconds(250)
         rig.run(for: .seconds(30))
         #expect(good(rig, 2) >= 58)
         #expect(rig.driver.statistics.units[1].timeouts == 0)
-        // A unit that is known to be late is waited for up to twice and a quarter of the response timeout.
+        // A unit that is known to be late is waited for up to twice and a quarter of the response
+        // timeout.
         wait = .milliseconds(450)
         let known = good(rig, 2)
         rig.run(for: .seconds(60))
-        // The others leave it no time, so it is paid for from what a silent one may cost: a tenth of the line.
+        // The others leave it no time, so it is paid for from what a silent one may cost: a tenth
+        // of the line.
         #expect(good(rig, 2) - known >= 10, "\(good(rig, 2) - known)")
         #expect(rig.readings(of: 2).allSatisfy { $0.parts[0].result != .failure(.timeout) })
         #expect(rig.driver.statistics.units[1].lateReplies >= 1)
@@ -189,19 +213,24 @@ import Testing
         rig.run(for: .seconds(60))
         #expect(rig.states.last { $0.0.unit == unit(2) }?.1 == .offline)
         #expect(rig.driver.statistics.units[1].lateReplies >= 2)
-        for unit in [1, 3, 4] { #expect(onTime(rig, unit, 180) >= 0.97, "\(unit): \(onTime(rig, unit, 180))") }
+        for unit in [1, 3, 4] {
+            #expect(onTime(rig, unit, 180) >= 0.97, "\(unit): \(onTime(rig, unit, 180))")
+        }
         wait = .milliseconds(5)
         rig.run(for: .seconds(80))
         #expect(rig.states.last { $0.0.unit == unit(2) }?.1 == .online)
         for (_, reading) in rig.readings {
             guard let data = try? reading.parts[0].result.get() else { continue }
-            #expect(UInt16(data[2]) << 8 | UInt16(data[3]) == rig.value(reading.address.unit.value, 1))
+            #expect(
+                UInt16(data[2]) << 8 | UInt16(data[3]) == rig.value(reading.address.unit.value, 1))
         }
     }
 
     @Test func pausesGrowWithJitterToAMinuteAndEndAtTheFirstGoodAnswer() {
         func probes(_ seed: UInt64) -> [Duration] {
-            var rig = Rig(settings(1...2), seed: seed) { unit, _, _ in unit == 2 ? .silent : .answer(.milliseconds(5)) }
+            var rig = Rig(settings(1...2), seed: seed) { unit, _, _ in
+                unit == 2 ? .silent : .answer(.milliseconds(5))
+            }
             rig.open()
             rig.run(for: .seconds(600))
             let times = rig.sent.filter { $0.unit == 2 }.map(\.at)
@@ -231,7 +260,8 @@ import Testing
     }
 
     @Test func whatIsLateAndWhatIsSkippedIsCounted() {
-        // Three requests a cycle and a line that has time for one: overload by other traffic, not by plan.
+        // Three requests a cycle and a line that has time for one: overload by other traffic, not
+        // by plan.
         var slow = Duration.milliseconds(5)
         var rig = Rig(settings(1...2, every: .milliseconds(200))) { _, _, _ in .answer(slow) }
         rig.open()

@@ -12,7 +12,8 @@ import Testing
         line.echo = echo
         line.trim = trim
         return .init(
-            port: PortName("bus"), line: line, responseTimeout: .milliseconds(300), retries: 2, nodes: nodes)
+            port: PortName("bus"), line: line, responseTimeout: .milliseconds(300), retries: 2,
+            nodes: nodes)
     }
 
     func areAllGood(_ rig: Rig) -> Bool {
@@ -31,7 +32,9 @@ import Testing
 
     @Test(arguments: [LineSettings.Echo.learn, .always])
     func anEchoIsTakenAwayFromTheFirstExchangeOn(_ echo: LineSettings.Echo) {
-        var rig = Rig(settings((1...3).map { node($0) }, echo: echo)) { _, _, _ in .answer(.milliseconds(5)) }
+        var rig = Rig(settings((1...3).map { node($0) }, echo: echo)) { _, _, _ in
+            .answer(.milliseconds(5))
+        }
         rig.echo = .faithful
         rig.open()
         rig.run(for: .milliseconds(20_250))
@@ -48,7 +51,8 @@ import Testing
         rig.echo = .faithful
         rig.open()
         rig.run(for: .seconds(5))
-        // Only function 8 is answered with the request itself, and its echo comes too soon to be the answer.
+        // Only function 8 is answered with the request itself, and its echo comes too soon to be
+        // the answer.
         #expect(rig.readings.count >= 2)
         #expect(rig.readings.allSatisfy { (try? $0.reading.parts[0].result.get()) == nil })
     }
@@ -86,7 +90,8 @@ import Testing
         rig.open()
         rig.run(for: .milliseconds(20_250))
         let counted = rig.driver.statistics
-        #expect(counted.replies == counted.requests && counted.echoes == 0 && counted.collisions == 0)
+        #expect(
+            counted.replies == counted.requests && counted.echoes == 0 && counted.collisions == 0)
         #expect(areAllGood(rig))
     }
 
@@ -99,10 +104,13 @@ import Testing
             rig.run(for: learned)
             rig.submit(
                 Order(
-                    id: 7, address: Address(port: PortName("bus"), unit: unit(1)), table: .holding, start: 3,
-                    data: .registers([42]), readBack: false, expires: rig.now.instant + .seconds(5)))
+                    id: 7, address: Address(port: PortName("bus"), unit: unit(1)), table: .holding,
+                    start: 3,
+                    data: .registers([42]), readBack: false, expires: rig.now.instant + .seconds(5))
+            )
             rig.run(for: .seconds(2))
-            #expect(rig.outcomes.map(\.result) == [.success(nil)], "echo \(hasEcho), after \(learned)")
+            #expect(
+                rig.outcomes.map(\.result) == [.success(nil)], "echo \(hasEcho), after \(learned)")
             #expect(rig.driver.statistics.timeouts == 0)
         }
     }
@@ -133,7 +141,8 @@ import Testing
                 return [UInt8(value >> 8), UInt8(value & 0xFF)]
             }
             return .say(
-                noise + RTUFrame.encode(unit: unit, Response.read(request.function, data).pdu) + noise,
+                noise + RTUFrame.encode(unit: unit, Response.read(request.function, data).pdu)
+                    + noise,
                 .milliseconds(5))
         }
         rig.open()
@@ -146,7 +155,9 @@ import Testing
 
     @Test func noiseIsNotTrimmedWhereTheFileSaysSo() {
         var rig = Rig(settings([node(1)], trim: false)) { unit, request, _ in
-            .say([0xFF] + RTUFrame.encode(unit: unit, Response.read(request.function, [0, 1]).pdu), .milliseconds(5))
+            .say(
+                [0xFF] + RTUFrame.encode(unit: unit, Response.read(request.function, [0, 1]).pdu),
+                .milliseconds(5))
         }
         rig.open()
         rig.run(for: .seconds(5))
@@ -158,7 +169,9 @@ import Testing
         var random = RandomSource(seed: 3)
         var rig = Rig(settings([node(1)])) { unit, request, _ in
             var frame = RTUFrame.encode(unit: unit, Response.read(request.function, values).pdu)
-            if random.chance(0.5) { frame[Int(random.next() % UInt64(frame.count))] ^= 1 << UInt8(random.next() % 8) }
+            if random.chance(0.5) {
+                frame[Int(random.next() % UInt64(frame.count))] ^= 1 << UInt8(random.next() % 8)
+            }
             return .say([0x00, 0xFF] + frame, .milliseconds(5))
         }
         rig.open()
@@ -183,9 +196,13 @@ import Testing
         #expect(gaps.count > 100 && gaps.allSatisfy { $0 >= .milliseconds(20) })
         let others = zip(rig.sent, rig.sentAfterSilence).filter { $0.0.unit != 2 }.map(\.1)
         #expect(others.contains { $0 < .milliseconds(5) })
-        let plain = ReadPlan.make(line: line(19_200), turnaround: .milliseconds(2), nodes: [node(2)])
-        let slow = ReadPlan.make(line: line(19_200), turnaround: .milliseconds(2), nodes: [nodes[1]])
-        #expect(slow.reads[0].wireTime - plain.reads[0].wireTime == .milliseconds(20) - RTUTiming(line(19_200)).silence)
+        let plain = ReadPlan.make(
+            line: line(19_200), turnaround: .milliseconds(2), nodes: [node(2)])
+        let slow = ReadPlan.make(
+            line: line(19_200), turnaround: .milliseconds(2), nodes: [nodes[1]])
+        #expect(
+            slow.reads[0].wireTime - plain.reads[0].wireTime == .milliseconds(20)
+                - RTUTiming(line(19_200)).silence)
     }
 
     @Test(arguments: [false, true])
@@ -201,7 +218,8 @@ import Testing
         rig.run(for: .seconds(1))
         rig.submit(
             Order(
-                id: 7, address: Address(port: PortName("bus"), unit: .broadcast), table: .coil, start: 3,
+                id: 7, address: Address(port: PortName("bus"), unit: .broadcast), table: .coil,
+                start: 3,
                 data: .bits([true]), readBack: true, expires: rig.now.instant + .seconds(5)))
         rig.run(for: .milliseconds(1010))
         #expect(rig.outcomes.map(\.result) == [.success(nil)])

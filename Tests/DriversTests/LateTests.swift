@@ -4,10 +4,12 @@ import Modbus
 import Testing
 import TestKit
 
-/// Replies that come late, or twice: a value that is given out as good is what its request was answered with.
+/// Replies that come late, or twice: a value that is given out as good is what its request was
+/// answered with.
 @Suite struct LateTests {
-    /// Four points of one shape, a response timeout of 300 ms: one reply in ten is a second late, or each
-    /// is 0.75 s late. A window of time after the timeout gave 12 wrong values of 116, and 16 of 24.
+    /// Four points of one shape, a response timeout of 300 ms: one reply in ten is a second late,
+    /// or each is 0.75 s late. A window of time after the timeout gave 12 wrong values of 116, and
+    /// 16 of 24.
     @Test(arguments: [(0.1, 3.33), (1.0, 2.5), (0.3, 1.1), (0.5, 9.9)])
     func aLateReplyIsNotTakenForThatOfTheNextRequest(_ share: Double, _ lateness: Double) {
         var total = LateTrial.Result()
@@ -25,20 +27,26 @@ import TestKit
     @Test(arguments: [3, 5, 10, 20], [true, false])
     func aReplyThatComesTwiceAnswersOnce(_ gap: Int64, _ inOrder: Bool) {
         for baud in [9600, 19_200, 115_200] {
-            for (share, turnaround) in [(1.0, Duration.milliseconds(5)), (0.2, .milliseconds(2)), (1, .milliseconds(30))] {
+            for (share, turnaround) in [
+                (1.0, Duration.milliseconds(5)), (0.2, .milliseconds(2)), (1, .milliseconds(30)),
+            ] {
                 let pause = Duration.milliseconds(gap)
-                var trial = LateTrial(units: [.init(twice: share, gap: pause...pause, inOrder: inOrder)])
+                var trial = LateTrial(units: [
+                    .init(twice: share, gap: pause...pause, inOrder: inOrder)
+                ])
                 trial.baud = baud
                 trial.turnaround = turnaround
                 let result = trial.run(for: .seconds(60))
                 #expect(result.wrong == 0, "\(result.wrong) of \(result.good) at \(baud), \(share)")
-                #expect(result.good > 200 && result.share > 0.95, "\(result.good) good, \(result.bad) bad")
+                #expect(
+                    result.good > 200 && result.share > 0.95,
+                    "\(result.good) good, \(result.bad) bad")
             }
         }
     }
 
-    /// Trials that once gave out a wrong value: an answer in doubt when the line was closed, and a repeat in
-    /// place of a reply that was later than the response timeout.
+    /// Trials that once gave out a wrong value: an answer in doubt when the line was closed, and a
+    /// repeat in place of a reply that was later than the response timeout.
     @Test(arguments: [48, 377] as [UInt64]) func noWrongValueAgain(_ seed: UInt64) {
         let trial = LateTrial.random(seed)
         let result = trial.run(for: trial.every * 120)
@@ -54,9 +62,13 @@ import TestKit
         for seed in UInt64(block * 4)..<UInt64(block * 4 + 4) {
             let trial = LateTrial.random(seed)
             let result = trial.run(for: trial.every * 120)
-            #expect(result.wrong == 0, "seed \(seed): \(result.wrong) of \(result.good)\n\(result.story)")
+            #expect(
+                result.wrong == 0,
+                "seed \(seed): \(result.wrong) of \(result.good)\n\(result.story)")
             if trial.isMild {
-                #expect(result.share >= 0.8, "seed \(seed): \(result.good) good, \(result.bad) bad\n\(trial)")
+                #expect(
+                    result.share >= 0.8,
+                    "seed \(seed): \(result.good) good, \(result.bad) bad\n\(trial)")
             }
         }
     }
@@ -98,8 +110,9 @@ extension LateTrial {
 
     /// Nobody is later than two response timeouts.
     var isMild: Bool {
-        !isRestless && units.allSatisfy { unit in
-            unit.lateness.upperBound * unit.late.rounded(.up) <= 1.9 && !unit.ignoresUnknown
-        }
+        !isRestless
+            && units.allSatisfy { unit in
+                unit.lateness.upperBound * unit.late.rounded(.up) <= 1.9 && !unit.ignoresUnknown
+            }
     }
 }

@@ -2,8 +2,8 @@ import Base
 import Drivers
 import Modbus
 
-/// One line whose units answer in order, but some of them late or twice, and how many of the values that
-/// it gave out as good are what their requests were answered with.
+/// One line whose units answer in order, but some of them late or twice, and how many of the values
+/// that it gave out as good are what their requests were answered with.
 struct LateTrial {
     struct Unit {
         /// For each reply: that it is late, by this many response timeouts.
@@ -34,7 +34,8 @@ struct LateTrial {
     var isRestless = false
     var echoesDiagnostics = true
 
-    /// Values published as good, and those of them that are not what was asked for; parts without a value.
+    /// Values published as good, and those of them that are not what was asked for; parts without a
+    /// value.
     struct Result {
         var good = 0
         var wrong = 0
@@ -71,7 +72,8 @@ struct LateTrial {
             NodePlan(unit: UnitID($0 + 1)!, spans: spans(), noMerge: true)
         }
         return ModbusDriver.Settings(
-            port: PortName("bus"), line: line(baud, .none), responseTimeout: timeout, retries: 2, nodes: nodes)
+            port: PortName("bus"), line: line(baud, .none), responseTimeout: timeout, retries: 2,
+            nodes: nodes)
     }
 
     func run(for time: Duration) -> Result {
@@ -87,7 +89,8 @@ struct LateTrial {
                 wait += .seconds(fraction: timeout.secondsValue * times)
             }
             guard random.chance(unit.twice) else { return .copies(wait, [], inOrder: true) }
-            let gap = random.uniform(unit.gap.lowerBound.secondsValue, unit.gap.upperBound.secondsValue)
+            let gap = random.uniform(
+                unit.gap.lowerBound.secondsValue, unit.gap.upperBound.secondsValue)
             return .copies(wait, [.seconds(fraction: gap)], inOrder: unit.inOrder)
         }
         rig.units.isFresh = true
@@ -106,19 +109,25 @@ struct LateTrial {
         return result
     }
 
-    private func disturb(_ rig: inout Rig, _ orders: inout [UInt64: UInt8], _ random: inout RandomSource) {
-        let address = Address(port: PortName("bus"), unit: UnitID(Int(random.next() % UInt64(units.count)) + 1)!)
+    private func disturb(
+        _ rig: inout Rig, _ orders: inout [UInt64: UInt8], _ random: inout RandomSource
+    ) {
+        let address = Address(
+            port: PortName("bus"), unit: UnitID(Int(random.next() % UInt64(units.count)) + 1)!)
         let id = UInt64(orders.count + 1)
         orders[id] = address.unit.value
         switch random.next() % 8 {
         case 0, 1:
-            rig.submit(Order(
-                id: id, address: address, table: .holding, start: 40,
-                data: .registers([UInt16(truncatingIfNeeded: id)]), expires: rig.now.instant + .seconds(30)))
+            rig.submit(
+                Order(
+                    id: id, address: address, table: .holding, start: 40,
+                    data: .registers([UInt16(truncatingIfNeeded: id)]),
+                    expires: rig.now.instant + .seconds(30)))
         case 2:
-            rig.submit(Order(
-                id: id, address: address, table: .holding, start: 700, data: .nothing(count: 2),
-                expires: rig.now.instant + .seconds(30)))
+            rig.submit(
+                Order(
+                    id: id, address: address, table: .holding, start: 700, data: .nothing(count: 2),
+                    expires: rig.now.instant + .seconds(30)))
         case 3:
             // A line is only lent between two exchanges.
             while rig.driver.isExchanging(at: rig.now.instant) {
@@ -141,7 +150,8 @@ struct LateTrial {
             .map { "\($0.at.nanoseconds / 1000) asked \(Hex.encode($0.pdu))" }
         let served = rig.units.served.filter { $0.unit == unit && near.contains($0.at) }
             .map { "\($0.at.nanoseconds / 1000) serves \(Hex.encode($0.data))" }
-        return ["\(self)", "\(part.at.instant.nanoseconds / 1000) \(part)"].joined(separator: "\n") + "\n"
+        return ["\(self)", "\(part.at.instant.nanoseconds / 1000) \(part)"].joined(separator: "\n")
+            + "\n"
             + (asked + served).sorted().joined(separator: "\n")
     }
 

@@ -14,7 +14,9 @@ import Testing
         var settings = line(19_200)
         settings.echo = echo
         var rig = Rig(
-            .init(port: PortName("bus"), line: settings, responseTimeout: .milliseconds(100), nodes: [plan, node(2)]),
+            .init(
+                port: PortName("bus"), line: settings, responseTimeout: .milliseconds(100),
+                nodes: [plan, node(2)]),
             script: script)
         rig.open()
         return rig
@@ -22,7 +24,8 @@ import Testing
 
     private func order(_ data: Order.Data, readBack: Bool = true) -> Order {
         Order(
-            id: 1, address: Address(port: PortName("bus"), unit: unit(1)), table: .holding, start: 0x20, data: data,
+            id: 1, address: Address(port: PortName("bus"), unit: unit(1)), table: .holding,
+            start: 0x20, data: data,
             readBack: readBack, expires: .distantFuture)
     }
 
@@ -39,14 +42,18 @@ import Testing
     @Test func aUnitThatAnswersAsAnotherIDIsRead() {
         var rig = rig(UnitManners(answersAs: 0)) { number, request, _ in
             guard number == 1 else { return .answer(.milliseconds(3)) }
-            guard case .read = request else { return .say(RTUFrame.encode(unit: 0, request.pdu), .milliseconds(3)) }
+            guard case .read = request else {
+                return .say(RTUFrame.encode(unit: 0, request.pdu), .milliseconds(3))
+            }
             return .say(RTUFrame.encode(unit: 0, Self.registers(request)), .milliseconds(3))
         }
         rig.run(for: .seconds(10))
         let readings = rig.readings(of: 1)
         #expect(readings.count >= 45)
         let parts = readings.flatMap(\.parts)
-        #expect(parts.allSatisfy { (try? $0.result.get()) != nil }, "\(parts.filter { (try? $0.result.get()) == nil })")
+        #expect(
+            parts.allSatisfy { (try? $0.result.get()) != nil },
+            "\(parts.filter { (try? $0.result.get()) == nil })")
         #expect((try? parts.first?.result.get())?.prefix(4) == [0, 0, 0, 3])
         #expect(rig.driver.statistics.timeouts == 0 && rig.driver.statistics.wrongUnit == 0)
         #expect(rig.readings(of: 2).count >= 8)
@@ -69,10 +76,12 @@ import Testing
     private static let acknowledgements: [(String, [UInt8]?)] = [
         ("nothing", nil), ("two bytes", [1, 6]), ("five bytes", [1, 6, 0, 0x20, 0]),
         ("another value", RTUFrame.encode(unit: 1, [6, 0, 0x20, 0, 0])),
-        ("a short frame", RTUFrame.encode(unit: 1, [6, 0, 0x20])), ("damage", [1, 6, 0, 0x20, 0, 42, 0, 0]),
+        ("a short frame", RTUFrame.encode(unit: 1, [6, 0, 0x20])),
+        ("damage", [1, 6, 0, 0x20, 0, 42, 0, 0]),
     ]
 
-    private func outcome(_ reply: [UInt8]?, isLenient: Bool, isWritten: Bool) -> (Outcome?, [UInt8]) {
+    private func outcome(_ reply: [UInt8]?, isLenient: Bool, isWritten: Bool) -> (Outcome?, [UInt8])
+    {
         var value: UInt16 = 7
         var rig = rig(UnitManners(isLenient: isLenient)) { number, request, _ in
             guard number == 1 else { return .answer(.milliseconds(3)) }
@@ -80,17 +89,26 @@ import Testing
                 if isWritten { value = new }
                 return reply.map { .say($0, .milliseconds(3)) } ?? .silent
             }
-            guard case .read(let function, 0x20, 1) = request else { return .answer(.milliseconds(3)) }
-            return .say(RTUFrame.encode(unit: 1, [function.rawValue, 2, UInt8(value >> 8), UInt8(value & 0xFF)]), .milliseconds(3))
+            guard case .read(let function, 0x20, 1) = request else {
+                return .answer(.milliseconds(3))
+            }
+            return .say(
+                RTUFrame.encode(
+                    unit: 1, [function.rawValue, 2, UInt8(value >> 8), UInt8(value & 0xFF)]),
+                .milliseconds(3))
         }
         rig.run(for: .seconds(5))
         let before = rig.sent.count
         rig.submit(order(.registers([42])))
         rig.run(for: .seconds(5))
-        return (rig.outcomes.first, rig.sent.dropFirst(before).filter { $0.unit == 1 }.map { $0.pdu[0] })
+        return (
+            rig.outcomes.first, rig.sent.dropFirst(before).filter { $0.unit == 1 }.map { $0.pdu[0] }
+        )
     }
 
-    @Test(arguments: acknowledgements.indices) func aReadBackProvesAWriteWhoseAcknowledgementIsOdd(_ index: Int) throws {
+    @Test(arguments: acknowledgements.indices) func aReadBackProvesAWriteWhoseAcknowledgementIsOdd(
+        _ index: Int
+    ) throws {
         let (what, reply) = Self.acknowledgements[index]
         let (outcome, functions) = outcome(reply, isLenient: true, isWritten: true)
         let part = try #require(try outcome?.result.get(), "\(what)")
@@ -106,13 +124,16 @@ import Testing
 
     /// What was not written is told by the read-back.
     @Test func aLenientUnitThatWritesNothingIsNotBelieved() throws {
-        let (outcome, _) = outcome(RTUFrame.encode(unit: 1, [6, 0, 0x20, 0, 0]), isLenient: true, isWritten: false)
+        let (outcome, _) = outcome(
+            RTUFrame.encode(unit: 1, [6, 0, 0x20, 0, 0]), isLenient: true, isWritten: false)
         #expect(try #require(try outcome?.result.get()).result.get() == [0, 7])
     }
 
     // MARK: functions that are acknowledged by their own echo
 
-    private func custom(_ echo: LineSettings.Echo, hearsItself: Bool, answers: Bool, first: Bool) -> Outcome? {
+    private func custom(
+        _ echo: LineSettings.Echo, hearsItself: Bool, answers: Bool, first: Bool
+    ) -> Outcome? {
         var rig = rig(UnitManners(), echo: echo) { _, request, _ in
             guard case .other = request else { return .answer(.milliseconds(3)) }
             return answers ? .say(RTUFrame.encode(unit: 1, request.pdu), .milliseconds(3)) : .silent
@@ -125,7 +146,9 @@ import Testing
     }
 
     /// Also as the first exchange of a port, where nothing is known of an echo of the line itself.
-    @Test(arguments: [false, true], [false, true]) func aFunctionMayBeAcknowledgedByItsEcho(_ hearsItself: Bool, _ first: Bool) throws {
+    @Test(arguments: [false, true], [false, true]) func aFunctionMayBeAcknowledgedByItsEcho(
+        _ hearsItself: Bool, _ first: Bool
+    ) throws {
         let outcome = custom(.learn, hearsItself: hearsItself, answers: true, first: first)
         #expect(try #require(try outcome?.result.get()).result.get() == [7, 0, 2])
     }

@@ -6,15 +6,22 @@ import Testing
 
 /// Orders go first, and yet no stream of them takes more than its share of a busy line.
 @Suite struct OrderShareTests {
-    static func settings(_ nodes: [NodePlan], baud: Int, turnaround: Duration = .milliseconds(5)) -> ModbusDriver.Settings {
+    static func settings(
+        _ nodes: [NodePlan], baud: Int, turnaround: Duration = .milliseconds(5)
+    ) -> ModbusDriver.Settings {
         .init(
-            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), turnaround: turnaround,
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
+            turnaround: turnaround,
             nodes: nodes)
     }
 
-    static func write(_ id: UInt64, to number: Int, _ value: UInt16 = 1, for time: Duration = .seconds(30), in rig: Rig) -> Order {
+    static func write(
+        _ id: UInt64, to number: Int, _ value: UInt16 = 1, for time: Duration = .seconds(30),
+        in rig: Rig
+    ) -> Order {
         Order(
-            id: id, address: Address(port: PortName("bus"), unit: unit(number)), table: .holding, start: 0x20,
+            id: id, address: Address(port: PortName("bus"), unit: unit(number)), table: .holding,
+            start: 0x20,
             data: .registers([value]), expires: rig.now.instant + time)
     }
 
@@ -22,7 +29,8 @@ import Testing
     @Test func tenCommandsASecondLeaveASlowLineHalfOfItsPolls() {
         let nodes = (1...5).map { node($0, every: .milliseconds(500)) }
         func polls(commands: Bool) -> (readings: Int, done: Int, refused: Int) {
-            var rig = Rig(Self.settings(nodes, baud: 9600, turnaround: .milliseconds(50))) { _, _, _ in
+            var rig = Rig(Self.settings(nodes, baud: 9600, turnaround: .milliseconds(50))) {
+                _, _, _ in
                 .answer(.milliseconds(50))
             }
             rig.open()
@@ -33,7 +41,10 @@ import Testing
                 rig.run(for: .milliseconds(100))
             }
             let done = rig.outcomes.count { (try? $0.result.get()) != nil }
-            return (rig.readings.count - before, done, rig.outcomes.count { $0.result == .failure(.busy) })
+            return (
+                rig.readings.count - before, done,
+                rig.outcomes.count { $0.result == .failure(.busy) }
+            )
         }
         let alone = polls(commands: false)
         let shared = polls(commands: true)
@@ -56,7 +67,8 @@ import Testing
             turnaround = .milliseconds(Int64([1, 5, 20, 50][Int(random.next() % 4)]))
             nodes = []
             for number in 1...Int(1 + random.next() % 8) {
-                let every = Duration.milliseconds(Int64([100, 200, 500, 1000, 3000][Int(random.next() % 5)]))
+                let every = Duration.milliseconds(
+                    Int64([100, 200, 500, 1000, 3000][Int(random.next() % 5)]))
                 var plan = node(number, every: every, count: Int(1 + random.next() % 40))
                 if random.next() % 3 == 0 {
                     plan.spans += (200..<220).map { Span(.input, $0, 1, every: every * 3) }
@@ -67,10 +79,12 @@ import Testing
         }
 
         mutating func order(_ id: UInt64, in rig: Rig) -> Order {
-            var order = OrderShareTests.write(id, to: Int(random.next() % UInt64(nodes.count)) + 1, in: rig)
+            var order = OrderShareTests.write(
+                id, to: Int(random.next() % UInt64(nodes.count)) + 1, in: rig)
             switch random.next() % 4 {
             case 0: order.data = .nothing(count: Int(1 + random.next() % 120))
-            case 1: order.data = .registers(Array(repeating: 7, count: Int(1 + random.next() % 100)))
+            case 1:
+                order.data = .registers(Array(repeating: 7, count: Int(1 + random.next() % 100)))
             case 2: order.readBack = false
             default: break
             }
@@ -80,10 +94,13 @@ import Testing
     }
 
     /// Readings of every cycle in a minute; what orders were carried out with how much line time.
-    private static func run(_ stream: Stream, orders: Bool) -> (cycles: [String: Int], done: Int, wire: Duration, use: Double) {
+    private static func run(
+        _ stream: Stream, orders: Bool
+    ) -> (cycles: [String: Int], done: Int, wire: Duration, use: Double) {
         var stream = stream
         let turnaround = stream.turnaround
-        var rig = Rig(settings(stream.nodes, baud: stream.baud, turnaround: turnaround)) { _, request, count in
+        var rig = Rig(settings(stream.nodes, baud: stream.baud, turnaround: turnaround)) {
+            _, request, count in
             guard request.function == .writeSingleRegister else { return .answer(turnaround) }
             switch count % 50 {
             case 13: return .refuse(.serverDeviceBusy, turnaround)
@@ -111,10 +128,13 @@ import Testing
             cycles["\(reading.address.unit.value) every \(reading.interval)", default: 0] += 1
         }
         let wire = rig.driver.statistics.busTime - start
-        return (cycles, rig.outcomes.count { (try? $0.result.get()) != nil }, wire, rig.driver.plan.load)
+        return (
+            cycles, rig.outcomes.count { (try? $0.result.get()) != nil }, wire, rig.driver.plan.load
+        )
     }
 
-    @Test(arguments: Effort.cases(24)) func noStreamOfOrdersTakesMoreThanHalfOfAnyCycle(_ seed: Int) {
+    @Test(arguments: Effort.cases(24)) func noStreamOfOrdersTakesMoreThanHalfOfAnyCycle(_ seed: Int)
+    {
         let stream = Stream(seed: UInt64(seed) + 1)
         let alone = Self.run(stream, orders: false)
         let shared = Self.run(stream, orders: true)
@@ -123,17 +143,21 @@ import Testing
             let left = shared.cycles[cycle] ?? 0
             #expect(
                 Double(left) >= Double(count) * 0.5 - 1,
-                "seed \(seed): \(cycle): \(left) of \(count); load \(alone.use), \(shared.done) orders")
+                "seed \(seed): \(cycle): \(left) of \(count); load \(alone.use), \(shared.done) orders"
+            )
             // Half of the line is free: nothing is missing but what the last moments cost.
             if alone.use < 0.4, !cycle.hasSuffix("0.1 seconds"), !cycle.hasSuffix("0.2 seconds") {
-                #expect(Double(left) >= Double(count) * 0.98 - 1, "seed \(seed): \(cycle): \(left) of \(count), \(alone.use)")
+                #expect(
+                    Double(left) >= Double(count) * 0.98 - 1,
+                    "seed \(seed): \(cycle): \(left) of \(count), \(alone.use)")
             }
         }
     }
 
     /// Below half of the line every command is the next on the wire, write and read-back.
     @Test func aSingleCommandOnABusyLineIsNext() {
-        var rig = Rig(Self.settings((1...8).map { node($0, every: .milliseconds(10)) }, baud: 9600)) { _, _, _ in
+        var rig = Rig(Self.settings((1...8).map { node($0, every: .milliseconds(10)) }, baud: 9600))
+        { _, _, _ in
             .answer(.milliseconds(5))
         }
         rig.open()
@@ -149,9 +173,11 @@ import Testing
         #expect(rig.early == 0)
     }
 
-    /// An alarm that is read twice a second is read, whatever people order; on an idle line nothing waits.
+    /// An alarm that is read twice a second is read, whatever people order; on an idle line nothing
+    /// waits.
     @Test func anAlarmIsReadOnTimeBesideAFloodAndAnIdleLineTakesAllOrders() {
-        var alarm = NodePlan(unit: unit(1), spans: [Span(.discrete, 3, 1, every: .milliseconds(500))])
+        var alarm = NodePlan(
+            unit: unit(1), spans: [Span(.discrete, 3, 1, every: .milliseconds(500))])
         alarm.isUrgent = true
         var rig = Rig(Self.settings([alarm], baud: 9600)) { _, _, _ in .answer(.milliseconds(20)) }
         rig.open()
@@ -173,13 +199,15 @@ import Testing
         #expect(rig.outcomes.count > 500, "\(rig.outcomes.count)")
     }
 
-    /// Setup has half of the orders' share, comes before the unit's own next poll, and does come to an end.
+    /// Setup has half of the orders' share, comes before the unit's own next poll, and does come to
+    /// an end.
     @Test func aLongSetupLeavesTheOthersThreeQuartersOfABusyLine() {
         var nodes = (1...4).map { node($0, every: .milliseconds(100)) }
         let address = Address(port: PortName("bus"), unit: unit(1))
         nodes[0].setup = (0..<60).map {
             Order(
-                id: UInt64($0), address: address, table: .holding, start: 0x40 + $0, data: .registers([1]),
+                id: UInt64($0), address: address, table: .holding, start: 0x40 + $0,
+                data: .registers([1]),
                 expires: .distantFuture)
         }
         func run(_ nodes: [NodePlan]) -> Rig {

@@ -10,19 +10,24 @@ import Testing
     ) -> Rig {
         var rig = Rig(
             .init(
-                port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300), nodes: nodes),
+                port: PortName("bus"), line: line(19_200), responseTimeout: .milliseconds(300),
+                nodes: nodes),
             script: script)
         rig.open()
         return rig
     }
 
     func order(
-        _ id: UInt64, _ number: Int, _ data: Order.Data, table: Table = .holding, at start: Int = 0x20,
-        function: UInt8? = nil, readBack: Bool = true, isManual: Bool = false, expires: Instant = .distantFuture
+        _ id: UInt64, _ number: Int, _ data: Order.Data, table: Table = .holding,
+        at start: Int = 0x20,
+        function: UInt8? = nil, readBack: Bool = true, isManual: Bool = false,
+        expires: Instant = .distantFuture
     ) -> Order {
         Order(
-            id: id, address: Address(port: PortName("bus"), unit: unit(number)), table: table, start: start,
-            data: data, function: function, readBack: readBack, isManual: isManual, expires: expires)
+            id: id, address: Address(port: PortName("bus"), unit: unit(number)), table: table,
+            start: start,
+            data: data, function: function, readBack: readBack, isManual: isManual, expires: expires
+        )
     }
 
     /// The function codes of what one order put on the wire.
@@ -83,7 +88,8 @@ import Testing
 
     @Test func aRefusedWriteReportsTheException() {
         var rig = rig([node(1, every: .seconds(10))]) { _, request, _ in
-            request.function == .writeSingleRegister ? .refuse(.illegalDataValue, .zero) : .answer(.zero)
+            request.function == .writeSingleRegister
+                ? .refuse(.illegalDataValue, .zero) : .answer(.zero)
         }
         rig.submit(order(1, 1, .registers([5])))
         rig.run(for: .seconds(1))
@@ -111,7 +117,8 @@ import Testing
             rig.submit(order(1, 1, .registers([5])))
             rig.run(for: .seconds(5))
             #expect(rig.sent.filter { $0.pdu[0] == 6 }.count == attempts)
-            #expect(rig.outcomes.map(\.result) == [.failure(.read(isSilent ? .timeout : .checksum))])
+            #expect(
+                rig.outcomes.map(\.result) == [.failure(.read(isSilent ? .timeout : .checksum))])
         }
     }
 
@@ -151,7 +158,9 @@ import Testing
         }
         rig.run(for: .seconds(10))
         #expect(rig.outcomes.count == 100)
-        #expect(rig.outcomes.filter { $0.result == .failure(.busy) }.count == 100 - ModbusDriver.orderLimit)
+        #expect(
+            rig.outcomes.filter { $0.result == .failure(.busy) }.count == 100
+                - ModbusDriver.orderLimit)
         for number in 1...2 as ClosedRange<UInt8> {
             let values = rig.sent.filter { $0.unit == number && $0.pdu[0] == 6 }.map { $0.pdu[4] }
             #expect(values == values.sorted() && values.count == 32)
@@ -159,7 +168,8 @@ import Testing
     }
 
     @Test func writesToADeadUnitCannotStopTheLiving() {
-        var rig = rig((1...4).map { node($0) }) { unit, _, _ in unit == 4 ? .silent : .answer(.zero) }
+        var rig = rig((1...4).map { node($0) }) { unit, _, _ in unit == 4 ? .silent : .answer(.zero)
+        }
         rig.run(for: .seconds(10))
         let before = rig.readings.count
         for id in 0..<200 as Range<UInt64> {
@@ -196,11 +206,13 @@ import Testing
     }
 
     /// A unit that does not know function 22 is read, changed and written; it may also be told to.
-    @Test(arguments: [nil, 6, 16] as [UInt8?]) func whereThereIsNoFunction22TheRegisterIsReadAndWritten(
+    @Test(arguments: [nil, 6, 16] as [UInt8?])
+    func whereThereIsNoFunction22TheRegisterIsReadAndWritten(
         _ function: UInt8?
     ) throws {
         var rig = rig([node(1, every: .seconds(100))]) { _, request, _ in
-            request.function == .maskWriteRegister ? .refuse(.illegalFunction, .zero) : .answer(.zero)
+            request.function == .maskWriteRegister
+                ? .refuse(.illegalFunction, .zero) : .answer(.zero)
         }
         rig.holding[1] = [0x20: 0xF00F]
         let mask = Order.Data.masked(mask: [0x00F0], value: [0x0050])
@@ -212,7 +224,8 @@ import Testing
 
     @Test func only22MeansOnly22AndTwoRegistersAreReadFirst() {
         var strict = rig([node(1, every: .seconds(100))]) { _, request, _ in
-            request.function == .maskWriteRegister ? .refuse(.illegalFunction, .zero) : .answer(.zero)
+            request.function == .maskWriteRegister
+                ? .refuse(.illegalFunction, .zero) : .answer(.zero)
         }
         let one = Order.Data.masked(mask: [1], value: [1])
         #expect(functions(&strict, order(1, 1, one, function: 22)) == [22])
@@ -224,19 +237,25 @@ import Testing
 
     @Test func theFunctionsForManyMayBeForced() {
         var rig = rig([node(1, every: .seconds(100))])
-        #expect(functions(&rig, order(1, 1, .registers([5]), function: 16, readBack: false)) == [16])
-        #expect(functions(&rig, order(2, 1, .bits([true]), table: .coil, function: 15, readBack: false)) == [15])
+        #expect(
+            functions(&rig, order(1, 1, .registers([5]), function: 16, readBack: false)) == [16])
+        #expect(
+            functions(&rig, order(2, 1, .bits([true]), table: .coil, function: 15, readBack: false))
+                == [15])
     }
 
-    /// A pulse twice is not a pulse: what is not read back is sent once, whatever becomes of its answer.
+    /// A pulse twice is not a pulse: what is not read back is sent once, whatever becomes of its
+    /// answer.
     @Test func whatIsNotReadBackIsNeverRepeated() {
         for isSilent in [true, false] {
             var rig = rig([node(1, every: .seconds(100))]) { _, request, _ in
                 guard request.function == .writeSingleCoil else { return .answer(.zero) }
                 return isSilent ? .silent : .flip(20, .zero)
             }
-            #expect(functions(&rig, order(1, 1, .bits([true]), table: .coil, readBack: false)) == [5])
-            #expect(rig.outcomes.map(\.result) == [.failure(.read(isSilent ? .timeout : .checksum))])
+            #expect(
+                functions(&rig, order(1, 1, .bits([true]), table: .coil, readBack: false)) == [5])
+            #expect(
+                rig.outcomes.map(\.result) == [.failure(.read(isSilent ? .timeout : .checksum))])
         }
     }
 
@@ -285,7 +304,8 @@ import Testing
         rig.submit(order(1, 1, .registers([1])))
         rig.run(for: .seconds(60))
         #expect(rig.outcomes.map(\.result) == [.failure(.paused)])
-        #expect(rig.readings.count == readings && rig.states.count == states && rig.sent.count == sent)
+        #expect(
+            rig.readings.count == readings && rig.states.count == states && rig.sent.count == sent)
         rig.open()
         rig.run(for: .seconds(3))
         #expect(rig.readings.count > readings)
@@ -296,7 +316,9 @@ import Testing
 
     func withSetup(_ data: [Order.Data]) -> NodePlan {
         var plan = node(1)
-        plan.setup = data.enumerated().map { order(UInt64($0), 1, $1, at: 0x30 + $0, readBack: false) }
+        plan.setup = data.enumerated().map {
+            order(UInt64($0), 1, $1, at: 0x30 + $0, readBack: false)
+        }
         return plan
     }
 
@@ -327,7 +349,8 @@ import Testing
             return .refuse(.illegalDataValue, .zero)
         }
         rig.run(for: .seconds(5))
-        #expect(rig.setups.map(\.outcome.result) == [.failure(.read(.exception(3))), .success(nil)])
+        #expect(
+            rig.setups.map(\.outcome.result) == [.failure(.read(.exception(3))), .success(nil)])
         #expect(rig.states.map(\.1) == [.online, .degraded])
         #expect(rig.readings.count >= 4)
     }

@@ -3,7 +3,8 @@ import Drivers
 import Modbus
 import Testing
 
-/// One unit on a line that nobody looks at before `restBegins`, and then a little late as threads wake up.
+/// One unit on a line that nobody looks at before `restBegins`, and then a little late as threads
+/// wake up.
 private struct Watched {
     var driver: ModbusDriver
     private static let lateness = Duration.microseconds(60)
@@ -18,7 +19,8 @@ private struct Watched {
 
     init(_ baud: Int, every interval: Duration = .milliseconds(100)) {
         let settings = ModbusDriver.Settings(
-            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), retries: 0,
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
+            retries: 0,
             nodes: [node(1, every: interval)])
         driver = ModbusDriver(settings, seed: 1)
         timing = RTUTiming(settings.line)
@@ -74,7 +76,8 @@ private struct Watched {
         let frame = request()
         guard frame.count == 8 else { return }
         let count = Int(frame[5])
-        let pdu = refused ? [0x83, 2] : [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count)
+        let pdu =
+            refused ? [0x83, 2] : [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count)
         let answer = RTUFrame.encode(unit: frame[0], pdu)
         foretold.append(driver.restBegins != nil)
         guard !silent else {

@@ -44,7 +44,8 @@ struct PlainCutter: Sendable {
     }
 
     private init(
-        _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?, pause: Duration, at now: Instant
+        _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?, pause: Duration,
+        at now: Instant
     ) {
         self.frame = frame
         self.checksum = checksum
@@ -65,8 +66,8 @@ struct PlainCutter: Sendable {
         return now - lastByte >= pause
     }
 
-    /// The next verdict from what is held and from `chunk`, whose used bytes are removed. Call until
-    /// nil; then all of `chunk` has been taken.
+    /// The next verdict from what is held and from `chunk`, whose used bytes are removed. Call
+    /// until nil; then all of `chunk` has been taken.
     mutating func next(_ chunk: inout ArraySlice<UInt8>) -> Verdict? {
         while true {
             if let verdict = cut() { return verdict }
@@ -163,7 +164,9 @@ struct PlainCutter: Sendable {
                 value = value << 8 | Int(buffer[head + at + place])
             }
             let count = value + adds
-            guard count >= max(at + bytes, frame.start.count), count <= frame.max else { return .impossible }
+            guard count >= max(at + bytes, frame.start.count), count <= frame.max else {
+                return .impossible
+            }
             return pending < count ? .more : .length(count)
         case .terminator(let terminator): return search(terminator)
         case .silence:
@@ -194,16 +197,21 @@ struct PlainCutter: Sendable {
         return .impossible
     }
 
-    /// Without a checksum to decide, a frame whose end was lost must not swallow the next: it begins
-    /// at its last start, if that is more than a letter or digit, which a value may hold as well.
+    /// Without a checksum to decide, a frame whose end was lost must not swallow the next: it
+    /// begins at its last start, if that is more than a letter or digit, which a value may hold as
+    /// well.
     private mutating func restart(before end: Int) {
         let start = frame.start
-        guard checksum == nil, let first = start.first, start.count > 1 || !Self.isAlphanumeric(first) else {
+        guard checksum == nil, let first = start.first,
+            start.count > 1 || !Self.isAlphanumeric(first)
+        else {
             return
         }
         var place = end - start.count
         while place > head {
-            if buffer[place] == first, buffer[place...].starts(with: start) { return skip(place - head) }
+            if buffer[place] == first, buffer[place...].starts(with: start) {
+                return skip(place - head)
+            }
             place -= 1
         }
     }
@@ -253,7 +261,9 @@ struct PlainCutter: Sendable {
         let first = from < 0 ? frame.count + from : from
         let last = to <= 0 ? frame.count + to : to
         let place = at < 0 ? frame.count + at : at
-        guard first >= 0, first <= last, last <= frame.count, place >= 0, place <= frame.count - checksum.size else {
+        guard first >= 0, first <= last, last <= frame.count, place >= 0,
+            place <= frame.count - checksum.size
+        else {
             return false
         }
         if checksum.type == .nmea, last == place - 1, frame[last] != 0x2A { return false }

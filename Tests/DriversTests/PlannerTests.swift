@@ -4,9 +4,12 @@ import Modbus
 import Testing
 
 @Suite struct PlannerTests {
-    func plan(_ spans: [Span], baud: Int = 9600, turnaround: Duration = .milliseconds(5)) -> ReadPlan {
+    func plan(
+        _ spans: [Span], baud: Int = 9600, turnaround: Duration = .milliseconds(5)
+    ) -> ReadPlan {
         ReadPlan.make(
-            line: line(baud), turnaround: turnaround, nodes: [NodePlan(unit: unit(1), spans: spans)])
+            line: line(baud), turnaround: turnaround, nodes: [NodePlan(unit: unit(1), spans: spans)]
+        )
     }
 
     func holding(_ places: [(Int, Int)], every interval: Duration = .seconds(10)) -> [Span] {
@@ -52,7 +55,8 @@ import Testing
 
     @Test func whatNoRequestCanNameIsSaid() {
         let bad = [
-            Span(.holding, 65_530, 7, every: .seconds(1)), Span(.holding, -1, 1, every: .seconds(1)),
+            Span(.holding, 65_530, 7, every: .seconds(1)),
+            Span(.holding, -1, 1, every: .seconds(1)),
             Span(.holding, 0, 126, every: .seconds(1)), Span(.frame, 0, 4, every: .seconds(1)),
             Span(.coil, 0, 0, every: .seconds(1)), Span(.input, .max, .max, every: .zero),
         ]
@@ -73,7 +77,8 @@ import Testing
     }
 
     @Test func oneExchangeTakesNoMoreThanHalfTheShortestInterval() {
-        let spans = holding((0..<120).map { ($0, 1) }) + [Span(.coil, 0, 1, every: .milliseconds(200))]
+        let spans =
+            holding((0..<120).map { ($0, 1) }) + [Span(.coil, 0, 1, every: .milliseconds(200))]
         let reads = plan(spans).reads
         #expect(reads.allSatisfy { $0.wireTime <= .milliseconds(100) })
         #expect(reads.filter { $0.table == .holding }.count == 4)
@@ -92,7 +97,9 @@ import Testing
             let span = spans[index]
             for group in groups.indices {
                 var grown = groups
-                grown[group] = (min(groups[group].low, span.address), max(groups[group].high, span.end))
+                grown[group] = (
+                    min(groups[group].low, span.address), max(groups[group].high, span.end)
+                )
                 if grown[group].high - grown[group].low <= most { place(index + 1, grown) }
             }
             place(index + 1, groups + [(span.address, span.end)])
@@ -107,7 +114,9 @@ import Testing
             let table: Table = random.chance(0.3) ? .coil : .holding
             let reach = table == .coil ? 900.0 : 90
             let spans = (0..<Int(random.uniform(1, 8))).map { _ in
-                Span(table, Int(random.uniform(0, reach)), Int(random.uniform(1, 9)), every: .seconds(60))
+                Span(
+                    table, Int(random.uniform(0, reach)), Int(random.uniform(1, 9)),
+                    every: .seconds(60))
             }
             let most = Int(random.uniform(8, table == .coil ? 900 : 90))
             let settings = line(random.chance(0.5) ? 9600 : 115_200)

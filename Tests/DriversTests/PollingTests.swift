@@ -39,15 +39,21 @@ import Testing
         var rig = Rig(settings(nodes)) { _, _, _ in .answer(.zero) }
         rig.open()
         rig.run(for: .seconds(10))
-        let first = (1...4).map { number in rig.sent.first { $0.unit == UInt8(number) }!.at.nanoseconds }
-        for (earlier, later) in zip(first, first.dropFirst()) { #expect(later - earlier > 200_000_000) }
+        let first = (1...4).map { number in
+            rig.sent.first { $0.unit == UInt8(number) }!.at.nanoseconds
+        }
+        for (earlier, later) in zip(first, first.dropFirst()) {
+            #expect(later - earlier > 200_000_000)
+        }
         #expect(rig.readings(of: 9).count == 1)
     }
 
     @Test(arguments: [(9600, LineSettings.Parity.even), (19_200, .even), (115_200, .none)])
     func backToBackPollingUsesTheLine(_ baud: Int, _ parity: LineSettings.Parity) {
         let nodes = (1...8).map { node($0, every: .milliseconds(10)) }
-        var rig = Rig(settings(nodes, baud: baud, parity: parity)) { _, _, _ in .answer(.microseconds(500)) }
+        var rig = Rig(settings(nodes, baud: baud, parity: parity)) { _, _, _ in
+            .answer(.microseconds(500))
+        }
         rig.open()
         rig.run(for: .seconds(2))
         let (before, start) = (rig.readings.count, rig.wireTime)
@@ -56,13 +62,15 @@ import Testing
         let use = (rig.wireTime - start).secondsValue / 20
         #expect(use >= 0.97 && use < 1.01, "\(use)")
         let later = rig.readings.dropFirst(before)
-        let counts = (1...8).map { number in later.count { $0.reading.address.unit == unit(number) } }
+        let counts = (1...8).map { number in later.count { $0.reading.address.unit == unit(number) }
+        }
         #expect(counts.max()! - counts.min()! <= 1, "\(counts)")
     }
 
     @Test func anOverloadedLineStretchesEveryIntervalAlikeAndSaysSoOnce() {
         let nodes = [
-            node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)), node(3, every: .seconds(1)),
+            node(1, every: .milliseconds(20)), node(2, every: .milliseconds(40)),
+            node(3, every: .seconds(1)),
         ]
         var rig = Rig(settings(nodes)) { _, _, _ in .answer(.milliseconds(5)) }
         rig.open()
@@ -90,7 +98,8 @@ import Testing
             Span(.holding, 0, 4, every: .seconds(1)), Span(.holding, 1, 2, every: .seconds(5)),
             Span(.holding, 50, 1, every: .seconds(5)), Span(.holding, 2, 1, every: .seconds(7)),
         ]
-        var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, _, _ in .answer(.zero) }
+        var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, _, _ in .answer(.zero)
+        }
         rig.open()
         rig.run(for: .seconds(36))
         let slow = rig.readings(of: 1).filter { $0.interval == .seconds(5) }
@@ -103,8 +112,11 @@ import Testing
     }
 
     @Test func bitsAndRegistersOfOneCycleArriveInOneReading() {
-        let spans = Table.allCases.filter { $0 != .frame }.map { Span($0, 3, 2, every: .seconds(1)) }
-        var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, _, _ in .answer(.zero) }
+        let spans = Table.allCases.filter { $0 != .frame }.map {
+            Span($0, 3, 2, every: .seconds(1))
+        }
+        var rig = Rig(settings([NodePlan(unit: unit(1), spans: spans)])) { _, _, _ in .answer(.zero)
+        }
         rig.open()
         rig.run(for: .seconds(3))
         let reading = rig.readings(of: 1)[0]
@@ -170,7 +182,7 @@ import Testing
     @Test func aClosedLineFailsEveryCycleOnceAndThenIsSilent() {
         var rig = Rig(settings((1...2).map { node($0) })) { _, _, _ in .answer(.milliseconds(2)) }
         rig.open()
-        rig.run(for: .milliseconds(5))   // in the middle of an exchange
+        rig.run(for: .milliseconds(5))  // in the middle of an exchange
         rig.close()
         rig.run(for: .seconds(10))
         #expect(rig.readings.count == 2)

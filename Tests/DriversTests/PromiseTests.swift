@@ -11,7 +11,8 @@ import Testing
         return (0..<Int(random.uniform(1, 12))).map { _ in
             let table: Table = [.holding, .input, .coil][Int(random.next() % 3)]
             let address = random.chance(0.03) ? 65_536 : Int(random.uniform(0, 60))
-            return Span(table, address, Int(random.uniform(1, 5)), every: intervals[Int(random.next() % 3)])
+            return Span(
+                table, address, Int(random.uniform(1, 5)), every: intervals[Int(random.next() % 3)])
         }
     }
 
@@ -23,13 +24,16 @@ import Testing
         let forbidden = Int(random.uniform(0, 60))
         var rig = Rig(
             .init(
-                port: PortName("bus"), line: line(38_400), responseTimeout: .milliseconds(200), nodes: nodes),
+                port: PortName("bus"), line: line(38_400), responseTimeout: .milliseconds(200),
+                nodes: nodes),
             seed: seed
         ) { unit, request, count in
             if unit == 3, count % 200 > 60 { return .silent }
             if case .read(let function, let address, let count) = request, function.readsRegisters {
                 let asked = Int(address)..<Int(address) + Int(count)
-                if asked.contains(forbidden) { return .refuse(.illegalDataAddress, .milliseconds(2)) }
+                if asked.contains(forbidden) {
+                    return .refuse(.illegalDataAddress, .milliseconds(2))
+                }
             }
             switch behaviour.next() % 20 {
             case 0: return .silent
@@ -50,7 +54,8 @@ import Testing
             let plan = try #require(nodes.first { $0.unit == reading.address.unit })
             for span in plan.spans where span.interval == reading.interval {
                 let holders = reading.parts.filter {
-                    $0.table == span.table && $0.address <= span.address && span.end <= $0.address + $0.count
+                    $0.table == span.table && $0.address <= span.address
+                        && span.end <= $0.address + $0.count
                 }
                 #expect(!holders.isEmpty, "seed \(seed): \(span) in \(reading)")
             }
@@ -70,8 +75,11 @@ import Testing
         func run() -> [Rig.Sent] {
             let nodes = (1...4).map { node($0) }
             let settings = ModbusDriver.Settings(
-                port: PortName("bus"), line: line(9600), responseTimeout: .milliseconds(200), nodes: nodes)
-            var rig = Rig(settings, seed: seed) { unit, _, count in unit == 2 && count > 5 ? .silent : .answer(.milliseconds(3)) }
+                port: PortName("bus"), line: line(9600), responseTimeout: .milliseconds(200),
+                nodes: nodes)
+            var rig = Rig(settings, seed: seed) { unit, _, count in
+                unit == 2 && count > 5 ? .silent : .answer(.milliseconds(3))
+            }
             rig.open()
             rig.run(for: .seconds(60))
             return rig.sent

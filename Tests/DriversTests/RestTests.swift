@@ -3,12 +3,16 @@ import Drivers
 import Modbus
 import Testing
 
-/// While the rest of a reply is on the wire there is nothing to read, and the driver says until when.
+/// While the rest of a reply is on the wire there is nothing to read, and the driver says until
+/// when.
 @Suite struct RestTests {
     /// A driver whose request is out, the end of that request, and the line's timing.
-    private func asked(_ baud: Int) -> (driver: ModbusDriver, sent: [UInt8], end: Moment, timing: RTUTiming) {
+    private func asked(
+        _ baud: Int
+    ) -> (driver: ModbusDriver, sent: [UInt8], end: Moment, timing: RTUTiming) {
         let settings = ModbusDriver.Settings(
-            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300), retries: 2,
+            port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
+            retries: 2,
             nodes: [node(1)])
         var driver = ModbusDriver(settings, seed: 1)
         var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
@@ -17,7 +21,9 @@ import Testing
         while frame.isEmpty, let due = driver.deadline?.due {
             now = now + (due - now.instant)
             driver.timeout(at: now)
-            while let output = driver.next() { if case .transmit(let bytes) = output { frame = bytes } }
+            while let output = driver.next() {
+                if case .transmit(let bytes) = output { frame = bytes }
+            }
         }
         let timing = RTUTiming(settings.line)
         return (driver, frame, now + timing.time(of: frame.count), timing)
@@ -26,7 +32,8 @@ import Testing
     /// The good answer to a request for holding registers, all zero.
     private func reply(to frame: [UInt8]) -> [UInt8] {
         let count = Int(frame[4]) << 8 | Int(frame[5])
-        return RTUFrame.encode(unit: frame[0], [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count))
+        return RTUFrame.encode(
+            unit: frame[0], [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count))
     }
 
     @Test(arguments: [9600, 19_200, 115_200], [3, 8])

@@ -13,8 +13,8 @@ enum Behaviour {
     case say([UInt8], Duration)
     /// The answer with one bit flipped.
     case flip(Int, Duration)
-    /// The answer after this turnaround, but not before the unit's earlier replies, and copies of it this long
-    /// after its end. `inOrder`: its later replies wait for the copies.
+    /// The answer after this turnaround, but not before the unit's earlier replies, and copies of
+    /// it this long after its end. `inOrder`: its later replies wait for the copies.
     case copies(Duration, [Duration], inOrder: Bool)
 }
 
@@ -55,9 +55,11 @@ struct Rig {
     private(set) var early = 0
     private(set) var wireTime = Duration.zero
     private var asked: [UInt8: Int] = [:]
-    /// A request that goes out at its time if nothing arrives before; the line is not looked at until then.
+    /// A request that goes out at its time if nothing arrives before; the line is not looked at
+    /// until then.
     private var single: (frame: [UInt8], at: Instant)?
-    /// Reads that the line carries out by itself; it is not looked at before a reply should be whole.
+    /// Reads that the line carries out by itself; it is not looked at before a reply should be
+    /// whole.
     private(set) var train: ReadTrain?
     private var mustEnd = false
     /// What waking up is late for a look.
@@ -81,7 +83,9 @@ struct Rig {
 
     /// What goes out next if nothing arrives before: one request, or the first of a train.
     var scheduled: (frame: [UInt8], at: Instant)? {
-        guard single == nil, let train, train.log.isEmpty, case .send(let due) = train.step else { return single }
+        guard single == nil, let train, train.log.isEmpty, case .send(let due) = train.step else {
+            return single
+        }
         return (train.next, due)
     }
 
@@ -90,7 +94,8 @@ struct Rig {
         drain()
     }
 
-    /// - Parameter keepsReplies: what the units have to say arrives all the same, when the line is open again.
+    /// - Parameter keepsReplies: what the units have to say arrives all the same, when the line is
+    ///   open again.
     mutating func close(keepsReplies: Bool = false) {
         if !keepsReplies { arrivals.removeAll() }
         driver.closed(at: now)
@@ -108,7 +113,9 @@ struct Rig {
         for _ in 0..<1000 where driver.isExchanging(at: now.instant) {
             _ = driver.hold(at: now)
             drain()
-            if driver.isExchanging(at: now.instant), !step(until: .distantFuture - .seconds(1)) { break }
+            if driver.isExchanging(at: now.instant), !step(until: .distantFuture - .seconds(1)) {
+                break
+            }
         }
         let isAdopted = driver.adopt(.modbus(settings), at: now)
         #expect(isAdopted)
@@ -337,7 +344,8 @@ struct Rig {
             wireTime += wait
         case .copies(let wait, let gaps, let inOrder):
             let frame = serve(unit, request)
-            let starts = units.starts(unit, end + wait, gaps, timing.time(of: frame.count), inOrder: inOrder)
+            let starts = units.starts(
+                unit, end + wait, gaps, timing.time(of: frame.count), inOrder: inOrder)
             for start in starts { deliver(frame, from: start, chunk: 3) }
         case .refuse(let code, let wait):
             let refusal = Response.exception(request.function, code)

@@ -63,7 +63,8 @@ struct RigUnits {
         reads += 1
         var data: [UInt8] = []
         for index in 0..<count {
-            data.appendBig(UInt16(truncatingIfNeeded: (reads &* 0x9E37_79B9) >> 8 &+ UInt64(index) &* 4099))
+            data.appendBig(
+                UInt16(truncatingIfNeeded: (reads &* 0x9E37_79B9) >> 8 &+ UInt64(index) &* 4099))
         }
         return data
     }
@@ -104,7 +105,8 @@ struct RigUnits {
             let old = value(unit, Int(address))
             holding[unit, default: [:]][Int(address)] = old & and | or & ~and
             return .maskWrote(address: address, and: and, or: or)
-        case .diagnose(let function, let word) where echoesDiagnostics: return .diagnosed(function, word)
+        case .diagnose(let function, let word) where echoesDiagnostics:
+            return .diagnosed(function, word)
         case .other(let function, let data): return .other(function, Array(data.reversed()))
         default: return .exception(request.function, .illegalFunction)
         }

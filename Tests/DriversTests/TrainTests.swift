@@ -11,23 +11,28 @@ import Testing
         _ nodes: [NodePlan], baud: Int = 115_200, parity: LineSettings.Parity = .none
     ) -> ModbusDriver.Settings {
         ModbusDriver.Settings(
-            port: Self.port, line: line(baud, parity), responseTimeout: .milliseconds(300), retries: 1, nodes: nodes)
+            port: Self.port, line: line(baud, parity), responseTimeout: .milliseconds(300),
+            retries: 1, nodes: nodes)
     }
 
-    private func crowd(_ count: Int = 8, every interval: Duration = .milliseconds(10)) -> [NodePlan] {
+    private func crowd(_ count: Int = 8, every interval: Duration = .milliseconds(10)) -> [NodePlan]
+    {
         (1...count).map { node($0, every: interval) }
     }
 
     private func write(_ unit: Int, id: UInt64, at now: Moment) -> Order {
         Order(
-            id: id, address: Address(port: Self.port, unit: DriversTests.unit(unit)), table: .holding, start: 0,
+            id: id, address: Address(port: Self.port, unit: DriversTests.unit(unit)),
+            table: .holding, start: 0,
             data: .registers([7]), readBack: false, expires: now.instant + .seconds(60))
     }
 
     /// A rig whose units' pace is known, in the middle of a train that has had `count` replies.
     private func underWay(_ rig: inout Rig, after count: Int) {
         for _ in 0..<10_000 {
-            if let train = rig.train, case .look = train.step, train.log.count == count + 1 { return }
+            if let train = rig.train, case .look = train.step, train.log.count == count + 1 {
+                return
+            }
             _ = rig.step(until: .distantFuture - .seconds(1))
         }
         Issue.record("no train got so far")
@@ -35,7 +40,8 @@ import Testing
 
     /// The same line with and without trains.
     private func both(
-        _ settings: ModbusDriver.Settings, for time: Duration, script: @escaping (UInt8, Request, Int) -> Behaviour
+        _ settings: ModbusDriver.Settings, for time: Duration,
+        script: @escaping (UInt8, Request, Int) -> Behaviour
     ) -> (trains: Rig, single: Rig) {
         func run(_ span: Duration) -> Rig {
             var rig = Rig(settings, script: script)
@@ -47,10 +53,13 @@ import Testing
         return (run(.milliseconds(250)), run(.zero))
     }
 
-    /// With and without: as much is read, each unit as often, and it is told no later than a train is long.
+    /// With and without: as much is read, each unit as often, and it is told no later than a train
+    /// is long.
     @Test(arguments: [(9600, 4), (19_200, 5), (115_200, 6)])
     func asMuchIsRead(_ baud: Int, _ atLeast: Int) {
-        let (trains, single) = both(settings(crowd(), baud: baud), for: .seconds(30)) { _, _, _ in .answer(.milliseconds(2)) }
+        let (trains, single) = both(settings(crowd(), baud: baud), for: .seconds(30)) { _, _, _ in
+            .answer(.milliseconds(2))
+        }
         #expect(single.trains.begun == 0 && trains.early == 0)
         #expect(abs(trains.readings.count - single.readings.count) <= single.readings.count / 100)
         for unit in 1...8 {
@@ -62,7 +71,9 @@ import Testing
         #expect(trains.trains.exchanges > trains.trains.begun * atLeast)
         #expect(trains.trains.broken * 10 < trains.trains.begun + 10)
         let statistics = trains.driver.statistics
-        #expect(statistics.timeouts == 0 && statistics.strayBytes == 0 && statistics.skipped == single.driver.statistics.skipped)
+        #expect(
+            statistics.timeouts == 0 && statistics.strayBytes == 0
+                && statistics.skipped == single.driver.statistics.skipped)
     }
 
     /// Each value is what its unit had, under the time at which it came.
@@ -94,7 +105,9 @@ import Testing
 
     /// On a line with time to spare each cycle keeps its grid, train or not.
     @Test func theGridIsKept() {
-        var rig = Rig(settings(crowd(4, every: .milliseconds(100)))) { _, _, _ in .answer(.milliseconds(1)) }
+        var rig = Rig(settings(crowd(4, every: .milliseconds(100)))) { _, _, _ in
+            .answer(.milliseconds(1))
+        }
         rig.open()
         rig.run(for: .seconds(20))
         for unit in 1...4 { #expect((199...201).contains(rig.readings(of: unit).count)) }
@@ -125,8 +138,10 @@ import Testing
 
     /// Whatever is no whole good reply: the driver judges it, as if there were no trains.
     @Test(arguments: [
-        Behaviour.silent, .flip(30, .milliseconds(2)), .refuse(.serverDeviceFailure, .milliseconds(2)),
-        .answer(.milliseconds(40)), .say([3, 3, 2], .milliseconds(2)), .say([4, 3, 2, 0, 0, 0x74, 0x44], .milliseconds(2)),
+        Behaviour.silent, .flip(30, .milliseconds(2)),
+        .refuse(.serverDeviceFailure, .milliseconds(2)),
+        .answer(.milliseconds(40)), .say([3, 3, 2], .milliseconds(2)),
+        .say([4, 3, 2, 0, 0, 0x74, 0x44], .milliseconds(2)),
     ])
     func anythingElseEndsIt(_ trouble: Behaviour) {
         let (trains, single) = both(settings(crowd()), for: .seconds(30)) { unit, _, count in
@@ -137,7 +152,8 @@ import Testing
         for (one, other) in [
             (with.timeouts, without.timeouts), (with.checksumErrors, without.checksumErrors),
             (with.exceptions, without.exceptions), (with.wrongUnit, without.wrongUnit),
-            (with.lateReplies, without.lateReplies), (with.replies, without.replies), (with.requests, without.requests),
+            (with.lateReplies, without.lateReplies), (with.replies, without.replies),
+            (with.requests, without.requests),
         ] {
             #expect(abs(one - other) <= 2 + other / 50)
         }
@@ -163,7 +179,9 @@ import Testing
             #expect(rig.driver.deadline?.due == rig.now.instant + rig.timing.silence)
             rig.run(for: .milliseconds(200))
         }
-        #expect(rig.driver.statistics.strayBytes == 60 && rig.driver.statistics.timeouts == 0 && rig.early == 0)
+        #expect(
+            rig.driver.statistics.strayBytes == 60 && rig.driver.statistics.timeouts == 0
+                && rig.early == 0)
     }
 
     /// A reply that is there a moment after it was looked for is no trouble.
@@ -189,7 +207,9 @@ import Testing
             .map { $0.at - $0.reading.parts[0].at.instant }
         // Before a unit has answered well for a while it may turn out to answer twice.
         #expect(waits.allSatisfy { $0 <= .milliseconds(25) })
-        #expect(waits.dropFirst(70).count > 100 && waits.dropFirst(70).allSatisfy { $0 < .milliseconds(1) })
+        #expect(
+            waits.dropFirst(70).count > 100
+                && waits.dropFirst(70).allSatisfy { $0 < .milliseconds(1) })
     }
 
     /// Several reads of one unit, some of which slower ones share.
@@ -198,19 +218,27 @@ import Testing
             NodePlan(
                 unit: unit(number),
                 spans: (0..<3).map { Span(.holding, $0 * 1000, 4, every: .milliseconds(200)) }
-                    + [Span(.holding, 1, 1, every: .seconds(1)), Span(.coil, 5, 3, every: .milliseconds(500))])
+                    + [
+                        Span(.holding, 1, 1, every: .seconds(1)),
+                        Span(.coil, 5, 3, every: .milliseconds(500)),
+                    ])
         }
-        let (trains, single) = both(settings([plan(1), plan(2)]), for: .seconds(20)) { _, _, _ in .answer(.milliseconds(2)) }
+        let (trains, single) = both(settings([plan(1), plan(2)]), for: .seconds(20)) { _, _, _ in
+            .answer(.milliseconds(2))
+        }
         #expect(trains.trains.exchanges > 250 && trains.early == 0)
         #expect(trains.driver.statistics.skipped == 0 && trains.driver.statistics.late == 0)
-        #expect(trains.sent.count == single.sent.count && trains.readings.count == single.readings.count)
+        #expect(
+            trains.sent.count == single.sent.count && trains.readings.count == single.readings.count
+        )
     }
 
     /// Noise, commands, closing, silent and broken units at any moment of a train.
     @Test(arguments: UInt64(1)...20)
     func atAnyMoment(_ seed: UInt64) {
         var random = RandomSource(seed: seed)
-        var rig = Rig(settings(crowd(6), baud: [19_200, 115_200][Int(seed % 2)]), seed: seed) { unit, _, count in
+        var rig = Rig(settings(crowd(6), baud: [19_200, 115_200][Int(seed % 2)]), seed: seed) {
+            unit, _, count in
             switch (Int(unit) * 5 + count + Int(seed)) % 101 {
             case 0: .silent
             case 1: .flip(count % 200, .milliseconds(2))
@@ -228,10 +256,15 @@ import Testing
             case 0:
                 orders += 1
                 rig.submit(write(step % 6 + 1, id: UInt64(step), at: rig.now))
-            case 1: rig.inject([0, 0xFF, UInt8(step & 0xFF)], after: .microseconds(Int64(random.uniform(0, 5000))))
+            case 1:
+                rig.inject(
+                    [0, 0xFF, UInt8(step & 0xFF)],
+                    after: .microseconds(Int64(random.uniform(0, 5000))))
             case 2 where step % 60 == 2:
                 // A line is only lent between two exchanges.
-                while rig.driver.isExchanging(at: rig.now.instant) { _ = rig.step(until: .distantFuture - .seconds(1)) }
+                while rig.driver.isExchanging(at: rig.now.instant) {
+                    _ = rig.step(until: .distantFuture - .seconds(1))
+                }
                 rig.pause()
                 rig.open()
             default: break

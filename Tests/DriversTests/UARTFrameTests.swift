@@ -23,11 +23,13 @@ import Testing
             name: "scale", format: UARTSamples.scaleFormat, frame: UARTSamples.scale,
             noise: Array("S,+ 9kg\r\n".utf8)),
         Sample(
-            name: "fixed with start", format: UARTProtocol(
+            name: "fixed with start",
+            format: UARTProtocol(
                 frame: UARTSamples.co2Format.frame, checksum: UARTSamples.co2Format.checksum),
             frame: UARTSamples.co2, noise: [0xFF, 0x86, 0xFF]),
         Sample(
-            name: "CRC, no start", format: UARTProtocol(
+            name: "CRC, no start",
+            format: UARTProtocol(
                 frame: .init(end: .fixed(5)),
                 checksum: .init(type: .crc16Modbus, from: 0, to: -2, at: -2, order: .little)),
             frame: UARTSamples.hex("01 83 02 C0 F1"), noise: [1, 2, 3, 4, 5, 6, 7]),
@@ -80,19 +82,28 @@ import Testing
         }
     }
 
-    /// Of "123456789", as the RevEng catalogue of CRCs lists them; two bytes in their natural order.
+    /// Of "123456789", as the RevEng catalogue of CRCs lists them; two bytes in their natural
+    /// order.
     static let checkValues: [(UARTProtocol.ChecksumType, String)] = [
         (.sum8, "DD"), (.sum16, "01 DD"), (.xor8, "31"), (.nmea, "33 31"), (.twosComplement, "23"),
-        (.onesComplement, "22"), (.crc8, "F4"), (.crc8Smbus, "F4"), (.crc8Maxim, "A1"), (.crc8J1850, "4B"),
-        (.crc8Rohc, "D0"), (.crc8Itu, "A1"), (.crc8Cdma2000, "DA"), (.crc8Wcdma, "25"), (.crc8DvbS2, "BC"),
-        (.crc8Sensirion, "F7"), (.crc16Modbus, "37 4B"), (.crc16CCITT, "29 B1"), (.crc16CCITTFalse, "29 B1"),
-        (.crc16Xmodem, "31 C3"), (.crc16Kermit, "89 21"), (.crc16X25, "6E 90"), (.crc16ARC, "3D BB"),
-        (.crc16USB, "C8 B4"), (.crc16Maxim, "C2 44"), (.crc16DNP, "82 EA"), (.crc16MCRF4XX, "91 6F"),
-        (.crc16Genibus, "D6 4E"), (.crc16AugCCITT, "E5 CC"), (.crc16Buypass, "FE E8"), (.sdi12, "4B 6C 7D"),
+        (.onesComplement, "22"), (.crc8, "F4"), (.crc8Smbus, "F4"), (.crc8Maxim, "A1"),
+        (.crc8J1850, "4B"),
+        (.crc8Rohc, "D0"), (.crc8Itu, "A1"), (.crc8Cdma2000, "DA"), (.crc8Wcdma, "25"),
+        (.crc8DvbS2, "BC"),
+        (.crc8Sensirion, "F7"), (.crc16Modbus, "37 4B"), (.crc16CCITT, "29 B1"),
+        (.crc16CCITTFalse, "29 B1"),
+        (.crc16Xmodem, "31 C3"), (.crc16Kermit, "89 21"), (.crc16X25, "6E 90"),
+        (.crc16ARC, "3D BB"),
+        (.crc16USB, "C8 B4"), (.crc16Maxim, "C2 44"), (.crc16DNP, "82 EA"),
+        (.crc16MCRF4XX, "91 6F"),
+        (.crc16Genibus, "D6 4E"), (.crc16AugCCITT, "E5 CC"), (.crc16Buypass, "FE E8"),
+        (.sdi12, "4B 6C 7D"),
     ]
 
     @Test func everyChecksumHasACheckValueHere() {
-        #expect(Set(Self.checkValues.map(\.0)).union([.none]) == Set(UARTProtocol.ChecksumType.allCases))
+        #expect(
+            Set(Self.checkValues.map(\.0)).union([.none]) == Set(UARTProtocol.ChecksumType.allCases)
+        )
     }
 
     @Test(arguments: checkValues)
@@ -114,7 +125,8 @@ import Testing
     @Test func theThreeCharactersOfSDI12() {
         let frame = Array("0+3.14OqZ\r\n".utf8)
         let format = UARTProtocol(
-            frame: .init(end: .terminator([13, 10])), checksum: .init(type: .sdi12, from: 0, to: -5, at: -5))
+            frame: .init(end: .terminator([13, 10])),
+            checksum: .init(type: .sdi12, from: 0, to: -5, at: -5))
         var rig = UARTRig([UARTSamples.node(format)])
         rig.open()
         rig.hear("\r\n")
@@ -126,12 +138,14 @@ import Testing
 
     /// One sound frame and one with a flipped bit: one is published, one is counted.
     private func expect(
-        _ type: UARTProtocol.ChecksumType, _ order: UARTProtocol.Checksum.Order, _ asHex: Bool, _ sum: [UInt8]
+        _ type: UARTProtocol.ChecksumType, _ order: UARTProtocol.Checksum.Order, _ asHex: Bool,
+        _ sum: [UInt8]
     ) {
         let frame = [0x02] + Array("123456789".utf8) + sum
         let checksum = UARTProtocol.Checksum(
             type: type, from: 1, to: -sum.count, at: -sum.count, order: order, asHex: asHex)
-        let format = UARTProtocol(frame: .init(start: [2], end: .fixed(frame.count)), checksum: checksum)
+        let format = UARTProtocol(
+            frame: .init(start: [2], end: .fixed(frame.count)), checksum: checksum)
         var rig = UARTRig([UARTSamples.node(format)])
         rig.open()
         rig.hear(frame)
@@ -139,7 +153,9 @@ import Testing
         wrong[3] ^= 4
         rig.hear(wrong)
         rig.run(for: .seconds(1))
-        #expect(rig.frames() == [frame] && rig.driver.statistics.checksumErrors == 1, "\(type) \(order)")
+        #expect(
+            rig.frames() == [frame] && rig.driver.statistics.checksumErrors == 1, "\(type) \(order)"
+        )
     }
 
     @Test func aLengthMayComeLowByteFirst() {
@@ -171,14 +187,17 @@ import Testing
         ] {
             var rig = UARTRig([UARTSamples.node(format)])
             rig.open()
-            rig.hear([UInt8](repeating: 0x24, count: 70_000) + UARTSamples.hex("42 4D FF FF 0D 0A") + frame)
+            rig.hear(
+                [UInt8](repeating: 0x24, count: 70_000) + UARTSamples.hex("42 4D FF FF 0D 0A")
+                    + frame)
             rig.run(for: .seconds(1))
             #expect(rig.frames() == [frame])
         }
     }
 
     @Test func aLineThatWasCutOffDoesNotSwallowTheNext() {
-        let format = UARTProtocol(frame: .init(start: Array("ST".utf8), end: .terminator([13, 10]), max: 64))
+        let format = UARTProtocol(
+            frame: .init(start: Array("ST".utf8), end: .terminator([13, 10]), max: 64))
         var rig = UARTRig([UARTSamples.node(format)])
         rig.open()
         rig.hear("ST,GS,+   9.")
@@ -201,7 +220,7 @@ import Testing
         let format = UARTProtocol(frame: .init(end: .silence(.milliseconds(20)), max: 8))
         var rig = UARTRig([UARTSamples.node(format)])
         rig.open()
-        rig.hear("half")   // began before we listened, for all we know
+        rig.hear("half")  // began before we listened, for all we know
         rig.run(for: .milliseconds(50))
         rig.hear("ab")
         rig.run(for: .milliseconds(10))
@@ -224,7 +243,7 @@ import Testing
         rig.hear([1, 2, 3])
         rig.hear([4])
         rig.run(for: .milliseconds(300))
-        rig.hear([7])   // the rest never comes
+        rig.hear([7])  // the rest never comes
         rig.run(for: .milliseconds(300))
         rig.hear([5, 6, 7, 8])
         rig.run(for: .seconds(1))
@@ -233,14 +252,19 @@ import Testing
 
     @Test func nothingThatIsHeardCanStopItOrGrowIt() {
         var random = RandomSource(seed: 7)
-        let formats = Self.samples.map(\.format) + [
-            UARTProtocol(frame: .init(start: [0x24], end: .length(at: 0, bytes: 2, adds: -4096), max: 4096)),
-            UARTProtocol(frame: .init(end: .length(at: 4095, bytes: 2, adds: 4096), max: 4096)),
-            UARTProtocol(frame: .init(end: .terminator([1, 1, 2]), max: 1)),
-            UARTProtocol(frame: .init(start: [7, 7, 8], end: .silence(.milliseconds(1)), max: 2)),
-            UARTProtocol(frame: .init(end: .fixed(9), max: 4)),
-            UARTProtocol(frame: .init(end: .fixed(0), max: 4)), UARTProtocol(frame: .init(end: .terminator([]))),
-        ]
+        let formats =
+            Self.samples.map(\.format) + [
+                UARTProtocol(
+                    frame: .init(
+                        start: [0x24], end: .length(at: 0, bytes: 2, adds: -4096), max: 4096)),
+                UARTProtocol(frame: .init(end: .length(at: 4095, bytes: 2, adds: 4096), max: 4096)),
+                UARTProtocol(frame: .init(end: .terminator([1, 1, 2]), max: 1)),
+                UARTProtocol(
+                    frame: .init(start: [7, 7, 8], end: .silence(.milliseconds(1)), max: 2)),
+                UARTProtocol(frame: .init(end: .fixed(9), max: 4)),
+                UARTProtocol(frame: .init(end: .fixed(0), max: 4)),
+                UARTProtocol(frame: .init(end: .terminator([]))),
+            ]
         var rig = UARTRig(formats.enumerated().map { UARTSamples.node($1, $0 + 1) })
         rig.open()
         for _ in 0..<300 {

@@ -6,7 +6,9 @@ import Testing
     static let soon = Duration.milliseconds(30)
 
     @Test func aNodeIsAskedOnceAnIntervalAndAnsweredWithItsFrame() {
-        var rig = UARTRig([UARTSamples.node(UARTSamples.co2Format)]) { _, _ in (UARTSamples.co2, Self.soon) }
+        var rig = UARTRig([UARTSamples.node(UARTSamples.co2Format)]) { _, _ in
+            (UARTSamples.co2, Self.soon)
+        }
         rig.open()
         rig.run(for: .milliseconds(9900))
         #expect(rig.sent.count == 10 && rig.sent.allSatisfy { $0.bytes == UARTSamples.co2Request })
@@ -20,10 +22,12 @@ import Testing
         #expect(rig.states.map(\.state) == [.online])
     }
 
-    /// On two wires the adapter hears itself: "Q" and its line end would pass for the balance's answer.
+    /// On two wires the adapter hears itself: "Q" and its line end would pass for the balance's
+    /// answer.
     @Test func ourOwnRequestIsNoAnswer() {
         let request = Array("Q\r\n".utf8)
-        let format = UARTProtocol(request: request, frame: .init(end: .terminator([13, 10]), max: 32))
+        let format = UARTProtocol(
+            request: request, frame: .init(end: .terminator([13, 10]), max: 32))
         for split in 0...(request.count + UARTSamples.scale.count) {
             let whole = request + UARTSamples.scale
             var rig = UARTRig([UARTSamples.node(format)])
@@ -65,13 +69,14 @@ import Testing
         var rig = UARTRig([UARTSamples.node(UARTSamples.co2Format)]) { _, count in
             switch count {
             case 0: nil
-            case 1: (UARTSamples.co2.dropLast() + [0], Self.soon)   // damaged
+            case 1: (UARTSamples.co2.dropLast() + [0], Self.soon)  // damaged
             case 2: (UARTSamples.co2, Self.soon)
-            default: (Array(UARTSamples.co2.prefix(4)), Self.soon)   // cut off
+            default: (Array(UARTSamples.co2.prefix(4)), Self.soon)  // cut off
             }
         }
         rig.open()
-        // Nothing in its frames tells an answer from a late one, so it is left alone for ten response timeouts.
+        // Nothing in its frames tells an answer from a late one, so it is left alone for ten
+        // response timeouts.
         rig.run(for: .milliseconds(2000))
         #expect(rig.sent.count == 1 && rig.driver.statistics.timeouts == 1)
         rig.run(for: .milliseconds(500))
@@ -90,7 +95,9 @@ import Testing
         rig.run(for: .seconds(60))
         #expect(rig.failures() == [.timeout] && rig.states.map(\.state) == [.offline])
         #expect((6...10).contains(rig.sent.count), "\(rig.sent.count)")
-        let pauses = zip(rig.sent.dropFirst(2), rig.sent.dropFirst(3)).map { ($1.at - $0.at).secondsValue }
+        let pauses = zip(rig.sent.dropFirst(2), rig.sent.dropFirst(3)).map {
+            ($1.at - $0.at).secondsValue
+        }
         #expect(pauses.first! < 3 && pauses.last! > 8, "\(pauses)")
         rig.run(for: .seconds(600))
         #expect(rig.states.map(\.state) == [.offline, .online] && rig.frames().count > 60)
@@ -103,7 +110,8 @@ import Testing
         rig.run(for: .milliseconds(100))
         // 9 bytes of 10 bits at 9600 baud take 9.375 ms, rounded up to whole nanoseconds a byte.
         let wait = rig.driver.deadline!.due - rig.sent[0].at
-        #expect(rig.driver.deadline?.reason == .reply && rig.driver.isExchanging(at: rig.now.instant))
+        #expect(
+            rig.driver.deadline?.reason == .reply && rig.driver.isExchanging(at: rig.now.instant))
         #expect(wait >= .microseconds(209_375) && wait < .microseconds(209_376))
         rig.hear(Array(UARTSamples.co2.prefix(3)))
         #expect(rig.driver.deadline?.reason == .rest)
@@ -114,7 +122,8 @@ import Testing
     @Test func nodesTakeTurnsAndADeadOneDoesNotStarveTheOther() {
         func format(_ number: UInt8) -> UARTProtocol {
             UARTProtocol(
-                request: [0x3A, number, 0x0D], frame: .init(start: [0x21], end: .terminator([0x0D]), max: 16),
+                request: [0x3A, number, 0x0D],
+                frame: .init(start: [0x21], end: .terminator([0x0D]), max: 16),
                 address: FrameMatch(.bytes(at: 1), .equals, [[number]]))
         }
         let nodes = [1, 2].map { UARTSamples.node(format(UInt8($0)), $0) }
@@ -130,15 +139,20 @@ import Testing
 
     @Test func anAnswerOfAnotherNodeIsNotTaken() {
         let format = UARTProtocol(
-            request: [0x3F], frame: .init(start: [0x21], end: .fixed(3)), address: FrameMatch(.bytes(at: 1), .equals, [[1]]))
-        var rig = UARTRig([UARTSamples.node(format)]) { _, _ in ([0x21, 9, 0, 0x21, 1, 7], Self.soon) }
+            request: [0x3F], frame: .init(start: [0x21], end: .fixed(3)),
+            address: FrameMatch(.bytes(at: 1), .equals, [[1]]))
+        var rig = UARTRig([UARTSamples.node(format)]) { _, _ in
+            ([0x21, 9, 0, 0x21, 1, 7], Self.soon)
+        }
         rig.open()
         rig.run(for: .milliseconds(900))
         #expect(rig.frames() == [[0x21, 1, 7]] && rig.driver.statistics.wrongUnit == 1)
     }
 
     @Test func anAskedNodeAndOneThatSpeaksShareALine() {
-        let nodes = [UARTSamples.node(UARTSamples.pmsFormat, 1), UARTSamples.node(UARTSamples.co2Format, 2)]
+        let nodes = [
+            UARTSamples.node(UARTSamples.pmsFormat, 1), UARTSamples.node(UARTSamples.co2Format, 2),
+        ]
         var rig = UARTRig(nodes) { _, _ in
             (UARTSamples.pms + UARTSamples.co2, Self.soon)
         }

@@ -21,7 +21,8 @@ struct UARTRig {
         answer: @escaping ([UInt8], Int) -> (bytes: [UInt8], after: Duration)? = { _, _ in nil }
     ) {
         let settings = UARTDriver.Settings(
-            port: PortName("u"), line: line(9600, .none), responseTimeout: timeout, retries: retries,
+            port: PortName("u"), line: line(9600, .none), responseTimeout: timeout,
+            retries: retries,
             nodes: nodes)
         driver = UARTDriver(settings, seed: 1)
         self.answer = answer
@@ -119,9 +120,11 @@ enum UARTSamples {
     /// Plantower PMS5003 (data manual V2.3): start, length 28, PM1.0/2.5/10 (CF=1), PM1.0/2.5/10
     /// (atmosphere), six particle counts, version and error code, sum of all bytes before.
     static let pms = hex(
-        "42 4D 00 1C 00 05 00 09 00 0A 00 05 00 09 00 0A 03 57 01 03 00 4E 00 03 00 01 00 01 97 00 02 23")
+        "42 4D 00 1C 00 05 00 09 00 0A 00 05 00 09 00 0A 03 57 01 03 00 4E 00 03 00 01 00 01 97 00 02 23"
+    )
     static let pmsLater = hex(
-        "42 4D 00 1C 00 06 00 0B 00 0C 00 06 00 0B 00 0C 03 A2 01 11 00 52 00 04 00 01 00 00 97 00 02 8A")
+        "42 4D 00 1C 00 06 00 0B 00 0C 00 06 00 0B 00 0C 03 A2 01 11 00 52 00 04 00 01 00 00 97 00 02 8A"
+    )
     static let pmsFormat = UARTProtocol(
         frame: .init(start: [0x42, 0x4D], end: .length(at: 2, bytes: 2, adds: 4), max: 64),
         checksum: .init(type: .sum16, from: 0, to: -2, at: -2))
@@ -138,7 +141,8 @@ enum UARTSamples {
     static let scaleFormat = UARTProtocol(frame: .init(end: .terminator([13, 10]), max: 32))
 
     /// NMEA 0183: exclusive or of what is between $ and *.
-    static let gga = Array("$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n".utf8)
+    static let gga = Array(
+        "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n".utf8)
     static let nmeaFormat = UARTProtocol(
         frame: .init(start: [0x24], end: .terminator([13, 10]), max: 82),
         checksum: .init(type: .nmea, from: 1, to: -5, at: -4))
@@ -149,6 +153,7 @@ enum UARTSamples {
         _ format: UARTProtocol, _ number: Int = 1, every intervals: Duration...
     ) -> UARTDriver.Node {
         UARTDriver.Node(
-            unit: unit(number), format: format, intervals: intervals.isEmpty ? [.seconds(1)] : intervals)
+            unit: unit(number), format: format,
+            intervals: intervals.isEmpty ? [.seconds(1)] : intervals)
     }
 }

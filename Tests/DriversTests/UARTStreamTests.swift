@@ -18,15 +18,19 @@ import Testing
         #expect(rig.readings.map(\.at.nanoseconds) == [2, 4, 6, 8].map { $0 * 1_000_000_000 })
         for one in rig.readings {
             let part = one.reading.parts[0]
-            #expect(one.reading.interval == .seconds(2) && part.table == .frame && part.address == 0)
-            #expect(part.count == 32 && part.at.instant < one.at && part.at.instant > one.at - .seconds(1))
+            #expect(
+                one.reading.interval == .seconds(2) && part.table == .frame && part.address == 0)
+            #expect(
+                part.count == 32 && part.at.instant < one.at
+                    && part.at.instant > one.at - .seconds(1))
         }
         #expect(rig.states.map(\.state) == [.online])
         #expect(rig.driver.statistics.units[0].lastGood == last.instant)
     }
 
     @Test func eachIntervalOfTheNodeHasItsOwnReading() {
-        var rig = UARTRig([UARTSamples.node(UARTSamples.pmsFormat, every: .seconds(1), .seconds(5))])
+        var rig = UARTRig([UARTSamples.node(UARTSamples.pmsFormat, every: .seconds(1), .seconds(5))]
+        )
         rig.open()
         for _ in 0..<20 {
             rig.run(for: .milliseconds(500))
@@ -94,7 +98,9 @@ import Testing
 
     @Test func anAddressOfBytesCountsFromEitherEnd() {
         func format(_ at: Int, _ bytes: [UInt8]) -> UARTProtocol {
-            UARTProtocol(frame: .init(start: [2], end: .fixed(4)), address: FrameMatch(.bytes(at: at), .equals, [bytes]))
+            UARTProtocol(
+                frame: .init(start: [2], end: .fixed(4)),
+                address: FrameMatch(.bytes(at: at), .equals, [bytes]))
         }
         var rig = UARTRig([
             UARTSamples.node(format(1, [5]), 1), UARTSamples.node(format(-1, [6]), 2),

@@ -9,13 +9,15 @@ import Testing
         SerialPortEntry(
             path: "/dev/ttyUSB0",
             identity: PortIdentity(
-                serial: "A50285BI", path: "pci-0000:00:14.0-usb-0:1.2:1.0", vendor: "0403", product: "6001",
+                serial: "A50285BI", path: "pci-0000:00:14.0-usb-0:1.2:1.0", vendor: "0403",
+                product: "6001",
                 interface: "00"),
             driver: "ftdi_sio", product: "FTDI USB-RS485 Cable"),
         SerialPortEntry(
             path: "/dev/ttyUSB1",
             identity: PortIdentity(
-                path: "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.3:1.1", vendor: "1a86", product: "7523",
+                path: "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.3:1.1", vendor: "1a86",
+                product: "7523",
                 interface: "01"),
             driver: "ch341"),
         SerialPortEntry(
@@ -33,7 +35,9 @@ import Testing
             return
         }
         #expect(serial == entry.identity.serial && vendor == entry.identity.vendor)
-        #expect(serial != nil || path == entry.identity.path, "without a serial number the socket names it")
+        #expect(
+            serial != nil || path == entry.identity.path,
+            "without a serial number the socket names it")
     }
 
     private struct PluggedWorld: ComposedWorld {
@@ -48,8 +52,12 @@ import Testing
         mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
             if case .scan(let adapter) = effect { scans.append(adapter.path) }
             if case .endScan(let path) = effect { ended.append(path) }
-            if case .notice(let notice) = effect, notice.message.hasPrefix("scanned: ") { found.append(notice.message) }
-            if case .notice(let notice) = effect, notice.message.contains("is plugged in") { told.append(notice.subject) }
+            if case .notice(let notice) = effect, notice.message.hasPrefix("scanned: ") {
+                found.append(notice.message)
+            }
+            if case .notice(let notice) = effect, notice.message.contains("is plugged in") {
+                told.append(notice.subject)
+            }
         }
     }
 
@@ -75,12 +83,15 @@ import Testing
 
     @Test func whoIsOnTheLineOfAnUnknownAdapterIsToldWhereThatIsWanted() throws {
         let text = Samples.withPoints("x: { holding: 0 }")
-        let (configuration, problems) = Samples.read("{ scanAdapters: true," + text.drop { $0 != "{" }.dropFirst())
-        var world = PluggedWorld(gateway: PluggedWorld.gateway(try #require(configuration, "\(problems)")))
+        let (configuration, problems) = Samples.read(
+            "{ scanAdapters: true," + text.drop { $0 != "{" }.dropFirst())
+        var world = PluggedWorld(
+            gateway: PluggedWorld.gateway(try #require(configuration, "\(problems)")))
         world.start()
         world.receive(.unclaimedPorts(Self.entries))
         #expect(world.scans == Self.entries.map(\.path) && world.ended.isEmpty)
-        let answer = #"{"port":"/dev/ttyUSB0","complete":true,"units":[{"unit":1,"vendor":"Eastron"},{"unit":7}]}"#
+        let answer =
+            #"{"port":"/dev/ttyUSB0","complete":true,"units":[{"unit":1,"vendor":"Eastron"},{"unit":7}]}"#
         world.receive(.scanned(Self.entries[0], .success(Array(answer.utf8))))
         #expect(world.found == ["scanned: 2 units answer: 1 (Eastron), 7"])
         // One is pulled while it is being scanned: what comes of that is nobody's.
@@ -94,10 +105,13 @@ import Testing
 
     @Test(arguments: [
         (#"{"units":[]}"#, "scanned: nobody answers"), ("{", "scanned: the scan gave no answer"),
-        ("[]", "scanned: the scan gave no answer"), (#"{"units":[1]}"#, "scanned: 1 unit answers: "),
+        ("[]", "scanned: the scan gave no answer"),
+        (#"{"units":[1]}"#, "scanned: 1 unit answers: "),
     ])
     func whateverTheScanSaysIsUnderstoodOrRefused(_ answer: String, _ words: String) throws {
-        let (configuration, _) = Samples.read("{ scanAdapters: true," + Samples.withPoints("x: { holding: 0 }").drop { $0 != "{" }.dropFirst())
+        let (configuration, _) = Samples.read(
+            "{ scanAdapters: true,"
+                + Samples.withPoints("x: { holding: 0 }").drop { $0 != "{" }.dropFirst())
         var world = PluggedWorld(gateway: PluggedWorld.gateway(try #require(configuration)))
         world.start()
         world.receive(.unclaimedPorts([Self.entries[0]]))

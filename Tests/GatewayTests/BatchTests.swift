@@ -15,13 +15,17 @@ import Testing
         }
     }
 
-    private func expectAllInOrder(_ messages: [[Int64]], _ location: SourceLocation = #_sourceLocation) {
+    private func expectAllInOrder(
+        _ messages: [[Int64]], _ location: SourceLocation = #_sourceLocation
+    ) {
         let all = messages.flatMap(\.self)
-        #expect(all == all.sorted() && Set(all).count == all.count, "\(all)", sourceLocation: location)
+        #expect(
+            all == all.sorted() && Set(all).count == all.count, "\(all)", sourceLocation: location)
     }
 
     @Test func aMessageIsAnArrayOfWhatGatheredInTheMeantime() throws {
-        var world = try ConfigWorld(Self.nodes, bridge: #"batch: { maxDelay: "10s", maxBytes: "4KiB" },"#)
+        var world = try ConfigWorld(
+            Self.nodes, bridge: #"batch: { maxDelay: "10s", maxBytes: "4KiB" },"#)
         world.run(for: .seconds(60))
         let messages = try records(world, "meter-1")
         #expect((5...7).contains(messages.count), "\(messages)")
@@ -31,10 +35,14 @@ import Testing
     }
 
     @Test func aMessageIsNoLargerThanItMayBeAndAFullOneDoesNotWait() throws {
-        var world = try ConfigWorld(Self.nodes, bridge: #"batch: { maxDelay: "1m", maxBytes: "400B" },"#)
+        var world = try ConfigWorld(
+            Self.nodes, bridge: #"batch: { maxDelay: "1m", maxBytes: "400B" },"#)
         world.run(for: .seconds(30))
-        let sizes = world.published.filter { $0.topic.text == "/devices/meter-1/events" }.map(\.payload.count)
-        #expect(sizes.count >= 6 && sizes.allSatisfy { $0 <= 400 } && (sizes.max() ?? 0) > 250, "\(sizes)")
+        let sizes = world.published.filter { $0.topic.text == "/devices/meter-1/events" }.map(
+            \.payload.count)
+        #expect(
+            sizes.count >= 6 && sizes.allSatisfy { $0 <= 400 } && (sizes.max() ?? 0) > 250,
+            "\(sizes)")
         expectAllInOrder(try records(world, "meter-1"))
     }
 
@@ -87,12 +95,16 @@ import Testing
     }
 
     @Test func theBoundsOfABatchAreRead() throws {
-        let (good, problems) = Samples.read(Samples.withNodes(Self.nodes).replacing(
-            "gateway: \"gw-1\"", with: #"gateway: "gw-1", batch: { maxDelay: "2s" }"#))
+        let (good, problems) = Samples.read(
+            Samples.withNodes(Self.nodes).replacing(
+                "gateway: \"gw-1\"", with: #"gateway: "gw-1", batch: { maxDelay: "2s" }"#))
         #expect(problems.isEmpty)
-        #expect(good?.bridge.batch == Configuration.Bridge.Batch(maxDelay: .seconds(2), maxBytes: 64 << 10))
-        let (_, refused) = Samples.read(Samples.withNodes(Self.nodes).replacing(
-            "gateway: \"gw-1\"", with: #"gateway: "gw-1", batch: { maxBytes: "300KiB" }"#))
+        #expect(
+            good?.bridge.batch
+                == Configuration.Bridge.Batch(maxDelay: .seconds(2), maxBytes: 64 << 10))
+        let (_, refused) = Samples.read(
+            Samples.withNodes(Self.nodes).replacing(
+                "gateway: \"gw-1\"", with: #"gateway: "gw-1", batch: { maxBytes: "300KiB" }"#))
         #expect(refused.contains { $0.description.contains("maxBytes") }, "\(refused)")
     }
 }

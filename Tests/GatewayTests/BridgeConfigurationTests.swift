@@ -7,22 +7,39 @@ import Testing
 @Suite struct BridgeConfigurationTests {
     /// One warning for a host that is known not to answer any more, however often it is named.
     @Test(arguments: [
-        ("us-central1-mqtt.clearblade.com", "is being retired, and the root of its certificate with it"),
-        ("EUROPE-WEST1-mqtt.clearblade.com", "\"Targeting devices\" in ClearBlade's IoT Core documentation"),
+        (
+            "us-central1-mqtt.clearblade.com",
+            "is being retired, and the root of its certificate with it"
+        ),
+        (
+            "EUROPE-WEST1-mqtt.clearblade.com",
+            "\"Targeting devices\" in ClearBlade's IoT Core documentation"
+        ),
         ("mqtt.googleapis.com", "is retired: Google switched Cloud IoT Core off in August 2023"),
-        ("mqtt.2030.ltsapis.goog", "is retired"), ("mqtt.your-region.example", "is a placeholder: put your bridge's host there"),
+        ("mqtt.2030.ltsapis.goog", "is retired"),
+        ("mqtt.your-region.example", "is a placeholder: put your bridge's host there"),
     ])
     func aHostThatIsRetiredOrAPlaceholderIsWarnedOf(_ host: String, _ words: String) {
-        let text = "{ bridge: { host: \"\(host)\", fallback: [\"\(host):443\"], gateway: \"gw-7\" }, ports: {} }"
-        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }.1
+        let text =
+            "{ bridge: { host: \"\(host)\", fallback: [\"\(host):443\"], gateway: \"gw-7\" }, ports: {} }"
+        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in
+            .failure(ProfileFailure("none"))
+        }.1
             .filter { $0.message.contains(host) }
-        #expect(found.count == 1 && found.allSatisfy { $0.severity == .warning && $0.message.contains(words) }, "\(found)")
+        #expect(
+            found.count == 1
+                && found.allSatisfy { $0.severity == .warning && $0.message.contains(words) },
+            "\(found)")
     }
 
-    @Test(arguments: ["us-central1-g5-mqtt.clearblade.com", "acme-mqtt.clearblade.com", "mqtt.example.com"])
+    @Test(arguments: [
+        "us-central1-g5-mqtt.clearblade.com", "acme-mqtt.clearblade.com", "mqtt.example.com",
+    ])
     func otherHostsAreNot(_ host: String) {
         let text = "{ bridge: { host: \"\(host)\", gateway: \"gw-7\" }, ports: {} }"
-        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }.1
+        let found = Configuration.read(Array(text.utf8), fileName: "x") { _ in
+            .failure(ProfileFailure("none"))
+        }.1
         #expect(!found.contains { $0.message.contains(host) })
     }
 
@@ -30,10 +47,12 @@ import Testing
     private let meter = try! DeviceID("dev-1")
 
     @Test func aPlainBrokerMayHaveTopicsOfAnyForm() throws {
-        let (configuration, diagnostics) = Samples.read(Samples.withBridge("""
-            telemetryTopic: "plant/{gateway}/{device}/data", commandTopic: "do/{device}", attachMessages: true,
-            availabilityTopic: "plant/{gateway}/available",
-            """))
+        let (configuration, diagnostics) = Samples.read(
+            Samples.withBridge(
+                """
+                telemetryTopic: "plant/{gateway}/{device}/data", commandTopic: "do/{device}", attachMessages: true,
+                availabilityTopic: "plant/{gateway}/available",
+                """))
         #expect(diagnostics == [])
         let bridge = try #require(configuration?.bridge)
         #expect(bridge.layout.events(meter, "gaps") == "plant/gw-1/dev-1/data/gaps")
@@ -41,25 +60,32 @@ import Testing
         #expect(bridge.layout.availability == "plant/gw-1/available")
         #expect(bridge.attachMessages)
         let settings = Gateway.Settings(
-            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
+            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+            version: "test")
         #expect(settings.session.layout == bridge.layout && settings.session.attachesByMessage)
     }
 
     static let complaints = [
         Complaint(.bridge, "telemetryTopic: \"plant/data\"", "2:17", "it does not say {device}"),
-        Complaint(.bridge, "stateTopic: \"{device}/{device}\"", "2:13", "says {device} more than once"),
+        Complaint(
+            .bridge, "stateTopic: \"{device}/{device}\"", "2:13", "says {device} more than once"),
         Complaint(.bridge, "stateTopic: \"{device}/#\"", "2:13", "has a wildcard"),
-        Complaint(.bridge, "stateTopic: \"{node}/{device}\"", "2:13", "a brace that belongs to no {device}"),
-        Complaint(.bridge, "availabilityTopic: \"a//b\"", "2:20", "is no topic: it has an empty level"),
+        Complaint(
+            .bridge, "stateTopic: \"{node}/{device}\"", "2:13",
+            "a brace that belongs to no {device}"),
+        Complaint(
+            .bridge, "availabilityTopic: \"a//b\"", "2:20", "is no topic: it has an empty level"),
         Complaint(
             .bridge, "configTopic: \"x/{device}\", commandTopic: \"x/{device}\"", "1:111",
             "cannot be told apart"),
         Complaint(.bridge, "proxy: \"proxy.lan:3128\"", "2:8", "does not begin with http://"),
         Complaint(.bridge, "proxy: \"https://proxy.lan\"", "2:8", "must be an http:// proxy"),
-        Complaint(.bridge, "proxy: \"http://user@proxy.lan\"", "2:8", "has no password behind its user"),
+        Complaint(
+            .bridge, "proxy: \"http://user@proxy.lan\"", "2:8", "has no password behind its user"),
         Complaint(.bridge, "proxy: \"http://a b:1\"", "2:8", "has no host name and port"),
         Complaint(
-            .nodes, "\"d-1\": { unit: 1, privateKey: \"k.pem\", points: { x: { coil: 0 } } }", "3:31",
+            .nodes, "\"d-1\": { unit: 1, privateKey: \"k.pem\", points: { x: { coil: 0 } } }",
+            "3:31",
             "is not used", warning: true),
     ]
 
@@ -75,11 +101,16 @@ import Testing
             }, "\(diagnostics.map(\.description))")
     }
 
-    @Test(arguments: [
-        ("http://proxy.lan", "proxy.lan", 3128, nil), ("http://10.0.0.1:8080/", "10.0.0.1", 8080, nil),
-        ("http://[fd00::1]:80", "fd00::1", 80, nil), ("http://u:p%40ss@proxy.lan:1", "proxy.lan", 1, "dTpwQHNz"),
-    ] as [(String, String, Int, String?)])
-    func aProxyIsForEveryEndpoint(_ text: String, _ host: String, _ port: Int, _ credentials: String?) throws {
+    @Test(
+        arguments: [
+            ("http://proxy.lan", "proxy.lan", 3128, nil),
+            ("http://10.0.0.1:8080/", "10.0.0.1", 8080, nil),
+            ("http://[fd00::1]:80", "fd00::1", 80, nil),
+            ("http://u:p%40ss@proxy.lan:1", "proxy.lan", 1, "dTpwQHNz"),
+        ] as [(String, String, Int, String?)])
+    func aProxyIsForEveryEndpoint(
+        _ text: String, _ host: String, _ port: Int, _ credentials: String?
+    ) throws {
         let snippet = "proxy: \"\(text)\", fallback: [\"other:443\"]"
         let bridge = try #require(Samples.read(Samples.withBridge(snippet)).0?.bridge)
         #expect(bridge.endpoints.count == 2)
@@ -89,7 +120,10 @@ import Testing
 
     @Test func theBridgeTakesTwoKeysAndIgnoresTopics() throws {
         let text = Samples.design
-            .replacing("privateKey: \"gw-7.pem\"", with: "privateKey: [\"new.pem\", \"old.pem\"], stateTopic: \"x/{device}\"")
+            .replacing(
+                "privateKey: \"gw-7.pem\"",
+                with: "privateKey: [\"new.pem\", \"old.pem\"], stateTopic: \"x/{device}\""
+            )
             .replacing("unit: 17,", with: "unit: 17, privateKey: \"tank-2.pem\",")
         let (configuration, diagnostics) = Samples.read(text, fileName: "/etc/gw.json5")
         let read = try #require(configuration)

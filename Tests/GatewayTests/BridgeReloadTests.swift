@@ -16,7 +16,8 @@ import Testing
     }
 
     private static let cloud = [
-        "host": "\"bridge.test\"", "project": "\"acme\"", "region": "\"us\"", "registry": "\"plant\"", "gateway": "\"gw-7\"",
+        "host": "\"bridge.test\"", "project": "\"acme\"", "region": "\"us\"",
+        "registry": "\"plant\"", "gateway": "\"gw-7\"",
         "privateKey": "\"gw.pem\"",
     ]
     private static let plain = [
@@ -26,34 +27,47 @@ import Testing
 
     /// On Cloud IoT.
     private static let cloudKeys: [(String, String, Effect)] = [
-        ("host", "\"other.test\"", .reconnect), ("port", "443", .reconnect), ("fallback", "[\"b.test:443\"]", .reconnect),
+        ("host", "\"other.test\"", .reconnect), ("port", "443", .reconnect),
+        ("fallback", "[\"b.test:443\"]", .reconnect),
         ("serverName", "\"c.test\"", .reconnect), ("proxy", "\"http://p.test:3128\"", .reconnect),
-        ("tls", "false", .reconnect), ("ca", "\"ca.pem\"", .reconnect), ("privateKey", "\"other.pem\"", .reconnect),
-        ("project", "\"other\"", .refused), ("registry", "\"other\"", .refused), ("gateway", "\"gw-8\"", .refused),
-        ("region", "\"eu\"", .reconnect), ("tokenLifetime", "\"30m\"", .reconnect), ("keepAlive", "\"90s\"", .reconnect),
+        ("tls", "false", .reconnect), ("ca", "\"ca.pem\"", .reconnect),
+        ("privateKey", "\"other.pem\"", .reconnect),
+        ("project", "\"other\"", .refused), ("registry", "\"other\"", .refused),
+        ("gateway", "\"gw-8\"", .refused),
+        ("region", "\"eu\"", .reconnect), ("tokenLifetime", "\"30m\"", .reconnect),
+        ("keepAlive", "\"90s\"", .reconnect),
         ("ackTimeout", "\"20s\"", .reconnect), ("rate", "{ messages: 20 }", .reconnect),
         ("inFlight", "{ total: 8 }", .reconnect), ("liveWithin", "\"9s\"", .atOnce),
         ("batch", "{ maxDelay: \"2s\" }", .atOnce), ("topics", "{ health: false }", .atOnce),
-        ("topics", "{ health: \"h\", gaps: \"g\", commands: \"c\" }", .atOnce), ("topics", "{ gaps: false }", .atOnce),
+        ("topics", "{ health: \"h\", gaps: \"g\", commands: \"c\" }", .atOnce),
+        ("topics", "{ gaps: false }", .atOnce),
     ]
     /// On a plain broker.
     private static let plainKeys: [(String, String, Effect)] = [
-        ("clientID", "\"other\"", .reconnect), ("username", "\"v\"", .reconnect), ("password", "\"q\"", .reconnect),
+        ("clientID", "\"other\"", .reconnect), ("username", "\"v\"", .reconnect),
+        ("password", "\"q\"", .reconnect),
         ("clientCertificate", "\"d.pem\"", .reconnect), ("clientKey", "\"l.pem\"", .reconnect),
-        ("telemetryTopic", "\"a/{device}\"", .reconnect), ("stateTopic", "\"b/{device}\"", .reconnect),
-        ("configTopic", "\"c/{device}\"", .reconnect), ("commandTopic", "\"d/{device}\"", .reconnect),
-        ("attachTopic", "\"e/{device}\"", .reconnect), ("detachTopic", "\"f/{device}\"", .reconnect),
-        ("attachMessages", "true", .reconnect), ("availabilityTopic", "\"g/{gateway}\"", .reconnect),
+        ("telemetryTopic", "\"a/{device}\"", .reconnect),
+        ("stateTopic", "\"b/{device}\"", .reconnect),
+        ("configTopic", "\"c/{device}\"", .reconnect),
+        ("commandTopic", "\"d/{device}\"", .reconnect),
+        ("attachTopic", "\"e/{device}\"", .reconnect),
+        ("detachTopic", "\"f/{device}\"", .reconnect),
+        ("attachMessages", "true", .reconnect),
+        ("availabilityTopic", "\"g/{gateway}\"", .reconnect),
     ]
 
     private static func read(_ bridge: [String: String]) -> (Configuration?, [Diagnostic]) {
-        let members = bridge.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+        let members = bridge.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(
+            separator: ", ")
         let text = """
             { bridge: { \(members) }, spool: { directory: "spool" },
               ports: { "bus-a": { device: "/dev/ttyS0", driver: "modbus-rtu", baud: 9600, nodes: {
                 "dev-1": { unit: 1, points: { x: { input: 0 } } } } } } }
             """
-        return Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }
+        return Configuration.read(Array(text.utf8), fileName: "x") { _ in
+            .failure(ProfileFailure("none"))
+        }
     }
 
     private static func settings(_ bridge: [String: String]) throws -> Gateway.Settings {
@@ -61,7 +75,8 @@ import Testing
         let errors = diagnostics.filter { $0.severity == .error }
         #expect(errors.isEmpty, "\(errors)")
         return Gateway.Settings(
-            try #require(configuration), keys: KeyAlgorithms(gateway: [.es256]), floor: WallTime(milliseconds: 0),
+            try #require(configuration), keys: KeyAlgorithms(gateway: [.es256]),
+            floor: WallTime(milliseconds: 0),
             version: "test")
     }
 
@@ -72,7 +87,8 @@ import Testing
         world.notices = []
         world.receive(.reload(new, needRestart: []))
         if world.says("is refused, the one before stays in force") { return .refused }
-        guard world.says("the new configuration is in force"), !world.says("only after a restart") else { return nil }
+        guard world.says("the new configuration is in force"), !world.says("only after a restart")
+        else { return nil }
         return world.says("the bridge is connected again") ? .reconnect : .atOnce
     }
 

@@ -15,11 +15,15 @@ private struct Desk {
     init(_ rule: WriteRule = WriteRule()) {
         let address = Address(port: PortName("a"), unit: UnitID(3)!)
         adapter = Adapter([
-            Binding(device: pump, address: address, points: [
-                Point(name: "setpoint", table: .holding, address: 6, writable: WriteRule(min: 0, max: 100)),
-                Point(name: "mode", table: .coil, address: 1, type: .bool, writable: rule),
-                Point(name: "level", table: .holding, address: 7)
-            ], actions: [Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))])
+            Binding(
+                device: pump, address: address,
+                points: [
+                    Point(
+                        name: "setpoint", table: .holding, address: 6,
+                        writable: WriteRule(min: 0, max: 100)),
+                    Point(name: "mode", table: .coil, address: 1, type: .bool, writable: rule),
+                    Point(name: "level", table: .holding, address: 7),
+                ], actions: [Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))])
         ])
     }
 
@@ -28,11 +32,14 @@ private struct Desk {
         _ text: String, isRetained: Bool = false, at seconds: Int = 0
     ) -> (orders: [Order], results: [String]) {
         desk.receive(
-            Array(text.utf8), for: pump, isRetained: isRetained, adapter: &adapter, at: start + .seconds(seconds))
+            Array(text.utf8), for: pump, isRetained: isRetained, adapter: &adapter,
+            at: start + .seconds(seconds))
         return drain()
     }
 
-    mutating func answer(_ order: Order, _ result: Result<ReadPart?, Outcome.Failure>) -> (orders: [Order], results: [String]) {
+    mutating func answer(
+        _ order: Order, _ result: Result<ReadPart?, Outcome.Failure>
+    ) -> (orders: [Order], results: [String]) {
         #expect(desk.receive(Outcome(id: order.id, result, at: start), adapter: &adapter))
         return drain()
     }
@@ -51,7 +58,9 @@ private struct Desk {
     }
 }
 
-private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Result<ReadPart?, Outcome.Failure> {
+private func readBack(
+    _ table: Table, _ address: Int, _ bytes: [UInt8]
+) -> Result<ReadPart?, Outcome.Failure> {
     .success(ReadPart(table, address, 1, .success(bytes), at: start))
 }
 
@@ -69,26 +78,34 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
 
     @Test func severalPointsAreWrittenInTheOrderGivenAndTheFirstFailureEndsIt() throws {
         var desk = Desk()
-        let first = try #require(desk.send(#"{"id":"c-2","write":{"mode":true,"setpoint":7}}"#).orders.first)
+        let first = try #require(
+            desk.send(#"{"id":"c-2","write":{"mode":true,"setpoint":7}}"#).orders.first)
         #expect(first.table == .coil)
         let second = try #require(desk.answer(first, readBack(.coil, 1, [1])).orders.first)
         #expect(second.table == .holding)
         let (orders, results) = desk.answer(second, .failure(.read(.timeout)))
         #expect(orders.isEmpty)
-        #expect(results == [#""id":"c-2","ok":false,"values":{"mode":true},"error":"setpoint: the unit did not answer""#])
+        #expect(
+            results == [
+                #""id":"c-2","ok":false,"values":{"mode":true},"error":"setpoint: the unit did not answer""#
+            ])
     }
 
-    /// A unit may acknowledge a write and keep its old value: the command has not done what it says.
+    /// A unit may acknowledge a write and keep its old value: the command has not done what it
+    /// says.
     @Test func aReadBackThatDiffersOrFailsIsNoSuccess() throws {
         var desk = Desk()
         let order = try #require(desk.send(#"{"id":"c-5","write":{"setpoint":12}}"#).orders.first)
         let results = desk.answer(order, readBack(.holding, 6, [0, 11])).results
-        #expect(results == [
-            #""id":"c-5","ok":false,"values":{"setpoint":11},"error":"setpoint: written, but it reads back as another value""#
-        ])
+        #expect(
+            results == [
+                #""id":"c-5","ok":false,"values":{"setpoint":11},"error":"setpoint: written, but it reads back as another value""#
+            ])
         let second = try #require(desk.send(#"{"id":"c-6","write":{"setpoint":12}}"#).orders.first)
         let silent = ReadPart(.holding, 6, 1, .failure(.timeout), at: start)
-        #expect(desk.answer(second, .success(silent)).results.first?.contains("reading it back failed") == true)
+        #expect(
+            desk.answer(second, .success(silent)).results.first?.contains("reading it back failed")
+                == true)
     }
 
     @Test("Fault 36, a command twice: carried out once, answered twice alike")
@@ -117,14 +134,18 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         (#"{"id":"","write":{"setpoint":1}}"#, "id"),
         (#"{"id":"x","id":"y","write":{"setpoint":1}}"#, "twice"),
         (#"[1,2]"#, "object"),
-        ("", "JSON")
+        ("", "JSON"),
     ])
-    func whatCannotBeDoneIsRefusedWithAReasonAndNothingIsWritten(_ command: String, _ reason: String) {
+    func whatCannotBeDoneIsRefusedWithAReasonAndNothingIsWritten(
+        _ command: String, _ reason: String
+    ) {
         var desk = Desk()
         let (orders, results) = desk.send(command)
         #expect(orders.isEmpty)
         #expect(results.count == 1)
-        #expect(results.first?.contains("\"ok\":false") == true && results.first?.contains(reason) == true, "\(results)")
+        #expect(
+            results.first?.contains("\"ok\":false") == true
+                && results.first?.contains(reason) == true, "\(results)")
     }
 
     /// One point that may not be written refuses the whole command before anything is on the wire.
@@ -138,23 +159,32 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         for number in 0..<CommandDesk.openMax {
             #expect(desk.send(#"{"id":"n-\#(number)","write":{"mode":true}}"#).orders.count == 1)
         }
-        #expect(desk.send(#"{"id":"more","write":{"mode":true}}"#).results.first?.contains("under way") == true)
+        #expect(
+            desk.send(#"{"id":"more","write":{"mode":true}}"#).results.first?.contains("under way")
+                == true)
     }
 
     @Test func aPulseIsNotReadBackAndItsAcknowledgementIsTheResult() throws {
         var desk = Desk(WriteRule(readBack: false, compare: false))
         let order = try #require(desk.send(#"{"id":"p","write":{"mode":true}}"#).orders.first)
         #expect(!order.readBack)
-        #expect(desk.answer(order, .success(nil)).results == [#""id":"p","ok":true,"values":{"mode":true}"#])
+        #expect(
+            desk.answer(order, .success(nil)).results == [
+                #""id":"p","ok":true,"values":{"mode":true}"#
+            ])
     }
 
     @Test func withoutCompareAnyReadBackIsGoodEnough() throws {
         var desk = Desk(WriteRule(compare: false))
         let first = try #require(desk.send(#"{"id":"a","write":{"mode":true}}"#).orders.first)
-        #expect(desk.answer(first, readBack(.coil, 1, [0])).results == [#""id":"a","ok":true,"values":{"mode":false}"#])
+        #expect(
+            desk.answer(first, readBack(.coil, 1, [0])).results == [
+                #""id":"a","ok":true,"values":{"mode":false}"#
+            ])
         let second = try #require(desk.send(#"{"id":"b","write":{"mode":true}}"#).orders.first)
         let silent = ReadPart(.coil, 1, 1, .failure(.timeout), at: start)
-        #expect(desk.answer(second, .success(silent)).results == [#""id":"b","ok":true,"values":{}"#])
+        #expect(
+            desk.answer(second, .success(silent)).results == [#""id":"b","ok":true,"values":{}"#])
     }
 
     @Test func theReplyOfACustomFunctionComesBackInHexadecimal() throws {
@@ -162,7 +192,10 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         let order = try #require(desk.send(#"{"id":"r","write":{"reset":true}}"#).orders.first)
         #expect(order.data == .custom(function: 0x42, [1, 0]))
         let reply = ReadPart(.frame, 0, 2, .success([0xAB, 1]), at: start)
-        #expect(desk.answer(order, .success(reply)).results == [#""id":"r","ok":true,"values":{"reset":"hex:AB 01"}"#])
+        #expect(
+            desk.answer(order, .success(reply)).results == [
+                #""id":"r","ok":true,"values":{"reset":"hex:AB 01"}"#
+            ])
     }
 
     @Test func everyCommandIsToldOnceWithWhoGaveIt() throws {
@@ -200,11 +233,12 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         #expect(desk.send(#"{"id":"later","write":{"mode":true}}"#, at: 10).orders.count == 1)
     }
 
-    /// A command that comes again after a crash is answered, not executed; one that was under way at
-    /// the end is answered with what is known about it.
+    /// A command that comes again after a crash is answered, not executed; one that was under way
+    /// at the end is answered with what is known about it.
     @Test func whatWasRememberedBeforeACrashIsNotExecutedAgain() throws {
         var desk = Desk()
-        let order = try #require(desk.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#).orders.first)
+        let order = try #require(
+            desk.send(#"{"id":"before \"1\"","write":{"setpoint":5}}"#).orders.first)
         let result = desk.answer(order, readBack(.holding, 6, [0, 5])).results
         _ = desk.send(#"{"id":"open","write":{"setpoint":6}}"#)
         let kept = desk.desk.takeChanges()
@@ -228,8 +262,11 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         #expect(desk.desk.takeChanges().isEmpty)
         desk.desk.restore(sound, of: desk.pump)
         #expect(desk.desk.takeChanges().count == 2)
-        #expect(desk.send(#"{"id":"a","write":{"setpoint":5}}"#).results == [#""id":"a","ok":true"#])
-        #expect(desk.send(#"{"id":"b","write":{"setpoint":5}}"#).results.first?.contains("restarted") == true)
+        #expect(
+            desk.send(#"{"id":"a","write":{"setpoint":5}}"#).results == [#""id":"a","ok":true"#])
+        #expect(
+            desk.send(#"{"id":"b","write":{"setpoint":5}}"#).results.first?.contains("restarted")
+                == true)
         for cut in 0..<sound.count { desk.desk.restore(Array(sound[..<cut]), of: desk.pump) }
     }
 
@@ -237,7 +274,9 @@ private func readBack(_ table: Table, _ address: Int, _ bytes: [UInt8]) -> Resul
         var allowing = WriteRule()
         allowing.retained = true
         var desk = Desk(allowing)
-        func send(_ text: String) -> (orders: [Order], results: [String]) { desk.send(text, isRetained: true) }
+        func send(_ text: String) -> (orders: [Order], results: [String]) {
+            desk.send(text, isRetained: true)
+        }
         let refused = send(#"{"id":"r-1","write":{"setpoint":5}}"#)
         #expect(refused.orders.isEmpty && refused.results.first?.contains("retained: true") == true)
         #expect(send(#"{"id":"r-2","write":{"mode":true,"setpoint":5}}"#).orders.isEmpty)

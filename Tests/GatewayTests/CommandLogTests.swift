@@ -8,7 +8,9 @@ private let meter = try! DeviceID("meter-1")
 private let pump = try! DeviceID("pump-1")
 
 private func accepted(_ number: Int, _ device: DeviceID = meter) -> CommandRecord {
-    .accepted(order: UInt64(number), at: Int64(number) * 1000, device: device, id: "c-\(number)", points: ["setpoint"])
+    .accepted(
+        order: UInt64(number), at: Int64(number) * 1000, device: device, id: "c-\(number)",
+        points: ["setpoint"])
 }
 
 private func done(_ number: Int, _ device: DeviceID = meter) -> CommandRecord {
@@ -77,7 +79,8 @@ private struct Rig {
         var rig = Rig()
         var all: [CommandRecord] = []
         var mark = BudgetClock.Mark(
-            bootID: [1, 2], sinceBoot: .zero + .seconds(5), time: .zero + .seconds(7), wall: WallTime(milliseconds: 9),
+            bootID: [1, 2], sinceBoot: .zero + .seconds(5), time: .zero + .seconds(7),
+            wall: WallTime(milliseconds: 9),
             isTrusted: true)
         var spent = WriteBudgets.Spent()
         for second in 0..<300 { spent.day.add(at: .zero + .seconds(second * second)) }
@@ -130,7 +133,8 @@ private struct Rig {
             // Long bodies: files are full soon, and everything is written anew.
             for number in 1...60 where !rig.isStopped {
                 let record = CommandRecord.done(
-                    order: UInt64(number), device: meter, id: "c-\(number)", body: [UInt8](repeating: 0x61, count: 20_000))
+                    order: UInt64(number), device: meter, id: "c-\(number)",
+                    body: [UInt8](repeating: 0x61, count: 20_000))
                 put.append(record)
                 rig.live = Array(put.suffix(5))
                 rig.put(record)
@@ -145,7 +149,9 @@ private struct Rig {
             disk.crash(seed: UInt64(stop))
             let found = Set(Rig(disk).found)
             let durable = put.prefix(Int(rig.log.durable)).suffix(5)
-            if !durable.allSatisfy({ found.contains($0) }) { Issue.record("stopped before \(stop)") }
+            if !durable.allSatisfy({ found.contains($0) }) {
+                Issue.record("stopped before \(stop)")
+            }
             if !found.isSubset(of: put) { Issue.record("invented before \(stop)") }
         }
     }
@@ -174,7 +180,9 @@ private struct Rig {
             if !Set(damaged.found).isSubset(of: all) || damaged.found.count < all.count - 1 {
                 Issue.record("byte \(byte): \(damaged.found.count)")
             }
-            if damaged.found.count < all.count, !damaged.notices.contains(where: { $0.message.contains(name) }) {
+            if damaged.found.count < all.count,
+                !damaged.notices.contains(where: { $0.message.contains(name) })
+            {
                 Issue.record("byte \(byte): not told")
             }
         }
@@ -182,12 +190,17 @@ private struct Rig {
 
     @Test func aForeignFileOfTheSameNameIsLeftAlone() {
         var disk = VirtualDisk()
-        for name in ["commands-0000000000000001.log", "commands-ffffffffffffffff.log", "commands-1.log", "commands.log"] {
+        for name in [
+            "commands-0000000000000001.log", "commands-ffffffffffffffff.log", "commands-1.log",
+            "commands.log",
+        ] {
             disk.put(name, Array("somebody's notes".utf8), .state)
         }
         var rig = Rig(disk)
         for number in 1...20_000 { rig.put(done(number)) }
-        #expect(rig.disk.contents("commands-0000000000000001.log", .state) == Array("somebody's notes".utf8))
+        #expect(
+            rig.disk.contents("commands-0000000000000001.log", .state)
+                == Array("somebody's notes".utf8))
         #expect(disk.names(.state).allSatisfy { rig.disk.names(.state).contains($0) })
         #expect(rig.notices.filter { $0.message.contains("left alone") }.count == 2)
     }

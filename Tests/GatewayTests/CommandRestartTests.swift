@@ -3,7 +3,8 @@ import Gateway
 import TestKit
 import Testing
 
-/// Commands over the end of a process: what the bridge was told is known for good, and budgets go on.
+/// Commands over the end of a process: what the bridge was told is known for good, and budgets go
+/// on.
 @Suite struct CommandRestartTests {
     private static func nodes(_ more: String = "") -> String {
         """
@@ -12,11 +13,17 @@ import Testing
         """
     }
 
-    private static func command(_ number: Int) -> String { "{\"id\":\"c-\(number)\",\"write\":{\"setpoint\":7}}" }
+    private static func command(_ number: Int) -> String {
+        "{\"id\":\"c-\(number)\",\"write\":{\"setpoint\":7}}"
+    }
 
-    private static func writes(_ world: ConfigWorld) -> Int { world.requests.filter { $0[0] == 6 }.count }
+    private static func writes(_ world: ConfigWorld) -> Int {
+        world.requests.filter { $0[0] == 6 }.count
+    }
 
-    private static func results(_ world: ConfigWorld) -> [String] { world.texts("/devices/pump-1/events/commands") }
+    private static func results(_ world: ConfigWorld) -> [String] {
+        world.texts("/devices/pump-1/events/commands")
+    }
 
     /// Of 100 commands that were sent again after a kill 37 were carried out again.
     @Test func whatWasAcknowledgedIsNeverCarriedOutAgain() throws {
@@ -35,7 +42,9 @@ import Testing
         }
         #expect(Self.writes(next) == 0)
         let answers = Self.results(next)
-        for number in acknowledged { #expect(answers.contains { $0.contains("\"c-\(number)\"") }, "\(number)") }
+        for number in acknowledged {
+            #expect(answers.contains { $0.contains("\"c-\(number)\"") }, "\(number)")
+        }
     }
 
     @Test func theAcknowledgementWaitsForTheDiskAndTheWireDoesNot() throws {
@@ -43,7 +52,8 @@ import Testing
         world.diskIsSlow = true
         try world.command("pump-1", Self.command(1), id: 9)
         world.run(for: .milliseconds(300))
-        #expect(Self.writes(world) == 1 && !world.pubacks.contains(9) && Self.results(world).isEmpty)
+        #expect(
+            Self.writes(world) == 1 && !world.pubacks.contains(9) && Self.results(world).isEmpty)
         // Killed now: the bridge does not know, and it may come again.
         let killed = try ConfigWorld(Self.nodes(), disk: world.disk, at: world.now)
         #expect(Self.results(killed).isEmpty)
@@ -60,7 +70,10 @@ import Testing
         var next = try ConfigWorld(Self.nodes(), disk: world.disk, at: world.now)
         try next.command("pump-1", Self.command(1), id: 1)
         next.run(for: .seconds(2))
-        #expect(Self.writes(next) == 0 && Self.results(next).last?.contains("may or may not have been carried out") == true)
+        #expect(
+            Self.writes(next) == 0
+                && Self.results(next).last?.contains("may or may not have been carried out") == true
+        )
     }
 
     @Test func aStateDirectoryThatCannotBeWrittenHoldsNoCommandUp() throws {
@@ -74,14 +87,17 @@ import Testing
 
     @Test func theDocumentOfAnEarlierVersionIsTakenOver() throws {
         var disk = VirtualDisk()
-        disk.put("commands-pump-1.doc", Array(#"[["c-1","\"id\":\"c-1\",\"ok\":true"]]"#.utf8), .state)
+        disk.put(
+            "commands-pump-1.doc", Array(#"[["c-1","\"id\":\"c-1\",\"ok\":true"]]"#.utf8), .state)
         var world = try ConfigWorld(Self.nodes(), disk: disk)
         world.run(for: .seconds(10))
         #expect(!world.disk.names(.state).contains("commands-pump-1.doc"))
         var next = try ConfigWorld(Self.nodes(), disk: world.disk, at: world.now)
         try next.command("pump-1", Self.command(1), id: 1)
         next.run(for: .seconds(2))
-        #expect(Self.writes(next) == 0 && Self.results(next).last?.contains(#""id":"c-1","ok":true"#) == true)
+        #expect(
+            Self.writes(next) == 0
+                && Self.results(next).last?.contains(#""id":"c-1","ok":true"#) == true)
     }
 
     @Test func aRetainedCommandIsRefusedWithAResult() throws {
@@ -89,7 +105,9 @@ import Testing
         try world.command("pump-1", Self.command(1), id: 9, retain: true)
         world.run(for: .seconds(2))
         #expect(Self.writes(world) == 0 && world.pubacks.contains(9))
-        #expect(Self.results(world).last?.contains("retained: true") == true && world.says("retained") == 1)
+        #expect(
+            Self.results(world).last?.contains("retained: true") == true
+                && world.says("retained") == 1)
         var allowing = try ConfigWorld(Self.nodes(", retained: true"))
         try allowing.command("pump-1", Self.command(1), id: 9, retain: true)
         allowing.run(for: .seconds(2))
@@ -110,14 +128,18 @@ import Testing
     /// A process that is killed again and again has no more than the budget of one that lives.
     @Test func aCrashLoopGivesNoBudgetBack() throws {
         let nodes = Self.nodes(", perMinute: 4, perDay: 10")
-        var (disk, now) = (VirtualDisk(), Moment(.zero + .seconds(100), WallTime(milliseconds: 1_800_000_000_000)))
+        var (disk, now) = (
+            VirtualDisk(), Moment(.zero + .seconds(100), WallTime(milliseconds: 1_800_000_000_000))
+        )
         var total = 0
         for life in 0..<12 {
             var world = try ConfigWorld(nodes, disk: disk, at: now)
             total += try Self.send(&world, life * 10 + 1..<life * 10 + 4)
             // The wall clock steps to and fro, and says nothing.
             let step = [0, 90_000, -200_000, 3600][life % 4]
-            (disk, now) = (world.disk, Moment(world.now.instant + .seconds(3), world.now.wall + .seconds(step)))
+            (disk, now) = (
+                world.disk, Moment(world.now.instant + .seconds(3), world.now.wall + .seconds(step))
+            )
             if life == 5 { #expect(total == 4, "one minute") }
         }
         #expect(total <= 10)
@@ -126,15 +148,18 @@ import Testing
     }
 
     /// The machine was off for two days, and both clocks were right; or one of them was not.
-    @Test(arguments: [(true, 2), (false, 0)]) func timeThatTheMachineWasOffCountsIfTheClockIsTrusted(
+    @Test(arguments: [(true, 2), (false, 0)])
+    func timeThatTheMachineWasOffCountsIfTheClockIsTrusted(
         isTrusted: Bool, free: Int
     ) throws {
         let nodes = Self.nodes(", perDay: 2")
-        var world = try ConfigWorld(nodes, at: Moment(.zero + .seconds(500), WallTime(milliseconds: 1_800_000_000_000)))
+        var world = try ConfigWorld(
+            nodes, at: Moment(.zero + .seconds(500), WallTime(milliseconds: 1_800_000_000_000)))
         if isTrusted { world.trustClock() }
         #expect(try Self.send(&world, 1..<5) == 2)
         let wall = world.now.wall + .seconds(2 * 86_400)
-        var next = try ConfigWorld(nodes, disk: world.disk, boot: 2, at: Moment(.zero + .seconds(20), wall))
+        var next = try ConfigWorld(
+            nodes, disk: world.disk, boot: 2, at: Moment(.zero + .seconds(20), wall))
         if isTrusted { next.trustClock() }
         #expect(try Self.send(&next, 10..<15) == free)
     }

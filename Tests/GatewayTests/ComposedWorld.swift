@@ -51,7 +51,8 @@ extension ComposedWorld {
             while let effect = gateway.next() {
                 switch effect {
                 case .openLine(let name, _):
-                    events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
+                    events.append(
+                        .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
                 case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
                 default: carryOut(effect, &events)
                 }

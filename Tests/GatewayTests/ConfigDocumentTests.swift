@@ -30,13 +30,16 @@ struct ConfigWorld {
 
     /// `bridge`: more keys of that section.
     init(
-        _ nodes: String, disk: VirtualDisk = VirtualDisk(), bridge: String = "", boot: UInt8 = 1, at now: Moment? = nil
+        _ nodes: String, disk: VirtualDisk = VirtualDisk(), bridge: String = "", boot: UInt8 = 1,
+        at now: Moment? = nil
     ) throws {
-        let text = Samples.withNodes(nodes).replacing("gateway: \"gw-1\"", with: "gateway: \"gw-1\", " + bridge)
+        let text = Samples.withNodes(nodes).replacing(
+            "gateway: \"gw-1\"", with: "gateway: \"gw-1\", " + bridge)
         let (configuration, diagnostics) = Samples.read(text)
         #expect(diagnostics.map(\.description) == [])
         let settings = Gateway.Settings(
-            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "9.9")
+            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+            version: "9.9")
         gateway = Gateway(settings, bootID: [UInt8](repeating: boot, count: 16), seed: 1)
         self.disk = disk
         if let now { self.now = now }
@@ -70,7 +73,8 @@ struct ConfigWorld {
         try deliver("/devices/\(device)/config", text, id)
     }
 
-    mutating func command(_ device: String, _ text: String, id: UInt16, retain: Bool = false) throws {
+    mutating func command(_ device: String, _ text: String, id: UInt16, retain: Bool = false) throws
+    {
         try deliver("/devices/\(device)/commands", text, id, retain: retain)
     }
 
@@ -83,7 +87,8 @@ struct ConfigWorld {
     mutating func reload(_ nodes: String) throws {
         let (configuration, _) = Samples.read(Samples.withNodes(nodes))
         let settings = Gateway.Settings(
-            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "9.9")
+            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+            version: "9.9")
         events.append(.reload(settings, needRestart: []))
         drain()
     }
@@ -101,10 +106,14 @@ struct ConfigWorld {
         return status?["spool"]?["waiting"]?.integer.map { Int($0) } ?? -1
     }
 
-    private mutating func deliver(_ topic: String, _ text: String, _ id: UInt16, retain: Bool = false) throws {
+    private mutating func deliver(
+        _ topic: String, _ text: String, _ id: UInt16, retain: Bool = false
+    ) throws {
         let topic = try TopicName(topic)
         let packet = Packet.publish(
-            Publish(topic: topic, payload: Array(text.utf8), packetID: try #require(PacketID(id)), retain: retain))
+            Publish(
+                topic: topic, payload: Array(text.utf8), packetID: try #require(PacketID(id)),
+                retain: retain))
         events.append(.link(.received(packet.bytes)))
         drain()
     }
@@ -117,7 +126,9 @@ struct ConfigWorld {
     }
 
     func texts(_ topic: String) -> [String] {
-        published.filter { $0.topic.text == topic }.map { String(decoding: $0.payload, as: UTF8.self) }
+        published.filter { $0.topic.text == topic }.map {
+            String(decoding: $0.payload, as: UTF8.self)
+        }
     }
 
     func state(_ device: String) throws -> JSON {
@@ -142,8 +153,10 @@ struct ConfigWorld {
     private mutating func carryOut(_ effect: Effect) {
         switch effect {
         case .openLine(let name, _):
-            events.append(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
-        case .transmit(let name, let request), .schedule(let name, let request, at: _): answer(request, on: name)
+            events.append(
+                .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
+        case .transmit(let name, let request), .schedule(let name, let request, at: _):
+            answer(request, on: name)
         case .train(let name, let train):
             let log = train.brokenOff(at: now.instant)
             events.append(.line(name, .carried(log, [])))
@@ -167,14 +180,20 @@ struct ConfigWorld {
     private mutating func answer(_ request: [UInt8], on port: PortName) {
         guard request.count == 8 else { return }
         // What only proves the order of replies comes back as it is.
-        if request[1] == 8 { return replies.append((now.instant + .milliseconds(30), port, request)) }
+        if request[1] == 8 {
+            return replies.append((now.instant + .milliseconds(30), port, request))
+        }
         requests.append(Array(request[1..<4]))
         asked.append((now.instant, request[3]))
-        if request[1] == 6 { return replies.append((now.instant + .milliseconds(30), port, request)) }
+        if request[1] == 6 {
+            return replies.append((now.instant + .milliseconds(30), port, request))
+        }
         let count = request[5]
-        let body: [UInt8] = [request[0], request[1], count * 2] + (0..<count).flatMap { _ in [0, 7] as [UInt8] }
+        let body: [UInt8] =
+            [request[0], request[1], count * 2] + (0..<count).flatMap { _ in [0, 7] as [UInt8] }
         let crc = CRC16.checksum(body[...])
-        replies.append((now.instant + .milliseconds(30), port, body + [UInt8(crc & 0xFF), UInt8(crc >> 8)]))
+        replies.append(
+            (now.instant + .milliseconds(30), port, body + [UInt8(crc & 0xFF), UInt8(crc >> 8)]))
     }
 
     private mutating func take(_ packet: Packet) {
@@ -185,7 +204,9 @@ struct ConfigWorld {
             events.append(.link(.received(Packet.suback(suback).bytes)))
         case .publish(let publish):
             published.append(publish)
-            if let id = publish.packetID, !isSilent { events.append(.link(.received(Packet.puback(Puback(id)).bytes))) }
+            if let id = publish.packetID, !isSilent {
+                events.append(.link(.received(Packet.puback(Puback(id)).bytes)))
+            }
         case .puback(let puback): pubacks.append(puback.packetID.value)
         default: break
         }
@@ -222,7 +243,8 @@ struct ConfigWorld {
         let after = Self.reads(&world)
         #expect((5...7).contains(after), "two reads and four: \(after)")
         #expect(!world.requests.contains { $0[2] == 100 }, "b is off")
-        #expect(world.texts("/devices/meter-1/events").last?.contains("\"values\":{\"a\":7}") == true)
+        #expect(
+            world.texts("/devices/meter-1/events").last?.contains("\"values\":{\"a\":7}") == true)
         // The other device has noticed nothing.
         #expect(try world.state("meter-2")["config"] == nil)
         // Empty takes it back.
@@ -256,7 +278,9 @@ struct ConfigWorld {
         try world.config("meter-1", #"{"every":"10s"}"#, id: 5)
         world.run(for: .seconds(30))
         let states = world.published.filter { $0.topic.text.hasSuffix("/state") }.count
-        for id in 6...20 as ClosedRange<UInt16> { try world.config("meter-1", #"{"every":"10s"}"#, id: id) }
+        for id in 6...20 as ClosedRange<UInt16> {
+            try world.config("meter-1", #"{"every":"10s"}"#, id: id)
+        }
         #expect(world.pubacks.suffix(15) == Array(6...20))
         world.run(for: .seconds(30))
         #expect(world.published.filter { $0.topic.text.hasSuffix("/state") }.count == states)
@@ -274,7 +298,9 @@ struct ConfigWorld {
         (#"{"every":"1m","every":"2m"}"#, "twice"),
         ("[]", "must be an object"), ("{", "not JSON"), ("\u{0}", "not JSON"),
     ])
-    func aDocumentThatAsksForMoreOrMakesNoSenseIsRefusedAndTheOneBeforeStays(_ bad: String, _ reason: String) throws {
+    func aDocumentThatAsksForMoreOrMakesNoSenseIsRefusedAndTheOneBeforeStays(
+        _ bad: String, _ reason: String
+    ) throws {
         var world = try ConfigWorld(Self.nodes)
         let good = #"{"every":"10s"}"#
         try world.config("meter-1", good, id: 5)
@@ -318,7 +344,9 @@ struct ConfigWorld {
         world.run(for: .seconds(3))
         let before = world.texts("/devices/meter-1/events").count
         world.run(for: .seconds(20))
-        #expect(world.texts("/devices/meter-1/events").count == before, "every register holds 7 all the time")
+        #expect(
+            world.texts("/devices/meter-1/events").count == before,
+            "every register holds 7 all the time")
         #expect(world.texts("/devices/meter-2/events").count >= 4)
     }
 }

@@ -51,7 +51,9 @@ enum Samples {
         profiles: [String: String] = ["eastron-sdm120": profile]
     ) -> (Configuration?, [Diagnostic]) {
         Configuration.read(Array(text.utf8), fileName: fileName) { name in
-            guard let text = profiles[name] else { return .failure(ProfileFailure("does not exist")) }
+            guard let text = profiles[name] else {
+                return .failure(ProfileFailure("does not exist"))
+            }
             return .success(ProfileFile(path: "profiles/\(name).json5", bytes: Array(text.utf8)))
         }
     }
@@ -63,7 +65,8 @@ enum Samples {
 
     /// The snippet is on line 3, inside `nodes` of one Modbus port.
     static func withNodes(_ nodes: String) -> String {
-        withPorts("a: { device: \"/dev/a\", nodes: {").replacing("\n} }", with: "") + "\n\(nodes)\n} } } }"
+        withPorts("a: { device: \"/dev/a\", nodes: {").replacing("\n} }", with: "")
+            + "\n\(nodes)\n} } } }"
     }
 
     /// The snippet is on line 4, inside `points` of one node.

@@ -42,13 +42,17 @@ import Testing
             world.notices.filter { $0.level == .warning && $0.subsystem == "line" }.map(\.message)
         }
         #expect(told() == [PortTrouble.nothingComes.sentence])
-        #expect(try world.status()["ports"]?["bus"]?["diagnosis"]?.string?.string == PortTrouble.nothingComes.sentence)
+        #expect(
+            try world.status()["ports"]?["bus"]?["diagnosis"]?.string?.string
+                == PortTrouble.nothingComes.sentence)
 
         world.receive(.line(PortName("bus"), .errors(LineErrors(framing: 30))))
         world.run(for: .seconds(60))
         #expect(told().last == PortTrouble.wrongSpeed(framing: true, parity: false).sentence)
         let bus = try world.status()["ports"]?["bus"]
-        #expect(bus?["framing"]?.integer == 30 && bus?["diagnosis"]?.string?.contains("baud rate") == true)
+        #expect(
+            bus?["framing"]?.integer == 30
+                && bus?["diagnosis"]?.string?.contains("baud rate") == true)
 
         world.receive(.line(PortName("bus"), .lost(LineFailure(.lost, "gone"))))
         #expect(try world.status()["ports"]?["bus"]?["diagnosis"] == nil)

@@ -6,7 +6,8 @@ import Testing
 /// The HTTP door of the composed gateway: who is let in and what is served.
 @Suite struct DoorTests {
     private static let bearer = "Authorization: Bearer \(DoorWorld.token)"
-    private static let guarded = "listen: \"127.0.0.1:8420\", token: \"\(DoorWorld.token)\", actions: true, names: \"gw-7.local\""
+    private static let guarded =
+        "listen: \"127.0.0.1:8420\", token: \"\(DoorWorld.token)\", actions: true, names: \"gw-7.local\""
 
     @Test func aGatewayWithoutOneAnswersNobody() throws {
         var world = try DoorWorld(nil)
@@ -20,13 +21,16 @@ import Testing
         world.run(for: .seconds(5))
         for (path, request) in [("/api/v1/status", "status"), ("/api/v1/values", "values")] {
             let reply = try world.ask(path)
-            #expect(reply.status == 200 && reply.head.contains("application/json") && reply.head.contains("nosniff"))
+            #expect(
+                reply.status == 200 && reply.head.contains("application/json")
+                    && reply.head.contains("nosniff"))
             let ticket = ControlTicket(1)
             world.receive(.control(ticket, Array("{\"get\":\"\(request)\"}".utf8)))
             let names = try JSONReader.parse(world.answers[ticket] ?? []).members?.map(\.name)
             #expect(try reply.json.members?.map(\.name) == names)
         }
-        let value = try world.ask("/api/v1/values?device=meter-1").json["devices"]?["meter-1"]?["values"]?["a"]
+        let value = try world.ask("/api/v1/values?device=meter-1").json["devices"]?["meter-1"]?[
+            "values"]?["a"]
         #expect(value?["units"]?.string == "W" && value?["value"]?.integer ?? 0 > 10)
         let missing = try world.ask("/api/v1/values?device=meter-2")
         #expect(missing.status == 404 && missing.text.contains("did you mean \\\"meter-1\\\"?"))
@@ -34,12 +38,15 @@ import Testing
         #expect(try world.ask("/api/v1/status", "POST").status == 405)
         #expect(try world.ask("/livez").text == "ok\n")
         let ready = try world.ask("/readyz")
-        #expect(ready.status == 503 && ready.text == "bridge: connecting to h:8883\n", "\(ready.text)")
+        #expect(
+            ready.status == 503 && ready.text == "bridge: connecting to h:8883\n", "\(ready.text)")
     }
 
     @Test(arguments: [
-        ("localhost", 200), ("127.0.0.1:8420", 200), ("[::1]:8420", 200), ("LOCALHOST:1", 200), ("gw-7.local", 200),
-        ("evil.example", 403), ("127.0.0.1.evil.example", 403), ("localhost.evil.example:8420", 403), ("", 403),
+        ("localhost", 200), ("127.0.0.1:8420", 200), ("[::1]:8420", 200), ("LOCALHOST:1", 200),
+        ("gw-7.local", 200),
+        ("evil.example", 403), ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example:8420", 403), ("", 403),
     ]) func theHostMustBeOneOfTheDoors(_ host: String, _ status: Int) throws {
         var world = try DoorWorld("listen: \"127.0.0.1:8420\", names: [\"gw-7.local\"]")
         #expect(try world.ask("/livez", host: host).status == status)
@@ -63,19 +70,30 @@ import Testing
         #expect(try world.ask("/readyz", headers: [Self.bearer]).text.contains("bridge"))
 
         var pauses: [Duration] = []
-        for guess in ["a", DoorWorld.token + "0", String(DoorWorld.token.dropLast()), "0123456789abcdeF", ""] {
+        for guess in [
+            "a", DoorWorld.token + "0", String(DoorWorld.token.dropLast()), "0123456789abcdeF", "",
+        ] {
             let id = world.open()
             let began = world.now.instant
-            world.send(id, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(guess)\r\n\r\n")
-            while world.received[id] == nil, world.now.instant - began < .seconds(20) { world.run(for: .milliseconds(100)) }
+            world.send(
+                id,
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(guess)\r\n\r\n"
+            )
+            while world.received[id] == nil, world.now.instant - began < .seconds(20) {
+                world.run(for: .milliseconds(100))
+            }
             #expect(try DoorWorld.Reply(world.received[id] ?? []).status == 401)
             pauses.append(world.now.instant - began)
         }
         #expect(pauses.map { ($0.milliseconds + 50) / 1000 } == [1, 2, 4, 8, 8], "\(pauses)")
         #expect(world.notices.count { $0.message.contains("wrong token") } == 1)
         #expect(!world.notices.contains { $0.message.contains(DoorWorld.token) })
-        #expect(try world.ask("/api/v1/status", headers: [Self.bearer]).status == 200, "who has it waits for nobody")
-        #expect(!(try world.ask("/api/v1/status", headers: [Self.bearer]).text.contains(DoorWorld.token)))
+        #expect(
+            try world.ask("/api/v1/status", headers: [Self.bearer]).status == 200,
+            "who has it waits for nobody")
+        #expect(
+            !(try world.ask("/api/v1/status", headers: [Self.bearer]).text.contains(DoorWorld.token))
+        )
     }
 
     @Test func moreThanThirtyTwoClientsAreTurnedAway() throws {
@@ -88,12 +106,16 @@ import Testing
     }
 
     /// Whatever comes in whatever pieces, the door goes on and keeps its bounds.
-    @Test(arguments: 0..<12 as Range<UInt64>) func randomRequestsNeverCrashOrHang(_ seed: UInt64) throws {
+    @Test(arguments: 0..<12 as Range<UInt64>) func randomRequestsNeverCrashOrHang(
+        _ seed: UInt64
+    ) throws {
         var random = RandomSource(seed: seed)
         var world = try DoorWorld(Self.guarded)
         let paths = [
-            "/", "/metrics", "/api/v1/events", "/api/v1/status", "/api/v1/values?device=meter-1", "/api/v1/log?after=%31", "/login",
-            "/api/v1/history?device=meter-1&step=5m", "/api/v1/line?port=bus-a", "/api/v1/site", "/api/v1/actions", "/readyz",
+            "/", "/metrics", "/api/v1/events", "/api/v1/status", "/api/v1/values?device=meter-1",
+            "/api/v1/log?after=%31", "/login",
+            "/api/v1/history?device=meter-1&step=5m", "/api/v1/line?port=bus-a", "/api/v1/site",
+            "/api/v1/actions", "/readyz",
         ]
         func pick<Item>(_ items: [Item]) -> Item { items[Int(random.next() % UInt64(items.count))] }
         var open: [ConnectionID] = []
@@ -101,10 +123,19 @@ import Testing
             if open.count < 40, random.chance(0.4) { open.append(world.open()) }
             guard let id = open.randomElement(using: &random) else { continue }
             let bearer = random.chance(0.8) ? Self.bearer + "\r\n" : ""
-            let body = pick(["", #"{"action":"resume","port":"bus-a"}"#, "token=\(DoorWorld.token)", "{\"action\":[[["])
-            var bytes = Array((pick(["GET ", "POST ", "HEAD "]) + pick(paths) + pick([" HTTP/1.1\r\n", " HTTP/1.0\r\n"])
-                + "Host: localhost\r\n\(bearer)Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8)
-            if random.chance(0.3) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+            let body = pick([
+                "", #"{"action":"resume","port":"bus-a"}"#, "token=\(DoorWorld.token)",
+                "{\"action\":[[[",
+            ])
+            var bytes = Array(
+                (pick(["GET ", "POST ", "HEAD "]) + pick(paths)
+                    + pick([" HTTP/1.1\r\n", " HTTP/1.0\r\n"])
+                    + "Host: localhost\r\n\(bearer)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                    .utf8)
+            if random.chance(0.3) {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
+                    truncatingIfNeeded: random.next())
+            }
             if random.chance(0.2) { bytes.removeLast(Int(random.next() % UInt64(bytes.count))) }
             world.receive(.door(.received(id, bytes)))
             if random.chance(0.5) { world.run(for: .milliseconds(Int(random.next() % 3000))) }
@@ -132,17 +163,23 @@ import Testing
         let refused = try act(#"{"action":"write","device":"meter-1","write":{"a":101}}"#)
         #expect(refused.status == 400 && refused.text.contains("at most 100"), "\(refused.text)")
         #expect(try act(#"{"action":"write","device":"meter-1","write":{"b":1}}"#).status == 400)
-        #expect(try act(#"{"action":"capture","port":"bus-a"}"#).json["pcap"]?.string?.isEmpty == false)
+        #expect(
+            try act(#"{"action":"capture","port":"bus-a"}"#).json["pcap"]?.string?.isEmpty == false)
         #expect(try act(#"{"action":"pause","port":"bus-x"}"#).text.contains("did you mean"))
         #expect(try act(#"{"action":"resume","port":"bus-a"}"#).json["wasPaused"]?.bool == false)
         #expect(try act(#"{"action":"release","device":"meter-1"}"#).json["ok"]?.bool == true)
         #expect(try act(#"{"action":"dance"}"#).status == 400)
         #expect(try act("{").status == 400)
-        #expect(world.notices.contains { $0.subsystem == "door" && $0.message.contains("asks for: write meter-1: a") })
+        #expect(
+            world.notices.contains {
+                $0.subsystem == "door" && $0.message.contains("asks for: write meter-1: a")
+            })
 
         #expect(try act(#"{"action":"resume","port":"bus-a"}"#, []).status == 401)
         for origin in ["http://evil.example", "https://localhost:8420", "null"] {
-            #expect(try act(#"{"action":"resume","port":"bus-a"}"#, [Self.bearer, "Origin: \(origin)"]).status == 403)
+            #expect(
+                try act(#"{"action":"resume","port":"bus-a"}"#, [Self.bearer, "Origin: \(origin)"])
+                    .status == 403)
         }
         let own = [Self.bearer, "Origin: http://localhost:8420"]
         #expect(try act(#"{"action":"resume","port":"bus-a"}"#, own).status == 200)
@@ -152,7 +189,8 @@ import Testing
     @Test func actionsAreOffByDefault() throws {
         var world = try DoorWorld("listen: \"127.0.0.1:8420\", token: \"\(DoorWorld.token)\"")
         let reply = try world.ask(
-            "/api/v1/actions", "POST", headers: [Self.bearer], body: #"{"action":"resume","port":"bus-a"}"#)
+            "/api/v1/actions", "POST", headers: [Self.bearer],
+            body: #"{"action":"resume","port":"bus-a"}"#)
         #expect(reply.status == 403 && reply.text.contains("http.actions"))
     }
 
@@ -187,12 +225,15 @@ import Testing
 
     /// After an interruption the client is told what has happened meanwhile, and that alone.
     @Test func aStreamGoesOnWhereItWas() throws {
-        let nodes = "\"meter-1\": { unit: 1, points: { a: { holding: 0 } } }, \"slow-2\": { unit: 2, every: \"1h\", points: { a: { holding: 0 } } }"
+        let nodes =
+            "\"meter-1\": { unit: 1, points: { a: { holding: 0 } } }, \"slow-2\": { unit: 2, every: \"1h\", points: { a: { holding: 0 } } }"
         var world = try DoorWorld(nodes: nodes)
         world.run(for: .seconds(30))
         let id = events(&world)
         world.run(for: .seconds(2))
-        let last = try #require(try text(world, id).split(separator: "\n").last { $0.hasPrefix("id: ") }).dropFirst(4)
+        let last = try #require(
+            try text(world, id).split(separator: "\n").last { $0.hasPrefix("id: ") }
+        ).dropFirst(4)
         world.receive(.door(.disconnected(id)))
         world.run(for: .seconds(1))
         let next = events(&world, "Last-Event-ID: \(last)\r\n")
@@ -208,7 +249,9 @@ import Testing
     /// Without a client the gateway wakes up for it once a minute.
     @Test func anOpenDoorAloneDoesNearlyNothing() throws {
         func wakes(_ door: String?) throws -> Int {
-            var world = try DoorWorld(door, nodes: "\"slow-2\": { unit: 2, every: \"1h\", points: { a: { holding: 0 } } }")
+            var world = try DoorWorld(
+                door, nodes: "\"slow-2\": { unit: 2, every: \"1h\", points: { a: { holding: 0 } } }"
+            )
             world.run(for: .seconds(10))
             var count = 0
             let end = world.now.instant + .seconds(1200)

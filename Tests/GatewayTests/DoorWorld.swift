@@ -4,8 +4,8 @@ import Modbus
 import TestKit
 import Testing
 
-/// A composed gateway without a bridge, whose units answer at once with a register that counts up, and clients of its
-/// HTTP door that take everything at once.
+/// A composed gateway without a bridge, whose units answer at once with a register that counts up,
+/// and clients of its HTTP door that take everything at once.
 struct DoorWorld: ComposedWorld {
     static let token = "0123456789abcdef"
 
@@ -26,7 +26,8 @@ struct DoorWorld: ComposedWorld {
     /// - Parameter nodes: nodes of the one port.
     init(
         _ door: String? = "listen: \"127.0.0.1:8420\"",
-        nodes: String = "\"meter-1\": { unit: 1, points: { a: { holding: 0, units: \"W\", writable: { max: 100 } } } }"
+        nodes: String =
+            "\"meter-1\": { unit: 1, points: { a: { holding: 0, units: \"W\", writable: { max: 100 } } } }"
     ) throws {
         let (configuration, diagnostics) = Samples.read(Self.text(door, nodes))
         #expect(diagnostics.map(\.description) == [])
@@ -41,9 +42,12 @@ struct DoorWorld: ComposedWorld {
 
     mutating func reload(_ door: String?, nodes: String) throws {
         let configuration = try #require(Samples.read(Self.text(door, nodes)).0)
-        receive(.reload(
-            Gateway.Settings(configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test"),
-            needRestart: []))
+        receive(
+            .reload(
+                Gateway.Settings(
+                    configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+                    version: "test"),
+                needRestart: []))
     }
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
@@ -83,7 +87,12 @@ struct DoorWorld: ComposedWorld {
     mutating func open(_ local: ByteString = "127.0.0.1") -> ConnectionID {
         connections += 1
         let id = ConnectionID(connections)
-        receive(.door(.connected(id, DoorPeer(client: "127.0.0.1:\(40_000 + connections)", local: local, isTLS: false))))
+        receive(
+            .door(
+                .connected(
+                    id,
+                    DoorPeer(
+                        client: "127.0.0.1:\(40_000 + connections)", local: local, isTLS: false))))
         return id
     }
 
@@ -94,7 +103,8 @@ struct DoorWorld: ComposedWorld {
 
     /// One request on a connection of its own.
     mutating func ask(
-        _ path: String, _ method: String = "GET", headers: [String] = [], host: String = "localhost:8420", body: String = ""
+        _ path: String, _ method: String = "GET", headers: [String] = [],
+        host: String = "localhost:8420", body: String = ""
     ) throws -> Reply {
         let id = open()
         let length = body.isEmpty ? [] : ["Content-Length: \(body.utf8.count)"]
@@ -113,7 +123,8 @@ struct DoorWorld: ComposedWorld {
         var json: JSON { get throws { try JSONReader.parse(body) } }
 
         init(_ bytes: [UInt8]) throws {
-            let end = try #require(bytes.indices.first { bytes[$0...].starts(with: [13, 10, 13, 10]) })
+            let end = try #require(
+                bytes.indices.first { bytes[$0...].starts(with: [13, 10, 13, 10]) })
             head = String(decoding: bytes[..<end], as: UTF8.self)
             status = try #require(Int(head.dropFirst(9).prefix(3)))
             body = Array(bytes[(end + 4)...])
@@ -123,7 +134,9 @@ struct DoorWorld: ComposedWorld {
         private static func unchunked(_ bytes: [UInt8]) -> [UInt8] {
             var rest = bytes[...]
             var body: [UInt8] = []
-            while let end = rest.firstIndex(of: 13), let size = Int(String(decoding: rest[..<end], as: UTF8.self), radix: 16) {
+            while let end = rest.firstIndex(of: 13),
+                let size = Int(String(decoding: rest[..<end], as: UTF8.self), radix: 16)
+            {
                 rest = rest[(end + 2)...]
                 body += rest.prefix(size)
                 rest = rest.dropFirst(size + 2)

@@ -24,14 +24,19 @@ import Testing
     /// Nothing but that the host is one to be filled in.
     private func problems(_ text: String, _ name: String) -> [String] {
         diagnostics(text, name)
-            .filter { $0.severity == .error || !$0.message.contains("\"mqtt.your-region.example\" is a placeholder") }
+            .filter {
+                $0.severity == .error
+                    || !$0.message.contains("\"mqtt.your-region.example\" is a placeholder")
+            }
             .map(\.description)
     }
 
     @Test(arguments: ["raspberry-pi", "industrial-pc"])
     func everyExampleOfABoardHasNoProblem(_ board: String) throws {
         let folder = Self.root.appendingPathComponent("board/\(board)").path
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json5") }
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+            $0.hasSuffix(".json5")
+        }
         #expect(!names.isEmpty)
         for name in names {
             let path = "board/\(board)/\(name)"
@@ -40,8 +45,10 @@ import Testing
     }
 
     @Test func everyConfigurationInTheDocumentsHasNoProblem() throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.appendingPathComponent("board/docs").path)
-        let all = try (["README.md"] + names.sorted().map { "board/docs/\($0)" }).map(text).joined(separator: "\n")
+        let names = try FileManager.default.contentsOfDirectory(
+            atPath: Self.root.appendingPathComponent("board/docs").path)
+        let all = try (["README.md"] + names.sorted().map { "board/docs/\($0)" }).map(text).joined(
+            separator: "\n")
         let blocks = all.components(separatedBy: "```json5\n").dropFirst()
             .map { $0.components(separatedBy: "\n```")[0] }
         #expect(blocks.count >= 2)

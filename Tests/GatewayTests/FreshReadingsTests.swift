@@ -13,10 +13,16 @@ private struct BusyWorld: ComposedWorld {
     private(set) var answer: [UInt8] = []
     private(set) var isFinished = false
 
-    init(_ priority: String, _ disk: VirtualDisk = VirtualDisk(), at now: Moment = Self.epoch) throws {
-        let nodes = (1...4).map { #""meter-\#($0)": { unit: \#($0), points: { a: { holding: 0\#(priority) } } }"# }
-        let (configuration, diagnostics) = Samples.read(Samples.withPorts(
-            #"a: { device: "/dev/a", baud: 115200, every: "100ms", nodes: { \#(nodes.joined(separator: ", ")) } }"#))
+    init(
+        _ priority: String, _ disk: VirtualDisk = VirtualDisk(), at now: Moment = Self.epoch
+    ) throws {
+        let nodes = (1...4).map {
+            #""meter-\#($0)": { unit: \#($0), points: { a: { holding: 0\#(priority) } } }"#
+        }
+        let (configuration, diagnostics) = Samples.read(
+            Samples.withPorts(
+                #"a: { device: "/dev/a", baud: 115200, every: "100ms", nodes: { \#(nodes.joined(separator: ", ")) } }"#
+            ))
         #expect(diagnostics.map(\.description) == [])
         gateway = Self.gateway(try #require(configuration))
         self.disk = disk
@@ -90,7 +96,9 @@ private struct BusyWorld: ComposedWorld {
             world.run(for: .milliseconds(33))
             let status = try world.status()
             #expect(status["tally"]?["readings"]?.integer == Int64(world.replies.count))
-            #expect(status["tally"]?["recorded"]?.integer.map { $0 >= Int64(world.replies.count) } == true)
+            #expect(
+                status["tally"]?["recorded"]?.integer.map { $0 >= Int64(world.replies.count) }
+                    == true)
         }
         #expect(world.replies.count > 40)
     }

@@ -4,13 +4,18 @@ import Gateway
 import TestKit
 import Testing
 
-/// A configuration of many ports while the gateway runs: what a reload compares, and what one answer holds.
+/// A configuration of many ports while the gateway runs: what a reload compares, and what one
+/// answer holds.
 @Suite struct LargeConfigurationTests {
     /// - Parameter every: the interval of one port; the others have ten seconds.
-    private static func settings(ports: Int, nodes: Int, points: Int, every: [Int: String] = [:]) throws -> Gateway.Settings {
+    private static func settings(
+        ports: Int, nodes: Int, points: Int, every: [Int: String] = [:]
+    ) throws -> Gateway.Settings {
         let list = (0..<points).map { "p\($0): { holding: \($0) }" }.joined(separator: ", ")
         let all = (0..<ports).map { port in
-            let devices = (1...nodes).map { "\"dev-\(port)-\($0)\": { unit: \($0), points: { \(list) } }" }
+            let devices = (1...nodes).map {
+                "\"dev-\(port)-\($0)\": { unit: \($0), points: { \(list) } }"
+            }
             return """
                 "bus-\(port)": { device: "/dev/ttyS\(port)", driver: "modbus-rtu", baud: 115200,
                   every: "\(every[port] ?? "10s")", nodes: { \(devices.joined(separator: ", ")) } }
@@ -20,9 +25,12 @@ import Testing
             { bridge: { host: "broker.test", gateway: "gw-7" }, spool: { directory: "spool" },
               ports: { \(all.joined(separator: ", ")) } }
             """
-        let read = Configuration.read(Array(text.utf8), fileName: "x") { _ in .failure(ProfileFailure("none")) }
+        let read = Configuration.read(Array(text.utf8), fileName: "x") { _ in
+            .failure(ProfileFailure("none"))
+        }
         return Gateway.Settings(
-            try #require(read.0), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
+            try #require(read.0), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+            version: "test")
     }
 
     private static func storage(_ settings: Gateway.Settings, _ port: Int) -> UnsafeRawPointer? {
@@ -64,7 +72,10 @@ import Testing
             world.run(for: .seconds(1))
             world.notices = []
             world.receive(.reload(settings, needRestart: []))
-            #expect(world.notices.map(\.message) == ["the new configuration is in force: port changed: bus-2"])
+            #expect(
+                world.notices.map(\.message) == [
+                    "the new configuration is in force: port changed: bus-2"
+                ])
         }
     }
 
@@ -81,7 +92,9 @@ import Testing
         }
         #expect(devices == (0..<8).flatMap { port in (1...16).map { "dev-\(port)-\($0)" } })
         #expect(pages > 1)
-        #expect(try world.ask(#"{"get":"values","from":128}"#).document["devices"]?.members?.isEmpty == true)
+        #expect(
+            try world.ask(#"{"get":"values","from":128}"#).document["devices"]?.members?.isEmpty
+                == true)
         #expect(try world.ask(#"{"get":"values"}"#).document["devices"]?.members?.count == 128)
     }
 
@@ -89,14 +102,19 @@ import Testing
         var world = QuietWorld(try Self.settings(ports: 8, nodes: 16, points: 70))
         world.start()
         let error = try world.ask(#"{"get":"values"}"#).document["error"]?.string?.string
-        #expect(error?.hasPrefix("the values of 8960 points are too much for one answer") == true, "\(error ?? "")")
+        #expect(
+            error?.hasPrefix("the values of 8960 points are too much for one answer") == true,
+            "\(error ?? "")")
         for wrong in ["-1", "\"x\"", "0.5", "1e40", "null"] {
-            let error = try world.ask(#"{"get":"values","from":\#(wrong)}"#).document["error"]?.string?.string
-            #expect(error?.contains("\"from\" is how many devices") == true, "\(wrong): \(error ?? "")")
+            let error = try world.ask(#"{"get":"values","from":\#(wrong)}"#).document["error"]?
+                .string?.string
+            #expect(
+                error?.contains("\"from\" is how many devices") == true, "\(wrong): \(error ?? "")")
         }
         let both = try world.ask(#"{"get":"values","from":0,"device":"dev-0-1"}"#).document
         #expect(both["error"] != nil)
-        #expect(try world.ask(#"{"get":"values","from":9223372036854775807}"#).document["next"] == nil)
+        #expect(
+            try world.ask(#"{"get":"values","from":9223372036854775807}"#).document["next"] == nil)
     }
 }
 

@@ -4,7 +4,8 @@ import Modbus
 import TestKit
 import Testing
 
-/// The composed gateway without a bridge, a virtual disk, and one unit that has no holding register 3.
+/// The composed gateway without a bridge, a virtual disk, and one unit that has no holding register
+/// 3.
 private struct LearnedWorld: ComposedWorld {
     var gateway: Gateway
     var disk: VirtualDisk
@@ -35,13 +36,17 @@ private struct LearnedWorld: ComposedWorld {
         // What only proves the order of replies comes back as it is.
         if frame[1] == 8 { return frame }
         requests += 1
-        guard case .read(let function, let address, let count)? = try? Request(pdu: frame[1..<(frame.count - 2)]) else {
+        guard
+            case .read(let function, let address, let count)? = try? Request(
+                pdu: frame[1..<(frame.count - 2)])
+        else {
             return []
         }
         let asked = Int(address)..<Int(address) + Int(count)
         let isRefused = asked.contains(3)
         refusals += isRefused ? 1 : 0
-        let response = isRefused
+        let response =
+            isRefused
             ? Response.exception(function, .illegalDataAddress)
             : .read(function, [UInt8](repeating: 7, count: 2 * asked.count))
         return RTUFrame.encode(unit: frame[0], response.pdu)
@@ -64,21 +69,33 @@ private struct LearnedWorld: ComposedWorld {
     #expect(second.refusals == 0 && second.requests > 30)
 }
 
-@Test(arguments: [
-    ("ranges: { holding: [[0, 1], [5, 6]] }", nil), ("ranges: { holding: [0, 6], coil: [[0, 7]] }", nil),
-    ("ranges: { holding: [[0, 4]] }", "point \"c\": holding 5 is not inside one of the node's ranges [0, 4]"),
-    ("ranges: { holding: [[4, 0]] }", "the range [4, 0] ends before it begins"),
-    ("ranges: { holding: [[0]] }", "a range is first and last address"), ("ranges: { holding: 7 }", "a range is first"),
-    ("ranges: { holdings: [[0, 9]] }", "unknown key \"holdings\""), ("ranges: [0, 9]", "\"ranges\" must be an object"),
-    ("ranges: { holding: [[0, 70000]] }", "must be from 0 to 65535"),
-] as [(String, String?)]) func readableRangesAreCheckedAndKept(_ ranges: String, _ complaint: String?) throws {
+@Test(
+    arguments: [
+        ("ranges: { holding: [[0, 1], [5, 6]] }", nil),
+        ("ranges: { holding: [0, 6], coil: [[0, 7]] }", nil),
+        (
+            "ranges: { holding: [[0, 4]] }",
+            "point \"c\": holding 5 is not inside one of the node's ranges [0, 4]"
+        ),
+        ("ranges: { holding: [[4, 0]] }", "the range [4, 0] ends before it begins"),
+        ("ranges: { holding: [[0]] }", "a range is first and last address"),
+        ("ranges: { holding: 7 }", "a range is first"),
+        ("ranges: { holdings: [[0, 9]] }", "unknown key \"holdings\""),
+        ("ranges: [0, 9]", "\"ranges\" must be an object"),
+        ("ranges: { holding: [[0, 70000]] }", "must be from 0 to 65535"),
+    ] as [(String, String?)]) func readableRangesAreCheckedAndKept(
+        _ ranges: String, _ complaint: String?
+    ) throws
+{
     let ports = """
         a: { device: "/dev/a", driver: "modbus-rtu", every: "1s", nodes: { "meter-1": { unit: 1, \(ranges), points: {
           a: { holding: 0 }, c: { holding: 5 } } } } }
         """
     let (configuration, diagnostics) = Samples.read(Samples.withPorts(ports))
     if let complaint {
-        #expect(diagnostics.contains { $0.message.contains(complaint) }, "\(diagnostics.map(\.description))")
+        #expect(
+            diagnostics.contains { $0.message.contains(complaint) },
+            "\(diagnostics.map(\.description))")
     } else {
         #expect(diagnostics.map(\.description) == [])
         let plan = try #require(configuration?.ports.first?.readPlan)

@@ -29,34 +29,41 @@ enum ProfileFolder {
     /// A configuration with one node that uses the profile.
     static func read(_ name: String, node: String = "") -> (Configuration?, [Diagnostic]) {
         let driver = Configuration.readProfile(bytes(name), fileName: name).0?.driver ?? .modbusRTU
-        let key = driver == .modbusRTU ? "unit: 1, " : name == "sdi12" && node.isEmpty ? "id: 0, " : ""
+        let key =
+            driver == .modbusRTU ? "unit: 1, " : name == "sdi12" && node.isEmpty ? "id: 0, " : ""
         return Configuration.read(
             Array(
                 """
                 { bridge: { host: "localhost", gateway: "gw-1" }, ports: { a: { device: "/dev/null",
                   driver: "\(driver.rawValue)", nodes: { "node-1": { \(key)profile: "\(name)", \(node) } } } } }
-                """.utf8), fileName: "test") { load($0) }
+                """.utf8), fileName: "test"
+        ) { load($0) }
     }
 }
 
 @Suite struct ProfileTests {
     /// Numbers that have no unit.
     static let bare: Set = [
-        "powerFactor", "powerFactorL1", "powerFactorL2", "powerFactorL3", "permittivity", "version", "satellites",
-        "dilution", "weight", "value1"
+        "powerFactor", "powerFactorL1", "powerFactorL2", "powerFactorL3", "permittivity", "version",
+        "satellites",
+        "dilution", "weight", "value1",
     ]
 
     @Test func theDevicesThatWeSpeakOfAreThere() {
         let wanted: Set = [
-            "eastron-sdm120", "eastron-sdm630", "pzem-016", "xy-md02", "carlo-gavazzi-em111", "carlo-gavazzi-em340",
-            "schneider-iem3155", "epever-tracer", "waveshare-relay-8", "sunspec-inverter", "sensecap-soil", "nmea-gga",
-            "nmea-rmc", "pms5003", "mh-z19", "winsen-ze08", "sds011", "mt-sics", "and-balance", "sdi12"
+            "eastron-sdm120", "eastron-sdm630", "pzem-016", "xy-md02", "carlo-gavazzi-em111",
+            "carlo-gavazzi-em340",
+            "schneider-iem3155", "epever-tracer", "waveshare-relay-8", "sunspec-inverter",
+            "sensecap-soil", "nmea-gga",
+            "nmea-rmc", "pms5003", "mh-z19", "winsen-ze08", "sds011", "mt-sics", "and-balance",
+            "sdi12",
         ]
         #expect(wanted.subtracting(ProfileFolder.names) == [])
     }
 
     @Test(arguments: ProfileFolder.names) func saysWhatItIsAndWhereItIsFrom(_ name: String) throws {
-        let (profile, diagnostics) = Configuration.readProfile(ProfileFolder.bytes(name), fileName: name)
+        let (profile, diagnostics) = Configuration.readProfile(
+            ProfileFolder.bytes(name), fileName: name)
         #expect(diagnostics.map(\.description) == [])
         let read = try #require(profile)
         #expect(read.title?.isEmpty == false && (read.manual?.count ?? 0) > 20)
@@ -71,11 +78,15 @@ enum ProfileFolder {
         #expect(!node.points.isEmpty)
         for point in node.points {
             let isMeasure = point.type.isNumber && point.map.isEmpty && !point.hidden
-            if isMeasure, !Self.bare.contains(point.name.string) { #expect(point.units != nil, "\(point.name)") }
+            if isMeasure, !Self.bare.contains(point.name.string) {
+                #expect(point.units != nil, "\(point.name)")
+            }
             if point.table.isRegisters { #expect(point.count <= node.maxRegisters) }
             for other in node.points where other.name != point.name && other.table == point.table {
                 guard point.text == nil, other.text == nil else { continue }
-                let isApart = other.address >= point.address + point.count || point.address >= other.address + other.count
+                let isApart =
+                    other.address >= point.address + point.count
+                    || point.address >= other.address + other.count
                 #expect(isApart, "\(point.name) and \(other.name)")
             }
         }
@@ -83,7 +94,9 @@ enum ProfileFolder {
             let planned = configuration?.ports[0].readPlan
             let plan = try #require(planned)
             let read = plan.reads.reduce(0) { $0 + ($1.table.isRegisters ? 1 : 0) }
-            #expect(read > 0 && plan.reads.allSatisfy { $0.count <= max(node.maxRegisters, node.maxBits) })
+            #expect(
+                read > 0
+                    && plan.reads.allSatisfy { $0.count <= max(node.maxRegisters, node.maxBits) })
         }
     }
 
@@ -108,7 +121,7 @@ enum ProfileFolder {
         registers[0...1] = [103, 50]
         registers[2...6] = [0x0B8F, 986, 0xFFFF, 0xFFFF, 0xFFFE]
         registers[10...13] = [2304, 2310, 2299, 0xFFFF]
-        registers[14...15] = [0x8000, 0x8000]                 // no power at night
+        registers[14...15] = [0x8000, 0x8000]  // no power at night
         registers[16...17] = [5000, 0xFFFE]
         registers[24...26] = [0x00BC, 0x614E, 0]
         registers[31...33] = [0xFFFB, 1, 0x8000]
@@ -121,19 +134,21 @@ enum ProfileFolder {
             Address(port: PortName("a"), unit: unit), every: .seconds(10),
             [ReadPart(.holding, 40069, 52, .success(bytes), at: now)])
         let text = adapter.receive(reading).map { String(decoding: $0.body, as: UTF8.self) }
-        #expect(text == [
-            #""values":{"current":29.59,"currentL1":9.86,"voltageL1":230.4,"frequency":50,"energy":12345678,"#
-                + #""dcPower":-50,"state":"sleeping","events":{"groundFault":false,"dcOverVoltage":false,"#
-                + #""acDisconnect":false,"dcDisconnect":false,"gridDisconnect":true,"cabinetOpen":false,"#
-                + #""manualShutdown":false,"overTemperature":false,"overFrequency":false,"underFrequency":false,"#
-                + #""acOverVoltage":false,"acUnderVoltage":false,"blownStringFuse":false,"underTemperature":false,"#
-                + #""memoryLoss":false,"hardwareTestFailure":false}},"bad":{"power":"invalid","temperature":"invalid"}"#
-        ])
+        #expect(
+            text == [
+                #""values":{"current":29.59,"currentL1":9.86,"voltageL1":230.4,"frequency":50,"energy":12345678,"#
+                    + #""dcPower":-50,"state":"sleeping","events":{"groundFault":false,"dcOverVoltage":false,"#
+                    + #""acDisconnect":false,"dcDisconnect":false,"gridDisconnect":true,"cabinetOpen":false,"#
+                    + #""manualShutdown":false,"overTemperature":false,"overFrequency":false,"underFrequency":false,"#
+                    + #""acOverVoltage":false,"acUnderVoltage":false,"blownStringFuse":false,"underTemperature":false,"#
+                    + #""memoryLoss":false,"hardwareTestFailure":false}},"bad":{"power":"invalid","temperature":"invalid"}"#
+            ])
     }
 
     @Test func aFingerprintTellsItsDevice() throws {
         func identify(_ name: String) throws -> [Fingerprint] {
-            try #require(Configuration.readProfile(ProfileFolder.bytes(name), fileName: name).0).identify
+            try #require(Configuration.readProfile(ProfileFolder.bytes(name), fileName: name).0)
+                .identify
         }
         func part(_ mark: Fingerprint, _ hex: String) throws -> ReadPart {
             let span = try #require(mark.span)
@@ -143,8 +158,12 @@ enum ProfileFolder {
                 at: Moment(.zero, WallTime(milliseconds: 0)))
         }
         let meter = try identify("eastron-sdm630")
-        #expect(try meter[0].accepts(part(meter[0], "42 47 F5 C3")) && !meter[0].accepts(part(meter[0], "00 00 00 00")))
-        #expect(try meter[1].accepts(part(meter[1], "00 70")) && !meter[1].accepts(part(meter[1], "00 20")))
+        #expect(
+            try meter[0].accepts(part(meter[0], "42 47 F5 C3"))
+                && !meter[0].accepts(part(meter[0], "00 00 00 00")))
+        #expect(
+            try meter[1].accepts(part(meter[1], "00 70"))
+                && !meter[1].accepts(part(meter[1], "00 20")))
         let schneider = try identify("schneider-iem3155")
         let model = "69 45 4D 33 31 35 35 00 " + (0..<16).map { _ in "00 00 " }.joined()
         #expect(try schneider[0].accepts(part(schneider[0], model)))
@@ -152,7 +171,8 @@ enum ProfileFolder {
         #expect(epever[0].accepts(vendor: "EPSOLAR Tech co., Ltd", product: "Tracer2215BN"))
         #expect(!epever[0].accepts(vendor: "Eastron", product: "") && epever[0].span == nil)
         let server = Fingerprint.serverID(Array("WAGO".utf8))
-        #expect(server.accepts(serverID: Array("xx WAGO 750".utf8)) && !server.accepts(serverID: []))
+        #expect(
+            server.accepts(serverID: Array("xx WAGO 750".utf8)) && !server.accepts(serverID: []))
     }
 
     @Test(arguments: [
@@ -161,13 +181,17 @@ enum ProfileFolder {
         (#"{ identify: { input: 0, equals: "x" } }"#, "1:33", "is a number, not text"),
         (#"{ identify: { equals: 1 } }"#, "1:15", "unknown key \"equals\""),
         (#"{ identify: {} }"#, "1:13", "needs a coil, discrete, input or holding"),
-        (#"{ identify: { input: 30011, equals: 1 } }"#, "1:22", "write the zero-based address input: 10"),
+        (
+            #"{ identify: { input: 30011, equals: 1 } }"#, "1:22",
+            "write the zero-based address input: 10"
+        ),
         (#"{ identify: { vendor: 5 } }"#, "1:23", "must be a string"),
         (#"{ identify: 7 }"#, "1:13", "must be an object"),
-        (#"{ driver: "modbus" }"#, "1:11", "must be one of")
+        (#"{ driver: "modbus" }"#, "1:11", "must be one of"),
     ])
     func tellsWhatIsWrongWithAFingerprint(_ text: String, _ at: String, _ part: String) {
-        let (profile, diagnostics) = Configuration.readProfile(Array(text.utf8), fileName: "p.json5")
+        let (profile, diagnostics) = Configuration.readProfile(
+            Array(text.utf8), fileName: "p.json5")
         #expect(profile == nil && diagnostics.count == 1)
         let first = diagnostics.first?.description ?? ""
         #expect(first.hasPrefix("p.json5:\(at): error: ") && first.contains(part), "\(diagnostics)")

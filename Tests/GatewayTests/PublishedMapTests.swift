@@ -16,7 +16,8 @@ import Testing
               nodes: { "node-1": { unit: 1, profile: "\(profile)" } } } } }
             """
         return Configuration.read(Array(text.utf8), fileName: "test") { name in
-            guard let data = FileManager.default.contents(atPath: "\(Self.folder)/\(name).json5") else {
+            guard let data = FileManager.default.contents(atPath: "\(Self.folder)/\(name).json5")
+            else {
                 return .failure(ProfileFailure("is not in board/profiles"))
             }
             return .success(ProfileFile(path: name, bytes: Array(data)))
@@ -30,15 +31,22 @@ import Testing
         for name in names {
             guard let plan = plan(name), !plan.reads.isEmpty else { continue }
             let compared = PlanComparison(plan)
-            let (single, adjacent) = (compared.saving(of: compared.single), compared.saving(of: compared.adjacent))
-            print("\(name): \(Int(compared.planned * 1000)) ms a second; saves \(Int(single * 100)) % of one request a point, "
-                + "\(Int(adjacent * 100)) % of neighbours only")
-            #expect(compared.planned <= compared.adjacent + 1e-12 && compared.adjacent <= compared.single + 1e-12, "\(name)")
+            let (single, adjacent) = (
+                compared.saving(of: compared.single), compared.saving(of: compared.adjacent)
+            )
+            print(
+                "\(name): \(Int(compared.planned * 1000)) ms a second; saves \(Int(single * 100)) % of one request a point, "
+                    + "\(Int(adjacent * 100)) % of neighbours only")
+            #expect(
+                compared.planned <= compared.adjacent + 1e-12
+                    && compared.adjacent <= compared.single + 1e-12, "\(name)")
             saved[name] = (single, adjacent)
         }
-        // The values of an SDM120 lie four registers apart: nothing touches, and half a hole is cheap.
+        // The values of an SDM120 lie four registers apart: nothing touches, and half a hole is
+        // cheap.
         for (meter, single, adjacent) in [
-            ("eastron-sdm120", 0.37, 0.37), ("eastron-sdm630", 0.6, 0.16), ("schneider-iem3155", 0.55, 0.23),
+            ("eastron-sdm120", 0.37, 0.37), ("eastron-sdm630", 0.6, 0.16),
+            ("schneider-iem3155", 0.55, 0.23),
             ("carlo-gavazzi-em340", 0.7, 0.22), ("pzem-016", 0.75, 0),
         ] {
             let share = try #require(saved[meter], "\(meter) is not in board/profiles")

@@ -4,8 +4,8 @@ import Foundation
 import Gateway
 import Testing
 
-/// The defaults that the tables of board/docs/configuration.md name in brackets are those of the parser: to write one out changes nothing, and
-/// to write another value does.
+/// The defaults that the tables of board/docs/configuration.md name in brackets are those of the
+/// parser: to write one out changes nothing, and to write another value does.
 @Suite struct ReadmeFiguresTests {
     struct Default: CustomStringConvertible, Sendable {
         var section: String
@@ -19,7 +19,10 @@ import Testing
         var value: String {
             let first = words.split { ",;:".contains($0) }.first.map(String.init) ?? ""
             let isQuoted = words.hasPrefix("`\"")
-            let text = isQuoted ? words.dropFirst(2).split(separator: "\"", omittingEmptySubsequences: false)[0] : first[...]
+            let text =
+                isQuoted
+                ? words.dropFirst(2).split(separator: "\"", omittingEmptySubsequences: false)[0]
+                : first[...]
             return text.trimmingCharacters(in: .whitespaces)
         }
     }
@@ -28,12 +31,15 @@ import Testing
     private static let files: [String: String] = [
         "`bridge`": bridge("KEY"), "batch": bridge("batch: {\nKEY\n},"),
         "`spool`": file("", "spool: {\nKEY\n},"), "top level": file("", "KEY"),
-        "a port": "{ bridge: { host: \"h\", gateway: \"gw-1\" }, ports: { a: { device: \"/dev/a\",\nKEY\n nodes: { dev: { unit: 1, "
+        "a port":
+            "{ bridge: { host: \"h\", gateway: \"gw-1\" }, ports: { a: { device: \"/dev/a\",\nKEY\n nodes: { dev: { unit: 1, "
             + "points: { x: { holding: 0 } } } } } } }",
         "a node": node("unit: 1,\nKEY\n points: { x: { holding: 5 } }"),
         "a point": node("unit: 1, points: { x: { holding: 5, max: 100,\nKEY\n} }"),
-        "writable": node("unit: 1, points: { x: { holding: 5, writable: { min: 0, max: 100,\nKEY\n} } }"),
-        "`frame`": uart("frame: { end: \"\\n\",\nKEY\n}, fields: { x: { at: 0, type: \"uint8\" } }"),
+        "writable": node(
+            "unit: 1, points: { x: { holding: 5, writable: { min: 0, max: 100,\nKEY\n} } }"),
+        "`frame`": uart(
+            "frame: { end: \"\\n\",\nKEY\n}, fields: { x: { at: 0, type: \"uint8\" } }"),
         "`fields`": uart("frame: { end: \"\\n\" }, fields: { x: { index: 1,\nKEY\n} }"),
     ]
 
@@ -52,26 +58,31 @@ import Testing
 
     /// Values that a key has instead, where the next number or a longer time would not do.
     private static let others: [String: String] = [
-        "clock": "\"trust\"", "logLevel": "\"debug\"", "parity": "\"even\"", "stopBits": "2", "maxLoad": "0.5",
-        "share": "0.5", "type": "\"int16\"", "split": "\";\"", "decimal": "\",\"", "delay": "\"5ms\"", "echo": "true",
+        "clock": "\"trust\"", "logLevel": "\"debug\"", "parity": "\"even\"", "stopBits": "2",
+        "maxLoad": "0.5",
+        "share": "0.5", "type": "\"int16\"", "split": "\";\"", "decimal": "\",\"",
+        "delay": "\"5ms\"", "echo": "true",
         "turnaround": "\"7ms\"", "minFree": "\"65MiB\"",
     ]
     /// Defaults that are no value of the key, and are tested below or elsewhere.
     private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight", "dataBits"]
 
     private static let document: String = {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
         let file = root.appendingPathComponent("board/docs/configuration.md")
         return (try? String(contentsOf: file, encoding: .utf8)) ?? ""
     }()
 
-    private static let rows: [(section: String, cells: Substring)] = document.split(separator: "\n").compactMap { line in
-        let parts = line.split(separator: "|", maxSplits: 1)
-        guard line.hasPrefix("| "), parts.count == 2 else { return nil }
-        return (parts[0].trimmingCharacters(in: .whitespaces), parts[1])
-    }
+    private static let rows: [(section: String, cells: Substring)] = document.split(separator: "\n")
+        .compactMap { line in
+            let parts = line.split(separator: "|", maxSplits: 1)
+            guard line.hasPrefix("| "), parts.count == 2 else { return nil }
+            return (parts[0].trimmingCharacters(in: .whitespaces), parts[1])
+        }
 
-    static let defaults: [Default] = rows.filter { files[$0.section] != nil }.flatMap { section, cells in
+    static let defaults: [Default] = rows.filter { files[$0.section] != nil }.flatMap {
+        section, cells in
         let plain = cells.matches(of: /`(\w+)(?:: \{[^}`]*\})?`(?: \([^)]*\))? \[([^\]]+)\]/)
             .map { Default(section: section, key: String($0.1), words: String($0.2)) }
         let inner = cells.matches(of: /`(\w+): \{ ([^}`]*\[[^}`]*) \}`/).flatMap { match in
@@ -111,15 +122,19 @@ import Testing
         let given = named.value == "0" && named.key == "delay" ? "\"0s\"" : literal(named.value)
         let with = try read(named.section, "\(named.key): \(given),")
         #expect(with == without, "\(named.key): \(given) is not the default")
-        #expect(try read(named.section, "\(named.key): \(other(named)),") != without, "\(named.key) does nothing")
+        #expect(
+            try read(named.section, "\(named.key): \(other(named)),") != without,
+            "\(named.key) does nothing")
     }
 
     /// Modbus-RTU allows no other number, a plain serial line does.
     @Test func aLineHasTheDataBitsOfTheTable() throws {
         let named = try #require(Self.defaults.first { $0.key == "dataBits" })
         func read(_ member: String) throws -> Configuration {
-            let file = Self.uart("frame: { end: \"\\n\" }, fields: { x: { at: 0, type: \"uint8\" } }")
-                .replacing("driver: \"uart\",", with: "driver: \"uart\",\n\(member)\n")
+            let file = Self.uart(
+                "frame: { end: \"\\n\" }, fields: { x: { at: 0, type: \"uint8\" } }"
+            )
+            .replacing("driver: \"uart\",", with: "driver: \"uart\",\n\(member)\n")
             return try #require(Samples.read(file, profiles: [:]).0)
         }
         #expect(try read("dataBits: \(named.value),") == read(""))
@@ -128,20 +143,27 @@ import Testing
 
     /// `95 and 500KiB a second; a plain broker: unlimited` and `64 and 1; 1024`.
     @Test func theLimitsOfABridgeAreThoseOfTheTable() throws {
-        let rate = try #require(Self.defaults.first { $0.key == "rate" }).words.matches(of: /(\d+) and (\w+) a second/)
-        let flight = try #require(Self.defaults.first { $0.key == "inFlight" }).words.matches(of: /(\d+) and (\d+); (\d+)/)
+        let rate = try #require(Self.defaults.first { $0.key == "rate" }).words.matches(
+            of: /(\d+) and (\w+) a second/)
+        let flight = try #require(Self.defaults.first { $0.key == "inFlight" }).words.matches(
+            of: /(\d+) and (\d+); (\d+)/)
         let (rates, flights) = (try #require(rate.first), try #require(flight.first))
         let cloud = "project: \"p\", region: \"r\", registry: \"x\", privateKey: \"k\","
-        let limits = "rate: { messages: \(rates.1), bytes: \"\(rates.2)\" }, inFlight: { total: \(flights.1), perDevice: \(flights.2) },"
+        let limits =
+            "rate: { messages: \(rates.1), bytes: \"\(rates.2)\" }, inFlight: { total: \(flights.1), perDevice: \(flights.2) },"
         #expect(try read("`bridge`", cloud + limits) == read("`bridge`", cloud))
-        #expect(try read("`bridge`", "inFlight: { total: \(flights.3) }, rate: \"unlimited\",") == read("`bridge`", ""))
+        #expect(
+            try read("`bridge`", "inFlight: { total: \(flights.3) }, rate: \"unlimited\",")
+                == read("`bridge`", ""))
         #expect(try read("`bridge`", "clientID: \"gw-1\",") == read("`bridge`", ""))
     }
 
     // MARK: Lists
 
     private func words(_ pattern: Regex<(Substring, Substring)>) throws -> Set<String> {
-        Set(try #require(Self.document.firstMatch(of: pattern)).1.split(separator: " ").map(String.init))
+        Set(
+            try #require(Self.document.firstMatch(of: pattern)).1.split(separator: " ").map(
+                String.init))
     }
 
     @Test func everyTypeAndChecksumIsNamed() throws {
@@ -154,10 +176,14 @@ import Testing
     }
 
     @Test func everyProfileIsNamed() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("board/profiles").path
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".json5") {
-            #expect(Self.document.contains("`\(file.dropLast(6))`"), "\(file) is not in board/docs/configuration.md")
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder)
+        where file.hasSuffix(".json5") {
+            #expect(
+                Self.document.contains("`\(file.dropLast(6))`"),
+                "\(file) is not in board/docs/configuration.md")
         }
     }
 }

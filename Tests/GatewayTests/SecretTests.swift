@@ -30,12 +30,17 @@ import Testing
 
     /// A secret as somebody may write it, mostly wrong. Its pieces hold what breaks a text.
     private static func secret(_ random: inout RandomSource) -> String {
-        let joints = ["", " ", ": ", ", ", "\"", "'", "\\", "\\q", "{", "}", "[", "]", "-", "/*", "//", "#", "\\u12", "`", "“", "=", "@", "%", "\n", "\\\n"]
+        let joints = [
+            "", " ", ": ", ", ", "\"", "'", "\\", "\\q", "{", "}", "[", "]", "-", "/*", "//", "#",
+            "\\u12", "`", "“", "=", "@", "%", "\n", "\\\n",
+        ]
         func pick<Item>(_ items: [Item]) -> Item { items[Int(random.next() % UInt64(items.count))] }
         var body = ""
         for _ in 0...(random.next() % 3) { body += mark + pick(["1", "a", "_"]) + pick(joints) }
         if random.next() % 4 == 0 { body = pick(["5", "0x", "-", "+", ".", "1e"]) + body }
-        if random.next() % 6 == 0 { body = "-----BEGIN PRIVATE KEY-----\n\(body)\n\(mark)2\n-----END PRIVATE KEY-----" }
+        if random.next() % 6 == 0 {
+            body = "-----BEGIN PRIVATE KEY-----\n\(body)\n\(mark)2\n-----END PRIVATE KEY-----"
+        }
         if random.next() % 6 == 0 { body = "http://\(mark):\(body)@host:1" }
         // A line that looks like a member ends what is taken for the secret.
         if body.contains("\n") { body = body.replacing(":", with: ";") }
@@ -56,18 +61,28 @@ import Testing
         var told = 0
         for number in Effort.cases(4000) {
             var text = ""
-            for (index, part) in (number % 2 == 0 ? Self.plain : Self.cloud).split(separator: "%").enumerated() {
-                text += (index == 0 ? "" : random.next() % 2 == 0 ? Self.secret(&random) : "\"\(Self.mark)\"") + part
+            for (index, part) in (number % 2 == 0 ? Self.plain : Self.cloud).split(separator: "%")
+                .enumerated()
+            {
+                text +=
+                    (index == 0
+                        ? "" : random.next() % 2 == 0 ? Self.secret(&random) : "\"\(Self.mark)\"")
+                    + part
             }
             // A character more or less somewhere, as typing makes it.
             if random.next() % 4 == 0 {
-                let place = text.index(text.startIndex, offsetBy: Int(random.next() % UInt64(text.count)))
-                if !text[text.index(before: max(place, text.index(after: text.startIndex)))...].hasPrefix(Self.mark) {
-                    text.insert(contentsOf: ["\"", ",", "}", ":", " "][Int(random.next() % 5)], at: place)
+                let place = text.index(
+                    text.startIndex, offsetBy: Int(random.next() % UInt64(text.count)))
+                if !text[text.index(before: max(place, text.index(after: text.startIndex)))...]
+                    .hasPrefix(Self.mark)
+                {
+                    text.insert(
+                        contentsOf: ["\"", ",", "}", ":", " "][Int(random.next() % 5)], at: place)
                 }
             }
             let (_, diagnostics) = Configuration.read(
-                Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
+                Array(text.utf8), fileName: "f",
+                profileLoader: { _ in .failure(ProfileFailure("x")) })
             told += diagnostics.count
             for each in diagnostics where each.description.contains("Qz") {
                 Issue.record("\(each.description)\n\(text)")
@@ -79,27 +94,32 @@ import Testing
 
     /// The instance: a password without quotes.
     @Test func aPasswordWithoutQuotesIsToldAtItsPlaceAndNotShown() throws {
-        let text = "{ bridge: { host: \"h\", gateway: \"gw-1\", username: \"u\",\n  password: hunter2,\n }, ports: {} }"
+        let text =
+            "{ bridge: { host: \"h\", gateway: \"gw-1\", username: \"u\",\n  password: hunter2,\n }, ports: {} }"
         let (_, diagnostics) = Configuration.read(
             Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
         let error = try #require(diagnostics.first { $0.severity == .error })
-        #expect(error.place.position.line == 2 && error.message.contains("double quotes"), "\(error)")
+        #expect(
+            error.place.position.line == 2 && error.message.contains("double quotes"), "\(error)")
         #expect(!diagnostics.contains { $0.message.contains("hunter2") })
     }
 
     @Test func aUserBeforeAHostIsNotShown() throws {
         for key in ["host", "fallback"] {
-            let text = "{ bridge: { host: \"h\", gateway: \"gw-1\", \(key): \"mqtts://u:hunter2@broker:x\" }, ports: {} }"
+            let text =
+                "{ bridge: { host: \"h\", gateway: \"gw-1\", \(key): \"mqtts://u:hunter2@broker:x\" }, ports: {} }"
                 .replacing("host: \"h\", gateway: \"gw-1\", host", with: "gateway: \"gw-1\", host")
             let (_, diagnostics) = Configuration.read(
-                Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
+                Array(text.utf8), fileName: "f",
+                profileLoader: { _ in .failure(ProfileFailure("x")) })
             #expect(diagnostics.contains { $0.message.contains("broker") }, "\(diagnostics)")
             #expect(!diagnostics.contains { $0.message.contains("hunter2") })
         }
     }
 
     @Test func aKeyWithADashIsToldHowToWrite() throws {
-        let text = "{ bridge: { host: \"h\", gateway: \"gw-1\" }, ports: { bus-a: { device: \"/d\", nodes: {} }, c-d: 1 } }"
+        let text =
+            "{ bridge: { host: \"h\", gateway: \"gw-1\" }, ports: { bus-a: { device: \"/d\", nodes: {} }, c-d: 1 } }"
         let (_, diagnostics) = Configuration.read(
             Array(text.utf8), fileName: "f", profileLoader: { _ in .failure(ProfileFailure("x")) })
         let dashed = diagnostics.filter { $0.message.contains("put in quotes") }

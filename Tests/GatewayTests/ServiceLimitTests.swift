@@ -4,7 +4,8 @@ import Testing
 
 /// What `check` accepts fits into the bounds of the systemd unit.
 @Suite struct ServiceLimitTests {
-    private static let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    private static let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("board/debian/fieldgw.service")
 
     private static func bound(_ name: String) throws -> Int {
@@ -23,8 +24,11 @@ import Testing
 
     private static func ports(_ count: Int, nodes: Int) -> String {
         (0..<count).map { port in
-            let own = (1...nodes).map { "\"d-\(port)-\($0)\": { unit: \($0), points: { x: { holding: 0 } } }" }
-            return "\"p\(port)\": { device: \"/dev/x\(port)\", driver: \"modbus-rtu\", nodes: { \(own.joined(separator: ", ")) } },"
+            let own = (1...nodes).map {
+                "\"d-\(port)-\($0)\": { unit: \($0), points: { x: { holding: 0 } } }"
+            }
+            return
+                "\"p\(port)\": { device: \"/dev/x\(port)\", driver: \"modbus-rtu\", nodes: { \(own.joined(separator: ", ")) } },"
         }.joined(separator: "\n")
     }
 
@@ -32,10 +36,14 @@ import Testing
     @Test func morePointsThanOneGatewayServesAreToldOnceAndNotRead() {
         let points = (0..<5000).map { "p\($0): { holding: \($0) }" }.joined(separator: ", ")
         let profile = "{ driver: \"modbus-rtu\", points: { \(points) } }"
-        let nodes = (1...200).map { "\"d-\($0)\": { unit: \($0), profile: \"big\" }" }.joined(separator: ",\n")
-        let file = Samples.withPorts("\"a\": { device: \"/dev/x\", driver: \"modbus-rtu\", nodes: {\n\(nodes) } },")
+        let nodes = (1...200).map { "\"d-\($0)\": { unit: \($0), profile: \"big\" }" }.joined(
+            separator: ",\n")
+        let file = Samples.withPorts(
+            "\"a\": { device: \"/dev/x\", driver: \"modbus-rtu\", nodes: {\n\(nodes) } },")
         let problems = Samples.read(file, profiles: ["big": profile]).1.map(\.message)
-        #expect(problems.filter { $0.contains("more than 131072 points with this device's") }.count == 1, "\(problems.prefix(3))")
+        #expect(
+            problems.filter { $0.contains("more than 131072 points with this device's") }.count
+                == 1, "\(problems.prefix(3))")
     }
 
     @Test func morePortsOrDevicesThanOneGatewayServesAreAnError() {

@@ -45,10 +45,14 @@ private final class Rig {
         start()
     }
 
-    func text(_ name: String) -> String? { store.document(name).map { String(decoding: $0, as: UTF8.self) } }
+    func text(_ name: String) -> String? {
+        store.document(name).map { String(decoding: $0, as: UTF8.self) }
+    }
 
     func file(_ name: String) -> String? {
-        guard let file = disk.contents(name + ".doc", .state), case .sound(let bytes) = StateDocument.content(of: file) else {
+        guard let file = disk.contents(name + ".doc", .state),
+            case .sound(let bytes) = StateDocument.content(of: file)
+        else {
             return nil
         }
         return String(decoding: bytes, as: UTF8.self)
@@ -127,7 +131,8 @@ private final class Rig {
         #expect(rig.notices.count == 1, "one notice for one trouble")
         rig.disk.outage = nil
         rig.pass(StateStore.pause)
-        #expect(rig.file("a") == "one" && rig.file("b") == "two" && rig.notices.last?.level == .info)
+        #expect(
+            rig.file("a") == "one" && rig.file("b") == "two" && rig.notices.last?.level == .info)
     }
 
     @Test func aDirectoryThatIsMissingIsNoEndAndALockedOneIs() {
@@ -155,7 +160,9 @@ private final class Rig {
         rig.start()
         let large = String(repeating: "x", count: StateStore.documentMax)
         #expect(!rig.keep("large", large + "x"))
-        for number in 0..<(StateStore.totalMax / StateStore.documentMax) { #expect(rig.keep("n\(number)", large)) }
+        for number in 0..<(StateStore.totalMax / StateStore.documentMax) {
+            #expect(rig.keep("n\(number)", large))
+        }
         #expect(!rig.keep("one-more", "x"))
         #expect(rig.keep("n0", "x") && rig.keep("one-more", "x"))
     }
@@ -181,7 +188,9 @@ private final class Rig {
     /// The version before reads it too: what was added is white space.
     @Test func theHeadIsWhiteSpaceToJSON() throws {
         let file = StateDocument.file(Array(Self.words.utf8))
-        let (read, bare) = (try JSONReader.parse(file), try JSONReader.parse(Array(Self.words.utf8)))
+        let (read, bare) = (
+            try JSONReader.parse(file), try JSONReader.parse(Array(Self.words.utf8))
+        )
         #expect(read.members?.map(\.name) == bare.members?.map(\.name))
         #expect(read.members?.map(\.value.describe) == bare.members?.map(\.value.describe))
     }
@@ -201,11 +210,18 @@ private final class Rig {
             rig.disk.put("clock.doc", bytes, .state)
             rig.disk.put("config-meter-1.doc", StateDocument.file(Array("{}".utf8)), .state)
             rig.start()
-            let isTold = rig.notices.count == 1 && rig.notices[0].message.contains("clock.doc is damaged")
-            if !rig.store.isLoaded || rig.text("clock") != nil || !isTold || rig.text("config-meter-1") != "{}" {
-                Issue.record("\(bytes.count) bytes: \(rig.notices.map(\.message)) \(rig.text("clock") ?? "-")")
+            let isTold =
+                rig.notices.count == 1 && rig.notices[0].message.contains("clock.doc is damaged")
+            if !rig.store.isLoaded || rig.text("clock") != nil || !isTold
+                || rig.text("config-meter-1") != "{}"
+            {
+                Issue.record(
+                    "\(bytes.count) bytes: \(rig.notices.map(\.message)) \(rig.text("clock") ?? "-")"
+                )
             }
-            #expect(rig.disk.contents("clock.doc.bad", .state) == bytes && rig.disk.contents("clock.doc", .state) == nil)
+            #expect(
+                rig.disk.contents("clock.doc.bad", .state) == bytes
+                    && rig.disk.contents("clock.doc", .state) == nil)
             #expect(rig.keep("clock", "new", .now))
             rig.restart()
             #expect(rig.text("clock") == "new" && rig.notices.count == 1)
@@ -216,6 +232,8 @@ private final class Rig {
         let rig = Rig()
         rig.disk.put("letter.doc", [0xD0, 0xCF, 0x11, 0xE0], .state)
         rig.start()
-        #expect(rig.notices.isEmpty && rig.disk.names(.state) == ["letter.doc"] && rig.text("letter") == nil)
+        #expect(
+            rig.notices.isEmpty && rig.disk.names(.state) == ["letter.doc"]
+                && rig.text("letter") == nil)
     }
 }

@@ -5,8 +5,8 @@ import Modbus
 import TestKit
 import Testing
 
-/// The composed gateway on a line of four steady units, polled back to back, without a bridge. What a line carries
-/// out by itself is told at the end.
+/// The composed gateway on a line of four steady units, polled back to back, without a bridge. What
+/// a line carries out by itself is told at the end.
 private struct LineWorld {
     var gateway: Gateway
     var disk: VirtualDisk
@@ -25,14 +25,18 @@ private struct LineWorld {
         sync: String, _ disk: VirtualDisk = VirtualDisk(),
         at now: Moment = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     ) throws {
-        let nodes = (1...4).map { #""meter-\#($0)": { unit: \#($0), points: { a: { holding: 0 } } }"# }
+        let nodes = (1...4).map {
+            #""meter-\#($0)": { unit: \#($0), points: { a: { holding: 0 } } }"#
+        }
         let text = Samples.withPorts(
-            #"a: { device: "/dev/a", baud: 115200, parity: "none", every: "10ms", nodes: { \#(nodes.joined(separator: ", ")) } }"#)
-            .replacing("{ bridge:", with: #"{ spool: { sync: "\#(sync)" }, bridge:"#)
+            #"a: { device: "/dev/a", baud: 115200, parity: "none", every: "10ms", nodes: { \#(nodes.joined(separator: ", ")) } }"#
+        )
+        .replacing("{ bridge:", with: #"{ spool: { sync: "\#(sync)" }, bridge:"#)
         let (configuration, diagnostics) = Samples.read(text)
         #expect(diagnostics.map(\.description) == [])
         let settings = Gateway.Settings(
-            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
+            try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
+            version: "test")
         #expect(settings.spool.sync == (sync == "1s" ? .seconds(1) : .milliseconds(20)))
         gateway = Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
         self.disk = disk
@@ -65,11 +69,14 @@ private struct LineWorld {
         while let effect = gateway.next() {
             switch effect {
             case .openLine(let name, _):
-                arrive(.line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))), at: now.instant)
+                arrive(
+                    .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))),
+                    at: now.instant)
             case .transmit(_, let frame): reply(to: frame, at: now.instant)
             case .schedule(_, let frame, let due): reply(to: frame, at: due)
             case .train(let name, let train): ride(train, on: name)
-            case .disk(let request): arrive(.disk(request.ticket, disk.perform(request)), at: now.instant)
+            case .disk(let request):
+                arrive(.disk(request.ticket, disk.perform(request)), at: now.instant)
             case .answer(_, let line): answer = line
             default: break
             }
@@ -110,7 +117,8 @@ private struct LineWorld {
         disk.crash(seed: seed)
         var next = try LineWorld(sync: sync, disk, at: now)
         next.run(for: .zero)
-        next.gateway.receive(.control(ControlTicket(1), Array(#"{"get":"status"}"#.utf8)), at: next.now)
+        next.gateway.receive(
+            .control(ControlTicket(1), Array(#"{"get":"status"}"#.utf8)), at: next.now)
         next.drain()
         let status = try JSONReader.parse(next.answer)
         return try Int(#require(status["spool"]?["waiting"]?.integer))
@@ -121,7 +129,9 @@ private struct LineWorld {
 @Suite struct TrainWorldTests {
     /// Where little may be lost, no train is so short.
     @Test(arguments: [("1s", Duration.seconds(1), true), ("20ms", .milliseconds(20), false)])
-    func everyReadingIsDurableInItsTime(_ sync: String, _ promise: Duration, _ hasTrains: Bool) throws {
+    func everyReadingIsDurableInItsTime(
+        _ sync: String, _ promise: Duration, _ hasTrains: Bool
+    ) throws {
         var world = try LineWorld(sync: sync)
         world.run(for: .seconds(3))
         for cut in 0..<40 {

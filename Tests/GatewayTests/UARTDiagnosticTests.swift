@@ -29,7 +29,10 @@ import Testing
             "take 3 bytes, and a frame has at most 2"
         ),
         ("frame: { fixed: 400 }, fields: { v: { at: 0 } }", "2:17", "from 1 to 256"),
-        ("frame: { start: \"hex:4\", fixed: 4 }, fields: { v: { at: 0 } }", "2:17", "is not hexadecimal"),
+        (
+            "frame: { start: \"hex:4\", fixed: 4 }, fields: { v: { at: 0 } }", "2:17",
+            "is not hexadecimal"
+        ),
         ("frame: { end: 10 }, fields: { v: { at: 0 } }", "2:15", "must be bytes"),
         ("frame: { end: \"\" }, fields: { v: { at: 0 } }", "2:15", "has 0 bytes"),
         (
@@ -46,7 +49,8 @@ import Testing
             "\"type\" is missing in \"checksum\""
         ),
         (
-            "frame: { fixed: 4 }, checksum: { type: \"sum16\", at: -1 }, fields: { v: { at: 0 } }", "2:53",
+            "frame: { fixed: 4 }, checksum: { type: \"sum16\", at: -1 }, fields: { v: { at: 0 } }",
+            "2:53",
             "takes 2 bytes"
         ),
         (
@@ -65,15 +69,23 @@ import Testing
             "frame: { fixed: 4 }, checksum: { type: \"sum16\", as: \"hex\", at: -3 }, fields: { v: { at: 0 } }",
             "2:64", "takes 4 bytes; at -3 there are only 3 left"
         ),
-        ("request: { checksum: \"sum8\" }, frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:10", "\"send\" is missing"),
-        ("request: \"{id}?\", frame: { fixed: 4 }, fields: { v: { at: 0 } }", "1:101", "\"id\" is missing in node"),
         (
-            "id: \"a\", request: \"hex:01 {id}\", frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:19",
+            "request: { checksum: \"sum8\" }, frame: { fixed: 4 }, fields: { v: { at: 0 } }",
+            "2:10", "\"send\" is missing"
+        ),
+        (
+            "request: \"{id}?\", frame: { fixed: 4 }, fields: { v: { at: 0 } }", "1:101",
+            "\"id\" is missing in node"
+        ),
+        (
+            "id: \"a\", request: \"hex:01 {id}\", frame: { fixed: 4 }, fields: { v: { at: 0 } }",
+            "2:19",
             "needs an \"id\" that is a number"
         ),
         ("id: 256, frame: { fixed: 4 }, fields: { v: { at: 0 } }", "2:5", "from 0 to 255"),
         (
-            "frame: { fixed: 4 }, address: { at: 3, ends: \"x\" }, fields: { v: { at: 0 } }", "2:31",
+            "frame: { fixed: 4 }, address: { at: 3, ends: \"x\" }, fields: { v: { at: 0 } }",
+            "2:31",
             "\"ends\" is for an item of text"
         ),
         (
@@ -84,8 +96,14 @@ import Testing
             "frame: { fixed: 4 }, fields: { v: { index: 0, validIf: { equals: 1 } } }", "2:56",
             "needs one of \"at\" and \"index\""
         ),
-        ("frame: { fixed: 4 }, fields: { v: { at: 0, angle: \"ddmm\" } }", "2:44", "is for a value that is written as text"),
-        ("frame: { fixed: 4 }, fields: { v: { index: 0, angle: \"deg\" } }", "2:54", "must be \"ddmm\""),
+        (
+            "frame: { fixed: 4 }, fields: { v: { at: 0, angle: \"ddmm\" } }", "2:44",
+            "is for a value that is written as text"
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 0, angle: \"deg\" } }", "2:54",
+            "must be \"ddmm\""
+        ),
         (
             "frame: { fixed: 4 }, fields: { v: { index: 0, hex: true, angle: \"ddmm\" } }", "2:58",
             "no meaning for hexadecimal digits"
@@ -95,7 +113,10 @@ import Testing
             "are for numbers, not for strings"
         ),
         ("frame: { fixed: 4 }, fields: { v: { index: 0, split: \"\" } }", "2:54", "has 0 bytes"),
-        ("frame: { length: { at: 1, order: \"AB\" } }, fields: { v: { at: 0 } }", "2:34", "must be one of \"big\", \"little\""),
+        (
+            "frame: { length: { at: 1, order: \"AB\" } }, fields: { v: { at: 0 } }", "2:34",
+            "must be one of \"big\", \"little\""
+        ),
         ("frame: { fixed: 4 }, unit: 3, fields: { v: { at: 0 } }", "2:22", "unknown key \"unit\""),
         ("frame: { fixed: 4 }", "1:101", "\"fields\" is missing in node \"dev\""),
         (
@@ -110,14 +131,23 @@ import Testing
             "frame: { fixed: 4 }, fields: { v: { at: -1, type: \"uint16\" } }", "2:41",
             "2 bytes at -1 do not fit"
         ),
-        ("frame: { fixed: 4 }, fields: { v: { index: 1, type: \"bits\" } }", "2:53", "a number or a string"),
+        (
+            "frame: { fixed: 4 }, fields: { v: { index: 1, type: \"bits\" } }", "2:53",
+            "a number or a string"
+        ),
         (
             "frame: { fixed: 4 }, fields: { v: { index: 1, decimal: \";\" } }", "2:56",
             "must be \".\" or \",\""
         ),
         ("frame: { fixed: 4 }, fields: { v: { template: \"T={x}\" } }", "2:47", "is no template"),
-        ("frame: { fixed: 4 }, fields: { v: { at: 1, writable: true } }", "2:44", "only coils and holding"),
-        ("frame: { fixed: 4 }, fields: { v: { holding: 1, at: 1 } }", "2:37", "unknown key \"holding\"")
+        (
+            "frame: { fixed: 4 }, fields: { v: { at: 1, writable: true } }", "2:44",
+            "only coils and holding"
+        ),
+        (
+            "frame: { fixed: 4 }, fields: { v: { holding: 1, at: 1 } }", "2:37",
+            "unknown key \"holding\""
+        ),
     ]
 
     @Test(arguments: uart)
@@ -134,7 +164,8 @@ import Testing
 
     @Test func twoStreamsOnOneLineMustDiffer() {
         let node = "frame: { end: \"\\n\" }, fields: { v: { index: 1 } }"
-        let two = "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node) },\ntwo: { \(node) } } }"
+        let two =
+            "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node) },\ntwo: { \(node) } } }"
         let (_, diagnostics) = Samples.read(Samples.withPorts(two))
         #expect(diagnostics.map(\.place.position) == [TextPosition(line: 3, column: 1)])
         let told = two.replacing("two: {", with: "two: { address: { index: 0, equals: \"B\" },")
@@ -145,7 +176,8 @@ import Testing
         func node(_ index: Int) -> String {
             "share: true, frame: { end: \"\\n\" }, fields: { x: { index: \(index) } }"
         }
-        let ports = "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node(1)) }, two: { \(node(2)) } } }"
+        let ports =
+            "u: { device: \"/u\", driver: \"uart\", nodes: { one: { \(node(1)) }, two: { \(node(2)) } } }"
         #expect(Samples.read(Samples.withPorts(ports)).1 == [])
     }
 }

@@ -60,7 +60,8 @@ private struct UARTWorld: ComposedWorld {
 
 @Suite struct UARTGatewayTests {
     private static func world(_ node: String) throws -> UARTWorld {
-        let ports = "\"dust\": { device: \"/dev/ttyUSB0\", driver: \"uart\", baud: 9600, nodes: { \(node) } }"
+        let ports =
+            "\"dust\": { device: \"/dev/ttyUSB0\", driver: \"uart\", baud: 9600, nodes: { \(node) } }"
         let (configuration, diagnostics) = Samples.read(Samples.withPorts(ports))
         #expect(diagnostics.map(\.description) == [])
         return UARTWorld(try #require(configuration), port: "dust")
@@ -68,10 +69,12 @@ private struct UARTWorld: ComposedWorld {
 
     /// A PMS5003's frame: PM2.5 in the atmosphere is 9 µg/m³.
     private static let dust = Hex.decode(
-        "42 4D 00 1C 00 05 00 09 00 0A 00 05 00 09 00 0A 03 57 01 03 00 4E 00 03 00 01 00 01 97 00 02 23")!
+        "42 4D 00 1C 00 05 00 09 00 0A 00 05 00 09 00 0A 03 57 01 03 00 4E 00 03 00 01 00 01 97 00 02 23"
+    )!
 
     @Test func theDustSensorOfTheDesignReachesTheBroker() throws {
-        var world = try Self.world("""
+        var world = try Self.world(
+            """
             "pm-1": { frame: { start: "hex:42 4D", length: { at: 2, bytes: 2, adds: 4 }, max: 64 },
               checksum: { type: "sum16", from: 0, to: -2, at: -2 },
               fields: { pm25: { at: 12, type: "uint16" }, count: { at: 16, type: "uint16", every: "5s" } } }
@@ -91,11 +94,14 @@ private struct UARTWorld: ComposedWorld {
         #expect(events.count { $0.hasSuffix("\"values\":{\"count\":855}}") } == 3, "\(events)")
         #expect(events.allSatisfy { !$0.contains("bad") })
         let status = world.published.last { $0.topic.text == "/devices/pm-1/state" }
-        #expect(status.map { String(decoding: $0.payload, as: UTF8.self).contains("\"online\"") } == true)
+        #expect(
+            status.map { String(decoding: $0.payload, as: UTF8.self).contains("\"online\"") }
+                == true)
     }
 
     @Test func aNodeThatIsAskedAndSilentIsBadOnce() throws {
-        var world = try Self.world("""
+        var world = try Self.world(
+            """
             "co2-1": { request: "hex:FF 01 86 00 00 00 00 00 79", frame: { start: "hex:FF 86", fixed: 9 },
               checksum: { type: "twos-complement", from: 1 }, every: "1s",
               fields: { ppm: { at: 2, type: "uint16" } } }
@@ -108,7 +114,9 @@ private struct UARTWorld: ComposedWorld {
         let events = world.events(of: "co2-1")
         #expect(events.count == 2)
         #expect(events.first?.hasSuffix("\"values\":{\"ppm\":608}}") == true, "\(events)")
-        #expect(events.last?.hasSuffix("\"values\":{},\"bad\":{\"ppm\":\"timeout\"}}") == true, "\(events)")
+        #expect(
+            events.last?.hasSuffix("\"values\":{},\"bad\":{\"ppm\":\"timeout\"}}") == true,
+            "\(events)")
     }
 
     @Test func oneRoundOfReadingsWaitsForWhoSpeaksByHimself() throws {
@@ -126,7 +134,9 @@ private struct UARTWorld: ComposedWorld {
         for _ in 0..<5 {
             now = now + .seconds(2)
             round.timeout(at: now)
-            if !round.isDone { round.receive(name, .received(Array("ST,GS,+  12.34kg\r\n".utf8)), at: now) }
+            if !round.isDone {
+                round.receive(name, .received(Array("ST,GS,+  12.34kg\r\n".utf8)), at: now)
+            }
         }
         #expect(round.isDone)
         let device = try DeviceID("scale-1")

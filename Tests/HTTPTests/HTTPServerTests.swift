@@ -86,7 +86,8 @@ private struct Bench {
         let isWanted = bench.server.begin(id, HTTPResponse(200, text: ""), at: bench.now)
         bench.server.write(id, Array("hello".utf8), at: bench.now)
         bench.drain()
-        #expect(!isWanted && bench.text(id).hasSuffix("\r\n\r\n") && !bench.text(id).contains("hello"))
+        #expect(
+            !isWanted && bench.text(id).hasSuffix("\r\n\r\n") && !bench.text(id).contains("hello"))
         bench.send(id, get)
         #expect(bench.requests.count == 2)
     }
@@ -131,7 +132,10 @@ private struct Bench {
         ("GET / HTTP/1.1\r\n" + String(repeating: "a: b\r\n", count: 12) + "\r\n", 431),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", 413),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n", 413),
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + String(repeating: "a", count: 100), 0),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+                + String(repeating: "a", count: 100), 0
+        ),
     ]) func limitsAreTheServersOwn(_ text: String, _ code: Int) {
         var settings = HTTPServer.Settings()
         settings.limits.head = 2000

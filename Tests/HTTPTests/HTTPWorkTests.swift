@@ -17,7 +17,10 @@ import Testing
 
     @Test(arguments: [1, 100, 16_384]) func decodingIsLinear(_ size: Int) throws {
         let kinds: [(Int) -> String] = [
-            { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \($0)\r\n\r\n" + String(repeating: "a", count: $0) },
+            {
+                "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \($0)\r\n\r\n"
+                    + String(repeating: "a", count: $0)
+            },
             { "GET / HTTP/1.1\r\nHost: x\r\nX: " + String(repeating: "a", count: $0) + "\r\n\r\n" },
             { "GET /?" + String(repeating: "a&", count: $0 / 2) + " HTTP/1.1\r\nHost: x\r\n\r\n" },
             { count in

@@ -8,7 +8,8 @@ struct ClientBench {
     var now = Instant(nanoseconds: 1_000_000_000)
 
     init(_ change: (inout Client.Settings) -> Void = { _ in }) {
-        var settings = Client.Settings(clientID: "gw", username: "unused", password: Array("jwt".utf8))
+        var settings = Client.Settings(
+            clientID: "gw", username: "unused", password: Array("jwt".utf8))
         change(&settings)
         client = Client(settings)
     }
@@ -64,15 +65,17 @@ struct ClientBench {
         var bench = ClientBench()
         #expect(bench.client.deadline == nil)
         bench.client.connect(at: bench.now)
-        let wanted = Connect(clientID: "gw", keepAlive: 60, username: "unused", password: Array("jwt".utf8))
+        let wanted = Connect(
+            clientID: "gw", keepAlive: 60, username: "unused", password: Array("jwt".utf8))
         #expect(bench.sent() == [.connect(wanted)])
         bench.receive(.connack(Connack(code: 0)))
         #expect(bench.outputs() == [.connected(sessionPresent: false)])
         #expect(bench.client.isConnected)
     }
 
-    @Test(arguments: [1, 2, 3, 4, 5, 0x13, 0xFF] as [UInt8]) func aRefusalIsReportedWithItsCode(_ code: UInt8)
-    {
+    @Test(arguments: [1, 2, 3, 4, 5, 0x13, 0xFF] as [UInt8]) func aRefusalIsReportedWithItsCode(
+        _ code: UInt8
+    ) {
         var bench = ClientBench()
         bench.client.connect(at: bench.now)
         _ = bench.outputs()
@@ -116,18 +119,27 @@ struct ClientBench {
         let two = bench.publish([2])
         _ = bench.outputs()
         bench.expire(.acknowledgement)
-        #expect(bench.sent() == [.publish(Publish(topic: name("t"), payload: [1], packetID: one, dup: true))])
+        #expect(
+            bench.sent() == [
+                .publish(Publish(topic: name("t"), payload: [1], packetID: one, dup: true))
+            ])
         bench.expire(.acknowledgement)
-        #expect(bench.sent() == [.publish(Publish(topic: name("t"), payload: [2], packetID: two, dup: true))])
+        #expect(
+            bench.sent() == [
+                .publish(Publish(topic: name("t"), payload: [2], packetID: two, dup: true))
+            ])
         bench.receive(.puback(Puback(two)))
         bench.expire(.acknowledgement)
-        #expect(bench.sent() == [.publish(Publish(topic: name("t"), payload: [1], packetID: one, dup: true))])
+        #expect(
+            bench.sent() == [
+                .publish(Publish(topic: name("t"), payload: [1], packetID: one, dup: true))
+            ])
         #expect(bench.client.statistics.resent == 3)
         bench.receive(.puback(Puback(one)))
         #expect(bench.client.deadline == nil)
     }
 
-    @Test func messagesAreSentAgainInTheOrderOfTheOriginals() {   // [MQTT-4.6.0-1]
+    @Test func messagesAreSentAgainInTheOrderOfTheOriginals() {  // [MQTT-4.6.0-1]
         var bench = ClientBench.connected { $0.keepAlive = .zero }
         let ids = (0..<50).map { _ in bench.publish() }
         for id in ids where id.value % 3 == 0 { bench.receive(.puback(Puback(id))) }
@@ -136,14 +148,18 @@ struct ClientBench {
             bench.now += .seconds(10)
             bench.client.timeout(at: bench.now)
             let again = bench.sent().map { packet -> PacketID? in
-                if case .publish(let message) = packet, message.dup { message.packetID } else { nil }
+                if case .publish(let message) = packet, message.dup {
+                    message.packetID
+                } else {
+                    nil
+                }
             }
             #expect(again == ids.filter { $0.value % 3 != 0 })
         }
     }
 
     @Test("Fault 41, packet ids come round: past zero, and those in use are skipped")
-    func packetIDsWrapPastZeroAndSkipThoseInUse() {   // [MQTT-2.3.1-1], [MQTT-2.3.1-2]
+    func packetIDsWrapPastZeroAndSkipThoseInUse() {  // [MQTT-2.3.1-1], [MQTT-2.3.1-2]
         var bench = ClientBench.connected()
         let kept = bench.publish()
         let subscribed = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)
@@ -191,7 +207,7 @@ struct ClientBench {
         #expect(bench.client.statistics.receivedDuplicates == 1)
     }
 
-    @Test func anIdleLinkIsPingedBeforeTheKeepAliveIsOver() {   // [MQTT-3.1.2-23]
+    @Test func anIdleLinkIsPingedBeforeTheKeepAliveIsOver() {  // [MQTT-3.1.2-23]
         var bench = ClientBench.connected { $0.keepAlive = .seconds(60) }
         let start = bench.now
         bench.expire(.keepAlive)
@@ -212,7 +228,7 @@ struct ClientBench {
         #expect(bench.sent().last == .pingreq(Pingreq()))
     }
 
-    @Test func disconnectIsTheLastPacket() {   // [MQTT-3.14.4-2]
+    @Test func disconnectIsTheLastPacket() {  // [MQTT-3.14.4-2]
         var bench = ClientBench.connected()
         bench.client.disconnect()
         _ = bench.client.publish(topic: name("t"), payload: [], qos: .atMostOnce, at: bench.now)

@@ -1,5 +1,6 @@
-/// What MQTT 3.1.1 asks of a client, statement by statement, each with the tests that show it, and the faults of
-/// a broker that must be survived. `Tests/MQTT-conformance.md` is made from these tables.
+/// What MQTT 3.1.1 asks of a client, statement by statement, each with the tests that show it, and
+/// the faults of a broker that must be survived. `Tests/MQTT-conformance.md` is made from these
+/// tables.
 struct Statement: Sendable {
     /// "2.3.1-1" of [MQTT-2.3.1-1].
     var number: String
@@ -42,8 +43,11 @@ let clientStatements: [Statement] = [
         "2.3.1-3", "A packet sent again keeps its id; the id is free after the answer",
         "aMissingPubackSendsTheSamePacketAgainWithDup",
         "packetIDsWrapPastZeroAndSkipThoseInUse"),
-    Statement("2.3.1-5", "A message with QoS 0 has no packet id", "everyPacketHasTheBytesOfTheSpecification"),
-    Statement("2.3.1-6", "PUBACK carries the message's packet id", "messagesComeThroughAndDuplicatesToo"),
+    Statement(
+        "2.3.1-5", "A message with QoS 0 has no packet id",
+        "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "2.3.1-6", "PUBACK carries the message's packet id", "messagesComeThroughAndDuplicatesToo"),
     Statement(
         "2.3.1-7", "SUBACK and UNSUBACK carry the id of what they answer",
         "subackInboundUnknownID",
@@ -68,13 +72,17 @@ let clientStatements: [Statement] = [
     Statement(
         "3.1.2-9", "With the will flag, topic and message of the will are in the payload",
         "everyPacketHasTheBytesOfTheSpecification"),
-    Statement("3.1.2-11", "Without it there is nothing of a will", "refusesWithTheStatementOffended"),
+    Statement(
+        "3.1.2-11", "Without it there is nothing of a will", "refusesWithTheStatementOffended"),
     Statement("3.1.2-13", "Without it the will's QoS is zero", "refusesWithTheStatementOffended"),
     Statement("3.1.2-14", "The will's QoS is not 3", "refusesWithTheStatementOffended"),
-    Statement("3.1.2-15", "Without it the will's retain flag is zero", "refusesWithTheStatementOffended"),
-    Statement("3.1.2-18", "No user name without its flag", "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "3.1.2-15", "Without it the will's retain flag is zero", "refusesWithTheStatementOffended"),
+    Statement(
+        "3.1.2-18", "No user name without its flag", "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.1.2-19", "A user name with its flag", "everyPacketHasTheBytesOfTheSpecification"),
-    Statement("3.1.2-20", "No password without its flag", "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "3.1.2-20", "No password without its flag", "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.1.2-21", "A password with its flag", "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.1.2-22", "No password without a user name", "refusesWithTheStatementOffended"),
     Statement(
@@ -84,8 +92,10 @@ let clientStatements: [Statement] = [
     Statement(
         "3.1.3-1", "The payload's fields come in their order",
         "everyPacketHasTheBytesOfTheSpecification"),
-    Statement("3.1.3-2", "The client id names the session", "connectsWithTheLongClientIDAndAFreshToken"),
-    Statement("3.1.3-3", "The client id is there and first", "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "3.1.3-2", "The client id names the session", "connectsWithTheLongClientIDAndAFreshToken"),
+    Statement(
+        "3.1.3-3", "The client id is there and first", "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.1.3-4", "The client id is UTF-8", "everyPacketHasTheBytesOfTheSpecification"),
     Statement(
         "3.1.3-7", "An empty client id goes with a clean session",
@@ -102,13 +112,15 @@ let clientStatements: [Statement] = [
         "3.2.2-4", "No session with a refusal (the client checks it)",
         "refusesWithTheStatementOffended"),
     Statement("3.2.2-5", "A refusal ends the connection", "aRefusalIsReportedWithItsCode"),
-    Statement("3.3.1-1", "DUP on a message sent again", "aMissingPubackSendsTheSamePacketAgainWithDup"),
+    Statement(
+        "3.3.1-1", "DUP on a message sent again", "aMissingPubackSendsTheSamePacketAgainWithDup"),
     Statement("3.3.1-2", "No DUP with QoS 0", "refusesWithTheStatementOffended"),
     Statement(
         "3.3.1-3", "DUP says only whether this is a repetition",
         "aMissingPubackSendsTheSamePacketAgainWithDup"),
     Statement("3.3.1-4", "QoS 3 closes", "refusesWithTheStatementOffended"),
-    Statement("3.3.2-1", "The topic name is first and UTF-8", "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "3.3.2-1", "The topic name is first and UTF-8", "everyPacketHasTheBytesOfTheSpecification"),
     Statement(
         "3.3.2-2", "No wildcard in a topic name",
         "refusesWithTheStatementOffended",
@@ -121,9 +133,11 @@ let clientStatements: [Statement] = [
     Statement("3.8.3-1", "Filters are UTF-8", "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.8.3-3", "SUBSCRIBE has at least one filter", "refusesWithTheStatementOffended"),
     Statement("3.8.3-4", "Its reserved bits are zero", "refusesWithTheStatementOffended"),
-    Statement("3.8.4-1", "SUBSCRIBE is answered (the client waits so long)", "subscribeInboundSilence"),
+    Statement(
+        "3.8.4-1", "SUBSCRIBE is answered (the client waits so long)", "subscribeInboundSilence"),
     Statement("3.8.4-2", "with its own id (the client checks it)", "subackInboundUnknownID"),
-    Statement("3.8.4-5", "and a code for each filter (the client checks it)", "subackInboundWrongCount"),
+    Statement(
+        "3.8.4-5", "and a code for each filter (the client checks it)", "subackInboundWrongCount"),
     Statement(
         "3.9.3-1", "Codes are in the order of the filters",
         "subscribeAndUnsubscribeAreAnsweredByTheirIDs"),
@@ -135,9 +149,13 @@ let clientStatements: [Statement] = [
         "3.10.3-1", "Its filters are UTF-8, one after the other",
         "everyPacketHasTheBytesOfTheSpecification"),
     Statement("3.10.3-2", "UNSUBSCRIBE has at least one filter", "refusesWithTheStatementOffended"),
-    Statement("3.10.4-4", "UNSUBACK has its id (the client checks it)", "unsubackInboundForASubscribe"),
-    Statement("3.12.4-1", "PINGREQ is answered (the client waits so long)", "keepAliveInboundSilence"),
-    Statement("3.14.1-1", "DISCONNECT's reserved bits are zero", "everyPacketHasTheBytesOfTheSpecification"),
+    Statement(
+        "3.10.4-4", "UNSUBACK has its id (the client checks it)", "unsubackInboundForASubscribe"),
+    Statement(
+        "3.12.4-1", "PINGREQ is answered (the client waits so long)", "keepAliveInboundSilence"),
+    Statement(
+        "3.14.1-1", "DISCONNECT's reserved bits are zero",
+        "everyPacketHasTheBytesOfTheSpecification"),
     Statement(
         "3.14.4-1", "After DISCONNECT the client closes",
         "stopWaitsForAcknowledgementsThenDisconnects"),
@@ -176,7 +194,8 @@ let clientStatements: [Statement] = [
         "4.7.1-3", "+ fills a level",
         "refusesWithTheStatementOffended",
         "namesAndFiltersThatCannotBeBuilt"),
-    Statement("4.7.3-1", "Names and filters have a character at least", "refusesWithTheStatementOffended"),
+    Statement(
+        "4.7.3-1", "Names and filters have a character at least", "refusesWithTheStatementOffended"),
     Statement("4.7.3-2", "and no U+0000", "refusesWithTheStatementOffended"),
     Statement("4.7.3-3", "and at most 65,535 bytes", "namesAndFiltersThatCannotBeBuilt"),
     Statement(
@@ -196,8 +215,9 @@ let clientStatements: [Statement] = [
         "movesALotBothWaysAtOnce"),
 ]
 
-/// Of the broker and of TLS: what it does, and that nothing worse than a reconnect comes of it. The tests say
-/// themselves which fault is theirs: their names begin with "Fault 26, a missing PUBACK: …".
+/// Of the broker and of TLS: what it does, and that nothing worse than a reconnect comes of it. The
+/// tests say themselves which fault is theirs: their names begin with "Fault 26, a missing PUBACK:
+/// …".
 let brokerFaults: [(number: Int, name: String)] = [
     (21, "no DNS answer, no connection"),
     (22, "no CONNACK"),
@@ -230,6 +250,7 @@ let brokerFaults: [(number: Int, name: String)] = [
 
 /// Statements about servers only, which the sources may cite too.
 let serverStatements: Set = [
-    "2.3.1-4", "3.1.2-4", "3.1.2-24", "3.1.4-2", "3.2.2-2", "3.2.2-3", "3.3.1-8", "3.3.1-9", "3.6.1-1", "3.8.4-3",
+    "2.3.1-4", "3.1.2-4", "3.1.2-24", "3.1.4-2", "3.2.2-2", "3.2.2-3", "3.3.1-8", "3.3.1-9",
+    "3.6.1-1", "3.8.4-3",
     "3.8.4-4", "3.8.4-6", "3.10.4-5", "4.6.0-6", "4.7.2-1", "4.7.3-4",
 ]

@@ -1,7 +1,8 @@
 import MQTT
 import Testing
 
-/// A packet costs a fixed number of steps for each of its bytes, however small the pieces it comes in.
+/// A packet costs a fixed number of steps for each of its bytes, however small the pieces it comes
+/// in.
 @Suite struct DecoderWorkTests {
     private static func work(_ packets: [Packet], by size: Int) throws -> (bytes: Int, steps: Int) {
         var decoder = PacketDecoder()
@@ -22,13 +23,18 @@ import Testing
         }
         func small(_ count: Int) throws -> [Packet] {
             let topic = try TopicName("a/b")
-            return (0..<count / 100).map { .publish(Publish(topic: topic, payload: [UInt8](repeating: UInt8($0 & 255), count: 20))) }
+            return (0..<count / 100).map {
+                .publish(
+                    Publish(topic: topic, payload: [UInt8](repeating: UInt8($0 & 255), count: 20)))
+            }
         }
         for make in [large, small] {
             let once = try Self.work(try make(100_000), by: size)
             let twice = try Self.work(try make(200_000), by: size)
             #expect(once.steps <= 4 * once.bytes, "\(once.steps) steps for \(once.bytes) bytes")
-            #expect(Double(twice.steps) / Double(twice.bytes) <= 1.1 * Double(once.steps) / Double(once.bytes))
+            #expect(
+                Double(twice.steps) / Double(twice.bytes) <= 1.1 * Double(once.steps)
+                    / Double(once.bytes))
         }
     }
 

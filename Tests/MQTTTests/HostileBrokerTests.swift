@@ -5,7 +5,9 @@ import Testing
 /// Named area, direction, fault: what a broken or hostile broker sends, and that the answer is to
 /// close and nothing else.
 @Suite struct HostileBrokerTests {
-    @Test("Fault 24, the first packet is not CONNACK: any other packet closes", arguments: packetCases)
+    @Test(
+        "Fault 24, the first packet is not CONNACK: any other packet closes", arguments: packetCases
+    )
     func connectingInboundAnythingButConnack(_ item: PacketCase) {
         guard item.packet.type != .connack else { return }
         var bench = ClientBench()
@@ -16,7 +18,7 @@ import Testing
         #expect(ProtocolFault.notConnack(.publish).statement == "MQTT-3.2.0-1")
     }
 
-    @Test func connectingInboundSessionPresentAfterClean() {   // [MQTT-3.2.2-1]
+    @Test func connectingInboundSessionPresentAfterClean() {  // [MQTT-3.2.2-1]
         var bench = ClientBench()
         bench.client.connect(at: bench.now)
         _ = bench.outputs()
@@ -51,7 +53,8 @@ import Testing
 
     @Test func publishInboundQoS2() {
         var bench = ClientBench.connected()
-        bench.receive(.publish(Publish(topic: name("a"), payload: [], packetID: id(1), qos: .exactlyOnce)))
+        bench.receive(
+            .publish(Publish(topic: name("a"), payload: [], packetID: id(1), qos: .exactlyOnce)))
         #expect(bench.outputs() == [.close(.exactlyOnce)])
     }
 
@@ -63,7 +66,8 @@ import Testing
         #expect(bench.client.statistics.unknownAcknowledgements == 1000)
     }
 
-    @Test("Fault 27, an unsolicited PUBACK: of a SUBSCRIBE's id") func pubackInboundForASubscribe() {
+    @Test("Fault 27, an unsolicited PUBACK: of a SUBSCRIBE's id") func pubackInboundForASubscribe()
+    {
         var bench = ClientBench.connected()
         let asked = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)
         _ = bench.outputs()
@@ -73,7 +77,9 @@ import Testing
         #expect(bench.outputs() == [.subscribed(asked, [1])])
     }
 
-    @Test("Fault 28, SUBACK empty, short, reserved or refusing: the wrong number of codes closes", arguments: [[], [1], [1, 0, 0]] as [[UInt8]])
+    @Test(
+        "Fault 28, SUBACK empty, short, reserved or refusing: the wrong number of codes closes",
+        arguments: [[], [1], [1, 0, 0]] as [[UInt8]])
     func subackInboundWrongCount(_ codes: [UInt8]) {
         var bench = ClientBench.connected()
         let asked = bench.client.subscribe(
@@ -87,13 +93,13 @@ import Testing
         #expect(received == codes.count)
     }
 
-    @Test func subackInboundUnknownID() {   // [MQTT-3.8.4-2]
+    @Test func subackInboundUnknownID() {  // [MQTT-3.8.4-2]
         var bench = ClientBench.connected()
         bench.receive(.suback(Suback(id(7), [1])))
         #expect(bench.outputs() == [.close(.unknownPacketID(.suback, 7))])
     }
 
-    @Test func unsubackInboundForASubscribe() {   // [MQTT-3.10.4-4]
+    @Test func unsubackInboundForASubscribe() {  // [MQTT-3.10.4-4]
         var bench = ClientBench.connected()
         let asked = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)
         _ = bench.outputs()
@@ -101,7 +107,7 @@ import Testing
         #expect(bench.outputs() == [.close(.unknownPacketID(.unsuback, asked.value))])
     }
 
-    @Test func subscribeInboundSilence() {   // [MQTT-3.8.4-1]
+    @Test func subscribeInboundSilence() {  // [MQTT-3.8.4-1]
         var bench = ClientBench.connected { $0.keepAlive = .zero }
         let asked = bench.client.subscribe([(filter("a"), .atLeastOnce)], at: bench.now)
         _ = bench.outputs()
@@ -110,7 +116,7 @@ import Testing
     }
 
     @Test("Fault 25, a half-open link: PINGRESP has a deadline")
-    func keepAliveInboundSilence() {   // a half-open link
+    func keepAliveInboundSilence() {  // a half-open link
         var bench = ClientBench.connected { $0.pingTimeout = .seconds(5) }
         bench.expire(.keepAlive)
         _ = bench.outputs()
@@ -120,10 +126,13 @@ import Testing
         #expect(bench.outputs() == [.close(.noPingresp(after: .seconds(5)))])
     }
 
-    @Test("Fault 33, a slow-loris broker: a packet in drops has a deadline") func publishInboundSlowLoris() {
+    @Test("Fault 33, a slow-loris broker: a packet in drops has a deadline")
+    func publishInboundSlowLoris() {
         var bench = ClientBench.connected { $0.partialTimeout = .seconds(10) }
-        let bytes = Packet.publish(Publish(topic: name("a"), payload: [UInt8](repeating: 0, count: 100)))
-            .bytes
+        let bytes = Packet.publish(
+            Publish(topic: name("a"), payload: [UInt8](repeating: 0, count: 100))
+        )
+        .bytes
         var closed: [Client.Output] = []
         for byte in bytes {
             bench.receive([byte])
@@ -135,7 +144,8 @@ import Testing
         #expect(closed == [.close(.partialPacket(after: .seconds(10)))])
     }
 
-    @Test("Fault 33, a slow-loris broker: slow but whole packets stay") func publishInboundSlowButWholePacketsStay() {
+    @Test("Fault 33, a slow-loris broker: slow but whole packets stay")
+    func publishInboundSlowButWholePacketsStay() {
         var bench = ClientBench.connected {
             $0.partialTimeout = .seconds(10)
             $0.keepAlive = .zero
@@ -147,7 +157,8 @@ import Testing
             if messages == 0 { bench.receive(bytes) } else { bench.receive(Array(bytes[3...])) }
             bench.receive(Array(bytes[..<3]))
             bench.now += .seconds(9)
-            messages += bench.outputs().filter { if case .message = $0 { true } else { false } }.count
+            messages +=
+                bench.outputs().filter { if case .message = $0 { true } else { false } }.count
             bench.client.timeout(at: bench.now)
         }
         #expect(messages == 20)
@@ -163,7 +174,8 @@ import Testing
                 let item = packetCases[Int(random.next() % UInt64(packetCases.count))]
                 var bytes = item.bytes
                 if random.chance(0.5) {
-                    bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+                    bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
+                        truncatingIfNeeded: random.next())
                 }
                 bench.receive(bytes)
                 bench.now += .seconds(3)

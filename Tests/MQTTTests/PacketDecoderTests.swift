@@ -3,7 +3,9 @@ import MQTT
 import Testing
 
 /// Everything that the decoder makes of `chunks`; bounded by the number of bytes.
-func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Packet], fault: ProtocolFault?) {
+func decode(
+    _ chunks: [ArraySlice<UInt8>], limit: Int = 4096
+) -> (packets: [Packet], fault: ProtocolFault?) {
     var decoder = PacketDecoder(packetSizeMax: limit)
     var packets: [Packet] = []
     for chunk in chunks {
@@ -18,7 +20,8 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
 }
 
 @Suite struct PacketDecoderTests {
-    @Test(arguments: packetCases) func everyPacketHasTheBytesOfTheSpecification(_ item: PacketCase) {
+    @Test(arguments: packetCases) func everyPacketHasTheBytesOfTheSpecification(_ item: PacketCase)
+    {
         #expect(item.packet.bytes == item.bytes)
         let (packets, fault) = decode([item.bytes[...]])
         #expect(packets == [item.packet])
@@ -45,7 +48,9 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
         }
     }
 
-    @Test("Faults 28, 29, 30, 31: what is malformed is refused with the statement it offends", arguments: faultCases)
+    @Test(
+        "Faults 28, 29, 30, 31: what is malformed is refused with the statement it offends",
+        arguments: faultCases)
     func refusesWithTheStatementOffended(_ item: FaultCase) {
         let (packets, fault) = decode([item.bytes[...]])
         #expect(packets.isEmpty)
@@ -56,7 +61,9 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
         }
     }
 
-    @Test(arguments: packetCases) func noFlippedBitCrashesAndWhatDecodesEncodesTheSame(_ item: PacketCase) {
+    @Test(arguments: packetCases) func noFlippedBitCrashesAndWhatDecodesEncodesTheSame(
+        _ item: PacketCase
+    ) {
         for bit in 0..<item.bytes.count * 8 {
             var bytes = item.bytes
             bytes[bit / 8] ^= 1 << UInt8(bit % 8)
@@ -72,14 +79,16 @@ func decode(_ chunks: [ArraySlice<UInt8>], limit: Int = 4096) -> (packets: [Pack
         for _ in 0..<20_000 {
             let count = Int(random.next() % 40)
             var bytes = (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-            if let item = packetCases.randomElement(using: &random), count > 0 { bytes[0] = item.bytes[0] }
+            if let item = packetCases.randomElement(using: &random), count > 0 {
+                bytes[0] = item.bytes[0]
+            }
             _ = decode([bytes[...]])
         }
     }
 
     @Test("Fault 29, a remaining length that is huge or lies: refused at its length")
     func aPacketOverTheLimitIsRefusedAtItsLength() {
-        let header: [UInt8] = [0x30, 0xFF, 0x1F]   // 4095 + 3 = 4098 bytes
+        let header: [UInt8] = [0x30, 0xFF, 0x1F]  // 4095 + 3 = 4098 bytes
         #expect(decode([header[...]], limit: 4097).fault == .tooLong(size: 4098, limit: 4097))
         #expect(decode([header[...]], limit: 4098).fault == nil)
     }

@@ -7,14 +7,20 @@ import Testing
         #expect(sample.request.pdu == sample.askedPDU)
         #expect(sample.response.pdu == sample.answeredPDU)
         #expect(try Request(pdu: sample.askedPDU[...]) == sample.request)
-        #expect(try Response(pdu: sample.answeredPDU[...], answering: sample.request) == sample.response)
+        #expect(
+            try Response(pdu: sample.answeredPDU[...], answering: sample.request) == sample.response
+        )
         #expect(PDULength.ofRequest(sample.askedPDU[...]) == .bytes(sample.askedPDU.count))
         #expect(PDULength.ofReply(sample.answeredPDU[...]) == .bytes(sample.answeredPDU.count))
     }
 
-    /// A request that began with 43 was measured as four bytes, and with its second byte as unknown.
+    /// A request that began with 43 was measured as four bytes, and with its second byte as
+    /// unknown.
     @Test func aLengthThatIsKnownStaysWhenMoreBytesCome() {
-        let requests = samples.map { ($0.askedPDU, PDULength.ofRequest) } + [(bytes("2B 0D 00 00"), PDULength.ofRequest)]
+        let requests =
+            samples.map { ($0.askedPDU, PDULength.ofRequest) } + [
+                (bytes("2B 0D 00 00"), PDULength.ofRequest)
+            ]
         for (pdu, rule) in requests + samples.map({ ($0.answeredPDU, PDULength.ofReply) }) {
             let known = (1...pdu.count).map { rule(pdu.prefix($0)) }.drop { $0 == .more }
             #expect(known.allSatisfy { $0 == known.first }, "\(pdu): \(known)")
@@ -28,25 +34,25 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", 1),                                        // nothing
-        ("00 00 00 00 00", 1),                          // function code 0
-        ("83 00 00 00 01", 1),                          // the exception bit in a request
-        ("03 00 00 00 00", 3), ("03 00 00 00 7E", 3),   // 0 and 126 registers
-        ("01 00 00 07 D1", 3),                          // 2,001 coils
-        ("03 FF FF 00 02", 2),                          // past the end of the table
-        ("03 00 00 00", 3), ("03 00 00 00 01 00", 3),   // too short, too long
-        ("05 00 00 12 34", 3),                          // a coil that is neither on nor off
-        ("0F 00 00 00 0A 01 FF", 3),                    // ten coils in one byte
-        ("10 00 00 00 02 04 00 00", 3),                 // two registers, one present
-        ("10 00 00 00 7C F8", 3),                       // 124 registers
+        ("", 1),  // nothing
+        ("00 00 00 00 00", 1),  // function code 0
+        ("83 00 00 00 01", 1),  // the exception bit in a request
+        ("03 00 00 00 00", 3), ("03 00 00 00 7E", 3),  // 0 and 126 registers
+        ("01 00 00 07 D1", 3),  // 2,001 coils
+        ("03 FF FF 00 02", 2),  // past the end of the table
+        ("03 00 00 00", 3), ("03 00 00 00 01 00", 3),  // too short, too long
+        ("05 00 00 12 34", 3),  // a coil that is neither on nor off
+        ("0F 00 00 00 0A 01 FF", 3),  // ten coils in one byte
+        ("10 00 00 00 02 04 00 00", 3),  // two registers, one present
+        ("10 00 00 00 7C F8", 3),  // 124 registers
         ("17 00 00 00 01 00 00 00 01 03 00 00", 3),
-        ("07 00", 3), ("08 00 00 A5", 3),               // exception status with data, half a word
-        ("14 07 05 00 04 00 01 00 02", 2),              // reference type 5
-        ("14 07 06 00 00 00 01 00 02", 2),              // file 0
-        ("14 07 06 00 04 27 10 00 01", 2),              // record 10,000
+        ("07 00", 3), ("08 00 00 A5", 3),  // exception status with data, half a word
+        ("14 07 05 00 04 00 01 00 02", 2),  // reference type 5
+        ("14 07 06 00 00 00 01 00 02", 2),  // file 0
+        ("14 07 06 00 04 27 10 00 01", 2),  // record 10,000
         ("14 06 06 00 04 00 01 00", 3), ("14 07 06 00 04 00 01 00 00", 3),
-        ("14 07 06 00 04 00 01 00 7A", 3),              // 122 registers: 246 bytes of reply
-        ("15 09 06 00 04 00 07 00 02 06 AF", 3),        // two registers, one present
+        ("14 07 06 00 04 00 01 00 7A", 3),  // 122 registers: 246 bytes of reply
+        ("15 09 06 00 04 00 07 00 02 06 AF", 3),  // two registers, one present
         ("18 04", 3), ("2B 0D 00 00", 1), ("2B 0E 05 00", 3), ("2B 0E 01", 3),
     ]) func aServerRefusesWhatItCannotCarryOut(_ pdu: String, _ code: UInt8) {
         do {
@@ -64,7 +70,8 @@ import Testing
             #expect(exception.meaning != ExceptionCode(rawValue: 99).meaning)
             #expect(exception.isTemporary == (code == 5 || code == 6))
         }
-        #expect(ExceptionCode.illegalDataAddress.description == "exception 2 (ILLEGAL DATA ADDRESS)")
+        #expect(
+            ExceptionCode.illegalDataAddress.description == "exception 2 (ILLEGAL DATA ADDRESS)")
         #expect(ExceptionCode(rawValue: 99).name == "EXCEPTION 99")
     }
 
@@ -85,16 +92,36 @@ import Testing
 
     /// Sound frames that cannot be the answer to what was asked.
     @Test(arguments: [
-        (Request.diagnose(.returnQueryData, 0xA537), "08 00 00 A5 38", FrameError.echo(field: 1, received: 0xA538, expected: 0xA537)),
-        (.diagnose(.busMessageCount, 0), "08 00 0C 00 00", .echo(field: 0, received: 12, expected: 11)),
+        (
+            Request.diagnose(.returnQueryData, 0xA537), "08 00 00 A5 38",
+            FrameError.echo(field: 1, received: 0xA538, expected: 0xA537)
+        ),
+        (
+            .diagnose(.busMessageCount, 0), "08 00 0C 00 00",
+            .echo(field: 0, received: 12, expected: 11)
+        ),
         (.getEventLog, "0C 05 00 00 01 08 01", .byteCount(received: 7, expected: 8)),
-        (.readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 02 06 00 01", .byteCount(received: 2, expected: 3)),
-        (.readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 03 07 00 01", .echo(field: 0, received: 7, expected: 6)),
-        (.writeFile([FileRecord(file: 4, record: 7, values: [1])]), "15 09 06 00 04 00 08 00 01 00 01",
-         .echo(field: 2, received: 8, expected: 7)),
+        (
+            .readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 02 06 00 01",
+            .byteCount(received: 2, expected: 3)
+        ),
+        (
+            .readFile([FileReference(file: 4, record: 1, count: 1)]), "14 04 03 07 00 01",
+            .echo(field: 0, received: 7, expected: 6)
+        ),
+        (
+            .writeFile([FileRecord(file: 4, record: 7, values: [1])]),
+            "15 09 06 00 04 00 08 00 01 00 01",
+            .echo(field: 2, received: 8, expected: 7)
+        ),
         (.readFIFO(address: 0), "18 00 04 00 02 01 B8", .byteCount(received: 4, expected: 6)),
-        (.identify(.basic, from: 0), "2B 0E 02 01 00 00 00", .echo(field: 0, received: 2, expected: 1)),
-    ]) func aReplyThatDoesNotFitItsRequestIsAStranger(_ request: Request, _ pdu: String, _ error: FrameError) {
+        (
+            .identify(.basic, from: 0), "2B 0E 02 01 00 00 00",
+            .echo(field: 0, received: 2, expected: 1)
+        ),
+    ]) func aReplyThatDoesNotFitItsRequestIsAStranger(
+        _ request: Request, _ pdu: String, _ error: FrameError
+    ) {
         do {
             let response = try Response(pdu: bytes(pdu)[...], answering: request)
             Issue.record("took \(pdu) for \(response)")
@@ -110,17 +137,22 @@ import Testing
     }
 
     @Test func anIdentificationThatIsLongerThanAFrameComesInPages() throws {
-        let objects = (UInt8(0)...6).map {
-            DeviceIdentification.Object(id: $0, value: [UInt8](repeating: 0x41 + $0, count: 60))
-        } + [DeviceIdentification.Object(id: 0x80, value: [1, 2, 3])]
-        for (access, count) in [(DeviceIdentification.Access.basic, 3), (.regular, 7), (.extended, 8)] {
+        let objects =
+            (UInt8(0)...6).map {
+                DeviceIdentification.Object(id: $0, value: [UInt8](repeating: 0x41 + $0, count: 60))
+            } + [DeviceIdentification.Object(id: 0x80, value: [1, 2, 3])]
+        for (access, count) in [
+            (DeviceIdentification.Access.basic, 3), (.regular, 7), (.extended, 8),
+        ] {
             var found: [DeviceIdentification.Object] = []
             var next: UInt8? = 0
             while let start = next {
                 let page = try DeviceIdentification.page(of: objects, access, from: start)
                 let pdu = Response.identification(page).pdu
                 #expect(pdu.count <= Limits.pdu && page.conformity == 0x83)
-                #expect(try Response(pdu: pdu[...], answering: .identify(access, from: start)) == .identification(page))
+                #expect(
+                    try Response(pdu: pdu[...], answering: .identify(access, from: start))
+                        == .identification(page))
                 found += page.objects
                 next = page.next
                 if found.count > 20 { break }
@@ -129,7 +161,8 @@ import Testing
         }
         let single = try DeviceIdentification.page(of: objects, .individual, from: 0x80)
         #expect(single.objects.map(\.value) == [[1, 2, 3]] && single.next == nil)
-        #expect(try DeviceIdentification.page(of: objects, .basic, from: 0x55).objects.first?.id == 0)
+        #expect(
+            try DeviceIdentification.page(of: objects, .basic, from: 0x55).objects.first?.id == 0)
         do {
             _ = try DeviceIdentification.page(of: objects, .individual, from: 0x55)
             Issue.record("found an object that is not there")
@@ -139,14 +172,16 @@ import Testing
     }
 
     @Test func bitsArePackedLowestAddressFirst() {
-        #expect(Bits.pack([true, false, false, false, false, false, false, false, true]) == [1, 1])
+        #expect(
+            Bits.pack([true, false, false, false, false, false, false, false, true]) == [1, 1])
         #expect(Bits.unpack([0x05], count: 3) == [true, false, true])
         #expect(Bits.unpack([], count: 2) == [false, false])
         #expect(Bits.unpack([1], count: -1) == [])
     }
 
     @Test(arguments: [
-        (9600, 11, 4_010_417, 1_145_834), (9600, 10, 3_645_834, 1_041_667), (19_200, 11, 2_005_209, 572_917),
+        (9600, 11, 4_010_417, 1_145_834), (9600, 10, 3_645_834, 1_041_667),
+        (19_200, 11, 2_005_209, 572_917),
         (38_400, 11, 1_750_000, 286_459), (115_200, 10, 1_750_000, 86_806),
     ]) func silenceIsThreeAndAHalfCharactersAndFixedAboveNineteenTwo(
         _ baud: Int, _ bits: Int, _ silence: Int, _ character: Int

@@ -3,7 +3,9 @@ import Modbus
 import Testing
 
 @Suite struct DecoderTests {
-    @Test(arguments: samples) func aReplyIsAcceptedAtItsLastByteAtEverySplit(_ sample: Sample) throws {
+    @Test(arguments: samples) func aReplyIsAcceptedAtItsLastByteAtEverySplit(
+        _ sample: Sample
+    ) throws {
         let frame = sample.answeredFrame
         for split in 0..<frame.count {
             var decoder = ReplyDecoder(unit: 0x11, request: sample.request)
@@ -12,7 +14,9 @@ import Testing
             #expect(decoder.pending == 0)
         }
         var decoder = ReplyDecoder(unit: 0x11, request: sample.request)
-        for index in frame.indices.dropLast() { #expect(try decoder.receive(frame[index...index]) == nil) }
+        for index in frame.indices.dropLast() {
+            #expect(try decoder.receive(frame[index...index]) == nil)
+        }
         #expect(try decoder.receive(frame.suffix(1)) == sample.response)
     }
 
@@ -32,7 +36,9 @@ import Testing
         }
     }
 
-    @Test(arguments: samples) func aRequestIsAcceptedAtItsLastByteAtEverySplit(_ sample: Sample) throws {
+    @Test(arguments: samples) func aRequestIsAcceptedAtItsLastByteAtEverySplit(
+        _ sample: Sample
+    ) throws {
         let frame = sample.askedFrame
         for split in 0..<frame.count {
             var decoder = RequestDecoder()
@@ -55,7 +61,9 @@ import Testing
         }
     }
 
-    @Test(arguments: makersSamples) func onlySilenceEndsTheReplyToAMakersOwnFunction(_ sample: Sample) throws {
+    @Test(arguments: makersSamples) func onlySilenceEndsTheReplyToAMakersOwnFunction(
+        _ sample: Sample
+    ) throws {
         let frame = sample.answeredFrame
         for split in 0..<frame.count {
             var decoder = ReplyDecoder(unit: 0x11, request: sample.request)
@@ -85,7 +93,9 @@ import Testing
     @Test func aMakersOwnFunctionIsRefusedWithoutWaitingForSilence() throws {
         var decoder = ReplyDecoder(unit: 0x11, request: .other(FunctionCode(rawValue: 100), [1]))
         let refusal = RTUFrame.encode(unit: 0x11, [0xE4, 1])
-        #expect(try decoder.receive(refusal[...]) == .exception(FunctionCode(rawValue: 100), .illegalFunction))
+        #expect(
+            try decoder.receive(refusal[...])
+                == .exception(FunctionCode(rawValue: 100), .illegalFunction))
     }
 
     static let asked = Request.read(.readHoldingRegisters, address: 0, count: 2)
@@ -93,7 +103,10 @@ import Testing
 
     @Test(arguments: [
         (RTUFrame.encode(unit: 6, [3, 4, 0, 1, 0, 2]), FrameError.unit(received: 6, expected: 5)),
-        (RTUFrame.encode(unit: 5, [4, 4, 0, 1, 0, 2]), FrameError.function(received: 4, expected: 3)),
+        (
+            RTUFrame.encode(unit: 5, [4, 4, 0, 1, 0, 2]),
+            FrameError.function(received: 4, expected: 3)
+        ),
         (RTUFrame.encode(unit: 5, [0x84, 2]), FrameError.function(received: 0x84, expected: 3)),
         (RTUFrame.encode(unit: 5, [3, 2, 0, 1]), FrameError.byteCount(received: 4, expected: 6)),
     ]) func aStrangersFrameIsTakenOutAndTheAnswerBehindItIsFound(
@@ -132,7 +145,9 @@ import Testing
         var decoder = ReplyDecoder(unit: 5, request: Self.asked)
         var server = RequestDecoder()
         for _ in 0..<2000 {
-            let noise = (0..<Int(random.next() % 700)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            let noise = (0..<Int(random.next() % 700)).map { _ in
+                UInt8(truncatingIfNeeded: random.next())
+            }
             _ = try? decoder.receive(noise[...])
             _ = try? server.receive(noise[...])
             #expect(decoder.pending <= ReplyDecoder.bufferLimit)

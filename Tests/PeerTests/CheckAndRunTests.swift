@@ -4,8 +4,8 @@ import Glibc
 import Platform
 import Testing
 
-/// `check` finds whatever `run` refuses: random sound configurations with random defects in their text, keys,
-/// certificates and directories, given to both programs.
+/// `check` finds whatever `run` refuses: random sound configurations with random defects in their
+/// text, keys, certificates and directories, given to both programs.
 @Suite(.serialized) struct CheckAndRunTests {
     /// A configuration in the making, and the files beside it.
     private struct Draft {
@@ -35,40 +35,63 @@ import Testing
             let openssl = try Tools.find("openssl", package: "openssl")
             func make(_ words: [String]) throws {
                 let (code, _, errors) = try Peer(openssl, words).finish()
-                guard code == 0 else { throw MissingPeer(description: "openssl \(words.joined(separator: " ")): \(errors)") }
+                guard code == 0 else {
+                    throw MissingPeer(
+                        description: "openssl \(words.joined(separator: " ")): \(errors)")
+                }
             }
             for name in ["a", "b"] {
-                let (key, certificate) = (workspace.path("\(name).pem"), workspace.path("\(name).crt"))
-                try make(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key])
-                try make(["req", "-x509", "-new", "-key", key, "-subj", "/CN=\(name)", "-days", "2", "-out", certificate])
+                let (key, certificate) = (
+                    workspace.path("\(name).pem"), workspace.path("\(name).crt")
+                )
+                try make([
+                    "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                    key,
+                ])
+                try make([
+                    "req", "-x509", "-new", "-key", key, "-subj", "/CN=\(name)", "-days", "2",
+                    "-out", certificate,
+                ])
             }
-            try make(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", workspace.path("p384.pem")])
             try make([
-                "pkey", "-in", workspace.path("a.pem"), "-aes-128-cbc", "-passout", "pass:secret", "-out",
+                "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out",
+                workspace.path("p384.pem"),
+            ])
+            try make([
+                "pkey", "-in", workspace.path("a.pem"), "-aes-128-cbc", "-passout", "pass:secret",
+                "-out",
                 workspace.path("locked.pem"),
             ])
             try workspace.write("empty.pem", "")
-            try workspace.write("garbage.pem", "-----BEGIN PRIVATE KEY-----\nbm90aGluZw==\n-----END PRIVATE KEY-----\n")
+            try workspace.write(
+                "garbage.pem",
+                "-----BEGIN PRIVATE KEY-----\nbm90aGluZw==\n-----END PRIVATE KEY-----\n")
             try workspace.write("file", "x")
             let open = try String(contentsOfFile: workspace.path("a.pem"), encoding: .utf8)
             try workspace.write("open.pem", open, mode: 0o644)
             for name in ["a", "b", "p384", "locked"] { chmod(workspace.path("\(name).pem"), 0o600) }
-            try FileManager.default.createDirectory(atPath: workspace.path("folder"), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: workspace.path("folder"), withIntermediateDirectories: true)
         }
     }
 
-    private static let plain = Draft(bridge: ["host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "tls": "false", "port": "1"])
+    private static let plain = Draft(bridge: [
+        "host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "tls": "false", "port": "1",
+    ])
     private static let certified = Draft(bridge: [
-        "host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "port": "1", "ca": "\"a.crt\"", "clientCertificate": "\"a.crt\"",
+        "host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "port": "1", "ca": "\"a.crt\"",
+        "clientCertificate": "\"a.crt\"",
         "clientKey": "\"a.pem\"",
     ])
     private static let cloud = Draft(bridge: [
-        "host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "port": "1", "ca": "\"a.crt\"", "project": "\"p\"",
+        "host": "\"127.0.0.1\"", "gateway": "\"gw-1\"", "port": "1", "ca": "\"a.crt\"",
+        "project": "\"p\"",
         "region": "\"r\"", "registry": "\"g\"", "privateKey": "\"a.pem\"",
     ])
 
     private static let files = [
-        "b.pem", "b.crt", "p384.pem", "locked.pem", "empty.pem", "garbage.pem", "open.pem", "folder", "missing.pem",
+        "b.pem", "b.crt", "p384.pem", "locked.pem", "empty.pem", "garbage.pem", "open.pem",
+        "folder", "missing.pem",
         "file/below.pem", "pkcs11:token=none", "file:a.pem",
     ]
 
@@ -81,18 +104,31 @@ import Testing
         case 2: draft.bridge["clientCertificate"] = file
         case 3: draft.bridge["clientKey"] = file
         case 4: draft.bridge["privateKey"] = "[\"a.pem\", \(file)]"
-        case 5: draft.nodes = "\"unit-1\": { unit: 1, privateKey: \(file), points: { a: { holding: 0 } } }"
+        case 5:
+            draft.nodes =
+                "\"unit-1\": { unit: 1, privateKey: \(file), points: { a: { holding: 0 } } }"
         case 6: draft.state = ["file", "file/below", "folder", "new/deep"][Int(random.next() % 4)]
         case 7: draft.spool = ["file", "file/below", "folder", "journal"][Int(random.next() % 4)]
-        case 8: draft.nodes += [", x: {}", ", \"unit-1\": { unit: 2, points: {} }", ""][Int(random.next() % 3)]
-        case 9: draft.bridge["gateway"] = ["\"gw 1\"", "\"other-gw\"", "\"\"", "7"][Int(random.next() % 4)]
-        case 10: draft.extra = ["control: \"folder\",", "clock: \"maybe\",", "logLevel: \"debug\","][Int(random.next() % 3)]
-        default: draft.bridge.removeValue(forKey: draft.bridge.keys.sorted()[Int(random.next() % UInt64(draft.bridge.count))])
+        case 8:
+            draft.nodes +=
+                [", x: {}", ", \"unit-1\": { unit: 2, points: {} }", ""][Int(random.next() % 3)]
+        case 9:
+            draft.bridge["gateway"] =
+                ["\"gw 1\"", "\"other-gw\"", "\"\"", "7"][Int(random.next() % 4)]
+        case 10:
+            draft.extra =
+                ["control: \"folder\",", "clock: \"maybe\",", "logLevel: \"debug\","][
+                    Int(random.next() % 3)]
+        default:
+            draft.bridge.removeValue(
+                forKey: draft.bridge.keys.sorted()[Int(random.next() % UInt64(draft.bridge.count))])
         }
     }
 
     /// How `run` ends by itself; nil if it is ready and then ends cleanly.
-    private func run(_ file: String, _ workspace: Workspace) throws -> (code: Int32, errors: String)? {
+    private func run(
+        _ file: String, _ workspace: Workspace
+    ) throws -> (code: Int32, errors: String)? {
         let path = workspace.path("notify")
         unlink(path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
@@ -106,8 +142,12 @@ import Testing
             }
         }
         #expect(bound == 0)
-        let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" } + ["NOTIFY_SOCKET=\(path)"]
-        let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file], environment: environment)
+        let environment =
+            ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" } + [
+                "NOTIFY_SOCKET=\(path)"
+            ]
+        let gateway = try Peer(
+            try Tools.fieldgw(), ["run", "--config", file], environment: environment)
         var said = [UInt8](repeating: 0, count: 4096)
         for _ in 0..<2000 {
             let count = recv(descriptor, &said, said.count, Int32(MSG_DONTWAIT))
@@ -140,66 +180,94 @@ import Testing
             try site.workspace.write("gateway.json5", draft.text)
             let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
             let end = try run(file, site.workspace)
-            #expect((check.code == 0) == (end == nil), "\(draft.text)\ncheck \(check)\nrun \(String(describing: end))")
+            #expect(
+                (check.code == 0) == (end == nil),
+                "\(draft.text)\ncheck \(check)\nrun \(String(describing: end))")
             guard let end else { continue }
             refused += 1
-            #expect(check.code == 78 && [69, 78].contains(end.code), "\(draft.text)\ncheck \(check)\nrun \(end)")
+            #expect(
+                check.code == 78 && [69, 78].contains(end.code),
+                "\(draft.text)\ncheck \(check)\nrun \(end)")
             #expect(end.code == 78 || end.errors.contains("journal"), "\(end)")
             // Each defect has its place in the file.
             #expect(check.errors.contains("\(file):"), "\(check)")
         }
-        #expect((20...85).contains(refused), "\(refused) of 90 were refused: the defects are all of one kind")
+        #expect(
+            (20...85).contains(refused),
+            "\(refused) of 90 were refused: the defects are all of one kind")
     }
 
     /// The examples of the kind: both ended `run` with 78 after `check` had found nothing.
-    @Test(.timeLimit(.minutes(5)), arguments: [
-        ("clientKey", "b.pem", "does not belong to"), ("clientCertificate", "a.pem", "holds no certificate"),
-    ])
-    func aCertificateThatCannotWorkIsAnErrorAtItsPlace(_ key: String, _ value: String, _ words: String) throws {
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            ("clientKey", "b.pem", "does not belong to"),
+            ("clientCertificate", "a.pem", "holds no certificate"),
+        ])
+    func aCertificateThatCannotWorkIsAnErrorAtItsPlace(
+        _ key: String, _ value: String, _ words: String
+    ) throws {
         let site = try Site()
         var draft = Self.certified
         draft.bridge[key] = "\"\(value)\""
         let file = try site.workspace.write("gateway.json5", draft.text)
         let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
-        #expect(check.code == 78 && check.errors.contains(words) && check.errors.contains("\(file):2:"), "\(check)")
+        #expect(
+            check.code == 78 && check.errors.contains(words) && check.errors.contains("\(file):2:"),
+            "\(check)")
     }
 
     /// `run` starts with these and tells them when it is too late; `check` tells them before.
-    @Test(.timeLimit(.minutes(5)), arguments: [
-        (-20, -1, "the client certificate ended on"), (1, 300, "the client certificate is valid only from"),
-        (-20, 20, "in 19 days: renew it"), (-20, 40, nil),
-    ] as [(Int64, Int64, String?)])
-    func aClientCertificateThatIsOutOfItsTimeIsAWarning(_ from: Int64, _ to: Int64, _ words: String?) throws {
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            (-20, -1, "the client certificate ended on"),
+            (1, 300, "the client certificate is valid only from"),
+            (-20, 20, "in 19 days: renew it"), (-20, 40, nil),
+        ] as [(Int64, Int64, String?)])
+    func aClientCertificateThatIsOutOfItsTimeIsAWarning(
+        _ from: Int64, _ to: Int64, _ words: String?
+    ) throws {
         let workspace = try Workspace()
         let authority = try TestCertificates()
         let pair = try authority.issue(
-            names: ["gw"], usage: .client, validFrom: .seconds(from * 86_400), validTo: .seconds(to * 86_400))
+            names: ["gw"], usage: .client, validFrom: .seconds(from * 86_400),
+            validTo: .seconds(to * 86_400))
         try workspace.write("ca.crt", authority.authority.certificate)
         try workspace.write("gw.crt", pair.certificate)
         try workspace.write("gw.pem", pair.key, mode: 0o600)
         var draft = Self.certified
-        for (key, name) in [("ca", "ca.crt"), ("clientCertificate", "gw.crt"), ("clientKey", "gw.pem")] {
+        for (key, name) in [
+            ("ca", "ca.crt"), ("clientCertificate", "gw.crt"), ("clientKey", "gw.pem"),
+        ] {
             draft.bridge[key] = "\"\(name)\""
         }
         let file = try workspace.write("gateway.json5", draft.text)
         let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
         #expect(check.code == 0, "\(check)")
         #expect(check.errors.contains("the client certificate") == (words != nil), "\(check)")
-        if let words { #expect(check.errors.contains(words) && check.errors.contains("\(file):2:"), "\(check)") }
+        if let words {
+            #expect(check.errors.contains(words) && check.errors.contains("\(file):2:"), "\(check)")
+        }
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: [
-        ("control: \"file\",", "is there and is no socket"), ("control: \"folder\",", "is there and is no socket"),
-        ("control: \"\(String(repeating: "x", count: 108))\",", "bytes, and 107 are allowed"),
-        ("logLevel: \"info\",", ""),
-    ])
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            ("control: \"file\",", "is there and is no socket"),
+            ("control: \"folder\",", "is there and is no socket"),
+            ("control: \"\(String(repeating: "x", count: 108))\",", "bytes, and 107 are allowed"),
+            ("logLevel: \"info\",", ""),
+        ])
     func aControlSocketThatCannotBeMadeIsAWarning(_ extra: String, _ words: String) throws {
         let site = try Site()
         var draft = Self.plain
         draft.extra = extra
         let file = try site.workspace.write("gateway.json5", draft.text)
         let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
-        #expect(check.code == 0 && check.errors.contains("no control socket: ") == !words.isEmpty, "\(check)")
+        #expect(
+            check.code == 0 && check.errors.contains("no control socket: ") == !words.isEmpty,
+            "\(check)")
         #expect(words.isEmpty || check.errors.contains(words), "\(check)")
     }
 
@@ -211,7 +279,9 @@ import Testing
                 if key == "state" { draft.state = path } else { draft.spool = path }
                 let file = try site.workspace.write("gateway.json5", draft.text)
                 let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
-                #expect(check.code == 0 && check.errors.contains("\(path) cannot be made in /"), "\(check)")
+                #expect(
+                    check.code == 0 && check.errors.contains("\(path) cannot be made in /"),
+                    "\(check)")
                 #expect(check.errors.contains("nothing is kept there"), "\(check)")
             }
         }
@@ -219,7 +289,8 @@ import Testing
 
     @Test(.timeLimit(.minutes(5))) func aFileThatIsTooLongSaysWhatIsAllowed() throws {
         let workspace = try Workspace()
-        let file = try workspace.write("gateway.json5", String(repeating: " ", count: (4 << 20) + 1))
+        let file = try workspace.write(
+            "gateway.json5", String(repeating: " ", count: (4 << 20) + 1))
         let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
         #expect(check.code == 66 && check.errors.contains("4MiB are allowed"), "\(check)")
     }

@@ -3,39 +3,54 @@ import Testing
 
 /// What a person sees who types something wrong, and the exit code that a script gets.
 @Suite(.serialized) struct CommandLineTests {
-    private func run(_ arguments: [String]) throws -> (code: Int32, output: String, errors: String) {
+    private func run(_ arguments: [String]) throws -> (code: Int32, output: String, errors: String)
+    {
         try Peer(try Tools.fieldgw(), arguments).finish()
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: [
-        (["chek", "x"], 64, "did you mean \"check\"?"),
-        (["run", "--confg", "x"], 64, "did you mean --config?"),
-        (["run"], 64, "--config FILE is needed"),
-        (["check"], 64, "one FILE is needed"),
-        (["check", "/nonexistent/gateway.json5"], 66, "No such file"),
-        (["key", "public", "/nonexistent/key.pem"], 66, "/nonexistent/key.pem"),
-        (["spool", "list", "/nonexistent"], 66, "/nonexistent"),
-        (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
-        (["read", "/dev/x", "1"], 64, "TABLE:ADDRESS are needed"),
-        (["read", "/dev/x", "0", "holding:0"], 64, "UNIT is a unit id"),
-        (["read", "/dev/x", "1", "holding:40001"], 64, "zero-based address holding:0"),
-        (["read", "/dev/x", "1", "holding:0", "--type", "flaot32"], 64, "did you mean \"float32\"?"),
-        (["read", "/nonexistent/tty", "1", "holding:0"], 69, "does not exist"),
-        (["read", "/etc/passwd", "1", "holding:0"], 69, "not a serial port"),
-        (["read", "bus-a", "1", "holding:0", "--control", "/nonexistent/c.sock"], 69, "no --config FILE says what it is"),
-        (["write", "/dev/x", "1", "input:0", "7"], 64, "cannot be written"),
-        (["write", "/dev/x", "1", "holding:0", "70000"], 64, "does not fit"),
-        (["scan", "/dev/x", "--units", "0-3"], 64, "ids from 1 to 247"),
-        (["scan", "/nonexistent/tty"], 69, "does not exist"),
-        (["sniff", "/nonexistent/tty"], 69, "does not exist"),
-        (["watch", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
-        (["top", "--once", "--control", "/nonexistent/control.sock"], 69, "--control SOCKET says where"),
-        (["pause", "bus-a", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
-        (["pause", "bus-a", "10"], 64, "\"10m\""),
-        (["pause"], 64, "one PORT is needed"),
-        (["capture", "bus-a"], 64, "a FILE are needed"),
-        (["device", "lst"], 64, "did you mean \"list\"?")
-    ] as [([String], Int32, String)])
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            (["chek", "x"], 64, "did you mean \"check\"?"),
+            (["run", "--confg", "x"], 64, "did you mean --config?"),
+            (["run"], 64, "--config FILE is needed"),
+            (["check"], 64, "one FILE is needed"),
+            (["check", "/nonexistent/gateway.json5"], 66, "No such file"),
+            (["key", "public", "/nonexistent/key.pem"], 66, "/nonexistent/key.pem"),
+            (["spool", "list", "/nonexistent"], 66, "/nonexistent"),
+            (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
+            (["read", "/dev/x", "1"], 64, "TABLE:ADDRESS are needed"),
+            (["read", "/dev/x", "0", "holding:0"], 64, "UNIT is a unit id"),
+            (["read", "/dev/x", "1", "holding:40001"], 64, "zero-based address holding:0"),
+            (
+                ["read", "/dev/x", "1", "holding:0", "--type", "flaot32"], 64,
+                "did you mean \"float32\"?"
+            ),
+            (["read", "/nonexistent/tty", "1", "holding:0"], 69, "does not exist"),
+            (["read", "/etc/passwd", "1", "holding:0"], 69, "not a serial port"),
+            (
+                ["read", "bus-a", "1", "holding:0", "--control", "/nonexistent/c.sock"], 69,
+                "no --config FILE says what it is"
+            ),
+            (["write", "/dev/x", "1", "input:0", "7"], 64, "cannot be written"),
+            (["write", "/dev/x", "1", "holding:0", "70000"], 64, "does not fit"),
+            (["scan", "/dev/x", "--units", "0-3"], 64, "ids from 1 to 247"),
+            (["scan", "/nonexistent/tty"], 69, "does not exist"),
+            (["sniff", "/nonexistent/tty"], 69, "does not exist"),
+            (["watch", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
+            (
+                ["top", "--once", "--control", "/nonexistent/control.sock"], 69,
+                "--control SOCKET says where"
+            ),
+            (
+                ["pause", "bus-a", "--control", "/nonexistent/control.sock"], 69,
+                "is the gateway running"
+            ),
+            (["pause", "bus-a", "10"], 64, "\"10m\""),
+            (["pause"], 64, "one PORT is needed"),
+            (["capture", "bus-a"], 64, "a FILE are needed"),
+            (["device", "lst"], 64, "did you mean \"list\"?"),
+        ] as [([String], Int32, String)])
     func aMistakeIsNamedWithWhatToDo(_ arguments: [String], _ code: Int32, _ words: String) throws {
         let result = try run(arguments)
         #expect(result.code == code)
@@ -47,7 +62,8 @@ import Testing
         let overview = try run(["--help"])
         #expect(overview.code == 0)
         for verb in [
-            "run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status", "top", "watch", "pause",
+            "run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status",
+            "top", "watch", "pause",
             "resume", "device", "capture", "spool", "key",
         ] {
             #expect(overview.output.contains("  \(verb)"))
@@ -64,16 +80,21 @@ import Testing
             let made = try run(["key", "generate", "--type", type, path])
             #expect(made.code == 0 && made.output.hasPrefix("-----BEGIN PUBLIC KEY-----"))
             #expect(try run(["key", "public", path]).output == made.output)
-            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            let mode =
+                try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o600)
         }
         #expect(try run(["key", "generate", path]).code == 74)
     }
 
-    @Test(.timeLimit(.minutes(5))) func checkTellsEveryProblemAtOnceAndWarnsAboutAMissingPort() throws {
+    @Test(.timeLimit(.minutes(5))) func checkTellsEveryProblemAtOnceAndWarnsAboutAMissingPort()
+        throws
+    {
         let workspace = try Workspace()
         try workspace.write("open.pem", "nothing", mode: 0o644)
-        let file = try workspace.write("gateway.json5", """
+        let file = try workspace.write(
+            "gateway.json5",
+            """
             {
               bridge: { host: "localhost", project: "p", region: "r", registry: "g", gateway: "gw-1",
                 privateKey: "open.pem", ca: "missing.pem" },
@@ -84,26 +105,40 @@ import Testing
         let broken = try run(["check", file])
         #expect(broken.code == 78)
         #expect(broken.errors.contains("\(file):5:"))
-        try workspace.write("gateway.json5", try String(contentsOfFile: file, encoding: .utf8)
-            .replacingOccurrences(of: "40001", with: "0"))
+        try workspace.write(
+            "gateway.json5",
+            try String(contentsOfFile: file, encoding: .utf8)
+                .replacingOccurrences(of: "40001", with: "0"))
         let files = try run(["check", file])
         #expect(files.code == 78)
-        #expect(files.errors.contains(":3:") && files.errors.contains("chmod 600") && files.errors.contains("missing.pem"))
+        #expect(
+            files.errors.contains(":3:") && files.errors.contains("chmod 600")
+                && files.errors.contains("missing.pem"))
         #expect(files.errors.contains("warning") && files.errors.contains("nowhere"))
         #expect(files.output.contains("load"))
     }
 
     /// Each takes the lock of its directory: in one they would keep each other out.
-    @Test(.timeLimit(.minutes(1)), arguments: [
-        ("same", "same", true), ("same/", "./same", true), ("link", "same", true), ("same", "link/", true), ("new", "new/.", true),
-        ("new", "same/../new", true), (nil, "state", true), ("same", "same/spool", false), ("same/inner", "same", false),
-        ("same", nil, false),
-    ] as [(String?, String?, Bool)])
-    func stateAndJournalNeedADirectoryEach(_ state: String?, _ spool: String?, _ areOne: Bool) throws {
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("same", "same", true), ("same/", "./same", true), ("link", "same", true),
+            ("same", "link/", true), ("new", "new/.", true),
+            ("new", "same/../new", true), (nil, "state", true), ("same", "same/spool", false),
+            ("same/inner", "same", false),
+            ("same", nil, false),
+        ] as [(String?, String?, Bool)])
+    func stateAndJournalNeedADirectoryEach(
+        _ state: String?, _ spool: String?, _ areOne: Bool
+    ) throws {
         let workspace = try Workspace()
-        try FileManager.default.createDirectory(atPath: workspace.path("same"), withIntermediateDirectories: true)
-        try FileManager.default.createSymbolicLink(atPath: workspace.path("link"), withDestinationPath: "same")
-        let file = try workspace.write("gateway.json5", """
+        try FileManager.default.createDirectory(
+            atPath: workspace.path("same"), withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: workspace.path("link"), withDestinationPath: "same")
+        let file = try workspace.write(
+            "gateway.json5",
+            """
             { bridge: { host: "localhost", gateway: "gw-1" }, \(state.map { "state: \"\($0)\"," } ?? "")
               \(spool.map { "spool: { directory: \"\($0)\" }," } ?? "")
               ports: { a: { device: "nowhere", nodes: { "node-1": { unit: 1, points: { a: { holding: 0 } } } } } },
@@ -111,7 +146,9 @@ import Testing
             """)
         let checked = try run(["check", file])
         #expect(checked.code == (areOne ? 78 : 0), "\(checked.errors)")
-        #expect(checked.errors.contains("\(file):2:") == areOne && checked.errors.contains("is the state directory") == areOne)
+        #expect(
+            checked.errors.contains("\(file):2:") == areOne
+                && checked.errors.contains("is the state directory") == areOne)
         #expect(checked.errors.contains("is inside the journal's") == (state == "same/inner"))
         if areOne { #expect(try run(["run", "--config", file]).code == 78) }
         guard state == "same", spool == "same/spool" else { return }

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The HTTP door of the real daemon: with curl's manners and without them, scraped by a real Prometheus, over TLS, and
-/// under abuse while the line is polled.
+/// The HTTP door of the real daemon: with curl's manners and without them, scraped by a real
+/// Prometheus, over TLS, and under abuse while the line is polled.
 @Suite(.serialized) struct DoorPeerTests {
     /// A daemon on fieldsim's bus, without a bridge.
     private final class Site {
@@ -17,12 +17,19 @@ import Testing
         /// - Parameter door: keys of the section beside `listen`.
         init(_ door: String = "", every: String = "100ms") throws {
             port = try Tools.freePort()
-            bus = try Peer(try Tools.fieldsim(), [
-                "bus", "--units", "2", "--baud", "115200", "--parity", "none", "--link", workspace.path("bus"),
-            ], quiet: true)
+            bus = try Peer(
+                try Tools.fieldsim(),
+                [
+                    "bus", "--units", "2", "--baud", "115200", "--parity", "none", "--link",
+                    workspace.path("bus"),
+                ], quiet: true)
             let workspace = workspace
-            try Tools.until("the bus is there") { FileManager.default.fileExists(atPath: workspace.path("bus")) }
-            file = try workspace.write("gateway.json5", """
+            try Tools.until("the bus is there") {
+                FileManager.default.fileExists(atPath: workspace.path("bus"))
+            }
+            file = try workspace.write(
+                "gateway.json5",
+                """
                 {
                   bridge: { host: "127.0.0.1", port: \(try Tools.freePort()), tls: false, gateway: "gw-door" },
                   spool: { directory: "spool" }, state: "state", clock: "trust",
@@ -45,7 +52,8 @@ import Testing
 
         func document() throws -> [String: Any] {
             let output = try fieldgw(["status", "--json"]).output
-            return try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
+            return try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any]
+                ?? [:]
         }
 
         func line(_ key: String) throws -> Int {
@@ -71,10 +79,13 @@ import Testing
         return (code, output + errors)
     }
 
-    private func log(_ site: Site) throws -> String { try script(["get", "\(site.port)", "/api/v1/log"]).output }
+    private func log(_ site: Site) throws -> String {
+        try script(["get", "\(site.port)", "/api/v1/log"]).output
+    }
 
     @Test(.timeLimit(.minutes(3))) func abuseCostsTheLineNothing() throws {
-        // A second is what a busy machine never holds a line up for; an answer of the door must not either.
+        // A second is what a busy machine never holds a line up for; an answer of the door must not
+        // either.
         let site = try Site("token: \"\(Site.token)\", actions: true", every: "1s")
         try Tools.until("the line is polled") { try site.line("replies") > 6 }
         let before = try (late: site.line("late"), skipped: site.line("skipped"))
@@ -83,7 +94,9 @@ import Testing
         #expect(abuse.output.contains("ok: 100 connections"), "\(abuse.output)")
         #expect(try site.line("timeouts") == 0)
         let after = try (late: site.line("late"), skipped: site.line("skipped"))
-        #expect(after.late == before.late && after.skipped == before.skipped, "\(before) became \(after)")
+        #expect(
+            after.late == before.late && after.skipped == before.skipped,
+            "\(before) became \(after)")
         let log = site.stop()
         #expect(!log.contains(Site.token))
     }
@@ -98,19 +111,28 @@ import Testing
     @Test(.timeLimit(.minutes(3))) func tlsIsServedWithTheConfiguredCertificate() throws {
         let workspace = try Workspace()
         func makeCertificate() throws {
-            let made = try Peer(try Tools.find("openssl", package: "openssl"), [
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", workspace.path("door.key"), "-out",
-                workspace.path("door.pem"),
-            ]).finish()
+            let made = try Peer(
+                try Tools.find("openssl", package: "openssl"),
+                [
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
+                    workspace.path("door.key"), "-out",
+                    workspace.path("door.pem"),
+                ]
+            ).finish()
             #expect(made.code == 0, "\(made.errors)")
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: workspace.path("door.key"))
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o600], ofItemAtPath: workspace.path("door.key"))
         }
         try makeCertificate()
-        let site = try Site("certificate: \"\(workspace.path("door.pem"))\", key: \"\(workspace.path("door.key"))\"")
+        let site = try Site(
+            "certificate: \"\(workspace.path("door.pem"))\", key: \"\(workspace.path("door.key"))\""
+        )
         let fetched = try script(["tls", "\(site.port)", workspace.path("door.pem")])
         #expect(fetched.code == 0, "\(fetched.output)")
-        // A renewed one under the same name is taken up, and whoever came by the old one comes again.
+        // A renewed one under the same name is taken up, and whoever came by the old one comes
+        // again.
         let before = try Data(contentsOf: URL(fileURLWithPath: workspace.path("door.pem")))
         try makeCertificate()
         #expect(try Data(contentsOf: URL(fileURLWithPath: workspace.path("door.pem"))) != before)
@@ -123,7 +145,9 @@ import Testing
     @Test(.timeLimit(.minutes(3))) func certificateAndKeyAreChecked() throws {
         let workspace = try Workspace()
         try workspace.write("door.key", "no key")
-        let file = try workspace.write("gateway.json5", """
+        let file = try workspace.write(
+            "gateway.json5",
+            """
             {
               bridge: { host: "127.0.0.1", tls: false, gateway: "gw-door" },
               http: { listen: "127.0.0.1:8420",
@@ -133,15 +157,22 @@ import Testing
             }
             """)
         let (code, _, errors) = try Peer(try Tools.fieldgw(), ["check", file]).finish()
-        #expect(code == 78 && errors.contains("gateway.json5:5:") && errors.contains("door.key"), "\(errors)")
+        #expect(
+            code == 78 && errors.contains("gateway.json5:5:") && errors.contains("door.key"),
+            "\(errors)")
     }
 
     @Test(.timeLimit(.minutes(3))) func statusSpeaksTheLanguageOfMonitoring() throws {
         let site = try Site()
-        try Tools.until("both units answer") { try site.fieldgw(["status", "--metrics"]).output.contains("device=\"meter-2\",point=\"count\"") }
+        try Tools.until("both units answer") {
+            try site.fieldgw(["status", "--metrics"]).output.contains(
+                "device=\"meter-2\",point=\"count\"")
+        }
         let check = try site.fieldgw(["status", "--check"])
         #expect(check.code == 1 && check.output.hasPrefix("WARNING: gw-door: bridge: "), "\(check)")
-        #expect(check.output.split(separator: "\n").count == 1 && check.output.contains(" | devices_online=2;;;0;2 "))
+        #expect(
+            check.output.split(separator: "\n").count == 1
+                && check.output.contains(" | devices_online=2;;;0;2 "))
         #expect(try site.fieldgw(["status", "--check", "--json"]).code == 64)
         site.stop()
         let nobody = try site.fieldgw(["status", "--check"])
@@ -153,42 +184,64 @@ import Testing
         let folder = Tools.root.appendingPathComponent("board/monitoring").path
         let check = try Peer(promtool, ["check", "rules", "\(folder)/fieldgw.rules.yml"]).finish()
         #expect(check.code == 0 && check.output.contains("13 rules found"), "\(check)")
-        let tests = try Peer(promtool, ["test", "rules", "\(folder)/fieldgw.rules.test.yml"]).finish()
+        let tests = try Peer(promtool, ["test", "rules", "\(folder)/fieldgw.rules.test.yml"])
+            .finish()
         #expect(tests.code == 0, "\(tests)")
     }
 
-    /// promtool finds nothing to complain about, Prometheus scrapes it, and no counter falls when the file is read again.
+    /// promtool finds nothing to complain about, Prometheus scrapes it, and no counter falls when
+    /// the file is read again.
     @Test(.timeLimit(.minutes(4))) func prometheusScrapesIt() throws {
         let site = try Site()
         try Tools.until("the line is polled") { try site.line("replies") > 20 }
         let promtool = try Tools.find("promtool", package: "prometheus")
-        let metrics = try site.workspace.write("metrics.txt", try site.fieldgw(["status", "--metrics"]).output)
+        let metrics = try site.workspace.write(
+            "metrics.txt", try site.fieldgw(["status", "--metrics"]).output)
         let lint = try Peer("/bin/sh", ["-c", "\(promtool) check metrics <'\(metrics)'"]).finish()
         #expect(lint.code == 0, "\(lint.output)\(lint.errors)")
 
         let web = try Tools.freePort()
-        let config = try site.workspace.write("prometheus.yml", """
+        let config = try site.workspace.write(
+            "prometheus.yml",
+            """
             global: { scrape_interval: 1s }
             scrape_configs:
               - { job_name: fieldgw, static_configs: [{ targets: ["127.0.0.1:\(site.port)"] }] }
             """)
-        let prometheus = try Peer(try Tools.find("prometheus", package: "prometheus"), [
-            "--config.file=\(config)", "--storage.tsdb.path=\(site.workspace.path("tsdb"))",
-            "--web.listen-address=127.0.0.1:\(web)",
-        ], quiet: true)
+        let prometheus = try Peer(
+            try Tools.find("prometheus", package: "prometheus"),
+            [
+                "--config.file=\(config)", "--storage.tsdb.path=\(site.workspace.path("tsdb"))",
+                "--web.listen-address=127.0.0.1:\(web)",
+            ], quiet: true)
         defer { prometheus.stop() }
-        let query = try script(["prometheus", "\(web)", "fieldgw_point_value{device=\"meter-1\",point=\"count\",units=\"W\"}"])
+        let query = try script([
+            "prometheus", "\(web)",
+            "fieldgw_point_value{device=\"meter-1\",point=\"count\",units=\"W\"}",
+        ])
         #expect(query.code == 0, "\(query.output)")
         // Every query of the dashboard is one, of metrics that are there.
-        let dashboard = try script(["dashboard", "\(web)", Tools.root.appendingPathComponent("board/monitoring").path, metrics])
+        let dashboard = try script([
+            "dashboard", "\(web)", Tools.root.appendingPathComponent("board/monitoring").path,
+            metrics,
+        ])
         #expect(dashboard.code == 0, "\(dashboard.output)")
         site.hangUp()
-        try Tools.until("the file is in force again") { try self.log(site).contains("the new configuration is in force") }
+        try Tools.until("the file is in force again") {
+            try self.log(site).contains("the new configuration is in force")
+        }
         // A scrape of after the reload, then: no counter has begun anew.
-        let seen = try script(["prometheus", "\(web)", "fieldgw_port_requests_total > \(try site.line("requests"))"])
+        let seen = try script([
+            "prometheus", "\(web)", "fieldgw_port_requests_total > \(try site.line("requests"))",
+        ])
         #expect(seen.code == 0, "\(seen.output)")
-        for name in ["port_requests", "unit_requests", "unit_failures", "spool_appended", "bridge_connects", "port_bus_seconds"] {
-            let resets = try script(["prometheus", "\(web)", "sum(resets(fieldgw_\(name)_total[5m]))", "0"])
+        for name in [
+            "port_requests", "unit_requests", "unit_failures", "spool_appended", "bridge_connects",
+            "port_bus_seconds",
+        ] {
+            let resets = try script([
+                "prometheus", "\(web)", "sum(resets(fieldgw_\(name)_total[5m]))", "0",
+            ])
             #expect(resets.code == 0, "\(resets.output)")
         }
         site.stop()

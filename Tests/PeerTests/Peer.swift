@@ -17,22 +17,26 @@ final class Peer {
     private let log: String?
     private var complaints: [UInt8] = []
 
-    /// - Parameter quiet: its output is dropped and its errors go to a file, so that it may say much
-    ///   while nobody listens.
-    init(_ program: String, _ arguments: [String], environment: [String]? = nil, quiet: Bool = false) throws {
+    /// - Parameter quiet: its output is dropped and its errors go to a file, so that it may say
+    ///   much while nobody listens.
+    init(
+        _ program: String, _ arguments: [String], environment: [String]? = nil, quiet: Bool = false
+    ) throws {
         guard !quiet else {
             let file = FileManager.default.temporaryDirectory
                 .appendingPathComponent("fieldgw-peer-\(UUID().uuidString.prefix(8)).log").path
             log = file
             process = try ChildProcess(
-                "/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>'\(file)'", program] + arguments, environment: environment,
+                "/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>'\(file)'", program] + arguments,
+                environment: environment,
                 output: .discard, errors: .discard)
             output = nil
             errors = nil
             return
         }
         log = nil
-        process = try ChildProcess(program, arguments, environment: environment, output: .pipe, errors: .pipe)
+        process = try ChildProcess(
+            program, arguments, environment: environment, output: .pipe, errors: .pipe)
         output = process.takeOutput()
         errors = process.takeErrors()
     }
@@ -87,7 +91,8 @@ final class Peer {
         while let more = Self.read(output), !more.isEmpty { buffered += more }
         while let more = Self.read(errors), !more.isEmpty { complaints += more }
         return (
-            Self.code(process.wait(within: Self.patience)), String(decoding: buffered, as: UTF8.self),
+            Self.code(process.wait(within: Self.patience)),
+            String(decoding: buffered, as: UTF8.self),
             String(decoding: complaints, as: UTF8.self)
         )
     }
@@ -134,7 +139,9 @@ final class Peer {
     }
 
     /// What is there, waiting for it if nothing is; empty at the end, nil after the patience.
-    private static func read(_ descriptor: borrowing OwnedFD?, within limit: Duration = patience) -> [UInt8]? {
+    private static func read(
+        _ descriptor: borrowing OwnedFD?, within limit: Duration = patience
+    ) -> [UInt8]? {
         let number: Int32
         switch descriptor {
         case .some(let open): number = open.number
@@ -165,7 +172,9 @@ final class Workspace {
 
     func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 
-    @discardableResult func write(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
+    @discardableResult func write(
+        _ name: String, _ text: String, mode: Int = 0o600
+    ) throws -> String {
         try text.write(toFile: path(name), atomically: false, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path(name))
         return path(name)
@@ -179,18 +188,21 @@ enum Tools {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     static func find(_ program: String, package: String) throws -> String {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(
+            String.init)
         for folder in folders + ["/usr/sbin", "/sbin"] {
             let path = "\(folder)/\(program)"
             if FileManager.default.isExecutableFile(atPath: path) { return path }
         }
-        throw MissingPeer(description: "\(program) is missing: apt-get install \(package) (board/test does it)")
+        throw MissingPeer(
+            description: "\(program) is missing: apt-get install \(package) (board/test does it)")
     }
 
     static func python() throws -> String {
         guard let path = ProcessInfo.processInfo.environment["FIELDGW_PYTHON"] else {
-            throw MissingPeer(description: "FIELDGW_PYTHON is not set: run these tests with board/test, "
-                + "which makes a Python environment with pymodbus")
+            throw MissingPeer(
+                description: "FIELDGW_PYTHON is not set: run these tests with board/test, "
+                    + "which makes a Python environment with pymodbus")
         }
         return path
     }
@@ -200,12 +212,15 @@ enum Tools {
 
     private static func binary(_ name: String) throws -> String {
         let environment = ProcessInfo.processInfo.environment
-        let folders = [environment["FIELDGW_BINARIES"]].compactMap { $0 }
+        let folders =
+            [environment["FIELDGW_BINARIES"]].compactMap { $0 }
             + ["release", "debug"].map { root.appendingPathComponent(".build/\($0)").path }
-        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") {
+        for folder in folders
+        where FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") {
             return "\(folder)/\(name)"
         }
-        throw MissingPeer(description: "the \(name) binary is not built: swift build, or run board/test")
+        throw MissingPeer(
+            description: "the \(name) binary is not built: swift build, or run board/test")
     }
 
     static func peer(_ name: String) -> String {
@@ -215,12 +230,15 @@ enum Tools {
     /// The libmodbus slave, compiled once per test run.
     static func libmodbusSlave(in workspace: Workspace) throws -> String {
         let binary = workspace.path("libmodbus-slave")
-        let compiler = try Peer(try find("cc", package: "gcc"), [
-            "-o", binary, peer("libmodbus-slave.c"), "-I/usr/include/modbus", "-lmodbus",
-        ])
+        let compiler = try Peer(
+            try find("cc", package: "gcc"),
+            [
+                "-o", binary, peer("libmodbus-slave.c"), "-I/usr/include/modbus", "-lmodbus",
+            ])
         let (code, _, errors) = compiler.finish()
         guard code == 0 else {
-            throw MissingPeer(description: "libmodbus does not compile: apt-get install libmodbus-dev\n\(errors)")
+            throw MissingPeer(
+                description: "libmodbus does not compile: apt-get install libmodbus-dev\n\(errors)")
         }
         return binary
     }
@@ -229,11 +247,14 @@ enum Tools {
     static func serialPair(in workspace: Workspace) throws -> (Peer, String, String) {
         let left = workspace.path("line-a")
         let right = workspace.path("line-b")
-        let socat = try Peer(try find("socat", package: "socat"), [
-            "-d", "-d", "pty,raw,echo=0,link=\(left)", "pty,raw,echo=0,link=\(right)",
-        ])
+        let socat = try Peer(
+            try find("socat", package: "socat"),
+            [
+                "-d", "-d", "pty,raw,echo=0,link=\(left)", "pty,raw,echo=0,link=\(right)",
+            ])
         try until("socat made its pseudo-terminals") {
-            FileManager.default.fileExists(atPath: left) && FileManager.default.fileExists(atPath: right)
+            FileManager.default.fileExists(atPath: left)
+                && FileManager.default.fileExists(atPath: right)
         }
         return (socat, left, right)
     }

@@ -40,13 +40,16 @@ import Testing
         /// A status that is right, told within five seconds: every ten it would be told anyhow.
         func status(_ isRight: (String) -> Bool) -> Bool {
             let end = ContinuousClock.now + .seconds(5)
-            while ContinuousClock.now < end, let status = message("STATUS=") { if isRight(status) { return true } }
+            while ContinuousClock.now < end, let status = message("STATUS=") {
+                if isRight(status) { return true }
+            }
             return false
         }
     }
 
     private func slave(_ line: String, _ units: [String]) throws -> Peer {
-        let slave = try Peer(try Tools.python(), [Tools.peer("pymodbus-slave.py"), line, "115200", "N"] + units)
+        let slave = try Peer(
+            try Tools.python(), [Tools.peer("pymodbus-slave.py"), line, "115200", "N"] + units)
         #expect(slave.line() == "ready")
         return slave
     }
@@ -56,7 +59,8 @@ import Testing
         let other = try Workspace()
         let port = try Tools.freePort()
         let conf = try workspace.write(
-            "mosquitto.conf", "listener \(port) 127.0.0.1\nallow_anonymous true\nuser root\npersistence false\n")
+            "mosquitto.conf",
+            "listener \(port) 127.0.0.1\nallow_anonymous true\nuser root\npersistence false\n")
         let broker = try Peer(try Tools.find("mosquitto", package: "mosquitto"), ["-c", conf])
         let (firstPair, lineA, slaveA) = try Tools.serialPair(in: workspace)
         let (secondPair, lineB, slaveB) = try Tools.serialPair(in: other)
@@ -68,7 +72,9 @@ import Testing
             """
         }
         func write(keepAlive: String = "60s", _ ports: String) throws {
-            try workspace.write("gateway.json5", """
+            try workspace.write(
+                "gateway.json5",
+                """
                 {
                   bridge: { host: "127.0.0.1", port: \(port), tls: false, gateway: "gw-hup", keepAlive: "\(keepAlive)" },
                   spool: { directory: "spool" }, state: "state", clock: "trust",
@@ -87,10 +93,18 @@ import Testing
         let manager = try NotifySocket(workspace.path("notify"))
         let gateway = try Peer(
             try Tools.fieldgw(), ["run", "--config", file],
-            environment: ["NOTIFY_SOCKET=\(manager.path)", "PATH=\(ProcessInfo.processInfo.environment["PATH"] ?? "")"])
+            environment: [
+                "NOTIFY_SOCKET=\(manager.path)",
+                "PATH=\(ProcessInfo.processInfo.environment["PATH"] ?? "")",
+            ])
         #expect(manager.message("READY=1") != nil)
-        #expect(manager.status { $0.contains("connected to 127.0.0.1") && $0.contains("1 of 1 port open") })
-        func watch() throws -> String { try Peer(try Tools.fieldgw(), ["watch", "--once", "--config", file]).finish().output }
+        #expect(
+            manager.status {
+                $0.contains("connected to 127.0.0.1") && $0.contains("1 of 1 port open")
+            })
+        func watch() throws -> String {
+            try Peer(try Tools.fieldgw(), ["watch", "--once", "--config", file]).finish().output
+        }
         try Tools.until("both units are read") {
             let values = try watch()
             return values.contains("103") && values.contains("203")
@@ -102,8 +116,11 @@ import Testing
         #expect(manager.message("RELOADING=1\nMONOTONIC_USEC=") != nil)
         #expect(manager.message("READY=1") != nil)
         let told = try #require(gateway.complaint { $0.contains("is in force") })
-        #expect(told.contains("port added: bus-b") && told.contains("port changed: bus-a"), "\(told)")
-        #expect(told.contains("device added: meter-3") && told.contains("device removed: tank-2"), "\(told)")
+        #expect(
+            told.contains("port added: bus-b") && told.contains("port changed: bus-a"), "\(told)")
+        #expect(
+            told.contains("device added: meter-3") && told.contains("device removed: tank-2"),
+            "\(told)")
         try Tools.until("the new port is read") {
             let values = try watch()
             return values.contains("307") && values.contains("103") && !values.contains("tank-2")
@@ -113,17 +130,25 @@ import Testing
         try workspace.write("gateway.json5", "{ bridge: { hots: \"x\" }, ports: {} }")
         gateway.hangUp()
         #expect(manager.message("RELOADING=1") != nil)
-        let refusal = try #require(gateway.complaint { $0.contains("refused, the one before stays in force") })
+        let refusal = try #require(
+            gateway.complaint { $0.contains("refused, the one before stays in force") })
         #expect(refusal.contains("gateway.json5:1:11: error"), "\(refusal)")
         #expect(manager.message("READY=1") != nil)
 
         // Another bridge section: a new connection; another journal: told to need a restart.
         try write(keepAlive: "30s", busA([pump]) + meter)
-        try Data(String(contentsOfFile: file, encoding: .utf8).replacingOccurrences(of: "\"spool\"", with: "\"spool-2\"").utf8)
-            .write(to: URL(fileURLWithPath: file))
+        try Data(
+            String(contentsOfFile: file, encoding: .utf8).replacingOccurrences(
+                of: "\"spool\"", with: "\"spool-2\""
+            ).utf8
+        )
+        .write(to: URL(fileURLWithPath: file))
         gateway.hangUp()
         #expect(gateway.complaint { $0.contains("the bridge is connected again") } != nil)
-        #expect(gateway.complaint { $0.contains("spool.directory: changed in the file, in force only after a restart") } != nil)
+        #expect(
+            gateway.complaint {
+                $0.contains("spool.directory: changed in the file, in force only after a restart")
+            } != nil)
         #expect(gateway.complaint { $0.contains("connected to 127.0.0.1") } != nil)
         #expect(manager.message("READY=1") != nil)
         try Tools.until("all is read") { try watch().contains("307") }

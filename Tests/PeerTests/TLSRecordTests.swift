@@ -19,13 +19,17 @@ import Testing
         let authority = try TestCertificates()
         let pair = try authority.issue(names: ["127.0.0.1"])
         let (certificate, key) = (
-            try workspace.write("server.crt", pair.certificate), try workspace.write("server.pem", pair.key))
+            try workspace.write("server.crt", pair.certificate),
+            try workspace.write("server.pem", pair.key)
+        )
         let roots = try workspace.write("ca.crt", authority.authority.certificate)
         let server = try Peer(
-            try Tools.python(), [Tools.peer("tls-records.py"), certificate, key, version, kind, String(count)])
+            try Tools.python(),
+            [Tools.peer("tls-records.py"), certificate, key, version, kind, String(count)])
         defer { server.stop() }
         let port = try #require(server.line().flatMap { Int($0) })
-        let target = LinkTarget(host: "127.0.0.1", port: port, serverName: "127.0.0.1", deadline: .seconds(30))
+        let target = LinkTarget(
+            host: "127.0.0.1", port: port, serverName: "127.0.0.1", deadline: .seconds(30))
         let link = try Connector.connect(target, context: TLSContext(trust: .file(roots))).get()
         defer { link.close(orderly: false) }
         var outcome = Outcome()
@@ -41,7 +45,9 @@ import Testing
             case .bytes(let more): outcome.bytes += more
             case .wouldBlock:
                 var socket = pollfd(fd: link.descriptor, events: Int16(POLLIN), revents: 0)
-                if !link.hasPending { try #require(poll(&socket, 1, 30_000) == 1, "nothing comes any more") }
+                if !link.hasPending {
+                    try #require(poll(&socket, 1, 30_000) == 1, "nothing comes any more")
+                }
             case .closed: return outcome
             case .failed(let failure):
                 outcome.end = failure
@@ -53,7 +59,8 @@ import Testing
 
     private static let versions = ["1.2", "1.3"]
 
-    /// As one side of a bad converter would: every byte in a record of its own is slow, and no flood.
+    /// As one side of a bad converter would: every byte in a record of its own is slow, and no
+    /// flood.
     @Test(.timeLimit(.minutes(2)), arguments: versions)
     func recordsOfOneByteArriveAndNoReadTakesManyOfThem(_ version: String) throws {
         let outcome = try run(version, "byte", count: 3000)

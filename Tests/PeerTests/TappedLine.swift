@@ -3,8 +3,8 @@ import Glibc
 import Platform
 import Synchronization
 
-/// A two-wire line of three pseudo-terminals: what the master says, the slave and the ear hear; what the
-/// slave says, the master and the ear; what the ear says is counted, and nobody hears it.
+/// A two-wire line of three pseudo-terminals: what the master says, the slave and the ear hear;
+/// what the slave says, the master and the ear; what the ear says is counted, and nobody hears it.
 final class TappedLine: Sendable {
     private final class Counts: Sendable {
         let fromEar = Atomic<Int>(0)

@@ -15,7 +15,9 @@ import Testing
               "dev-\(index)": { unit: 1, every: "1s", points: { a: { holding: 3 } } } } },
             """
         }
-        let file = try workspace.write("gateway.json5", """
+        let file = try workspace.write(
+            "gateway.json5",
+            """
             {
               bridge: { host: "127.0.0.1", port: \(try Tools.freePort()), tls: false, gateway: "gw-peer" },
               spool: { directory: "spool" }, state: "state", clock: "trust",
@@ -27,13 +29,15 @@ import Testing
         var most = 0
         try Tools.until("all lines are open") {
             most = max(most, Self.count(gateway.processID, "task"))
-            let answer = try Peer(try Tools.fieldgw(), ["status", "--json", "--config", file]).finish()
+            let answer = try Peer(try Tools.fieldgw(), ["status", "--json", "--config", file])
+                .finish()
             most = max(most, Self.count(gateway.processID, "task"))
             return answer.output.components(separatedBy: "\"state\":\"open\"").count == 65
         }
         // The numbers of `ServiceLimits`, which a pure test compares with the unit.
         #expect((3...26).contains(most), "\(most) threads")
-        #expect(Self.count(gateway.processID, "task") <= 10, "no port has anything to do for a helper")
+        #expect(
+            Self.count(gateway.processID, "task") <= 10, "no port has anything to do for a helper")
         let descriptors = Self.count(gateway.processID, "fd")
         #expect((64...64 + 128).contains(descriptors), "\(descriptors) descriptors")
     }
@@ -46,6 +50,7 @@ import Testing
     }
 
     private static func count(_ process: Int32, _ folder: String) -> Int {
-        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/\(folder)").count) ?? 0
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/\(folder)").count)
+            ?? 0
     }
 }

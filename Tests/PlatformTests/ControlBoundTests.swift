@@ -3,7 +3,8 @@ import Glibc
 import Platform
 import Testing
 
-/// What a client of the control socket may cost others: real sockets, and a clock that the test turns.
+/// What a client of the control socket may cost others: real sockets, and a clock that the test
+/// turns.
 @Suite struct ControlBoundTests {
     /// A server that answers "echo " and the line; "wait" is answered when the test says so, "open"
     /// at once with more to come. Turned by the test's own thread.
@@ -78,14 +79,18 @@ import Testing
             #expect(connected == 0)
         }
 
-        func send(_ text: String) { #expect(Glibc.send(number, text, text.utf8.count, Int32(MSG_NOSIGNAL)) == text.utf8.count) }
+        func send(_ text: String) {
+            #expect(
+                Glibc.send(number, text, text.utf8.count, Int32(MSG_NOSIGNAL)) == text.utf8.count)
+        }
         func endSending() { #expect(shutdown(number, Int32(SHUT_WR)) == 0) }
 
         /// What has come; nil at the end.
         func received() -> String? {
             var chunk = [UInt8](repeating: 0, count: 65536)
             let count = recv(number, &chunk, chunk.count, Int32(MSG_DONTWAIT))
-            return count == 0 ? nil : count < 0 ? "" : String(decoding: chunk[..<count], as: UTF8.self)
+            return count == 0
+                ? nil : count < 0 ? "" : String(decoding: chunk[..<count], as: UTF8.self)
         }
 
         deinit { close(number) }
@@ -122,7 +127,9 @@ import Testing
         #expect(bench.count == 1, "the one that was answered is idle now")
         streaming.send("status\n")
         try bench.turn()
-        #expect(streaming.received() == "echo status\n", "a request that stays open keeps nobody from asking")
+        #expect(
+            streaming.received() == "echo status\n",
+            "a request that stays open keeps nobody from asking")
         bench.server?.shutdown()
     }
 
@@ -131,11 +138,15 @@ import Testing
         let bench = try Bench(scratch.file("control.sock"))
         bench.isPrivileged = false
         var clients: [ControlClient] = []
-        for _ in 0..<ControlSocket.clientsMax { clients.append(try ControlClient(path: bench.path)) }
+        for _ in 0..<ControlSocket.clientsMax {
+            clients.append(try ControlClient(path: bench.path))
+        }
         try bench.turn()
         #expect(bench.count == ControlSocket.clientsMax - 1)
         let refused = try clients[ControlSocket.clientsMax - 1].receive()
-        #expect(refused.map { String(decoding: $0, as: UTF8.self) }?.contains("too many clients") == true)
+        #expect(
+            refused.map { String(decoding: $0, as: UTF8.self) }?.contains("too many clients")
+                == true)
         bench.isPrivileged = true
         let owner = Raw(bench.path)
         owner.send("x\n")
@@ -144,7 +155,9 @@ import Testing
         bench.server?.shutdown()
     }
 
-    @Test(arguments: ["x\n", "x", "x\ny\n", "x\ny"]) func whoeverEndsItsSideGetsItsAnswers(_ text: String) throws {
+    @Test(arguments: ["x\n", "x", "x\ny\n", "x\ny"]) func whoeverEndsItsSideGetsItsAnswers(
+        _ text: String
+    ) throws {
         let scratch = Scratch()
         let bench = try Bench(scratch.file("control.sock"))
         let client = Raw(bench.path)
@@ -248,9 +261,11 @@ import Testing
     }
 
     @Test func whoMayNotIsToldSoByAnExitCodeOfItsOwn() {
-        let denied = ControlClient.complaint(SystemFailure("connect", "/run/s", code: EACCES), "/run/s")
+        let denied = ControlClient.complaint(
+            SystemFailure("connect", "/run/s", code: EACCES), "/run/s")
         #expect(denied.code == .noPermission && denied.words.contains("may not talk"))
-        let absent = ControlClient.complaint(SystemFailure("connect", "/run/s", code: ENOENT), "/run/s")
+        let absent = ControlClient.complaint(
+            SystemFailure("connect", "/run/s", code: ENOENT), "/run/s")
         #expect(absent.code == .unavailable && absent.words.contains("is the gateway running"))
     }
 }

@@ -29,7 +29,9 @@ private final class EchoServer: Sendable {
                 }
             }
             started.post(true)
-            while isStopping.all.isEmpty { _ = try? loop.wait(until: Clock.instant + .milliseconds(5)) }
+            while isStopping.all.isEmpty {
+                _ = try? loop.wait(until: Clock.instant + .milliseconds(5))
+            }
             server?.shutdown()
         }
         _ = started.take()
@@ -95,7 +97,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             #expect(String(decoding: answer, as: UTF8.self).contains("64 KiB"))
         }
         #expect(server.clients.all.isEmpty)
-        #expect(try ControlClient.ask(server.path, bytes("still there")) == bytes("echo still there"))
+        #expect(
+            try ControlClient.ask(server.path, bytes("still there")) == bytes("echo still there"))
         server.stop()
     }
 

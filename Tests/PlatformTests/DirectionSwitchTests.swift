@@ -2,16 +2,21 @@ import Base
 import Platform
 import Testing
 
-/// RTS driven by this program: on before the first bit, off after the last, whatever the driver says.
+/// RTS driven by this program: on before the first bit, off after the last, whatever the driver
+/// says.
 @Suite struct DirectionSwitchTests {
     /// One character takes 1 ms.
     static let line = LineSettings(device: .path("/dev/x"), baud: 10_000)
 
     static func make(before: Duration = .zero, after: Duration = .zero) -> DirectionSwitch {
-        DirectionSwitch(line, LineSettings.RS485(rts: .software, delayBeforeSend: before, delayAfterSend: after))
+        DirectionSwitch(
+            line, LineSettings.RS485(rts: .software, delayBeforeSend: before, delayAfterSend: after)
+        )
     }
 
-    static func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+    static func at(_ milliseconds: Int64) -> Instant {
+        Instant(nanoseconds: milliseconds * 1_000_000)
+    }
 
     @Test func withoutDelaysRTSIsOnWithTheFrameAndOffWhenTheDriverIsEmpty() {
         var direction = Self.make()

@@ -74,7 +74,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
     @Test func createdFilesAreAllocatedPrivateAndNew() {
         let disk = Disk()
         _ = disk.run(.open)
-        #expect(disk.run(.create(name: "seg", size: 4096, header: Array("head".utf8))) == .success(.done))
+        #expect(
+            disk.run(.create(name: "seg", size: 4096, header: Array("head".utf8)))
+                == .success(.done))
         #expect(disk.mode("seg") == 0o600)
         #expect(disk.bytes(.read(name: "seg", offset: 0, count: 6)) == Array("head".utf8) + [0, 0])
         #expect(disk.bytes(.read(name: "seg", offset: 4090, count: 100)) == [0, 0, 0, 0, 0, 0])
@@ -104,22 +106,31 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         #expect(try FileSystem.names(in: disk.path("")).sorted() == ["lock", "state"])
     }
 
-    /// What an interrupted replacement left behind goes, by name and by its first bytes; nothing else does.
+    /// What an interrupted replacement left behind goes, by name and by its first bytes; nothing
+    /// else does.
     @Test func onlyOwnTemporaryFilesAreRemovedAtTheStart() throws {
         let disk = Disk()
         let number = "0123456789abcdef"
         let own = [
-            ("clock.doc.fieldgw-\(number).tmp", "\n \t"), ("seg-0000000000000001.log.fieldgw-\(number).tmp", "FGWS"),
-            ("seg-00000000000000ff.log.tmp", "FGWSPOOL and more"), ("config-meter-1.doc.tmp", "{\"every\":"), ("losses.doc.tmp", ""),
+            ("clock.doc.fieldgw-\(number).tmp", "\n \t"),
+            ("seg-0000000000000001.log.fieldgw-\(number).tmp", "FGWS"),
+            ("seg-00000000000000ff.log.tmp", "FGWSPOOL and more"),
+            ("config-meter-1.doc.tmp", "{\"every\":"), ("losses.doc.tmp", ""),
         ]
         let foreign = [
-            ("notes.tmp", "mine"), ("state.tmp", "torn"), ("seg-00000000000000ff.log.bad.tmp", "FGWSPOOL"), ("letter.doc.tmp", "{}"),
-            ("clock.doc.fieldgw-\(number)0.tmp", "{}"), ("seg-00000000000000aa.log.tmp", "a diary"), ("clock.doc.tmp", "PK\u{3}"),
+            ("notes.tmp", "mine"), ("state.tmp", "torn"),
+            ("seg-00000000000000ff.log.bad.tmp", "FGWSPOOL"), ("letter.doc.tmp", "{}"),
+            ("clock.doc.fieldgw-\(number)0.tmp", "{}"), ("seg-00000000000000aa.log.tmp", "a diary"),
+            ("clock.doc.tmp", "PK\u{3}"),
         ]
         for (name, text) in own + foreign { try disk.scratch.write("a/spool/\(name)", text) }
         #expect(disk.names() == [])
-        #expect(try FileSystem.names(in: disk.path("")).sorted() == (foreign.map(\.0) + ["lock"]).sorted())
-        for (name, text) in foreign { #expect(try FileSystem.read(disk.path(name)) == Array(text.utf8)) }
+        #expect(
+            try FileSystem.names(in: disk.path("")).sorted()
+                == (foreign.map(\.0) + ["lock"]).sorted())
+        for (name, text) in foreign {
+            #expect(try FileSystem.read(disk.path(name)) == Array(text.utf8))
+        }
         #expect(disk.run(.replace(name: "clock.doc", bytes: [1])) == .success(.done))
         #expect(try FileSystem.read(disk.path("clock.doc.tmp")) == Array("PK\u{3}".utf8))
     }
@@ -139,12 +150,16 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         try scratch.link("link", to: "one")
         let base = try #require(FileSystem.realPath(scratch.path))
         for (path, settled) in [
-            ("one", "one"), ("one/", "one"), ("one/./two/..", "one"), ("link", "one"), ("link/two/", "one/two"), ("link/new/../two", "one/two"),
-            ("new", "new"), ("new/", "new"), ("new//deep/.", "new/deep"), ("one/new/../../other", "other"),
+            ("one", "one"), ("one/", "one"), ("one/./two/..", "one"), ("link", "one"),
+            ("link/two/", "one/two"), ("link/new/../two", "one/two"),
+            ("new", "new"), ("new/", "new"), ("new//deep/.", "new/deep"),
+            ("one/new/../../other", "other"),
         ] {
             #expect(FileSystem.settledPath(scratch.file(path)) == "\(base)/\(settled)", "\(path)")
         }
-        #expect(FileSystem.isSameFile(scratch.file("link"), scratch.file("one")) && !FileSystem.isSameFile(scratch.file("one"), base))
+        #expect(
+            FileSystem.isSameFile(scratch.file("link"), scratch.file("one"))
+                && !FileSystem.isSameFile(scratch.file("one"), base))
     }
 
     @Test func removedAndRenamedFilesAreGoneUnderTheirOldName() {
@@ -160,7 +175,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
     }
 
     @Test(arguments: [
-        "", ".", "..", "a/b", "/etc/passwd", "lock", "x.tmp", "nul\0", String(repeating: "n", count: 201),
+        "", ".", "..", "a/b", "/etc/passwd", "lock", "x.tmp", "nul\0",
+        String(repeating: "n", count: 201),
     ])
     func namesThatLeaveTheDirectoryAreRefused(name: String) {
         let disk = Disk()
@@ -184,7 +200,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
     }
 
     @Test(arguments: [
-        DiskRequest.Operation.read(name: "f", offset: -1, count: 1), .read(name: "f", offset: 0, count: -1),
+        DiskRequest.Operation.read(name: "f", offset: -1, count: 1),
+        .read(name: "f", offset: 0, count: -1),
         .read(name: "f", offset: 0, count: .max), .create(name: "g", size: -1, header: []),
         .write(name: "f", extents: [DiskRequest.Extent(offset: -1, bytes: [1])], sync: false),
         .write(name: "f", extents: [DiskRequest.Extent(offset: .max, bytes: [1])], sync: false),
@@ -210,7 +227,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
     @Test func atMostSixteenFilesStayOpen() {
         let disk = Disk()
         _ = disk.run(.open)
-        for index in 0..<40 { _ = disk.run(.create(name: "seg-\(index)", size: 0, header: [UInt8(index)])) }
+        for index in 0..<40 {
+            _ = disk.run(.create(name: "seg-\(index)", size: 0, header: [UInt8(index)]))
+        }
         // Sixteen files, the directory and its lock.
         #expect(OpenDescriptors.count(of: disk.scratch.path) == 18)
         for index in 0..<40 { #expect(disk.bytes(.load(name: "seg-\(index)")) == [UInt8(index)]) }
@@ -219,8 +238,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         #expect(OpenDescriptors.count(of: disk.scratch.path) == 0)
     }
 
-    /// fsync may report a lost write once and then say that all is well (Linux marks the pages clean).
-    /// So after one failure the file is never believed again, until it is removed.
+    /// fsync may report a lost write once and then say that all is well (Linux marks the pages
+    /// clean). So after one failure the file is never believed again, until it is removed.
     @Test func aFileWhoseSyncFailedIsNotWrittenAgain() {
         let isFailing = Seen<Bool>()
         let disk = Disk { call, name in
@@ -247,7 +266,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
     }
 
     @Test(arguments: [
-        (ENOSPC, DiskFailure.Kind.noSpace), (EDQUOT, .noSpace), (EFBIG, .noSpace), (EROFS, .readOnly),
+        (ENOSPC, DiskFailure.Kind.noSpace), (EDQUOT, .noSpace), (EFBIG, .noSpace),
+        (EROFS, .readOnly),
         (EACCES, .denied), (EPERM, .denied), (EIO, .io), (ENODEV, .io),
     ])
     func everyErrnoHasItsKindAndAFailedCreateLeavesNothing(code: Int32, kind: DiskFailure.Kind) {
@@ -269,7 +289,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         if works { #expect(disk.bytes(.load(name: "f")) == [1, 2]) }
     }
 
-    /// On a real full disk where this process may mount one; elsewhere the forced numbers above stand in.
+    /// On a real full disk where this process may mount one; elsewhere the forced numbers above
+    /// stand in.
     @Test func aFullDiskRefusesNewFilesAndKeepsTakingPreallocatedWrites() throws {
         let scratch = Scratch()
         try scratch.directory("small")
@@ -282,7 +303,8 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         }
         _ = run(.open)
         #expect(run(.create(name: "first", size: 64 << 10, header: [1])) == .success(.done))
-        guard case .failure(let full) = run(.create(name: "second", size: 1 << 20, header: [1])) else {
+        guard case .failure(let full) = run(.create(name: "second", size: 1 << 20, header: [1]))
+        else {
             Issue.record("a megabyte went into 128 KiB")
             return
         }
@@ -291,7 +313,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         let inside = DiskRequest.Extent(offset: 4096, bytes: bytes)
         #expect(run(.write(name: "first", extents: [inside], sync: true)) == .success(.done))
         let outside = DiskRequest.Extent(offset: 64 << 10, bytes: bytes + bytes + bytes)
-        guard case .failure(let failure) = run(.write(name: "first", extents: [outside], sync: false)) else {
+        guard
+            case .failure(let failure) = run(.write(name: "first", extents: [outside], sync: false))
+        else {
             Issue.record("96 KiB went into the rest")
             return
         }
@@ -324,7 +348,9 @@ private func extent(_ offset: Int, _ text: String) -> DiskRequest.Extent {
         let scratch = Scratch()
         try scratch.write("big", String(repeating: "x", count: 1000))
         #expect(try FileSystem.read(scratch.file("big"), limit: 1000).count == 1000)
-        for (path, code) in [(scratch.file("big"), EFBIG), (scratch.path, EISDIR), ("/dev/zero", EINVAL)] {
+        for (path, code) in [
+            (scratch.file("big"), EFBIG), (scratch.path, EISDIR), ("/dev/zero", EINVAL),
+        ] {
             do {
                 _ = try FileSystem.read(path, limit: 999)
                 Issue.record("\(path) was read")

@@ -2,15 +2,17 @@ import Base
 import Platform
 import Testing
 
-/// A machine drawn in a directory: two USB adapters with the same chip, one with two ports, one UART
-/// on the board and one 8250 place with nothing behind it.
+/// A machine drawn in a directory: two USB adapters with the same chip, one with two ports, one
+/// UART on the board and one 8250 place with nothing behind it.
 private func drawnMachine() throws -> (Scratch, SystemPaths) {
     let scratch = Scratch()
     let root = scratch.path
     let host = "sys/devices/pci0000:00/0000:00:14.0"
     try scratch.directory(host)
     try scratch.link("\(host)/subsystem", to: "\(root)/sys/bus/pci")
-    func usb(_ device: String, _ interface: String, _ tty: String, serial: String, product: String) throws {
+    func usb(
+        _ device: String, _ interface: String, _ tty: String, serial: String, product: String
+    ) throws {
         let folder = "\(host)/usb1/\(device)"
         let port = "\(folder)/\(device):1.\(interface)/\(tty)"
         try scratch.write("\(port)/latency_timer", "16\n")
@@ -31,12 +33,15 @@ private func drawnMachine() throws -> (Scratch, SystemPaths) {
     try usb("1-1.3", "0", "ttyUSB2", serial: "DUAL", product: "6010")
     try usb("1-1.3", "1", "ttyUSB10", serial: "DUAL", product: "6010")
 
-    // As Linux 6.12 has it: a PL011 on the AMBA bus, between it and its tty the serial core's two layers.
+    // As Linux 6.12 has it: a PL011 on the AMBA bus, between it and its tty the serial core's two
+    // layers.
     let soc = "sys/devices/platform/soc"
     let board = "\(soc)/fe201000.serial"
     let port = "\(board)/fe201000.serial:0/fe201000.serial:0.0"
     try scratch.directory(port)
-    for folder in ["bus/amba/drivers/uart-pl011", "bus/serial-base/drivers/port"] { try scratch.directory("sys/\(folder)") }
+    for folder in ["bus/amba/drivers/uart-pl011", "bus/serial-base/drivers/port"] {
+        try scratch.directory("sys/\(folder)")
+    }
     try scratch.link("\(soc)/subsystem", to: "\(root)/sys/bus/platform")
     try scratch.link("\(board)/subsystem", to: "\(root)/sys/bus/amba")
     try scratch.link("\(board)/driver", to: "\(root)/sys/bus/amba/drivers/uart-pl011")
@@ -55,7 +60,8 @@ private func settings(
     interface: String? = nil
 ) -> LineSettings {
     LineSettings(
-        device: .match(serial: serial, path: path, vendor: vendor, product: product, interface: interface))
+        device: .match(
+            serial: serial, path: path, vendor: vendor, product: product, interface: interface))
 }
 
 @Suite struct IdentityTests {
@@ -71,27 +77,32 @@ private func settings(
                     product: "6001", interface: "00"))
         #expect(ports[1].driver == "ftdi_sio")
         #expect(ports[1].product == "FTDI USB-RS485 Cable")
-        #expect(ports[0].identity == PortIdentity(path: "platform-fe201000.serial") && ports[0].driver == "uart-pl011")
+        #expect(
+            ports[0].identity == PortIdentity(path: "platform-fe201000.serial")
+                && ports[0].driver == "uart-pl011")
     }
 
     @Test func theDatabaseOfUdevHasTheLastWord() throws {
         let (scratch, system) = try drawnMachine()
         try scratch.write(
             "run/udev/data/c188:0",
-            "S:serial/by-id/x\nE:ID_PATH=platform-X-usb-0:1.2:1.0\nE:ID_SERIAL_SHORT=A50285BI\nE:bad\n")
+            "S:serial/by-id/x\nE:ID_PATH=platform-X-usb-0:1.2:1.0\nE:ID_SERIAL_SHORT=A50285BI\nE:bad\n"
+        )
         let port = try #require(SerialPorts.list(in: system).first { $0.path.hasSuffix("ttyUSB0") })
         #expect(port.identity.path == "platform-X-usb-0:1.2:1.0")
         #expect(port.identity.serial == "A50285BI")
     }
 
-    /// The kernel gives a name to the next adapter before udev has taken it from the last: what was told of that
-    /// one would give its readings to the wrong device.
+    /// The kernel gives a name to the next adapter before udev has taken it from the last: what was
+    /// told of that one would give its readings to the wrong device.
     @Test(arguments: ["E:ID_SERIAL_SHORT=OTHER\n", "E:ID_PATH=pci-0000:00:14.0-usb-0:9:1.0\n"])
     func whatAnotherAdapterHasLeftUnderTheNameIsNotBelieved(record: String) throws {
         let (scratch, system) = try drawnMachine()
         try scratch.write("run/udev/data/c188:0", "S:fieldgw/by-serial/OTHER\n" + record)
         let port = try #require(SerialPorts.list(in: system).first { $0.path.hasSuffix("ttyUSB0") })
-        #expect(port.identity.serial == "A50285BI" && port.identity.path == "pci-0000:00:14.0-usb-0:1.2:1.0")
+        #expect(
+            port.identity.serial == "A50285BI"
+                && port.identity.path == "pci-0000:00:14.0-usb-0:1.2:1.0")
         #expect(SerialPorts.reports(in: system).first { $0.entry == port }?.stableNames == [])
     }
 
@@ -101,7 +112,9 @@ private func settings(
         try scratch.link("dev/ttyUSB0", to: terminal.path)
         for (name, isRight) in [("A50285BI", true), ("A50285BI-00", true), ("OTHER", false)] {
             try scratch.link("dev/fieldgw/by-serial/\(name)", to: "../../ttyUSB0")
-            let failure = lineFailure(LineSettings(device: .path(scratch.file("dev/fieldgw/by-serial/\(name)"))), in: system)
+            let failure = lineFailure(
+                LineSettings(device: .path(scratch.file("dev/fieldgw/by-serial/\(name)"))),
+                in: system)
             #expect((failure == nil) == isRight, "\(name): \(failure?.message ?? "opened")")
             if !isRight { #expect(failure?.kind == .missing) }
         }
@@ -113,9 +126,10 @@ private func settings(
         try scratch.link("dev/ttyRS485", to: "ttyAMA0")
         try scratch.link("dev/fieldgw/by-serial/X", to: "../../ttyRS485")
         let dev = FileSystem.realPath(scratch.file("dev")) ?? ""
-        #expect(FileSystem.linkChain(scratch.file("dev/fieldgw/by-serial/X")) == [
-            "\(dev)/fieldgw/by-serial/X", "\(dev)/ttyRS485", "\(dev)/ttyAMA0",
-        ])
+        #expect(
+            FileSystem.linkChain(scratch.file("dev/fieldgw/by-serial/X")) == [
+                "\(dev)/fieldgw/by-serial/X", "\(dev)/ttyRS485", "\(dev)/ttyAMA0",
+            ])
         #expect(FileSystem.linkChain("/dev/null") == ["/dev/null"])
         #expect(FileSystem.linkChain("/nonexistent/x").isEmpty)
         try scratch.link("loop", to: "loop")
@@ -149,7 +163,8 @@ private func settings(
     @Test(arguments: [
         settings(serial: "A50285BI", product: "6010"), settings(path: "0:1.2:1.0"),
         settings(path: "usb-0:1.2"),
-        settings(serial: "a50285bi"), settings(vendor: "10c4"), settings(serial: "A50285BI", interface: "x"),
+        settings(serial: "a50285bi"), settings(vendor: "10c4"),
+        settings(serial: "A50285BI", interface: "x"),
     ])
     func noMatchSaysWhatWasLookedFor(settings: LineSettings) throws {
         let (_, system) = try drawnMachine()
@@ -163,7 +178,9 @@ private func settings(
         try scratch.write("dev/ttyUSB0", "")
         try scratch.link("dev/fieldgw/by-serial/A50285BI", to: scratch.file("dev/ttyUSB0"))
         func unclaimed(_ devices: LineSettings.Device...) -> [String] {
-            SerialPorts.unclaimed(by: devices, in: system).map { String($0.path.split(separator: "/").last ?? "") }
+            SerialPorts.unclaimed(by: devices, in: system).map {
+                String($0.path.split(separator: "/").last ?? "")
+            }
         }
         #expect(unclaimed() == ["ttyUSB0", "ttyUSB2", "ttyUSB10"], "on-board UARTs are no news")
         let first = LineSettings.Device.path(scratch.file("dev/fieldgw/by-serial/A50285BI"))
@@ -176,7 +193,8 @@ private func settings(
         let scratch = Scratch()
         try scratch.write("dev/ttyUSB0", "")
         try scratch.write("proc/4711/comm", "ModemManager\n")
-        try scratch.link("proc/4711/fd/9", to: FileSystem.realPath(scratch.file("dev/ttyUSB0")) ?? "")
+        try scratch.link(
+            "proc/4711/fd/9", to: FileSystem.realPath(scratch.file("dev/ttyUSB0")) ?? "")
         try scratch.link("proc/4712/fd/9", to: "/dev/null")
         try scratch.directory("proc/self")
         let system = SystemPaths(proc: scratch.file("proc"))
@@ -192,7 +210,8 @@ private func settings(
         ("remove@/x\0ACTION=remove\0SUBSYSTEM=tty\0DEVNAME=/dev/ttyACM1\0", .removed("ttyACM1")),
         ("libudev\0\u{1}\u{2}\0ACTION=add\0DEVNAME=/dev/ttyUSB0\0SUBSYSTEM=tty", .added("ttyUSB0")),
         ("add@/x\0ACTION=add\0SUBSYSTEM=usb\0DEVNAME=bus/usb/001/002\0", nil),
-        ("bind@/x\0ACTION=bind\0SUBSYSTEM=tty\0DEVNAME=ttyUSB0\0", nil), ("", nil), ("\0\0=\0", nil),
+        ("bind@/x\0ACTION=bind\0SUBSYSTEM=tty\0DEVNAME=ttyUSB0\0", nil), ("", nil),
+        ("\0\0=\0", nil),
     ])
     func aUeventAboutATerminalIsUnderstood(message: String, change: DeviceMonitor.Change?) {
         #expect(DeviceMonitor.parse(Array(message.utf8)[...]) == change)

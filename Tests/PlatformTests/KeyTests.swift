@@ -14,8 +14,10 @@ import Testing
         #expect(key.algorithm == algorithm)
         var signature = try key.sign(Self.input)
         #expect(signature.count == (kind == .ec ? 64 : 256))
-        func verifies(_ algorithm: SigningAlgorithm, _ input: [UInt8], _ signature: [UInt8]) -> Bool {
-            PublicKey.verify(algorithm, publicKeyPEM: key.publicPEM, input: input, signature: signature)
+        func verifies(_ algorithm: SigningAlgorithm, _ input: [UInt8], _ signature: [UInt8]) -> Bool
+        {
+            PublicKey.verify(
+                algorithm, publicKeyPEM: key.publicPEM, input: input, signature: signature)
         }
         #expect(verifies(algorithm, Self.input, signature))
         #expect(!verifies(other, Self.input, signature))
@@ -84,7 +86,8 @@ import Testing
         #expect(error?.kind == .openToOthers)
     }
 
-    /// `LoadCredential=keys:/etc/fieldgw/keys`: the unit cannot read root's file, systemd's copy is meant.
+    /// `LoadCredential=keys:/etc/fieldgw/keys`: the unit cannot read root's file, systemd's copy is
+    /// meant.
     @Test(arguments: ["keys_gw-7.pem", "gw-7.pem"])
     func takesWhatSystemdHandsOverForAFileOutOfReach(_ name: String) throws {
         let scratch = CredentialFolder()
@@ -92,8 +95,14 @@ import Testing
         _ = scratch.write(name, try PrivateKey.generate(.ec).privatePEM(), mode: 0o440)
         let configured = "/nonexistent/keys/gw-7.pem"
         _ = try PrivateKey.load(configured, credentialsDirectory: scratch.path)
-        #expect(refusal { _ = try PrivateKey.load(configured, credentialsDirectory: nil) }?.kind == .missing)
-        #expect(refusal { _ = try PrivateKey.load("/nonexistent/keys/gw-8.pem", credentialsDirectory: scratch.path) }?.kind == .missing)
+        #expect(
+            refusal { _ = try PrivateKey.load(configured, credentialsDirectory: nil) }?.kind
+                == .missing)
+        #expect(
+            refusal {
+                _ = try PrivateKey.load(
+                    "/nonexistent/keys/gw-8.pem", credentialsDirectory: scratch.path)
+            }?.kind == .missing)
     }
 
     @Test func namesTheFileThatCannotBeUsed() throws {
@@ -101,8 +110,9 @@ import Testing
         defer { scratch.remove() }
         let cases: [(String, CredentialError.Kind)] = [
             (scratch.path + "/none.pem", .missing), (scratch.path, .unreadable),
-            (scratch.write("empty.pem", ""), .malformed), (scratch.write("text.pem", "hello"), .malformed),
-            (scratch.write("public.pem", try PrivateKey.generate(.ec).publicPEM), .malformed)
+            (scratch.write("empty.pem", ""), .malformed),
+            (scratch.write("text.pem", "hello"), .malformed),
+            (scratch.write("public.pem", try PrivateKey.generate(.ec).publicPEM), .malformed),
         ]
         for (path, kind) in cases {
             let error = refusal { _ = try PrivateKey.load(path) }
@@ -114,7 +124,7 @@ import Testing
     @Test(arguments: [
         "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", "ecparam -name secp384r1 -genkey",
         "ecparam -name secp256k1 -genkey", "genpkey -algorithm ED25519",
-        "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048"
+        "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048",
     ])
     func refusesOtherTypesAndSizes(command: String) throws {
         let scratch = CredentialFolder()
@@ -155,15 +165,19 @@ import Testing
         let inputPath = scratch.write("input", String(decoding: Self.input, as: UTF8.self))
         // Theirs by ours.
         let hex = try #require(
-            shell("openssl dgst -sha256 -sign \(keyPath) \(inputPath) | od -An -v -tx1 | tr -d ' \\n'"))
+            shell(
+                "openssl dgst -sha256 -sign \(keyPath) \(inputPath) | od -An -v -tx1 | tr -d ' \\n'"
+            ))
         let theirs = try #require(Hex.decode(hex))
         let raw = kind == .ec ? try #require(rawSignature(theirs)) : theirs
         #expect(
-            PublicKey.verify(key.algorithm, publicKeyPEM: key.publicPEM, input: Self.input, signature: raw))
+            PublicKey.verify(
+                key.algorithm, publicKeyPEM: key.publicPEM, input: Self.input, signature: raw))
         // Ours by theirs.
         let ours = try key.sign(Self.input)
         let signature = scratch.write("signature", bytes: kind == .ec ? derSignature(ours) : ours)
-        let verdict = shell("openssl dgst -sha256 -verify \(publicPath) -signature \(signature) \(inputPath)")
+        let verdict = shell(
+            "openssl dgst -sha256 -verify \(publicPath) -signature \(signature) \(inputPath)")
         #expect(verdict == "Verified OK\n")
     }
 
@@ -173,34 +187,42 @@ import Testing
         #expect(
             PublicKey.verify(
                 .es256, publicKeyPEM: pair.certificate, input: Self.input, signature: signature))
-        #expect(refusal { _ = try PublicKey(pem: "-----BEGIN CERTIFICATE-----\nAAAA\n") }?.kind == .malformed)
+        #expect(
+            refusal { _ = try PublicKey(pem: "-----BEGIN CERTIFICATE-----\nAAAA\n") }?.kind
+                == .malformed)
         #expect(refusal { _ = try PublicKey(pem: "") }?.kind == .malformed)
     }
 
     @Test func tellsPathsFromStoreURIs() {
         for (location, scheme) in [
-            ("gw-7.pem", nil), ("/etc/fieldgw/gw:7.pem", nil), ("./pkcs11:x", nil), ("c:key", nil), ("", nil),
+            ("gw-7.pem", nil), ("/etc/fieldgw/gw:7.pem", nil), ("./pkcs11:x", nil), ("c:key", nil),
+            ("", nil),
             ("pkcs11:token=t;object=k?pin-source=/p", "pkcs11"), ("handle:0x81000000", "handle"),
-            ("FILE:/k.pem", "file")
+            ("FILE:/k.pem", "file"),
         ] as [(String, String?)] {
             #expect(PrivateKey.storeScheme(of: location) == scheme)
         }
     }
 
     @Test func saysWhatAStoreNeedsAndHidesItsPIN() {
-        let error = refusal { _ = try PrivateKey.load("pkcs11:token=none;object=k?pin-value=12345") }
+        let error = refusal {
+            _ = try PrivateKey.load("pkcs11:token=none;object=k?pin-value=12345")
+        }
         #expect(error?.kind == .store)
         #expect(error?.message.contains("pkcs11:token=none;object=k") == true)
         #expect(error?.message.contains("12345") == false)
     }
 
-    /// SEQUENCE { INTEGER r, INTEGER s } to r‖s, written here once more so that both ways are checked.
+    /// SEQUENCE { INTEGER r, INTEGER s } to r‖s, written here once more so that both ways are
+    /// checked.
     private func rawSignature(_ der: [UInt8]) -> [UInt8]? {
         var reader = ByteReader(der)
         guard reader.byte() == 0x30, reader.byte() != nil else { return nil }
         var raw: [UInt8] = []
         for _ in 0..<2 {
-            guard reader.byte() == 2, let count = reader.byte(), let bytes = reader.bytes(Int(count)) else {
+            guard reader.byte() == 2, let count = reader.byte(),
+                let bytes = reader.bytes(Int(count))
+            else {
                 return nil
             }
             let digits = bytes.drop { $0 == 0 }

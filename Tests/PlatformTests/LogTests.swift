@@ -73,7 +73,8 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
 
     @Test(arguments: [
         ("two\nlines", "two\\x0Alines"), ("\u{1b}[31mred", "\\x1B[31mred"), ("nul\0", "nul\\x00"),
-        ("c1 \u{9b}", "c1 \\x9B"), ("\u{202e}evil", "\\u{202e}evil"), ("Zähler 3 °C", "Zähler 3 °C"),
+        ("c1 \u{9b}", "c1 \\x9B"), ("\u{202e}evil", "\\u{202e}evil"),
+        ("Zähler 3 °C", "Zähler 3 °C"),
     ])
     func controlCharactersAreShownNotSent(message: String, shown: String) {
         var folder = LogFolder(.journal)
@@ -118,7 +119,8 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
         close(writer)
         #expect(
             contents(reader)
-                == "<4>bridge gw-7: one\n<7>bridge gw-7: two\n<7>bridge gw-7: two (repeated once)\n")
+                == "<4>bridge gw-7: one\n<7>bridge gw-7: two\n<7>bridge gw-7: two (repeated once)\n"
+        )
     }
 
     /// A stuck terminal or a full journal must cost log lines, never the loop's time or memory.
@@ -146,10 +148,13 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
         let written = log.drain().first ?? ""
         // The loss may be said in parts; together they are the whole.
         let parts = written.split(separator: "\n").filter { $0.hasSuffix("nobody read the log") }
-        let counts = parts.compactMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } }
+        let counts = parts.compactMap {
+            $0.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        }
         #expect(counts.reduce(0, +) == dropped)
         #expect(written.contains("after"))
-        #expect(written.split(separator: "\n").filter { $0.hasSuffix("x") }.count == 20_000 - dropped)
+        #expect(
+            written.split(separator: "\n").filter { $0.hasSuffix("x") }.count == 20_000 - dropped)
     }
 
     @Test func aReaderThatIsGoneHarmsNobody() throws {

@@ -47,7 +47,9 @@ import Testing
         }
         for box in boxes { box.post(0) }
         // An optimised build ends an owner's life after its last use, and with it the descriptor.
-        let ready = try withExtendedLifetime(boxes) { try loop.wait(until: Clock.instant + .seconds(10)) }
+        let ready = try withExtendedLifetime(boxes) {
+            try loop.wait(until: Clock.instant + .seconds(10))
+        }
         #expect(ready.isEmpty)
         #expect(calls == 1)
         #expect(loop.count == 1)
@@ -142,7 +144,9 @@ import Testing
         let mailbox = try Mailbox<DescriptorParcel>()
         worker.submit {
             for _ in 0..<2 {
-                guard let file = try? OwnedFD("open", "", { open(scratch.file("traveller"), O_RDONLY) })
+                guard
+                    let file = try? OwnedFD(
+                        "open", "", { open(scratch.file("traveller"), O_RDONLY) })
                 else { return }
                 mailbox.post(DescriptorParcel(file))
             }

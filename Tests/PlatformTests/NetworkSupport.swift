@@ -17,10 +17,12 @@ final class Running<Answer: Sendable>: @unchecked Sendable {
     init(_ body: @escaping @Sendable () -> Answer) {
         job = Job(body)
         let entry: AnyWork = AnyWork { [job] in job.answer = job.body() }
-        pthread_create(&thread, nil, { raw in
-            Unmanaged<AnyWork>.fromOpaque(raw!).takeRetainedValue().run()
-            return nil
-        }, Unmanaged.passRetained(entry).toOpaque())
+        pthread_create(
+            &thread, nil,
+            { raw in
+                Unmanaged<AnyWork>.fromOpaque(raw!).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(entry).toOpaque())
     }
 
     /// Once only.
@@ -39,7 +41,8 @@ private final class AnyWork {
 let patience: Int32 = 10_000
 
 func waitReady(_ descriptor: Int32, _ wants: Link.Wants, milliseconds: Int32 = patience) -> Bool {
-    var socket = pollfd(fd: descriptor, events: Int16(wants == .read ? POLLIN : POLLOUT), revents: 0)
+    var socket = pollfd(
+        fd: descriptor, events: Int16(wants == .read ? POLLIN : POLLOUT), revents: 0)
     return poll(&socket, 1, milliseconds) == 1
 }
 
@@ -117,9 +120,12 @@ func internetSockets() -> Int {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let code = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &length)
+            }
         }
-        return code == 0 && (Int32(storage.ss_family) == AF_INET || Int32(storage.ss_family) == AF_INET6)
+        return code == 0
+            && (Int32(storage.ss_family) == AF_INET || Int32(storage.ss_family) == AF_INET6)
     }
 }
 

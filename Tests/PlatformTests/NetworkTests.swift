@@ -49,7 +49,11 @@ extension Network {
             #expect(failure?.message.contains("127.0.0.1:\(port)") == true)
         }
 
-        @Test("Fault 21, no DNS answer, no connection: said in words", arguments: ["no-such-host.invalid", "a b", String(repeating: "x", count: 300), "256.1.1.1"])
+        @Test(
+            "Fault 21, no DNS answer, no connection: said in words",
+            arguments: [
+                "no-such-host.invalid", "a b", String(repeating: "x", count: 300), "256.1.1.1",
+            ])
         func saysThatANameHasNoAddress(name: String) {
             let bad = LinkTarget(host: name, port: 1883, tls: false, deadline: .seconds(5))
             #expect(failure(Connector.connect(bad, context: nil))?.kind == .resolve)
@@ -159,7 +163,8 @@ final class FullListener {
     private var sockets: [Int32] = []
 
     init() throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
@@ -177,7 +182,8 @@ final class FullListener {
         for _ in 0..<4 {
             let filler = socket(
                 AF_INET,
-                Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+                Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+                    | Int32(SOCK_NONBLOCK.rawValue), 0)
             _ = with { connect(filler, $0, length) }
             sockets.append(filler)
         }

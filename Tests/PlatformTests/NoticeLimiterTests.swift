@@ -33,7 +33,8 @@ import Testing
         for number in 0..<1000 { _ = limiter.receive(Self.refusal(number), at: Self.at(1)) }
         let others = [
             Self.refusal(1, "dev-2"), Notice(.warning, "gateway", "dev-1", "offline"),
-            Notice(.info, "gateway", "dev-1", "in force", kind: .peer), Notice(.warning, "bridge", "dev-1", "lost", kind: .peer),
+            Notice(.info, "gateway", "dev-1", "in force", kind: .peer),
+            Notice(.warning, "bridge", "dev-1", "lost", kind: .peer),
         ]
         for notice in others { #expect(limiter.receive(notice, at: Self.at(1)) == [notice]) }
     }
@@ -43,9 +44,10 @@ import Testing
         for number in 0..<30 { _ = limiter.receive(Self.refusal(number), at: Self.at(0)) }
         #expect(limiter.deadline == Self.at(10))
         #expect(limiter.timeout(at: Self.at(9)).isEmpty)
-        #expect(limiter.timeout(at: Self.at(10)).map(\.message) == [
-            "a config document is refused: 29; 19 more like this were not logged"
-        ])
+        #expect(
+            limiter.timeout(at: Self.at(10)).map(\.message) == [
+                "a config document is refused: 29; 19 more like this were not logged"
+            ])
         #expect(limiter.deadline == nil)
         let later = (0..<12).flatMap { limiter.receive(Self.refusal($0), at: Self.at(1000)) }
         #expect(later.count == 10)
@@ -56,7 +58,9 @@ import Testing
         var limiter = NoticeLimiter()
         var told = 0
         for source in 0..<10_000 {
-            for number in 0..<20 { told += limiter.receive(Self.refusal(number, "s\(source)"), at: Self.at(0)).count }
+            for number in 0..<20 {
+                told += limiter.receive(Self.refusal(number, "s\(source)"), at: Self.at(0)).count
+            }
         }
         told += limiter.timeout(at: Self.at(0), all: true).count
         #expect(told == 10_000 * 11)

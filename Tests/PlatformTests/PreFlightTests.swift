@@ -3,14 +3,16 @@ import Glibc
 import Platform
 import Testing
 
-/// Machines drawn in a directory, each with one thing wrong: what a person is told before the first reading.
+/// Machines drawn in a directory, each with one thing wrong: what a person is told before the first
+/// reading.
 @Suite struct PreFlightTests {
     private final class Drawing {
         let scratch = Scratch()
 
         var system: SystemPaths {
             SystemPaths(
-                sys: scratch.file("sys"), dev: scratch.file("dev"), proc: scratch.file("proc"), run: scratch.file("run"),
+                sys: scratch.file("sys"), dev: scratch.file("dev"), proc: scratch.file("proc"),
+                run: scratch.file("run"),
                 etc: scratch.file("etc"))
         }
 
@@ -22,7 +24,8 @@ import Testing
             }
             try scratch.write("\(device)/of_node/compatible", compatible + "\0")
             try scratch.link("\(device)/subsystem", to: scratch.file("sys/bus/platform"))
-            try scratch.link("\(device)/driver", to: scratch.file("sys/bus/platform/drivers/\(driver)"))
+            try scratch.link(
+                "\(device)/driver", to: scratch.file("sys/bus/platform/drivers/\(driver)"))
             try scratch.link("sys/class/tty/\(name)/device", to: scratch.file(device))
             try scratch.write("dev/\(name)", "", mode: 0o660)
         }
@@ -41,13 +44,20 @@ import Testing
             try scratch.write("dev/\(name)", "", mode: 0o660)
         }
 
-        func process(_ number: Int, _ name: String, _ words: [String] = [], open file: String? = nil) throws {
+        func process(
+            _ number: Int, _ name: String, _ words: [String] = [], open file: String? = nil
+        ) throws {
             try scratch.write("proc/\(number)/comm", name + "\n")
             try scratch.write("proc/\(number)/cmdline", words.joined(separator: "\0") + "\0")
-            if let file { try scratch.link("proc/\(number)/fd/3", to: FileSystem.realPath(scratch.file(file)) ?? "") }
+            if let file {
+                try scratch.link(
+                    "proc/\(number)/fd/3", to: FileSystem.realPath(scratch.file(file)) ?? "")
+            }
         }
 
-        func reports(as opener: PortOpener = PortOpener(user: 0, groups: [0]), asked: Bool? = nil) -> [PortReport] {
+        func reports(
+            as opener: PortOpener = PortOpener(user: 0, groups: [0]), asked: Bool? = nil
+        ) -> [PortReport] {
             SerialPorts.reports(in: system, for: opener) { _ in asked }
         }
 
@@ -59,7 +69,9 @@ import Testing
     @Test func aPortThatIsRightSaysNothing() throws {
         let drawing = Drawing()
         try drawing.onBoard("ttyAMA0", driver: "uart-pl011", compatible: "arm,pl011")
-        try drawing.usb("ttyUSB0", latency: "1", record: "S:serial/by-id/usb-x\nS:fieldgw/by-serial/A5\nE:ID_SERIAL_SHORT=A5\n")
+        try drawing.usb(
+            "ttyUSB0", latency: "1",
+            record: "S:serial/by-id/usb-x\nS:fieldgw/by-serial/A5\nE:ID_SERIAL_SHORT=A5\n")
         try drawing.scratch.write("proc/consoles", "tty0                 -WU (EC p  )    4:1\n")
         try drawing.scratch.write("proc/cmdline", "console=tty1 root=/dev/mmcblk0p2 rootwait\n")
         try drawing.process(900, "fieldgw", open: "dev/ttyUSB0")
@@ -67,12 +79,15 @@ import Testing
         #expect(reports.flatMap(\.warnings).isEmpty)
         #expect(reports.map(\.hasRS485) == [true, false])
         let dev = drawing.scratch.file("dev")
-        #expect(reports[1].stableNames == ["\(dev)/fieldgw/by-serial/A5", "\(dev)/serial/by-id/usb-x"])
+        #expect(
+            reports[1].stableNames == ["\(dev)/fieldgw/by-serial/A5", "\(dev)/serial/by-id/usb-x"])
         #expect(reports[1].users.map(\.name) == ["fieldgw"])
     }
 
     @Test func aConsoleIsFoundInTheCommandLineAndWhereItIsInForce() throws {
-        for (file, text) in [("cmdline", "console=ttyS0,115200 quiet"), ("consoles", "ttyS0  -W- (EC p a)  4:64\n")] {
+        for (file, text) in [
+            ("cmdline", "console=ttyS0,115200 quiet"), ("consoles", "ttyS0  -W- (EC p a)  4:64\n"),
+        ] {
             let drawing = Drawing()
             try drawing.onBoard("ttyS0", driver: "serial8250", compatible: "ns16550a")
             try drawing.scratch.write("proc/\(file)", text)
@@ -86,7 +101,8 @@ import Testing
         let byUnit = Drawing()
         try byUnit.onBoard("ttyAMA0", driver: "uart-pl011", compatible: "arm,pl011")
         try byUnit.scratch.link(
-            "run/systemd/generator/getty.target.wants/serial-getty@ttyAMA0.service", to: "/usr/lib/x.service")
+            "run/systemd/generator/getty.target.wants/serial-getty@ttyAMA0.service",
+            to: "/usr/lib/x.service")
         let warning = try #require(byUnit.reports().first?.warnings.first)
         #expect(warning.kind == .login && warning.cure.contains("serial-getty@ttyAMA0.service"))
         try byUnit.scratch.link("etc/systemd/system/serial-getty@ttyAMA0.service", to: "/dev/null")
@@ -94,15 +110,18 @@ import Testing
 
         let byProcess = Drawing()
         try byProcess.onBoard("ttyAMA0", driver: "uart-pl011", compatible: "arm,pl011")
-        try byProcess.process(77, "agetty", ["/sbin/agetty", "--keep-baud", "115200", "ttyAMA0", "vt220"])
+        try byProcess.process(
+            77, "agetty", ["/sbin/agetty", "--keep-baud", "115200", "ttyAMA0", "vt220"])
         #expect(byProcess.kinds() == [.login])
     }
 
     @Test func aMiniUARTHasNoParityAndBluetoothHasTheOther() throws {
         let drawing = Drawing()
-        try drawing.onBoard("ttyS0", driver: "bcm2835-aux-uart", compatible: "brcm,bcm2835-aux-uart")
+        try drawing.onBoard(
+            "ttyS0", driver: "bcm2835-aux-uart", compatible: "brcm,bcm2835-aux-uart")
         #expect(drawing.kinds() == [.miniUART])
-        try drawing.scratch.write("sys/bus/serial/devices/serial0-0/of_node/compatible", "brcm,bcm43438-bt\0")
+        try drawing.scratch.write(
+            "sys/bus/serial/devices/serial0-0/of_node/compatible", "brcm,bcm43438-bt\0")
         #expect(drawing.kinds() == [.miniUART, .bluetooth])
         #expect(drawing.reports().first?.warnings.last?.cure.contains("disable-bt") == true)
         let old = Drawing()
@@ -116,11 +135,15 @@ import Testing
         try drawing.usb("ttyUSB0", latency: "16")
         let warning = try #require(drawing.reports().first?.warnings.first)
         #expect(warning.kind == .latency && warning.message.contains("16 ms"))
-        #expect(warning.cure.contains(drawing.scratch.file("sys/class/tty/ttyUSB0/device/latency_timer")))
+        #expect(
+            warning.cure.contains(
+                drawing.scratch.file("sys/class/tty/ttyUSB0/device/latency_timer")))
     }
 
     @Test func modemManagerIsTroubleUnlessItIsKeptAway() throws {
-        for (record, kinds) in [("", [PortWarning.Kind.modemManager]), ("E:ID_MM_PORT_IGNORE=1\n", [])] {
+        for (record, kinds) in [
+            ("", [PortWarning.Kind.modemManager]), ("E:ID_MM_PORT_IGNORE=1\n", []),
+        ] {
             let drawing = Drawing()
             try drawing.usb("ttyUSB0", record: record)
             try drawing.process(5, "ModemManager")
@@ -155,9 +178,12 @@ import Testing
         #expect(cure.contains(group == 0 ? "70-fieldgw.rules" : "usermod -aG field"), "\(cure)")
         #expect(drawing.kinds(PortOpener(user: owner + 1, groups: [group])).isEmpty, "a member may")
         #expect(chmod(path, 0o600) == 0)
-        let rule = try #require(drawing.reports(as: PortOpener(user: owner + 1, groups: [group])).first?.warnings.first)
+        let rule = try #require(
+            drawing.reports(as: PortOpener(user: owner + 1, groups: [group])).first?.warnings.first)
         #expect(rule.kind == .permission && rule.cure.contains("70-fieldgw.rules"))
-        #expect(drawing.kinds(PortOpener(user: owner == 0 ? 0 : owner, groups: [])).isEmpty, "the owner may")
+        #expect(
+            drawing.kinds(PortOpener(user: owner == 0 ? 0 : owner, groups: [])).isEmpty,
+            "the owner may")
     }
 
     @Test func aTerminalWithoutRS485SaysSoAndOneThatIsHeldIsNotAsked() throws {
@@ -167,7 +193,8 @@ import Testing
         let drawing = Drawing()
         try drawing.onBoard("ttyAMA0", driver: "uart-pl011", compatible: "arm,pl011")
         try drawing.process(12, "cat", open: "dev/ttyAMA0")
-        let reports = SerialPorts.reports(in: drawing.system, for: PortOpener(user: 0, groups: [])) { _ in
+        let reports = SerialPorts.reports(in: drawing.system, for: PortOpener(user: 0, groups: []))
+        { _ in
             Issue.record("a port that is held was opened")
             return true
         }

@@ -15,7 +15,8 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
 @Suite struct ChildProcessTests {
     @Test func outputArrivesAndTheExitCodeIsTheChilds() throws {
         let child = try ChildProcess(
-            "/bin/sh", ["-c", "echo out $FLAVOUR; echo err >&2; exit 7"], environment: ["FLAVOUR=sweet"],
+            "/bin/sh", ["-c", "echo out $FLAVOUR; echo err >&2; exit 7"],
+            environment: ["FLAVOUR=sweet"],
             output: .pipe, errors: .pipe)
         #expect(child.wait(within: .seconds(10)) == .code(7))
         #expect(rest(child.takeOutput()) == "out sweet\n")
@@ -53,12 +54,17 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
     }
 
     @Test func whatAProgramSaysIsTakenWholeOrNotAtAll() throws {
-        let said = try ProgramOutput.of("/bin/sh", ["-c", "seq 20000; exit 3"], bytesMax: 200_000, within: .seconds(20))
+        let said = try ProgramOutput.of(
+            "/bin/sh", ["-c", "seq 20000; exit 3"], bytesMax: 200_000, within: .seconds(20))
         #expect(said.exit == .code(3) && said.output.count == 108_894)
         var number: Int32 = 0
-        func failure(_ path: String, _ script: String, _ bytesMax: Int, _ limit: Duration) -> ProgramOutput.Failure? {
+        func failure(
+            _ path: String, _ script: String, _ bytesMax: Int, _ limit: Duration
+        ) -> ProgramOutput.Failure? {
             do throws(ProgramOutput.Failure) {
-                _ = try ProgramOutput.of(path, ["-c", script], bytesMax: bytesMax, within: limit) { number = $0.processID }
+                _ = try ProgramOutput.of(path, ["-c", script], bytesMax: bytesMax, within: limit) {
+                    number = $0.processID
+                }
                 return nil
             } catch { return error }
         }
@@ -81,10 +87,12 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
 
     @Test func ignoredSignalsAreStandardInAChild() throws {
         Startup.prepare()
-        let child = try ChildProcess("/bin/sh", ["-c", "grep SigIgn /proc/self/status"], output: .pipe)
+        let child = try ChildProcess(
+            "/bin/sh", ["-c", "grep SigIgn /proc/self/status"], output: .pipe)
         #expect(child.wait(within: .seconds(10)) == .code(0))
         let line = rest(child.takeOutput())
-        let mask = try #require(UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "", radix: 16))
+        let mask = try #require(
+            UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "", radix: 16))
         #expect(mask & (1 << UInt64(SIGPIPE - 1)) == 0)
         #expect(mask & (1 << UInt64(SIGTERM - 1)) == 0)
     }
@@ -132,7 +140,9 @@ private func rest(_ pipe: consuming OwnedFD?) -> String {
     @Test func theBootIDIsSixteenBytesAndStable() {
         #expect(Machine.bootID().count == 16)
         #expect(Machine.bootID() == Machine.bootID())
-        #expect(Machine.bootID(in: SystemPaths(proc: "/nonexistent")) == [UInt8](repeating: 0, count: 16))
+        #expect(
+            Machine.bootID(in: SystemPaths(proc: "/nonexistent"))
+                == [UInt8](repeating: 0, count: 16))
     }
 
     @Test func randomBytesDiffer() {

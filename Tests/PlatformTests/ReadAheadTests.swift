@@ -5,8 +5,8 @@ import Synchronization
 import Testing
 
 extension Network {
-    /// OpenSSL reads ahead: what stands in its buffer makes no descriptor readable. Nothing may be left there,
-    /// and nobody may be woken for ever by half a record.
+    /// OpenSSL reads ahead: what stands in its buffer makes no descriptor readable. Nothing may be
+    /// left there, and nobody may be woken for ever by half a record.
     @Suite(.serialized) struct ReadAhead {
         @Test func halfARecordIsNoReasonToReadAgain() throws {
             let relay = try Relay()
@@ -50,7 +50,9 @@ extension Network {
             server.close(orderly: true)
         }
 
-        @Test(arguments: [1, 16_000]) func aGoodbyeInTheSameReadIsSeenBehindTheBytes(size: Int) throws {
+        @Test(arguments: [1, 16_000]) func aGoodbyeInTheSameReadIsSeenBehindTheBytes(
+            size: Int
+        ) throws {
             let relay = try Relay()
             let (link, server) = try relay.connect()
             defer { relay.end() }
@@ -63,8 +65,11 @@ extension Network {
             #expect(got.end == .closed && got.turns < 30, "\(got.turns) turns")
         }
 
-        /// A server that speaks at once, with its tickets before it, perhaps while our handshake still reads.
-        @Test("Fault 46, a ticket or KeyUpdate in a write: tickets and first words with the handshake", arguments: 0..<5)
+        /// A server that speaks at once, with its tickets before it, perhaps while our handshake
+        /// still reads.
+        @Test(
+            "Fault 46, a ticket or KeyUpdate in a write: tickets and first words with the handshake",
+            arguments: 0..<5)
         func ticketsAndFirstWordsThatComeWithTheHandshakeAreRead(round: Int) throws {
             let listener = try Listener(tls: tlsServer(tickets: 2))
             let peer = Running { () -> Arrival in
@@ -80,19 +85,24 @@ extension Network {
             #expect(peer.join() == .closed)
         }
 
-        /// Fault 46. Both directions are full while one side, or both, renew keys and demand new ones: a read has to
-        /// write first, and what it has read ahead meanwhile must not be forgotten.
-        @Test("Fault 46, a ticket or KeyUpdate in a write: new keys while both directions are full", arguments: [(200_000, Int.max), (Int.max, 200_000), (70_000, 50_000)])
+        /// Fault 46. Both directions are full while one side, or both, renew keys and demand new
+        /// ones: a read has to write first, and what it has read ahead meanwhile must not be
+        /// forgotten.
+        @Test(
+            "Fault 46, a ticket or KeyUpdate in a write: new keys while both directions are full",
+            arguments: [(200_000, Int.max), (Int.max, 200_000), (70_000, 50_000)])
         func newKeysInTheMiddleOfAFullExchange(server: Int, client: Int) throws {
             let listener = try Listener(tls: tlsServer(tickets: 2))
             let bytes = pattern(3 << 20)
-            let peer = Running { acceptOne(listener).map { ($0, exchange($0, bytes, rekeyEvery: server)) } }
+            let peer = Running {
+                acceptOne(listener).map { ($0, exchange($0, bytes, rekeyEvery: server)) }
+            }
             let link = try Connector.connect(tlsTarget(listener.port), context: tlsClient()).get()
             #expect(exchange(link, bytes, rekeyEvery: client) == nil)
             let (accepted, trouble) = try #require(peer.join(), "no connection")
             #expect(trouble == nil)
-            // Only now: who closes with the other's last KeyUpdate unread resets the connection, and what the
-            // other has not read yet is lost with it.
+            // Only now: who closes with the other's last KeyUpdate unread resets the connection,
+            // and what the other has not read yet is lost with it.
             link.close(orderly: true)
             accepted.close(orderly: true)
         }
@@ -127,7 +137,9 @@ extension Network {
 private func shellReads(_ link: Link, _ count: Int) -> (bytes: [UInt8], end: Arrival?, turns: Int) {
     var bytes: [UInt8] = []
     for turn in 1...10_000 {
-        if !link.hasPending, !waitReady(link.descriptor, link.readWantsWrite ? .write : .read, milliseconds: 3000) {
+        if !link.hasPending,
+            !waitReady(link.descriptor, link.readWantsWrite ? .write : .read, milliseconds: 3000)
+        {
             return (bytes, .silence, turn)
         }
         reading: while true {
@@ -182,7 +194,9 @@ private final class Relay: Sendable {
         let calling = Running { Connector.connect(tlsTarget(frontPort), context: context) }
         let listener = try #require(front.withLock { $0.take() })
         let near = try #require(acceptOne(listener))
-        let far = try Connector.connect(LinkTarget(host: "127.0.0.1", port: back.port, tls: false), context: nil).get()
+        let far = try Connector.connect(
+            LinkTarget(host: "127.0.0.1", port: back.port, tls: false), context: nil
+        ).get()
         let running = Running { [self] in carry(near, far) }
         pump.withLock { $0 = running }
         let client = try calling.join().get()
@@ -229,14 +243,17 @@ private final class Relay: Sendable {
                 }
             }
             let pass = state.withLock { state -> [UInt8] in
-                let count = state.isHolding ? min(state.mayPass, state.held.count) : state.held.count
+                let count =
+                    state.isHolding ? min(state.mayPass, state.held.count) : state.held.count
                 let bytes = Array(state.held.prefix(count))
                 state.held.removeFirst(count)
                 if state.isHolding { state.mayPass -= count }
                 return bytes
             }
             if !pass.isEmpty { _ = send(near, pass) }
-            if !isFarOpen, state.withLock({ $0.held.isEmpty }) { shutdown(near.descriptor, Int32(SHUT_WR)) }
+            if !isFarOpen, state.withLock({ $0.held.isEmpty }) {
+                shutdown(near.descriptor, Int32(SHUT_WR))
+            }
         }
     }
 }

@@ -59,8 +59,8 @@ enum OpenDescriptors {
     }
 }
 
-/// Runs the loop until `condition` holds; false after `limit`, so that a stuck test fails instead of
-/// hanging.
+/// Runs the loop until `condition` holds; false after `limit`, so that a stuck test fails instead
+/// of hanging.
 func turn(
     _ loop: EventLoop, within limit: Duration = .seconds(10), until condition: () -> Bool
 ) throws -> Bool {

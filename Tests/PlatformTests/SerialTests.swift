@@ -62,9 +62,12 @@ private func readOnce(_ line: borrowing OwnedFD) -> Transfer {
     }
 
     @Test(arguments: [(LineSettings.Parity.even, 8), (.odd, 8), (.none, 7), (.even, 7)])
-    func aPseudoTerminalThatDropsParityOrSizeIsARemark(parity: LineSettings.Parity, dataBits: Int) throws {
+    func aPseudoTerminalThatDropsParityOrSizeIsARemark(
+        parity: LineSettings.Parity, dataBits: Int
+    ) throws {
         let pty = try PseudoTerminal()
-        let settings = LineSettings(device: .path(pty.path), baud: 19200, parity: parity, dataBits: dataBits)
+        let settings = LineSettings(
+            device: .path(pty.path), baud: 19200, parity: parity, dataBits: dataBits)
         let line = try SerialPort.open(settings)
         let remarks = line.facts.remarks
         #expect(remarks.count == 1)
@@ -208,8 +211,8 @@ private func readOnce(_ line: borrowing OwnedFD) -> Transfer {
     }
 }
 
-/// The file-system identity alone, and of this thread alone: setfsuid(2) is per thread and drops the
-/// capabilities that override file permissions.
+/// The file-system identity alone, and of this thread alone: setfsuid(2) is per thread and drops
+/// the capabilities that override file permissions.
 private func dropRightsOfThisThread() {
     guard let symbol = dlsym(nil, "setfsuid") else { return }
     typealias Call = @convention(c) (UInt32) -> Int32

@@ -8,11 +8,14 @@ extension Network {
     @Suite(.serialized) struct TLSFloods {
         /// A real server that sends `extra` again and again until it is cut off or the test ends.
         private func flood(
-            _ server: ServerContext, _ extra: Link.Extra, dataEvery: Int = .max, count: Int = 200_000
+            _ server: ServerContext, _ extra: Link.Extra, dataEvery: Int = .max,
+            count: Int = 200_000
         ) throws -> (client: Link, server: Running<Int>) {
             let listener = try Listener(tls: server)
             let peer = Running { () -> Int in
-                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else { return -1 }
+                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else {
+                    return -1
+                }
                 var sent = 0
                 while sent < count {
                     if sent % dataEvery == dataEvery - 1, send(link, [1]) != nil { break }
@@ -20,7 +23,9 @@ extension Network {
                         sent += 1
                     } else {
                         var socket = pollfd(fd: link.descriptor, events: Int16(POLLOUT), revents: 0)
-                        guard poll(&socket, 1, 200) == 1, socket.revents & Int16(POLLERR | POLLHUP) == 0 else { break }
+                        guard poll(&socket, 1, 200) == 1,
+                            socket.revents & Int16(POLLERR | POLLHUP) == 0
+                        else { break }
                     }
                 }
                 link.close(orderly: false)
@@ -41,7 +46,9 @@ extension Network {
                 switch result {
                 case .bytes(let more): data += more.count
                 case .wouldBlock(let wants):
-                    if !link.hasPending, !waitReady(link.descriptor, wants) { return (dearest, data, .silence) }
+                    if !link.hasPending, !waitReady(link.descriptor, wants) {
+                        return (dearest, data, .silence)
+                    }
                 case .closed: return (dearest, data, .closed)
                 case .failed(let failure): return (dearest, data, .failed(failure))
                 }
@@ -80,7 +87,8 @@ extension Network {
 
         /// New keys now and then, between data, are in order.
         @Test func keyUpdatesBetweenDataAreNoFlood() throws {
-            let (link, peer) = try flood(tlsServer(), .keyUpdate(askingPeer: false), dataEvery: 4, count: 4000)
+            let (link, peer) = try flood(
+                tlsServer(), .keyUpdate(askingPeer: false), dataEvery: 4, count: 4000)
             let (_, data, end) = drain(link)
             #expect(end == .closed && data >= 1000, "\(data) bytes, then \(end)")
             link.close(orderly: false)
@@ -89,10 +97,13 @@ extension Network {
 
         /// TLS 1.2: the answer is a warning, and the connection goes on where the server lets it.
         @Test func renegotiationIsRefusedWithAClearWord() throws {
-            let listener = try Listener(tls: try ServerContext(
-                certificatePEM: tlsPair.certificate, keyPEM: tlsPair.key, noTLS13: true))
+            let listener = try Listener(
+                tls: try ServerContext(
+                    certificatePEM: tlsPair.certificate, keyPEM: tlsPair.key, noTLS13: true))
             let peer = Running { () -> Arrival in
-                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else { return .silence }
+                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else {
+                    return .silence
+                }
                 _ = link.sendAlone(.renegotiation)
                 return receive(link, 1)
             }
@@ -104,19 +115,28 @@ extension Network {
                 Issue.record("it ended with \(end)")
                 return
             }
-            #expect(failure.message.contains("wanted to renegotiate the TLS 1.2 connection, which is never done"))
+            #expect(
+                failure.message.contains(
+                    "wanted to renegotiate the TLS 1.2 connection, which is never done"))
             link.close(orderly: false)
             _ = peer.join()
         }
 
         /// Something between answers in the bridge's place, or the server's other half does.
-        @Test(arguments: ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}"])
+        @Test(arguments: [
+            "HTTP/1.1 503 Service Unavailable\r\n\r\n", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}",
+        ])
         func plainBytesOnALiveLinkAreNamed(_ text: String) throws {
             let listener = try Listener(tls: tlsServer())
             let peer = Running { () -> Bool in
-                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else { return false }
+                guard let link = acceptOne(listener), receive(link, 1) == .bytes([7]) else {
+                    return false
+                }
                 let bytes = Array(text.utf8)
-                guard Glibc.send(link.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { return false }
+                guard
+                    Glibc.send(link.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+                        == bytes.count
+                else { return false }
                 return receive(link, 1) != .silence
             }
             let link = try Connector.connect(tlsTarget(listener.port), context: tlsClient()).get()
@@ -125,7 +145,9 @@ extension Network {
                 Issue.record("nothing was noticed")
                 return
             }
-            #expect(failure.message.contains("sent bytes that are not TLS in the middle of the connection ("))
+            #expect(
+                failure.message.contains(
+                    "sent bytes that are not TLS in the middle of the connection ("))
             #expect(failure.kind == .other)
             #expect(peer.join())
         }
@@ -138,13 +160,17 @@ extension Network {
             return failure(result)
         }
 
-        @Test(arguments: [("bridge.test", "DNS:bridge.test"), ("127.0.0.1", "IP:127.0.0.1"), ("::1", "IP:::1")])
+        @Test(arguments: [
+            ("bridge.test", "DNS:bridge.test"), ("127.0.0.1", "IP:127.0.0.1"), ("::1", "IP:::1"),
+        ])
         func aCommonNameAloneIsRefused(_ name: String, _ wanted: String) throws {
             let pair = try tlsCertificates.issue(names: [], subject: name)
             let failure = try refusal(pair, name)
             #expect(failure?.kind == .hostName)
-            #expect(failure?.message == "the bridge's certificate has only the common name \"\(name)\" and no subjectAltName, "
-                + "where names must stand: have it made again with subjectAltName \(wanted)")
+            #expect(
+                failure?.message
+                    == "the bridge's certificate has only the common name \"\(name)\" and no subjectAltName, "
+                    + "where names must stand: have it made again with subjectAltName \(wanted)")
         }
 
         /// It once read "is for 127.0.0.1, not for 127.0.0.1".
@@ -153,23 +179,29 @@ extension Network {
             let pair = try tlsCertificates.issue(names: [named], asHosts: true)
             let failure = try refusal(pair, wanted)
             #expect(failure?.kind == .hostName)
-            #expect(failure?.message == "the bridge's certificate names \(wanted) as a host name, not as an address: "
-                + "have it made again with subjectAltName IP:\(wanted)")
+            #expect(
+                failure?.message
+                    == "the bridge's certificate names \(wanted) as a host name, not as an address: "
+                    + "have it made again with subjectAltName IP:\(wanted)")
         }
 
         /// A common name beside a subjectAltName does not count either.
         @Test func theCommonNameBesideOtherNamesDoesNotCount() throws {
             let pair = try tlsCertificates.issue(names: ["other.test"], subject: "bridge.test")
             let failure = try refusal(pair, "bridge.test")
-            #expect(failure?.message == "the bridge's certificate is for other.test, not for bridge.test: check `host` or "
-                + "`serverName`")
+            #expect(
+                failure?.message
+                    == "the bridge's certificate is for other.test, not for bridge.test: check `host` or "
+                    + "`serverName`")
         }
 
         @Test func anAddressThatIsNotNamedIsToldTheNames() throws {
             let pair = try tlsCertificates.issue(names: ["bridge.test"])
             let failure = try refusal(pair, "127.0.0.1")
-            #expect(failure?.message == "the bridge's certificate is for bridge.test, not for the address 127.0.0.1: put one "
-                + "of its names into `host` or `serverName`")
+            #expect(
+                failure?.message
+                    == "the bridge's certificate is for bridge.test, not for the address 127.0.0.1: put one "
+                    + "of its names into `host` or `serverName`")
         }
     }
 }

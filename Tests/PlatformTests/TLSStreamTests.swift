@@ -11,7 +11,9 @@ extension Network {
         func movesALotBothWaysAtOnce() throws {
             let listener = try Listener(tls: tlsServer())
             let bytes = pattern(4 << 20)
-            let peer = Running { acceptOne(listener).map { exchange($0, bytes) } ?? "no connection" }
+            let peer = Running {
+                acceptOne(listener).map { exchange($0, bytes) } ?? "no connection"
+            }
             let link = try Connector.connect(tlsTarget(listener.port), context: tlsClient()).get()
             #expect(exchange(link, bytes) == nil)
             #expect(peer.join() == nil)
@@ -27,7 +29,9 @@ extension Network {
             #expect(waitReady(link.descriptor, .read))
             var received: [UInt8] = []
             for _ in 0..<1000 where received.isEmpty {
-                if case .bytes(let first) = link.read(max: 10) { received = first } else {
+                if case .bytes(let first) = link.read(max: 10) {
+                    received = first
+                } else {
                     #expect(waitReady(link.descriptor, .read))
                 }
             }
@@ -85,7 +89,8 @@ extension Network {
             }
         }
 
-        /// The link is made on one thread and used on another, as the network helper and the loop do.
+        /// The link is made on one thread and used on another, as the network helper and the loop
+        /// do.
         @Test func movesFromThreadToThread() throws {
             let listener = try Listener(tls: tlsServer())
             let peer = echoOnce(listener, count: 3)
@@ -106,13 +111,15 @@ extension Network {
             probe = nil
             #expect(internetSockets() == before)
             for name in ["bridge.test", "other.test", ""] {
-                _ = try tlsAttempt(tlsServer(), tlsClient(), name: name.isEmpty ? "127.0.0.1" : name)
+                _ = try tlsAttempt(
+                    tlsServer(), tlsClient(), name: name.isEmpty ? "127.0.0.1" : name)
             }
             let closed = try Listener()
             closed.close()
             _ = Connector.connect(tlsTarget(closed.port), context: try tlsClient())
             let silent = try Listener()
-            _ = Connector.connect(tlsTarget(silent.port, deadline: .milliseconds(50)), context: try tlsClient())
+            _ = Connector.connect(
+                tlsTarget(silent.port, deadline: .milliseconds(50)), context: try tlsClient())
             silent.close()
             #expect(internetSockets() == before)
         }
@@ -130,7 +137,7 @@ extension Network {
                 (scratch.write("empty.pem", ""), .malformed),
                 (scratch.write("text.pem", "hello\n"), .malformed),
                 (scratch.write("key.pem", tlsPair.key), .malformed),
-                (scratch.write("cut.pem", certificate + cut), .malformed)
+                (scratch.write("cut.pem", certificate + cut), .malformed),
             ]
             for (path, kind) in cases {
                 let error = refusal { _ = try TLSContext(trust: .file(path)) }
@@ -143,7 +150,8 @@ extension Network {
             let scratch = CredentialFolder()
             defer { scratch.remove() }
             let other = try TestCertificates().authority.certificate
-            let text = "# roots\n" + other + "\n# ours\n" + tlsCertificates.authority.certificate + "\n"
+            let text =
+                "# roots\n" + other + "\n# ours\n" + tlsCertificates.authority.certificate + "\n"
             let context = try TLSContext(trust: .file(scratch.write("roots.pem", text)))
             let (result, _) = try tlsAttempt(tlsServer(), context)
             #expect(failure(result) == nil)
@@ -172,14 +180,16 @@ extension Network {
             let verify = "openssl verify -x509_strict -CAfile \(ca)"
             #expect(shell("\(verify) -verify_hostname bridge.test \(leaf)") != nil)
             #expect(shell("\(verify) -verify_ip ::1 \(leaf)") != nil)
-            #expect(shell("openssl verify -CAfile \(ca) -verify_hostname other.test \(leaf)") == nil)
-            #expect(refusal { _ = try tlsCertificates.issue(names: ["a,DNS:b"]) }?.kind == .malformed)
+            #expect(
+                shell("openssl verify -CAfile \(ca) -verify_hostname other.test \(leaf)") == nil)
+            #expect(
+                refusal { _ = try tlsCertificates.issue(names: ["a,DNS:b"]) }?.kind == .malformed)
         }
     }
 }
 
-/// Sends `bytes` and expects the same ones, whichever direction is ready; nil if all went well. New keys
-/// are made, and demanded, after so many bytes.
+/// Sends `bytes` and expects the same ones, whichever direction is ready; nil if all went well. New
+/// keys are made, and demanded, after so many bytes.
 func exchange(_ link: Link, _ bytes: [UInt8], rekeyEvery: Int = .max) -> String? {
     var sent = 0
     var rekeyed = 0
@@ -198,7 +208,9 @@ func exchange(_ link: Link, _ bytes: [UInt8], rekeyEvery: Int = .max) -> String?
             switch link.write(piece[...]) {
             case .wrote(let count):
                 sent += count
-                if sent - rekeyed >= rekeyEvery, link.updateKeys(askingPeer: true) { rekeyed = sent }
+                if sent - rekeyed >= rekeyEvery, link.updateKeys(askingPeer: true) {
+                    rekeyed = sent
+                }
                 continue
             case .wouldBlock(let wants):
                 (wantsRead, wantsWrite) = (wantsRead || wants == .read, wants == .write)

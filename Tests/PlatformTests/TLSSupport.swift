@@ -6,7 +6,8 @@ let tlsCertificates = try! TestCertificates(authority: "test CA")
 let tlsPair = try! tlsCertificates.issue(names: ["bridge.test", "*.plant.test", "127.0.0.1", "::1"])
 
 func tlsServer(
-    _ pair: TestCertificates.Pair = tlsPair, clientCA: String? = nil, tickets: Int = 0, obsolete: Bool = false
+    _ pair: TestCertificates.Pair = tlsPair, clientCA: String? = nil, tickets: Int = 0,
+    obsolete: Bool = false
 ) throws -> ServerContext {
     try ServerContext(
         certificatePEM: pair.certificate, keyPEM: pair.key, clientCA: clientCA, tickets: tickets,

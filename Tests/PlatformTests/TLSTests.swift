@@ -17,16 +17,21 @@ extension Network {
             #expect(peer.join() == .closed)
         }
 
-        @Test(arguments: ["bridge.test", "BRIDGE.test", "bridge.test.", "gw.plant.test", "127.0.0.1", "::1"])
+        @Test(arguments: [
+            "bridge.test", "BRIDGE.test", "bridge.test.", "gw.plant.test", "127.0.0.1", "::1",
+        ])
         func acceptsTheNamesOfTheCertificate(name: String) throws {
             let (result, seen) = try tlsAttempt(tlsServer(), tlsClient(), name: name)
             #expect(failure(result) == nil)
             #expect(seen == .closed)
         }
 
-        @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: wrong host", arguments: [
-            "other.test", "a.b.plant.test", "plant.test", "127.0.0.2", "::2", "bridge.test.evil"
-        ])
+        @Test(
+            "Fault 42, expired, not yet valid, wrong host, unknown CA: wrong host",
+            arguments: [
+                "other.test", "a.b.plant.test", "plant.test", "127.0.0.2", "::2",
+                "bridge.test.evil",
+            ])
         func refusesEveryOtherName(name: String) throws {
             let (result, seen) = try tlsAttempt(tlsServer(), tlsClient(), name: name)
             let failure = failure(result)
@@ -42,7 +47,9 @@ extension Network {
         }
 
         /// An empty reference name switches OpenSSL's check off, a leading dot widens it.
-        @Test(arguments: ["", ".", ".plant.test", "bridge.test\0.evil", "bridge test", "*.plant.test"])
+        @Test(arguments: [
+            "", ".", ".plant.test", "bridge.test\0.evil", "bridge test", "*.plant.test",
+        ])
         func refusesNamesThatWouldWeakenTheCheck(name: String) throws {
             let result = Connector.connect(tlsTarget(9, name), context: try tlsClient())
             #expect(failure(result)?.kind == .hostName)
@@ -67,11 +74,13 @@ extension Network {
         @Test func namesTheCAFileInTheSentence() throws {
             let scratch = CredentialFolder()
             defer { scratch.remove() }
-            let path = scratch.write("roots.pem", try TestCertificates().authority.certificate, mode: 0o644)
+            let path = scratch.write(
+                "roots.pem", try TestCertificates().authority.certificate, mode: 0o644)
             let (result, _) = try tlsAttempt(tlsServer(), TLSContext(trust: .file(path)))
             let words = "in \(path) (unable to get local issuer certificate)"
             #expect(failure(result)?.message.contains(words) == true)
-            let right = scratch.write("right.pem", tlsCertificates.authority.certificate, mode: 0o644)
+            let right = scratch.write(
+                "right.pem", tlsCertificates.authority.certificate, mode: 0o644)
             let (good, _) = try tlsAttempt(tlsServer(), TLSContext(trust: .file(right)))
             #expect(failure(good) == nil)
         }
@@ -79,19 +88,23 @@ extension Network {
         @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: expired")
         func refusesAnExpiredCertificateAndShowsBothDates() throws {
             let old = try tlsCertificates.issue(
-                names: ["bridge.test"], validFrom: .seconds(-20 * 86_400), validTo: .seconds(-86_400))
+                names: ["bridge.test"], validFrom: .seconds(-20 * 86_400),
+                validTo: .seconds(-86_400))
             let (result, _) = try tlsAttempt(tlsServer(old), tlsClient())
             let failure = failure(result)
             #expect(failure?.kind == .certificateTime)
             let now = WallTime(milliseconds: Int64(time(nil)) * 1000)
             let yesterday = (now + .seconds(-86_400)).timestamp.prefix(10)
             #expect(failure?.message.contains("expired on \(yesterday) ") == true)
-            #expect(failure?.message.contains("this machine's date is \(now.timestamp.prefix(10))") == true)
+            #expect(
+                failure?.message.contains("this machine's date is \(now.timestamp.prefix(10))")
+                    == true)
         }
 
         @Test("Fault 42, expired, not yet valid, wrong host, unknown CA: not yet valid")
         func refusesACertificateOfTheFuture() throws {
-            let young = try tlsCertificates.issue(names: ["bridge.test"], validFrom: .seconds(86_400))
+            let young = try tlsCertificates.issue(
+                names: ["bridge.test"], validFrom: .seconds(86_400))
             let (result, _) = try tlsAttempt(tlsServer(young), tlsClient())
             #expect(failure(result)?.kind == .certificateTime)
             #expect(failure(result)?.message.contains("set the clock") == true)
@@ -116,7 +129,8 @@ extension Network {
                 let greeting = Array("220 mail.example ESMTP\r\n".utf8)
                 return send(link, greeting) == nil && receive(link, 4096) != .silence
             }
-            let failure = failure(Connector.connect(tlsTarget(listener.port), context: try tlsClient()))
+            let failure = failure(
+                Connector.connect(tlsTarget(listener.port), context: try tlsClient()))
             #expect(failure?.kind == .handshake)
             #expect(failure?.message.contains("check `port`") == true)
             #expect(peer.join())
@@ -125,13 +139,17 @@ extension Network {
         @Test func gaveUpOnAServerThatHangsUp() throws {
             let listener = try Listener()
             let peer = Running { () -> Bool in
-                guard let link = acceptOne(listener), waitReady(link.descriptor, .read) else { return false }
+                guard let link = acceptOne(listener), waitReady(link.descriptor, .read) else {
+                    return false
+                }
                 link.close(orderly: true)
                 return true
             }
-            let failure = failure(Connector.connect(tlsTarget(listener.port), context: try tlsClient()))
+            let failure = failure(
+                Connector.connect(tlsTarget(listener.port), context: try tlsClient()))
             #expect(failure?.kind == .handshake)
-            #expect(failure?.message.contains("closed the connection during the TLS handshake") == true)
+            #expect(
+                failure?.message.contains("closed the connection during the TLS handshake") == true)
             #expect(peer.join())
         }
 
@@ -173,14 +191,18 @@ extension Network {
             #expect(failure(result) == nil)
             #expect(seen == .closed)
             let open = scratch.write("open.key", own.key, mode: 0o644)
-            #expect(refusal {
-                _ = try TLSContext(trust: trust, certificate: certificate, key: open)
-            }?.kind == .openToOthers)
+            #expect(
+                refusal {
+                    _ = try TLSContext(trust: trust, certificate: certificate, key: open)
+                }?.kind == .openToOthers)
             let foreign = scratch.write("foreign.key", tlsPair.key)
-            #expect(refusal {
-                _ = try TLSContext(trust: trust, certificate: certificate, key: foreign)
-            }?.kind == .mismatch)
-            #expect(refusal { _ = try TLSContext(trust: trust, certificate: certificate) }?.kind == .mismatch)
+            #expect(
+                refusal {
+                    _ = try TLSContext(trust: trust, certificate: certificate, key: foreign)
+                }?.kind == .mismatch)
+            #expect(
+                refusal { _ = try TLSContext(trust: trust, certificate: certificate) }?.kind
+                    == .mismatch)
         }
     }
 }

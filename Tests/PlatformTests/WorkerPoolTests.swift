@@ -10,7 +10,9 @@ import Testing
         let pool = WorkerPool("test-pool", threadsMax: 4)
         let seen = Mutex<[Int: [Int]]>([:])
         for job in 0..<50 {
-            for lane in 0..<20 { pool.submit(lane) { seen.withLock { $0[lane, default: []].append(job) } } }
+            for lane in 0..<20 {
+                pool.submit(lane) { seen.withLock { $0[lane, default: []].append(job) } }
+            }
         }
         pool.drain()
         seen.withLock { seen in

@@ -5,8 +5,8 @@ import Testing
 
 /// What a restart must not forget.
 @Suite struct RestartTests {
-    /// A gateway that its service manager starts again and again calls a bridge that refuses it no more
-    /// often than one that runs on.
+    /// A gateway that its service manager starts again and again calls a bridge that refuses it no
+    /// more often than one that runs on.
     @Test func killedAgainAndAgainItKeepsItsBackOff() throws {
         let world = try SimulatedWorld(seed: 9)
         world.bridge.faults.refuse = (5, .zero + .seconds(3600))
@@ -17,17 +17,20 @@ import Testing
             world.startGateway()
         }
         // Without a memory every start would try at once: 120 times in these ten minutes.
-        #expect((5...30).contains(world.bridge.statistics.refused), "\(world.bridge.statistics.refused)")
+        #expect(
+            (5...30).contains(world.bridge.statistics.refused), "\(world.bridge.statistics.refused)"
+        )
         world.bridge.faults.refuse = nil
         #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 0 })
     }
 }
 
-/// Outside check 1: each misfortune of the bridge costs no reading of a healthy device, and no storm of
-/// attempts follows.
+/// Outside check 1: each misfortune of the bridge costs no reading of a healthy device, and no
+/// storm of attempts follows.
 @Suite struct BridgeMisfortuneTests {
     private func started(
-        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64 = 3
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(),
+        seed: UInt64 = 3
     ) throws -> SimulatedWorld {
         let world = try SimulatedWorld(options, switches: switches, seed: seed)
         world.boot()
@@ -35,8 +38,8 @@ import Testing
         return world
     }
 
-    /// Everything the devices said until `since` has arrived, each once or with the same content (the
-    /// oracle looks at order and repeats all the time), and the gateway has not hammered.
+    /// Everything the devices said until `since` has arrived, each once or with the same content
+    /// (the oracle looks at order and repeats all the time), and the gateway has not hammered.
     private func expectEverything(
         _ world: SimulatedWorld, attempts: ClosedRange<Int>,
         _ location: SourceLocation = #_sourceLocation
@@ -44,20 +47,29 @@ import Testing
         world.run(for: .seconds(240))
         world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(70), at: world.now)
         world.close()
-        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
-        #expect(attempts.contains(world.attempts), "\(world.attempts) attempts", sourceLocation: location)
+        for violation in world.oracle.violations {
+            Issue.record("\(violation)", sourceLocation: location)
+        }
+        #expect(
+            attempts.contains(world.attempts), "\(world.attempts) attempts",
+            sourceLocation: location)
     }
 
-    @Test("Fault 39, one attach refused: in every way the bridge may fail", arguments: BridgeSwitches.AttachFailure.allCases)
+    @Test(
+        "Fault 39, one attach refused: in every way the bridge may fail",
+        arguments: BridgeSwitches.AttachFailure.allCases)
     func anUnboundDeviceInEveryWayTheBridgeMayFail(_ way: BridgeSwitches.AttachFailure) throws {
         var switches = BridgeSwitches()
         switches.attachFailure = way
         let world = try started(Site.Options(unbound: ["meter-2"]), switches: switches)
         world.run(for: .seconds(600))
-        #expect(world.bridge.statistics.attachFailures <= 12, "\(world.bridge.statistics.attachFailures)")
+        #expect(
+            world.bridge.statistics.attachFailures <= 12,
+            "\(world.bridge.statistics.attachFailures)")
         #expect((1...12).contains(world.attempts), "\(world.attempts) attempts")
         world.oracle.expectFresh(
-            world.site.devices.filter { $0 != "meter-2" }, since: world.now - .seconds(70), at: world.now)
+            world.site.devices.filter { $0 != "meter-2" }, since: world.now - .seconds(70),
+            at: world.now)
         // Bound at last, it is tried again within about an hour, and what has waited arrives.
         world.bridge.bind("meter-2", to: ByteString(Site.gateway), at: world.worldNow)
         world.run(for: .seconds(4200))
@@ -89,7 +101,9 @@ import Testing
         let world = try started(options, seed: seed)
         world.run(for: .seconds(600))
         let records = world.oracle.received.count
-        #expect(world.oracle.messages * 2 < records, "\(world.oracle.messages) messages for \(records) records")
+        #expect(
+            world.oracle.messages * 2 < records,
+            "\(world.oracle.messages) messages for \(records) records")
         var faults = BridgeFaults()
         faults.dropPubacks = .every(20)
         world.befall(.bridge(faults))
@@ -110,7 +124,8 @@ import Testing
 
     /// A live reading does not wait for its batch while a backlog goes out.
     @Test func batchesHoldUpNoLiveReadingBesideABacklog() throws {
-        let world = try started(Site.Options(bridge: #"batch: { maxDelay: "5m", maxBytes: "1KiB" },"#))
+        let world = try started(
+            Site.Options(bridge: #"batch: { maxDelay: "5m", maxBytes: "1KiB" },"#))
         world.befall(.weather(.refused))
         world.befall(.cut)
         world.run(for: .seconds(6 * 3600))
@@ -119,7 +134,8 @@ import Testing
         world.run(for: .seconds(26))
         for _ in 0..<3 {
             world.run(for: .seconds(10))
-            world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(26), at: world.now)
+            world.oracle.expectFresh(
+                world.site.devices, since: world.now - .seconds(26), at: world.now)
         }
         #expect(world.oracle.backfilled > 100, "\(world.oracle.backfilled)")
         world.run(for: .seconds(900))
@@ -139,20 +155,23 @@ import Testing
 }
 
 @Suite struct ConfigScenarioTests {
-    /// The bridge sends a config until it has its PUBACK; the device is read more rarely from then on,
-    /// also after a power cut, and nothing else is disturbed.
+    /// The bridge sends a config until it has its PUBACK; the device is read more rarely from then
+    /// on, also after a power cut, and nothing else is disturbed.
     @Test func aConfigFromTheBridgeSlowsItsDeviceAlsoAfterAPowerCut() throws {
         let world = try SimulatedWorld(seed: 4)
         world.boot()
         world.run(for: .seconds(60))
-        func readings(_ device: String) -> Int { world.oracle.received.values.count { $0.device == device } }
+        func readings(_ device: String) -> Int {
+            world.oracle.received.values.count { $0.device == device }
+        }
         func in300(_ device: String) -> Int {
             let before = readings(device)
             world.run(for: .seconds(300))
             return readings(device) - before
         }
         let usual = (in300("meter-1"), in300("meter-2"))
-        let isSet = world.bridge.setConfig("meter-1", Array(#"{"every":"60s"}"#.utf8), at: world.worldNow)
+        let isSet = world.bridge.setConfig(
+            "meter-1", Array(#"{"every":"60s"}"#.utf8), at: world.worldNow)
         #expect(isSet)
         world.hearBridge()
         world.run(for: .seconds(30))

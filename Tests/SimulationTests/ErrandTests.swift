@@ -12,7 +12,8 @@ import Testing
     ) -> ToolRig<Errand> {
         var description = BusDescription.sample(units: 3, registers: 10)
         change(&description)
-        let errand = Errand(line, unit: unit, requests, patience: .milliseconds(300), retries: retries)
+        let errand = Errand(
+            line, unit: unit, requests, patience: .milliseconds(300), retries: retries)
         var rig = ToolRig(errand, on: description, line: line)
         rig.run()
         return rig
@@ -38,7 +39,8 @@ import Testing
         let rig = run([write, read])
         #expect(rig.tool.steps[0].response == .exception(.writeSingleRegister, .illegalDataAddress))
         #expect(rig.tool.steps[1].answer == nil && rig.sent.count == 1)
-        let trouble = Trouble(rig.tool.steps[0].answer, unit: 2, to: write, on: .test(), within: .seconds(1))
+        let trouble = Trouble(
+            rig.tool.steps[0].answer, unit: 2, to: write, on: .test(), within: .seconds(1))
         #expect(trouble?.kind == .exception && trouble?.exception == 2)
         #expect(trouble?.message.contains("ILLEGAL DATA ADDRESS") == true)
     }
@@ -47,8 +49,10 @@ import Testing
         let rig = run([read], retries: retries) { $0.units[2]?.faults.dead = true }
         #expect(rig.tool.steps[0].answer == .silence(stray: 0))
         #expect(rig.sent.count == retries + 1)
-        let trouble = Trouble(rig.tool.steps[0].answer, unit: 2, to: read, on: .test(), within: .milliseconds(300))
-        #expect(trouble?.kind == .timeout && trouble?.message.contains("300 ms at 19200 8E1") == true)
+        let trouble = Trouble(
+            rig.tool.steps[0].answer, unit: 2, to: read, on: .test(), within: .milliseconds(300))
+        #expect(
+            trouble?.kind == .timeout && trouble?.message.contains("300 ms at 19200 8E1") == true)
     }
 
     @Test func aDamagedAnswerIsNoAnswer() {
@@ -65,12 +69,15 @@ import Testing
     @Test func aBroadcastReachesEverybody() {
         let rig = run([.writeRegister(address: 4, 9)], unit: 0)
         #expect(rig.tool.steps[0].answer == .sent && rig.tool.isDone)
-        for unit: UInt8 in 1...3 { #expect(rig.bus.value(of: unit, .holding, 4, at: rig.now.instant) == 9) }
+        for unit: UInt8 in 1...3 {
+            #expect(rig.bus.value(of: unit, .holding, 4, at: rig.now.instant) == 9)
+        }
     }
 
     @Test func stopsWhenThePersonHasHadEnough() {
         var rig = ToolRig(
-            Errand(.test(), unit: 9, [read], patience: .seconds(60)), on: .sample(units: 1, registers: 1), line: .test())
+            Errand(.test(), unit: 9, [read], patience: .seconds(60)),
+            on: .sample(units: 1, registers: 1), line: .test())
         rig.open()
         rig.tool.stop(at: rig.now)
         #expect(rig.tool.isDone)

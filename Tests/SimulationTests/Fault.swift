@@ -61,10 +61,13 @@ extension SimulatedWorld {
         case .start(let end):
             guard gateway == nil else { return }
             if case .powerCut = end { boot() } else { startGateway() }
-        case .command(let device, let id, let setpoint): _ = sendCommand(device, id: id, setpoint: setpoint)
+        case .command(let device, let id, let setpoint):
+            _ = sendCommand(device, id: id, setpoint: setpoint)
         case .status:
             guard gateway != nil else { return }
-            if status("spool", "waiting")?.integer == nil { oracle.object("status has no spool.waiting", at: now) }
+            if status("spool", "waiting")?.integer == nil {
+                oracle.object("status has no spool.waiting", at: now)
+            }
         case .reload(let options): reload(options)
         case .heal: heal()
         }
@@ -76,8 +79,12 @@ extension SimulatedWorld {
         if link.isBlackHole { befall(.blackHole(false)) }
         bridge.faults = BridgeFaults()
         for unit in site.units { lines[unit.line].bus.set(BusFaults(), of: unit.number) }
-        for index in lines.indices { lines[index].missingUntil = sabotage == .staysSilent ? .distantFuture : .zero }
-        if sabotage == .staysSilent { for index in lines.indices { befall(.lineLost(index, for: .seconds(7200))) } }
+        for index in lines.indices {
+            lines[index].missingUntil = sabotage == .staysSilent ? .distantFuture : .zero
+        }
+        if sabotage == .staysSilent {
+            for index in lines.indices { befall(.lineLost(index, for: .seconds(7200))) }
+        }
         reload(site.options)
         disk.slowest = .milliseconds(20)
         disk.disk.outage = nil

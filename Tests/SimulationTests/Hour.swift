@@ -4,11 +4,15 @@ import Simulators
 
 extension SimulatedWorld {
     /// The hour of a seed, from boot to the last verdict.
-    static func hour(seed: UInt64, sabotage: Sabotage? = nil, traces: Bool = false) throws -> SimulatedWorld {
+    static func hour(
+        seed: UInt64, sabotage: Sabotage? = nil, traces: Bool = false
+    ) throws -> SimulatedWorld {
         let world = try SimulatedWorld(seed: seed)
         world.sabotage = sabotage
         world.traces = traces
-        for (fault, at) in Script.faults(world.site, seed: seed ^ 0x5C21_7000) { world.plan(fault, at: at) }
+        for (fault, at) in Script.faults(world.site, seed: seed ^ 0x5C21_7000) {
+            world.plan(fault, at: at)
+        }
         world.befallDue()
         world.boot()
         world.run(until: Script.healAt)
@@ -17,7 +21,8 @@ extension SimulatedWorld {
         if sabotage == .forgetsAttachment { world.forgetAttachment() }
         world.oracle.expectFresh(world.site.devices, since: Script.healAt, at: world.now)
         world.run(until: Script.end)
-        world.oracle.expectFresh(world.site.devices, since: Script.end - .seconds(80), at: world.now)
+        world.oracle.expectFresh(
+            world.site.devices, since: Script.end - .seconds(80), at: world.now)
         world.oracle.expectOnline(world.site.devices, at: world.now)
         world.close()
         return world
@@ -42,7 +47,8 @@ extension SimulatedWorld {
         startGateway()
         run(for: .seconds(20))
         if !run(until: now + .seconds(300), or: { $0.isEmpty }) {
-            oracle.object("\(status("spool", "waiting")?.integer ?? -1) records still wait", at: now)
+            oracle.object(
+                "\(status("spool", "waiting")?.integer ?? -1) records still wait", at: now)
         }
         run(for: .seconds(5))
         oracle.expectAllDelivered(except: restart, at: now)

@@ -22,20 +22,29 @@ import Testing
     }
 
     private func refusals(_ world: SimulatedWorld) -> Int {
-        world.oracle.received.values.count { String(decoding: $0.payload, as: UTF8.self).contains("\"identity\"") }
+        world.oracle.received.values.count {
+            String(decoding: $0.payload, as: UTF8.self).contains("\"identity\"")
+        }
     }
 
     @Test func anotherMeterUnderTheSameUnitIsHeldUntilTheRightOneIsBack() throws {
-        // 4711 for the first ten minutes, then a stranger for ten, then the meter that was meant as its successor.
+        // 4711 for the first ten minutes, then a stranger for ten, then the meter that was meant as
+        // its successor.
         let world = try started("{ holding: 20, equals: [4711, 4713] }")
         world.run(for: .seconds(560))
         #expect(identity(world) == "recognised")
         #expect(readings(world, "meter-1") > 100)
-        world.befall(.units(0, 1, { var faults = BusFaults(); faults.dead = true; return faults }()))
+        world.befall(
+            .units(
+                0, 1,
+                {
+                    var faults = BusFaults(); faults.dead = true; return faults
+                }()))
         world.run(for: .seconds(60))
         world.befall(.units(0, 1, BusFaults()))
         world.run(for: .seconds(120))
-        #expect(identity(world)?.contains("holding 20 is 12 68") == true, "\(identity(world) ?? "")")
+        #expect(
+            identity(world)?.contains("holding 20 is 12 68") == true, "\(identity(world) ?? "")")
         #expect(world.oracle.status["meter-1"] == "degraded")
         #expect(refusals(world) == 1, "said once, not at every cycle")
         let before = readings(world, "meter-1")
@@ -54,21 +63,32 @@ import Testing
         for violation in world.oracle.violations { Issue.record("\(violation)") }
     }
 
-    /// Function 17 and function 43/14, each with the meter that is meant and the one that takes its place.
+    /// Function 17 and function 43/14, each with the meter that is meant and the one that takes its
+    /// place.
     static let meters: [(identify: String, answer: @Sendable (String) -> BusUnitFunctions)] = [
-        ("{ serverId: \"SDM120-0815\" }", { name in
-            var functions = BusUnitFunctions()
-            functions.serverID = [1] + Array("SDM120-\(name)".utf8) + [0xFF]
-            return functions
-        }),
-        ("{ vendor: \"Eastron\", product: \"SDM120-0815\" }", { name in
-            var functions = BusUnitFunctions()
-            functions.identification = [0: Array("Eastron".utf8), 1: Array("SDM120-\(name)".utf8), 2: Array("1".utf8)]
-            return functions
-        }),
+        (
+            "{ serverId: \"SDM120-0815\" }",
+            { name in
+                var functions = BusUnitFunctions()
+                functions.serverID = [1] + Array("SDM120-\(name)".utf8) + [0xFF]
+                return functions
+            }
+        ),
+        (
+            "{ vendor: \"Eastron\", product: \"SDM120-0815\" }",
+            { name in
+                var functions = BusUnitFunctions()
+                functions.identification = [
+                    0: Array("Eastron".utf8), 1: Array("SDM120-\(name)".utf8), 2: Array("1".utf8),
+                ]
+                return functions
+            }
+        ),
     ]
 
-    @Test(arguments: meters.indices) func aMeterExchangedDuringAnOutageGivesTheDeviceNoReading(_ way: Int) throws {
+    @Test(arguments: meters.indices) func aMeterExchangedDuringAnOutageGivesTheDeviceNoReading(
+        _ way: Int
+    ) throws {
         let (identify, meter) = Self.meters[way]
         var options = Site.Options()
         options.keys["meter-1"] = "identify: \(identify),"
@@ -91,13 +111,18 @@ import Testing
         #expect(identity(world)?.contains("SDM120-4711") == true, "\(identity(world) ?? "")")
         #expect(world.oracle.status["meter-1"] == "degraded")
         let before = readings(world, "meter-1")
-        let served = world.lines[0].bus.served.filter { $0.unit == 1 && $0.at > exchangedAt && $0.content.table == .holding }
+        let served = world.lines[0].bus.served.filter {
+            $0.unit == 1 && $0.at > exchangedAt && $0.content.table == .holding
+        }
         #expect(served.count > 5, "the stranger is read, so that it could be mistaken")
         world.run(for: .seconds(120))
         #expect(readings(world, "meter-1") == before && refusals(world) == 1)
-        for reading in world.oracle.received.values where reading.device == "meter-1" && reading.subfolder.isEmpty {
+        for reading in world.oracle.received.values
+        where reading.device == "meter-1" && reading.subfolder.isEmpty {
             let text = String(decoding: reading.payload, as: UTF8.self)
-            guard let reads = (try? JSONReader.parse(text))?["values"]?["reads"]?.integer else { continue }
+            guard let reads = (try? JSONReader.parse(text))?["values"]?["reads"]?.integer else {
+                continue
+            }
             #expect(!served.contains { Int64($0.content.values.first ?? 0) == reads }, "\(text)")
         }
 
@@ -112,7 +137,8 @@ import Testing
     @Test func nobodyWritesToAStrangerFromTheControlSocketEither() throws {
         let world = try started("{ holding: 20, equals: 4711 }")
         func write(to unit: Int) -> JSON? {
-            let request = "{\"write\":{\"port\":\"bus-a\",\"unit\":\(unit),\"table\":\"holding\",\"address\":10,\"values\":[77]}}"
+            let request =
+                "{\"write\":{\"port\":\"bus-a\",\"unit\":\(unit),\"table\":\"holding\",\"address\":10,\"values\":[77]}}"
             if let refusal = world.ask(request, mayWrite: true) { return refusal }
             world.run(for: .seconds(2))
             return world.lastAnswer
@@ -130,7 +156,9 @@ import Testing
         #expect(identity(world)?.contains("another device") == true)
         let before = world.lines[0].bus.served.count { $0.content.isWrite }
         let refusal = write(to: 1)
-        #expect(refusal?["error"]?.string?.contains("nothing was written: another device answers there") == true)
+        #expect(
+            refusal?["error"]?.string?.contains("nothing was written: another device answers there")
+                == true)
         #expect(refusal?["kind"]?.string == "unavailable")
         #expect(write(to: 2)?["ok"]?.bool == true, "the others are not concerned")
         #expect(world.lines[0].bus.served.count { $0.content.isWrite } == before + 1)
@@ -162,14 +190,17 @@ import Testing
         for (device, revision) in [("meter-1", "V1.02"), ("meter-2", "V2.0")] {
             options.functions[device] = BusUnitFunctions()
             options.functions[device]?.identification = [
-                0: Array("Eastron".utf8), 1: Array("SDM120".utf8), 2: Array(revision.utf8)
+                0: Array("Eastron".utf8), 1: Array("SDM120".utf8), 2: Array(revision.utf8),
             ]
         }
         let world = try SimulatedWorld(options, seed: 11)
         world.boot()
         world.run(for: .seconds(120))
-        #expect(world.oracle.status["meter-1"] == "online" && world.oracle.firmware["meter-1"] == "V1.02")
-        #expect(world.oracle.status["meter-2"] == "degraded" && world.oracle.firmware["meter-2"] == nil)
+        #expect(
+            world.oracle.status["meter-1"] == "online"
+                && world.oracle.firmware["meter-1"] == "V1.02")
+        #expect(
+            world.oracle.status["meter-2"] == "degraded" && world.oracle.firmware["meter-2"] == nil)
     }
 
     @Test func withoutTheKeyNothingIsAsked() throws {

@@ -40,7 +40,9 @@ struct Ledger {
             if let bytes = disk.contents(name), let header = try? Segment.header(bytes) {
                 let seed = Record.seed(salt: header.salt)
                 seeds[name] = seed
-                for record in Self.records(bytes, from: Segment.dataStart, seed: seed) { found[record.seq] = record }
+                for record in Self.records(bytes, from: Segment.dataStart, seed: seed) {
+                    found[record.seq] = record
+                }
             }
         default: break
         }
@@ -51,7 +53,8 @@ struct Ledger {
         var complaint: String?
         for record in unsynced.removeValue(forKey: name) ?? [] {
             if let old = synced[record.seq], old.record != record {
-                complaint = "seq \(record.seq) of \(record.device) is on the disk twice with different content"
+                complaint =
+                    "seq \(record.seq) of \(record.device) is on the disk twice with different content"
             }
             if synced[record.seq] == nil { synced[record.seq] = (record, now) }
             found[record.seq] = nil
@@ -73,11 +76,14 @@ struct Ledger {
             }
             let payload = offset + Record.headerSize
             let end = payload + header.payloadLength
-            guard end <= bytes.count, CRC32C.checksum(bytes[payload..<end]) == header.payloadCRC else {
+            guard end <= bytes.count, CRC32C.checksum(bytes[payload..<end]) == header.payloadCRC
+            else {
                 offset += Record.alignment
                 continue
             }
-            if header.type == Record.RecordType.data.rawValue, let kept = kept(bytes[payload..<end], header.seq) {
+            if header.type == Record.RecordType.data.rawValue,
+                let kept = kept(bytes[payload..<end], header.seq)
+            {
                 all.append(kept)
             }
             offset += header.size
@@ -94,6 +100,7 @@ struct Ledger {
         guard body <= payload.endIndex else { return nil }
         return Kept(
             seq: seq, device: String(decoding: payload[names..<middle], as: UTF8.self),
-            subfolder: String(decoding: payload[middle..<body], as: UTF8.self), body: Array(payload[body...]))
+            subfolder: String(decoding: payload[middle..<body], as: UTF8.self),
+            body: Array(payload[body...]))
     }
 }

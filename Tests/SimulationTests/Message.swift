@@ -49,7 +49,8 @@ struct Message {
     init?(device: String, subfolder: String, _ payload: [UInt8]) {
         let head = Array("{\"ts\":\"".utf8)
         let middle = Array("\",\"seq\":".utf8)
-        guard payload.count > 40, payload.starts(with: head), payload[31..<39].elementsEqual(middle),
+        guard payload.count > 40, payload.starts(with: head),
+            payload[31..<39].elementsEqual(middle),
             let ts = Self.time(payload[7..<31])
         else { return nil }
         var seq: UInt64 = 0
@@ -58,20 +59,25 @@ struct Message {
             seq = seq &* 10 &+ UInt64(payload[index] - 0x30)
             index += 1
         }
-        guard (40...56).contains(index), index < payload.count, [0x2C, 0x7D].contains(payload[index]) else { return nil }
+        guard (40...56).contains(index), index < payload.count,
+            [0x2C, 0x7D].contains(payload[index])
+        else { return nil }
         self.device = device
         self.subfolder = subfolder
         self.ts = ts
         self.seq = seq
         self.payload = payload
         let flags = String(decoding: payload[index...].prefix(48), as: UTF8.self)
-        backfill = flags.hasPrefix(",\"backfill\":true") || flags.hasPrefix(",\"clock\":\"unsynced\",\"backfill\":true")
+        backfill =
+            flags.hasPrefix(",\"backfill\":true")
+            || flags.hasPrefix(",\"clock\":\"unsynced\",\"backfill\":true")
     }
 
     /// Whether this is the record's own text, with nothing added behind it.
     func carries(_ record: Kept) -> Bool {
         payload.count > record.body.count && payload.last == 0x7D
-            && payload[(payload.count - 1 - record.body.count)..<(payload.count - 1)].elementsEqual(record.body)
+            && payload[(payload.count - 1 - record.body.count)..<(payload.count - 1)].elementsEqual(
+                record.body)
     }
 
     /// RFC 3339 in UTC with milliseconds, for days since 2000.
@@ -88,7 +94,8 @@ struct Message {
         let era = shifted / 400
         let yearOfEra = shifted - era * 400
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        let days =
+            era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
         let seconds = (number(11, 2) * 60 + number(14, 2)) * 60 + number(17, 2)
         return WallTime(milliseconds: (days * 86_400 + seconds) * 1000 + number(20, 3))
     }

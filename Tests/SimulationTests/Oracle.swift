@@ -3,9 +3,9 @@ import MQTT
 import Simulators
 import TestKit
 
-/// Watches a simulated world from outside and objects when a promise is broken. It knows what the buses
-/// served, what the disk has synced, what was handed to the link and what the bridge has taken; it asks
-/// the gateway nothing.
+/// Watches a simulated world from outside and objects when a promise is broken. It knows what the
+/// buses served, what the disk has synced, what was handed to the link and what the bridge has
+/// taken; it asks the gateway nothing.
 struct Oracle {
     /// A value may be this old when its reading is closed: the retries of one cycle.
     private static let ageMax = Duration.seconds(60)
@@ -31,8 +31,9 @@ struct Oracle {
     private(set) var repeats = 0
     private(set) var backfilled = 0
     private var backfillSent = false
-    /// Then the journal may live in memory for a while: what it sends is not durable, its numbers jump, and
-    /// what a failed write has left is found after a crash and sent again under its first number.
+    /// Then the journal may live in memory for a while: what it sends is not durable, its numbers
+    /// jump, and what a failed write has left is found after a crash and sent again under its first
+    /// number.
     var diskHasFailed = false
     /// Every difference that there was between the gateway's wall clock and the world's time.
     var clocks: [Int64] = []
@@ -56,7 +57,8 @@ struct Oracle {
     // MARK: Disk
 
     mutating func observe(
-        _ request: DiskRequest, _ result: Result<DiskAnswer, DiskFailure>, _ disk: VirtualDisk, at now: Instant
+        _ request: DiskRequest, _ result: Result<DiskAnswer, DiskFailure>, _ disk: VirtualDisk,
+        at now: Instant
     ) {
         guard case .success = result else { return }
         if let complaint = ledger.observe(request, disk, at: now) { object(complaint, at: now) }
@@ -64,7 +66,8 @@ struct Oracle {
 
     mutating func stopped() {
         ledger.stopped()
-        // A crash forgets which of two lanes had been ahead, if the acknowledgements were not synced yet.
+        // A crash forgets which of two lanes had been ahead, if the acknowledgements were not
+        // synced yet.
         if backfillSent { (lastFirst, lastTaken) = ([:], [:]) }
         sentInThisLife = [:]
     }
@@ -84,12 +87,17 @@ struct Oracle {
 
     private mutating func handed(_ publish: Publish, at now: Instant) {
         guard let (device, subfolder) = Message.topic(publish.topic.text) else { return }
-        for payload in Message.records(publish.payload) { handed(device, subfolder, payload, at: now) }
+        for payload in Message.records(publish.payload) {
+            handed(device, subfolder, payload, at: now)
+        }
     }
 
-    private mutating func handed(_ device: String, _ subfolder: String, _ payload: [UInt8], at now: Instant) {
+    private mutating func handed(
+        _ device: String, _ subfolder: String, _ payload: [UInt8], at now: Instant
+    ) {
         guard let message = Message(device: device, subfolder: subfolder, payload) else {
-            return object("\(device): a payload without ts and seq: \(Notice.printable(payload))", at: now)
+            return object(
+                "\(device): a payload without ts and seq: \(Notice.printable(payload))", at: now)
         }
         let seq = message.seq
         guard let record = ledger.durable(seq) else {
@@ -118,22 +126,32 @@ struct Oracle {
 
     // MARK: Bridge
 
-    mutating func taken(_ event: BridgeEmulator.Received, _ lines: [SimulatedLine], at now: Instant) {
+    mutating func taken(_ event: BridgeEmulator.Received, _ lines: [SimulatedLine], at now: Instant)
+    {
         messages += 1
         for payload in Message.records(event.payload) { taken(event, payload, lines, at: now) }
     }
 
     private mutating func taken(
-        _ event: BridgeEmulator.Received, _ payload: [UInt8], _ lines: [SimulatedLine], at now: Instant
+        _ event: BridgeEmulator.Received, _ payload: [UInt8], _ lines: [SimulatedLine],
+        at now: Instant
     ) {
-        guard let message = Message(device: event.device.string, subfolder: event.subfolder.string, payload) else {
+        guard
+            let message = Message(
+                device: event.device.string, subfolder: event.subfolder.string, payload)
+        else {
             return object("\(event.device): a payload without ts and seq", at: now)
         }
         if let old = received[message.seq] {
             repeats += 1
-            let isSame = old.device == message.device
+            let isSame =
+                old.device == message.device
                 && ledger.durable(message.seq).map(message.carries) ?? diskHasFailed
-            if !isSame { object("seq \(message.seq) of \(message.device) came twice with different content", at: now) }
+            if !isSame {
+                object(
+                    "seq \(message.seq) of \(message.device) came twice with different content",
+                    at: now)
+            }
             return
         }
         received[message.seq] = message
@@ -162,27 +180,38 @@ struct Oracle {
     }
 
     private mutating func gap(_ json: JSON) {
-        gaps.append((
-            json["device"]?.string?.string, json["from"]?.unsigned ?? 0, json["to"]?.unsigned ?? 0,
-            json["count"]?.integer ?? 0))
+        gaps.append(
+            (
+                json["device"]?.string?.string, json["from"]?.unsigned ?? 0,
+                json["to"]?.unsigned ?? 0,
+                json["count"]?.integer ?? 0
+            ))
     }
 
     private mutating func result(_ json: JSON, _ message: Message) {
         guard let id = json["id"]?.string else { return }
-        results[id.string] = (json["ok"]?.bool ?? false, String(decoding: message.payload, as: UTF8.self))
+        results[id.string] = (
+            json["ok"]?.bool ?? false, String(decoding: message.payload, as: UTF8.self)
+        )
     }
 
-    private mutating func reading(_ json: JSON, _ message: Message, _ lines: [SimulatedLine], at now: Instant) {
+    private mutating func reading(
+        _ json: JSON, _ message: Message, _ lines: [SimulatedLine], at now: Instant
+    ) {
         guard let unit = site.unit(of: message.device), let values = json["values"]?.members else {
-            return object("\(message.device): seq \(message.seq) is no reading of a known device", at: now)
+            return object(
+                "\(message.device): seq \(message.seq) is no reading of a known device", at: now)
         }
         for value in values {
             guard let point = Site.pointsByName[value.name.string] else {
                 object("\(message.device): unknown point \(value.name)", at: now)
                 continue
             }
-            guard let served = served(point, value.value, unit, message.ts, lines[unit.line].bus) else {
-                object("\(message.device): seq \(message.seq): the bus did not serve that \(point.name)", at: now)
+            guard let served = served(point, value.value, unit, message.ts, lines[unit.line].bus)
+            else {
+                object(
+                    "\(message.device): seq \(message.seq): the bus did not serve that \(point.name)",
+                    at: now)
                 continue
             }
             lastValue[message.device] = max(served, lastValue[message.device] ?? served)
@@ -210,14 +239,20 @@ struct Oracle {
                     !entry.content.isWrite
                 else { continue }
                 let offset = point.address - entry.content.address
-                guard offset >= 0, offset + point.words <= entry.content.values.count else { continue }
-                if point.isMeant(by: value, entry.content.values[offset..<(offset + point.words)]) { return entry.at }
+                guard offset >= 0, offset + point.words <= entry.content.values.count else {
+                    continue
+                }
+                if point.isMeant(by: value, entry.content.values[offset..<(offset + point.words)]) {
+                    return entry.at
+                }
             }
         }
         return nil
     }
 
-    private static func firstIndex(in log: ArraySlice<Served>, where isBehind: (Served) -> Bool) -> Int {
+    private static func firstIndex(
+        in log: ArraySlice<Served>, where isBehind: (Served) -> Bool
+    ) -> Int {
         var (low, high) = (log.startIndex, log.endIndex)
         while low < high {
             let middle = (low + high) / 2

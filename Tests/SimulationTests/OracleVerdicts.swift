@@ -11,7 +11,8 @@ extension Oracle {
         guard let first = missing.first else { return }
         object(
             "\(missing.count) durable records never arrived, first seq \(first.record.seq) of "
-                + "\(first.record.device), durable since \(first.at.nanoseconds / 1_000_000) ms", at: now)
+                + "\(first.record.device), durable since \(first.at.nanoseconds / 1_000_000) ms",
+            at: now)
     }
 
     /// Durable records that the bridge never took, and how many losses the gap records own up to.
@@ -22,7 +23,8 @@ extension Oracle {
 
     private func isInGap(_ record: Kept) -> Bool {
         gaps.contains { gap in
-            (gap.device == nil || gap.device == record.device) && gap.from <= record.seq && record.seq <= gap.to
+            (gap.device == nil || gap.device == record.device) && gap.from <= record.seq
+                && record.seq <= gap.to
         }
     }
 
@@ -45,7 +47,8 @@ extension Oracle {
             }
             if last < since {
                 object(
-                    "\(device) has delivered nothing that was read after \(last.nanoseconds / 1_000_000) ms", at: now)
+                    "\(device) has delivered nothing that was read after \(last.nanoseconds / 1_000_000) ms",
+                    at: now)
             }
         }
     }
@@ -58,7 +61,10 @@ extension Oracle {
     }
 
     /// A result that says "ok" is about a register that was written.
-    mutating func expectResultsTrue(_ setpoints: [String: (unit: Site.Unit, value: Int)], _ lines: [SimulatedLine], at now: Instant) {
+    mutating func expectResultsTrue(
+        _ setpoints: [String: (unit: Site.Unit, value: Int)], _ lines: [SimulatedLine],
+        at now: Instant
+    ) {
         for (id, result) in results where result.ok {
             guard let (unit, value) = setpoints[id] else {
                 object("a result for the command \(id) that nobody sent", at: now)
@@ -68,14 +74,21 @@ extension Oracle {
                 $0.unit == unit.number && $0.content.isWrite && $0.content.address == Site.setpoint
                     && $0.content.values == [UInt16(value)]
             }
-            if !isWritten { object("the command \(id) was reported as done and nothing was written", at: now) }
+            if !isWritten {
+                object("the command \(id) was reported as done and nothing was written", at: now)
+            }
         }
     }
 
     /// The bridge itself has counted no message for a device that was not attached.
     mutating func expectAttached(_ statistics: BridgeEmulator.Statistics, at now: Instant) {
-        for type in [BridgeEmulator.ErrorType.notFound, .invalidTopic, .unexpectedPacketID, .unexpectedMessage] {
-            if let count = statistics.errors[ByteString(type.rawValue)] { object("the bridge answered \(type.rawValue) \(count) times", at: now) }
+        for type in [
+            BridgeEmulator.ErrorType.notFound, .invalidTopic, .unexpectedPacketID,
+            .unexpectedMessage,
+        ] {
+            if let count = statistics.errors[ByteString(type.rawValue)] {
+                object("the bridge answered \(type.rawValue) \(count) times", at: now)
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ import Testing
 /// What a person at the machine does through the control socket, and what the site's rules do when
 /// the bridge is away: on the whole gateway, in simulated time.
 @Suite struct PeopleTests {
-    private func started(_ change: (inout Site.Options) -> Void = { _ in }) throws -> SimulatedWorld {
+    private func started(_ change: (inout Site.Options) -> Void = { _ in }) throws -> SimulatedWorld
+    {
         var options = Site.Options()
         change(&options)
         let world = try SimulatedWorld(options, seed: 3)
@@ -22,7 +23,9 @@ import Testing
 
     @Test func aPausedPortIsClosedSilentAndOpenedAgainByItself() throws {
         let world = try started()
-        #expect(world.ask(#"{"pause":{"port":"bus-a","for":"5m"}}"#) == nil, "not before the line is closed")
+        #expect(
+            world.ask(#"{"pause":{"port":"bus-a","for":"5m"}}"#) == nil,
+            "not before the line is closed")
         world.run(for: .seconds(2))
         let answer = try #require(world.lastAnswer)
         #expect(answer["ok"]?.bool == true && answer["device"]?.string == "/dev/bus-a")
@@ -31,7 +34,8 @@ import Testing
         world.run(for: .seconds(10))
         let before = (readings(world, "meter-1"), readings(world, "tank-1"))
         world.run(for: .seconds(240))
-        #expect(readings(world, "meter-1") == before.0, "a paused port is not a loss: nothing is said")
+        #expect(
+            readings(world, "meter-1") == before.0, "a paused port is not a loss: nothing is said")
         #expect(readings(world, "tank-1") > before.1 + 20)
         let port = world.ask(#"{"get":"status"}"#)?["ports"]?["bus-a"]
         #expect(port?["state"]?.string == "paused" && port?["pausedUntil"]?.string != nil)
@@ -42,7 +46,9 @@ import Testing
         world.run(for: .seconds(70))
         #expect(world.lines[0].state == .open)
         #expect(readings(world, "meter-1") > before.0)
-        #expect(world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]?["status"]?.string == "online")
+        #expect(
+            world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]?["status"]?
+                .string == "online")
         #expect(world.ask(#"{"resume":{"port":"bus-a"}}"#)?["wasPaused"]?.bool == false)
         world.close()
         for violation in world.oracle.violations { Issue.record("\(violation)") }
@@ -69,7 +75,9 @@ import Testing
         let world = try started()
         #expect(world.ask(Self.lease, on: 5) == nil)
         world.run(for: .seconds(2))
-        #expect(world.lastAnswer?["lease"]?.bool == true && world.lastAnswer?["device"]?.string == "/dev/bus-a")
+        #expect(
+            world.lastAnswer?["lease"]?.bool == true
+                && world.lastAnswer?["device"]?.string == "/dev/bus-a")
         world.run(for: .seconds(3 * 3600))
         #expect(world.lines[0].state == .closed, "a lease has no time")
         let port = world.ask(#"{"get":"status"}"#)?["ports"]?["bus-a"]
@@ -84,10 +92,13 @@ import Testing
         world.run(for: .seconds(1))
         #expect(world.lines[0].state == .open)
         world.run(for: .seconds(30))
-        #expect(world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]?["status"]?.string == "online")
+        #expect(
+            world.ask(#"{"get":"values","device":"meter-1"}"#)?["devices"]?["meter-1"]?["status"]?
+                .string == "online")
     }
 
-    /// Each reason for a port to be closed is its own: a tool does not end a person's pause, nor the other way round.
+    /// Each reason for a port to be closed is its own: a tool does not end a person's pause, nor
+    /// the other way round.
     @Test func aLeaseAndAPauseDoNotEndEachOther() throws {
         let world = try started()
         _ = world.ask(#"{"pause":{"port":"bus-a","for":"10m"}}"#)
@@ -96,7 +107,9 @@ import Testing
         #expect(world.ask(Self.lease, on: 5)?["error"]?.string?.contains("already") == true)
         _ = world.ask(#"{"resume":{"port":"bus-a"}}"#, on: 5)
         let said = world.answers.compactMap { try? JSONReader.parse($0) }
-        #expect(said.count == 2 && said.contains { $0["wasPaused"]?.bool == true } && said.contains { $0["ended"]?.bool == true })
+        #expect(
+            said.count == 2 && said.contains { $0["wasPaused"]?.bool == true }
+                && said.contains { $0["ended"]?.bool == true })
         world.run(for: .seconds(60))
         #expect(world.lines[0].state == .closed, "the person's pause still holds")
         #expect(world.ask(#"{"get":"status"}"#)?["ports"]?["bus-a"]?["lentTo"] == nil)
@@ -130,10 +143,12 @@ import Testing
 
     @Test func readsAndWritesGoBetweenThePolls() throws {
         let world = try started()
-        _ = world.ask(#"{"read":{"port":"bus-a","unit":2,"table":"holding","address":1,"count":2}}"#)
+        _ = world.ask(
+            #"{"read":{"port":"bus-a","unit":2,"table":"holding","address":1,"count":2}}"#)
         world.run(for: .seconds(1))
         #expect(world.lastAnswer?["registers"]?.array?.count == 2)
-        let write = #"{"write":{"port":"bus-a","unit":2,"table":"holding","address":10,"values":[77]}}"#
+        let write =
+            #"{"write":{"port":"bus-a","unit":2,"table":"holding","address":10,"values":[77]}}"#
         #expect(world.ask(write)?["kind"]?.string == "denied")
         #expect(world.ask(write, mayWrite: true) == nil)
         world.run(for: .seconds(1))
@@ -142,7 +157,8 @@ import Testing
         world.run(for: .seconds(1))
         #expect(world.lastAnswer?["registers"]?.array?.first?.integer == 77)
         // One register by function 16, for units that know no other; seen on the wire.
-        let multiple = #"{"write":{"port":"bus-a","unit":2,"table":"holding","address":10,"values":[88],"multiple":true}}"#
+        let multiple =
+            #"{"write":{"port":"bus-a","unit":2,"table":"holding","address":10,"values":[88],"multiple":true}}"#
         _ = world.ask(multiple, mayWrite: true)
         world.run(for: .seconds(1))
         #expect(world.lastAnswer?["ok"]?.bool == true)
@@ -158,13 +174,26 @@ import Testing
     @Test(arguments: [
         ("{}", "usage"), ("[", "usage"), (#"{"gett":"status"}"#, "did you mean \"get\"?"),
         (#"{"get":"nothing"}"#, "usage"), (#"{"pause":{"port":"bus-c"}}"#, "did you mean \"bus-"),
-        (#"{"pause":{"port":"bus-a","for":"1000d"}}"#, "24h"), (#"{"release":"meter-9"}"#, "no device"),
+        (#"{"pause":{"port":"bus-a","for":"1000d"}}"#, "24h"),
+        (#"{"release":"meter-9"}"#, "no device"),
         (#"{"read":{"port":"bus-a","unit":0,"table":"holding","address":1}}"#, "unit"),
-        (#"{"read":{"port":"bus-a","unit":1,"table":"holdng","address":1}}"#, "did you mean \"holding\"?"),
-        (#"{"read":{"port":"bus-a","unit":1,"table":"holding","address":1,"count":1e99}}"#, "count"),
-        (#"{"read":{"port":"bus-a","unit":1,"table":"holding","address":65535,"count":2}}"#, "request"),
+        (
+            #"{"read":{"port":"bus-a","unit":1,"table":"holdng","address":1}}"#,
+            "did you mean \"holding\"?"
+        ),
+        (
+            #"{"read":{"port":"bus-a","unit":1,"table":"holding","address":1,"count":1e99}}"#,
+            "count"
+        ),
+        (
+            #"{"read":{"port":"bus-a","unit":1,"table":"holding","address":65535,"count":2}}"#,
+            "request"
+        ),
         (#"{"write":{"port":"bus-a","unit":1,"table":"input","address":1,"values":[1]}}"#, "table"),
-        (#"{"write":{"port":"bus-a","unit":1,"table":"holding","address":1,"values":[65536]}}"#, "values"),
+        (
+            #"{"write":{"port":"bus-a","unit":1,"table":"holding","address":1,"values":[65536]}}"#,
+            "values"
+        ),
     ])
     func aWrongRequestIsAnsweredWithASentence(_ request: String, _ words: String) throws {
         let world = try SimulatedWorld(seed: 1)
@@ -207,7 +236,9 @@ import Testing
         #expect(try setpoint() == 7)
         let commands = world.ask(#"{"get":"status"}"#)?["commands"]
         let (absences, devices, ours) = (2, world.site.devices.count, 2)
-        #expect(commands?["done"]?.integer == Int64(absences * devices + ours), "\(commands?.text ?? "")")
+        #expect(
+            commands?["done"]?.integer == Int64(absences * devices + ours),
+            "\(commands?.text ?? "")")
     }
 
     /// The capture of a line is a pcap of link type 250 whose packets are what was on the wire.
@@ -227,7 +258,8 @@ import Testing
         #expect((32 << 10)...(80 << 10) ~= later.utf8.count * 3 / 4)
     }
 
-    /// What the line said before a unit went silent is in a file; a second failure soon after is in none.
+    /// What the line said before a unit went silent is in a file; a second failure soon after is in
+    /// none.
     @Test func theFirstFailureOfAUnitIsCaptured() throws {
         let world = try started()
         var dead = BusFaults()
@@ -256,16 +288,22 @@ struct Pcap {
     init?(_ bytes: [UInt8]) {
         var reader = ByteReader(bytes)
         guard reader.little(UInt32.self) == 0xA1B2_C3D4, reader.little(UInt32.self) == 0x0004_0002,
-            reader.bytes(8) != nil, reader.little(UInt32.self) == 65_535, reader.little(UInt32.self) == 250
+            reader.bytes(8) != nil, reader.little(UInt32.self) == 65_535,
+            reader.little(UInt32.self) == 250
         else { return nil }
         while !reader.isAtEnd {
             guard let seconds = reader.little(UInt32.self), let micros = reader.little(UInt32.self),
-                let count = reader.little(UInt32.self), count == reader.little(UInt32.self), count >= 12,
+                let count = reader.little(UInt32.self), count == reader.little(UInt32.self),
+                count >= 12,
                 reader.big(UInt32.self) == seconds, reader.big(UInt32.self) == micros,
-                let event = reader.byte(), let zeros = reader.bytes(3), zeros.allSatisfy({ $0 == 0 }),
+                let event = reader.byte(), let zeros = reader.bytes(3),
+                zeros.allSatisfy({ $0 == 0 }),
                 let data = reader.bytes(Int(count) - 12)
             else { return nil }
-            packets.append(Packet(micros: Int64(seconds) * 1_000_000 + Int64(micros), event: event, data: Array(data)))
+            packets.append(
+                Packet(
+                    micros: Int64(seconds) * 1_000_000 + Int64(micros), event: event,
+                    data: Array(data)))
         }
     }
 }

@@ -5,15 +5,21 @@ import Testing
 
 /// A new configuration in the middle of everything.
 @Suite struct ReloadTests {
-    private func started(seed: UInt64 = 3, for duration: Duration = .seconds(120)) throws -> SimulatedWorld {
+    private func started(
+        seed: UInt64 = 3, for duration: Duration = .seconds(120)
+    ) throws -> SimulatedWorld {
         let world = try SimulatedWorld(seed: seed)
         world.boot()
         world.run(for: duration)
         return world
     }
 
-    private func expectNoViolation(_ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation) {
-        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
+    private func expectNoViolation(
+        _ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation
+    ) {
+        for violation in world.oracle.violations {
+            Issue.record("\(violation)", sourceLocation: location)
+        }
     }
 
     private func replies(_ world: SimulatedWorld, _ port: String, _ unit: String) -> Int64 {
@@ -22,12 +28,17 @@ import Testing
 
     /// A driver that had begun anew would have read the slow points too soon.
     private func expectPace(
-        _ world: SimulatedWorld, _ line: Int, unit: UInt8, _ location: SourceLocation = #_sourceLocation
+        _ world: SimulatedWorld, _ line: Int, unit: UInt8,
+        _ location: SourceLocation = #_sourceLocation
     ) {
         let reads = world.lines[line].bus.served
-            .filter { $0.unit == unit && $0.content.address == Site.setpoint && !$0.content.isWrite }.map(\.at)
+            .filter {
+                $0.unit == unit && $0.content.address == Site.setpoint && !$0.content.isWrite
+            }.map(\.at)
         let gaps = zip(reads, reads.dropFirst()).map { $1 - $0 }
-        #expect(gaps.count >= 2 && gaps.allSatisfy { $0 > .seconds(58) }, "\(gaps)", sourceLocation: location)
+        #expect(
+            gaps.count >= 2 && gaps.allSatisfy { $0 > .seconds(58) }, "\(gaps)",
+            sourceLocation: location)
     }
 
     @Test func theSameFileAgainIsNoticedByNobody() throws {
@@ -54,15 +65,16 @@ import Testing
         let after = world.oracle.received.values.count { $0.device == "meter-2" }
         #expect(after - before > 50)
         #expect(world.lines.map(\.attempt) == attempts)
-        #expect(self.replies(world, "bus-a", "1") > replies, "what was counted before is still counted")
+        #expect(
+            self.replies(world, "bus-a", "1") > replies, "what was counted before is still counted")
         expectPace(world, 1, unit: 7)
         #expect(world.bridge.statistics.accepted == 1)
         world.close()
         expectNoViolation(world)
     }
 
-    /// A unit that is taken out and comes back, another speed, other intervals: the port's numbers only grow, so that
-    /// no timeout or damaged reply that was counted is ever gone.
+    /// A unit that is taken out and comes back, another speed, other intervals: the port's numbers
+    /// only grow, so that no timeout or damaged reply that was counted is ever gone.
     @Test func whatAPortHasCountedOutlivesEveryReload() throws {
         let world = try SimulatedWorld(seed: 3)
         var faults = BusFaults()
@@ -70,11 +82,17 @@ import Testing
         world.befall(.units(0, 2, faults))
         world.boot()
         world.run(for: .seconds(300))
-        func counted(_ key: String) -> Int64 { world.status("ports", "bus-a")?[ByteString(key)]?.integer ?? -1 }
-        func ofUnit(_ key: String) -> Int64 { world.status("ports", "bus-a")?["units"]?["2"]?[ByteString(key)]?.integer ?? -1 }
+        func counted(_ key: String) -> Int64 {
+            world.status("ports", "bus-a")?[ByteString(key)]?.integer ?? -1
+        }
+        func ofUnit(_ key: String) -> Int64 {
+            world.status("ports", "bus-a")?["units"]?["2"]?[ByteString(key)]?.integer ?? -1
+        }
         let keys = ["requests", "replies", "timeouts", "checksum"]
         #expect(keys.allSatisfy { counted($0) > 0 })
-        func expectGrowth(_ change: (inout Site.Options) -> Void, _ location: SourceLocation = #_sourceLocation) {
+        func expectGrowth(
+            _ change: (inout Site.Options) -> Void, _ location: SourceLocation = #_sourceLocation
+        ) {
             let before = keys.map(counted)
             var options = world.site.options
             change(&options)
@@ -158,7 +176,9 @@ import Testing
     @Test func otherSubfoldersHoldAtOnceOnTheSameConnection() throws {
         let world = try started(for: .seconds(150))
         func health(_ subfolder: String) -> Int {
-            world.oracle.received.values.count { $0.device == Site.gateway && $0.subfolder == subfolder }
+            world.oracle.received.values.count {
+                $0.device == Site.gateway && $0.subfolder == subfolder
+            }
         }
         let before = health("health")
         #expect(before > 0)
@@ -217,6 +237,7 @@ import Testing
         world.run(for: .seconds(120))
         #expect(world.reloads == [true])
         #expect(world.oracle.lastValue["pump-7"] == nil && !world.bridge.isAttached("pump-7"))
-        world.oracle.expectFresh(["meter-1", "tank-1"], since: world.now - .seconds(30), at: world.now)
+        world.oracle.expectFresh(
+            ["meter-1", "tank-1"], since: world.now - .seconds(30), at: world.now)
     }
 }

@@ -22,13 +22,20 @@ extension SimulatedWorld {
         guard sabotage == .losesRecords, now > .zero + .seconds(60), random.chance(0.5),
             case .write(let name, let extents, let sync) = request.operation
         else { return request }
-        let zeros = extents.map { DiskRequest.Extent(offset: $0.offset, bytes: [UInt8](repeating: 0, count: $0.bytes.count)) }
+        let zeros = extents.map {
+            DiskRequest.Extent(
+                offset: $0.offset, bytes: [UInt8](repeating: 0, count: $0.bytes.count))
+        }
         originals[request.ticket] = request
-        return DiskRequest(ticket: request.ticket, volume: request.volume, .write(name: name, extents: zeros, sync: sync))
+        return DiskRequest(
+            ticket: request.ticket, volume: request.volume,
+            .write(name: name, extents: zeros, sync: sync))
     }
 
     /// What the gateway had asked for.
-    func original(of request: DiskRequest) -> DiskRequest { originals.removeValue(forKey: request.ticket) ?? request }
+    func original(of request: DiskRequest) -> DiskRequest {
+        originals.removeValue(forKey: request.ticket) ?? request
+    }
 
     func liesAboutSync(_ request: DiskRequest) -> Bool {
         guard sabotage == .answersBeforeSync, case .write = request.operation else { return false }

@@ -11,8 +11,9 @@ import Testing
         (.wipesJournal, "no gap says so"),
     ]
 
-    /// Whether a broken promise can show depends on what else happens in an hour: lost records, for one, only
-    /// if the gateway was killed while they waited. So a few hours may pass until the oracle objects.
+    /// Whether a broken promise can show depends on what else happens in an hour: lost records, for
+    /// one, only if the gateway was killed while they waited. So a few hours may pass until the
+    /// oracle objects.
     @Test(arguments: wanted.indices) func theOracleObjectsToABrokenPromise(index: Int) throws {
         let (sabotage, words) = Self.wanted[index]
         var said: [String] = []

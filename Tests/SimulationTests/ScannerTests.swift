@@ -11,7 +11,8 @@ import Testing
     }
 
     private func scan(
-        _ settings: ScanSettings, on bus: BusDescription, impossible: Set<Int> = [], seed: UInt64 = 7
+        _ settings: ScanSettings, on bus: BusDescription, impossible: Set<Int> = [],
+        seed: UInt64 = 7
     ) -> ToolRig<Scanner> {
         var rig = ToolRig(Scanner(settings), on: bus, line: settings.lines[0], seed: seed)
         rig.impossible = impossible
@@ -19,7 +20,9 @@ import Testing
         return rig
     }
 
-    private func bus(_ units: [UInt8], baud: Int = 19_200, _ parity: LineSettings.Parity = .even) -> BusDescription {
+    private func bus(
+        _ units: [UInt8], baud: Int = 19_200, _ parity: LineSettings.Parity = .even
+    ) -> BusDescription {
         let sample = BusDescription.sample(units: 247, registers: 4, baud: baud, parity: parity)
         var bus = sample
         bus.units = sample.units.filter { units.contains($0.key) }
@@ -33,7 +36,8 @@ import Testing
         #expect(rig.bus.statistics.earlyStarts == 0 && rig.bus.statistics.collisions == 0)
     }
 
-    /// Once somebody has answered in 5 ms, nobody is waited for 200 ms: the whole line in a quarter of the time.
+    /// Once somebody has answered in 5 ms, nobody is waited for 200 ms: the whole line in a quarter
+    /// of the time.
     @Test func learnsHowSoonSilenceCanBeBelieved() {
         let quick = scan(ScanSettings(lines: [.test()]), on: bus([1]))
         let deaf = scan(ScanSettings(lines: [.test()]), on: bus([]))
@@ -41,7 +45,8 @@ import Testing
         #expect((quick.now.instant - .zero) * 3 < deaf.now.instant - .zero)
     }
 
-    /// The learned patience must not cost a slow unit: its late answer is noticed and it is asked again.
+    /// The learned patience must not cost a slow unit: its late answer is noticed and it is asked
+    /// again.
     @Test(arguments: [60, 100, 150, 190, 400])
     func aSlowUnitBehindAQuickOneIsFoundToo(milliseconds: Int) {
         var bus = bus([1, 5, 6, 40])
@@ -94,23 +99,30 @@ import Testing
     @Test func theNextProbeIsAskedWhereTheFirstIsNotAnswered() {
         var bus = bus([8])
         bus.units[8]?.faults.refusals = []
-        let probes: [Request] = [.read(.readHoldingRegisters, address: 0, count: 1), .read(.readInputRegisters, address: 0, count: 1)]
+        let probes: [Request] = [
+            .read(.readHoldingRegisters, address: 0, count: 1),
+            .read(.readInputRegisters, address: 0, count: 1),
+        ]
         let rig = scan(ScanSettings(lines: [.test()], units: [7, 8], probes: probes), on: bus)
         #expect(rig.tool.findings.map(\.unit) == [8])
         #expect(rig.sent.filter { $0.bytes[0] == 7 }.map { $0.bytes[1] } == [3, 4])
     }
 
-    /// What tells devices apart is read of whoever is found, and who is silent there is left alone soon.
+    /// What tells devices apart is read of whoever is found, and who is silent there is left alone
+    /// soon.
     @Test func furtherReadsAreKeptWithTheFinding() {
         var bus = bus([2, 3])
         bus.units[3]?.faults.silence = 1
         let here = Request.read(.readInputRegisters, address: 1, count: 2)
-        let nowhere = (0..<9).map { Request.read(.readHoldingRegisters, address: UInt16(500 + $0), count: 1) }
-        let rig = scan(ScanSettings(lines: [.test()], units: [2], followUps: [here] + nowhere), on: bus)
+        let nowhere = (0..<9).map {
+            Request.read(.readHoldingRegisters, address: UInt16(500 + $0), count: 1)
+        }
+        let rig = scan(
+            ScanSettings(lines: [.test()], units: [2], followUps: [here] + nowhere), on: bus)
         #expect(rig.tool.findings.first?.reads.keys.map { $0 } == [here])
         #expect(rig.tool.findings.first?.reads[here]?.count == 4)
-        // The probe, the names, and every further read, all refused but one.
-        // Between two refusals that are the same to the bit function 8 tells whether the second one is a repeat.
+        // The probe, the names, and every further read, all refused but one. Between two refusals
+        // that are the same to the bit function 8 tells whether the second one is a repeat.
         #expect(rig.sent.count { $0.bytes[1] != 8 } == 2 + 10)
     }
 
@@ -120,20 +132,29 @@ import Testing
         let rig = scan(ScanSettings(lines: [.test()], units: Array(1...10)), on: bus)
         #expect(rig.tool.findings.map(\.unit) == [1, 3])
         #expect(rig.tool.notes.garbled.map(\.unit) == [2])
-        #expect(rig.tool.hints.contains { $0.contains("unit 2") && $0.contains("two devices have this id") })
+        #expect(
+            rig.tool.hints.contains {
+                $0.contains("unit 2") && $0.contains("two devices have this id")
+            })
     }
 
     /// Noise now and then is not a reason to miss a unit.
     @Test(arguments: 1...8) func aNoisyLineIsScannedPatiently(seed: Int) {
         var bus = bus([1, 2, 3, 9])
         for unit in bus.units.keys { bus.units[unit]?.faults.noise = 0.03 }
-        let rig = scan(ScanSettings(lines: [.test()], units: Array(1...20)), on: bus, seed: UInt64(seed))
-        #expect(Set(rig.tool.findings.map(\.unit)).union(rig.tool.notes.garbled.map(\.unit)) == [1, 2, 3, 9])
+        let rig = scan(
+            ScanSettings(lines: [.test()], units: Array(1...20)), on: bus, seed: UInt64(seed))
+        #expect(
+            Set(rig.tool.findings.map(\.unit)).union(rig.tool.notes.garbled.map(\.unit)) == [
+                1, 2, 3, 9,
+            ])
     }
 
     @Test func twoSoundAnswersToOneQuestionAreTwoDevices() {
         let line = LineSettings.test()
-        var rig = ToolRig(Scanner(ScanSettings(lines: [line], units: Array(1...6), identifies: false)), on: bus([1, 2, 5]), line: line)
+        var rig = ToolRig(
+            Scanner(ScanSettings(lines: [line], units: Array(1...6), identifies: false)),
+            on: bus([1, 2, 5]), line: line)
         // The twin of unit 2 answers 120 ms later, whatever the first one has said by then.
         let twin = RTUFrame.encode(unit: 2, Response.read(.readHoldingRegisters, [0, 9]).pdu)
         rig.intruder = [(Instant.zero + .milliseconds(60), twin)]
@@ -144,14 +165,17 @@ import Testing
     }
 
     @Test func aSettingThatThePortCannotDoIsLeftOut() {
-        let rig = scan(ScanSettings(lines: Self.matrix), on: bus([3], baud: 38_400, .even), impossible: [19_200])
+        let rig = scan(
+            ScanSettings(lines: Self.matrix), on: bus([3], baud: 38_400, .even),
+            impossible: [19_200])
         #expect(rig.tool.findings.map(\.unit) == [3])
         #expect(!rig.settings.contains { $0.baud == 19_200 })
         #expect(rig.tool.hints.contains { $0.contains("19200") })
     }
 
     @Test func stoppedItKeepsWhatItHas() {
-        var rig = ToolRig(Scanner(ScanSettings(lines: [.test()])), on: bus([1, 2, 100]), line: .test())
+        var rig = ToolRig(
+            Scanner(ScanSettings(lines: [.test()])), on: bus([1, 2, 100]), line: .test())
         rig.run(until: .zero + .seconds(1))
         rig.tool.stop(at: rig.now)
         #expect(rig.tool.isDone && rig.tool.findings.map(\.unit) == [1, 2])
@@ -161,11 +185,19 @@ import Testing
     @Test(arguments: 0..<12) func noiseCannotHoldItUp(seed: UInt64) {
         var random = RandomSource(seed: seed)
         let line = LineSettings.test()
-        var rig = ToolRig(Scanner(ScanSettings(lines: [line], units: Array(1...30))), on: bus([1, 20]), line: line)
+        var rig = ToolRig(
+            Scanner(ScanSettings(lines: [line], units: Array(1...30))), on: bus([1, 20]), line: line
+        )
         var at = Instant.zero
         for _ in 0..<4000 {
             at += .nanoseconds(Int64(random.next() % 8_000_000))
-            rig.intruder.append((at, (0..<Int(random.next() % 40)).map { _ in UInt8(truncatingIfNeeded: random.next()) }))
+            rig.intruder.append(
+                (
+                    at,
+                    (0..<Int(random.next() % 40)).map { _ in
+                        UInt8(truncatingIfNeeded: random.next())
+                    }
+                ))
         }
         rig.run()
         #expect(rig.tool.isDone)

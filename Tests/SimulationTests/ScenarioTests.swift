@@ -6,7 +6,8 @@ import Testing
 /// Single misfortunes, each with what a site's owner would want to be true of it.
 @Suite struct ScenarioTests {
     private func started(
-        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64 = 1,
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(),
+        seed: UInt64 = 1,
         for duration: Duration = .seconds(120)
     ) throws -> SimulatedWorld {
         let world = try SimulatedWorld(options, switches: switches, seed: seed)
@@ -15,14 +16,19 @@ import Testing
         return world
     }
 
-    private func expectNoViolation(_ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation) {
-        for violation in world.oracle.violations { Issue.record("\(violation)", sourceLocation: location) }
+    private func expectNoViolation(
+        _ world: SimulatedWorld, _ location: SourceLocation = #_sourceLocation
+    ) {
+        for violation in world.oracle.violations {
+            Issue.record("\(violation)", sourceLocation: location)
+        }
     }
 
     @Test func aHealthyHourHasOneConnectionNoRepeatAndNoHurryOnTheLine() throws {
         let world = try started(for: .seconds(3600))
         let statistics = world.bridge.statistics
-        #expect(statistics.accepted == 2, "one planned reconnect before the token of an hour is over")
+        #expect(
+            statistics.accepted == 2, "one planned reconnect before the token of an hour is over")
         #expect(world.oracle.repeats == 0)
         for line in world.lines {
             #expect(line.bus.statistics.earlyStarts == 0)
@@ -46,7 +52,8 @@ import Testing
         let waiting = try #require(world.status("spool", "waiting")?.integer)
         #expect(waiting > 300)
         world.befall(.weather(.fair))
-        // The longest back-off; then one device's records go one by one, each a round trip of up to 0.3 s.
+        // The longest back-off; then one device's records go one by one, each a round trip of up to
+        // 0.3 s.
         world.run(for: .seconds(65 + 75))
         #expect(world.oracle.received.count >= before + Int(waiting))
         world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(60), at: world.now)
@@ -77,7 +84,9 @@ import Testing
             func count(_ world: SimulatedWorld) -> Int {
                 world.oracle.received.values.reduce(0) { $0 + ($1.device == device ? 1 : 0) }
             }
-            if device == "meter-2" { #expect(count(world) == 0) } else {
+            if device == "meter-2" {
+                #expect(count(world) == 0)
+            } else {
                 #expect((count(healthy) - count(world)).magnitude <= 2, "\(device)")
             }
         }
@@ -101,7 +110,8 @@ import Testing
         world.oracle.expectOnline(world.site.devices, at: world.now)
         world.close()
         // What was on its way in that moment may meet a device that is not attached.
-        for violation in world.oracle.violations where !violation.contains("GATEWAY_DEVICE_NOT_FOUND") {
+        for violation in world.oracle.violations
+        where !violation.contains("GATEWAY_DEVICE_NOT_FOUND") {
             Issue.record("\(violation)")
         }
     }
@@ -114,7 +124,10 @@ import Testing
         world.befall(.lineLost(0, for: .seconds(180)))
         world.run(for: .seconds(55))
         #expect(devices.allSatisfy { world.bridge.isAttached(ByteString($0)) })
-        #expect(devices.allSatisfy { world.oracle.status[$0] == "offline" && world.oracle.errors[$0] == "port" })
+        #expect(
+            devices.allSatisfy {
+                world.oracle.status[$0] == "offline" && world.oracle.errors[$0] == "port"
+            })
         world.run(for: .seconds(15))
         #expect(devices.allSatisfy { !world.bridge.isAttached(ByteString($0)) })
         #expect(devices.allSatisfy { device in told.count { $0.contains(device) } == 1 }, "\(told)")
@@ -127,11 +140,14 @@ import Testing
         expectNoViolation(world)
     }
 
-    /// The first run on an emulated board without an RTC: states went out with the date of the C library's build.
+    /// The first run on an emulated board without an RTC: states went out with the date of the C
+    /// library's build.
     @Test func whatBeganBeforeTheClockWasSetIsToldWithItsRightTime() throws {
         let world = try SimulatedWorld(seed: 3)
         let begun = world.worldNow.wall
-        world.befall(.wall(error: .seconds(-4 * 365 * 86_400), ClockFacts(synchronised: false, hasRTC: false)))
+        world.befall(
+            .wall(
+                error: .seconds(-4 * 365 * 86_400), ClockFacts(synchronised: false, hasRTC: false)))
         world.boot()
         world.run(for: .seconds(60))
         #expect(world.bridge.statistics.accepted == 0 && world.oracle.since.isEmpty)
@@ -139,18 +155,25 @@ import Testing
         world.run(for: .seconds(120))
         for device in [Site.gateway] + world.site.devices {
             let since = try #require(world.oracle.since[device])
-            #expect(since >= begun.timestamp && since < (begun + .seconds(60)).timestamp, "\(device)")
+            #expect(
+                since >= begun.timestamp && since < (begun + .seconds(60)).timestamp, "\(device)")
         }
         world.close()
         expectNoViolation(world)
     }
 
-    /// An RTC whose battery is empty says 1970, and the kernel believes it: no better than no RTC at all. Readings go
-    /// to the journal, no token is signed; once the clock is set, all go out with the time at which they were taken.
-    @Test(arguments: [false, true]) func aClockOf1970IsHandledLikeOneThatWasNeverSet(_ hasRTC: Bool) throws {
+    /// An RTC whose battery is empty says 1970, and the kernel believes it: no better than no RTC
+    /// at all. Readings go to the journal, no token is signed; once the clock is set, all go out
+    /// with the time at which they were taken.
+    @Test(arguments: [false, true]) func aClockOf1970IsHandledLikeOneThatWasNeverSet(
+        _ hasRTC: Bool
+    ) throws {
         let world = try SimulatedWorld(seed: 6)
         let begun = world.worldNow.wall
-        world.befall(.wall(error: .milliseconds(-SimulatedWorld.epoch), ClockFacts(synchronised: false, hasRTC: hasRTC)))
+        world.befall(
+            .wall(
+                error: .milliseconds(-SimulatedWorld.epoch),
+                ClockFacts(synchronised: false, hasRTC: hasRTC)))
         world.boot()
         world.run(for: .seconds(300))
         #expect(world.attempts == 0 && world.oracle.received.isEmpty)
@@ -175,10 +198,14 @@ import Testing
         expectNoViolation(world)
     }
 
-    /// The power fails while the clock is still of 1970: the next boot may or may not learn what time it was then.
+    /// The power fails while the clock is still of 1970: the next boot may or may not learn what
+    /// time it was then.
     @Test func readingsOfABootIn1970ThatWasCutAreMarkedUnsynced() throws {
         let world = try SimulatedWorld(seed: 7)
-        world.befall(.wall(error: .milliseconds(-SimulatedWorld.epoch), ClockFacts(synchronised: false, hasRTC: true)))
+        world.befall(
+            .wall(
+                error: .milliseconds(-SimulatedWorld.epoch),
+                ClockFacts(synchronised: false, hasRTC: true)))
         world.boot()
         world.run(for: .seconds(120))
         world.stopGateway(.powerCut)
@@ -190,7 +217,9 @@ import Testing
         var old = 0
         for message in world.oracle.received.values where message.subfolder.isEmpty {
             let text = String(decoding: message.payload, as: UTF8.self)
-            guard let ts = (try? JSONReader.parse(text))?["ts"]?.string?.string, ts < second.timestamp else { continue }
+            guard let ts = (try? JSONReader.parse(text))?["ts"]?.string?.string,
+                ts < second.timestamp
+            else { continue }
             old += 1
             #expect(text.contains("\"clock\":\"unsynced\""), "\(text)")
         }
@@ -199,7 +228,8 @@ import Testing
         expectNoViolation(world)
     }
 
-    @Test("Fault 23, CONNACK 4 or 5: for a minute") func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
+    @Test("Fault 23, CONNACK 4 or 5: for a minute")
+    func refusedForAMinuteItNeitherHammersNorGivesUp() throws {
         let world = try SimulatedWorld(seed: 5)
         world.bridge.faults.refuse = (5, .zero + .seconds(60))
         world.boot()
@@ -216,9 +246,12 @@ import Testing
         var switches = BridgeSwitches()
         switches.skew = .zero
         switches.expiryGrace = .zero
-        let world = try started(Site.Options(tokenLifetime: "20s"), switches: switches, for: .seconds(600))
+        let world = try started(
+            Site.Options(tokenLifetime: "20s"), switches: switches, for: .seconds(600))
         #expect(!world.closings.contains { $0.contains("token expired") })
-        #expect((30...80).contains(world.bridge.statistics.accepted), "\(world.bridge.statistics.accepted)")
+        #expect(
+            (30...80).contains(world.bridge.statistics.accepted),
+            "\(world.bridge.statistics.accepted)")
         world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(30), at: world.now)
         world.close()
         expectNoViolation(world)
@@ -229,7 +262,9 @@ import Testing
         #expect(world.sendCommand("pump-7", id: "order-1", setpoint: 42))
         #expect(world.run(until: world.now + .seconds(5)) { $0.oracle.results["order-1"] != nil })
         let result = try #require(world.oracle.results["order-1"])
-        #expect(result.ok && result.payload.contains("\"values\":{\"setpoint\":42}"), "\(result.payload)")
+        #expect(
+            result.ok && result.payload.contains("\"values\":{\"setpoint\":42}"),
+            "\(result.payload)")
         #expect(world.lines[1].bus.value(of: 7, .holding, Site.setpoint, at: world.now) == 42)
         // The same id again is answered, not carried out again.
         let writes = world.lines[1].bus.statistics(of: 7)?.writes
@@ -280,14 +315,17 @@ import Testing
         #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 1 })
         world.run(for: .seconds(5))
         let start = world.now
-        // Every device is read at least every 20 s, and what is read is there 5 s later. What was read before the
-        // bridge was back belongs to the backlog.
+        // Every device is read at least every 20 s, and what is read is there 5 s later. What was
+        // read before the bridge was back belongs to the backlog.
         world.run(for: .seconds(21))
         for _ in 0..<6 {
             world.run(for: .seconds(10))
-            world.oracle.expectFresh(world.site.devices, since: world.now - .seconds(26), at: world.now)
+            world.oracle.expectFresh(
+                world.site.devices, since: world.now - .seconds(26), at: world.now)
         }
-        #expect(world.oracle.backfilled > 100, "\(world.oracle.backfilled) of \(waiting) waiting, from \(start)")
+        #expect(
+            world.oracle.backfilled > 100,
+            "\(world.oracle.backfilled) of \(waiting) waiting, from \(start)")
         world.run(for: .seconds(1200))
         #expect(world.status("spool", "waiting")?.integer ?? 99 < 20)
         world.close()
@@ -314,7 +352,9 @@ import Testing
         world.run(for: .seconds(180))
         // A few readings were made between the last look and the end.
         let told = world.oracle.gaps.reduce(0) { $0 + $1.count }
-        #expect((waiting - before...waiting - before + 10).contains(told), "\(told) told, \(waiting - before) were in memory")
+        #expect(
+            (waiting - before...waiting - before + 10).contains(told),
+            "\(told) told, \(waiting - before) were in memory")
         #expect(!world.disk.disk.names(.state).contains("losses.doc"))
         #expect(world.status("spool", "lost")?["memory"]?.integer == told)
         world.close()
@@ -326,11 +366,14 @@ import Testing
         for index in 0..<48 {
             let world = try SimulatedWorld(seed: UInt64(index))
             world.oracle.diskHasFailed = true
-            world.disk.disk.failAt[index] = DiskFailure(kinds[index % kinds.count], "operation \(index)")
+            world.disk.disk.failAt[index] = DiskFailure(
+                kinds[index % kinds.count], "operation \(index)")
             world.boot()
             world.run(for: .seconds(60))
             world.close()
-            for violation in world.oracle.violations { Issue.record("operation \(index): \(violation)") }
+            for violation in world.oracle.violations {
+                Issue.record("operation \(index): \(violation)")
+            }
         }
     }
 
@@ -340,12 +383,16 @@ import Testing
             world.stopGateway(.killed)
             world.startGateway()
             let before = world.disk.disk.operations
-            world.run(until: world.now + .seconds(5)) { $0.disk.disk.operations >= before + index % 12 }
+            world.run(until: world.now + .seconds(5)) {
+                $0.disk.disk.operations >= before + index % 12
+            }
             world.stopGateway(index % 2 == 0 ? .killed : .powerCut)
             if index % 2 == 0 { world.startGateway() } else { world.boot() }
             world.run(for: .seconds(30))
             world.close()
-            for violation in world.oracle.violations { Issue.record("after \(index): \(violation)") }
+            for violation in world.oracle.violations {
+                Issue.record("after \(index): \(violation)")
+            }
         }
     }
 }

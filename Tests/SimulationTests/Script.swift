@@ -2,8 +2,8 @@ import Base
 import Gateway
 import Simulators
 
-/// One simulated hour: faults from the seed in the first fifty minutes, at least one kill or power cut in
-/// the middle, then ten minutes in which everything is well and everything must come right.
+/// One simulated hour: faults from the seed in the first fifty minutes, at least one kill or power
+/// cut in the middle, then ten minutes in which everything is well and everything must come right.
 struct Script {
     static let healAt = Instant.zero + .seconds(50 * 60)
     static let end = Instant.zero + .seconds(60 * 60)
@@ -41,7 +41,9 @@ struct Script {
         .seconds(fraction: random.uniform(low, high))
     }
 
-    private mutating func count(_ low: Int, _ high: Int) -> Int { low + Int(random.next() % UInt64(high - low + 1)) }
+    private mutating func count(_ low: Int, _ high: Int) -> Int {
+        low + Int(random.next() % UInt64(high - low + 1))
+    }
 
     private mutating func add(_ fault: Fault, until end: Fault, _ low: Double, _ high: Double) {
         let start = moment()
@@ -54,10 +56,17 @@ struct Script {
         case 0:
             // Wrong from the last shutdown until a time server is found.
             let behind = Duration.seconds(-count(60, 7200))
-            plan.append((.wall(error: behind, ClockFacts(synchronised: false, hasRTC: false)), .zero))
-            plan.append((.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: false)), moment(1, 12)))
+            plan.append(
+                (.wall(error: behind, ClockFacts(synchronised: false, hasRTC: false)), .zero))
+            plan.append(
+                (.wall(error: .zero, ClockFacts(synchronised: true, hasRTC: false)), moment(1, 12)))
         case 1:
-            plan.append((.wall(error: .milliseconds(Int64(count(-3000, 3000))), ClockFacts(synchronised: false, hasRTC: true)), .zero))
+            plan.append(
+                (
+                    .wall(
+                        error: .milliseconds(Int64(count(-3000, 3000))),
+                        ClockFacts(synchronised: false, hasRTC: true)), .zero
+                ))
         default: break
         }
     }
@@ -94,15 +103,24 @@ struct Script {
             case 2: faults.noise = random.uniform(0.001, 0.02)
             case 3: faults.silence = random.uniform(0.05, 0.8)
             case 4: (faults.late, faults.lateBy) = (random.uniform(0.05, 0.5), length(0.2, 1.2))
-            default: (faults.truncated, faults.wrongUnit) = (random.uniform(0, 0.4), random.uniform(0, 0.2))
+            default:
+                (faults.truncated, faults.wrongUnit) = (
+                    random.uniform(0, 0.4), random.uniform(0, 0.2)
+                )
             }
-            add(.units(unit.line, unit.number, faults), until: .units(unit.line, unit.number, BusFaults()), 5, 900)
+            add(
+                .units(unit.line, unit.number, faults),
+                until: .units(unit.line, unit.number, BusFaults()), 5, 900)
         }
-        if random.chance(0.4) { plan.append((.lineLost(count(0, 1), for: length(1, 300)), moment())) }
+        if random.chance(0.4) {
+            plan.append((.lineLost(count(0, 1), for: length(1, 300)), moment()))
+        }
     }
 
     private mutating func machine() {
-        if random.chance(0.4) { add(.diskPace(length(0.1, 3)), until: .diskPace(.milliseconds(20)), 10, 300) }
+        if random.chance(0.4) {
+            add(.diskPace(length(0.1, 3)), until: .diskPace(.milliseconds(20)), 10, 300)
+        }
         for index in 0..<(random.chance(0.3) ? count(2, 6) : 1) {
             let end: SimulatedDisk.End = random.chance(0.5) ? .powerCut : .killed
             plan.append((.stop(end, for: length(0.2, 30)), index == 0 ? moment(20, 35) : moment()))
@@ -112,7 +130,8 @@ struct Script {
     private mutating func disk() {
         guard random.chance(0.3) else { return }
         let kinds: [DiskFailure.Kind] = [.io, .noSpace, .readOnly, .missing]
-        let failure = DiskFailure(kinds[count(0, kinds.count - 1)], "the disk of the simulation fails")
+        let failure = DiskFailure(
+            kinds[count(0, kinds.count - 1)], "the disk of the simulation fails")
         add(.disk(failure), until: .disk(nil), 1, 200)
     }
 
@@ -120,7 +139,9 @@ struct Script {
         for _ in 0..<(random.chance(0.5) ? count(1, 4) : 0) {
             var options = site.options
             for device in site.devices where random.chance(0.3) { options.without.insert(device) }
-            for device in site.devices where random.chance(0.2) { options.every[device] = count(5, 40) }
+            for device in site.devices where random.chance(0.2) {
+                options.every[device] = count(5, 40)
+            }
             if options.without.count == site.devices.count { options.without = [] }
             if random.chance(0.3) { options.tokenLifetime = "30m" }
             if random.chance(0.2) { options.responseTimeout = "400ms" }
@@ -131,7 +152,8 @@ struct Script {
     private mutating func people() {
         for index in 0..<count(0, 6) {
             let unit = site.units[count(0, site.units.count - 1)]
-            plan.append((.command(unit.device, id: "c-\(index)", setpoint: count(1, 1000)), moment()))
+            plan.append(
+                (.command(unit.device, id: "c-\(index)", setpoint: count(1, 1000)), moment()))
         }
         plan.append((.status, moment()))
     }

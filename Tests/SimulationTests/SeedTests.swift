@@ -20,11 +20,14 @@ enum Seeds {
 }
 
 @Suite struct SeedTests {
-    @Test(arguments: Seeds.all) func anHourOfFaultsLosesNothingAndInventsNothing(seed: UInt64) throws {
+    @Test(arguments: Seeds.all) func anHourOfFaultsLosesNothingAndInventsNothing(
+        seed: UInt64
+    ) throws {
         let world = try SimulatedWorld.hour(seed: seed, traces: Seeds.traces)
         for violation in world.oracle.violations {
             Issue.record(
-                "\(violation); again with: FIELDGW_SEED=\(seed) board/test --filter SimulationTests")
+                "\(violation); again with: FIELDGW_SEED=\(seed) board/test --filter SimulationTests"
+            )
         }
         #expect(world.oracle.received.count > 500, "seed \(seed): hardly anything was simulated")
     }

@@ -1,8 +1,9 @@
 import Base
 import TestKit
 
-/// The disk helper and what is under it: one operation at a time, in order, each after its time. What a
-/// write leaves is decided when it ends, so that a stop in between may find none of it, part or all.
+/// The disk helper and what is under it: one operation at a time, in order, each after its time.
+/// What a write leaves is decided when it ends, so that a stop in between may find none of it, part
+/// or all.
 struct SimulatedDisk {
     enum End { case killed, powerCut }
 

@@ -22,7 +22,9 @@ struct SimulatedLine {
     /// Bytes arrive in order, however long the adapter keeps them.
     private var lastArrival = Instant.zero
 
-    init(_ description: BusDescription, seed: UInt64) { bus = BusSimulator(description, seed: seed) }
+    init(_ description: BusDescription, seed: UInt64) {
+        bus = BusSimulator(description, seed: seed)
+    }
 
     /// When a chunk that has crossed the wire now is read: a USB adapter collects for up to 2 ms.
     mutating func arrival(at now: Instant, _ random: inout RandomSource) -> Instant {

@@ -1,8 +1,9 @@
 import Base
 import Simulators
 
-/// The network between gateway and bridge: one TCP connection at a time, bytes in order and late, until
-/// it is cut; then what was under way is lost, and each end learns of it in its own time or never.
+/// The network between gateway and bridge: one TCP connection at a time, bytes in order and late,
+/// until it is cut; then what was under way is lost, and each end learns of it in its own time or
+/// never.
 struct SimulatedLink {
     /// What a try to connect finds.
     enum Weather: Equatable { case fair, refused, silent }
@@ -10,7 +11,8 @@ struct SimulatedLink {
     var weather = Weather.fair
     /// Every connection swallows what is sent, and nobody is told.
     var isBlackHole = false
-    /// Grows with every connect and close at the gateway's end: what belongs to an earlier one is void.
+    /// Grows with every connect and close at the gateway's end: what belongs to an earlier one is
+    /// void.
     var attempt = 0
     private(set) var connection: ConnectionID?
     /// The attempt that the connection came from: what it still says is for that one.

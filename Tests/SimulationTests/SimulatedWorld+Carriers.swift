@@ -12,11 +12,13 @@ extension SimulatedWorld {
         lines[index].close()
         lines[index].state = .opening
         let attempt = lines[index].attempt
-        let event: LineEvent = now < lines[index].missingUntil
+        let event: LineEvent =
+            now < lines[index].missingUntil
             ? .failed(LineFailure(.missing, "/dev/\(name) does not exist"))
             : .opened(LineFacts(path: "/dev/\(name)", isPseudoTerminal: false))
         queue.add(
-            .line(index, attempt: attempt, event), at: now + .seconds(fraction: random.uniform(0.001, 0.05)))
+            .line(index, attempt: attempt, event),
+            at: now + .seconds(fraction: random.uniform(0.001, 0.05)))
     }
 
     func closeLine(_ name: PortName) {
@@ -51,7 +53,9 @@ extension SimulatedWorld {
         lines[index].schedules += 1
         let isBusy = random.uniform(0, 1) < 0.02
         let late = Duration.seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
-        queue.add(.sends(index, number: lines[index].schedules), at: now + (due - gatewayNow.instant) + late)
+        queue.add(
+            .sends(index, number: lines[index].schedules),
+            at: now + (due - gatewayNow.instant) + late)
     }
 
     private func ride(_ index: Int) {
@@ -109,7 +113,8 @@ extension SimulatedWorld {
         while case .transmit(let bytes)? = lines[index].bus.next() {
             guard lines[index].state == .open else { continue }
             let arrival = lines[index].arrival(at: now, &random)
-            queue.add(.line(index, attempt: lines[index].attempt, .received(forged(bytes))), at: arrival)
+            queue.add(
+                .line(index, attempt: lines[index].attempt, .received(forged(bytes))), at: arrival)
         }
     }
 
@@ -121,7 +126,9 @@ extension SimulatedWorld {
         let attempt = link.attempt
         switch link.weather {
         case .fair:
-            queue.add(.linkOpens(attempt: attempt), at: now + .seconds(fraction: random.uniform(0.01, 0.6)))
+            queue.add(
+                .linkOpens(attempt: attempt),
+                at: now + .seconds(fraction: random.uniform(0.01, 0.6)))
         case .refused:
             let failure = LinkFailure(.refused, "connection refused")
             queue.add(.link(attempt: attempt, .failed(failure)), at: now + .milliseconds(30))
@@ -136,7 +143,8 @@ extension SimulatedWorld {
         oracle.handedToLink(bytes, at: now)
         guard !link.isBlackHole else { return }
         // TCP keeps order, not boundaries.
-        let cut = bytes.count > 1 && random.chance(0.1) ? Int(random.next() % UInt64(bytes.count)) : 0
+        let cut =
+            bytes.count > 1 && random.chance(0.1) ? Int(random.next() % UInt64(bytes.count)) : 0
         for part in [bytes[..<cut], bytes[cut...]] where !part.isEmpty {
             queue.add(.bytesUp(id, Array(part)), at: link.arrivalUp(at: now, &random))
         }
@@ -193,7 +201,9 @@ extension SimulatedWorld {
         let isIdle = !disk.isBusy
         disk.submit(spoiled(request))
         if liesAboutSync(request) {
-            queue.add(.diskAnswer(life: life, request.ticket, .success(.done)), at: now + .milliseconds(1))
+            queue.add(
+                .diskAnswer(life: life, request.ticket, .success(.done)), at: now + .milliseconds(1)
+            )
         }
         if isIdle { planDisk() }
     }

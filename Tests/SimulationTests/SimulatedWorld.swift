@@ -2,9 +2,9 @@ import Base
 import Gateway
 import Simulators
 
-/// The composed gateway between simulated buses, disk, network and bridge, under one virtual clock and
-/// from one seed. Nothing here sleeps, and every loop is bounded: a gateway that is stuck or busy
-/// without end becomes a violation, not a test that hangs.
+/// The composed gateway between simulated buses, disk, network and bridge, under one virtual clock
+/// and from one seed. Nothing here sleeps, and every loop is bounded: a gateway that is stuck or
+/// busy without end becomes a violation, not a test that hangs.
 final class SimulatedWorld {
     enum Happening {
         case line(Int, attempt: Int, LineEvent)
@@ -66,12 +66,15 @@ final class SimulatedWorld {
     private var bootedAt = Instant.zero
 
     init(
-        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(), seed: UInt64
+        _ options: Site.Options = Site.Options(), switches: BridgeSwitches = BridgeSwitches(),
+        seed: UInt64
     ) throws {
         site = Site(options)
         settings = try site.settings()
         var random = RandomSource(seed: seed)
-        lines = Site.lineNames.indices.map { [site] in SimulatedLine(site.bus($0), seed: random.next()) }
+        lines = Site.lineNames.indices.map { [site] in
+            SimulatedLine(site.bus($0), seed: random.next())
+        }
         bridge = BridgeEmulator(registry: site.registry, switches: switches, seed: random.next())
         oracle = Oracle(site)
         self.random = random
@@ -81,9 +84,12 @@ final class SimulatedWorld {
 
     /// Boot time begins anew with every boot, and the wall clock may be wrong.
     var gatewayNow: Moment {
-        Moment(Instant(nanoseconds: now.nanoseconds - bootedAt.nanoseconds), worldNow.wall + wallError)
+        Moment(
+            Instant(nanoseconds: now.nanoseconds - bootedAt.nanoseconds), worldNow.wall + wallError)
     }
-    var worldNow: Moment { Moment(now, WallTime(milliseconds: Self.epoch + now.nanoseconds / 1_000_000)) }
+    var worldNow: Moment {
+        Moment(now, WallTime(milliseconds: Self.epoch + now.nanoseconds / 1_000_000))
+    }
 
     func setWallError(_ error: Duration) {
         wallError = error
@@ -111,7 +117,9 @@ final class SimulatedWorld {
 
     /// Another file and SIGHUP; a gateway that does not run finds the file at its start.
     func reload(_ options: Site.Options) {
-        do { settings = try Site(options).settings() } catch { return oracle.object("\(error)", at: now) }
+        do { settings = try Site(options).settings() } catch {
+            return oracle.object("\(error)", at: now)
+        }
         receive(.reload(settings, needRestart: []))
     }
 
@@ -119,7 +127,9 @@ final class SimulatedWorld {
     func stopGateway(_ end: SimulatedDisk.End) {
         gateway = nil
         life += 1
-        if let (request, result) = disk.stop(end, &random) { oracle.observe(request, result, disk.disk, at: now) }
+        if let (request, result) = disk.stop(end, &random) {
+            oracle.observe(request, result, disk.disk, at: now)
+        }
         oracle.stopped()
         for index in lines.indices { lines[index].close() }
         dropLink(noticedWithin: 1)
@@ -153,7 +163,9 @@ final class SimulatedWorld {
     }
 
     private var gatewayDue: Instant? {
-        gateway?.deadline.map { $0 == .distantFuture ? $0 : Instant(nanoseconds: $0.nanoseconds &+ bootedAt.nanoseconds) }
+        gateway?.deadline.map {
+            $0 == .distantFuture ? $0 : Instant(nanoseconds: $0.nanoseconds &+ bootedAt.nanoseconds)
+        }
     }
 
     private func nextDue() -> Instant? {
@@ -189,7 +201,9 @@ final class SimulatedWorld {
         case .line(let index, let attempt, let event):
             guard lines[index].attempt == attempt else { return }
             if case .opened = event { lines[index].state = .open }
-            guard case .received(let bytes) = event else { return receive(.line(Site.lineNames[index], event)) }
+            guard case .received(let bytes) = event else {
+                return receive(.line(Site.lineNames[index], event))
+            }
             lines[index].unread += bytes
             look(at: index)
         case .sends(let index, let number): sendScheduled(on: index, number)
@@ -213,7 +227,10 @@ final class SimulatedWorld {
             if life == self.life { receive(.disk(ticket, result)) }
         case .signed(let life, let ticket):
             guard life == self.life else { return }
-            receive(.signed(ticket, .success((0..<64).map { _ in UInt8(truncatingIfNeeded: random.next()) })))
+            receive(
+                .signed(
+                    ticket, .success((0..<64).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+                ))
         case .clock(let life):
             guard life == self.life else { return }
             queue.add(.clock(life: life), at: now + .seconds(10))
@@ -226,7 +243,8 @@ final class SimulatedWorld {
 
     /// What lies in the tty reaches the gateway, unless it looks away for a while.
     func look(at index: Int) {
-        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil, lines[index].train == nil else { return }
+        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil, lines[index].train == nil
+        else { return }
         if let rest = gateway?.restBegins(of: Site.lineNames[index]), rest > gatewayNow.instant {
             let wait = rest - gatewayNow.instant
             return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
@@ -241,14 +259,15 @@ final class SimulatedWorld {
         carryOut()
     }
 
-    /// Carries out what the gateway wants. Only a recall answers at once: what it brings about is carried out
-    /// within, before what was wanted after it.
+    /// Carries out what the gateway wants. Only a recall answers at once: what it brings about is
+    /// carried out within, before what was wanted after it.
     private func carryOut() {
         while let effect = gateway?.next() {
             switch effect {
             case .openLine(let name, _): openLine(name)
             case .closeLine(let name), .removeLine(let name): closeLine(name)
-            case .discardInput(let name): if let index = index(of: name) { lines[index].unread = [] }
+            case .discardInput(let name):
+                if let index = index(of: name) { lines[index].unread = [] }
             case .transmit(let name, let bytes):
                 guard let index = index(of: name), lines[index].state == .open else { continue }
                 lines[index].bus.receive(bytes[...], at: now)
@@ -262,7 +281,9 @@ final class SimulatedWorld {
             case .disconnect: dropLink(noticedWithin: 0.1)
             case .disk(let request): submit(request)
             case .sign(let ticket, _, _):
-                queue.add(.signed(life: life, ticket), at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
+                queue.add(
+                    .signed(life: life, ticket),
+                    at: now + .seconds(fraction: random.uniform(0.001, 0.03)))
             case .answer(_, let line), .progress(_, let line): answers.append(line)
             case .notice(let notice):
                 onNotice?(notice)
@@ -306,6 +327,7 @@ final class SimulatedWorld {
     func status(_ section: String, _ key: String) -> JSON? {
         answers = []
         receive(.control(ControlTicket(1), Array("{\"get\":\"status\"}".utf8)))
-        return answers.last.flatMap { try? JSONReader.parse($0) }?[ByteString(section)]?[ByteString(key)]
+        return answers.last.flatMap { try? JSONReader.parse($0) }?[ByteString(section)]?[
+            ByteString(key)]
     }
 }

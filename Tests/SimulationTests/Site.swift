@@ -2,8 +2,8 @@ import Base
 import Gateway
 import Simulators
 
-/// What is simulated: two lines with five units, the configuration that reads them, the registry that
-/// knows them, and what every point must read as when the bus has served certain words.
+/// What is simulated: two lines with five units, the configuration that reads them, the registry
+/// that knows them, and what every point must read as when the bus has served certain words.
 struct Site {
     struct Point {
         enum Meaning { case whole, hundredths, float, bit }
@@ -23,9 +23,11 @@ struct Site {
             switch meaning {
             case .bit: return value.bool == (first != 0)
             case .whole: return value.integer == Int64(first)
-            case .hundredths: return value.double.map { ($0 * 100 - Double(first)).magnitude < 1e-6 } ?? false
+            case .hundredths:
+                return value.double.map { ($0 * 100 - Double(first)).magnitude < 1e-6 } ?? false
             case .float:
-                guard words.count == 2, let last = words.last, case .number(let text) = value.kind else { return false }
+                guard words.count == 2, let last = words.last, case .number(let text) = value.kind
+                else { return false }
                 return Float(text)?.bitPattern == UInt32(first) << 16 | UInt32(last)
             }
         }
@@ -100,9 +102,11 @@ struct Site {
 
     var registry: BridgeRegistry {
         let role = BridgeRegistry.GatewayRole(
-            authMethod: .associationOnly, bound: Set(Set(devices).subtracting(options.unbound).map { ByteString($0) }))
+            authMethod: .associationOnly,
+            bound: Set(Set(devices).subtracting(options.unbound).map { ByteString($0) }))
         var registry = BridgeRegistry(project: "acme", region: "us-central1", registry: "plant")
-        registry.devices[ByteString(Self.gateway)] = .init(keys: [.init("-----BEGIN TEST KEY")], gateway: role)
+        registry.devices[ByteString(Self.gateway)] = .init(
+            keys: [.init("-----BEGIN TEST KEY")], gateway: role)
         for device in devices { registry.devices[ByteString(device)] = .init() }
         return registry
     }
@@ -116,44 +120,54 @@ struct Site {
                 cells: [
                     .holding: [
                         0: CellDescription(.reads),
-                        1: CellDescription(.walk(start: 1000 + base, step: 7, every: .seconds(1), low: 0, high: 9999)),
-                        2: CellDescription(.sine(mean: base, amplitude: 3.7, period: .seconds(91)), type: .float32),
+                        1: CellDescription(
+                            .walk(
+                                start: 1000 + base, step: 7, every: .seconds(1), low: 0, high: 9999)
+                        ),
+                        2: CellDescription(
+                            .sine(mean: base, amplitude: 3.7, period: .seconds(91)), type: .float32),
                         Self.setpoint: CellDescription(.constant(0)),
-                        Self.serial: CellDescription(.counter(start: 4711, step: 1, every: .seconds(600))),
+                        Self.serial: CellDescription(
+                            .counter(start: 4711, step: 1, every: .seconds(600))),
                     ],
                     .input: [4: CellDescription(.reads)],
-                    .discrete: [3: CellDescription(.counter(start: 0, step: 1, every: .seconds(37)))],
+                    .discrete: [
+                        3: CellDescription(.counter(start: 0, step: 1, every: .seconds(37)))
+                    ],
                 ],
                 turnaround: .milliseconds(Int64(4 + unit.number)))
-            if let functions = options.functions[unit.device] { bus.units[unit.number]?.functions = functions }
+            if let functions = options.functions[unit.device] {
+                bus.units[unit.number]?.functions = functions
+            }
         }
         return bus
     }
 
     var configuration: String {
         let present = units.filter { !options.without.contains($0.device) }
-        let lines = Self.lineNames.indices.filter { line in present.contains { $0.line == line } }.map { line in
-            let nodes = present.filter { $0.line == line }.map { unit in
-                """
-                      "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", \(options.keys[unit.device] ?? "") points: {
-                        reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
-                        setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
-                        count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: \(Self.urgent.contains(unit.device)) },
-                      } },
-                """
+        let lines = Self.lineNames.indices.filter { line in present.contains { $0.line == line } }
+            .map { line in
+                let nodes = present.filter { $0.line == line }.map { unit in
+                    """
+                          "\(unit.device)": { unit: \(unit.number), every: "\(options.every[unit.device] ?? unit.every)s", \(options.keys[unit.device] ?? "") points: {
+                            reads: { holding: 0 }, level: { holding: 1, scale: 0.01 }, flow: { holding: 2, type: "float32" },
+                            setpoint: { holding: \(Self.setpoint), every: "60s", \(options.safe) writable: { min: 0, max: 1000, perMinute: 60, perDay: 5000 } },
+                            count: { input: 4, every: "60s" }, alarm: { discrete: 3, every: "60s", priority: \(Self.urgent.contains(unit.device)) },
+                          } },
+                    """
+                }
+                let description = bus(line)
+                return """
+                        "\(Self.lineNames[line])": {
+                          device: "/dev/\(Self.lineNames[line])", driver: "modbus-rtu", baud: \(description.baud),
+                          parity: "\(description.parity.rawValue)", responseTimeout: "\(options.responseTimeout)", every: "10s",
+                          \(options.port)
+                          nodes: {
+                    \(nodes.joined(separator: "\n"))
+                          },
+                        },
+                    """
             }
-            let description = bus(line)
-            return """
-                    "\(Self.lineNames[line])": {
-                      device: "/dev/\(Self.lineNames[line])", driver: "modbus-rtu", baud: \(description.baud),
-                      parity: "\(description.parity.rawValue)", responseTimeout: "\(options.responseTimeout)", every: "10s",
-                      \(options.port)
-                      nodes: {
-                \(nodes.joined(separator: "\n"))
-                      },
-                    },
-                """
-        }
         return """
             {
               bridge: {
@@ -171,12 +185,15 @@ struct Site {
 
     /// The way that `fieldgw run` takes from a text to settings.
     func settings() throws -> Gateway.Settings {
-        let (read, diagnostics) = Configuration.read(Array(configuration.utf8), fileName: "gw.json5") { _ in
+        let (read, diagnostics) = Configuration.read(
+            Array(configuration.utf8), fileName: "gw.json5"
+        ) { _ in
             .failure(ProfileFailure("does not exist"))
         }
         guard let read else { throw Unreadable(reasons: diagnostics.map { "\($0)" }) }
         return Gateway.Settings(
-            read, keys: KeyAlgorithms(gateway: [.es256]), floor: WallTime(milliseconds: 1_760_000_000_000), version: "simulated")
+            read, keys: KeyAlgorithms(gateway: [.es256]),
+            floor: WallTime(milliseconds: 1_760_000_000_000), version: "simulated")
     }
 
     struct Unreadable: Error { var reasons: [String] }

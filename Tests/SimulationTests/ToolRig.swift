@@ -4,8 +4,8 @@ import Modbus
 import Simulators
 import Testing
 
-/// A field tool's machine on the simulated bus, in virtual time. While the tool's setting is not the
-/// bus's, the bus hears nothing that it understands, and so says nothing.
+/// A field tool's machine on the simulated bus, in virtual time. While the tool's setting is not
+/// the bus's, the bus hears nothing that it understands, and so says nothing.
 struct ToolRig<Tool: LineTool> {
     var tool: Tool
     var bus: BusSimulator
@@ -46,7 +46,9 @@ struct ToolRig<Tool: LineTool> {
     }
 
     private mutating func step(until end: Instant) -> Bool {
-        let dues = [tool.deadline, bus.deadline?.due, intruder.first?.at, end == .distantFuture ? nil : end]
+        let dues = [
+            tool.deadline, bus.deadline?.due, intruder.first?.at, end == .distantFuture ? nil : end,
+        ]
         guard let due = dues.compactMap({ $0 }).min() else { return false }
         if due > now.instant { now = now + (due - now.instant) }
         if let first = intruder.first, first.at <= now.instant {
@@ -55,7 +57,9 @@ struct ToolRig<Tool: LineTool> {
         }
         if let due = bus.deadline?.due, due <= now.instant {
             bus.timeout(at: now.instant)
-            while case .transmit(let bytes)? = bus.next() { if hears { tool.receive(bytes[...], at: now) } }
+            while case .transmit(let bytes)? = bus.next() {
+                if hears { tool.receive(bytes[...], at: now) }
+            }
         }
         if let due = tool.deadline, due <= now.instant { tool.timeout(at: now) }
         drain()

@@ -18,7 +18,10 @@ struct AdminBench {
 
     static let plant = "/v1/projects/acme/locations/us-central1/registries/plant"
 
-    init(_ registries: [BridgeRegistry] = [BridgeBench.registry()], _ change: (inout BridgeSwitches) -> Void = { _ in }) {
+    init(
+        _ registries: [BridgeRegistry] = [BridgeBench.registry()],
+        _ change: (inout BridgeSwitches) -> Void = { _ in }
+    ) {
         var switches = BridgeSwitches()
         change(&switches)
         cloud = BridgeCloud(registries, switches: switches)
@@ -45,7 +48,9 @@ struct AdminBench {
     }
 
     /// One request on a connection of its own: the status and the JSON that came back.
-    mutating func ask(_ method: String, _ path: String, _ body: String = "") -> (status: Int, json: JSON) {
+    mutating func ask(
+        _ method: String, _ path: String, _ body: String = ""
+    ) -> (status: Int, json: JSON) {
         let id = open()
         send(id, Self.request(method, path, body))
         return Self.answer(received[id] ?? [])
@@ -58,7 +63,9 @@ struct AdminBench {
     static func answer(_ bytes: [UInt8]) -> (status: Int, json: JSON) {
         let text = String(decoding: bytes, as: UTF8.self)
         let status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        let end = bytes.indices.first { bytes[$0...].starts(with: [13, 10, 13, 10]) }.map { $0 + 4 } ?? bytes.count
+        let end =
+            bytes.indices.first { bytes[$0...].starts(with: [13, 10, 13, 10]) }.map { $0 + 4 }
+            ?? bytes.count
         return (status, (try? JSONReader.parse(Array(bytes[end...]))) ?? JSON(.null))
     }
 
@@ -85,10 +92,14 @@ struct AdminBench {
         return packets
     }
 
-    mutating func connect(_ id: ConnectionID, _ device: String, key: UInt8 = 1, registry: String = "plant") -> UInt8? {
+    mutating func connect(
+        _ id: ConnectionID, _ device: String, key: UInt8 = 1, registry: String = "plant"
+    ) -> UInt8? {
         let token = BridgeBench().token(key: key)
         let packet = Connect(
-            clientID: "projects/acme/locations/us-central1/registries/\(registry)/devices/\(device)", keepAlive: 60,
+            clientID:
+                "projects/acme/locations/us-central1/registries/\(registry)/devices/\(device)",
+            keepAlive: 60,
             username: "unused", password: Array(token.utf8))
         for answer in exchange(id, .connect(packet)) {
             if case .connack(let connack) = answer { return connack.code }
@@ -96,12 +107,19 @@ struct AdminBench {
         return nil
     }
 
-    mutating func subscribe(_ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce) -> [Packet] {
+    mutating func subscribe(
+        _ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce
+    ) -> [Packet] {
         exchange(id, .subscribe(Subscribe(PacketID(99)!, [.init(try! TopicFilter(filter), qos)])))
     }
 
     mutating func publish(_ id: ConnectionID, _ topic: String, _ payload: String = "") -> [Packet] {
-        exchange(id, .publish(Publish(topic: try! TopicName(topic), payload: Array(payload.utf8), packetID: PacketID(10)!)))
+        exchange(
+            id,
+            .publish(
+                Publish(
+                    topic: try! TopicName(topic), payload: Array(payload.utf8),
+                    packetID: PacketID(10)!)))
     }
 
     // MARK: The shell's part

@@ -6,8 +6,9 @@ import Testing
 @Suite struct BridgeAttachTests {
     let gateway = BridgeBench.gateway
 
-    @Test(arguments: ["", "{}", "{\"authorization\":\"\"}"]) func aBoundDeviceIsAttached(_ payload: String)
-    {   // E18, E19
+    @Test(arguments: ["", "{}", "{\"authorization\":\"\"}"]) func aBoundDeviceIsAttached(
+        _ payload: String
+    ) {  // E18, E19
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/meter-1/attach", payload) == puback)
         #expect(bench.publish(gateway, "/devices/meter-1/attach", payload) == puback)
@@ -20,7 +21,7 @@ import Testing
         #expect(!bench.emulator.isAttached("meter-1"))
     }
 
-    @Test func anUnboundDeviceIsReportedAndGetsNoPuback() throws {   // E20, E22
+    @Test func anUnboundDeviceIsReportedAndGetsNoPuback() throws {  // E20, E22
         var bench = BridgeBench.connected()
         let answers = bench.publish(gateway, "/devices/loner/attach", packet: 77)
         #expect(answers.count == 1)
@@ -28,7 +29,8 @@ import Testing
         #expect(error["error_type"]?.string == "GATEWAY_ATTACHMENT_ERROR")
         #expect(error["device_id"]?.string == "loner")
         #expect(
-            error["description"]?.string?.contains("DeviceId loner is not associated with Gateway") == true)
+            error["description"]?.string?.contains("DeviceId loner is not associated with Gateway")
+                == true)
         #expect(error["mqtt_message_info"]?["message_type"]?.string == "PUBLISH")
         #expect(error["mqtt_message_info"]?["topic"]?.string == "/devices/loner/attach")
         #expect(error["mqtt_message_info"]?["packet_id"]?.integer == 77)
@@ -45,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func withoutTheErrorsTopicThereIsOnlyTheLog() {   // E20
+    @Test func withoutTheErrorsTopicThereIsOnlyTheLog() {  // E20
         var bench = BridgeBench()
         let id = bench.open()
         #expect(bench.connect(id, "gw-7") == 0)
@@ -56,14 +58,14 @@ import Testing
 
     @Test(arguments: BridgeSwitches.AttachFailure.allCases) func aFailedAttachClosesByTheSwitch(
         _ mode: BridgeSwitches.AttachFailure
-    ) {   // E21
+    ) {  // E21
         var bench = BridgeBench.connected { $0.attachFailure = mode }
         let answers = bench.publish(gateway, "/devices/loner/attach")
         #expect(errors(answers).count == (mode == .close ? 0 : 1))
         #expect((bench.closed[gateway] != nil) == (mode != .errorOnly))
     }
 
-    @Test func errorsCanBeFlatWithAPacketIDAsText() {   // E23
+    @Test func errorsCanBeFlatWithAPacketIDAsText() {  // E23
         var bench = BridgeBench.connected {
             $0.errorShape = .flat
             $0.packetIDAsString = true
@@ -74,25 +76,28 @@ import Testing
         #expect(error?["topic"]?.string == "/devices/loner/attach")
     }
 
-    @Test func theMethodUnspecifiedRefusesEveryone() {   // E19
+    @Test func theMethodUnspecifiedRefusesEveryone() {  // E19
         var bench = BridgeBench.connected(BridgeBench.registry(.unspecified))
         #expect(errors(bench.publish(gateway, "/devices/meter-1/attach")).count == 1)
     }
 
     @Test(arguments: [BridgeRegistry.AuthMethod.deviceTokenOnly, .associationAndDeviceToken])
-    func deviceTokensAreVerified(_ method: BridgeRegistry.AuthMethod) {   // E19
+    func deviceTokensAreVerified(_ method: BridgeRegistry.AuthMethod) {  // E19
         var bench = BridgeBench.connected(BridgeBench.registry(method))
         func payload(_ token: String) -> String { "{\"authorization\":\"\(token)\"}" }
         let genuine = bench.token(key: 11)
-        for bad in ["", "{}", "{ 'authorization' : \(genuine) }", payload(""), payload(bench.token(key: 1))] {
-            #expect(errors(bench.publish(gateway, "/devices/meter-1/attach", bad)).count == 1, "\(bad)")
+        for bad in [
+            "", "{}", "{ 'authorization' : \(genuine) }", payload(""), payload(bench.token(key: 1)),
+        ] {
+            #expect(
+                errors(bench.publish(gateway, "/devices/meter-1/attach", bad)).count == 1, "\(bad)")
         }
         #expect(bench.publish(gateway, "/devices/meter-1/attach", payload(genuine)) == puback)
         let unbound = bench.publish(gateway, "/devices/loner/attach", payload(bench.token(key: 5)))
         #expect((unbound == puback) == (method == .deviceTokenOnly))
     }
 
-    @Test func aDeviceThatIsNotAttachedIsNotFoundAndTheConnectionStays() throws {   // E23, E25
+    @Test func aDeviceThatIsNotAttachedIsNotFoundAndTheConnectionStays() throws {  // E23, E25
         var bench = BridgeBench.connected()
         let answers = bench.publish(gateway, "/devices/meter-1/state", "x")
         let error = try #require(errors(answers).first)
@@ -103,11 +108,12 @@ import Testing
                 == "The specified device with ID 'meter-1' is not attached to the gateway.")
         let subscribed = bench.subscribing(gateway, "/devices/meter-1/config")
         #expect(subscribed.first == .suback(Suback(PacketID(99)!, [0x80])))
-        #expect(errors(subscribed).first?["mqtt_message_info"]?["message_type"]?.string == "SUBSCRIBE")
+        #expect(
+            errors(subscribed).first?["mqtt_message_info"]?["message_type"]?.string == "SUBSCRIBE")
         #expect(bench.closed.isEmpty)
     }
 
-    @Test func attachmentsDieWithTheConnection() {   // E26
+    @Test func attachmentsDieWithTheConnection() {  // E26
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/meter-1/attach") == puback)
         bench.emulator.disconnected(gateway, at: bench.now)
@@ -116,7 +122,7 @@ import Testing
         #expect(bench.publish(again, "/devices/meter-1/events").isEmpty)
     }
 
-    @Test func theLastGatewayToAttachWins() {   // E27
+    @Test func theLastGatewayToAttachWins() {  // E27
         var bench = BridgeBench.connected()
         let other = bench.open()
         #expect(bench.connect(other, "gw-8") == 0)
@@ -128,9 +134,10 @@ import Testing
         #expect(bench.emulator.attachedDevices(of: "gw-7").isEmpty)
     }
 
-    @Test func unbindingBlockingAndDeletingDetach() {   // E27
+    @Test func unbindingBlockingAndDeletingDetach() {  // E27
         let deeds: [(inout BridgeEmulator, Moment) -> Void] = [
-            { $0.unbind("meter-1", from: "gw-7", at: $1) }, { $0.setBlocked("meter-1", true, at: $1) },
+            { $0.unbind("meter-1", from: "gw-7", at: $1) },
+            { $0.setBlocked("meter-1", true, at: $1) },
             { $0.delete("meter-1", at: $1) }, { _ = $0.detach("meter-1", at: $1) },
         ]
         for deed in deeds {
@@ -145,8 +152,10 @@ import Testing
         }
     }
 
-    @Test func aDeviceAloneMayNotSpeakForOthersNorAttach() {   // E11
-        for topic in ["/devices/meter-1/events", "/devices/loner/attach", "/devices/meter-1/attach"] {
+    @Test func aDeviceAloneMayNotSpeakForOthersNorAttach() {  // E11
+        for topic in [
+            "/devices/meter-1/events", "/devices/loner/attach", "/devices/meter-1/attach",
+        ] {
             var bench = BridgeBench()
             let id = bench.open()
             #expect(bench.connect(id, "loner", token: bench.token(key: 5)) == 0)
@@ -157,7 +166,7 @@ import Testing
         }
     }
 
-    @Test func noMoreThanTheAllowedNumberIsAttached() {   // E14
+    @Test func noMoreThanTheAllowedNumberIsAttached() {  // E14
         var bench = BridgeBench.connected { $0.attachedMax = 1 }
         #expect(bench.publish(gateway, "/devices/meter-1/attach") == puback)
         #expect(errors(bench.publish(gateway, "/devices/meter-2/attach")).count == 1)

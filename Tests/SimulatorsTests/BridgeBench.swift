@@ -24,7 +24,8 @@ struct BridgeBench {
     }
 
     static func registry(_ method: BridgeRegistry.AuthMethod = .associationOnly) -> BridgeRegistry {
-        let role = BridgeRegistry.GatewayRole(authMethod: method, bound: ["meter-1", "meter-2", "meter-3"])
+        let role = BridgeRegistry.GatewayRole(
+            authMethod: method, bound: ["meter-1", "meter-2", "meter-3"])
         let other = BridgeRegistry.GatewayRole(authMethod: method, bound: ["meter-1"])
         return BridgeRegistry(
             project: "acme", region: "us-central1", registry: "plant",
@@ -73,8 +74,9 @@ struct BridgeBench {
         let claims = "{\"iat\":\(iat),\"exp\":\(iat + lifetime),\"aud\":\"\(audience)\"}"
         let head = header ?? "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
         let signature = [UInt8](repeating: key, count: 64)
-        return [Array(head.utf8), Array(claims.utf8), signature].map { Base64.encodeURL($0) }.joined(
-            separator: ".")
+        return [Array(head.utf8), Array(claims.utf8), signature].map { Base64.encodeURL($0) }
+            .joined(
+                separator: ".")
     }
 
     /// The code of CONNACK; nil if none came.
@@ -83,7 +85,8 @@ struct BridgeBench {
         change: (inout Connect) -> Void = { _ in }
     ) -> UInt8? {
         var packet = Connect(
-            clientID: "\(emulator.registry.clientIDPrefix)\(device)", keepAlive: keepAlive, username: "unused",
+            clientID: "\(emulator.registry.clientIDPrefix)\(device)", keepAlive: keepAlive,
+            username: "unused",
             password: Array((token ?? self.token()).utf8))
         change(&packet)
         for answer in exchange(id, .connect(packet)) {
@@ -106,14 +109,18 @@ struct BridgeBench {
         return exchange(id, .publish(message))
     }
 
-    mutating func subscribe(_ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce) -> [UInt8] {
+    mutating func subscribe(
+        _ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce
+    ) -> [UInt8] {
         for answer in subscribing(id, filter, qos) {
             if case .suback(let suback) = answer { return suback.codes }
         }
         return []
     }
 
-    mutating func subscribing(_ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce) -> [Packet] {
+    mutating func subscribing(
+        _ id: ConnectionID, _ filter: String, _ qos: QoS = .atLeastOnce
+    ) -> [Packet] {
         exchange(id, .subscribe(Subscribe(PacketID(99)!, [.init(try! TopicFilter(filter), qos)])))
     }
 
@@ -168,7 +175,9 @@ let puback: [Packet] = [.puback(Puback(PacketID(10)!))]
 /// The errors-topic documents among `packets`.
 func errors(_ packets: [Packet]) -> [JSON] {
     packets.compactMap { packet in
-        guard case .publish(let message) = packet, message.topic.text.hasSuffix("/errors") else { return nil }
+        guard case .publish(let message) = packet, message.topic.text.hasSuffix("/errors") else {
+            return nil
+        }
         #expect(message.qos == .atMostOnce)
         return try? JSONReader.parse(message.payload)
     }

@@ -16,7 +16,9 @@ import Testing
         let plant = bench.client(), works = bench.client(), nowhere = bench.client()
         #expect(bench.connect(plant, "gw-7") == 0)
         #expect(bench.connect(works, "gw-7", registry: "works") == 0)
-        #expect(!bench.closed.contains(plant), "the same device ID in another registry is another device")
+        #expect(
+            !bench.closed.contains(plant),
+            "the same device ID in another registry is another device")
         #expect(bench.connect(nowhere, "gw-7", registry: "elsewhere") == 5)
         #expect(bench.closed.contains(nowhere))
         _ = bench.publish(works, "/devices/gw-7/events", "7")
@@ -26,9 +28,12 @@ import Testing
     @Test func aConnectMayComeInPiecesAndWhatIsNoneIsClosed() {
         var bench = AdminBench(two)
         let slow = bench.client()
-        let packet = Packet.connect(Connect(
-            clientID: "projects/acme/locations/us-central1/registries/works/devices/gw-8", keepAlive: 60, username: "u",
-            password: Array(BridgeBench().token().utf8))).bytes
+        let packet = Packet.connect(
+            Connect(
+                clientID: "projects/acme/locations/us-central1/registries/works/devices/gw-8",
+                keepAlive: 60, username: "u",
+                password: Array(BridgeBench().token().utf8))
+        ).bytes
         for byte in packet { bench.cloud.received(slow, [byte], at: bench.now) }
         #expect(bench.packets(for: slow) == [.connack(Connack(code: 0))])
         let wrong = bench.client(), silent = bench.client()
@@ -53,9 +58,12 @@ import Testing
     // MARK: Orders and scripts
 
     @Test(arguments: [
-        ("detatch meter-1", "did you mean \"detach\"?"), ("refuse 0", "usage: refuse CODE"), ("refuse 300", "usage"),
-        ("drop-pubacks 0", "usage"), ("drop-pubacks 150%", "usage"), ("throttle -1", "usage"), ("mute forever", "usage"),
-        ("detach ghost", "is in no registry"), ("detach meter-1", "is not attached"), ("command gw-7 {}", "not stored"),
+        ("detatch meter-1", "did you mean \"detach\"?"), ("refuse 0", "usage: refuse CODE"),
+        ("refuse 300", "usage"),
+        ("drop-pubacks 0", "usage"), ("drop-pubacks 150%", "usage"), ("throttle -1", "usage"),
+        ("mute forever", "usage"),
+        ("detach ghost", "is in no registry"), ("detach meter-1", "is not attached"),
+        ("command gw-7 {}", "not stored"),
         ("close loner", "is not connected"),
     ]) func aWrongOrderSaysWhatWasMeant(_ line: String, _ words: String) throws {
         var bench = AdminBench()
@@ -69,7 +77,8 @@ import Testing
 
     @Test func aScriptPlaysItsOrdersInTimeAndTimedOnesEnd() throws {
         var bench = AdminBench()
-        let script = try BridgeScript("""
+        let script = try BridgeScript(
+            """
             # a bad quarter of a minute
             1s   drop-pubacks 1
             3s   drop-pubacks off
@@ -127,7 +136,9 @@ import Testing
             case "N|unlimited": good = ["0.5", "unlimited"]
             default: good = knob.value.split(separator: "|").map(String.init)
             }
-            for text in good { try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches) }
+            for text in good {
+                try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches)
+            }
             for text in ["", "-1", "nonsense"] {
                 do {
                     try BridgeKnob.set(ByteString(knob.name), to: ByteString(text), in: &switches)
@@ -149,18 +160,24 @@ import Testing
         #expect(registry.topic(for: "alarms") == "projects/p/topics/a")
         #expect(registry.topic(for: "other") == "projects/p/topics/all")
         #expect(registry.devices["meter-1"]?.metadata == ["site": "north"])
-        #expect(switches.attachFailure == .close && switches.refusedCode == 0x13 && switches.packetIDAsString)
+        #expect(
+            switches.attachFailure == .close && switches.refusedCode == 0x13
+                && switches.packetIDAsString)
         do {
-            _ = try BridgeRegistry.read(Array("{ project: \"p\", region: \"r\", registry: \"g\", switches: { atach-failure: 1 } }".utf8))
+            _ = try BridgeRegistry.read(
+                Array(
+                    "{ project: \"p\", region: \"r\", registry: \"g\", switches: { atach-failure: 1 } }"
+                        .utf8))
             Issue.record("a wrong switch was taken")
         } catch {
             #expect(!error.problems.isEmpty)
         }
     }
 
-    @Test(arguments: [BridgeSwitches.WhenRemoved.keep, .close]) func unboundWhileAttachedByTheSwitch(
+    @Test(arguments: [BridgeSwitches.WhenRemoved.keep, .close])
+    func unboundWhileAttachedByTheSwitch(
         _ mode: BridgeSwitches.WhenRemoved
-    ) {   // E27
+    ) {  // E27
         var bench = BridgeBench.connected { $0.whenRemoved = mode }
         #expect(bench.publish(BridgeBench.gateway, "/devices/meter-1/attach") == puback)
         bench.emulator.unbind("meter-1", from: "gw-7", at: bench.now)
@@ -169,9 +186,10 @@ import Testing
         #expect((bench.closed[BridgeBench.gateway] != nil) == (mode == .close))
     }
 
-    @Test(arguments: [BridgeSwitches.StateTooSoon.drop, .close]) func tooManyStatesOfADeviceByTheSwitch(
+    @Test(arguments: [BridgeSwitches.StateTooSoon.drop, .close])
+    func tooManyStatesOfADeviceByTheSwitch(
         _ mode: BridgeSwitches.StateTooSoon
-    ) {   // E13
+    ) {  // E13
         var bench = BridgeBench.connected { $0.stateTooSoon = mode }
         #expect(bench.publish(BridgeBench.gateway, "/devices/meter-1/attach") == puback)
         #expect(bench.publish(BridgeBench.gateway, "/devices/meter-1/state") == puback)
@@ -180,7 +198,7 @@ import Testing
         #expect(bench.emulator.isAttached("meter-1") == (mode == .drop))
     }
 
-    @Test func telemetryWithoutATopicClosesByTheSwitch() {   // E11, E12
+    @Test func telemetryWithoutATopicClosesByTheSwitch() {  // E11, E12
         var registry = BridgeBench.registry()
         registry.eventTopics = [.init("projects/acme/topics/alarms", subfolder: "alarms")]
         var bench = BridgeBench.connected(registry) { $0.noTopic = .close }
@@ -190,7 +208,7 @@ import Testing
         #expect(bench.closed[BridgeBench.gateway] != nil)
     }
 
-    @Test func aLenientBridgeTakesPaddedTokens() {   // E4
+    @Test func aLenientBridgeTakesPaddedTokens() {  // E4
         for mode in BridgeSwitches.TokenText.allCases {
             var bench = BridgeBench { $0.tokenText = mode }
             let padded = bench.token().split(separator: ".").map { part -> String in
@@ -212,25 +230,31 @@ import Testing
         let second = bench.client()
         #expect(bench.connect(second, "gw-7") == 0)
         let entries = try bench.activity.map { try JSONReader.parse(Array($0.utf8)) }
-        #expect(entries.map { $0["jsonPayload"]?["eventType"]?.string } == [
-            "CONNECT", "ATTACH_TO_GATEWAY", "PUBLISH", "DISCONNECT", "CONNECT",
-        ])
+        #expect(
+            entries.map { $0["jsonPayload"]?["eventType"]?.string } == [
+                "CONNECT", "ATTACH_TO_GATEWAY", "PUBLISH", "DISCONNECT", "CONNECT",
+            ])
         let attach = entries[1]
         #expect(attach["labels"]?["device_id"]?.string == "meter-1")
         #expect(attach["jsonPayload"]?["gateway"]?["id"]?.string == "gw-7")
         #expect(attach["resource"]?["type"]?.string == "cloudiot_device")
-        #expect(attach["resource"]?["labels"]?["device_num_id"]?.string == "\(bench.plant.registry.numericID(of: "meter-1"))")
+        #expect(
+            attach["resource"]?["labels"]?["device_num_id"]?.string
+                == "\(bench.plant.registry.numericID(of: "meter-1"))")
         #expect(entries[2]["jsonPayload"]?["publishFromDeviceTopicType"]?.string == "EVENTS")
         let end = entries[3]["jsonPayload"]
         #expect(end?["disconnectType"]?.string == "SERVER")
         #expect(end?["status"]?["code"]?.integer == 6)
         #expect(end?["status"]?["description"]?.string == "ALREADY_EXISTS")
-        #expect(end?["status"]?["message"]?.string?.contains("another active connection with the same device ID.") == true)
+        #expect(
+            end?["status"]?["message"]?.string?.contains(
+                "another active connection with the same device ID.") == true)
         let device = bench.ask("GET", "\(AdminBench.plant)/devices/gw-7").json
         #expect(device["lastErrorStatus"]?["code"]?.integer == 6)
     }
 
-    @Test(arguments: [("NONE", 0), ("ERROR", 0), ("INFO", 1), ("DEBUG", 2)]) func theLevelDecidesWhatIsLogged(
+    @Test(arguments: [("NONE", 0), ("ERROR", 0), ("INFO", 1), ("DEBUG", 2)])
+    func theLevelDecidesWhatIsLogged(
         _ level: String, _ count: Int
     ) {
         var registry = BridgeBench.registry()
@@ -242,6 +266,7 @@ import Testing
         #expect(bench.activity.count == count)
         let other = bench.client()
         #expect(bench.connect(other, "gw-7") == 0)
-        #expect(bench.activity.contains { $0.contains("DISCONNECT") } == (level != "NONE"), "an error")
+        #expect(
+            bench.activity.contains { $0.contains("DISCONNECT") } == (level != "NONE"), "an error")
     }
 }

@@ -53,7 +53,9 @@ import Testing
             (0, 3600, 0), (599, 3600, 0), (601, 3600, 5), (-86_400, 86_400, 0), (0, 86_401, 5),
             (-3600, 3001, 0),
             (-4200, 3600, 5), (-4199, 3600, 0), (0, 0, 5), (0, -5, 5),
-        ] as [(Int64, Int64, UInt8)]) func claimsAreChecked(_ issued: Int64, _ lifetime: Int64, _ code: UInt8)
+        ] as [(Int64, Int64, UInt8)]) func claimsAreChecked(
+            _ issued: Int64, _ lifetime: Int64, _ code: UInt8
+        )
     {
         var bench = BridgeBench()
         let token = bench.token(issued: issued, lifetime: lifetime)
@@ -62,13 +64,15 @@ import Testing
 
     @Test func claimsAtTheEndsOfTheNumbersDoNotCrash() {
         for (iat, exp) in [
-            (Int64.min, Int64.min + 1), (Int64.max - 1, Int64.max), (Int64.min, Int64.max), (0, Int64.min),
+            (Int64.min, Int64.min + 1), (Int64.max - 1, Int64.max), (Int64.min, Int64.max),
+            (0, Int64.min),
         ] {
             var bench = BridgeBench()
             let claims = "{\"iat\":\(iat),\"exp\":\(exp),\"aud\":\"acme\"}"
             let parts = ["{\"alg\":\"ES256\"}", claims].map { Base64.encodeURL(Array($0.utf8)) }
             let token =
-                parts.joined(separator: ".") + "." + Base64.encodeURL([UInt8](repeating: 1, count: 64))
+                parts.joined(separator: ".") + "."
+                + Base64.encodeURL([UInt8](repeating: 1, count: 64))
             #expect(bench.connect(bench.open(), "gw-7", token: token) == 5)
         }
     }
@@ -92,12 +96,14 @@ import Testing
         #expect(BridgeRegistry.Key(ByteString(rsa)).algorithm == .rs256)
         #expect(BridgeRegistry.Key(ByteString(ec)).algorithm == .es256)
         var registry = BridgeBench.registry()
-        registry.devices["gw-7"]?.keys = [.init(ByteString(rsa)), .init("-----BEGIN TEST KEY 1", expires: 1_700_000_000)]
+        registry.devices["gw-7"]?.keys = [
+            .init(ByteString(rsa)), .init("-----BEGIN TEST KEY 1", expires: 1_700_000_000),
+        ]
         var bench = BridgeBench(registry)
         #expect(bench.connect(bench.open(), "gw-7") == 5)
     }
 
-    @Test func aSecondConnectionClosesTheFirst() {   // E7
+    @Test func aSecondConnectionClosesTheFirst() {  // E7
         var bench = BridgeBench.connected()
         let second = bench.open()
         #expect(bench.connect(second, "gw-7") == 0)
@@ -106,10 +112,12 @@ import Testing
         #expect(bench.emulator.subscriptions(of: "gw-7").isEmpty)
     }
 
-    @Test func theConnectionEndsTenMinutesAfterTheToken() {   // E6
+    @Test func theConnectionEndsTenMinutesAfterTheToken() {  // E6
         var bench = BridgeBench()
         let id = bench.open()
-        #expect(bench.connect(id, "gw-7", token: bench.token(issued: 0, lifetime: 1200), keepAlive: 0) == 0)
+        #expect(
+            bench.connect(id, "gw-7", token: bench.token(issued: 0, lifetime: 1200), keepAlive: 0)
+                == 0)
         bench.wait(.seconds(700))
         #expect(bench.exchange(id, .pingreq(Pingreq())) == [.pingresp(Pingresp())])
         bench.wait(.seconds(1099))
@@ -118,7 +126,7 @@ import Testing
         #expect(bench.closed[id] == "The authorization token expired.")
     }
 
-    @Test func silenceBeyondOneAndAHalfKeepAlivesCloses() {   // E8
+    @Test func silenceBeyondOneAndAHalfKeepAlivesCloses() {  // E8
         var bench = BridgeBench()
         let id = bench.open()
         #expect(bench.connect(id, "gw-7", keepAlive: 60) == 0)
@@ -130,7 +138,7 @@ import Testing
         #expect(bench.closed[id]?.contains("keep alive") == true)
     }
 
-    @Test func withoutKeepAliveAnIdleConnectionEndsAfterTwentyMinutes() {   // E8
+    @Test func withoutKeepAliveAnIdleConnectionEndsAfterTwentyMinutes() {  // E8
         var bench = BridgeBench()
         let id = bench.open()
         #expect(bench.connect(id, "gw-7", keepAlive: 0) == 0)
@@ -140,18 +148,22 @@ import Testing
         #expect(bench.closed[id]?.contains("idle") == true)
     }
 
-    @Test func whatIsNotSupportedIsIgnoredOrClosesByTheSwitch() {   // E9
+    @Test func whatIsNotSupportedIsIgnoredOrClosesByTheSwitch() {  // E9
         let will = Connect.Will(topic: try! TopicName("a"), payload: [])
         for unsupported in BridgeSwitches.Unsupported.allCases {
             var bench = BridgeBench { $0.unsupported = unsupported }
             let expected: UInt8? = unsupported == .ignore ? 0 : nil
             #expect(bench.connect(bench.open(), "gw-7", change: { $0.will = will }) == expected)
-            #expect(bench.connect(bench.open(), "gw-7", change: { $0.cleanSession = false }) == expected)
+            #expect(
+                bench.connect(bench.open(), "gw-7", change: { $0.cleanSession = false }) == expected
+            )
         }
     }
 
-    @Test func whateverIsNotMQTT311ClosesAtOnce() {   // E1
-        for bytes in [[0x10, 12, 0, 4, 0x4D, 0x51, 0x54, 0x54, 5, 2, 0, 0, 0, 0], [0xC0, 0], [0x16, 3, 1]]
+    @Test func whateverIsNotMQTT311ClosesAtOnce() {  // E1
+        for bytes in [
+            [0x10, 12, 0, 4, 0x4D, 0x51, 0x54, 0x54, 5, 2, 0, 0, 0, 0], [0xC0, 0], [0x16, 3, 1],
+        ]
             as [[UInt8]]
         {
             var bench = BridgeBench()

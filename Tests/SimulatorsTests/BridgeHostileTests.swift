@@ -12,19 +12,25 @@ import Testing
         let kinds = ["attach", "detach", "events", "events/a", "state", "config", ""]
         var all: [Packet] = [
             .pingreq(Pingreq()), .disconnect(Disconnect()), .puback(Puback(PacketID(2)!)),
-            .pubrel(Pubrel(PacketID(2)!)), .connack(Connack(code: 0)), .connect(Connect(clientID: "x")),
+            .pubrel(Pubrel(PacketID(2)!)), .connack(Connack(code: 0)),
+            .connect(Connect(clientID: "x")),
         ]
         for device in devices {
             for kind in kinds {
                 let topic = try! TopicName("/devices/\(device)/\(kind)")
-                all.append(.publish(Publish(topic: topic, payload: Array("{}".utf8), packetID: PacketID(7)!)))
-                all.append(.subscribe(Subscribe(PacketID(8)!, [.init(TopicFilter(topic), .atLeastOnce)])))
+                all.append(
+                    .publish(
+                        Publish(topic: topic, payload: Array("{}".utf8), packetID: PacketID(7)!)))
+                all.append(
+                    .subscribe(Subscribe(PacketID(8)!, [.init(TopicFilter(topic), .atLeastOnce)])))
             }
         }
         return all.map(\.bytes)
     }
 
-    @Test(arguments: 0..<20 as Range<UInt64>) func randomConversationsNeverCrashOrHang(_ seed: UInt64) {
+    @Test(arguments: 0..<20 as Range<UInt64>) func randomConversationsNeverCrashOrHang(
+        _ seed: UInt64
+    ) {
         var random = RandomSource(seed: seed)
         var bench = BridgeBench.connected { $0.messagesPerSecond = nil }
         let stock = packets(bench)
@@ -49,7 +55,9 @@ import Testing
             if random.chance(0.1) { bench.wait(.seconds(Int64(random.next() % 40))) }
         }
         #expect(reopened > 0)
-        for device in bench.emulator.onlineDevices { #expect(["gw-7", "gw-8", "loner"].contains(device)) }
+        for device in bench.emulator.onlineDevices {
+            #expect(["gw-7", "gw-8", "loner"].contains(device))
+        }
     }
 
     @Test func randomBytesInsteadOfAConnect() {
@@ -57,7 +65,9 @@ import Testing
         for _ in 0..<2000 {
             var bench = BridgeBench()
             let id = bench.open()
-            let bytes = (0..<Int(random.next() % 60)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            let bytes = (0..<Int(random.next() % 60)).map { _ in
+                UInt8(truncatingIfNeeded: random.next())
+            }
             bench.emulator.received(id, bytes[...], at: bench.now)
             #expect(bench.packets(for: id).allSatisfy { $0.type == .connack } == true)
         }
@@ -77,7 +87,7 @@ import Testing
         #expect(bench.emulator.onlineDevices.isEmpty)
     }
 
-    @Test func aSecondAttachCanBeRefusedInstead() {   // E27
+    @Test func aSecondAttachCanBeRefusedInstead() {  // E27
         var bench = BridgeBench.connected { $0.secondAttach = .refuse }
         let other = bench.open()
         #expect(bench.connect(other, "gw-8") == 0)
@@ -86,7 +96,7 @@ import Testing
         #expect(bench.emulator.attachedDevices(of: "gw-7") == ["meter-1"])
     }
 
-    @Test func everyConnectionEndsAfterAWhileByTheFaultScript() {   // E8
+    @Test func everyConnectionEndsAfterAWhileByTheFaultScript() {  // E8
         var faults = BridgeFaults()
         faults.closeAfter = .seconds(5)
         var bench = BridgeBench.connected(faults: faults)

@@ -11,14 +11,14 @@ import Testing
         "/devices/gw-7/state/x",
         "/devices//events", "/gw-7/events", "/devices/gw-7/config", "/devices/gw-7/attach/x", "/",
         "telemetry",
-    ]) func anyOtherTopicClosesTheConnection(_ topic: String) {   // E11
+    ]) func anyOtherTopicClosesTheConnection(_ topic: String) {  // E11
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, topic).isEmpty)
         #expect(bench.closed[gateway]?.contains("not allowed") == true)
         #expect(bench.telemetry.isEmpty && bench.states.isEmpty)
     }
 
-    @Test func aSubfolderHasAtMost256Bytes() {   // E12
+    @Test func aSubfolderHasAtMost256Bytes() {  // E12
         let fits = String(repeating: "a", count: 256)
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/gw-7/events/" + fits) == puback)
@@ -28,7 +28,7 @@ import Testing
         #expect(bench.closed[gateway] != nil)
     }
 
-    @Test func aMalformedDeviceIDIsReportedNotClosed() {   // E24
+    @Test func aMalformedDeviceIDIsReportedNotClosed() {  // E24
         var bench = BridgeBench.connected()
         let error = errors(bench.publish(gateway, "/devices/7up!/events")).first
         #expect(error?["error_type"]?.string == "GATEWAY_INVALID_MQTT_TOPIC")
@@ -48,7 +48,7 @@ import Testing
         #expect(bench.closed[gateway] == "QoS 2 is not supported")
     }
 
-    @Test func stateTooOftenClosesTheGateway() {   // E13
+    @Test func stateTooOftenClosesTheGateway() {  // E13
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/gw-7/state", "a") == puback)
         bench.wait(.milliseconds(1000))
@@ -59,7 +59,7 @@ import Testing
         #expect(bench.states.count == 2)
     }
 
-    @Test func stateTooOftenDetachesADeviceAndThenItIsNotFound() {   // E13
+    @Test func stateTooOftenDetachesADeviceAndThenItIsNotFound() {  // E13
         var bench = BridgeBench.connected()
         #expect(bench.publish(gateway, "/devices/meter-1/attach") == puback)
         #expect(bench.publish(gateway, "/devices/meter-1/state", "a") == puback)
@@ -70,7 +70,7 @@ import Testing
         #expect(bench.closed.isEmpty)
     }
 
-    @Test func payloadsOverTheLimitClose() {   // E14
+    @Test func payloadsOverTheLimitClose() {  // E14
         for (topic, limit) in [("/devices/gw-7/events", 262_144), ("/devices/gw-7/state", 65_536)] {
             var bench = BridgeBench.connected()
             #expect(bench.publish(gateway, topic, String(repeating: "x", count: limit)) == puback)
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func moreThanAHundredMessagesASecondClose() {   // E14
+    @Test func moreThanAHundredMessagesASecondClose() {  // E14
         var bench = BridgeBench.connected()
         for _ in 0..<300 {
             bench.wait(.microseconds(10_100))
@@ -93,7 +93,7 @@ import Testing
         #expect(bench.closed[gateway]?.contains("messages a second") == true)
     }
 
-    @Test func overTheLimitMessagesCanBeDroppedInstead() {   // E14
+    @Test func overTheLimitMessagesCanBeDroppedInstead() {  // E14
         var bench = BridgeBench.connected { $0.overLimit = .drop }
         for _ in 0..<150 { _ = bench.publish(gateway, "/devices/gw-7/events", "x") }
         #expect(bench.closed.isEmpty)
@@ -101,10 +101,11 @@ import Testing
         #expect(bench.telemetry.count + bench.emulator.statistics.messagesDropped == 150)
     }
 
-    @Test func moreThanHalfAMegabyteASecondCloses() {   // E14
+    @Test func moreThanHalfAMegabyteASecondCloses() {  // E14
         var bench = BridgeBench.connected()
         for _ in 0..<3 {
-            _ = bench.publish(gateway, "/devices/gw-7/events", String(repeating: "x", count: 250_000))
+            _ = bench.publish(
+                gateway, "/devices/gw-7/events", String(repeating: "x", count: 250_000))
         }
         #expect(bench.closed[gateway]?.contains("bytes a second") == true)
     }
@@ -113,7 +114,9 @@ import Testing
         var faults = BridgeFaults()
         faults.dropPubacks = .every(3)
         var bench = BridgeBench.connected(faults: faults)
-        let answered = (0..<9).map { _ in bench.publish(gateway, "/devices/gw-7/events", "x") == puback }
+        let answered = (0..<9).map { _ in
+            bench.publish(gateway, "/devices/gw-7/events", "x") == puback
+        }
         #expect(answered == [true, true, false, true, true, false, true, true, false])
         #expect(bench.telemetry.count == 9)
         #expect(bench.emulator.statistics.pubacksDropped == 3)
@@ -125,7 +128,8 @@ import Testing
         var runs: [[Bool]] = []
         for _ in 0..<2 {
             var bench = BridgeBench.connected(faults: faults)
-            runs.append((0..<50).map { _ in bench.publish(gateway, "/devices/gw-7/events", "x") == puback })
+            runs.append(
+                (0..<50).map { _ in bench.publish(gateway, "/devices/gw-7/events", "x") == puback })
         }
         #expect(runs[0] == runs[1])
         #expect((10..<40).contains(runs[0].filter { $0 }.count))
@@ -146,7 +150,7 @@ import Testing
     @Test func aConnectionEndsAfterSoManyPackets() {
         var faults = BridgeFaults()
         faults.closeAfterPackets = 3
-        var bench = BridgeBench.connected(faults: faults)   // its SUBSCRIBE is the first
+        var bench = BridgeBench.connected(faults: faults)  // its SUBSCRIBE is the first
         for _ in 0..<2 { #expect(bench.publish(gateway, "/devices/gw-7/events") == puback) }
         #expect(bench.publish(gateway, "/devices/gw-7/events").isEmpty)
         #expect(bench.closed[gateway] == "fault: closed after 3 packets")

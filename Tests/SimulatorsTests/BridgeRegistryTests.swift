@@ -15,9 +15,13 @@ import Testing
                   },
                   devices: { "meter-1": { config: '{"every":"5s"}', blocked: true }, "meter-2": {} } }
                 """.utf8))
-        #expect(registry.clientIDPrefix == "projects/acme/locations/us-central1/registries/plant/devices/")
+        #expect(
+            registry.clientIDPrefix
+                == "projects/acme/locations/us-central1/registries/plant/devices/")
         #expect(registry.devices.count == 3)
-        #expect(registry.devices["gw-7"]?.gateway == .init(authMethod: .deviceTokenOnly, bound: ["meter-1"]))
+        #expect(
+            registry.devices["gw-7"]?.gateway
+                == .init(authMethod: .deviceTokenOnly, bound: ["meter-1"]))
         #expect(registry.devices["meter-1"]?.config.bytes == Array("{\"every\":\"5s\"}".utf8))
         #expect(registry.devices["meter-1"]?.blocked == true)
         #expect(registry.keyFiles == ["gw-7.pub.pem"])
@@ -43,7 +47,8 @@ import Testing
                 "2: \"ghost\" is bound here but is not among the devices",
                 "2: keys must be an array, not a string",
                 "3: \"x\" is not a device ID", "3: the device \"meter-1\" is given twice",
-                "3: the device \"gw-7\" is given twice", "3: blocked must be true or false, not a number",
+                "3: the device \"gw-7\" is given twice",
+                "3: blocked must be true or false, not a number",
             ] { #expect(found.contains(expected), "\(expected)") }
             #expect(found.contains { $0.hasPrefix("1: unknown key \"regstry\"") })
             #expect(found.contains { $0.hasPrefix("2: authMethod \"NONE\"") })
@@ -52,7 +57,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "[]", "{", "null", "{project: 1, project: 2}"]) func nonsenseIsAnErrorNotACrash(
+    @Test(arguments: ["", "[]", "{", "null", "{project: 1, project: 2}"])
+    func nonsenseIsAnErrorNotACrash(
         _ text: String
     ) {
         do {

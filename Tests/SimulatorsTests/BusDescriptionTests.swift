@@ -28,11 +28,13 @@ private let text = """
 
 @Test(arguments: [
     ("{ bauds: 9600 }", "unknown key bauds"), ("{ units: { 0: {} } }", "0 is no unit id"),
-    ("{ units: { 1: {}, 1: {} } }", "unit 1 is given twice"), ("{ baud: \"fast\" }", "baud is a whole number"),
+    ("{ units: { 1: {}, 1: {} } }", "unit 1 is given twice"),
+    ("{ baud: \"fast\" }", "baud is a whole number"),
     ("{ units: { 1: { holding: { \"9-3\": 1 } } } }", "9-3 is no address"),
     ("{ units: { 1: { holding: { 1: { kind: \"jump\" } } } } }", "kind is one of"),
     ("{ units: { 1: { faults: { noise: 2 } } } }", "noise is a probability"),
-    ("{ units: { 1: { turnaround: 5 } } }", "turnaround is a duration"), ("[]", "an object is expected"), ("{", "")
+    ("{ units: { 1: { turnaround: 5 } } }", "turnaround is a duration"),
+    ("[]", "an object is expected"), ("{", ""),
 ]) func saysWhatIsWrongAndWhere(_ text: String, _ message: String) {
     do {
         _ = try BusDescription.parse(Array(text.utf8))

@@ -13,9 +13,13 @@ struct BusClient {
     var firstByte: Instant?
     var lastByte: Instant?
 
-    init(_ description: BusDescription, seed: UInt64 = 1) { bus = BusSimulator(description, seed: seed) }
+    init(_ description: BusDescription, seed: UInt64 = 1) {
+        bus = BusSimulator(description, seed: seed)
+    }
 
-    mutating func send(_ unit: UInt8, _ request: Request) { send(RTUFrame.encode(unit: unit, request)) }
+    mutating func send(_ unit: UInt8, _ request: Request) {
+        send(RTUFrame.encode(unit: unit, request))
+    }
 
     mutating func send(_ frame: [UInt8]) {
         received = []
@@ -56,9 +60,12 @@ struct BusClient {
         let request = Request.read(.readHoldingRegisters, address: address, count: count)
         let reply = ask(unit, request)
         guard reply.count >= 5, reply[0] == unit, (try? RTUFrame.verify(reply[...])) != nil,
-            case .read(_, let data)? = try? Response(pdu: reply[1..<(reply.count - 2)], answering: request)
+            case .read(_, let data)? = try? Response(
+                pdu: reply[1..<(reply.count - 2)], answering: request)
         else { return nil }
-        return stride(from: 0, to: data.count, by: 2).map { UInt16(data[$0]) << 8 | UInt16(data[$0 + 1]) }
+        return stride(from: 0, to: data.count, by: 2).map {
+            UInt16(data[$0]) << 8 | UInt16(data[$0 + 1])
+        }
     }
 }
 
@@ -66,11 +73,15 @@ private func bus(
     _ cells: [Int: CellDescription], baud: Int = 9600, turnaround: Duration = .milliseconds(5),
     faults: BusFaults = BusFaults()
 ) -> BusDescription {
-    let unit = BusUnitDescription(cells: [.holding: cells, .coil: cells], turnaround: turnaround, faults: faults)
-    return BusDescription(baud: baud, parity: .even, units: [1: unit, 9: BusUnitDescription(cells: [.holding: cells])])
+    let unit = BusUnitDescription(
+        cells: [.holding: cells, .coil: cells], turnaround: turnaround, faults: faults)
+    return BusDescription(
+        baud: baud, parity: .even,
+        units: [1: unit, 9: BusUnitDescription(cells: [.holding: cells])])
 }
 
-private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, CellDescription(.constant(Double($0) * 3))) })
+private let constants = Dictionary(
+    uniqueKeysWithValues: (0..<20).map { ($0, CellDescription(.constant(Double($0) * 3))) })
 
 @Test(arguments: [1200, 9600, 19_200, 115_200]) func givesEveryByteItsTimeOnTheWire(_ baud: Int) {
     var client = BusClient(bus(constants, baud: baud))
@@ -81,7 +92,8 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     let silence = baud <= 19_200 ? 3.5 * character : 0.00175
     let begin = 8 * character + max(silence, 0.005)
     #expect(client.received.count == 25)
-    #expect(abs((client.firstByte! - start).secondsValue - (begin + 8 * character)) < 1e-6)     // a chunk of 8
+    // A chunk of 8.
+    #expect(abs((client.firstByte! - start).secondsValue - (begin + 8 * character)) < 1e-6)
     #expect(abs((client.lastByte! - start).secondsValue - (begin + 25 * character)) < 1e-6)
     #expect(abs(client.bus.statistics.busTime.secondsValue - 33 * character) < 1e-6)
     #expect(client.bus.deadline == nil)
@@ -91,16 +103,16 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     var client = BusClient(bus(constants))
     #expect(client.registers(1, 4, 2) == [12, 15])
     let six = RTUFrame.encode(unit: 1, Request.writeRegister(address: 4, 777))
-    #expect(client.ask(1, .writeRegister(address: 4, 777)) == six)          // an echo
+    #expect(client.ask(1, .writeRegister(address: 4, 777)) == six)  // an echo
     _ = client.ask(1, .writeRegisters(address: 5, [1, 2]))
     #expect(client.registers(1, 4, 4) == [777, 1, 2, 21])
-    #expect(client.registers(9, 4, 2) == [12, 15])                          // the other unit is untouched
+    #expect(client.registers(9, 4, 2) == [12, 15])  // the other unit is untouched
     _ = client.ask(1, .maskWrite(address: 4, and: 0x00FF, or: 0x1200))
     #expect(client.registers(1, 4, 1) == [0x1209])
     _ = client.ask(1, .writeCoil(address: 2, true))
     _ = client.ask(1, .writeCoils(address: 4, [true, true, false]))
     let coils = client.ask(1, .read(.readCoils, address: 0, count: 8))
-    #expect(Array(coils.prefix(4)) == [1, 1, 1, 0b1011_1110])               // constants 3, 9 and 21 are odd
+    #expect(Array(coils.prefix(4)) == [1, 1, 1, 0b1011_1110])  // constants 3, 9 and 21 are odd
     #expect(client.bus.statistics(of: 1)?.writes == 5)
     #expect(client.bus.served.filter(\.content.isWrite).count == 5)
 }
@@ -116,10 +128,18 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     var refused = BusFaults()
     refused.refusals = [BusFaults.Refusal(table: .holding, addresses: 5...6, code: 4)]
     var client = BusClient(bus(constants, faults: refused))
-    #expect(client.ask(1, .read(.readHoldingRegisters, address: 18, count: 3)).prefix(3) == [1, 0x83, 2])
-    #expect(client.ask(1, .read(.readInputRegisters, address: 0, count: 1)).prefix(3) == [1, 0x84, 2])
-    #expect(client.ask(1, .read(.readHoldingRegisters, address: 6, count: 1)).prefix(3) == [1, 0x83, 4])
-    #expect(client.ask(1, .read(.readHoldingRegisters, address: 0, count: 126)).prefix(3) == [1, 0x83, 3])
+    #expect(
+        client.ask(1, .read(.readHoldingRegisters, address: 18, count: 3)).prefix(3) == [
+            1, 0x83, 2,
+        ])
+    #expect(
+        client.ask(1, .read(.readInputRegisters, address: 0, count: 1)).prefix(3) == [1, 0x84, 2])
+    #expect(
+        client.ask(1, .read(.readHoldingRegisters, address: 6, count: 1)).prefix(3) == [1, 0x83, 4])
+    #expect(
+        client.ask(1, .read(.readHoldingRegisters, address: 0, count: 126)).prefix(3) == [
+            1, 0x83, 3,
+        ])
     #expect(client.ask(1, .other(FunctionCode(rawValue: 65), [1, 2])).prefix(3) == [1, 0xC1, 1])
     #expect(client.registers(1, 3, 2) == [9, 12])
     #expect(client.bus.statistics(of: 1)?.exceptions == 5)
@@ -140,7 +160,7 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     #expect(client.bus.statistics.badFrames == 2)
     #expect(client.bus.statistics.strangers == 1)
     #expect(client.bus.statistics(of: 1)?.unanswered == 1)
-    #expect(client.registers(9, 1, 1) == [3])                               // and is well again after silence
+    #expect(client.registers(9, 1, 1) == [3])  // and is well again after silence
 }
 
 @Test func understandsARequestThatArrivesInPieces() {
@@ -175,9 +195,11 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 @Test func garblesBothWhenTwoSpeakAtOnce() {
     var client = BusClient(bus(constants))
     client.send(1, .read(.readHoldingRegisters, address: 0, count: 20))
-    client.now = client.now + .milliseconds(30)                             // in the middle of the reply
+    client.now = client.now + .milliseconds(30)  // in the middle of the reply
     let before = client.bus.statistics
-    client.bus.receive(RTUFrame.encode(unit: 9, Request.read(.readHoldingRegisters, address: 0, count: 1))[...], at: client.now)
+    client.bus.receive(
+        RTUFrame.encode(unit: 9, Request.read(.readHoldingRegisters, address: 0, count: 1))[...],
+        at: client.now)
     client.drain()
     client.run()
     #expect(before.collisions == 0)
@@ -211,12 +233,13 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
 @Test func flipsBitsAsOftenAsAsked() {
     var client = BusClient(bus(constants, baud: 115_200, faults: BusFaults(noise: 0.02)))
     let damaged = (0..<1000).filter { _ in client.registers(1, 0, 2) == nil }.count
-    #expect((100...240).contains(damaged))                                  // 9 bytes: 16.6 % expected
+    #expect((100...240).contains(damaged))  // 9 bytes: 16.6 % expected
     #expect(client.bus.statistics(of: 1)?.damaged == damaged)
 }
 
 @Test func remembersWhatItServedAndNoMoreThanItsLimit() {
-    var description = bus([0: CellDescription(.reads), 1: CellDescription(.constant(5))], baud: 115_200)
+    var description = bus(
+        [0: CellDescription(.reads), 1: CellDescription(.constant(5))], baud: 115_200)
     description.logLimit = 50
     var client = BusClient(description)
     for round in 1...200 { #expect(client.registers(1, 0, 2) == [UInt16(round), 5]) }
@@ -235,9 +258,10 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
         0: CellDescription(.counter(start: 65_534, step: 1, every: .seconds(1))),
         1: CellDescription(.ramp(from: 0, to: 100, period: .seconds(10))),
         2: CellDescription(.sine(mean: 0, amplitude: 100, period: .seconds(4)), type: .int16),
-        3: CellDescription(.constant(12.34), type: .float32), 5: CellDescription(.constant(12.34), type: .float32, swapped: true),
+        3: CellDescription(.constant(12.34), type: .float32),
+        5: CellDescription(.constant(12.34), type: .float32, swapped: true),
         7: CellDescription(.constant(-2), type: .int32),
-        9: CellDescription(.walk(start: 50, step: 3, every: .milliseconds(100), low: 0, high: 100))
+        9: CellDescription(.walk(start: 50, step: 3, every: .milliseconds(100), low: 0, high: 100)),
     ]
     let simulator = BusSimulator(bus(cells), seed: 5)
     func value(_ address: Int, _ seconds: Double) -> UInt16 {
@@ -257,7 +281,9 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
         var description = BusDescription.sample(units: 3, registers: 12)
         description.units[2]?.faults = BusFaults(noise: 0.05, silence: 0.2, wrongUnit: 0.1)
         var client = BusClient(description, seed: seed)
-        return (0..<60).map { client.ask(UInt8($0 % 3 + 1), .read(.readHoldingRegisters, address: 0, count: 12)) }
+        return (0..<60).map {
+            client.ask(UInt8($0 % 3 + 1), .read(.readHoldingRegisters, address: 0, count: 12))
+        }
     }
     #expect(run(1) == run(1))
     #expect(run(1) != run(2))
@@ -267,9 +293,13 @@ private let constants = Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, Cel
     var random = RandomSource(seed: 9)
     var client = BusClient(BusDescription.sample(units: 2, registers: 5))
     for _ in 0..<3000 {
-        var bytes = (0..<Int(random.next() % 300)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var bytes = (0..<Int(random.next() % 300)).map { _ in
+            UInt8(truncatingIfNeeded: random.next())
+        }
         if random.chance(0.5) {
-            bytes = RTUFrame.encode(unit: UInt8(random.next() % 4), Request.read(.readInputRegisters, address: 0, count: 5))
+            bytes = RTUFrame.encode(
+                unit: UInt8(random.next() % 4),
+                Request.read(.readInputRegisters, address: 0, count: 5))
         }
         client.bus.receive(bytes[...], at: client.now)
         client.now = client.now + .milliseconds(Int64(random.next() % 30))

@@ -9,7 +9,9 @@ import Testing
     private let status = "GET /emulator/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     private func statuses(_ bytes: [UInt8]) -> [Int] {
-        String(decoding: bytes, as: UTF8.self).components(of: "HTTP/1.1 ").compactMap { Int($0.prefix(3)) }
+        String(decoding: bytes, as: UTF8.self).components(of: "HTTP/1.1 ").compactMap {
+            Int($0.prefix(3))
+        }
     }
 
     @Test func requestInboundEverySplit() {
@@ -29,7 +31,10 @@ import Testing
         bench.send(id, String(repeating: status, count: 50))
         #expect(statuses(bench.received[id] ?? []) == [Int](repeating: 200, count: 50))
         #expect(!bench.closed.contains(id))
-        bench.send(id, "GET /emulator/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" + status)
+        bench.send(
+            id,
+            "GET /emulator/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" + status
+        )
         #expect(statuses(bench.received[id] ?? []).count == 51)
         #expect(bench.closed.contains(id))
     }
@@ -37,27 +42,38 @@ import Testing
     @Test func requestInboundChunkedBody() {
         var bench = AdminBench()
         let id = bench.open()
-        let head = "POST /emulator/orders HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        bench.send(id, head + "2;ext=1\r\n# \r\nA\r\na comment\n\r\n0\r\nTrailer: x\r\n\r\n" + status)
+        let head =
+            "POST /emulator/orders HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        bench.send(
+            id, head + "2;ext=1\r\n# \r\nA\r\na comment\n\r\n0\r\nTrailer: x\r\n\r\n" + status)
         #expect(statuses(bench.received[id] ?? []) == [200, 200])
     }
 
     @Test(arguments: [
-        ("GET /x\r\n\r\n", 400), ("GET  /x HTTP/1.1\r\n\r\n", 400), ("get /x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /x\r\n\r\n", 400), ("GET  /x HTTP/1.1\r\n\r\n", 400),
+        ("get /x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("GET /x HTTP/2.0\r\nHost: a\r\n\r\n", 505),
         ("GET /x HTTP/1.1\r\n\r\n", 400), ("GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("GET /x HTTP/1.1\nHost: a\n\n", 400), ("GET /x HTTP/1.1\r\nHost : a\r\n\r\n", 400),
-        ("GET /x HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400), ("GET /x HTTP/1.1\r\nHost: a\r\nx: \u{1}\r\n\r\n", 400),
-        ("GET /x?a=%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("GET /x?a=%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /x HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400),
+        ("GET /x HTTP/1.1\r\nHost: a\r\nx: \u{1}\r\n\r\n", 400),
+        ("GET /x?a=%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /x?a=%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
         ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
         ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n", 413),
-        ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400
+        ),
         ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
         ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400),
-        ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n", 400),
+        (
+            "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n",
+            400
+        ),
         ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", 413),
         ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
         ("\u{16}\u{3}\u{1}\r\n\r\n", 400),
@@ -72,7 +88,10 @@ import Testing
     }
 
     @Test func requestInboundHugeHeaders() {
-        for line in ["x: \(String(repeating: "y", count: 1000))\r\n", "a: b\r\n", String(repeating: "z", count: 997)] {
+        for line in [
+            "x: \(String(repeating: "y", count: 1000))\r\n", "a: b\r\n",
+            String(repeating: "z", count: 997),
+        ] {
             var bench = AdminBench()
             let id = bench.open()
             bench.send(id, "GET /emulator/status HTTP/1.1\r\nHost: localhost\r\n")
@@ -104,7 +123,10 @@ import Testing
     @Test func requestInboundExpectContinue() {
         var bench = AdminBench()
         let id = bench.open()
-        bench.send(id, "POST /emulator/orders HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n")
+        bench.send(
+            id,
+            "POST /emulator/orders HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n"
+        )
         #expect(statuses(bench.received[id] ?? []) == [100])
         bench.send(id, "close\n")
         #expect(statuses(bench.received[id] ?? []) == [100, 200])
@@ -131,19 +153,24 @@ import Testing
         #expect(statuses(bench.received[ids[0]] ?? []) == [200])
     }
 
-    @Test(arguments: 0..<20 as Range<UInt64>) func requestInboundRandomBytesNeverCrashOrHang(_ seed: UInt64) {
+    @Test(arguments: 0..<20 as Range<UInt64>) func requestInboundRandomBytesNeverCrashOrHang(
+        _ seed: UInt64
+    ) {
         var random = RandomSource(seed: seed)
         var bench = AdminBench()
         let parts = [
-            status, AdminBench.request("POST", "\(AdminBench.plant)/devices", "{\"id\":\"new-1\"}"), "\r\n", "%", "0\r\n\r\n",
-            "Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n", "POST ", "/v1/projects//locations/", "{\"a\":[[[[",
+            status, AdminBench.request("POST", "\(AdminBench.plant)/devices", "{\"id\":\"new-1\"}"),
+            "\r\n", "%", "0\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n", "POST ",
+            "/v1/projects//locations/", "{\"a\":[[[[",
         ]
         for _ in 0..<40 {
             let id = bench.open()
             for _ in 0..<8 {
                 var bytes = Array(parts[Int(random.next() % UInt64(parts.count))].utf8)
                 if random.chance(0.4) {
-                    bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+                    bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
+                        truncatingIfNeeded: random.next())
                 }
                 bench.send(id, bytes)
             }

@@ -11,10 +11,13 @@ private let long = String(repeating: "x", count: 1000)
 
 /// Bounds, and who pays for them.
 @Suite struct BoundTests {
-    private func gaps(_ records: [StoredRecord]) -> [Gap] { records.compactMap { Gap(body: $0.body) } }
+    private func gaps(_ records: [StoredRecord]) -> [Gap] {
+        records.compactMap { Gap(body: $0.body) }
+    }
 
     @Test func survivorsAreCopiedForwardWhenSpaceIsShort() {
-        // One device in a hundred records is never sent: it must not pin a segment for each of them.
+        // One device in a hundred records is never sent: it must not pin a segment for each of
+        // them.
         var rig = Rig(Rig.settings(maxBytes: 1 << 20))
         var kept: [String] = []
         for index in 0..<6000 {
@@ -51,7 +54,9 @@ private let long = String(repeating: "x", count: 1000)
         rig.advance(.seconds(10))
         #expect(rig.disk.peak <= 1 << 20)
         let all = rig.drainAll()
-        #expect(all.filter { $0.device == tank }.map { $0.text } == stride(from: 0, to: 4000, by: 100).map { "alarm \($0)" })
+        #expect(
+            all.filter { $0.device == tank }.map { $0.text }
+                == stride(from: 0, to: 4000, by: 100).map { "alarm \($0)" })
         let told = gaps(all).reduce(0) { $0 + $1.count }
         #expect(all.filter { $0.device == meter }.count + told == 4000)
     }
@@ -64,7 +69,8 @@ private let long = String(repeating: "x", count: 1000)
         rig.advance(.seconds(10))
         #expect(rig.disk.peak <= 1 << 20)
         let all = rig.drainAll()
-        #expect(all.filter { $0.device == tank }.count + gaps(all).reduce(0) { $0 + $1.count } == 3000)
+        #expect(
+            all.filter { $0.device == tank }.count + gaps(all).reduce(0) { $0 + $1.count } == 3000)
         #expect(all.last { $0.device == tank }?.text.hasPrefix("2999 ") == true)
     }
 
@@ -97,11 +103,16 @@ private let long = String(repeating: "x", count: 1000)
             var again = rig.killed(boot: 2, settings: settings)
             again.advance(.seconds(2))
             let all = again.drainAll()
-            let kept = all.filter { $0.kind == .reading }.compactMap { Int($0.text.prefix { $0 != " " }) }
+            let kept = all.filter { $0.kind == .reading }.compactMap {
+                Int($0.text.prefix { $0 != " " })
+            }
             let told = gaps(all).reduce(0) { $0 + $1.count }
             // All below the last one that is there were on disk once.
             guard let last = kept.max() else { continue }
-            if kept.count + told < last + 1 { Issue.record("stopped before \(stop): \(kept.count) kept, \(told) told, last \(last)") }
+            if kept.count + told < last + 1 {
+                Issue.record(
+                    "stopped before \(stop): \(kept.count) kept, \(told) told, last \(last)")
+            }
         }
     }
 
@@ -112,7 +123,9 @@ private let long = String(repeating: "x", count: 1000)
         rig.advance(.seconds(5))
         _ = rig.drainAll()
         let lost = rig.spool.statistics.lost
-        #expect(lost[.oversize] == 1 && lost[.full] > 0 && lost.sum == UInt64(rig.spool.statistics.dropped))
+        #expect(
+            lost[.oversize] == 1 && lost[.full] > 0
+                && lost.sum == UInt64(rig.spool.statistics.dropped))
         for round in 0..<3 {
             for index in 0..<200 { rig.append(meter, "\(round) \(index) " + long) }
             rig.advance(.seconds(5))
@@ -145,7 +158,8 @@ private let long = String(repeating: "x", count: 1000)
         var again = Rig(Rig.settings(maxBytes: 1 << 20), disk: disk, boot: 2, now: rig.now)
         again.advance(.seconds(2))
         let all = again.drainAll()
-        #expect(all.filter { $0.kind == .reading }.count + gaps(all).reduce(0) { $0 + $1.count } == 300)
+        #expect(
+            all.filter { $0.kind == .reading }.count + gaps(all).reduce(0) { $0 + $1.count } == 300)
     }
 
     @Test func filesOfANewerVersionAreLeftAlone() {

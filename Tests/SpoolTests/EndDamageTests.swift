@@ -6,8 +6,8 @@ import Testing
 private let meter = Rig.device("meter-1")
 private let tank = Rig.device("tank-2")
 
-/// What damage to the newest file costs is counted to the record: a settled page knows how many were there,
-/// should the damage take the end of the last commit too.
+/// What damage to the newest file costs is counted to the record: a settled page knows how many
+/// were there, should the damage take the end of the last commit too.
 @Suite struct EndDamageTests {
     enum Harm: CaseIterable, Sendable { case rubbish, zeros, cut }
 
@@ -20,18 +20,25 @@ private let tank = Rig.device("tank-2")
         case .zeros: for index in start..<bytes.count { bytes[index] = 0 }
         case .rubbish:
             var random = RandomSource(seed: UInt64(start))
-            for index in start..<min(bytes.count, start + 6000) { bytes[index] = UInt8(truncatingIfNeeded: random.next()) }
+            for index in start..<min(bytes.count, start + 6000) {
+                bytes[index] = UInt8(truncatingIfNeeded: random.next())
+            }
         }
         disk.put(name, bytes)
         return disk
     }
 
     private func end(_ rig: Rig) -> Int {
-        rig.disk.names().last.flatMap { rig.disk.contents($0) }.flatMap { try? SegmentReader($0).end } ?? 0
+        rig.disk.names().last.flatMap { rig.disk.contents($0) }.flatMap {
+            try? SegmentReader($0).end
+        } ?? 0
     }
 
     /// Recovers it, twice: what is lost is told, once.
-    private func check(_ disk: VirtualDisk, of expected: Set<String>, _ highest: UInt64, now: Moment, _ what: String) {
+    private func check(
+        _ disk: VirtualDisk, of expected: Set<String>, _ highest: UInt64, now: Moment,
+        _ what: String
+    ) {
         var again = Rig(disk: disk, boot: 7, seed: 7, now: now)
         again.append(tank, "after")
         again.advance(.seconds(2))
@@ -47,7 +54,9 @@ private let tank = Rig.device("tank-2")
         again.pump()
         var third = Rig(disk: again.disk, boot: 8, seed: 8, now: again.now)
         third.advance(.seconds(2))
-        if third.drainAll().contains(where: { $0.kind == .gap }) { Issue.record("\(what): told again") }
+        if third.drainAll().contains(where: { $0.kind == .gap }) {
+            Issue.record("\(what): told again")
+        }
     }
 
     private func filled() -> (rig: Rig, texts: Set<String>, highest: UInt64) {
@@ -64,7 +73,9 @@ private let tank = Rig.device("tank-2")
         return (rig, texts, highest)
     }
 
-    @Test(arguments: Harm.allCases) func afterACleanStopTheEndOfTheNewestFileIsCountedToTheRecord(harm: Harm) {
+    @Test(arguments: Harm.allCases) func afterACleanStopTheEndOfTheNewestFileIsCountedToTheRecord(
+        harm: Harm
+    ) {
         var (rig, texts, highest) = filled()
         for _ in 0..<5 {
             guard let record = rig.spool.take(meter, at: rig.now) else { continue }
@@ -86,12 +97,14 @@ private let tank = Rig.device("tank-2")
         rig.append(meter, "later")
         rig.advance(.seconds(1))
         for start in stride(from: Segment.dataStart + 128, to: end(rig), by: 128) {
-            var again = Rig(disk: harmed(rig, from: start, .rubbish), boot: 7, seed: 7, now: rig.now)
+            var again = Rig(
+                disk: harmed(rig, from: start, .rubbish), boot: 7, seed: 7, now: rig.now)
             again.append(tank, "after")
             again.advance(.seconds(2))
             let found = again.drainAll()
             let lost = noted.subtracting(found.map { $0.text }).count
-            let told = found.compactMap { $0.kind == .gap ? Gap(body: $0.body)?.count : nil }.reduce(0, +)
+            let told = found.compactMap { $0.kind == .gap ? Gap(body: $0.body)?.count : nil }
+                .reduce(0, +)
             if told < lost { Issue.record("from \(start): \(lost) lost, \(told) told") }
         }
     }
@@ -115,7 +128,8 @@ private let tank = Rig.device("tank-2")
         rig.pump()
         var copy = rig
         let kept = Set(copy.drainAll().map { $0.text })
-        // Gap records may be hit as well; what they told goes with them and is told as one lost record.
+        // Gap records may be hit as well; what they told goes with them and is told as one lost
+        // record.
         for start in stride(from: Segment.dataStart + 128, to: end(rig), by: 24) {
             check(harmed(rig, from: start, harm), of: kept, highest, now: rig.now, "from \(start)")
         }

@@ -28,7 +28,8 @@ private struct Scenario {
         for round in 0..<6 {
             var texts: [String] = []
             for index in 0..<8 {
-                let text = "\(round).\(index)" + String(repeating: "x", count: index == 3 ? 12_000 : 50)
+                let text =
+                    "\(round).\(index)" + String(repeating: "x", count: index == 3 ? 12_000 : 50)
                 texts.append(text)
                 rig.append(index % 2 == 0 ? meter : tank, text)
             }
@@ -63,12 +64,16 @@ private struct Scenario {
                 var scenario = Scenario(stopBefore: stop, inside: inside)
                 scenario.run()
                 var again = scenario.rig.powerCut(
-                    seed: UInt64(stop * 2 + (inside ? 1 : 0)), settings: Rig.settings(maxBytes: 2 << 20))
+                    seed: UInt64(stop * 2 + (inside ? 1 : 0)),
+                    settings: Rig.settings(maxBytes: 2 << 20))
                 let records = again.drainAll()
                 let texts = Set(records.map { $0.text })
-                let lost = scenario.synced.filter { !texts.contains($0) && !scenario.settled.contains($0) }
+                let lost = scenario.synced.filter {
+                    !texts.contains($0) && !scenario.settled.contains($0)
+                }
                 if !lost.isEmpty || again.failed != nil || texts.count != records.count {
-                    Issue.record("stopped before \(stop) \(inside): lost \(lost.map { $0.prefix(8) })")
+                    Issue.record(
+                        "stopped before \(stop) \(inside): lost \(lost.map { $0.prefix(8) })")
                 }
                 for device in [meter, tank] {
                     let seqs = records.filter { $0.device == device }.map { $0.seq }
@@ -95,7 +100,9 @@ private struct Scenario {
             if lost.count > (kind == .noSpace || told > 0 ? told : 0) {
                 Issue.record("\(kind) at \(failing): \(lost.count) lost, \(told) told")
             }
-            if scenario.rig.spool.isMemoryOnly { Issue.record("\(kind) at \(failing): never returned") }
+            if scenario.rig.spool.isMemoryOnly {
+                Issue.record("\(kind) at \(failing): never returned")
+            }
             if scenario.rig.spool.waiting != 0 { Issue.record("\(kind) at \(failing): sums") }
         }
     }
@@ -154,9 +161,13 @@ private struct Scenario {
 
     @Test func aFullDiskDropsTheOldestAndGoesOn() {
         var rig = Rig(Rig.settings(maxBytes: 4 << 20), disk: VirtualDisk(capacity: 3 << 20))
-        for index in 0..<2000 { rig.append(meter, "\(index) " + String(repeating: "x", count: 1000)) }
+        for index in 0..<2000 {
+            rig.append(meter, "\(index) " + String(repeating: "x", count: 1000))
+        }
         rig.disk.foreignBytes = 1 << 20
-        for index in 2000..<4000 { rig.append(meter, "\(index) " + String(repeating: "x", count: 1000)) }
+        for index in 2000..<4000 {
+            rig.append(meter, "\(index) " + String(repeating: "x", count: 1000))
+        }
         rig.advance(.seconds(20))
         #expect(!rig.spool.isMemoryOnly)
         let all = rig.drainAll()
@@ -175,7 +186,8 @@ private struct Scenario {
             var disk = rig.disk
             for _ in 0..<1 + round % 4 {
                 let range = round % 2 == 0 ? 4096 * 3 + 4000 : 96
-                disk.flip(name, byte: Int(random.next() % UInt64(range)), bit: Int(random.next() % 8))
+                disk.flip(
+                    name, byte: Int(random.next() % UInt64(range)), bit: Int(random.next() % 8))
             }
             var again = Rig(disk: disk, boot: 2, seed: 9, now: rig.now)
             #expect(again.failed == nil)

@@ -8,18 +8,21 @@ import Testing
     static let moment = Moment(
         Instant(nanoseconds: 0x0102_0304_0506), WallTime(milliseconds: 0x0198_7654_3210))
     static let header = Segment.Header(
-        salt: 0xDEAD_BEEF, firstSeq: 0x1234, previous: 0x1000, bootID: Array(1...16), created: moment,
+        salt: 0xDEAD_BEEF, firstSeq: 0x1234, previous: 0x1000, bootID: Array(1...16),
+        created: moment,
         clockTrusted: true, identity: "acme/plant/gw-7")
     static let record = StoredRecord(
-        seq: 0x1234, device: Rig.device("meter-1"), subfolder: "sub", kind: .reading, priority: true,
+        seq: 0x1234, device: Rig.device("meter-1"), subfolder: "sub", kind: .reading,
+        priority: true,
         body: Array("\"values\":{}".utf8), at: moment, clockTrusted: true)
 
     @Test func segmentHeader() throws {
-        #expect(Hex.encode(Self.header.encoded, separator: "") == """
-            46475753504F4F4C01005700EFBEADDE34120000000000000010000000000000\
-            0102030405060708090A0B0C0D0E0F1006050403020100001032547698010000\
-            01000F0061636D652F706C616E742F67772D37
-            """.replacingNewlines + Self.hex(CRC32C.checksum(Self.header.encoded.dropLast(4))))
+        #expect(
+            Hex.encode(Self.header.encoded, separator: "") == """
+                46475753504F4F4C01005700EFBEADDE34120000000000000010000000000000\
+                0102030405060708090A0B0C0D0E0F1006050403020100001032547698010000\
+                01000F0061636D652F706C616E742F67772D37
+                """.replacingNewlines + Self.hex(CRC32C.checksum(Self.header.encoded.dropLast(4))))
         #expect(try Segment.header(Self.header.encoded) == Self.header)
         #expect(Segment.name(0x1234) == "seg-0000000000001234.log")
         #expect(Segment.firstSeq(named: "seg-0000000000001234.log.bad") == 0x1234)
@@ -29,13 +32,16 @@ import Testing
     @Test func dataRecord() {
         var bytes: [UInt8] = []
         Record.append(Self.record, seed: Record.seed(salt: 0xDEAD_BEEF), to: &bytes)
-        let payload = "0101070310325476980100006D657465722D31737562"
+        let payload =
+            "0101070310325476980100006D657465722D31737562"
             + Hex.encode(Array("\"values\":{}".utf8), separator: "")
         let payloadCRC = CRC32C.checksum(Hex.decode(payload) ?? [])
-        let start = "46520103" + "21000000" + "3412000000000000" + "0605040302010000" + Self.hex(payloadCRC)
+        let start =
+            "46520103" + "21000000" + "3412000000000000" + "0605040302010000" + Self.hex(payloadCRC)
         let salted = [0xEF, 0xBE, 0xAD, 0xDE] + (Hex.decode(start) ?? [])
-        #expect(Hex.encode(bytes, separator: "")
-            == start + Self.hex(CRC32C.checksum(salted)) + payload + "00000000000000")
+        #expect(
+            Hex.encode(bytes, separator: "")
+                == start + Self.hex(CRC32C.checksum(salted)) + payload + "00000000000000")
         #expect(bytes.count == Self.record.storedSize && bytes.count == 72)
     }
 
@@ -43,7 +49,9 @@ import Testing
         var bytes: [UInt8] = []
         Record.appendAnchor(Self.moment, nextSeq: 0x1234, seed: Record.seed(salt: 1), to: &bytes)
         #expect(bytes.count == 48)
-        #expect(Hex.encode(bytes[..<24], separator: "") == "465202021000000034120000000000000605040302010000")
+        #expect(
+            Hex.encode(bytes[..<24], separator: "")
+                == "465202021000000034120000000000000605040302010000")
         #expect(Hex.encode(bytes[32...], separator: "") == "0100000000000000" + "1032547698010000")
     }
 
@@ -91,7 +99,9 @@ struct Sample {
         bytes = header.encoded
         bytes.append(contentsOf: repeatElement(0, count: Segment.dataStart - bytes.count))
         for index in 0..<6 {
-            if index == 3 { Record.appendAnchor(FormatTests.moment, nextSeq: 0x1237, seed: seed, to: &bytes) }
+            if index == 3 {
+                Record.appendAnchor(FormatTests.moment, nextSeq: 0x1237, seed: seed, to: &bytes)
+            }
             var record = FormatTests.record
             record.seq += UInt64(index)
             record.body = Array("\"values\":{\"a\":\(index)}".utf8)
@@ -102,7 +112,8 @@ struct Sample {
         var settled = Settled()
         settled.insert(offset: offsets[0])
         settled.insert(offset: offsets[2])
-        bytes.replaceSubrange(8192..<Segment.dataStart, with: settled.page(generation: 1, seed: seed))
+        bytes.replaceSubrange(
+            8192..<Segment.dataStart, with: settled.page(generation: 1, seed: seed))
         bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
     }
 }
@@ -112,7 +123,8 @@ struct Sample {
 
     private func isTrue(_ item: SegmentReader.Item) -> Bool {
         sample.records.contains {
-            $0.seq == item.record.seq && $0.body == item.record.body && $0.device == item.record.device
+            $0.seq == item.record.seq && $0.body == item.record.body
+                && $0.device == item.record.device
                 && $0.at == item.record.at && $0.kind == item.record.kind
                 && $0.subfolder == item.record.subfolder
         }
@@ -135,8 +147,11 @@ struct Sample {
                 #expect(cut < FormatTests.header.encoded.count)
                 continue
             }
-            let whole = zip(sample.offsets, sample.records).filter { $0 + $1.storedSize <= cut }.count
-            if reader.items.count != whole || !reader.damage.isEmpty { Issue.record("cut at \(cut)") }
+            let whole = zip(sample.offsets, sample.records).filter { $0 + $1.storedSize <= cut }
+                .count
+            if reader.items.count != whole || !reader.damage.isEmpty {
+                Issue.record("cut at \(cut)")
+            }
         }
     }
 
@@ -147,10 +162,14 @@ struct Sample {
             guard let reader = try? SegmentReader(file) else { Issue.record("bit \(bit)"); return }
             let lost = 6 - reader.items.count
             let counted = reader.damage.reduce(0) { $0 + $1.lost }
-            // The settled records 0 and 2 are no loss. All of the last one's sector was written: it is not torn.
-            let missing = Set(sample.records.map { $0.seq }).subtracting(reader.items.map { $0.record.seq })
+            // The settled records 0 and 2 are no loss. All of the last one's sector was written: it
+            // is not torn.
+            let missing = Set(sample.records.map { $0.seq }).subtracting(
+                reader.items.map { $0.record.seq })
             let excused = missing.intersection([0x1234, 0x1236]).count
-            if !reader.items.allSatisfy(isTrue) || lost > 1 || reader.torn || counted != lost - excused {
+            if !reader.items.allSatisfy(isTrue) || lost > 1 || reader.torn
+                || counted != lost - excused
+            {
                 Issue.record("bit \(bit): lost \(lost), counted \(counted)")
             }
         }
@@ -167,7 +186,9 @@ struct Sample {
             file[byte] ^= 0x10
             let reader = try? SegmentReader(file)
             if reader?.items.count != 6 { Issue.record("byte \(byte)") }
-            if byte >= 8192, reader?.generation != 0 { Issue.record("byte \(byte) of the page is believed") }
+            if byte >= 8192, reader?.generation != 0 {
+                Issue.record("byte \(byte) of the page is believed")
+            }
         }
     }
 

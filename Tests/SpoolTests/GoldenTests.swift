@@ -4,9 +4,10 @@ import Spool
 import TestKit
 import Testing
 
-/// A file of format version 1 as it was written once, kept beside the tests. Every later version of this
-/// program reads it. FIELDGW_GOLDEN=write writes it anew: only together with a new version number.
-/// In the first file of version 1 the settled pages did not say yet how many records there are.
+/// A file of format version 1 as it was written once, kept beside the tests. Every later version of
+/// this program reads it. FIELDGW_GOLDEN=write writes it anew: only together with a new version
+/// number. In the first file of version 1 the settled pages did not say yet how many records there
+/// are.
 @Suite struct GoldenTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let today = "format-1"
@@ -20,7 +21,8 @@ import Testing
         var rig = Rig(floor: 1)
         for index in 0..<12 {
             rig.append(
-                index % 3 == 0 ? tank : meter, "\"values\":{\"n\":\(index)}", priority: index == 7, trusted: index > 4)
+                index % 3 == 0 ? tank : meter, "\"values\":{\"n\":\(index)}", priority: index == 7,
+                trusted: index > 4)
         }
         rig.advance(.seconds(1))
         rig.spool.anchor(at: rig.now)
@@ -28,10 +30,14 @@ import Testing
         rig.append(tank, String(repeating: "x", count: 70_000))
         rig.advance(.seconds(1))
         for _ in 0..<3 {
-            if let record = rig.spool.take(meter, at: rig.now) { rig.spool.settle(record.seq, at: rig.now) }
+            if let record = rig.spool.take(meter, at: rig.now) {
+                rig.spool.settle(record.seq, at: rig.now)
+            }
         }
         rig.advance(.seconds(10))
-        guard let name = rig.disk.names().first, let bytes = rig.disk.contents(name) else { return [] }
+        guard let name = rig.disk.names().first, let bytes = rig.disk.contents(name) else {
+            return []
+        }
         return Array(bytes[..<((try? SegmentReader(bytes))?.end ?? 0)])
     }
 
@@ -44,22 +50,34 @@ import Testing
     }
 
     @Test func whatIsWrittenTodayIsVersionOne() throws {
-        #expect(try golden(Self.today) == Self.write(), "the format has changed: it needs a new version number")
+        #expect(
+            try golden(Self.today) == Self.write(),
+            "the format has changed: it needs a new version number")
     }
 
     @Test(arguments: all) func whatWasWrittenThenIsRead(name: String) throws {
         let reader = try SegmentReader(try golden(name))
         let readings = reader.items.filter { $0.record.kind == .reading }
         #expect(readings.map { $0.record.text } == (0..<12).map { "\"values\":{\"n\":\($0)}" })
-        #expect(readings.map { $0.record.device } == (0..<12).map { $0 % 3 == 0 ? Self.tank : Self.meter })
-        #expect(readings.filter { $0.settled }.map { $0.record.text } == [1, 2, 4].map { "\"values\":{\"n\":\($0)}" })
+        #expect(
+            readings.map { $0.record.device }
+                == (0..<12).map { $0 % 3 == 0 ? Self.tank : Self.meter })
+        #expect(
+            readings.filter { $0.settled }.map { $0.record.text }
+                == [1, 2, 4].map { "\"values\":{\"n\":\($0)}" })
         #expect(readings.map { $0.record.priority } == (0..<12).map { $0 == 7 })
         #expect(reader.items.count == 13 && reader.items[12].record.kind == .gap)
-        #expect(reader.anchors.count == 1 && reader.totals[.oversize] == 1 && reader.header.identity == "acme/plant/gw-7")
-        #expect(reader.damage.isEmpty && !reader.torn && reader.unknown == 0 && reader.damagedPages == 0)
+        #expect(
+            reader.anchors.count == 1 && reader.totals[.oversize] == 1
+                && reader.header.identity == "acme/plant/gw-7")
+        #expect(
+            reader.damage.isEmpty && !reader.torn && reader.unknown == 0 && reader.damagedPages == 0
+        )
     }
 
-    private func recovered(_ bytes: [UInt8]) -> (records: [StoredRecord], spool: Journal, failed: String?) {
+    private func recovered(
+        _ bytes: [UInt8]
+    ) -> (records: [StoredRecord], spool: Journal, failed: String?) {
         var disk = VirtualDisk()
         disk.put(Segment.name(UInt64(Rig.start.wall.seconds - 1_577_836_800) << 20), bytes)
         var rig = Rig(disk: disk, boot: 5, seed: 5)
@@ -71,9 +89,14 @@ import Testing
         let golden = try golden(name)
         for cut in 0...golden.count {
             let (records, _, failed) = recovered(Array(golden[..<cut]))
-            let whole = (try? SegmentReader(Array(golden[..<cut])))?.items.filter { !$0.settled }.count ?? 0
-            let readings = records.filter { $0.device != Rig.gateway || !$0.text.contains("damage") }
-            if failed != nil || readings.count != whole { Issue.record("cut at \(cut): \(readings.count) of \(whole)") }
+            let whole =
+                (try? SegmentReader(Array(golden[..<cut])))?.items.filter { !$0.settled }.count ?? 0
+            let readings = records.filter {
+                $0.device != Rig.gateway || !$0.text.contains("damage")
+            }
+            if failed != nil || readings.count != whole {
+                Issue.record("cut at \(cut): \(readings.count) of \(whole)")
+            }
         }
     }
 
@@ -86,8 +109,11 @@ import Testing
             let (records, _, failed) = recovered(file)
             let texts = Set(records.map { $0.text })
             let lost = all.subtracting(texts).count
-            let told = records.compactMap { Gap(body: $0.body) }.filter { $0.reason == .damage }.reduce(0) { $0 + $1.count }
-            if failed != nil || lost > 1 || told < lost { Issue.record("byte \(byte): \(lost) lost, \(told) told") }
+            let told = records.compactMap { Gap(body: $0.body) }.filter { $0.reason == .damage }
+                .reduce(0) { $0 + $1.count }
+            if failed != nil || lost > 1 || told < lost {
+                Issue.record("byte \(byte): \(lost) lost, \(told) told")
+            }
         }
     }
 }

@@ -61,7 +61,9 @@ private let tank = Rig.device("tank-2")
         for index in 0..<6 { rig.append(meter, "\(index)") }
         rig.advance(.seconds(1))
         for _ in 0..<3 {
-            if let record = rig.spool.take(meter, at: rig.now) { rig.spool.settle(record.seq, at: rig.now) }
+            if let record = rig.spool.take(meter, at: rig.now) {
+                rig.spool.settle(record.seq, at: rig.now)
+            }
         }
         _ = rig.spool.take(meter, at: rig.now)
         rig.advance(.seconds(5))
@@ -132,7 +134,9 @@ private let tank = Rig.device("tank-2")
 
     @Test func dropsTheOldestAtItsBoundAndTellsIt() {
         var rig = Rig(Rig.settings(maxBytes: 1 << 20))
-        for index in 0..<2000 { rig.append(meter, "\(index) " + String(repeating: "x", count: 1000)) }
+        for index in 0..<2000 {
+            rig.append(meter, "\(index) " + String(repeating: "x", count: 1000))
+        }
         rig.advance(.seconds(30))
         #expect(rig.disk.used <= 1 << 20)
         let all = rig.drainAll()
@@ -146,7 +150,9 @@ private let tank = Rig.device("tank-2")
     @Test func keepsADeviceToItsShare() {
         var rig = Rig(Rig.settings(maxBytes: 2 << 20, share: 0.25))
         rig.append(tank, "mine")
-        for index in 0..<1500 { rig.append(meter, "\(index) " + String(repeating: "x", count: 1000)) }
+        for index in 0..<1500 {
+            rig.append(meter, "\(index) " + String(repeating: "x", count: 1000))
+        }
         rig.advance(.seconds(30))
         #expect(rig.spool.waiting(of: tank) == 1)
         let all = rig.drainAll()
@@ -242,6 +248,7 @@ private let tank = Rig.device("tank-2")
         let all = again.drainAll()
         let gap = all.first { $0.kind == .gap }.flatMap { Gap(body: $0.body) }
         #expect(gap?.reason == .damage && gap?.count == 1 && gap?.device == nil)
-        #expect(gap?.from == gap?.to && !all.contains { $0.kind == .reading && $0.seq == gap?.from })
+        #expect(
+            gap?.from == gap?.to && !all.contains { $0.kind == .reading && $0.seq == gap?.from })
     }
 }

@@ -59,7 +59,8 @@ private let tank = Rig.device("tank-2")
         rig.advance(.seconds(1))
         #expect(rig.spool.take(meter, .live, at: rig.now)?.text == "newest")
         let all = rig.drainAll()
-        #expect(all.map { $0.text } == (0..<300).map { "old \($0)" } + (0..<300).map { "new \($0)" })
+        #expect(
+            all.map { $0.text } == (0..<300).map { "old \($0)" } + (0..<300).map { "new \($0)" })
         // What went out once goes out the same way again.
         #expect(all.first { $0.seq == taken?.seq }?.backfill == false)
         #expect(all.filter { $0.seq != taken?.seq }.allSatisfy { $0.backfill })

@@ -3,8 +3,8 @@ import Spool
 import TestKit
 import Testing
 
-/// Readings, outages of the disk and of the bridge as the seed says, with a ring in memory that is soon full.
-/// Every reading ends in one of two places: delivered, or in the count of a gap.
+/// Readings, outages of the disk and of the bridge as the seed says, with a ring in memory that is
+/// soon full. Every reading ends in one of two places: delivered, or in the count of a gap.
 private struct MemoryWorld {
     static let devices = (0..<3).map { Rig.device("node-\($0)") }
     static let settings: Journal.Settings = {
@@ -15,7 +15,8 @@ private struct MemoryWorld {
 
     var random: RandomSource
     var rig: Rig
-    /// A write that fails may have left what it was to write: it may be there after a restart, told as lost or not.
+    /// A write that fails may have left what it was to write: it may be there after a restart, told
+    /// as lost or not.
     var leavesParts = true
     var appended = 0
     var inFlight: [StoredRecord] = []
@@ -35,7 +36,8 @@ private struct MemoryWorld {
                 appended += 1
                 let device = Self.devices[Int(min(random.next() % 5, 2))]
                 rig.append(
-                    device, "\(appended)." + String(repeating: "x", count: Int(random.next() % 600)),
+                    device,
+                    "\(appended)." + String(repeating: "x", count: Int(random.next() % 600)),
                     priority: random.chance(0.1))
             }
         case 50..<70: rig.advance(.milliseconds(Int64(random.next() % 900)))
@@ -52,7 +54,9 @@ private struct MemoryWorld {
             rig.spool.settle(record.seq, at: rig.now)
             rig.pump()
         case 88..<92: giveBack()
-        case 92..<95: rig.disk.outage = DiskFailure(leavesParts && random.chance(0.5) ? .io : .readOnly, "outage")
+        case 92..<95:
+            rig.disk.outage = DiskFailure(
+                leavesParts && random.chance(0.5) ? .io : .readOnly, "outage")
         case 95: rig.disk.isAway = true
         case 96: (rig.disk.outage, rig.disk.isAway) = (nil, false)
         default: rig.advance(.seconds(Int64(random.next() % 20)))
@@ -83,8 +87,8 @@ private struct MemoryWorld {
 }
 
 @Suite struct MemoryTests {
-    /// A run that ended in memory-only mode had told 4,655 of 4,813 losses: what was lost in the seconds
-    /// after the last gap record had no record of its own when the process ended.
+    /// A run that ended in memory-only mode had told 4,655 of 4,813 losses: what was lost in the
+    /// seconds after the last gap record had no record of its own when the process ended.
     @Test(arguments: Effort.cases(20)) func aRunThatEndsInMemoryHasToldEveryLoss(block: Int) {
         for seed in block * 20..<(block + 1) * 20 {
             var world = MemoryWorld(seed: UInt64(seed))
@@ -98,14 +102,18 @@ private struct MemoryWorld {
             #expect(world.rig.spool.isIdle, "seed \(seed)")
             world.deliverAll()
             #expect(world.accounted == world.appended, "seed \(seed)")
-            #expect(world.rig.spool.waiting == 0 && world.rig.spool.untoldLosses.gaps == [], "seed \(seed)")
+            #expect(
+                world.rig.spool.waiting == 0 && world.rig.spool.untoldLosses.gaps == [],
+                "seed \(seed)")
             let lost = world.told.values.reduce(0, +)
             #expect(Int(world.rig.spool.statistics.lost.sum) == lost, "seed \(seed)")
         }
     }
 
-    /// Neither the disk nor the bridge is there when the process ends: what it takes with it is told by the next.
-    @Test(arguments: Effort.cases(20)) func whatEndsWithTheProcessIsToldByTheNext(block: Int) throws {
+    /// Neither the disk nor the bridge is there when the process ends: what it takes with it is
+    /// told by the next.
+    @Test(arguments: Effort.cases(20)) func whatEndsWithTheProcessIsToldByTheNext(block: Int) throws
+    {
         for seed in block * 20..<(block + 1) * 20 {
             var world = MemoryWorld(seed: UInt64(seed))
             world.leavesParts = seed % 3 == 0
@@ -121,7 +129,9 @@ private struct MemoryWorld {
             (disk.outage, disk.isAway) = (nil, false)
             var next = MemoryWorld(
                 seed: 1,
-                rig: Rig(MemoryWorld.settings, disk: disk, seed: 99, now: world.rig.now, starts: seed % 2 == 0))
+                rig: Rig(
+                    MemoryWorld.settings, disk: disk, seed: 99, now: world.rig.now,
+                    starts: seed % 2 == 0))
             (next.delivered, next.told) = (world.delivered, world.told)
             next.rig.spool.inherit(losses, at: next.rig.now)
             if seed % 2 == 1 { next.rig.spool.start(at: next.rig.now) }
@@ -129,14 +139,19 @@ private struct MemoryWorld {
             next.rig.advance(.seconds(2))
             #expect(next.rig.spool.hasToldAll, "seed \(seed)")
             next.deliverAll()
-            let isExact = next.accounted == world.appended || world.leavesParts && next.accounted > world.appended
+            let isExact =
+                next.accounted == world.appended
+                || world.leavesParts && next.accounted > world.appended
             #expect(isExact, "seed \(seed): \(next.accounted) of \(world.appended)")
             let told = next.told.values.reduce(0, +)
-            #expect(world.leavesParts || Int(next.rig.spool.statistics.lost.sum) == told, "seed \(seed)")
+            #expect(
+                world.leavesParts || Int(next.rig.spool.statistics.lost.sum) == told, "seed \(seed)"
+            )
         }
     }
 
-    /// The stop cannot wait for a disk that hangs: what waits behind the write under way is known to be lost.
+    /// The stop cannot wait for a disk that hangs: what waits behind the write under way is known
+    /// to be lost.
     @Test func whatADiskThatHangsKeepsFromBeingWrittenIsToldToo() {
         var rig = Rig()
         rig.append(MemoryWorld.devices[0], "the file is there")
@@ -154,7 +169,9 @@ private struct MemoryWorld {
 
     @Test func aReadThatFailsOnceCostsNothing() {
         var rig = Rig(Rig.settings(loadMax: 16 << 10))
-        for index in 0..<400 { rig.append(MemoryWorld.devices[0], "\(index) " + String(repeating: "x", count: 300)) }
+        for index in 0..<400 {
+            rig.append(MemoryWorld.devices[0], "\(index) " + String(repeating: "x", count: 300))
+        }
         rig.advance(.seconds(1))
         var all: [StoredRecord] = []
         for round in 0..<60 {
@@ -168,7 +185,9 @@ private struct MemoryWorld {
 
     @Test func aPlaceThatCannotBeReadForGoodIsPassedOverAndTold() {
         var rig = Rig(Rig.settings(loadMax: 16 << 10))
-        for index in 0..<400 { rig.append(MemoryWorld.devices[0], "\(index) " + String(repeating: "x", count: 300)) }
+        for index in 0..<400 {
+            rig.append(MemoryWorld.devices[0], "\(index) " + String(repeating: "x", count: 300))
+        }
         rig.advance(.seconds(1))
         var all = rig.drainAll(limit: 5)
         rig.disk.unreadable = 60_000..<61_000
@@ -186,7 +205,9 @@ private struct MemoryWorld {
     @Test func aDiskThatIsAwayForAMinuteKeepsItsBacklogAndLiveReadingsGoOn() {
         var rig = Rig(Rig.settings(loadMax: 16 << 10))
         let device = MemoryWorld.devices[0]
-        for index in 0..<400 { rig.append(device, "\(index) " + String(repeating: "x", count: 300)) }
+        for index in 0..<400 {
+            rig.append(device, "\(index) " + String(repeating: "x", count: 300))
+        }
         rig.advance(.seconds(1))
         var before = rig.drainAll(limit: 20)
         rig.disk.isAway = true
@@ -200,7 +221,9 @@ private struct MemoryWorld {
             live += rig.drainAll()
             rig.advance(.seconds(1))
         }
-        #expect(live.map { $0.text } == (0..<60).map { "live \($0)" } && live.allSatisfy { !$0.backfill })
+        #expect(
+            live.map { $0.text } == (0..<60).map { "live \($0)" }
+                && live.allSatisfy { !$0.backfill })
         rig.disk.isAway = false
         rig.advance(.seconds(100))
         #expect(!rig.spool.isMemoryOnly)

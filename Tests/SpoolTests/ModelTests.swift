@@ -3,8 +3,8 @@ import Spool
 import TestKit
 import Testing
 
-/// The journal against the simplest thing that could be right: a list of what was appended. Writes, syncs,
-/// reads, acknowledgements, lanes, crashes, damage and full disks come as the seed says.
+/// The journal against the simplest thing that could be right: a list of what was appended. Writes,
+/// syncs, reads, acknowledgements, lanes, crashes, damage and full disks come as the seed says.
 private struct Model {
     struct Entry {
         var device: DeviceID
@@ -88,14 +88,18 @@ private struct Model {
             problems.append("\(lane): \(record.seq) offered after \(last)")
         }
         lastSeq[lane] = max(record.seq, lastSeq[lane] ?? 0)
-        if let text = textOf[record.seq], text != record.text { problems.append("\(record.seq) used twice") }
+        if let text = textOf[record.seq], text != record.text {
+            problems.append("\(record.seq) used twice")
+        }
         textOf[record.seq] = record.text
         if record.kind == .gap {
             told[record.seq] = Gap(body: record.body)?.count ?? 0
             if !allowsLoss { problems.append("told: " + record.text) }
             return
         }
-        guard let entry = entries[record.text] else { problems.append("phantom \(record.seq)"); return }
+        guard let entry = entries[record.text] else {
+            problems.append("phantom \(record.seq)"); return
+        }
         if entry.device != record.device { problems.append("\(record.seq) went to another device") }
         entries[record.text]?.isOffered = true
     }
@@ -147,7 +151,8 @@ private struct Model {
             entries[record.text] = Entry(device: record.device, isDurable: true)
         }
         let texts = Set(found.map { $0.text })
-        for (text, entry) in entries where !entry.isSettled && !texts.contains(text) && !allowsLoss {
+        for (text, entry) in entries where !entry.isSettled && !texts.contains(text) && !allowsLoss
+        {
             problems.append("lost \(text.prefix(8)) of \(entry.device)")
         }
     }
@@ -169,7 +174,8 @@ private struct Model {
             problems.append("\(missing) lost, \(told) told")
         }
         if rig.spool.waiting != 0 || rig.spool.waitingBytes != 0 {
-            problems.append("sums: \(rig.spool.waiting) records, \(rig.spool.waitingBytes) bytes left")
+            problems.append(
+                "sums: \(rig.spool.waiting) records, \(rig.spool.waitingBytes) bytes left")
         }
     }
 }
@@ -177,7 +183,8 @@ private struct Model {
 @Suite struct ModelTests {
     @Test(arguments: Effort.cases(40)) func losesNothingThatWasSynced(block: Int) {
         for seed in block * 25..<(block + 1) * 25 {
-            var model = Model(seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
+            var model = Model(
+                seed: UInt64(seed), settings: Rig.settings(maxBytes: 2 << 20, loadMax: 32 << 10))
             for _ in 0..<60 { model.step() }
             model.end()
             #expect(model.problems == [], "seed \(seed)")
@@ -187,7 +194,8 @@ private struct Model {
     @Test(arguments: Effort.cases(40)) func tellsEveryLossAtItsBound(block: Int) {
         for seed in block * 25..<(block + 1) * 25 {
             var model = Model(
-                seed: UInt64(seed), settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
+                seed: UInt64(seed),
+                settings: Rig.settings(maxBytes: 384 << 10, share: 0.5, loadMax: 32 << 10))
             model.crashes = seed % 2 == 0
             model.fills = seed % 5 == 0
             model.rig.disk.capacity = model.fills ? 600 << 10 : 1 << 30
@@ -200,7 +208,8 @@ private struct Model {
         }
     }
 
-    /// Bytes overwritten anywhere in the files: it starts, offers nothing damaged, and owns up to the loss.
+    /// Bytes overwritten anywhere in the files: it starts, offers nothing damaged, and owns up to
+    /// the loss.
     @Test(arguments: Effort.cases(30)) func ownsUpToDamage(block: Int) {
         for seed in block * 25..<(block + 1) * 25 { damage(seed: UInt64(seed)) }
     }
@@ -217,7 +226,9 @@ private struct Model {
         let names = model.rig.disk.names()
         var disk = model.rig.disk
         for _ in 0...random.next() % 3 {
-            guard let name = names.randomElement(using: &random), let size = disk.contents(name)?.count else { continue }
+            guard let name = names.randomElement(using: &random),
+                let size = disk.contents(name)?.count
+            else { continue }
             let start = Int(random.next() % UInt64(random.chance(0.5) ? size : min(size, 40_000)))
             for index in start..<min(start + 1 + Int(random.next() % 700), size) {
                 disk.flip(name, byte: index, bit: Int(random.next() % 8))
@@ -228,10 +239,12 @@ private struct Model {
         let found = again.drainAll()
         let texts = Set(found.map { $0.text })
         let lost = before.keys.filter { !texts.contains($0) }.count
-        let told = found.compactMap { $0.kind == .gap ? Gap(body: $0.body)?.count : nil }.reduce(0, +)
+        let told = found.compactMap { $0.kind == .gap ? Gap(body: $0.body)?.count : nil }.reduce(
+            0, +)
         if let failed = again.failed { Issue.record("seed \(seed): \(failed)") }
         if lost > told { Issue.record("seed \(seed): \(lost) lost, \(told) told") }
-        for record in found where record.kind == .reading && model.entries[record.text]?.device != record.device {
+        for record in found
+        where record.kind == .reading && model.entries[record.text]?.device != record.device {
             Issue.record("seed \(seed): \(record.seq) is no record that was written")
         }
         // Found and told once: the next start says nothing of it.
@@ -239,7 +252,11 @@ private struct Model {
         again.pump()
         var third = Rig(model.settings, disk: again.disk, boot: 4, seed: seed, now: again.now)
         third.advance(.seconds(2))
-        let repeated = third.drainAll().filter { $0.kind == .gap && Gap(body: $0.body)?.reason == .damage }
-        if !repeated.isEmpty { Issue.record("seed \(seed): told again: \(repeated.map { $0.text })") }
+        let repeated = third.drainAll().filter {
+            $0.kind == .gap && Gap(body: $0.body)?.reason == .damage
+        }
+        if !repeated.isEmpty {
+            Issue.record("seed \(seed): told again: \(repeated.map { $0.text })")
+        }
     }
 }

@@ -18,7 +18,9 @@ private struct Told {
 
     mutating func take(_ records: [(seq: UInt64, text: String)]) {
         for record in records {
-            if let old = texts.updateValue(record.text, forKey: record.seq), old != record.text { repeats += 1 }
+            if let old = texts.updateValue(record.text, forKey: record.seq), old != record.text {
+                repeats += 1
+            }
         }
     }
 }
@@ -36,10 +38,13 @@ private struct Runs {
 
     /// One run: it publishes and is killed. Answers the numbers of its records.
     @discardableResult
-    mutating func run(_ records: Int = 20, keepsFloor: Bool, _ body: (inout Rig) -> Void = { _ in }) -> [UInt64] {
+    mutating func run(
+        _ records: Int = 20, keepsFloor: Bool, _ body: (inout Rig) -> Void = { _ in }
+    ) -> [UInt64] {
         count += 1
         var rig = Rig(
-            Self.settings, disk: disk, boot: 3, seed: random.next(), now: now, floor: keepsFloor ? floor : nil)
+            Self.settings, disk: disk, boot: 3, seed: random.next(), now: now,
+            floor: keepsFloor ? floor : nil)
         for index in 0..<records { rig.append(meter, "run \(count) record \(index)") }
         body(&rig)
         rig.advance(.seconds(1))
@@ -57,7 +62,8 @@ private struct Runs {
 }
 
 @Suite struct NumberTests {
-    /// A run that knows nothing of the others: where it begins, and where it goes on in memory-only mode.
+    /// A run that knows nothing of the others: where it begins, and where it goes on in memory-only
+    /// mode.
     @Test(arguments: [0, -3, -3600]) func thousandsOfRunsShareNoNumber(step: Int64) {
         var random = RandomSource(seed: 5)
         var ranges: [Range<UInt64>] = []
@@ -117,7 +123,8 @@ private struct Runs {
         #expect(runs.told.texts.count == 2000 && runs.told.repeats == 0 && runs.highest < end)
     }
 
-    /// Of 102 starts of a journal in memory, the clock three seconds further back each time, 99 repeated numbers.
+    /// Of 102 starts of a journal in memory, the clock three seconds further back each time, 99
+    /// repeated numbers.
     @Test(arguments: [-3, -1, -86_400]) func aClockThatGoesBackRepeatsNoNumber(step: Int64) {
         var runs = Runs()
         for _ in 0..<60 {
@@ -136,22 +143,28 @@ private struct Runs {
             if round % 3 != 0 { runs.disk = VirtualDisk() }
             runs.disk.outage = round % 7 == 0 ? outage : nil
             let numbers = runs.run(keepsFloor: true)
-            if numbers.contains(where: { $0 <= last }) { Issue.record("round \(round): below \(last)") }
+            if numbers.contains(where: { $0 <= last }) {
+                Issue.record("round \(round): below \(last)")
+            }
             last = max(last, numbers.max() ?? 0)
             runs.now = runs.now + .seconds(round % 5 == 0 ? -4000 : 1)
         }
         #expect(runs.told.repeats == 0 && runs.highest < end)
     }
 
-    /// Numbers that memory-only mode gave are not durable: the run after a crash keeps away from them.
-    @Test(arguments: [true, false]) func memoryModeEnteredLeftAndEnteredAgainSharesNothingWithTheNextRun(keepsFloor: Bool) {
+    /// Numbers that memory-only mode gave are not durable: the run after a crash keeps away from
+    /// them.
+    @Test(arguments: [true, false])
+    func memoryModeEnteredLeftAndEnteredAgainSharesNothingWithTheNextRun(keepsFloor: Bool) {
         var runs = Runs()
         for round in 0..<15 {
             runs.run(keepsFloor: keepsFloor) { rig in
                 for part in 0..<3 {
                     rig.advance(.seconds(1))
                     rig.disk.outage = outage
-                    for index in 0..<10 { rig.append(meter, "round \(round).\(part) in memory \(index)") }
+                    for index in 0..<10 {
+                        rig.append(meter, "round \(round).\(part) in memory \(index)")
+                    }
                     rig.advance(.seconds(2))
                     rig.disk.outage = part == 2 ? outage : nil
                     rig.advance(.seconds(40))
@@ -164,7 +177,8 @@ private struct Runs {
         #expect(runs.told.repeats == 0 && runs.highest < end)
     }
 
-    /// The disk is away at the start, the clock behind the journal's numbers: memory-only mode numbers below them.
+    /// The disk is away at the start, the clock behind the journal's numbers: memory-only mode
+    /// numbers below them.
     @Test(arguments: [0, -3600, -86_400 * 40, -86_400 * 200])
     func aJournalReadOnlyAfterMemoryOnlyModeBeganSharesNoNumber(step: Int64) {
         var runs = Runs()
@@ -179,10 +193,14 @@ private struct Runs {
                 if round % 2 == 0 { _ = rig.drainAll(limit: 5) }
                 let sent = (0..<round % 4).compactMap { _ in rig.spool.take(meter, at: rig.now) }
                 told.take(sent)
-                for record in sent where round % 3 > 0 { rig.spool.giveBack(record.seq, at: rig.now) }
+                for record in sent where round % 3 > 0 {
+                    rig.spool.giveBack(record.seq, at: rig.now)
+                }
                 rig.disk.outage = nil
                 rig.advance(.seconds(60))
-                for record in sent where round % 3 == 0 { rig.spool.settle(record.seq, at: rig.now) }
+                for record in sent where round % 3 == 0 {
+                    rig.spool.settle(record.seq, at: rig.now)
+                }
                 rig.advance(.seconds(60))
                 #expect(!rig.spool.isMemoryOnly)
                 for index in 0..<20 { rig.append(meter, "round \(round) on the disk \(index)") }
@@ -228,10 +246,12 @@ private struct Runs {
         #expect(runs.highest < end && runs.told.repeats == 0)
     }
 
-    /// A file that somebody has put there, or whose header is damaged, does not decide where numbers go on.
+    /// A file that somebody has put there, or whose header is damaged, does not decide where
+    /// numbers go on.
     @Test(arguments: [
-        "seg-001f000000000000.log", "seg-001fffffffffffff.log", "seg-0010000000000000.log", "seg-ffffffffffffffff.log",
-        "seg-001f000000000000.log.bad"
+        "seg-001f000000000000.log", "seg-001fffffffffffff.log", "seg-0010000000000000.log",
+        "seg-ffffffffffffffff.log",
+        "seg-001f000000000000.log.bad",
     ])
     func aForeignNameWithAHugeNumberIsToldAndNotBelieved(name: String) {
         for content in [Array("a plain text".utf8), [UInt8](repeating: 0xAA, count: 50_000)] {
@@ -240,7 +260,8 @@ private struct Runs {
             let before = runs.highest
             runs.disk.put(name, content)
             runs.run(keepsFloor: false) { rig in
-                #expect(rig.notices.contains { $0.message.contains(name) } || name.hasSuffix(".bad"))
+                #expect(
+                    rig.notices.contains { $0.message.contains(name) } || name.hasSuffix(".bad"))
             }
             #expect(runs.highest == before + 20)
             #expect(runs.disk.names().contains { runs.disk.contents($0) == content })
@@ -252,7 +273,8 @@ private struct Runs {
         for first in [end - 1, end - 1 << 40, end - 1 << 41] {
             var runs = Runs()
             let header = Segment.Header(
-                salt: 1, firstSeq: first, bootID: [], created: Rig.start, identity: Rig.settings().identity)
+                salt: 1, firstSeq: first, bootID: [], created: Rig.start,
+                identity: Rig.settings().identity)
             runs.disk.put(Segment.name(first), Segment.opening(header))
             for _ in 0..<3 { runs.run(keepsFloor: false) }
             #expect(runs.highest < end && runs.told.repeats == 0 && runs.told.texts.count == 60)
@@ -263,7 +285,9 @@ private struct Runs {
         var disk = VirtualDisk()
         for number in 0..<6 {
             disk.put(Segment.name(UInt64(number + 1)) + ".bad", Array("somebody's \(number)".utf8))
-            disk.put(Segment.name(UInt64(number + 10)) + ".bad", Array("FGWSPOOL".utf8) + [UInt8](repeating: 1, count: 20_000))
+            disk.put(
+                Segment.name(UInt64(number + 10)) + ".bad",
+                Array("FGWSPOOL".utf8) + [UInt8](repeating: 1, count: 20_000))
         }
         disk.put(Segment.name(50), Array("hello".utf8))
         disk.put("SEG-0000000000000051.log", Array("another".utf8))
@@ -273,6 +297,8 @@ private struct Runs {
         for number in 0..<6 { #expect(names.contains(Segment.name(UInt64(number + 1)) + ".bad")) }
         #expect(names.filter { $0.hasSuffix(".bad") }.count == 6 + 2 + 1)
         #expect(rig.disk.contents(Segment.name(50) + ".bad") == Array("hello".utf8))
-        #expect(names.contains("SEG-0000000000000051.log") && names.contains("seg-00000000000000AB.log"))
+        #expect(
+            names.contains("SEG-0000000000000051.log") && names.contains("seg-00000000000000AB.log")
+        )
     }
 }

@@ -22,7 +22,8 @@ private let long = String(repeating: "x", count: 1000)
         rig.advance(.seconds(10))
         #expect(rig.disk.used <= (20 << 20) - twentieth)
         #expect(rig.disk.used > 18 << 20)
-        // Somebody takes of that twentieth: the journal does not grow any more, and loses no more than it gains.
+        // Somebody takes of that twentieth: the journal does not grow any more, and loses no more
+        // than it gains.
         let before = rig.disk.used - rig.disk.foreignBytes
         rig.disk.foreignBytes += twentieth / 2
         for index in 20_000..<30_000 { rig.append(meter, "\(index) " + long) }
@@ -79,7 +80,9 @@ private let long = String(repeating: "x", count: 1000)
         rig.spool.drain(at: rig.now)
         rig.pump()
         var disk = rig.disk
-        for page in [4096, 8192] { for byte in 0..<4096 { disk.flip(disk.names()[0], byte: page + byte, bit: byte % 8) } }
+        for page in [4096, 8192] {
+            for byte in 0..<4096 { disk.flip(disk.names()[0], byte: page + byte, bit: byte % 8) }
+        }
         var again = Rig(disk: disk, boot: 2, seed: 2, now: rig.now)
         let all = again.drainAll()
         #expect(all.map { $0.text } == (0..<20).map { "\($0)" })
@@ -93,7 +96,8 @@ private let long = String(repeating: "x", count: 1000)
         for index in 0..<100 { rig.append(meter, "\(index)") }
         rig.advance(.seconds(1))
         let last = rig.drainAll().last?.seq ?? .max
-        var wiped = Rig(disk: VirtualDisk(), seed: 3, now: rig.now + .seconds(1), floor: rig.spool.numberFloor)
+        var wiped = Rig(
+            disk: VirtualDisk(), seed: 3, now: rig.now + .seconds(1), floor: rig.spool.numberFloor)
         #expect((wiped.append(meter, "next") ?? 0) > last)
     }
 }

@@ -14,10 +14,12 @@ struct Rig {
     }
 
     static func settings(
-        maxBytes: Int = 4 << 20, share: Double = 1, loadMax: Int = 2 << 20, sync: Duration = .seconds(1)
+        maxBytes: Int = 4 << 20, share: Double = 1, loadMax: Int = 2 << 20,
+        sync: Duration = .seconds(1)
     ) -> Journal.Settings {
         Journal.Settings(
-            identity: "acme/plant/gw-7", gateway: gateway, maxBytes: maxBytes, minFree: 0, share: share,
+            identity: "acme/plant/gw-7", gateway: gateway, maxBytes: maxBytes, minFree: 0,
+            share: share,
             sync: sync, loadMax: loadMax)
     }
 
@@ -36,7 +38,8 @@ struct Rig {
 
     init(
         _ settings: Journal.Settings = Rig.settings(), disk: VirtualDisk = VirtualDisk(),
-        boot: UInt8 = 1, seed: UInt64 = 1, now: Moment = Rig.start, floor: UInt64? = nil, starts: Bool = true
+        boot: UInt8 = 1, seed: UInt64 = 1, now: Moment = Rig.start, floor: UInt64? = nil,
+        starts: Bool = true
     ) {
         self.disk = disk
         self.now = now
@@ -94,7 +97,8 @@ struct Rig {
     ) -> UInt64? {
         let seq = spool.append(
             Entry(
-                device: device, priority: priority, body: Array(text.utf8), at: now, clockTrusted: trusted),
+                device: device, priority: priority, body: Array(text.utf8), at: now,
+                clockTrusted: trusted),
             at: now)
         pump()
         return seq
@@ -124,7 +128,8 @@ struct Rig {
     func powerCut(seed: UInt64, settings: Journal.Settings = Rig.settings()) -> Rig {
         var disk = disk
         disk.crash(seed: seed)
-        return Rig(settings, disk: disk, boot: UInt8(truncatingIfNeeded: seed | 1), seed: seed, now: now)
+        return Rig(
+            settings, disk: disk, boot: UInt8(truncatingIfNeeded: seed | 1), seed: seed, now: now)
     }
 }
 

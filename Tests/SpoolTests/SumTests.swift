@@ -47,8 +47,8 @@ private let tank = Rig.device("tank-2")
         #expect(rig.spool.waiting == 0)
     }
 
-    /// A part of the disk could not be read for a moment when the journal started. Records that were
-    /// reported as lost went out in place of newer ones, which were never read.
+    /// A part of the disk could not be read for a moment when the journal started. Records that
+    /// were reported as lost went out in place of newer ones, which were never read.
     @Test func whatRecoveryHasReportedAsLostStaysLost() {
         var rig = Rig(Rig.settings(loadMax: 16 << 10))
         let filler = String(repeating: "x", count: 300)

@@ -60,7 +60,9 @@ package struct VirtualDisk: Sendable {
 
     package init(capacity: Int = 1 << 40) { self.capacity = capacity }
 
-    package var used: Int { entries.values.reduce(foreignBytes) { $0 + (files[$1]?.view.count ?? 0) } }
+    package var used: Int {
+        entries.values.reduce(foreignBytes) { $0 + (files[$1]?.view.count ?? 0) }
+    }
 
     package func names(_ volume: DiskRequest.Volume = .spool) -> [String] {
         entries.keys.filter { $0.volume == volume }.map { $0.name }.sorted()
@@ -72,7 +74,9 @@ package struct VirtualDisk: Sendable {
     }
 
     /// Puts a file there, durably: for damage and foreign files.
-    package mutating func put(_ name: String, _ bytes: [UInt8], _ volume: DiskRequest.Volume = .spool) {
+    package mutating func put(
+        _ name: String, _ bytes: [UInt8], _ volume: DiskRequest.Volume = .spool
+    ) {
         let key = Key(volume: volume, name: name)
         nextFile += 1
         files[nextFile] = File(durable: bytes, view: bytes)
@@ -99,7 +103,9 @@ package struct VirtualDisk: Sendable {
             return .failure(failure)
         }
         if isAway { return .failure(DiskFailure(.io, "the disk is away")) }
-        if let outage, Self.changes(request.operation), outageVolume.map({ $0 == request.volume }) ?? true {
+        if let outage, Self.changes(request.operation),
+            outageVolume.map({ $0 == request.volume }) ?? true
+        {
             // A file system that is read-only takes nothing at all.
             if outage.kind != .readOnly { poison(request) }
             return .failure(outage)
@@ -138,14 +144,18 @@ package struct VirtualDisk: Sendable {
         let volume = request.volume
         func key(_ name: String) -> Key { Key(volume: volume, name: name) }
         func file(_ name: String) throws(DiskFailure) -> Int {
-            guard let found = entries[key(name)] else { throw DiskFailure(.missing, "\(name): ENOENT") }
+            guard let found = entries[key(name)] else {
+                throw DiskFailure(.missing, "\(name): ENOENT")
+            }
             return found
         }
         switch request.operation {
         case .open:
             if isLocked { throw DiskFailure(.locked, "another process holds the lock") }
             syncDirectory()
-            let all = entries.filter { $0.key.volume == volume }.sorted { $0.key.name < $1.key.name }
+            let all = entries.filter { $0.key.volume == volume }.sorted {
+                $0.key.name < $1.key.name
+            }
             let listed = all.map {
                 DiskAnswer.Entry(name: $0.key.name, size: files[$0.value]?.view.count ?? 0)
             }
@@ -157,7 +167,9 @@ package struct VirtualDisk: Sendable {
         case .write(let name, let extents, let sync):
             try write(file(name), extents, sync: sync && complete)
         case .read(let name, let offset, let count):
-            if let unreadable, unreadable.overlaps(offset..<offset + count) { throw DiskFailure(.io, "EIO at \(offset)") }
+            if let unreadable, unreadable.overlaps(offset..<offset + count) {
+                throw DiskFailure(.io, "EIO at \(offset)")
+            }
             let bytes = files[try file(name)]?.view ?? []
             let start = min(max(offset, 0), bytes.count)
             return .bytes(Array(bytes[start..<min(start + max(count, 0), bytes.count)]))
@@ -235,7 +247,9 @@ package struct VirtualDisk: Sendable {
         var random = RandomSource(seed: seed)
         let keepAll = random.chance(0.2)
         let keepNone = !keepAll && random.chance(0.2)
-        func keeps(_ random: inout RandomSource) -> Bool { keepAll || !keepNone && random.chance(0.5) }
+        func keeps(_ random: inout RandomSource) -> Bool {
+            keepAll || !keepNone && random.chance(0.5)
+        }
         for change in changes where keeps(&random) {
             switch change {
             case .add(let key, let file): durableEntries[key] = file

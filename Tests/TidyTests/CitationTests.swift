@@ -33,7 +33,9 @@ import Testing
     @Test func everyRuleOfTheBridgeThatIsCitedIsInTheTable() {
         let table = Self.document("bridge.md")
         var count = 0
-        for source in Tree.sources(under: "Sources/Simulators") + Tree.sources(under: "Tests/SimulatorsTests") {
+        for source in Tree.sources(under: "Sources/Simulators")
+            + Tree.sources(under: "Tests/SimulatorsTests")
+        {
             for line in source.lines where line.contains("//") || line.contains("@Test(") {
                 let words = line.contains("@Test(") ? line[...] : Self.comment(line)
                 for match in words.matches(of: /\b([EG]\d{1,2})\b/) {
@@ -47,7 +49,9 @@ import Testing
 
     /// A newcomer has this tree and no other document.
     @Test func nothingIsCitedThatIsNotInTheTree() {
-        let foreign = ["DESIGN", "STYLE.md", "reliability.md", "bridge-rules.md", "the design says"]
+        let foreign = [
+            "DESIGN", "STYLE.md", "reliability.md", "bridge-rules.md", "the design says",
+        ]
         for source in Tree.sources(under: "Sources") + Tree.sources(under: "Tests")
         where !source.path.hasSuffix("CitationTests.swift") {
             for line in source.lines {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The import table of the architecture. A target may import these and what the toolchain's standard
-/// library brings; nothing else.
+/// The import table of the architecture. A target may import these and what the toolchain's
+/// standard library brings; nothing else.
 private let allowed: [String: Set<String>] = [
     "Base": [],
     "Modbus": ["Base"],
@@ -15,8 +15,12 @@ private let allowed: [String: Set<String>] = [
     "Gateway": ["Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge"],
     "Simulators": ["Base", "Modbus", "MQTT", "HTTP", "Bridge"],
     "Platform": ["Base", "CLinux", "COpenSSL", "Glibc", "Synchronization"],
-    "Host": ["Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform"],
-    "fieldgw": ["Base", "Modbus", "Drivers", "Adapter", "Spool", "Bridge", "Host", "Gateway", "Platform"],
+    "Host": [
+        "Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Platform",
+    ],
+    "fieldgw": [
+        "Base", "Modbus", "Drivers", "Adapter", "Spool", "Bridge", "Host", "Gateway", "Platform",
+    ],
     "fieldsim": ["Base", "Spool", "Simulators", "Host", "Gateway", "Platform"],
 ]
 
@@ -24,7 +28,9 @@ private func imports(_ source: Tree.Source) -> [(module: String, line: Int)] {
     source.lines.enumerated().compactMap { number, line in
         var words = line.split(separator: " ").map(String.init)
         while let first = words.first, first != "import" {
-            guard first.hasPrefix("@") || ["package", "public", "internal", "private"].contains(first)
+            guard
+                first.hasPrefix("@")
+                    || ["package", "public", "internal", "private"].contains(first)
             else { return nil }
             words.removeFirst()
         }
@@ -41,7 +47,8 @@ private func imports(_ source: Tree.Source) -> [(module: String, line: Int)] {
         #expect(sources.count > 20, "the sources were not found from \(Tree.root.path)")
         for source in sources {
             guard let table = allowed[source.target] else {
-                Issue.record("\(source.path): the target \(source.target) is not in the import table")
+                Issue.record(
+                    "\(source.path): the target \(source.target) is not in the import table")
                 continue
             }
             for (module, line) in imports(source) {
@@ -62,15 +69,18 @@ private func imports(_ source: Tree.Source) -> [(module: String, line: Int)] {
     /// A machine that reads a clock or a random device cannot be simulated.
     @Test func pureTargetsTouchNeitherClockNorSystem() {
         let pure: Set = [
-            "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway", "Simulators",
+            "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
+            "Simulators",
         ]
         let forbidden = [
-            "ContinuousClock", "SuspendingClock", "SystemRandomNumberGenerator", "print(", "Thread", "Task {",
+            "ContinuousClock", "SuspendingClock", "SystemRandomNumberGenerator", "print(", "Thread",
+            "Task {",
             ".random(in: ",
         ]
         for source in Tree.sources(under: "Sources") where pure.contains(source.target) {
             for (number, line) in source.lines.enumerated() {
-                let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
+                let code = line.split(
+                    separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
                 for word in forbidden where code.contains(word) && !code.contains("using:") {
                     Issue.record("\(source.path):\(number + 1): \(word) in a pure target")
                 }

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// Sizes are a sign, not a law: the report names the largest, and only what no reader would accept fails.
+/// Sizes are a sign, not a law: the report names the largest, and only what no reader would accept
+/// fails.
 @Suite struct SizeTests {
     static let fileLinesMax = 400
     static let functionLinesMax = 110
@@ -16,7 +17,9 @@ import Testing
         print("largest functions:")
         for each in functions.prefix(8) { print("  \(each.lines) \(each.place)") }
         for (path, lines) in files {
-            #expect(lines <= Self.fileLinesMax, "\(path) has \(lines) lines: it holds more than one idea")
+            #expect(
+                lines <= Self.fileLinesMax,
+                "\(path) has \(lines) lines: it holds more than one idea")
         }
         for each in functions {
             #expect(each.lines <= Self.functionLinesMax, "\(each.place) has \(each.lines) lines")
@@ -26,7 +29,9 @@ import Testing
     @Test func noLineIsTooWideToRead() {
         for source in Tree.sources(under: "Sources") {
             for (number, line) in source.lines.enumerated() {
-                #expect(line.count <= Self.columnsMax, "\(source.path):\(number + 1) has \(line.count) columns")
+                #expect(
+                    line.count <= Self.columnsMax,
+                    "\(source.path):\(number + 1) has \(line.count) columns")
             }
         }
     }
@@ -39,12 +44,16 @@ import Testing
             let indent = line.prefix { $0 == " " }.count
             let code = line.dropFirst(indent)
             if let range = code.range(of: "func "), code.hasSuffix("{") || !code.contains("}"),
-                !code.hasPrefix("//"), !code.hasPrefix("case") {
-                let name = code[range.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+                !code.hasPrefix("//"), !code.hasPrefix("case")
+            {
+                let name = code[range.upperBound...].prefix {
+                    $0.isLetter || $0.isNumber || $0 == "_"
+                }
                 open.append((indent, number, String(name)))
             } else if code.hasPrefix("}"), let last = open.last, last.indent == indent {
                 open.removeLast()
-                found.append(("\(source.path):\(last.start + 1) \(last.name)", number - last.start + 1))
+                found.append(
+                    ("\(source.path):\(last.start + 1) \(last.name)", number - last.start + 1))
             }
         }
         return found

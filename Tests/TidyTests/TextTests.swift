@@ -1,19 +1,21 @@
 import Foundation
 import Testing
 
-/// `String` compares by canonical equivalence: two ids become one, and a run of combining marks costs
-/// its square. What is looked up by a text from outside is looked up by `ByteString`.
+/// `String` compares by canonical equivalence: two ids become one, and a run of combining marks
+/// costs its square. What is looked up by a text from outside is looked up by `ByteString`.
 @Suite struct TextTests {
     /// Where the keys are this program's own, or checked as ASCII: one line each says why.
     private static let own: [String: String] = [
-        "Sources/Gateway/Configuration/Diagnostic.swift": "configuration and profile files of this machine",
+        "Sources/Gateway/Configuration/Diagnostic.swift":
+            "configuration and profile files of this machine",
         "Sources/Gateway/StateStore.swift": "names of documents: ASCII, checked by isName",
         "Sources/Gateway/ConfigDesk.swift": "names of documents in the state store",
         "Sources/Gateway/GatewayConfigs.swift": "names of documents in the state store",
         "Sources/Gateway/Tools/TrafficStanza.swift": "names made of table and address",
         "Sources/Host/LineShell.swift": "device nodes as the kernel names them",
         "Sources/Platform/CommandLine/Arguments.swift": "options of the verb's own table",
-        "Sources/Platform/Disk/DiskVolume.swift": "file names of the gateway's machines: ASCII, checked",
+        "Sources/Platform/Disk/DiskVolume.swift":
+            "file names of the gateway's machines: ASCII, checked",
         "Sources/Platform/Loop/HelperWatch.swift": "names of helper threads",
         "Sources/Platform/Process/ProgramQueue.swift": "device nodes as the kernel names them",
         "Sources/Platform/Udev/PreFlight.swift": "names of programs and ttys of this machine",

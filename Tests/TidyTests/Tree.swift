@@ -18,11 +18,14 @@ enum Tree {
         var found: [Source] = []
         for case let relative as String in walk where relative.hasSuffix(".swift") {
             guard let target = relative.split(separator: "/").first,
-                let text = try? String(contentsOf: base.appendingPathComponent(relative), encoding: .utf8)
+                let text = try? String(
+                    contentsOf: base.appendingPathComponent(relative), encoding: .utf8)
             else { continue }
-            found.append(Source(
-                path: "\(folder)/\(relative)", target: String(target),
-                lines: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)))
+            found.append(
+                Source(
+                    path: "\(folder)/\(relative)", target: String(target),
+                    lines: text.split(separator: "\n", omittingEmptySubsequences: false).map(
+                        String.init)))
         }
         return found.sorted { $0.path < $1.path }
     }

@@ -1,14 +1,15 @@
 import Base
 
 extension Findings {
-    /// From what was counted in a window of time to the likely causes; `earlier` is what was counted
-    /// before it. Counts below a few say nothing.
+    /// From what was counted in a window of time to the likely causes; `earlier` is what was
+    /// counted before it. Counts below a few say nothing.
     package static func diagnose(_ seen: PortStatistics, earlier: PortStatistics) -> Findings {
         if let trouble = dumbLine(seen, earlier) { return Findings(port: trouble) }
         let damaged = seen.units.filter(\.isDamaged).map(\.unit).sorted()
         let silent = seen.units.filter(\.isSilent).map(\.unit).sorted()
         let answering = seen.units.filter { $0.replies > 0 || $0.checksumErrors > 0 }.count
-        var findings = Findings(port: speakingLine(seen, damaged: damaged, silent: silent, answering: answering))
+        var findings = Findings(
+            port: speakingLine(seen, damaged: damaged, silent: silent, answering: answering))
         for unit in seen.units {
             switch findings.port {
             case .allDamaged: if unit.isDamaged { continue }
@@ -21,7 +22,8 @@ extension Findings {
     }
 
     /// No unit has given one good reply.
-    private static func dumbLine(_ seen: PortStatistics, _ earlier: PortStatistics) -> PortTrouble? {
+    private static func dumbLine(_ seen: PortStatistics, _ earlier: PortStatistics) -> PortTrouble?
+    {
         let attempts = seen.timeouts + seen.checksumErrors
         guard seen.replies == 0, !seen.units.isEmpty, attempts >= 3 else { return nil }
         let (framing, parity) = (seen.line.framing > 0, seen.line.parity > 0)
@@ -42,7 +44,9 @@ extension Findings {
         if seen.line.overruns >= 3 { return .overruns }
         if seen.babbles >= 2 { return .babble }
         if seen.collisions >= 3 { return .collisions }
-        if damaged.count >= 2 { return damaged.count == answering ? .allDamaged : .damaged(damaged) }
+        if damaged.count >= 2 {
+            return damaged.count == answering ? .allDamaged : .damaged(damaged)
+        }
         if damaged.isEmpty, seen.line.framing + seen.line.parity >= 3 { return .badCharacters }
         if silent.count >= 3 { return .silent(silent) }
         return nil
@@ -50,7 +54,9 @@ extension Findings {
 
     private static func trouble(of unit: UnitStatistics) -> UnitTrouble? {
         if unit.wrongUnit >= 2, let other = unit.answeredBy { return .answeredBy(other) }
-        if unit.repeatedReplies >= 3, unit.isShare(unit.repeatedReplies, percent: 1) { return .answersTwice }
+        if unit.repeatedReplies >= 3, unit.isShare(unit.repeatedReplies, percent: 1) {
+            return .answersTwice
+        }
         if unit.lateReplies >= 2, unit.isShare(unit.lateReplies, percent: 5) { return .late }
         if unit.isSilent { return unit.lastGood == nil ? .neverAnswers : .stoppedAnswering }
         if unit.isDamaged { return .damaged }
@@ -67,7 +73,9 @@ extension Findings {
 extension UnitStatistics {
     fileprivate var attempts: Int { replies + timeouts + checksumErrors }
 
-    fileprivate func isShare(_ count: Int, percent: Int) -> Bool { count * 100 >= attempts * percent }
+    fileprivate func isShare(_ count: Int, percent: Int) -> Bool {
+        count * 100 >= attempts * percent
+    }
 
     /// Nothing came from it. A unit that was given up is asked so rarely that once is enough.
     fileprivate var isSilent: Bool {

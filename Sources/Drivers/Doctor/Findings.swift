@@ -46,9 +46,11 @@ package enum PortTrouble: Hashable, Sendable {
         case .onlyEcho:
             "only our own bytes come back and no unit answers: the transceiver hears itself, so look at the wires"
                 + " and the power behind it"
-        case .wrongSpeed(true, false): "every unit silent and framing errors: the baud rate is wrong"
+        case .wrongSpeed(true, false):
+            "every unit silent and framing errors: the baud rate is wrong"
         case .wrongSpeed(false, true): "every unit silent and parity errors: the parity is wrong"
-        case .wrongSpeed: "every unit silent, framing and parity errors: baud rate or parity is wrong"
+        case .wrongSpeed:
+            "every unit silent, framing and parity errors: baud rate or parity is wrong"
         case .heldLow:
             "every unit silent and breaks on the line: A and B swapped, a short, or a transmitter that stays on"
         case .noSoundFrame:
@@ -103,7 +105,8 @@ package enum UnitTrouble: Hashable, Sendable {
     /// Follows the unit's address: "answers after …".
     package var sentence: String {
         switch self {
-        case .neverAnswers: "has never answered, others do: its id, its baud rate, its wires or its power"
+        case .neverAnswers:
+            "has never answered, others do: its id, its baud rate, its wires or its power"
         case .stoppedAnswering: "has stopped answering, others go on: its wires or its power"
         case .answersSometimes:
             "leaves some requests unanswered: a loose contact, a weak supply, or a response timeout too short for it"
@@ -111,15 +114,18 @@ package enum UnitTrouble: Hashable, Sendable {
             "answers twice: a repeater or converter sends its replies again, or two devices have this id; other"
                 + " requests go between its reads, so that no reply is taken for the next"
         case .late: "answers after the response timeout: raise responseTimeout for it"
-        case .damaged: "alone answers with CRC errors: two devices with this id, or its stub of the cable"
+        case .damaged:
+            "alone answers with CRC errors: two devices with this id, or its stub of the cable"
         case .answeredBy(let other):
             "is answered for by unit \(other): an id that was set wrongly, or another master that asks at the same"
                 + " time"
         case .mismatched:
             "answers something else than it is asked: another master on the line, or not the device that is"
                 + " configured"
-        case .refuses(1): "does not know the function it is asked for (exception 1): another table or device type"
-        case .refuses(2): "refuses an address (exception 2): the register map does not fit this device"
+        case .refuses(1):
+            "does not know the function it is asked for (exception 1): another table or device type"
+        case .refuses(2):
+            "refuses an address (exception 2): the register map does not fit this device"
         case .refuses(3): "refuses a value or a count (exception 3): smaller maxRegisters may help"
         case .refuses(4): "reports a failure of its own (exception 4): look at the device"
         case .refuses(5), .refuses(6): "says that it is busy (exception 5 or 6): ask it less often"

@@ -54,7 +54,9 @@ package struct LineDoctor: Sendable {
             if found.units[unit] == .answersSometimes { found.units[unit] = nil }
             if now - since > Self.window + Self.step { recovered[unit] = nil }
         }
-        if let last = snapshots.last, now - last.at >= Self.step { snapshots.append((now, statistics)) }
+        if let last = snapshots.last, now - last.at >= Self.step {
+            snapshots.append((now, statistics))
+        }
         while snapshots.count > 1, now - snapshots[1].at >= Self.window { snapshots.removeFirst() }
         var changes: [Change] = []
         if found.port == latest.port, found.port != findings.port {

@@ -33,8 +33,8 @@ package struct Conversation: Sendable {
         /// Until the line has been silent long enough, and the unit's order of replies is known.
         case waiting(Question, until: Instant, answer: Answer?)
         case asking(Question, strayBefore: Int)
-        /// Something else is asked first, so that no older reply is taken for the answer; or afterwards, to be
-        /// sure of the answer that came.
+        /// Something else is asked first, so that no older reply is taken for the answer; or
+        /// afterwards, to be sure of the answer that came.
         case fencing(Question, FenceMeans.Kind, answer: Answer?)
     }
 
@@ -80,7 +80,9 @@ package struct Conversation: Sendable {
     package mutating func ask(
         unit: UInt8, _ request: Request, within patience: Duration, at now: Instant
     ) {
-        state = .waiting(Question(unit: unit, request: request, patience: patience), until: exchange.quietUntil, answer: nil)
+        state = .waiting(
+            Question(unit: unit, request: request, patience: patience), until: exchange.quietUntil,
+            answer: nil)
         timeout(at: now)
     }
 
@@ -97,7 +99,8 @@ package struct Conversation: Sendable {
             guard max(until, exchange.quietUntil) <= now else { break }
             guard let answer else { return approach(question, at: now) }
             if !fence(question, answer: answer, at: now) { tell(answer) }
-        case .asking, .fencing: if let verdict = exchange.timeout(at: now) { conclude(verdict, at: now) }
+        case .asking, .fencing:
+            if let verdict = exchange.timeout(at: now) { conclude(verdict, at: now) }
         }
     }
 
@@ -124,7 +127,9 @@ package struct Conversation: Sendable {
         let partner = partners[question.unit, default: Partner(question.patience)]
         let shape = ReplyShape(question.request)
         let isFree = partner.fence.freedom(of: shape, at: now) == .free
-        guard !isFree, !partner.missed.contains(question.request) else { return send(question, at: now) }
+        guard !isFree, !partner.missed.contains(question.request) else {
+            return send(question, at: now)
+        }
         if fence(question, answer: nil, at: now) { return }
         partners[question.unit]?.fence.forgo(at: now)
         let release = partner.fence.release(of: shape)
@@ -145,7 +150,9 @@ package struct Conversation: Sendable {
             for: question.request, planned: [], allowsEcho: exchange.echo.knowsRequests)
         for (kind, request) in candidates where !partner.means.isOpen(kind) {
             let own = ReplyShape(request)
-            guard partner.fence.freedom(of: own, at: now) == .free, partner.fence.proves(own, about: shape) else { continue }
+            guard partner.fence.freedom(of: own, at: now) == .free,
+                partner.fence.proves(own, about: shape)
+            else { continue }
             state = .fencing(question, kind, answer: answer)
             partner.means.asked(kind)
             partners[question.unit] = partner
@@ -155,17 +162,23 @@ package struct Conversation: Sendable {
         return false
     }
 
-    private mutating func transmit(_ unit: UInt8, _ request: Request, _ patience: Duration, at now: Instant) {
+    private mutating func transmit(
+        _ unit: UInt8, _ request: Request, _ patience: Duration, at now: Instant
+    ) {
         let frame = RTUFrame.encode(unit: unit, request)
         if exchange.needsDiscard { outputs.append(.discardInput) }
         outputs.append(.transmit(frame))
         guard unit != 0 else {
-            return exchange.startBroadcast(request, frame: frame, wait: Self.broadcastDelay, at: now)
+            return exchange.startBroadcast(
+                request, frame: frame, wait: Self.broadcastDelay, at: now)
         }
         var acceptsException = true
-        if case .asking = state { acceptsException = partners[unit]?.fence.acceptsException(request.function) ?? true }
+        if case .asking = state {
+            acceptsException = partners[unit]?.fence.acceptsException(request.function) ?? true
+        }
         exchange.start(
-            unit: unit, request, frame: frame, timeout: patience, acceptsException: acceptsException, at: now)
+            unit: unit, request, frame: frame, timeout: patience,
+            acceptsException: acceptsException, at: now)
     }
 
     /// Late and repeated replies, and those of units that were not asked.
@@ -199,7 +212,8 @@ package struct Conversation: Sendable {
     }
 
     private mutating func note(
-        _ verdict: LineExchange.Verdict, _ question: Question, _ kind: FenceMeans.Kind?, at now: Instant
+        _ verdict: LineExchange.Verdict, _ question: Question, _ kind: FenceMeans.Kind?,
+        at now: Instant
     ) {
         guard question.unit != 0 else { return }
         var partner = partners[question.unit, default: Partner(question.patience)]
@@ -214,14 +228,19 @@ package struct Conversation: Sendable {
             if !partner.fence.mayAnswerLate { partner.missed = [] }
         } else {
             partner.fence.missed(ReplyShape(exchange.request), sentUntil: exchange.sentUntil)
-            if let kind { partner.means.silent(kind) } else { partner.missed.insert(question.request) }
+            if let kind {
+                partner.means.silent(kind)
+            } else {
+                partner.missed.insert(question.request)
+            }
         }
         partners[question.unit] = partner
         exchange.unasked.examine(silence: exchange.timing.silence, at: now)
         noteUnasked()
     }
 
-    /// An answer that may be a repeat of an older one is told when something else has been answered behind it.
+    /// An answer that may be a repeat of an older one is told when something else has been answered
+    /// behind it.
     private mutating func settle(_ question: Question, _ answer: Answer, at now: Instant) {
         guard let partner = partners[question.unit] else { return tell(answer) }
         if partner.isRefuted {

@@ -20,7 +20,9 @@ package struct DeviceIdentity: Hashable, Sendable {
 
     private static let textMax = 60
 
-    package var isEmpty: Bool { vendor == nil && product == nil && revision == nil && server == nil }
+    package var isEmpty: Bool {
+        vendor == nil && product == nil && revision == nil && server == nil
+    }
 
     /// `Eastron SDM120 1.02`, or nothing.
     package var text: String {
@@ -49,13 +51,15 @@ package struct DeviceIdentity: Hashable, Sendable {
         }
     }
 
-    /// Code, MEI type 14, id code, conformity, more follows, next object, number of objects, then per
-    /// object its id, length and bytes.
+    /// Code, MEI type 14, id code, conformity, more follows, next object, number of objects, then
+    /// per object its id, length and bytes.
     private mutating func takeObjects(_ pdu: [UInt8]) {
         var reader = ByteReader(pdu)
-        guard let head = reader.bytes(7), head[head.startIndex + 1] == 14, let count = head.last else { return }
+        guard let head = reader.bytes(7), head[head.startIndex + 1] == 14, let count = head.last
+        else { return }
         for _ in 0..<count {
-            guard let id = reader.byte(), let length = reader.byte(), let bytes = reader.bytes(Int(length))
+            guard let id = reader.byte(), let length = reader.byte(),
+                let bytes = reader.bytes(Int(length))
             else { return }
             guard let text = Self.words(bytes) else { continue }
             switch id {
@@ -67,7 +71,8 @@ package struct DeviceIdentity: Hashable, Sendable {
         }
     }
 
-    /// The printable characters if that is most of it, hexadecimal otherwise; nil if there is nothing.
+    /// The printable characters if that is most of it, hexadecimal otherwise; nil if there is
+    /// nothing.
     private static func words(_ bytes: ArraySlice<UInt8>) -> String? {
         let printable = bytes.filter { (0x20...0x7E).contains($0) }
         guard printable.count * 3 >= bytes.count * 2, !printable.isEmpty else {

@@ -34,7 +34,8 @@ package struct Errand: LineTool {
     private var outputs: [LineToolOutput] = []
 
     package init(
-        _ line: LineSettings, unit: UInt8, _ requests: [Request], patience: Duration, retries: Int = 0
+        _ line: LineSettings, unit: UInt8, _ requests: [Request], patience: Duration,
+        retries: Int = 0
     ) {
         self.unit = unit
         self.patience = patience
@@ -65,7 +66,9 @@ package struct Errand: LineTool {
 
     package mutating func stop(at now: Moment) { isOver = true }
 
-    package mutating func next() -> LineToolOutput? { outputs.isEmpty ? nil : outputs.removeFirst() }
+    package mutating func next() -> LineToolOutput? {
+        outputs.isEmpty ? nil : outputs.removeFirst()
+    }
 
     private mutating func ask(at now: Instant) {
         guard !isOver else { return }

@@ -11,12 +11,15 @@ package struct Finding: Hashable, Sendable {
     /// The longest that it took to begin an answer.
     package var turnaround: Duration
     package var identity = DeviceIdentity()
-    /// What it answered to the further reads that tell devices apart: the bytes behind the byte count.
+    /// What it answered to the further reads that tell devices apart: the bytes behind the byte
+    /// count.
     package var reads: [Request: [UInt8]] = [:]
     /// More sound answers came than questions were asked: two devices, one id.
     package var answersTwice = false
 
-    package init(unit: UInt8, line: LineSettings, probe: Request, answer: Response, turnaround: Duration) {
+    package init(
+        unit: UInt8, line: LineSettings, probe: Request, answer: Response, turnaround: Duration
+    ) {
         self.unit = unit
         self.line = line
         self.probe = probe
@@ -56,23 +59,30 @@ extension Scanner {
         var hints = notes.refused
         let doubled = findings.filter(\.answersTwice).map { "\($0.unit)" }
         if !doubled.isEmpty {
-            hints.append("unit \(doubled.joined(separator: ", ")) answered one question twice: two devices have this id; "
-                + "take one off the line and change its id")
+            hints.append(
+                "unit \(doubled.joined(separator: ", ")) answered one question twice: two devices have this id; "
+                    + "take one off the line and change its id")
         }
         for line in settings.lines {
             let garbled = notes.garbled.filter { $0.line == line }.map(\.unit)
             let sound = findings.filter { $0.line == line }.count
             guard !garbled.isEmpty else { continue }
-            let units = garbled.prefix(8).map { "\($0)" }.joined(separator: ", ") + (garbled.count > 8 ? ", …" : "")
+            let units =
+                garbled.prefix(8).map { "\($0)" }.joined(separator: ", ")
+                + (garbled.count > 8 ? ", …" : "")
             if garbled.count > 8, sound == 0 {
-                hints.append("at \(line.describe) every answer was damaged: the adapter may echo what it sends, or the "
-                    + "line is noisy or its termination and bias are missing")
+                hints.append(
+                    "at \(line.describe) every answer was damaged: the adapter may echo what it sends, or the "
+                        + "line is noisy or its termination and bias are missing")
             } else if sound > 0 {
-                hints.append("at \(line.describe) the answers of unit \(units) were damaged every time while others are "
-                    + "sound: two devices have this id, or it is far away and the line lacks its termination")
+                hints.append(
+                    "at \(line.describe) the answers of unit \(units) were damaged every time while others are "
+                        + "sound: two devices have this id, or it is far away and the line lacks its termination"
+                )
             } else {
-                hints.append("at \(line.describe) something answers as unit \(units), damaged every time: another parity or "
-                    + "stop bit setting, two devices with one id, or noise")
+                hints.append(
+                    "at \(line.describe) something answers as unit \(units), damaged every time: another parity or "
+                        + "stop bit setting, two devices with one id, or noise")
             }
         }
         let noisy = notes.noise.filter { noise in
@@ -81,8 +91,9 @@ extension Scanner {
         }
         if !noisy.isEmpty, findings.isEmpty {
             let places = noisy.map { "\($0.bytes) at \($0.line.describe)" }.joined(separator: ", ")
-            hints.append("bytes came that are no answer (\(places)): "
-                + "does another master talk on this line? `fieldgw sniff` shows it")
+            hints.append(
+                "bytes came that are no answer (\(places)): "
+                    + "does another master talk on this line? `fieldgw sniff` shows it")
         }
         return hints
     }

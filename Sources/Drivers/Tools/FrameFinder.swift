@@ -15,9 +15,11 @@ enum FrameFinder {
         case none
     }
 
-    /// What begins at the start of `bytes`. After a request of which the reply is awaited, a frame that
-    /// answers it is its reply; a frame that is both is told apart so.
-    static func look(at bytes: ArraySlice<UInt8>, awaiting: (unit: UInt8, request: Request)?) -> Look {
+    /// What begins at the start of `bytes`. After a request of which the reply is awaited, a frame
+    /// that answers it is its reply; a frame that is both is told apart so.
+    static func look(
+        at bytes: ArraySlice<UInt8>, awaiting: (unit: UInt8, request: Request)?
+    ) -> Look {
         guard bytes.count >= RTUFrame.shortest else { return .more }
         let unit = bytes[bytes.startIndex]
         let pdu = bytes.dropFirst()
@@ -27,14 +29,18 @@ enum FrameFinder {
         if let reply, let awaiting, awaiting.unit == unit {
             if bytes.count < reply {
                 wantsMore = true
-            } else if isSound(bytes.prefix(reply)), answers(pdu.prefix(reply - RTUFrame.overhead), awaiting.request) {
+            } else if isSound(bytes.prefix(reply)),
+                answers(pdu.prefix(reply - RTUFrame.overhead), awaiting.request)
+            {
                 return .frame(length: reply, .reply)
             }
         }
         if let request {
             if bytes.count < request {
                 wantsMore = true
-            } else if isRequest(pdu.prefix(request - RTUFrame.overhead), unit), isSound(bytes.prefix(request)) {
+            } else if isRequest(pdu.prefix(request - RTUFrame.overhead), unit),
+                isSound(bytes.prefix(request))
+            {
                 return .frame(length: request, .request)
             }
         }
@@ -55,19 +61,29 @@ enum FrameFinder {
         guard code != 0, PDULength.ofRequest(bytes.dropFirst()) == .unknown,
             PDULength.ofReply(bytes.dropFirst()) == .unknown
         else { return nil }
-        return (RTUFrame.shortest...min(bytes.count, Limits.adu)).first { isSound(bytes.prefix($0)) }
+        return (RTUFrame.shortest...min(bytes.count, Limits.adu)).first {
+            isSound(bytes.prefix($0))
+        }
     }
 
     /// Where the next sound frame begins, not before the second byte.
-    static func search(_ bytes: ArraySlice<UInt8>, awaiting: (unit: UInt8, request: Request)?) -> Int? {
+    static func search(
+        _ bytes: ArraySlice<UInt8>, awaiting: (unit: UInt8, request: Request)?
+    ) -> Int? {
         guard bytes.count > RTUFrame.shortest else { return nil }
         return (1...(bytes.count - RTUFrame.shortest)).first { offset in
-            if case .frame = look(at: bytes.dropFirst(offset), awaiting: awaiting) { true } else { false }
+            if case .frame = look(at: bytes.dropFirst(offset), awaiting: awaiting) {
+                true
+            } else {
+                false
+            }
         }
     }
 
     private static func length(_ rule: PDULength) -> Int? {
-        guard case .bytes(let count) = rule, count + RTUFrame.overhead <= Limits.adu else { return nil }
+        guard case .bytes(let count) = rule, count + RTUFrame.overhead <= Limits.adu else {
+            return nil
+        }
         return count + RTUFrame.overhead
     }
 
@@ -77,7 +93,8 @@ enum FrameFinder {
     }
 
     private static func answers(_ pdu: ArraySlice<UInt8>, _ request: Request) -> Bool {
-        guard let code = pdu.first, code & ~FunctionCode.exceptionBit == request.function.rawValue else { return false }
+        guard let code = pdu.first, code & ~FunctionCode.exceptionBit == request.function.rawValue
+        else { return false }
         return (try? Response(pdu: pdu, answering: request)) != nil
     }
 

@@ -43,7 +43,8 @@ extension Overheard {
             return "unit \(unit)  a reply without its request: \(Hex.encode(pdu.prefix(32)))"
         case .noise(let bytes, let unit):
             let what = unit.map { "damaged, perhaps of unit \($0) (CRC error)" } ?? "no frame"
-            return "?  \(bytes.count) \(bytes.count == 1 ? "byte" : "bytes"), \(what): \(Hex.encode(bytes.prefix(32)))"
+            return
+                "?  \(bytes.count) \(bytes.count == 1 ? "byte" : "bytes"), \(what): \(Hex.encode(bytes.prefix(32)))"
                 + (bytes.count > 32 ? " …" : "")
         }
     }
@@ -63,29 +64,40 @@ extension Overheard {
             "write coil \(address) = \(values.prefix(32).map { $0 ? "1" : "0" }.joined())"
         case .writeRegisters(let address, let values):
             "write holding \(address) = \(values.prefix(32).map { "\($0)" }.joined(separator: " "))"
-        default: "function \(request.function.rawValue) \(Hex.encode(request.pdu.dropFirst().prefix(16)))"
+        default:
+            "function \(request.function.rawValue) \(Hex.encode(request.pdu.dropFirst().prefix(16)))"
         }
     }
 
-    private static func name(_ function: FunctionCode) -> String { Traffic.table(function)?.rawValue ?? "" }
+    private static func name(_ function: FunctionCode) -> String {
+        Traffic.table(function)?.rawValue ?? ""
+    }
 
     private static func words(_ outcome: Outcome, _ request: Request) -> String {
         switch outcome {
         case .broadcast: return ""
         case .silence: return ": no answer"
-        case .damaged(let bytes): return ": damaged answer of \(Plural.text(bytes.count, "byte")) (CRC error)"
+        case .damaged(let bytes):
+            return ": damaged answer of \(Plural.text(bytes.count, "byte")) (CRC error)"
         case .answer(.exception(_, let code)): return ": \(code): \(code.meaning)"
         case .answer(let response):
-            guard let values = values(response, request) else { return response.isRead ? "" : ": done" }
+            guard let values = values(response, request) else {
+                return response.isRead ? "" : ": done"
+            }
             return ": " + values.map { "\($0)" }.joined(separator: " ")
         }
     }
 
     /// Registers, or bits as 0 and 1, that a read brought; nil for anything else.
     package static func values(_ response: Response, _ request: Request) -> [UInt16]? {
-        guard case .read(let function, let bytes) = response, case .read(_, _, let count) = request else { return nil }
-        if function.readsBits { return Bits.unpack(bytes[...], count: Int(count)).map { $0 ? 1 : 0 } }
-        return stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        guard case .read(let function, let bytes) = response, case .read(_, _, let count) = request
+        else { return nil }
+        if function.readsBits {
+            return Bits.unpack(bytes[...], count: Int(count)).map { $0 ? 1 : 0 }
+        }
+        return stride(from: 0, to: bytes.count - 1, by: 2).map {
+            UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
+        }
     }
 }
 

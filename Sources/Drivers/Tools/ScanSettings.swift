@@ -9,7 +9,8 @@ package struct ScanSettings: Sendable {
     package var units: [UInt8]
     /// Asked of every unit, one after the other until one is answered; reads only.
     package var probes: [Request]
-    /// The patience with a unit that may be slow; once units answer faster, silence is believed sooner.
+    /// The patience with a unit that may be slow; once units answer faster, silence is believed
+    /// sooner.
     package var patience: Duration
     /// Stop at the first unit.
     package var first: Bool
@@ -21,8 +22,10 @@ package struct ScanSettings: Sendable {
     package var followUps: [Request]
 
     package init(
-        lines: [LineSettings], units: [UInt8] = Array(1...247), probes: [Request] = [Self.standardProbe],
-        patience: Duration = .milliseconds(200), first: Bool = false, all: Bool = false, identifies: Bool = true,
+        lines: [LineSettings], units: [UInt8] = Array(1...247),
+        probes: [Request] = [Self.standardProbe],
+        patience: Duration = .milliseconds(200), first: Bool = false, all: Bool = false,
+        identifies: Bool = true,
         followUps: [Request] = []
     ) {
         self.lines = lines
@@ -44,13 +47,15 @@ package struct ScanSettings: Sendable {
         var units: [UInt8]
     }
 
-    /// Units that are asked at every setting before the rest is asked anywhere: devices come with a low
-    /// id, and the setting is what takes long to find.
+    /// Units that are asked at every setting before the rest is asked anywhere: devices come with a
+    /// low id, and the setting is what takes long to find.
     static let quickUnits = 16
 
     /// With several settings first a few units at each, then all the others.
     var legs: [Leg] {
-        guard lines.count > 1, units.count > Self.quickUnits else { return lines.map { Leg(line: $0, units: units) } }
+        guard lines.count > 1, units.count > Self.quickUnits else {
+            return lines.map { Leg(line: $0, units: units) }
+        }
         let quick = Array(units.prefix(Self.quickUnits))
         let rest = Array(units.dropFirst(Self.quickUnits))
         return lines.map { Leg(line: $0, units: quick) } + lines.map { Leg(line: $0, units: rest) }

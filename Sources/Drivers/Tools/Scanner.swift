@@ -1,12 +1,12 @@
 import Base
 import Modbus
 
-/// Looks for units: asks every id at every setting with harmless reads, and whoever answers, even with
-/// an exception, what it is.
+/// Looks for units: asks every id at every setting with harmless reads, and whoever answers, even
+/// with an exception, what it is.
 ///
-/// - Silence is believed after the configured patience, and sooner once it is known how fast the units
-///   of this line are. Bytes that come late or damaged put the units that were asked just before on a
-///   list; at the end of the leg they are asked again with all the patience there is.
+/// - Silence is believed after the configured patience, and sooner once it is known how fast the
+///   units of this line are. Bytes that come late or damaged put the units that were asked just
+///   before on a list; at the end of the leg they are asked again with all the patience there is.
 /// - A damaged answer is asked for again; damaged three times, the id is noted as garbled.
 /// - After a setting has answered, the others are left out unless `all`.
 package struct Scanner: LineTool {
@@ -63,7 +63,9 @@ package struct Scanner: LineTool {
 
     package var isDone: Bool { state == .done }
     package var deadline: Instant? { state == .running ? conversation.deadline : nil }
-    package mutating func next() -> LineToolOutput? { outputs.isEmpty ? nil : outputs.removeFirst() }
+    package mutating func next() -> LineToolOutput? {
+        outputs.isEmpty ? nil : outputs.removeFirst()
+    }
 
     /// The setting that is being tried.
     package var setting: LineSettings { line }
@@ -120,7 +122,9 @@ package struct Scanner: LineTool {
 
     private mutating func proceed(at now: Instant) {
         guard state == .running, conversation.isIdle else { return }
-        if settings.first, let found = findings.first, !tasks.contains(where: { $0.unit == found.unit && $0.kind != .probe(0) }) {
+        if settings.first, let found = findings.first,
+            !tasks.contains(where: { $0.unit == found.unit && $0.kind != .probe(0) })
+        {
             stop(at: Moment(now, WallTime(milliseconds: 0)))
             return
         }
@@ -176,12 +180,16 @@ package struct Scanner: LineTool {
         } else {
             notes.noise.append(ScanNotes.Noise(line: line, bytes: bytes))
         }
-        notes.garbled.removeAll { garbled in findings.contains { $0.unit == garbled.unit && $0.line == garbled.line } }
+        notes.garbled.removeAll { garbled in
+            findings.contains { $0.unit == garbled.unit && $0.line == garbled.line }
+        }
     }
 
     private mutating func nextLeg(at now: Instant) {
         current = nil
-        if !settings.all, let answered = findings.first?.line { legs.removeAll { $0.line != answered } }
+        if !settings.all, let answered = findings.first?.line {
+            legs.removeAll { $0.line != answered }
+        }
         legs.removeAll { $0.units.isEmpty }
         guard let next = legs.first else {
             state = .done
@@ -218,7 +226,9 @@ package struct Scanner: LineTool {
         if let stranger = conversation.takeStranger() {
             replies[stranger, default: 0] += 1
             if let index = findings.firstIndex(where: { $0.unit == stranger && $0.line == line }) {
-                if replies[stranger, default: 0] > questions[stranger, default: 0] { findings[index].answersTwice = true }
+                if replies[stranger, default: 0] > questions[stranger, default: 0] {
+                    findings[index].answersTwice = true
+                }
             } else if settings.units.contains(stranger) {
                 doubted.insert(stranger)
             }
@@ -264,7 +274,9 @@ package struct Scanner: LineTool {
             guard let known else { return }
             findings[known].turnaround = max(findings[known].turnaround, turnaround)
             if case .followUp(let index) = task.kind {
-                if case .read(_, let bytes) = response { findings[known].reads[settings.followUps[index]] = bytes }
+                if case .read(_, let bytes) = response {
+                    findings[known].reads[settings.followUps[index]] = bytes
+                }
                 return
             }
             findings[known].identity.take(response)
@@ -272,15 +284,17 @@ package struct Scanner: LineTool {
             return
         }
         guard known == nil else { return }
-        findings.append(Finding(
-            unit: task.unit, line: line, probe: settings.probes[index], answer: response, turnaround: turnaround))
+        findings.append(
+            Finding(
+                unit: task.unit, line: line, probe: settings.probes[index], answer: response,
+                turnaround: turnaround))
         guard settings.identifies else { return }
         let kinds = [Task.Kind.objects] + settings.followUps.indices.map { .followUp($0) }
         tasks.insert(contentsOf: kinds.map { Task(unit: task.unit, kind: $0) }, at: 0)
     }
 
-    /// A question after what the unit is was not answered: one without names is asked for its server id,
-    /// and one that says nothing where others refuse is not asked for long.
+    /// A question after what the unit is was not answered: one without names is asked for its
+    /// server id, and one that says nothing where others refuse is not asked for long.
     private mutating func forgo(_ task: Task) {
         switch task.kind {
         case .objects: tasks.insert(Task(unit: task.unit, kind: .serverID), at: 0)

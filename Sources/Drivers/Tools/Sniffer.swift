@@ -21,8 +21,8 @@ package struct Sniffer: LineTool {
     /// Two frames and a little.
     private static let bufferMax = 600
     /// Bytes that no frame begins with are looked at again only when so many more have come, or a
-    /// quarter more if that is more: on noise every byte is looked at a few times, not once for each that
-    /// follows.
+    /// quarter more if that is more: on noise every byte is looked at a few times, not once for
+    /// each that follows.
     private static let searchStep = 16
     /// A USB adapter hands bytes over every 16 ms; shorter gaps say nothing.
     private static let gapMin = Duration.milliseconds(25)
@@ -108,7 +108,11 @@ package struct Sniffer: LineTool {
                 take(length, as: role)
                 continue
             }
-            if !isSilent, look == .more || buffer.count < searched + max(Self.searchStep, searched / 4) { return }
+            if !isSilent,
+                look == .more || buffer.count < searched + max(Self.searchStep, searched / 4)
+            {
+                return
+            }
             if isSilent, let length = FrameFinder.measure(buffer[...]) {
                 take(length, as: awaiting.map { isReply(to: $0) } == true ? .reply : .request)
                 continue
@@ -127,7 +131,8 @@ package struct Sniffer: LineTool {
     }
 
     private func isReply(to awaiting: (unit: UInt8, request: Request)) -> Bool {
-        buffer[0] == awaiting.unit && buffer[1] & ~FunctionCode.exceptionBit == awaiting.request.function.rawValue
+        buffer[0] == awaiting.unit
+            && buffer[1] & ~FunctionCode.exceptionBit == awaiting.request.function.rawValue
     }
 
     private mutating func cut(_ count: Int) -> (bytes: [UInt8], first: Moment, last: Moment) {
@@ -147,7 +152,8 @@ package struct Sniffer: LineTool {
         case .request:
             if let pending { conclude(pending, .silence, nil) }
             pending = nil
-            let request = (try? Request(pdu: pdu))
+            let request =
+                (try? Request(pdu: pdu))
                 ?? .other(FunctionCode(rawValue: pdu.first ?? 0), Array(pdu.dropFirst()))
             let heard = Pending(unit: bytes[0], request: request, began: first, ended: last.instant)
             if bytes[0] == 0 { conclude(heard, .broadcast, nil) } else { pending = heard }
@@ -156,7 +162,8 @@ package struct Sniffer: LineTool {
                 let response = try? Response(pdu: pdu, answering: asked.request),
                 (pdu.first ?? 0) & ~FunctionCode.exceptionBit == asked.request.function.rawValue
             else {
-                events.append(.heard(Overheard(content: .reply(unit: bytes[0], pdu: Array(pdu)), at: first)))
+                events.append(
+                    .heard(Overheard(content: .reply(unit: bytes[0], pdu: Array(pdu)), at: first)))
                 return
             }
             pending = nil
@@ -174,9 +181,13 @@ package struct Sniffer: LineTool {
             conclude(asked, .damaged(bytes), nil)
             return
         }
-        let looksLike = bytes.count >= RTUFrame.shortest && (1...247).contains(bytes[0])
+        let looksLike =
+            bytes.count >= RTUFrame.shortest && (1...247).contains(bytes[0])
             && PDULength.ofReply(bytes[1...]) != .unknown
-        events.append(.heard(Overheard(content: .noise(bytes, looksLike: looksLike ? bytes[0] : nil), at: first)))
+        events.append(
+            .heard(
+                Overheard(content: .noise(bytes, looksLike: looksLike ? bytes[0] : nil), at: first))
+        )
     }
 
     private mutating func expire(at now: Instant) {
@@ -185,7 +196,9 @@ package struct Sniffer: LineTool {
         conclude(asked, .silence, nil)
     }
 
-    private mutating func conclude(_ asked: Pending, _ outcome: Overheard.Outcome, _ turnaround: Duration?) {
+    private mutating func conclude(
+        _ asked: Pending, _ outcome: Overheard.Outcome, _ turnaround: Duration?
+    ) {
         let content = Overheard.Content.exchange(
             unit: asked.unit, asked.request, outcome, turnaround: turnaround)
         events.append(.heard(Overheard(content: content, at: asked.began)))

@@ -13,7 +13,9 @@ package struct Traffic: Sendable {
         package var count: UInt16
 
         package static func < (left: Key, right: Key) -> Bool {
-            (left.unit, left.function, left.address, left.count) < (right.unit, right.function, right.address, right.count)
+            (left.unit, left.function, left.address, left.count) < (
+                right.unit, right.function, right.address, right.count
+            )
         }
     }
 
@@ -75,8 +77,10 @@ package struct Traffic: Sendable {
         switch request {
         case .read(_, let place, let length): (address, count) = (place, length)
         case .writeCoil(let place, _), .writeRegister(let place, _): (address, count) = (place, 1)
-        case .writeCoils(let place, let values): (address, count) = (place, UInt16(clamping: values.count))
-        case .writeRegisters(let place, let values): (address, count) = (place, UInt16(clamping: values.count))
+        case .writeCoils(let place, let values):
+            (address, count) = (place, UInt16(clamping: values.count))
+        case .writeRegisters(let place, let values):
+            (address, count) = (place, UInt16(clamping: values.count))
         case .maskWrite(let place, _, _): (address, count) = (place, 1)
         case .readWrite(let place, let length, _, _): (address, count) = (place, length)
         default: break

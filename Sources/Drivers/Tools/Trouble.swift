@@ -3,7 +3,9 @@ import Modbus
 
 /// Why a question was not answered as wished: what a script gets, and a sentence for the person.
 package struct Trouble: Error, Hashable, Sendable {
-    package enum Kind: String, Hashable, Sendable { case timeout, exception, checksum, unavailable, denied, usage }
+    package enum Kind: String, Hashable, Sendable {
+        case timeout, exception, checksum, unavailable, denied, usage
+    }
 
     package var kind: Kind
     package var exception: UInt8?
@@ -34,14 +36,18 @@ package struct Trouble: Error, Hashable, Sendable {
             self.init(
                 .timeout,
                 "unit \(unit) did not answer within \(Self.milliseconds(patience)) at \(line.describe): check its id, baud "
-                    + "and parity (`fieldgw scan` finds them), its power, and whether A and B are swapped")
-        case .damage(let error): self.init(.checksum, "the answer of unit \(unit) \(Self.words(error))")
+                    + "and parity (`fieldgw scan` finds them), its power, and whether A and B are swapped"
+            )
+        case .damage(let error):
+            self.init(.checksum, "the answer of unit \(unit) \(Self.words(error))")
         }
     }
 
-    package static func refusal(_ code: ExceptionCode, unit: UInt8, to request: Request) -> Trouble {
+    package static func refusal(_ code: ExceptionCode, unit: UInt8, to request: Request) -> Trouble
+    {
         Trouble(
-            .exception, "unit \(unit) refuses with \(code): \(code.meaning)" + advice(code, request),
+            .exception,
+            "unit \(unit) refuses with \(code): \(code.meaning)" + advice(code, request),
             exception: code.rawValue)
     }
 
@@ -51,8 +57,10 @@ package struct Trouble: Error, Hashable, Sendable {
         switch code {
         case .illegalFunction:
             switch request {
-            case .read(.readHoldingRegisters, _, _): return "; its registers may be in the table input"
-            case .read(.readInputRegisters, _, _): return "; its registers may be in the table holding"
+            case .read(.readHoldingRegisters, _, _):
+                return "; its registers may be in the table input"
+            case .read(.readInputRegisters, _, _):
+                return "; its registers may be in the table holding"
             case .writeCoil, .writeRegister: return "; try --multiple"
             default: return ""
             }

@@ -9,8 +9,8 @@ struct EchoFilter: Sendable {
     /// Bytes that were the echo.
     private(set) var taken = 0
 
-    /// - Parameter start: what the answer begins with; one that begins with the whole request has no
-    ///   echo that could be told from it.
+    /// - Parameter start: what the answer begins with; one that begins with the whole request has
+    ///   no echo that could be told from it.
     init(_ request: [UInt8], start: [UInt8]) {
         self.request = request
         isOver = request.isEmpty || start.starts(with: request)

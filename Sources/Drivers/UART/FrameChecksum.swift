@@ -1,20 +1,25 @@
 import Base
 
 extension UARTProtocol.Checksum {
-    /// Whether the frame in this window of `bytes` carries the value that its bytes have; `checksums`
-    /// has all of `bytes`. False as well when the frame is too short for the places that are named.
+    /// Whether the frame in this window of `bytes` carries the value that its bytes have;
+    /// `checksums` has all of `bytes`. False as well when the frame is too short for the places
+    /// that are named.
     func holds(for window: Range<Int>, of bytes: [UInt8], _ checksums: WindowChecksum) -> Bool {
         let count = window.count
         let first = from < 0 ? count + from : from
         let last = to <= 0 ? count + to : to
         let place = at < 0 ? count + at : at
-        guard first >= 0, first <= last, last <= count, place >= 0, place <= count - size else { return false }
+        guard first >= 0, first <= last, last <= count, place >= 0, place <= count - size else {
+            return false
+        }
         let base = window.lowerBound
         // The mark between an NMEA sentence and its checksum is covered by neither.
         if type == .nmea, last == place - 1, bytes[base + last] != 0x2A { return false }
         let wanted = written(checksums.value(of: (base + first)..<(base + last)))
         let sent = bytes[(base + place)..<(base + place + size)]
-        if isText, type != .sdi12 { return sent.elementsEqual(wanted) || sent.map(Self.upper) == wanted }
+        if isText, type != .sdi12 {
+            return sent.elementsEqual(wanted) || sent.map(Self.upper) == wanted
+        }
         return sent.elementsEqual(wanted)
     }
 
@@ -24,7 +29,9 @@ extension UARTProtocol.Checksum {
     private var isText: Bool { asHex || type == .nmea || type == .sdi12 }
 
     /// The value of these bytes as it stands in a frame; hexadecimal digits are upper case.
-    package func encoded(of bytes: ArraySlice<UInt8>) -> [UInt8] { written(Self.value(type, of: bytes)) }
+    package func encoded(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+        written(Self.value(type, of: bytes))
+    }
 
     private func written(_ value: UInt16) -> [UInt8] {
         if type == .sdi12 {

@@ -3,13 +3,13 @@ import Base
 /// Cuts one format's frames from a stream of bytes and checks them.
 ///
 /// - What stands before a start is noise. A frame that is too long, has an impossible length or a
-///   wrong checksum costs its first byte; the search for the next start goes on behind it, so that a
-///   sound frame is found wherever it begins.
+///   wrong checksum costs its first byte; the search for the next start goes on behind it, so that
+///   a sound frame is found wherever it begins.
 /// - Where neither a start nor a checksum shows a beginning, the first frame is the one after a
 ///   terminator or a pause.
 /// - Never more than `frame.max` bytes (and one) are waited with.
-/// - A byte costs a fixed number of steps, whatever comes: wherever a frame may begin, its checksum is
-///   known without going through it again (`HeldBytes`).
+/// - A byte costs a fixed number of steps, whatever comes: wherever a frame may begin, its checksum
+///   is known without going through it again (`HeldBytes`).
 package struct FrameCutter: Sendable {
     package enum Verdict: Hashable, Sendable {
         case frame([UInt8])
@@ -53,7 +53,8 @@ package struct FrameCutter: Sendable {
     }
 
     private init(
-        _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?, pause: Duration, at now: Instant
+        _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?, pause: Duration,
+        at now: Instant
     ) {
         self.frame = frame
         self.checksum = checksum
@@ -63,9 +64,12 @@ package struct FrameCutter: Sendable {
         lastByte = now
     }
 
-    private static func nothing(_ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?) -> HeldBytes {
+    private static func nothing(
+        _ frame: UARTProtocol.Frame, _ checksum: UARTProtocol.Checksum?
+    ) -> HeldBytes {
         let terminator = if case .terminator(let bytes) = frame.end { bytes } else { [UInt8]() }
-        return HeldBytes(start: frame.start, terminator: terminator, checksum: checksum?.type ?? .none)
+        return HeldBytes(
+            start: frame.start, terminator: terminator, checksum: checksum?.type ?? .none)
     }
 
     /// Steps taken since the beginning.
@@ -83,8 +87,8 @@ package struct FrameCutter: Sendable {
         return now - lastByte >= pause
     }
 
-    /// The next verdict from what is held and from `chunk`, whose used bytes are removed. Call until
-    /// nil; then all of `chunk` has been taken.
+    /// The next verdict from what is held and from `chunk`, whose used bytes are removed. Call
+    /// until nil; then all of `chunk` has been taken.
     package mutating func next(_ chunk: inout ArraySlice<UInt8>) -> Verdict? {
         while true {
             if let verdict = cut() { return verdict }
@@ -171,7 +175,9 @@ package struct FrameCutter: Sendable {
                 value = value << 8 | Int(held.bytes[held.head + at + place])
             }
             let count = value + adds
-            guard count >= max(at + bytes, frame.start.count), count <= frame.max else { return .impossible }
+            guard count >= max(at + bytes, frame.start.count), count <= frame.max else {
+                return .impossible
+            }
             return pending < count ? .more : .length(count)
         case .terminator(let terminator): return search(terminator)
         case .silence:
@@ -198,11 +204,14 @@ package struct FrameCutter: Sendable {
         return .impossible
     }
 
-    /// Without a checksum to decide, a frame whose end was lost must not swallow the next: it begins
-    /// at its last start, if that is more than a letter or digit, which a value may hold as well.
+    /// Without a checksum to decide, a frame whose end was lost must not swallow the next: it
+    /// begins at its last start, if that is more than a letter or digit, which a value may hold as
+    /// well.
     private mutating func restart(before end: Int) {
         let start = frame.start
-        guard checksum == nil, let first = start.first, start.count > 1 || !Self.isAlphanumeric(first) else {
+        guard checksum == nil, let first = start.first,
+            start.count > 1 || !Self.isAlphanumeric(first)
+        else {
             return
         }
         if let place = held.lastStart(before: end) { skip(place - held.head) }

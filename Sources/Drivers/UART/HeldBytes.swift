@@ -1,7 +1,8 @@
 import Base
 
-/// The bytes that a cutter holds, with what is known of every place: whether a start or a terminator
-/// begins there, and what its checksum has come to. Each is found out once, when the byte comes.
+/// The bytes that a cutter holds, with what is known of every place: whether a start or a
+/// terminator begins there, and what its checksum has come to. Each is found out once, when the
+/// byte comes.
 struct HeldBytes: Sendable {
     private(set) var bytes: [UInt8] = []
     /// Bytes before this place are given up.
@@ -90,7 +91,8 @@ struct HeldBytes: Sendable {
         return Array(bytes[head..<(head + count)])
     }
 
-    /// Removes the bytes that were given up when they are half of all, so that a byte is moved once or twice.
+    /// Removes the bytes that were given up when they are half of all, so that a byte is moved once
+    /// or twice.
     private mutating func compact() {
         guard head > 0, head >= bytes.count - head else { return }
         work += count

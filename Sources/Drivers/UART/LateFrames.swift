@@ -1,9 +1,11 @@
 import Base
 
-/// Replies that may still come from nodes that were silent when they were asked, and who must not be asked
-/// meanwhile: a node whose frames look the same and carry no other address. Its own frames look the same too.
+/// Replies that may still come from nodes that were silent when they were asked, and who must not
+/// be asked meanwhile: a node whose frames look the same and carry no other address. Its own frames
+/// look the same too.
 ///
-/// The pause is ten response timeouts, and more than twice the worst lateness seen; it ends with the late frame.
+/// The pause is ten response timeouts, and more than twice the worst lateness seen; it ends with
+/// the late frame.
 struct LateFrames: Sendable {
     private struct Awaited: Sendable {
         let node: Address
@@ -15,20 +17,24 @@ struct LateFrames: Sendable {
 
     private var awaited: [Awaited] = []
     private var worstLateness = Duration.zero
-    /// The latest frame, for nodes of the same form: its copy must not pass for the reply of the next.
+    /// The latest frame, for nodes of the same form: its copy must not pass for the reply of the
+    /// next.
     private var latest: (node: Address, at: Instant)?
     private static let copyMost = Duration.milliseconds(25)
 
     /// A request was not answered, or not soundly.
     /// - Parameter end: when it was out.
     mutating func missed(
-        _ node: Address, _ format: UARTProtocol, timeout: Duration, sentUntil end: Instant, character: Duration,
+        _ node: Address, _ format: UARTProtocol, timeout: Duration, sentUntil end: Instant,
+        character: Duration,
         at now: Instant
     ) {
         awaited.removeAll { $0.until <= now || $0.node == node }
         let pause = max(timeout * ReplyFence.patience, worstLateness * 2 + timeout)
-        let cutter = FrameCutter(format.frame, format.checksum, character: character, isSynced: true, at: now)
-        awaited.append(Awaited(node: node, format: format, sentUntil: end, until: end + pause, cutter: cutter))
+        let cutter = FrameCutter(
+            format.frame, format.checksum, character: character, isSynced: true, at: now)
+        awaited.append(
+            Awaited(node: node, format: format, sentUntil: end, until: end + pause, cutter: cutter))
     }
 
     mutating func answered(_ node: Address, at now: Instant) { latest = (node, now) }
@@ -37,7 +43,9 @@ struct LateFrames: Sendable {
     func release(of node: Address, _ format: UARTProtocol) -> Instant {
         var free = Instant.zero
         for one in awaited where Self.areAlike(one.format, format) { free = max(free, one.until) }
-        if let latest, latest.node != node, format.address == nil { free = max(free, latest.at + Self.copyMost) }
+        if let latest, latest.node != node, format.address == nil {
+            free = max(free, latest.at + Self.copyMost)
+        }
         return free
     }
 

@@ -1,4 +1,5 @@
-/// Finds every occurrence of a pattern in a run of bytes, one step a byte (Knuth, Morris and Pratt).
+/// Finds every occurrence of a pattern in a run of bytes, one step a byte (Knuth, Morris and
+/// Pratt).
 struct PatternMarks: Sendable {
     let pattern: [UInt8]
     private let failure: [Int]

@@ -1,6 +1,7 @@
 import Base
 
-/// Another plan while the line is in use: see `LineDriver.adopt`. Frames that have begun are heard to their end.
+/// Another plan while the line is in use: see `LineDriver.adopt`. Frames that have begun are heard
+/// to their end.
 extension UARTDriver {
     package mutating func hold(at now: Moment) -> Bool {
         guard !isHeld else { return false }
@@ -21,10 +22,14 @@ extension UARTDriver {
         var places: [Int: Int] = [:]
         var added: [Int] = []
         let old = nodes
-        var all = new.nodes.map { UARTNode($0, port: new.port, responseTimeout: new.responseTimeout) }
+        var all = new.nodes.map {
+            UARTNode($0, port: new.port, responseTimeout: new.responseTimeout)
+        }
         for index in all.indices {
             let place = old.firstIndex { $0.address == all[index].address }
-            guard var known = place.map({ old[$0] }) ?? former.removeValue(forKey: all[index].address) else {
+            guard
+                var known = place.map({ old[$0] }) ?? former.removeValue(forKey: all[index].address)
+            else {
                 added.append(index)
                 continue
             }
@@ -47,13 +52,16 @@ extension UARTDriver {
         replace(new, all, at: now.instant)
         for index in added { beginFirst(index, at: now.instant) }
         guard line == .closed else { return }
-        for index in nodes.indices where nodes[index].state == nil { setState(index, .offline, at: now) }
+        for index in nodes.indices where nodes[index].state == nil {
+            setState(index, .offline, at: now)
+        }
     }
 
     /// Back after a while: not sooner than its last release allows, and not far away.
     private func rejoin(_ node: inout UARTNode, at now: Instant) {
         for index in node.cycles.indices where node.cycles[index].nextRelease < now {
-            let limit = min(node.cycles[index].interval, node.isAsked ? .zero : UARTNode.firstCycleLimit)
+            let limit = min(
+                node.cycles[index].interval, node.isAsked ? .zero : UARTNode.firstCycleLimit)
             node.cycles[index].nextRelease = now + limit
         }
     }
@@ -64,7 +72,8 @@ extension UARTDriver {
         for cycle in nodes[index].cycles.indices {
             let dues = nodes.flatMap { $0.cycles.map(\.nextRelease) }
             let window = min(nodes[index].cycles[cycle].interval, ModbusDriver.spreadLimit)
-            nodes[index].cycles[cycle].nextRelease = ReleaseGaps(dues, from: now, within: window).longest
+            nodes[index].cycles[cycle].nextRelease =
+                ReleaseGaps(dues, from: now, within: window).longest
         }
     }
 }

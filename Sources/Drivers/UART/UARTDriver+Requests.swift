@@ -14,7 +14,8 @@ extension UARTDriver {
                 if due < next?.due ?? .distantFuture { next = (due, reason) }
             }
             if let exchange {
-                consider(exchange.restDue ?? exchange.replyDue, exchange.restDue == nil ? .reply : .rest)
+                consider(
+                    exchange.restDue ?? exchange.replyDue, exchange.restDue == nil ? .reply : .rest)
                 if let due = exchange.cutter.due { consider(due, .silence) }
             }
             for stream in streams {
@@ -46,7 +47,8 @@ extension UARTDriver {
                 guard cycle.nextRelease <= now.instant else { continue }
                 let step = cycle.interval.nanoseconds
                 let missed = (now.instant - cycle.nextRelease).nanoseconds / step
-                nodes[node].cycles[index].nextRelease = cycle.nextRelease + .nanoseconds((missed + 1) * step)
+                nodes[node].cycles[index].nextRelease =
+                    cycle.nextRelease + .nanoseconds((missed + 1) * step)
                 let skipped = Int(missed) + (cycle.dueSince == nil ? 0 : 1)
                 counters.skipped += skipped
                 nodes[node].statistics.skipped += skipped
@@ -61,11 +63,13 @@ extension UARTDriver {
         var best: (node: Int, rank: Int, since: Instant)?
         var earliest: Instant?
         for index in nodes.indices where nodes[index].isAsked {
-            guard let since = nodes[index].isOffline ? nodes[index].probeAt : nodes[index].dueSince else {
+            guard let since = nodes[index].isOffline ? nodes[index].probeAt : nodes[index].dueSince
+            else {
                 continue
             }
             let node = nodes[index]
-            let free = max(node.isOffline ? since : start, late.release(of: node.address, node.plan.format))
+            let free = max(
+                node.isOffline ? since : start, late.release(of: node.address, node.plan.format))
             guard free <= start else {
                 earliest = min(free, earliest ?? free)
                 continue
@@ -90,7 +94,8 @@ extension UARTDriver {
         counters.bytesSent += request.count
         nodes[node].statistics.requests += 1
         let cutter = FrameCutter(
-            format.frame, format.checksum, character: timing.character, isSynced: true, at: now.instant)
+            format.frame, format.checksum, character: timing.character, isSynced: true,
+            at: now.instant)
         let sentUntil = now.instant + timing.time(of: request.count)
         exchange = Exchange(
             node: node, isProbe: nodes[node].isOffline, cutter: cutter,
@@ -128,7 +133,9 @@ extension UARTDriver {
     }
 
     mutating func timeoutExchange(at now: Moment) {
-        if let due = exchange?.replyDue, due <= now.instant, let held = exchange?.echo.release(), !held.isEmpty {
+        if let due = exchange?.replyDue, due <= now.instant, let held = exchange?.echo.release(),
+            !held.isEmpty
+        {
             cutReply(held, at: now)
         }
         guard let exchange else { return }
@@ -143,7 +150,9 @@ extension UARTDriver {
             self.exchange?.restDue = nil
             if isUseless { countDamage(at: now) }
         }
-        guard let exchange = self.exchange, exchange.restDue == nil, exchange.replyDue <= now.instant else {
+        guard let exchange = self.exchange, exchange.restDue == nil,
+            exchange.replyDue <= now.instant
+        else {
             return
         }
         finish(.failure(exchange.isDamaged ? .checksum : .timeout), at: now)
@@ -194,7 +203,8 @@ extension UARTDriver {
 
     private mutating func noteMissed(_ ended: Exchange, at now: Instant) {
         late.missed(
-            nodes[ended.node].address, nodes[ended.node].plan.format, timeout: nodes[ended.node].responseTimeout,
+            nodes[ended.node].address, nodes[ended.node].plan.format,
+            timeout: nodes[ended.node].responseTimeout,
             sentUntil: ended.sentUntil, character: timing.character, at: now)
     }
 
@@ -208,7 +218,8 @@ extension UARTDriver {
         heard(node, at: now)
         for cycle in nodes[node].cycles.indices {
             if isProbe {
-                nodes[node].cycles[cycle].nextRelease = now.instant + nodes[node].cycles[cycle].interval
+                nodes[node].cycles[cycle].nextRelease =
+                    now.instant + nodes[node].cycles[cycle].interval
             } else if nodes[node].cycles[cycle].dueSince == nil {
                 continue
             }
@@ -217,7 +228,8 @@ extension UARTDriver {
         }
     }
 
-    private mutating func missed(_ node: Int, _ failure: ReadFailure, isProbe: Bool, at now: Moment) {
+    private mutating func missed(_ node: Int, _ failure: ReadFailure, isProbe: Bool, at now: Moment)
+    {
         nodes[node].failures += 1
         if isProbe { return nodes[node].pause(at: now.instant, &random) }
         guard nodes[node].failures > settings.retries else { return }

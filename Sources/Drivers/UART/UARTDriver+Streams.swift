@@ -5,11 +5,15 @@ extension UARTDriver {
     mutating func listen(_ index: Int, _ bytes: ArraySlice<UInt8>, at now: Moment) {
         if streams[index].cutter.hear(at: now.instant) { endPause(index, at: now) }
         var chunk = bytes
-        while let verdict = streams[index].cutter.next(&chunk) { accept(verdict, stream: index, at: now) }
+        while let verdict = streams[index].cutter.next(&chunk) {
+            accept(verdict, stream: index, at: now)
+        }
     }
 
     mutating func endPause(_ index: Int, at now: Moment) {
-        while let verdict = streams[index].cutter.finish() { accept(verdict, stream: index, at: now) }
+        while let verdict = streams[index].cutter.finish() {
+            accept(verdict, stream: index, at: now)
+        }
     }
 
     private mutating func accept(_ verdict: FrameCutter.Verdict, stream: Int, at now: Moment) {
@@ -74,7 +78,8 @@ extension UARTDriver {
                 let place = places[interval, default: 0]
                 places[interval] = place + 1
                 let spread = min(interval, ModbusDriver.spreadLimit)
-                nodes[index].cycles[cycle].nextRelease = now + spread * place / (sizes[interval] ?? 1)
+                nodes[index].cycles[cycle].nextRelease =
+                    now + spread * place / (sizes[interval] ?? 1)
             }
         }
     }
@@ -83,9 +88,13 @@ extension UARTDriver {
     mutating func endIntervals(at now: Moment) {
         for node in nodes.indices where !nodes[node].isAsked && !nodes[node].isOffline {
             for cycle in nodes[node].cycles.indices {
-                if nodes[node].cycles[cycle].nextRelease <= now.instant { endInterval(node, cycle, at: now) }
+                if nodes[node].cycles[cycle].nextRelease <= now.instant {
+                    endInterval(node, cycle, at: now)
+                }
             }
-            if nodes[node].lastHeard + nodes[node].patience <= now.instant { giveUp(stream: node, at: now) }
+            if nodes[node].lastHeard + nodes[node].patience <= now.instant {
+                giveUp(stream: node, at: now)
+            }
         }
     }
 
@@ -145,7 +154,8 @@ extension UARTDriver {
     mutating func reportPort(at now: Moment) -> Instant? {
         var next: Instant?
         for node in nodes.indices {
-            for cycle in nodes[node].cycles.indices where !nodes[node].cycles[cycle].hasReportedPort {
+            for cycle in nodes[node].cycles.indices where !nodes[node].cycles[cycle].hasReportedPort
+            {
                 let due = nodes[node].cycles[cycle].nextRelease
                 guard due <= now.instant else {
                     next = min(due, next ?? due)

@@ -6,8 +6,10 @@ import Modbus
 /// frame becomes a `ReadPart` of the table `frame`, from 0, one item a byte.
 ///
 /// - Every format of frames on the line has its own `FrameCutter`, which gets all bytes.
-/// - A node with a request is asked once per interval; one answer serves all intervals that are due.
-/// - Of a node without one the latest good frame of each interval is published when the interval ends.
+/// - A node with a request is asked once per interval; one answer serves all intervals that are
+///   due.
+/// - Of a node without one the latest good frame of each interval is published when the interval
+///   ends.
 /// - A frame with a wrong checksum is counted and never published.
 package struct UARTDriver: LineDriver {
     package typealias Output = LineOutput
@@ -42,11 +44,13 @@ package struct UARTDriver: LineDriver {
         package var intervals: [Duration]
         /// Nil takes the port's.
         package var responseTimeout: Duration?
-        /// How long a node that speaks by itself may be silent; nil: three of its shortest intervals.
+        /// How long a node that speaks by itself may be silent; nil: three of its shortest
+        /// intervals.
         package var patience: Duration?
 
         package init(
-            unit: UnitID, format: UARTProtocol, intervals: [Duration], responseTimeout: Duration? = nil,
+            unit: UnitID, format: UARTProtocol, intervals: [Duration],
+            responseTimeout: Duration? = nil,
             patience: Duration? = nil
         ) {
             self.unit = unit
@@ -130,7 +134,8 @@ package struct UARTDriver: LineDriver {
                 streams.append(same)
             } else {
                 let cutter = FrameCutter(
-                    format.frame, format.checksum, character: timing.character, isSynced: false, at: now)
+                    format.frame, format.checksum, character: timing.character, isSynced: false,
+                    at: now)
                 streams.append(Stream(cutter: cutter, nodes: [index]))
             }
         }
@@ -200,13 +205,17 @@ package struct UARTDriver: LineDriver {
     /// Nothing can be written to such a node: every order is refused.
     package mutating func submit(_ order: Order, at now: Moment) {
         let isKnown = nodes.contains { $0.address == order.address }
-        emit(.outcome(Outcome(id: order.id, .failure(isKnown ? .read(.range) : .unknownUnit), at: now)))
+        emit(
+            .outcome(
+                Outcome(id: order.id, .failure(isKnown ? .read(.range) : .unknownUnit), at: now)))
     }
 
     package mutating func timeout(at now: Moment) {
         if line == .open {
             for index in streams.indices {
-                if let due = streams[index].cutter.due, due <= now.instant { endPause(index, at: now) }
+                if let due = streams[index].cutter.due, due <= now.instant {
+                    endPause(index, at: now)
+                }
             }
             timeoutExchange(at: now)
         }
@@ -247,7 +256,9 @@ package struct UARTDriver: LineDriver {
 
     mutating func publish(_ node: Int, cycle: Int, _ part: ReadPart) {
         nodes[node].cycles[cycle].isFresh = false
-        emit(.reading(Reading(nodes[node].address, every: nodes[node].cycles[cycle].interval, [part])))
+        emit(
+            .reading(
+                Reading(nodes[node].address, every: nodes[node].cycles[cycle].interval, [part])))
     }
 
     mutating func publish(_ node: Int, cycle: Int, _ failure: ReadFailure, at now: Moment) {

@@ -49,14 +49,18 @@ struct UARTNode: Sendable {
         statistics = UnitStatistics(plan.unit)
     }
 
-    /// Goes on as another node of the same address that speaks the same: intervals that both have keep their phase,
-    /// and the grid of another one begins at the last release.
+    /// Goes on as another node of the same address that speaks the same: intervals that both have
+    /// keep their phase, and the grid of another one begins at the last release.
     /// - Parameter new: by the new plan, without a past yet.
     mutating func adopt(_ new: UARTNode, at now: Instant) {
         let old = cycles
-        (plan, responseTimeout, patience, cycles) = (new.plan, new.responseTimeout, new.patience, new.cycles)
+        (plan, responseTimeout, patience, cycles) = (
+            new.plan, new.responseTimeout, new.patience, new.cycles
+        )
         guard old.map(\.interval) != cycles.map(\.interval) else { return cycles = old }
-        let lasts = old.map { $0.dueSince ?? ($0.nextRelease == .distantFuture ? now : $0.nextRelease - $0.interval) }
+        let lasts = old.map {
+            $0.dueSince ?? ($0.nextRelease == .distantFuture ? now : $0.nextRelease - $0.interval)
+        }
         for index in cycles.indices {
             if let same = old.first(where: { $0.interval == cycles[index].interval }) {
                 cycles[index] = same
@@ -65,7 +69,8 @@ struct UARTNode: Sendable {
             let (interval, last) = (cycles[index].interval, lasts.max() ?? now)
             let behind = max(0, (now - last).nanoseconds)
             let step = interval.nanoseconds
-            cycles[index].nextRelease = last + .nanoseconds(max(1, (behind + step - 1) / step) * step)
+            cycles[index].nextRelease =
+                last + .nanoseconds(max(1, (behind + step - 1) / step) * step)
             cycles[index].latest = old.compactMap(\.latest).max { $0.at.instant < $1.at.instant }
             cycles[index].isFresh = old.allSatisfy(\.isFresh)
             cycles[index].hasReportedPort = old.contains(where: \.hasReportedPort)

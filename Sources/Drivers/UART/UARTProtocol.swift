@@ -7,8 +7,8 @@ package struct UARTProtocol: Hashable, Sendable {
         case terminator([UInt8])
         /// All bytes, start included.
         case fixed(Int)
-        /// A length field of `bytes` bytes at offset `at`; the frame has its value and `adds` bytes in
-        /// all.
+        /// A length field of `bytes` bytes at offset `at`; the frame has its value and `adds` bytes
+        /// in all.
         case length(at: Int, bytes: Int, adds: Int, order: Checksum.Order = .big)
         case silence(Duration)
     }
@@ -39,7 +39,8 @@ package struct UARTProtocol: Hashable, Sendable {
         package var asHex: Bool
 
         package init(
-            type: ChecksumType, from: Int, to: Int, at: Int, order: Order = .big, asHex: Bool = false
+            type: ChecksumType, from: Int, to: Int, at: Int, order: Order = .big,
+            asHex: Bool = false
         ) {
             self.type = type
             self.from = from

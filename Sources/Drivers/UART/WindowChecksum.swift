@@ -1,5 +1,5 @@
-/// Checksums of any window of a growing run of bytes, each in a fixed number of steps: what the bytes
-/// before a place amount to is kept for every place.
+/// Checksums of any window of a growing run of bytes, each in a fixed number of steps: what the
+/// bytes before a place amount to is kept for every place.
 ///
 /// - A sum or an exclusive or of a window is the difference of what stands at its two ends.
 /// - A CRC is linear: the register after the window is what stands at its end, combined with what
@@ -46,8 +46,8 @@ struct WindowChecksum: Sendable {
     }
 }
 
-/// Moves a CRC register on over zero bytes. The count is taken digit by digit, in hexadecimal: there is
-/// one matrix for each of the four digits and each of their values.
+/// Moves a CRC register on over zero bytes. The count is taken digit by digit, in hexadecimal:
+/// there is one matrix for each of the four digits and each of their values.
 final class CRCShift: Sendable {
     /// By hexadecimal digit of the count, its value, and hexadecimal digit of the register.
     private let tables: [UInt16]
@@ -66,7 +66,9 @@ final class CRCShift: Sendable {
             var columns = (0..<16).map { UInt16(1) << UInt16($0) }
             for _ in 0..<16 {
                 for digit in 0..<4 {
-                    for value in 0..<16 { tables.append(Self.combine(UInt16(value) << UInt16(4 * digit), columns)) }
+                    for value in 0..<16 {
+                        tables.append(Self.combine(UInt16(value) << UInt16(4 * digit), columns))
+                    }
                 }
                 columns = columns.map { Self.combine($0, unit) }
             }
@@ -77,7 +79,8 @@ final class CRCShift: Sendable {
 
     private static func zero(_ register: UInt16, _ model: CRCModel) -> UInt16 {
         model.isReflected
-            ? register >> 8 ^ model.table[Int(register & 0xFF)] : register << 8 ^ model.table[Int(register >> 8)]
+            ? register >> 8 ^ model.table[Int(register & 0xFF)]
+            : register << 8 ^ model.table[Int(register >> 8)]
     }
 
     private static func combine(_ value: UInt16, _ columns: [UInt16]) -> UInt16 {
@@ -88,7 +91,9 @@ final class CRCShift: Sendable {
 
     private static let all: [CRCModel: CRCShift] = {
         var all: [CRCModel: CRCShift] = [:]
-        for model in UARTProtocol.ChecksumType.allCases.compactMap(\.crc) { all[model] = CRCShift(model) }
+        for model in UARTProtocol.ChecksumType.allCases.compactMap(\.crc) {
+            all[model] = CRCShift(model)
+        }
         return all
     }()
 
@@ -107,7 +112,8 @@ final class CRCShift: Sendable {
             let digit = count >> (4 * place) & 15
             if digit == 0 { continue }
             let base = (place * 16 + digit) * 64
-            value = tables[base + Int(value & 15)] ^ tables[base + 16 + Int(value >> 4 & 15)]
+            value =
+                tables[base + Int(value & 15)] ^ tables[base + 16 + Int(value >> 4 & 15)]
                 ^ tables[base + 32 + Int(value >> 8 & 15)] ^ tables[base + 48 + Int(value >> 12)]
         }
         return value

@@ -20,7 +20,8 @@ extension ConfigurationReader {
         let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
         let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
         if !tls {
-            cursor.ignore(["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"")
+            cursor.ignore(
+                ["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"")
         }
         let proxy = readProxy(&cursor)
         func target(_ host: String, _ port: Int) -> LinkTarget {
@@ -31,16 +32,21 @@ extension ConfigurationReader {
         guard let fallback = cursor.take("fallback") else { return endpoints }
         for item in cursor.items(of: fallback) {
             guard let text = cursor.string(of: item) else { continue }
-            guard let (name, number) = Self.split(endpoint: text.string, port: port), Self.isHost(name) else {
+            guard let (name, number) = Self.split(endpoint: text.string, port: port),
+                Self.isHost(name)
+            else {
                 problems.error(
                     item.place,
-                    "\"\(Self.withoutUser(text.string))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\"")
+                    "\"\(Self.withoutUser(text.string))\" is no endpoint; write \"host:port\" or \"[ipv6]:port\""
+                )
                 continue
             }
             endpoints.append(target(name, number))
             if name != host { warn(about: name, at: item.place) }
         }
-        if endpoints.count > 8 { problems.error(fallback.place, "\"fallback\" may have 7 entries at most") }
+        if endpoints.count > 8 {
+            problems.error(fallback.place, "\"fallback\" may have 7 entries at most")
+        }
         return endpoints
     }
 
@@ -54,10 +60,13 @@ extension ConfigurationReader {
         var hint = ""
         if text.contains("://") {
             hint = "; write the name alone, without \"mqtts://\""
-        } else if let (name, port) = Self.split(endpoint: text, port: 0), port > 0, Self.isHost(name) {
+        } else if let (name, port) = Self.split(endpoint: text, port: 0), port > 0,
+            Self.isHost(name)
+        {
             hint = "; write host: \"\(name)\", port: \(port)"
         }
-        problems.error(field.place, "\"\(Self.withoutUser(text))\" is no host name or IP address\(hint)")
+        problems.error(
+            field.place, "\"\(Self.withoutUser(text))\" is no host name or IP address\(hint)")
         return nil
     }
 
@@ -79,7 +88,8 @@ extension ConfigurationReader {
             (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
                 && label.unicodeScalars.allSatisfy {
                     $0.isASCII
-                        && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-" || $0 == "_")
+                        && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || $0 == "-"
+                            || $0 == "_")
                 }
         }
     }
@@ -87,7 +97,8 @@ extension ConfigurationReader {
     /// `host`, `host:port`, `[ipv6]`, `[ipv6]:port`; nil if the port is no port.
     static func split(endpoint text: String, port: Int) -> (host: String, port: Int)? {
         func number(_ digits: Substring) -> Int? {
-            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits) else {
+            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits)
+            else {
                 return nil
             }
             return (1...65_535).contains(value) ? value : nil
@@ -139,7 +150,8 @@ extension ConfigurationReader {
         let perDevice = object.integer("perDevice", in: 1...32_768) ?? (cloud ? 1 : total)
         if cloud, perDevice > 1, let place = object.take("perDevice")?.place {
             problems.warning(
-                place, "\"perDevice\" above 1: the bridge may drop a message silently, which breaks the order"
+                place,
+                "\"perDevice\" above 1: the bridge may drop a message silently, which breaks the order"
             )
         }
         object.finish()
@@ -156,7 +168,9 @@ extension ConfigurationReader {
         return topics
     }
 
-    private func readSubfolder(_ key: ByteString, _ cursor: inout ObjectCursor, default standard: String?)
+    private func readSubfolder(
+        _ key: ByteString, _ cursor: inout ObjectCursor, default standard: String?
+    )
         -> String?
     {
         guard let field = cursor.take(key) else { return standard }
@@ -187,7 +201,8 @@ extension ConfigurationReader {
     func readBatch(_ field: Field) -> Configuration.Bridge.Batch? {
         if field.json.bool == false { return nil }
         guard var cursor = ObjectCursor(field, "\"batch\"", problems) else { return nil }
-        let maxDelay = cursor.duration("maxDelay", in: .milliseconds(10)...(.seconds(3600))) ?? .seconds(1)
+        let maxDelay =
+            cursor.duration("maxDelay", in: .milliseconds(10)...(.seconds(3600))) ?? .seconds(1)
         let maxBytes = cursor.size("maxBytes", in: 256...(255 << 10)) ?? 64 << 10
         cursor.finish()
         return Configuration.Bridge.Batch(maxDelay: maxDelay, maxBytes: maxBytes)

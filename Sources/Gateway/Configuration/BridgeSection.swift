@@ -11,8 +11,10 @@ extension ConfigurationReader {
         let cloud = if case .cloudIoT = dialect { true } else { false }
         let keys = readKeys(&cursor, cloud: cloud)
         let lifetime = cursor.duration("tokenLifetime", in: .seconds(10)...(.seconds(86_400)))
-        // 1.5 times the keep alive must stay under the bridge's 20 minutes of idleness; MQTT has 16 bits.
-        let keepAlive = cursor.duration("keepAlive", in: .seconds(5)...(.seconds(cloud ? 1200 : 65_535)))
+        // 1.5 times the keep alive must stay under the bridge's 20 minutes of idleness; MQTT has 16
+        // bits.
+        let keepAlive = cursor.duration(
+            "keepAlive", in: .seconds(5)...(.seconds(cloud ? 1200 : 65_535)))
         let ackTimeout = cursor.duration("ackTimeout", in: .milliseconds(100)...(.seconds(600)))
         let liveWithin = cursor.duration("liveWithin", in: .milliseconds(100)...(.seconds(86_400)))
         let rate = cursor.take("rate").flatMap { readRate($0, cloud: cloud) }
@@ -29,7 +31,8 @@ extension ConfigurationReader {
             clientKey: keys.clientKey, tokenLifetime: lifetime ?? .seconds(3600),
             keepAlive: keepAlive ?? .seconds(60), ackTimeout: ackTimeout ?? .seconds(10),
             liveWithin: liveWithin ?? .seconds(5), rate: rate ?? (cloud ? .cloudIoT : .unlimited),
-            inFlight: inFlight, topics: topics, layout: layout, attachMessages: attachMessages, batch: batch)
+            inFlight: inFlight, topics: topics, layout: layout, attachMessages: attachMessages,
+            batch: batch)
     }
 
     /// All of project, region and registry, or none.
@@ -43,11 +46,16 @@ extension ConfigurationReader {
             let clientID = cursor.string("clientID")
             let username = cursor.string("username")
             let password = cursor.string("password", mayBeEmpty: true)
-            if password != nil, !cursor.has("username"), let place = cursor.take("password")?.keyPlace {
+            if password != nil, !cursor.has("username"),
+                let place = cursor.take("password")?.keyPlace
+            {
                 problems.error(
-                    place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one")
+                    place, "\"password\" needs \"username\": MQTT 3.1.1 has no password without one"
+                )
             }
-            return .plain(clientID: clientID ?? ByteString(gateway?.text ?? ""), username: username, password: password)
+            return .plain(
+                clientID: clientID ?? ByteString(gateway?.text ?? ""), username: username,
+                password: password)
         }
         let values = names.map { cursor.take($0).flatMap { topicSafe($0, cursor) } ?? "" }
         let absent = names.filter { !cursor.has($0) }.map { "\"\($0)\"" }
@@ -56,10 +64,14 @@ extension ConfigurationReader {
             problems.error(
                 first.keyPlace,
                 "\"project\", \"region\" and \"registry\" belong together: "
-                    + "\(list) \(absent.count > 1 ? "are" : "is") missing (none of them: plain broker)")
+                    + "\(list) \(absent.count > 1 ? "are" : "is") missing (none of them: plain broker)"
+            )
         }
-        let plainOnly: [ByteString] = ["clientID", "username", "password", "clientCertificate", "clientKey"]
-        cursor.ignore(plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
+        let plainOnly: [ByteString] = [
+            "clientID", "username", "password", "clientCertificate", "clientKey",
+        ]
+        cursor.ignore(
+            plainOnly, "is for a plain broker; Cloud IoT uses the private key and ignores it")
         return .cloudIoT(project: values[0], region: values[1], registry: values[2])
     }
 
@@ -93,7 +105,9 @@ extension ConfigurationReader {
         guard !cloud else { return (privateKeys, ca, nil, nil) }
         let certificate = file("clientCertificate", .clientCertificate, &cursor)
         let clientKey = file("clientKey", .clientKey, &cursor)
-        let pairs: [(ByteString, ByteString)] = [("clientCertificate", "clientKey"), ("clientKey", "clientCertificate")]
+        let pairs: [(ByteString, ByteString)] = [
+            ("clientCertificate", "clientKey"), ("clientKey", "clientCertificate"),
+        ]
         for (one, other) in pairs {
             if let field = cursor.take(one), !cursor.has(other) {
                 problems.error(field.keyPlace, "\"\(one)\" needs \"\(other)\"")
@@ -102,12 +116,14 @@ extension ConfigurationReader {
         return ([], ca, certificate, clientKey)
     }
 
-    /// One, or two of which the bridge knows at least one: the second is tried when it refuses the first.
+    /// One, or two of which the bridge knows at least one: the second is tried when it refuses the
+    /// first.
     private mutating func readPrivateKeys(_ cursor: inout ObjectCursor) -> [Located<String>] {
         guard let field = cursor.require("privateKey") else { return [] }
         let items = cursor.items(of: field)
         if items.isEmpty || items.count > 2 {
-            problems.error(field.place, "\"privateKey\" is one key or a list of two, not of \(items.count)")
+            problems.error(
+                field.place, "\"privateKey\" is one key or a list of two, not of \(items.count)")
         }
         return items.prefix(2).compactMap { item in
             cursor.string(of: item).map { keep(Located($0, at: item.place), .privateKey) }
@@ -122,7 +138,9 @@ extension ConfigurationReader {
     }
 
     /// The path as it is used; it is noted for checks against the file system.
-    mutating func keep(_ text: Located<ByteString>, _ role: Configuration.FileReference.Role) -> Located<String> {
+    mutating func keep(
+        _ text: Located<ByteString>, _ role: Configuration.FileReference.Role
+    ) -> Located<String> {
         if role != .certificateAuthority, Configuration.isStoreURI(text.value.string) {
             return Located(text.value.string, at: text.place)
         }

@@ -86,7 +86,11 @@ extension Configuration {
     package static func isStoreURI(_ text: String) -> Bool {
         guard let colon = text.utf8.firstIndex(of: 0x3A) else { return false }
         let scheme = text.utf8[..<colon]
-        guard let first = scheme.first, (0x61...0x7A).contains(first), scheme.count > 1 else { return false }
-        return scheme.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        guard let first = scheme.first, (0x61...0x7A).contains(first), scheme.count > 1 else {
+            return false
+        }
+        return scheme.allSatisfy {
+            (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
+        }
     }
 }

@@ -6,7 +6,9 @@ import Drivers
 /// against the directory of the file as it was named; everything else is a plain value.
 package struct Configuration: Hashable, Sendable {
     package enum ClockTrust: String, Hashable, Sendable, CaseIterable { case auto, trust }
-    package enum LogLevel: String, Hashable, Sendable, CaseIterable { case error, warning, info, debug }
+    package enum LogLevel: String, Hashable, Sendable, CaseIterable {
+        case error, warning, info, debug
+    }
 
     package var bridge: Bridge
     package var spool: Spool
@@ -103,7 +105,8 @@ package struct Configuration: Hashable, Sendable {
         package var maxBits: Int
         /// Reads touch nothing that no point asked for.
         package var noMerge: Bool
-        /// Addresses that one request may span, by table; a table without any is readable everywhere.
+        /// Addresses that one request may span, by table; a table without any is readable
+        /// everywhere.
         package var ranges: [Table: [ClosedRange<Int>]]
         /// Nil: the port's.
         package var turnaround: Duration?
@@ -137,7 +140,8 @@ extension Configuration.Port {
     package var bindings: [Binding] {
         nodes.map { node in
             Binding(
-                device: node.device, address: Address(port: name, unit: node.unit), points: node.points,
+                device: node.device, address: Address(port: name, unit: node.unit),
+                points: node.points,
                 actions: node.actions, setup: node.setup)
         }
     }

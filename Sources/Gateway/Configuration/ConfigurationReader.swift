@@ -31,7 +31,8 @@ extension Configuration {
     package static func read(
         _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic]) {
-        let (configuration, diagnostics, _) = examine(bytes, fileName: fileName, profileLoader: profileLoader)
+        let (configuration, diagnostics, _) = examine(
+            bytes, fileName: fileName, profileLoader: profileLoader)
         return (configuration, diagnostics)
     }
 
@@ -86,7 +87,8 @@ struct ConfigurationReader {
         checkDeviceKeys(ports, of: bridge)
         if let door { checkHistory(door, ports) }
         return Configuration(
-            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel, scansAdapters: scansAdapters, door: door,
+            bridge: bridge, spool: spool, clock: clock, logLevel: logLevel,
+            scansAdapters: scansAdapters, door: door,
             state: state, control: control, ports: ports, files: files)
     }
 
@@ -106,6 +108,7 @@ struct ConfigurationReader {
 
     func resolve(_ path: String) -> String {
         guard !path.hasPrefix("/"), let slash = fileName.lastIndex(of: "/") else { return path }
-        return String(fileName[...slash]) + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)
+        return String(fileName[...slash])
+            + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)
     }
 }

@@ -10,7 +10,9 @@ extension ConfigurationReader {
     func checkLines(_ ports: [Configuration.Port]) {
         var first: [LineSettings.Device: PortName] = [:]
         for port in ports {
-            guard let other = first.updateValue(port.name, forKey: port.line.device) else { continue }
+            guard let other = first.updateValue(port.name, forKey: port.line.device) else {
+                continue
+            }
             first[port.line.device] = other
             let place = files.first { $0.role == .device(port.name) }?.path.place ?? port.place
             problems.error(place, "port \"\(port.name)\" has the same device as port \"\(other)\"")
@@ -26,7 +28,8 @@ extension ConfigurationReader {
                 if node.device == gateway {
                     problems.error(
                         node.place,
-                        "\"\(node.device)\" is the gateway's own ID; a gateway cannot attach itself")
+                        "\"\(node.device)\" is the gateway's own ID; a gateway cannot attach itself"
+                    )
                 }
                 if let other = byDevice[node.device] {
                     problems.error(
@@ -45,7 +48,8 @@ extension ConfigurationReader {
                 problems.error(
                     node.place,
                     "devices \"\(other.device)\" and \"\(node.device)\" are both at unit \(node.unit) of "
-                        + "port \"\(port.name)\"; if one unit really is several devices, say share: true")
+                        + "port \"\(port.name)\"; if one unit really is several devices, say share: true"
+                )
             }
         }
     }
@@ -55,7 +59,9 @@ extension ConfigurationReader {
         for port in ports {
             var first: [UARTProtocol.Frame: Configuration.Node] = [:]
             for node in port.nodes {
-                guard let uart = node.uart, uart.request == nil, uart.address == nil else { continue }
+                guard let uart = node.uart, uart.request == nil, uart.address == nil else {
+                    continue
+                }
                 guard let other = first[uart.frame] else {
                     first[uart.frame] = node
                     continue
@@ -64,7 +70,8 @@ extension ConfigurationReader {
                 problems.error(
                     node.place,
                     "nothing tells the frames of \"\(node.device)\" from those of \"\(other.device)\": give "
-                        + "\"address\" or \"request\", or say share: true if each is to have all of them")
+                        + "\"address\" or \"request\", or say share: true if each is to have all of them"
+                )
             }
         }
     }
@@ -75,7 +82,8 @@ extension ConfigurationReader {
         for key in ports.flatMap(\.nodes).compactMap(\.privateKey) {
             problems.warning(
                 key.place,
-                "\"privateKey\" is not used: without project, region and registry this is a plain broker")
+                "\"privateKey\" is not used: without project, region and registry this is a plain broker"
+            )
         }
     }
 
@@ -85,11 +93,14 @@ extension ConfigurationReader {
         guard let settings = door.history, points > 0 else { return }
         let plan = History.Plan(settings, points: points)
         guard plan.map({ $0.span < settings.keep }) ?? true else { return }
-        let kept = plan.map { "the last \(Quantity.describe(.seconds($0.span.seconds / 60 * 60)))" } ?? "nothing"
+        let kept =
+            plan.map { "the last \(Quantity.describe(.seconds($0.span.seconds / 60 * 60)))" }
+            ?? "nothing"
         problems.warning(
             door.place,
             "the history of \(Plural.text(points, "point")) for \(Quantity.describe(settings.keep)) does not fit into "
-                + "\(Quantity.describe(bytes: settings.maxBytes)): \(kept) is kept; give `history.maxBytes` more")
+                + "\(Quantity.describe(bytes: settings.maxBytes)): \(kept) is kept; give `history.maxBytes` more"
+        )
     }
 
     /// Told once, at the bridge.

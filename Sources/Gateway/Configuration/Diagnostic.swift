@@ -85,12 +85,15 @@ final class Problems {
     /// Broken text in which a secret may stand, by file.
     private var veiled: [String: [SecretText.Region]] = [:]
     /// What is said of such text: nothing that is written there.
-    static let veil = "the text of this value is broken, and as it may be a secret nothing of it is shown: put it in double "
+    static let veil =
+        "the text of this value is broken, and as it may be a secret nothing of it is shown: put it in double "
         + "quotes, with \\\" for a quote and \\\\ for a backslash in it"
 
     var isFull: Bool { found.count >= Self.countMax }
 
-    func veil(_ regions: [SecretText.Region], in file: String) { veiled[file, default: []] += regions }
+    func veil(_ regions: [SecretText.Region], in file: String) {
+        veiled[file, default: []] += regions
+    }
 
     private func veil(of place: FilePlace) -> SecretText.Region? {
         veiled[place.file]?.first { $0.contains(place.position) }
@@ -110,7 +113,9 @@ final class Problems {
 
     func error(_ place: FilePlace, _ message: String) { add(Diagnostic(place, .error, message)) }
 
-    func warning(_ place: FilePlace, _ message: String) { add(Diagnostic(place, .warning, message)) }
+    func warning(_ place: FilePlace, _ message: String) {
+        add(Diagnostic(place, .warning, message))
+    }
 
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
@@ -118,12 +123,15 @@ final class Problems {
         guard !isFull, !broken.contains(diagnostic.place), veil(of: diagnostic.place) == nil,
             seen.insert(diagnostic).inserted
         else { return }
-        found.append(Diagnostic(diagnostic.place, diagnostic.severity, Self.line(diagnostic.message)))
+        found.append(
+            Diagnostic(diagnostic.place, diagnostic.severity, Self.line(diagnostic.message)))
     }
 
     /// One line, whatever a message quotes: control characters become escapes.
     private static func line(_ message: String) -> String {
-        func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) }
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+        }
         guard message.unicodeScalars.contains(where: isControl) else { return message }
         return message.unicodeScalars.reduce(into: "") { line, scalar in
             if isControl(scalar) {

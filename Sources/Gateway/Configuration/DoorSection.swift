@@ -19,7 +19,8 @@ extension Configuration {
         package var token: ByteString?
         package var certificate: Located<String>?
         package var key: Located<String>?
-        /// Names in small letters by which clients may call it, beside loopback names and the address itself.
+        /// Names in small letters by which clients may call it, beside loopback names and the
+        /// address itself.
         package var names: [ByteString]
         package var actions: Bool
         /// Nil: none is kept.
@@ -30,7 +31,9 @@ extension Configuration {
         package var isLoopback: Bool { Self.isLoopback(address) }
 
         /// True for an address that only this machine reaches.
-        static func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }
+        static func isLoopback(_ address: String) -> Bool {
+            address.hasPrefix("127.") || address == "::1"
+        }
 
         /// The same wherever it stands in its file: for comparing two files.
         package var withoutPlaces: Door {
@@ -57,14 +60,18 @@ extension ConfigurationReader {
         let secret = token.flatMap { readToken($0, cursor) }
         let certificate = cursor.located("certificate").map { keep($0, .serverCertificate) }
         let key = cursor.located("key").map { keep($0, .serverKey) }
-        for (one, other) in [("certificate", "key"), ("key", "certificate")] as [(ByteString, ByteString)] {
+        for (one, other) in [("certificate", "key"), ("key", "certificate")]
+            as [(ByteString, ByteString)]
+        {
             guard let given = cursor.take(one), !cursor.has(other) else { continue }
             problems.error(given.keyPlace, "\"\(one)\" needs \"\(other)\"")
         }
         let names = readNames(&cursor)
         let actions = cursor.bool("actions", default: false)
         if actions, token == nil, let place = cursor.take("actions")?.keyPlace {
-            problems.error(place, "\"actions\" needs \"token\": without one anybody who reaches the door could write")
+            problems.error(
+                place,
+                "\"actions\" needs \"token\": without one anybody who reaches the door could write")
         }
         let history = readHistory(&cursor)
         cursor.finish()
@@ -73,7 +80,8 @@ extension ConfigurationReader {
             if token == nil {
                 problems.error(
                     listen.place,
-                    "\"listen\" is \(endpoint.host), which other machines reach: give \"token\", or listen on 127.0.0.1")
+                    "\"listen\" is \(endpoint.host), which other machines reach: give \"token\", or listen on 127.0.0.1"
+                )
             }
             if certificate == nil {
                 problems.warning(
@@ -83,15 +91,21 @@ extension ConfigurationReader {
             }
         }
         return Configuration.Door(
-            place: listen.place, address: endpoint.host, port: endpoint.port, token: secret, certificate: certificate,
+            place: listen.place, address: endpoint.host, port: endpoint.port, token: secret,
+            certificate: certificate,
             key: key, names: names, actions: actions, history: history)
     }
 
     /// `address:port`; the address is numeric, so that nothing has to be resolved.
     private func readListen(_ field: Field, _ cursor: ObjectCursor) -> (host: String, port: Int)? {
         guard let text = cursor.string(of: field) else { return nil }
-        guard let (name, port) = Self.split(endpoint: text.string, port: Configuration.Door.portDefault) else {
-            problems.error(field.place, "\"listen\" is \"\(text.prefix(60))\", whose port is not from 1 to 65535")
+        guard
+            let (name, port) = Self.split(
+                endpoint: text.string, port: Configuration.Door.portDefault)
+        else {
+            problems.error(
+                field.place,
+                "\"listen\" is \"\(text.prefix(60))\", whose port is not from 1 to 65535")
             return nil
         }
         let host = name == "localhost" ? "127.0.0.1" : name
@@ -109,10 +123,12 @@ extension ConfigurationReader {
     private static func isAddress(_ host: String) -> Bool {
         if host.contains(":") { return isHost(host) }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { part in
-            (1...3).contains(part.utf8.count) && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
-                && (Int(part) ?? 256) <= 255
-        }
+        return parts.count == 4
+            && parts.allSatisfy { part in
+                (1...3).contains(part.utf8.count)
+                    && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+                    && (Int(part) ?? 256) <= 255
+            }
     }
 
     /// Nothing of it is ever in a message.
@@ -121,7 +137,9 @@ extension ConfigurationReader {
             problems.error(field.place, "\"token\" must be a string, not \(field.json.describe)")
             return nil
         }
-        guard Self.tokenLengths.contains(text.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard Self.tokenLengths.contains(text.count),
+            text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else {
             problems.error(
                 field.place,
                 "\"token\" must be \(Self.tokenLengths.lowerBound) to \(Self.tokenLengths.upperBound) printable ASCII "
@@ -131,7 +149,8 @@ extension ConfigurationReader {
         if text.count < Self.tokenLengthAdvised {
             problems.warning(
                 field.place,
-                "\"token\" has \(text.count) characters and may be guessed; `openssl rand -hex 16` makes a better one")
+                "\"token\" has \(text.count) characters and may be guessed; `openssl rand -hex 16` makes a better one"
+            )
         }
         return text
     }
@@ -154,14 +173,19 @@ extension ConfigurationReader {
     private func readHistory(_ cursor: inout ObjectCursor) -> Configuration.Door.History? {
         guard let field = cursor.take("history") else { return Configuration.Door.History() }
         if field.json.bool == false { return nil }
-        guard field.json.members != nil, var inner = ObjectCursor(field, "\"history\"", problems) else {
+        guard field.json.members != nil, var inner = ObjectCursor(field, "\"history\"", problems)
+        else {
             problems.error(
-                field.place, "\"history\" must be false or { keep, maxBytes }, not \(field.json.describe)")
+                field.place,
+                "\"history\" must be false or { keep, maxBytes }, not \(field.json.describe)")
             return nil
         }
         var history = Configuration.Door.History()
-        history.keep = inner.duration("keep", in: .seconds(3600)...(.seconds(7 * 86_400))) ?? history.keep
-        history.maxBytes = inner.size("maxBytes", in: (64 << 10)...ServiceLimits.historyBytesMax) ?? history.maxBytes
+        history.keep =
+            inner.duration("keep", in: .seconds(3600)...(.seconds(7 * 86_400))) ?? history.keep
+        history.maxBytes =
+            inner.size("maxBytes", in: (64 << 10)...ServiceLimits.historyBytesMax)
+            ?? history.maxBytes
         inner.finish()
         return history
     }

@@ -32,9 +32,11 @@ package enum Fingerprint: Hashable, Sendable {
         else { return false }
         switch test {
         case .oneOf(let values): return json.double.map { values.contains($0) } ?? false
-        case .between(let low, let high): return json.double.map { low <= $0 && $0 <= high } ?? false
+        case .between(let low, let high):
+            return json.double.map { low <= $0 && $0 <= high } ?? false
         case .holds(let words):
-            return json.string.map { text in words.contains { Self.holds(text.string, $0) } } ?? false
+            return json.string.map { text in words.contains { Self.holds(text.string, $0) } }
+                ?? false
         }
     }
 
@@ -56,8 +58,8 @@ package enum Fingerprint: Hashable, Sendable {
     }
 }
 
-/// What a profile says, for those who look for devices: everything but how its points are read is in
-/// the nodes that use it.
+/// What a profile says, for those who look for devices: everything but how its points are read is
+/// in the nodes that use it.
 package struct Profile: Hashable, Sendable {
     /// From the file: the device in words, and the manual its facts are from.
     package var title: String?

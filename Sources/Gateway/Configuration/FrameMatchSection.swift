@@ -31,7 +31,8 @@ extension ConfigurationReader {
             problems.error(
                 field.place,
                 words.count == 1
-                    ? "\(list) is missing in \"\(field.name)\"" : "\"\(field.name)\" needs one of \(list)")
+                    ? "\(list) is missing in \"\(field.name)\""
+                    : "\"\(field.name)\" needs one of \(list)")
             return nil
         }
         if hasBoth.0, given[0] == .ends {
@@ -56,13 +57,17 @@ extension ConfigurationReader {
         _ field: Field, isByte: Bool, _ cursor: ObjectCursor, _ key: NodeKey?
     ) -> [UInt8]? {
         guard case .number = field.json.kind else { return bytes(of: field, key) }
-        return cursor.integer(of: field, in: 0...255).map { isByte ? [UInt8($0)] : Array("\($0)".utf8) }
+        return cursor.integer(of: field, in: 0...255).map {
+            isByte ? [UInt8($0)] : Array("\($0)".utf8)
+        }
     }
 
     /// The text between items, `"blanks"` or `"signs"`.
     func readSplit(_ cursor: inout ObjectCursor) -> ItemSplit? {
         guard let field = cursor.take("split") else { return nil }
-        if let split = field.json.string.flatMap({ ItemSplit(word: $0) }), split != .mark([]) { return split }
+        if let split = field.json.string.flatMap({ ItemSplit(word: $0) }), split != .mark([]) {
+            return split
+        }
         return bytes(of: field).map { .mark($0) }
     }
 }

@@ -2,8 +2,8 @@ import Adapter
 import Base
 import Drivers
 
-/// Where a field of a UART frame is: at a byte offset, in an item of a list, or in a template; and what
-/// else in the frame decides about it.
+/// Where a field of a UART frame is: at a byte offset, in an item of a list, or in a template; and
+/// what else in the frame decides about it.
 extension ConfigurationReader {
     func readFrameSite(_ cursor: inout ObjectCursor, in context: NodeContext) -> PointSite? {
         let limit = context.uart?.frame.max ?? Self.frameMax
@@ -14,11 +14,13 @@ extension ConfigurationReader {
         let split = readSplit(&cursor)
         let digits = cursor.has("at") ? readDigits(&cursor) : nil
         var rules = readRules(
-            &cursor, isText: given != ["at"] || digits != nil, split: split ?? context.split, in: context)
+            &cursor, isText: given != ["at"] || digits != nil, split: split ?? context.split,
+            in: context)
         guard given.count == 1 else {
             problems.error(
                 cursor.place,
-                "\(cursor.what) needs exactly one of \"at\", \"index\" and \"template\", not \(given.count)")
+                "\(cursor.what) needs exactly one of \"at\", \"index\" and \"template\", not \(given.count)"
+            )
             _ = readType(&cursor, default: .uint16)
             _ = cursor.take("decimal")
             return nil
@@ -27,29 +29,35 @@ extension ConfigurationReader {
         case "at" where digits != nil:
             guard let digits else { return nil }
             rules.isHexadecimal = digits.isHexadecimal
-            let type = readTextType(&cursor, rules, default: digits.isHexadecimal ? .uint16 : .float64)
+            let type = readTextType(
+                &cursor, rules, default: digits.isHexadecimal ? .uint16 : .float64)
             checkDigits(&cursor, type)
             let coding = readCoding(&cursor, type: type)
             guard let at else { return nil }
             checkFits(&cursor, at, digits.count, limit)
             return PointSite(
                 table: .frame, address: 0, type: type,
-                text: .place(at: at, count: digits.count, decimal: digits.decimal), rules: rules, coding: coding)
+                text: .place(at: at, count: digits.count, decimal: digits.decimal), rules: rules,
+                coding: coding)
         case "at":
             let type = readType(&cursor, default: cursor.has("bits") ? .bits : .uint8) ?? .uint8
             let coding = readCoding(&cursor, type: type)
             let length = readLength(&cursor, type: type, coding, limit: limit, inFrame: true)
             guard let at else { return nil }
             checkFits(&cursor, at, type.width ?? length, limit)
-            return PointSite(table: .frame, address: at, type: type, length: length, rules: rules, coding: coding)
+            return PointSite(
+                table: .frame, address: at, type: type, length: length, rules: rules, coding: coding
+            )
         case "index":
-            let type = readTextType(&cursor, rules, default: rules.isHexadecimal ? .uint16 : .float64)
+            let type = readTextType(
+                &cursor, rules, default: rules.isHexadecimal ? .uint16 : .float64)
             let decimal = readDecimal(&cursor)
             let coding = readCoding(&cursor, type: type)
             return index.map {
                 PointSite(
                     table: .frame, address: 0, type: type,
-                    text: .item(index: $0, split: split ?? context.split, decimal: decimal), rules: rules,
+                    text: .item(index: $0, split: split ?? context.split, decimal: decimal),
+                    rules: rules,
                     coding: coding)
             }
         default:
@@ -67,7 +75,8 @@ extension ConfigurationReader {
             let type = readTextType(&cursor, rules, default: standard)
             let coding = readCoding(&cursor, type: type)
             return PointSite(
-                table: .frame, address: 0, type: type, text: .template(pattern), rules: rules, coding: coding)
+                table: .frame, address: 0, type: type, text: .template(pattern), rules: rules,
+                coding: coding)
         }
     }
 
@@ -93,7 +102,8 @@ extension ConfigurationReader {
         if let field = cursor.take("angle") {
             rules.isAngle = field.json.string == "ddmm"
             if !rules.isAngle {
-                problems.error(field.place, "\"angle\" must be \"ddmm\": degrees and minutes, ddmm.mmmm")
+                problems.error(
+                    field.place, "\"angle\" must be \"ddmm\": degrees and minutes, ddmm.mmmm")
             }
         }
         rules.isHexadecimal = cursor.bool("hex", default: false)
@@ -114,7 +124,8 @@ extension ConfigurationReader {
         guard let field = cursor.take("type") else { return type }
         if !type.isInteger, !type.isFloat, type != .string {
             problems.error(
-                field.place, "a value written as text is a number or a string, not \(type.rawValue)")
+                field.place, "a value written as text is a number or a string, not \(type.rawValue)"
+            )
             return standard
         }
         if type == .string, rules.isAngle || rules.isHexadecimal {
@@ -124,9 +135,12 @@ extension ConfigurationReader {
     }
 
     private func checkFits(_ cursor: inout ObjectCursor, _ at: Int, _ width: Int, _ limit: Int) {
-        guard at < 0 ? -at < width : at + width > limit, let field = cursor.take("at") else { return }
+        guard at < 0 ? -at < width : at + width > limit, let field = cursor.take("at") else {
+            return
+        }
         problems.error(
-            field.place, "\(width) bytes at \(at) do not fit into a frame of at most \(limit) bytes")
+            field.place, "\(width) bytes at \(at) do not fit into a frame of at most \(limit) bytes"
+        )
     }
 
     /// A number that is written in so many characters: `digits: 6`, with `decimal` or `hex: true`.
@@ -149,7 +163,9 @@ extension ConfigurationReader {
 
     func checkDigits(_ cursor: inout ObjectCursor, _ type: ValueType) {
         if !type.isInteger, !type.isFloat, let field = cursor.take("type") {
-            problems.error(field.place, "a number written in digits is an integer or a float, not \(type.rawValue)")
+            problems.error(
+                field.place,
+                "a number written in digits is an integer or a float, not \(type.rawValue)")
         }
         if let field = cursor.take("length") {
             problems.error(field.keyPlace, "\"digits\" says how long the number is")
@@ -159,7 +175,9 @@ extension ConfigurationReader {
     /// The mark between whole and fraction.
     private func readDecimal(_ cursor: inout ObjectCursor) -> UInt8 {
         guard let field = cursor.take("decimal") else { return 0x2E }
-        if let text = field.json.string, text == "." || text == "," { return text == "," ? 0x2C : 0x2E }
+        if let text = field.json.string, text == "." || text == "," {
+            return text == "," ? 0x2C : 0x2E
+        }
         problems.error(field.place, "\"decimal\" must be \".\" or \",\"")
         return 0x2E
     }

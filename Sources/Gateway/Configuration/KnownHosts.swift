@@ -9,7 +9,8 @@ enum KnownHosts {
 
     /// ClearBlade's regional hosts before the change of the root, and Google's.
     private static let retired: [ByteString: String] = [
-        "us-central1-mqtt.clearblade.com": clearBlade, "europe-west1-mqtt.clearblade.com": clearBlade,
+        "us-central1-mqtt.clearblade.com": clearBlade,
+        "europe-west1-mqtt.clearblade.com": clearBlade,
         "asia-east1-mqtt.clearblade.com": clearBlade,
         "mqtt.googleapis.com": "Google switched Cloud IoT Core off in August 2023",
         "mqtt.2030.ltsapis.goog": "Google switched Cloud IoT Core off in August 2023",
@@ -26,7 +27,8 @@ enum KnownHosts {
         }
         // RFC 2606: never resolves.
         if name.hasSuffix(".example") {
-            return "is a placeholder: put your bridge's host there (ClearBlade lists its MQTT hosts under "
+            return
+                "is a placeholder: put your bridge's host there (ClearBlade lists its MQTT hosts under "
                 + "\"Targeting devices\" in its IoT Core documentation, and your registry's page in its console names it)"
         }
         return nil

@@ -6,13 +6,16 @@ extension ConfigurationReader {
     mutating func readNodes(_ field: Field, of port: PortContext) -> [Configuration.Node] {
         guard let cursor = ObjectCursor(field, "\"nodes\"", problems) else { return [] }
         if cursor.fields.isEmpty {
-            problems.warning(field.place, "port \"\(port.name)\" has no nodes: nothing will be read")
+            problems.warning(
+                field.place, "port \"\(port.name)\" has no nodes: nothing will be read")
         }
         if port.driver == .uart, cursor.fields.count > 255 {
-            problems.error(field.place, "a UART port has at most 255 nodes, not \(cursor.fields.count)")
+            problems.error(
+                field.place, "a UART port has at most 255 nodes, not \(cursor.fields.count)")
         }
         var nodes: [Configuration.Node] = []
-        for (index, member) in cursor.fields.enumerated() where pointsRead <= ServiceLimits.pointsMax {
+        for (index, member) in cursor.fields.enumerated()
+        where pointsRead <= ServiceLimits.pointsMax {
             guard let node = readNode(member, of: port, index: index) else { continue }
             nodes.append(node)
             count(node)
@@ -24,7 +27,8 @@ extension ConfigurationReader {
         _ field: Field, of port: PortContext, index: Int
     ) -> Configuration.Node? {
         let device = deviceID(field.name, at: field.keyPlace, "the device ID")
-        guard var cursor = ObjectCursor(field, "node \"\(Notice.printable(field.name))\"", problems) else {
+        guard var cursor = ObjectCursor(field, "node \"\(Notice.printable(field.name))\"", problems)
+        else {
             return nil
         }
         let pointsKey: ByteString = port.driver == .uart ? "fields" : "points"
@@ -49,7 +53,8 @@ extension ConfigurationReader {
             context.split = commonSplit(cursor, profile)
             context.uart = readUART(&cursor, key)
         } else {
-            context.maxRegisters = cursor.integer("maxRegisters", in: 1...125) ?? context.maxRegisters
+            context.maxRegisters =
+                cursor.integer("maxRegisters", in: 1...125) ?? context.maxRegisters
             context.base = cursor.integer("base", in: 0...65_535) ?? 0
             maxBits = cursor.integer("maxBits", in: 1...2000) ?? maxBits
             noMerge = cursor.bool("noMerge", default: false)
@@ -64,7 +69,8 @@ extension ConfigurationReader {
             _ = cursor.require(pointsKey)
         }
         var binding = Binding(
-            device: device ?? Self.nobody, address: Address(port: port.name, unit: unit ?? Self.anyUnit),
+            device: device ?? Self.nobody,
+            address: Address(port: port.name, unit: unit ?? Self.anyUnit),
             points: points ?? [])
         if port.driver == .modbusRTU {
             binding.actions = readActions(pointsKey, cursor, profile: profile)
@@ -75,8 +81,10 @@ extension ConfigurationReader {
         guard let device, let unit else { return nil }
         var node = Configuration.Node(
             device: device, place: field.keyPlace, unit: unit, share: share, every: every,
-            profile: profileName, points: points ?? [], actions: binding.actions, setup: binding.setup, identify: identify,
-            maxRegisters: context.maxRegisters, maxBits: maxBits, noMerge: noMerge, ranges: context.ranges,
+            profile: profileName, points: points ?? [], actions: binding.actions,
+            setup: binding.setup, identify: identify,
+            maxRegisters: context.maxRegisters, maxBits: maxBits, noMerge: noMerge,
+            ranges: context.ranges,
             turnaround: turnaround, responseTimeout: timeout, privateKey: privateKey, delay: delay,
             uart: context.uart)
         node.manners = manners
@@ -89,31 +97,40 @@ extension ConfigurationReader {
     private func readManners(_ cursor: inout ObjectCursor) -> UnitManners {
         let answersAs = cursor.integer("answersAs", in: 0...255)
         let acknowledgement = cursor.choice("acknowledge", default: Acknowledgement.strict)
-        return UnitManners(answersAs: answersAs.map { UInt8($0) }, isLenient: acknowledgement == .lenient)
+        return UnitManners(
+            answersAs: answersAs.map { UInt8($0) }, isLenient: acknowledgement == .lenient)
     }
 
-    /// `true` is what the profile says; a profile alone checks nothing, because what it knows may be a voltage that
-    /// is not always there.
+    /// `true` is what the profile says; a profile alone checks nothing, because what it knows may
+    /// be a voltage that is not always there.
     private mutating func readIdentify(
         _ cursor: inout ObjectCursor, driver: Configuration.Port.Driver, profile: ByteString?
     ) -> [Fingerprint] {
         guard let field = cursor.take("identify") else { return [] }
         guard driver == .modbusRTU else {
-            problems.error(field.keyPlace, "\"identify\" is for Modbus units; here \"address\" tells whose frame it is")
+            problems.error(
+                field.keyPlace,
+                "\"identify\" is for Modbus units; here \"address\" tells whose frame it is")
             return []
         }
         if field.json.bool == false { return [] }
-        guard field.json.bool == true else { return cursor.items(of: field).flatMap { readIdentity($0) } }
+        guard field.json.bool == true else {
+            return cursor.items(of: field).flatMap { readIdentity($0) }
+        }
         let found = profile.flatMap { fingerprints[$0] } ?? []
-        if found.isEmpty { problems.error(field.place, "the profile does not say how its device is recognised") }
+        if found.isEmpty {
+            problems.error(field.place, "the profile does not say how its device is recognised")
+        }
         return found
     }
 
-    /// What tells this node's frames from its neighbours'; its items are cut as those of its fields.
+    /// What tells this node's frames from its neighbours'; its items are cut as those of its
+    /// fields.
     private func readUARTAddress(_ cursor: inout ObjectCursor, _ context: inout NodeContext) {
         guard let field = cursor.take("address") else { return }
         let address = readMatch(
-            field, frame: context.uart?.frame, split: context.split, relations: [.equals, .ends], context.key)
+            field, frame: context.uart?.frame, split: context.split, relations: [.equals, .ends],
+            context.key)
         context.uart?.address = address
     }
 
@@ -138,7 +155,8 @@ extension ConfigurationReader {
             return nil
         }
         guard field.json.integer == 0 else {
-            guard let value = cursor.integer(of: field, in: 1...255), let unit = UnitID(value) else {
+            guard let value = cursor.integer(of: field, in: 1...255), let unit = UnitID(value)
+            else {
                 return nil
             }
             if unit.isReserved {
@@ -147,7 +165,9 @@ extension ConfigurationReader {
             }
             return unit
         }
-        problems.error(field.place, "unit 0 is broadcast and never answers; units are 1 to 247. "
+        problems.error(
+            field.place,
+            "unit 0 is broadcast and never answers; units are 1 to 247. "
                 + "For points that are written to all units at once say broadcast: true")
         return nil
     }

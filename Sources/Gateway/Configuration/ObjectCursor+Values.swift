@@ -4,7 +4,8 @@ import Base
 /// or the default, as for a missing key.
 extension ObjectCursor {
     private func wrong(_ field: Field, _ wanted: String) {
-        problems.error(field.place, "\"\(field.shown)\" must be \(wanted), not \(field.json.describe)")
+        problems.error(
+            field.place, "\"\(field.shown)\" must be \(wanted), not \(field.json.describe)")
     }
 
     /// The longest text that means anything here, in bytes.
@@ -21,7 +22,9 @@ extension ObjectCursor {
             return nil
         }
         guard text.count <= Self.textMax else {
-            problems.error(field.place, "\"\(field.shown)\" has \(text.count) bytes; \(Self.textMax) are allowed")
+            problems.error(
+                field.place,
+                "\"\(field.shown)\" has \(text.count) bytes; \(Self.textMax) are allowed")
             return nil
         }
         guard text.utf8.allSatisfy({ $0 >= 32 && $0 != 127 }) else {
@@ -31,7 +34,9 @@ extension ObjectCursor {
         return text
     }
 
-    mutating func string(_ key: ByteString, required: Bool = false, mayBeEmpty: Bool = false) -> ByteString? {
+    mutating func string(
+        _ key: ByteString, required: Bool = false, mayBeEmpty: Bool = false
+    ) -> ByteString? {
         (required ? require(key) : take(key)).flatMap { string(of: $0, mayBeEmpty: mayBeEmpty) }
     }
 
@@ -55,19 +60,23 @@ extension ObjectCursor {
             return nil
         }
         guard let value = field.json.integer.flatMap({ Int(exactly: $0) }) else {
-            problems.error(field.place, "\"\(field.shown)\" must be a whole number, not \(text.prefix(40))")
+            problems.error(
+                field.place, "\"\(field.shown)\" must be a whole number, not \(text.prefix(40))")
             return nil
         }
         guard range.contains(value) else {
             problems.error(
                 field.place,
-                "\"\(field.shown)\" is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+                "\"\(field.shown)\" is \(value); it must be from \(range.lowerBound) to \(range.upperBound)"
+            )
             return nil
         }
         return value
     }
 
-    mutating func integer(_ key: ByteString, in range: ClosedRange<Int>, required: Bool = false) -> Int? {
+    mutating func integer(
+        _ key: ByteString, in range: ClosedRange<Int>, required: Bool = false
+    ) -> Int? {
         (required ? require(key) : take(key)).flatMap { integer(of: $0, in: range) }
     }
 
@@ -77,7 +86,8 @@ extension ObjectCursor {
             return nil
         }
         guard let value = field.json.double else {
-            problems.error(field.place, "\"\(field.shown)\" is \(text.prefix(40)), which is too large")
+            problems.error(
+                field.place, "\"\(field.shown)\" is \(text.prefix(40)), which is too large")
             return nil
         }
         return value
@@ -85,12 +95,17 @@ extension ObjectCursor {
 
     mutating func number(_ key: ByteString) -> Double? { take(key).flatMap { number(of: $0) } }
 
-    mutating func number(_ key: ByteString, in range: ClosedRange<Double>, default standard: Double) -> Double {
+    mutating func number(
+        _ key: ByteString, in range: ClosedRange<Double>, default standard: Double
+    ) -> Double {
         guard let field = take(key), let value = number(of: field) else { return standard }
         guard range.contains(value) else {
-            let (low, high) = (JSONWriter.number(range.lowerBound), JSONWriter.number(range.upperBound))
+            let (low, high) = (
+                JSONWriter.number(range.lowerBound), JSONWriter.number(range.upperBound)
+            )
             problems.error(
-                field.place, "\"\(key)\" is \(JSONWriter.number(value)); it must be from \(low) to \(high)")
+                field.place,
+                "\"\(key)\" is \(JSONWriter.number(value)); it must be from \(low) to \(high)")
             return standard
         }
         return value
@@ -101,17 +116,20 @@ extension ObjectCursor {
         guard let text = field.json.string else {
             problems.error(
                 field.place,
-                "\"\(key)\" must be a duration, not \(field.json.describe); \(Quantity.durationHint)")
+                "\"\(key)\" must be a duration, not \(field.json.describe); \(Quantity.durationHint)"
+            )
             return nil
         }
         guard let value = Quantity.duration(text) else {
-            problems.error(field.place, "\"\(text.prefix(40))\" is not a duration; \(Quantity.durationHint)")
+            problems.error(
+                field.place, "\"\(text.prefix(40))\" is not a duration; \(Quantity.durationHint)")
             return nil
         }
         guard range.contains(value) else {
             let low = Quantity.describe(range.lowerBound)
             let high = Quantity.describe(range.upperBound)
-            problems.error(field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
+            problems.error(
+                field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
             return nil
         }
         return value
@@ -121,17 +139,20 @@ extension ObjectCursor {
         guard let field = take(key) else { return nil }
         guard let text = field.json.string else {
             problems.error(
-                field.place, "\"\(key)\" must be a size, not \(field.json.describe); \(Quantity.sizeHint)")
+                field.place,
+                "\"\(key)\" must be a size, not \(field.json.describe); \(Quantity.sizeHint)")
             return nil
         }
         guard let value = Quantity.size(text) else {
-            problems.error(field.place, "\"\(text.prefix(40))\" is not a size; \(Quantity.sizeHint)")
+            problems.error(
+                field.place, "\"\(text.prefix(40))\" is not a size; \(Quantity.sizeHint)")
             return nil
         }
         guard range.contains(value) else {
             let low = Quantity.describe(bytes: range.lowerBound)
             let high = Quantity.describe(bytes: range.upperBound)
-            problems.error(field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
+            problems.error(
+                field.place, "\"\(key)\" is \(text.prefix(40)); it must be from \(low) to \(high)")
             return nil
         }
         return value
@@ -146,7 +167,8 @@ extension ObjectCursor {
         let words = Choice.allCases.map(\.rawValue)
         let guess = Suggestion.clause(for: text, in: words.map { ByteString($0) })
         let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
-        problems.error(field.place, "\"\(key)\" is \"\(text.prefix(40))\"; it must be one of \(list)\(guess)")
+        problems.error(
+            field.place, "\"\(key)\" is \"\(text.prefix(40))\"; it must be one of \(list)\(guess)")
         return standard
     }
 

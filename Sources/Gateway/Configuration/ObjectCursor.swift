@@ -41,23 +41,27 @@ struct ObjectCursor {
         var seen: [ByteString: TextPosition] = [:]
         for member in members {
             let new = Field(
-                name: member.name, json: member.value, file: field.file, keyPosition: member.position)
+                name: member.name, json: member.value, file: field.file,
+                keyPosition: member.position)
             if let first = seen.updateValue(member.position, forKey: member.name) {
                 seen[member.name] = first
                 problems.error(
-                    new.keyPlace, "duplicate key \"\(new.shown)\"; it is given first at line \(first.line)")
+                    new.keyPlace,
+                    "duplicate key \"\(new.shown)\"; it is given first at line \(first.line)")
             } else {
                 fields.append(new)
             }
         }
     }
 
-    /// Takes from `other` the members that are not given here: a profile under a node's own keys. A key
-    /// that is `null` here takes away the other's.
+    /// Takes from `other` the members that are not given here: a profile under a node's own keys. A
+    /// key that is `null` here takes away the other's.
     mutating func inherit(_ other: ObjectCursor, except kept: Set<ByteString> = []) {
         let own = Set(fields.map(\.name)).union(kept)
         let theirs = Set(other.fields.map(\.name))
-        fields.removeAll { field in field.json.isNull && theirs.contains(field.name) && !kept.contains(field.name) }
+        fields.removeAll { field in
+            field.json.isNull && theirs.contains(field.name) && !kept.contains(field.name)
+        }
         fields.append(contentsOf: other.fields.filter { !own.contains($0.name) })
     }
 
@@ -102,13 +106,15 @@ struct ObjectCursor {
             if let guess = Suggestion.nearest(to: field.name, in: open) {
                 mistyped.insert(guess)
                 problems.error(
-                    field.keyPlace, "unknown key \"\(field.shown)\" in \(what); did you mean \"\(guess)\"?")
+                    field.keyPlace,
+                    "unknown key \"\(field.shown)\" in \(what); did you mean \"\(guess)\"?")
             } else {
                 var words: [ByteString] = []
                 for key in asked where !words.contains(key) { words.append(key) }
                 problems.error(
                     field.keyPlace,
-                    "unknown key \"\(field.shown)\" in \(what); known here: \(words.map(\.string).joined(separator: ", "))")
+                    "unknown key \"\(field.shown)\" in \(what); known here: \(words.map(\.string).joined(separator: ", "))"
+                )
             }
         }
         for key in missing where !mistyped.contains(key) {

@@ -1,8 +1,8 @@
 import Base
 import Bridge
 
-/// What only a plain broker lets one choose: the form of the topics, whether devices are announced by
-/// message, and a topic that says whether the gateway is there.
+/// What only a plain broker lets one choose: the form of the topics, whether devices are announced
+/// by message, and a topic that says whether the gateway is there.
 extension ConfigurationReader {
     func readLayout(_ cursor: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) -> TopicLayout {
         var layout = TopicLayout.standard
@@ -22,12 +22,16 @@ extension ConfigurationReader {
             return layout
         }
         for (key, place) in topics {
-            guard let field = cursor.take(key), let text = cursor.string(of: field) else { continue }
+            guard let field = cursor.take(key), let text = cursor.string(of: field) else {
+                continue
+            }
             do throws(TopicTemplate.Refusal) {
                 layout[keyPath: place] = try TopicTemplate(text, gateway: gateway)
             } catch {
                 problems.error(
-                    field.place, "\"\(key)\" is no topic template: it \(error.reason); write it as in \"plant/{device}/data\"")
+                    field.place,
+                    "\"\(key)\" is no topic template: it \(error.reason); write it as in \"plant/{device}/data\""
+                )
             }
         }
         checkInbound(layout, cursor)
@@ -46,20 +50,27 @@ extension ConfigurationReader {
     private func checkInbound(_ layout: TopicLayout, _ cursor: ObjectCursor) {
         guard let device = try? DeviceID("device"),
             layout.inbound(utf8: Array(layout.config.topic(device).utf8)) != .config(device)
-                || layout.inbound(utf8: Array(layout.commands.topic(device).utf8)) != .command(device, subfolder: "")
+                || layout.inbound(utf8: Array(layout.commands.topic(device).utf8))
+                    != .command(device, subfolder: "")
         else { return }
         problems.error(cursor.place, "\"configTopic\" and \"commandTopic\" cannot be told apart")
     }
 
     /// `http://[user:password@]host[:port]`, a proxy that opens the way with CONNECT.
     func readProxy(_ cursor: inout ObjectCursor) -> LinkTarget.Proxy? {
-        guard let field = cursor.take("proxy"), let text = cursor.string(of: field)?.string else { return nil }
+        guard let field = cursor.take("proxy"), let text = cursor.string(of: field)?.string else {
+            return nil
+        }
         func wrong(_ why: String) -> LinkTarget.Proxy? {
-            problems.error(field.place, "\"proxy\" \(why); write \"http://host:port\" or \"http://user:password@host:port\"")
+            problems.error(
+                field.place,
+                "\"proxy\" \(why); write \"http://host:port\" or \"http://user:password@host:port\""
+            )
             return nil
         }
         guard text.hasPrefix("http://") else {
-            return wrong(text.contains("://") ? "must be an http:// proxy" : "does not begin with http://")
+            return wrong(
+                text.contains("://") ? "must be an http:// proxy" : "does not begin with http://")
         }
         var rest = text.dropFirst(7)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
@@ -71,7 +82,8 @@ extension ConfigurationReader {
             credentials = Base64.encode(plain)
             rest = rest[rest.index(after: at)...]
         }
-        guard let (host, port) = Self.split(endpoint: String(rest), port: 3128), Self.isHost(host) else {
+        guard let (host, port) = Self.split(endpoint: String(rest), port: 3128), Self.isHost(host)
+        else {
             return wrong("has no host name and port")
         }
         return LinkTarget.Proxy(host: host, port: port, credentials: credentials)
@@ -86,7 +98,9 @@ extension ConfigurationReader {
                 bytes.append(byte)
                 continue
             }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+            guard rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            else {
                 return nil
             }
             rest.removeFirst(2)

@@ -10,7 +10,8 @@ extension ConfigurationReader {
                 coding.sign = cursor.choice("sign", default: .complement)
             } else {
                 problems.error(
-                    field.keyPlace, "\"sign\" is for signed integers and BCD, not for \(type.rawValue)")
+                    field.keyPlace,
+                    "\"sign\" is for signed integers and BCD, not for \(type.rawValue)")
             }
         }
         if let field = cursor.take("as") {
@@ -20,7 +21,9 @@ extension ConfigurationReader {
                 problems.error(field.keyPlace, "\"as\" has no meaning for \(type.rawValue)")
             }
             if coding.form == .digits, !type.isBCD {
-                problems.error(field.place, "\"as\": \"digits\" is for BCD, not for \(type.rawValue): say \"text\"")
+                problems.error(
+                    field.place,
+                    "\"as\": \"digits\" is for BCD, not for \(type.rawValue): say \"text\"")
                 coding.form = .text
             }
         }
@@ -37,7 +40,8 @@ extension ConfigurationReader {
     private func refuseCoding(_ cursor: inout ObjectCursor, _ type: ValueType) {
         let keys: [(key: ByteString, types: [ValueType], words: String)] = [
             ("encoding", [.string, .version, .datetime], "string, version and datetime"),
-            ("layout", [.datetime], "datetime"), ("utcOffset", [.datetime], "datetime"), ("parts", [.version], "version"),
+            ("layout", [.datetime], "datetime"), ("utcOffset", [.datetime], "datetime"),
+            ("parts", [.version], "version"),
         ]
         for (key, types, words) in keys where !types.contains(type) {
             guard let field = cursor.take(key) else { continue }
@@ -53,11 +57,15 @@ extension ConfigurationReader {
         guard let field = cursor.take("parts") else {
             if digits == .decimal {
                 problems.error(
-                    cursor.place, "\"parts\" is missing in \(cursor.what): [1, 2] makes \"2.00\" of the number 200")
+                    cursor.place,
+                    "\"parts\" is missing in \(cursor.what): [1, 2] makes \"2.00\" of the number 200"
+                )
             }
             return VersionParts(digits)
         }
-        let sizes = cursor.items(of: field).compactMap { cursor.integer(of: $0, in: 1...(digits == .binary ? 64 : 16)) }
+        let sizes = cursor.items(of: field).compactMap {
+            cursor.integer(of: $0, in: 1...(digits == .binary ? 64 : 16))
+        }
         if sizes.isEmpty { problems.error(field.place, "\"parts\" is empty") }
         return VersionParts(digits, sizes)
     }
@@ -70,7 +78,8 @@ extension ConfigurationReader {
         if parts.digits == .decimal ? sum > 19 : sum != room {
             problems.error(
                 field.place,
-                "the parts have \(sum) \(word) together; this value has \(parts.digits == .decimal ? 19 : room)")
+                "the parts have \(sum) \(word) together; this value has \(parts.digits == .decimal ? 19 : room)"
+            )
         }
     }
 
@@ -80,10 +89,14 @@ extension ConfigurationReader {
     private func readLayout(_ cursor: inout ObjectCursor) -> TimeLayout? {
         let zone = readZone(&cursor)
         let digits = cursor.choice("encoding", default: TimeLayout.Digits.binary)
-        guard let field = cursor.require("layout"), let text = cursor.string(of: field) else { return nil }
+        guard let field = cursor.require("layout"), let text = cursor.string(of: field) else {
+            return nil
+        }
         guard let layout = TimeLayout(text, digits, zone: zone) else {
-            let names = TimeLayout.Named.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-            let guess = Suggestion.clause(for: text, in: TimeLayout.Named.allCases.map { ByteString($0.rawValue) })
+            let names = TimeLayout.Named.allCases.map { "\"\($0.rawValue)\"" }.joined(
+                separator: ", ")
+            let guess = Suggestion.clause(
+                for: text, in: TimeLayout.Named.allCases.map { ByteString($0.rawValue) })
             problems.error(
                 field.place,
                 "\"\(Notice.printable(text).prefix(64))\" is no layout: two letters for every byte, each field once "
@@ -106,13 +119,16 @@ extension ConfigurationReader {
         let isForm = text.count == 6 && text[3] == 0x3A && (text[0] == 0x2B || text[0] == 0x2D)
         let digits = isForm ? text[1...2] + text[4...5] : []
         guard isForm, digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            problems.error(field.place, "\"utcOffset\" must be \"Z\", an offset such as \"+01:00\", or \"unknown\"")
+            problems.error(
+                field.place,
+                "\"utcOffset\" must be \"Z\", an offset such as \"+01:00\", or \"unknown\"")
             return .offset(0)
         }
         let numbers = digits.map { Int($0 - 0x30) }
         let (hours, minutes) = (numbers[0] * 10 + numbers[1], numbers[2] * 10 + numbers[3])
         guard hours <= 14, minutes <= 59 else {
-            problems.error(field.place, "no place on earth is \(hours):\(minutes) hours away from UTC")
+            problems.error(
+                field.place, "no place on earth is \(hours):\(minutes) hours away from UTC")
             return .offset(0)
         }
         return .offset((hours * 60 + minutes) * (text[0] == 0x2D ? -1 : 1))
@@ -129,8 +145,12 @@ extension ConfigurationReader {
         let unit = inFrame ? 1 : 2
         let own = type == .datetime ? coding.layout?.width : type.width
         if type == .datetime, let own {
-            if own % unit != 0, case .slots? = coding.layout?.fields, let field = cursor.take("layout") {
-                problems.error(field.place, "the layout has \(own) bytes, and a register has two: fill it up with \"--\"")
+            if own % unit != 0, case .slots? = coding.layout?.fields,
+                let field = cursor.take("layout")
+            {
+                problems.error(
+                    field.place,
+                    "the layout has \(own) bytes, and a register has two: fill it up with \"--\"")
             }
             refuseLength(&cursor, "the layout says how long it is")
             return (own + unit - 1) / unit
@@ -143,18 +163,21 @@ extension ConfigurationReader {
             refuseLength(&cursor, "\"registers\" says it")
             return registers
         }
-        let most = [.bits, .m10k, .version, .datetime].contains(type) ? min(8 / unit, limit) : limit
+        let most =
+            [.bits, .m10k, .version, .datetime].contains(type) ? min(8 / unit, limit) : limit
         let least = type == .m10k ? 4 / unit : 1
         var length = (type == .m10k ? 4 : coding.layout?.standardWidth ?? 0) / unit
         if let field = cursor.take("length") {
             length = cursor.integer(of: field, in: least...max(least, most)) ?? max(1, length)
             if coding.characters == .utf16, length * unit % 2 != 0 {
-                problems.error(field.place, "text in UTF-16 has two bytes a character, not \(length) in all")
+                problems.error(
+                    field.place, "text in UTF-16 has two bytes a character, not \(length) in all")
             }
         } else if length == 0 {
             if type == .string || type == .hex {
                 problems.error(
-                    cursor.place, "\"length\" is missing in \(cursor.what): how long is the \(type.rawValue)?")
+                    cursor.place,
+                    "\"length\" is missing in \(cursor.what): how long is the \(type.rawValue)?")
             }
             length = 1
         }
@@ -164,7 +187,8 @@ extension ConfigurationReader {
 
     private func refuseLength(_ cursor: inout ObjectCursor, _ why: String) {
         guard let field = cursor.take("length") else { return }
-        problems.error(field.keyPlace, "\"length\" is for string, hex, bits, version and m10k; \(why)")
+        problems.error(
+            field.keyPlace, "\"length\" is for string, hex, bits, version and m10k; \(why)")
     }
 
     // MARK: signs in other places
@@ -181,7 +205,9 @@ extension ConfigurationReader {
         }
     }
 
-    private func readSign(_ field: Field, of point: Point, _ named: [ByteString: Point]) -> PointMatch? {
+    private func readSign(
+        _ field: Field, of point: Point, _ named: [ByteString: Point]
+    ) -> PointMatch? {
         guard var cursor = ObjectCursor(field, "\"negativeIf\"", problems) else { return nil }
         let name = cursor.string("point")
         let (equals, differs) = (cursor.take("equals"), cursor.take("differs"))
@@ -191,7 +217,9 @@ extension ConfigurationReader {
         guard let source = named[name] else {
             let guess = Suggestion.clause(for: name, in: named.keys.sorted())
             problems.error(
-                place, "\"negativeIf\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)")
+                place,
+                "\"negativeIf\" names \"\(Notice.printable(name))\", and this node has no such point\(guess)"
+            )
             return nil
         }
         if !source.isRead {
@@ -199,7 +227,10 @@ extension ConfigurationReader {
         } else if name == point.name {
             problems.error(place, "\"negativeIf\" names the point itself")
         } else if source.type == .bits || source.type.isText {
-            problems.error(place, "\"negativeIf\": \"\(name)\" must be a number or a bool, not \(source.type.rawValue)")
+            problems.error(
+                place,
+                "\"negativeIf\": \"\(name)\" must be a number or a bool, not \(source.type.rawValue)"
+            )
         } else if source.scaleFrom != nil || source.coding.negativeIf != nil {
             problems.error(place, "\"negativeIf\": \"\(name)\" depends on another point itself")
         }
@@ -217,7 +248,8 @@ extension ConfigurationReader {
         guard let name = field.json.string else { return cursor.number(of: field) }
         if let code = source.map.filter({ $0.value == name }).keys.min() { return Double(code) }
         problems.error(
-            field.place, "\"\(name.prefix(40))\" is no name in the map of \"\(source.name)\""
+            field.place,
+            "\"\(name.prefix(40))\" is no name in the map of \"\(source.name)\""
                 + Suggestion.clause(for: name, in: source.map.values.sorted()))
         return nil
     }

@@ -7,13 +7,15 @@ extension ConfigurationReader {
         guard let field = cursor.take("bits") else {
             if point.type == .bits {
                 problems.error(
-                    cursor.place, "\"bits\" is missing in \(cursor.what): which bits have which names?")
+                    cursor.place,
+                    "\"bits\" is missing in \(cursor.what): which bits have which names?")
             }
             return []
         }
         guard point.type == .bits else {
             if !point.table.isBits {
-                problems.error(field.keyPlace, "\"bits\" is for type bits, not for \(point.type.rawValue)")
+                problems.error(
+                    field.keyPlace, "\"bits\" is for type bits, not for \(point.type.rawValue)")
             }
             return []
         }
@@ -25,12 +27,15 @@ extension ConfigurationReader {
                 problems.error(bit.keyPlace, "the bit name \(complaint)")
             }
             guard let range = bit.json.array else {
-                return object.integer(of: bit, in: 0...top).map { BitField(name: bit.name, bit: $0) }
+                return object.integer(of: bit, in: 0...top).map {
+                    BitField(name: bit.name, bit: $0)
+                }
             }
             let ends = object.items(of: bit).compactMap { object.integer(of: $0, in: 0...top) }
             guard range.count == 2, ends.count == 2, ends[0] <= ends[1] else {
                 if ends.count == range.count {
-                    problems.error(bit.place, "\"\(bit.name)\" must be a bit or the range [low, high]")
+                    problems.error(
+                        bit.place, "\"\(bit.name)\" must be a bit or the range [low, high]")
                 }
                 return nil
             }
@@ -49,7 +54,8 @@ extension ConfigurationReader {
         for member in object.fields {
             guard let code = Self.code(member.name) else {
                 problems.error(
-                    member.keyPlace, "\"\(Notice.printable(member.name))\" is no code: an integer is expected"
+                    member.keyPlace,
+                    "\"\(Notice.printable(member.name))\" is no code: an integer is expected"
                 )
                 continue
             }
@@ -80,14 +86,17 @@ extension ConfigurationReader {
                 return nil
             }
             guard case .number(let text) = item.json.kind else {
-                problems.error(item.place, "\"invalid\" takes numbers and \"nan\", not \(item.json.describe)")
+                problems.error(
+                    item.place, "\"invalid\" takes numbers and \"nan\", not \(item.json.describe)")
                 return nil
             }
             return sentinel(text, item, cursor, site)
         }
     }
 
-    private func sentinel(_ text: String, _ item: Field, _ cursor: ObjectCursor, _ site: PointSite)
+    private func sentinel(
+        _ text: String, _ item: Field, _ cursor: ObjectCursor, _ site: PointSite
+    )
         -> Sentinel?
     {
         guard let value = cursor.number(of: item) else { return nil }
@@ -100,7 +109,8 @@ extension ConfigurationReader {
             let isHexadecimal = text.lowercased().contains("x")
             guard code <= codeMax || site.type.isFloat && !isHexadecimal else {
                 problems.error(
-                    item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
+                    item.place,
+                    "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
                 return nil
             }
             return isHexadecimal || isInteger ? .code(code) : .number(value)
@@ -110,9 +120,13 @@ extension ConfigurationReader {
             return nil
         }
         // Exactly, also where a Double could not tell a value from its neighbours.
-        guard isInteger, site.text == nil, let whole = item.json.integer else { return .number(value) }
+        guard isInteger, site.text == nil, let whole = item.json.integer else {
+            return .number(value)
+        }
         guard whole >= -Int64(truncatingIfNeeded: codeMax >> 1) - 1 else {
-            problems.error(item.place, "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
+            problems.error(
+                item.place,
+                "\(text) does not fit into \(width) bytes: no \(site.type.rawValue) has it")
             return nil
         }
         return .code(UInt64(bitPattern: whole) & codeMax)
@@ -121,9 +135,12 @@ extension ConfigurationReader {
     /// Scale, offset, limits and dead band: for numbers only.
     func readNumbers(_ cursor: inout ObjectCursor, _ point: inout Point) {
         if !point.type.isNumber {
-            for key: ByteString in ["scale", "offset", "min", "max", "clamp", "deadband", "scaleFrom"] {
+            for key: ByteString in [
+                "scale", "offset", "min", "max", "clamp", "deadband", "scaleFrom",
+            ] {
                 guard let field = cursor.take(key) else { continue }
-                problems.error(field.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
+                problems.error(
+                    field.keyPlace, "\"\(key)\" has no meaning for \(point.type.rawValue)")
             }
             return
         }
@@ -134,15 +151,19 @@ extension ConfigurationReader {
         point.max = cursor.number("max")
         point.clamp = cursor.bool("clamp", default: false)
         if point.clamp, point.min == nil, point.max == nil, let field = cursor.take("clamp") {
-            problems.error(field.keyPlace, "\"clamp\" needs \"min\" or \"max\": there is nothing to clamp to")
+            problems.error(
+                field.keyPlace, "\"clamp\" needs \"min\" or \"max\": there is nothing to clamp to")
         }
         if point.scale == 0, let field = cursor.take("scale") {
             problems.error(field.place, "\"scale\" is 0: every value would be the same")
         }
-        if point.coding.form == .digits, point.scale != 1 || point.offset != 0 || point.scaleFrom != nil,
+        if point.coding.form == .digits,
+            point.scale != 1 || point.offset != 0 || point.scaleFrom != nil,
             let field = cursor.take("as")
         {
-            problems.error(field.place, "\"as\": \"digits\" is for the digits as they are, without scale and offset")
+            problems.error(
+                field.place,
+                "\"as\": \"digits\" is for the digits as they are, without scale and offset")
         }
         if let low = point.min, let high = point.max, low > high, let field = cursor.take("max") {
             problems.error(field.place, "\"max\" is below \"min\": every value would be bad")

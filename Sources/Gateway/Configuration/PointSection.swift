@@ -44,7 +44,8 @@ extension ConfigurationReader {
     /// A node's own points over those of its profile, key by key. `null` (or `false`) in place of a
     /// point takes away the profile's.
     func readPoints(
-        _ key: ByteString, _ node: inout ObjectCursor, profile: ObjectCursor?, in context: NodeContext
+        _ key: ByteString, _ node: inout ObjectCursor, profile: ObjectCursor?,
+        in context: NodeContext
     ) -> [Point]? {
         let own = node.take(key)
         var inherited = profile
@@ -59,7 +60,9 @@ extension ConfigurationReader {
             let override = overrides[field.name]
             if let override, Self.takesAway(override) { continue }
             if Self.isAction(override ?? field) { continue }
-            if let point = readPoint(override ?? field, under: override == nil ? nil : field, in: context) {
+            if let point = readPoint(
+                override ?? field, under: override == nil ? nil : field, in: context)
+            {
                 points.append(point)
             }
         }
@@ -69,7 +72,8 @@ extension ConfigurationReader {
                 let guess = Suggestion.clause(for: field.name, in: inheritedFields.map(\.name))
                 problems.error(
                     field.keyPlace,
-                    "there is no point \"\(Notice.printable(field.name))\" in a profile to take away\(guess)")
+                    "there is no point \"\(Notice.printable(field.name))\" in a profile to take away\(guess)"
+                )
                 continue
             }
             if Self.isAction(field) { continue }
@@ -83,7 +87,9 @@ extension ConfigurationReader {
         return points.map { $0.point }
     }
 
-    private static func takesAway(_ field: Field) -> Bool { field.json.isNull || field.json.bool == false }
+    private static func takesAway(_ field: Field) -> Bool {
+        field.json.isNull || field.json.bool == false
+    }
 
     private func readPoint(
         _ field: Field, under profile: Field?, in context: NodeContext
@@ -91,13 +97,16 @@ extension ConfigurationReader {
         if let complaint = Self.pointNameProblem(field.name) {
             problems.error(field.keyPlace, "the point name \(complaint)")
         }
-        guard var cursor = ObjectCursor(field, "point \"\(Notice.printable(field.name))\"", problems) else {
+        guard
+            var cursor = ObjectCursor(field, "point \"\(Notice.printable(field.name))\"", problems)
+        else {
             return nil
         }
         if let profile, let under = ObjectCursor(profile, "point", problems) {
             // A new place replaces the old one, whichever words either is written in.
             let places: Set<ByteString> = [
-                "coil", "discrete", "input", "holding", "registers", "table", "at", "index", "template"
+                "coil", "discrete", "input", "holding", "registers", "table", "at", "index",
+                "template",
             ]
             let moved = cursor.fields.contains { places.contains($0.name) }
             cursor.inherit(under, except: moved ? places : [])
@@ -109,24 +118,31 @@ extension ConfigurationReader {
         let scaleFrom = cursor.take("scaleFrom")
         let negativeIf = readNegativeIf(&cursor, point, in: context)
         cursor.finish()
-        return site == nil ? nil : ReadPoint(point: point, scaleFrom: scaleFrom, negativeIf: negativeIf)
+        return site == nil
+            ? nil : ReadPoint(point: point, scaleFrom: scaleFrom, negativeIf: negativeIf)
     }
 
     /// `{ point, equals }`; the other forms are those of a frame and are read with its place.
-    private func readNegativeIf(_ cursor: inout ObjectCursor, _ point: Point, in context: NodeContext) -> Field? {
+    private func readNegativeIf(
+        _ cursor: inout ObjectCursor, _ point: Point, in context: NodeContext
+    ) -> Field? {
         guard let field = cursor.take("negativeIf") else { return nil }
         guard point.type.isNumber else {
-            problems.error(field.keyPlace, "\"negativeIf\" has no meaning for \(point.type.rawValue)")
+            problems.error(
+                field.keyPlace, "\"negativeIf\" has no meaning for \(point.type.rawValue)")
             return nil
         }
         if Self.namesPoint(field) {
             if point.writable != nil || point.safe != nil {
-                problems.error(field.keyPlace, "a point whose sign is in another one cannot be written")
+                problems.error(
+                    field.keyPlace, "a point whose sign is in another one cannot be written")
             }
             return field
         }
         if context.driver != .uart {
-            problems.error(field.place, "\"negativeIf\" names a point of this node: { point: \"direction\", equals: 1 }")
+            problems.error(
+                field.place,
+                "\"negativeIf\" names a point of this node: { point: \"direction\", equals: 1 }")
         }
         return nil
     }
@@ -142,11 +158,13 @@ extension ConfigurationReader {
 
     /// Everything but the place: how the raw value becomes a value and what of it is published.
     private func readMeaning(
-        _ cursor: inout ObjectCursor, _ name: ByteString, _ site: PointSite?, in context: NodeContext
+        _ cursor: inout ObjectCursor, _ name: ByteString, _ site: PointSite?,
+        in context: NodeContext
     ) -> Point {
         let site = site ?? PointSite(table: .holding, address: 0, type: .uint16)
         var point = Point(
-            name: name, table: site.table, address: site.address, type: site.type, length: site.length,
+            name: name, table: site.table, address: site.address, type: site.type,
+            length: site.length,
             coding: site.coding, text: site.text, rules: site.rules)
         point.order = readOrder(&cursor, site)
         point.byte = readByte(&cursor, site)
@@ -187,13 +205,15 @@ extension ConfigurationReader {
                 continue
             }
             if !source.isRead {
-                problems.error(field.place, "\"scaleFrom\": \"\(name)\" is written only and never read")
+                problems.error(
+                    field.place, "\"scaleFrom\": \"\(name)\" is written only and never read")
             } else if name == point.name {
                 problems.error(field.place, "\"scaleFrom\" names the point itself")
             } else if !source.type.isNumber || source.type.isFloat || source.type.hasExponent {
                 problems.error(
                     field.place,
-                    "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)")
+                    "\"scaleFrom\": \"\(name)\" must be an integer type, not \(source.type.rawValue)"
+                )
             } else if source.scaleFrom != nil {
                 problems.error(field.place, "\"scaleFrom\": \"\(name)\" has a \"scaleFrom\" itself")
             }

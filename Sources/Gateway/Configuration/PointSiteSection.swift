@@ -12,13 +12,17 @@ extension ConfigurationReader {
         let type = readType(&cursor, default: cursor.has("bits") ? .bits : standard)
         guard let (table, field) = given else {
             _ = readLength(
-                &cursor, type: type ?? .uint16, readCoding(&cursor, type: type ?? .uint16), limit: context.maxRegisters,
+                &cursor, type: type ?? .uint16, readCoding(&cursor, type: type ?? .uint16),
+                limit: context.maxRegisters,
                 inFrame: false)
             return nil
         }
         let chosen = type ?? (table.isBits ? .bool : .uint16)
-        if table.isBits, chosen != .bool, let place = (cursor.take("type") ?? cursor.take("bits"))?.place {
-            problems.error(place, "a \(table.rawValue) is one bit: its type is bool, not \(chosen.rawValue)")
+        if table.isBits, chosen != .bool,
+            let place = (cursor.take("type") ?? cursor.take("bits"))?.place
+        {
+            problems.error(
+                place, "a \(table.rawValue) is one bit: its type is bool, not \(chosen.rawValue)")
         }
         var site = PointSite(table: table, address: 0, type: table.isBits ? .bool : chosen)
         site.coding = readCoding(&cursor, type: site.type)
@@ -34,9 +38,12 @@ extension ConfigurationReader {
         }
         guard let addresses, let first = addresses.min() else { return nil }
         site.address = first
-        if addresses != Array(first..<(first + addresses.count)) { site.coding.registers = addresses }
+        if addresses != Array(first..<(first + addresses.count)) {
+            site.coding.registers = addresses
+        }
         let point = Point(
-            name: "", table: table, address: first, type: site.type, length: site.length, coding: site.coding, text: site.text)
+            name: "", table: table, address: first, type: site.type, length: site.length,
+            coding: site.coding, text: site.text)
         let size = field.json.array == nil ? point.count : checkCount(addresses.count, point, field)
         if first + point.count > 65_536 {
             problems.error(
@@ -60,7 +67,9 @@ extension ConfigurationReader {
     /// The table, and the field that has the address: `holding: 3`, `holding: [3, 7]`, or
     /// `registers: [3, 7]` beside `table`.
     private func readTable(_ cursor: inout ObjectCursor) -> (Table, Field)? {
-        let given = Self.tables.compactMap { table in cursor.take(ByteString(table.rawValue)).map { (table, $0) } }
+        let given = Self.tables.compactMap { table in
+            cursor.take(ByteString(table.rawValue)).map { (table, $0) }
+        }
         let registers = cursor.take("registers")
         let other = cursor.take("table")
         if let registers, given.isEmpty {
@@ -70,7 +79,8 @@ extension ConfigurationReader {
         }
         if let field = registers ?? other {
             problems.error(
-                field.keyPlace, registers == nil
+                field.keyPlace,
+                registers == nil
                     ? "\"table\" goes with \"registers\"; one address stands in \"holding: 16\""
                     : "\(cursor.what) has two places: \"registers\" and \"\(given[0].0.rawValue)\"")
         }
@@ -90,7 +100,8 @@ extension ConfigurationReader {
         if given.count > 1 {
             problems.error(
                 given[1].1.keyPlace,
-                "\(cursor.what) has two places: \"\(table.rawValue)\" and \"\(given[1].0.rawValue)\"")
+                "\(cursor.what) has two places: \"\(table.rawValue)\" and \"\(given[1].0.rawValue)\""
+            )
         }
         return (table, field)
     }
@@ -98,9 +109,13 @@ extension ConfigurationReader {
     private enum RegisterTable: String, CaseIterable { case input, holding }
 
     /// One address, or those of the registers that together hold the value.
-    private func readAddresses(_ field: Field, _ table: Table, _ cursor: ObjectCursor, base: Int) -> [Int]? {
+    private func readAddresses(
+        _ field: Field, _ table: Table, _ cursor: ObjectCursor, base: Int
+    ) -> [Int]? {
         guard field.json.array != nil else {
-            if field.name == "registers" { problems.error(field.place, "\"registers\" is a list such as [0x4E, 0x50]") }
+            if field.name == "registers" {
+                problems.error(field.place, "\"registers\" is a list such as [0x4E, 0x50]")
+            }
             return readAddress(field, table, cursor).map { [$0 + base] }
         }
         guard table.isRegisters else {
@@ -111,7 +126,9 @@ extension ConfigurationReader {
         let addresses = items.compactMap { readAddress($0, table, cursor) }.map { $0 + base }
         guard !items.isEmpty, items.count <= 125, addresses.count == items.count else {
             if addresses.count == items.count {
-                problems.error(field.place, "\"\(field.name)\" has \(items.count) registers; a value has 1 to 125")
+                problems.error(
+                    field.place,
+                    "\"\(field.name)\" has \(items.count) registers; a value has 1 to 125")
             }
             return nil
         }
@@ -129,7 +146,8 @@ extension ConfigurationReader {
         if plain.count != count {
             problems.error(
                 field.place,
-                "a \(point.type.rawValue) is in \(Plural.text(plain.count, "register")), not in the \(count) listed here")
+                "a \(point.type.rawValue) is in \(Plural.text(plain.count, "register")), not in the \(count) listed here"
+            )
         }
         return count
     }
@@ -151,7 +169,8 @@ extension ConfigurationReader {
         let isHexadecimal = text.lowercased().contains("x")
         if !isHexadecimal, let (meant, address) = RegisterReference.mistaken(value, in: table) {
             let hex = "0x" + String(value, radix: 16, uppercase: true)
-            let escape = value <= 65_535 ? "; if \(value) really is the protocol address, write \(hex)" : ""
+            let escape =
+                value <= 65_535 ? "; if \(value) really is the protocol address, write \(hex)" : ""
             problems.error(
                 field.place,
                 "\(value) is a reference that counts from 1; write the zero-based address \(meant.rawValue): "
@@ -162,13 +181,16 @@ extension ConfigurationReader {
     }
 
     func readOrder(_ cursor: inout ObjectCursor, _ site: PointSite) -> ByteOrder? {
-        guard let field = cursor.take("order"), let text = cursor.string(of: field) else { return nil }
+        guard let field = cursor.take("order"), let text = cursor.string(of: field) else {
+            return nil
+        }
         let allowed: String
         let width = orderWidth(site)
         switch width {
         case 2: allowed = "\"AB\" or \"BA\""
         case 4 where site.type != .bits: allowed = "\"ABCD\", \"CDAB\", \"BADC\" or \"DCBA\""
-        case 8 where site.type != .bits: allowed = "the eight letters A to H, such as \"ABCDEFGH\" or \"GHEFCDAB\""
+        case 8 where site.type != .bits:
+            allowed = "the eight letters A to H, such as \"ABCDEFGH\" or \"GHEFCDAB\""
         case 6: allowed = "the six letters A to F, such as \"ABCDEF\" or \"EFCDAB\""
         case 0, 1:
             problems.error(field.keyPlace, "\"order\" has no meaning for \(site.type.rawValue)")
@@ -176,10 +198,13 @@ extension ConfigurationReader {
         default: allowed = "\(width) letters from A"
         }
         let common: Set<ByteString> = ["ABCD", "CDAB", "BADC", "DCBA"]
-        guard let order = ByteOrder(text.string), order.width == width, width != 4 || common.contains(text) else {
+        guard let order = ByteOrder(text.string), order.width == width,
+            width != 4 || common.contains(text)
+        else {
             problems.error(
                 field.place,
-                "\"\(text.prefix(20))\" is no byte order for \(site.type.rawValue); it must be \(allowed)")
+                "\"\(text.prefix(20))\" is no byte order for \(site.type.rawValue); it must be \(allowed)"
+            )
             return nil
         }
         return order
@@ -202,7 +227,8 @@ extension ConfigurationReader {
         guard let field = cursor.take("byte") else { return .low }
         guard site.table.isRegisters, site.type.isPartOfRegisters else {
             problems.error(
-                field.keyPlace, "\"byte\" is for 8 and 24 bits in registers, not for \(site.type.rawValue)")
+                field.keyPlace,
+                "\"byte\" is for 8 and 24 bits in registers, not for \(site.type.rawValue)")
             return .low
         }
         return cursor.choice("byte", default: RegisterByte.low)

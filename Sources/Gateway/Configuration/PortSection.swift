@@ -14,7 +14,9 @@ extension ConfigurationReader {
 
     mutating func readPorts(_ field: Field, gateway: DeviceID?) -> [Configuration.Port] {
         guard let cursor = ObjectCursor(field, "\"ports\"", problems) else { return [] }
-        if cursor.fields.isEmpty { problems.warning(field.place, "\"ports\" is empty: nothing will be read") }
+        if cursor.fields.isEmpty {
+            problems.warning(field.place, "\"ports\" is empty: nothing will be read")
+        }
         let ports = cursor.fields.compactMap { readPort($0) }
         checkLines(ports)
         checkDevices(ports, gateway: gateway)
@@ -26,7 +28,8 @@ extension ConfigurationReader {
         if let complaint = Self.nameProblem(field.name) {
             problems.error(field.keyPlace, "the port name \(complaint)")
         }
-        guard var cursor = ObjectCursor(field, "port \"\(Notice.printable(field.name))\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "port \"\(Notice.printable(field.name))\"", problems)
+        else { return nil }
         let name = PortName(field.name)
         let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
         let line = readLine(&cursor, port: name, driver: driver)
@@ -57,7 +60,8 @@ extension ConfigurationReader {
             default: false
             }
         }
-        return allowed ? nil : "\"\(Notice.printable(name))\" may have letters, digits and - . _ only"
+        return allowed
+            ? nil : "\"\(Notice.printable(name))\" may have letters, digits and - . _ only"
     }
 
     private mutating func readLine(
@@ -76,7 +80,8 @@ extension ConfigurationReader {
         let trim = cursor.bool("trim", default: true)
         return device.map {
             LineSettings(
-                device: $0, baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits, rs485: rs485,
+                device: $0, baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits,
+                rs485: rs485,
                 echo: echo, trim: trim)
         }
     }
@@ -84,12 +89,15 @@ extension ConfigurationReader {
     private func readEcho(_ field: Field) -> LineSettings.Echo {
         if let isThere = field.json.bool { return isThere ? .always : .never }
         if field.json.string != "auto" {
-            problems.error(field.place, "\"echo\" must be \"auto\", true or false, not \(field.json.describe)")
+            problems.error(
+                field.place, "\"echo\" must be \"auto\", true or false, not \(field.json.describe)")
         }
         return .learn
     }
 
-    private mutating func readDevice(_ cursor: inout ObjectCursor, port: PortName) -> LineSettings.Device? {
+    private mutating func readDevice(
+        _ cursor: inout ObjectCursor, port: PortName
+    ) -> LineSettings.Device? {
         let device = cursor.take("device")
         let match = cursor.take("match")
         switch (device, match) {
@@ -118,18 +126,22 @@ extension ConfigurationReader {
         let interface = cursor.string("interface")?.string
         cursor.finish()
         if cursor.fields.isEmpty {
-            problems.error(field.place, "\"match\" is empty: give serial, path, vendor, product or interface")
+            problems.error(
+                field.place, "\"match\" is empty: give serial, path, vendor, product or interface")
         }
-        return .match(serial: serial, path: path, vendor: vendor, product: product, interface: interface)
+        return .match(
+            serial: serial, path: path, vendor: vendor, product: product, interface: interface)
     }
 
     /// Four hexadecimal digits, as lsusb prints them; in small letters.
     private func readUSBID(_ key: ByteString, _ cursor: inout ObjectCursor) -> String? {
         guard let field = cursor.take(key) else { return nil }
-        guard let text = field.json.string, text.count == 4, Hex.decode(text.string)?.count == 2 else {
+        guard let text = field.json.string, text.count == 4, Hex.decode(text.string)?.count == 2
+        else {
             problems.error(
                 field.place,
-                "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\"")
+                "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\""
+            )
             return nil
         }
         return text.string.lowercased()

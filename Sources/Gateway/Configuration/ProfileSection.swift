@@ -5,9 +5,13 @@ extension Configuration {
     /// Reads a profile by itself, without a node that uses it: what it is and how it is recognised.
     ///
     /// - Parameter fileName: for messages.
-    /// - Returns: nil with at least one error. Problems of its points are told to the nodes that use it.
-    package static func readProfile(_ bytes: [UInt8], fileName: String) -> (Profile?, [Diagnostic]) {
-        let reader = ConfigurationReader(fileName: fileName) { _ in .failure(ProfileFailure("is not read")) }
+    /// - Returns: nil with at least one error. Problems of its points are told to the nodes that
+    ///   use it.
+    package static func readProfile(_ bytes: [UInt8], fileName: String) -> (Profile?, [Diagnostic])
+    {
+        let reader = ConfigurationReader(fileName: fileName) { _ in
+            .failure(ProfileFailure("is not read"))
+        }
         let profile = reader.parse(bytes, file: fileName)
             .flatMap { ObjectCursor($0, "the profile", reader.problems) }
             .map { cursor -> Profile in
@@ -27,10 +31,12 @@ extension ConfigurationReader {
             case .success(let file): profiles[name] = .some(parse(file.bytes, file: file.path))
             case .failure(let failure):
                 profiles[name] = .some(nil)
-                problems.error(field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
+                problems.error(
+                    field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
             }
         }
-        guard let root = profiles[name] ?? nil, var cursor = ObjectCursor(root, "the profile", problems)
+        guard let root = profiles[name] ?? nil,
+            var cursor = ObjectCursor(root, "the profile", problems)
         else {
             return nil
         }
@@ -48,8 +54,9 @@ extension ConfigurationReader {
             }
         }
         let own: Set<ByteString> = [
-            "name", "description", "manual", "driver", "identify", "unit", "share", "profile", "privateKey",
-            "id"
+            "name", "description", "manual", "driver", "identify", "unit", "share", "profile",
+            "privateKey",
+            "id",
         ]
         cursor.remove { own.contains($0.name) }
         return cursor
@@ -66,14 +73,18 @@ extension ConfigurationReader {
         return Profile(title: title, manual: manual, driver: driver, identify: identify ?? [])
     }
 
-    /// `{ input: 0, type, …, equals | between }`, `{ vendor, product }` or `{ serverId }`, in one object
-    /// or in a list: all of it must be so.
+    /// `{ input: 0, type, …, equals | between }`, `{ vendor, product }` or `{ serverId }`, in one
+    /// object or in a list: all of it must be so.
     func readIdentity(_ field: Field) -> [Fingerprint] {
         guard var cursor = ObjectCursor(field, "\"identify\"", problems) else { return [] }
         var found: [Fingerprint] = []
         let (vendor, product) = (cursor.string("vendor")?.string, cursor.string("product")?.string)
-        if vendor != nil || product != nil { found.append(.identification(vendor: vendor, product: product)) }
-        if let field = cursor.take("serverId"), let bytes = bytes(of: field) { found.append(.serverID(bytes)) }
+        if vendor != nil || product != nil {
+            found.append(.identification(vendor: vendor, product: product))
+        }
+        if let field = cursor.take("serverId"), let bytes = bytes(of: field) {
+            found.append(.serverID(bytes))
+        }
         if Table.allCases.contains(where: { $0 != .frame && cursor.has(ByteString($0.rawValue)) }) {
             if let value = readIdentityValue(&cursor) { found.append(value) }
         } else {
@@ -96,7 +107,8 @@ extension ConfigurationReader {
             return nil
         }
         var point = Point(
-            name: "identify", table: site.table, address: site.address, type: site.type, length: site.length,
+            name: "identify", table: site.table, address: site.address, type: site.type,
+            length: site.length,
             coding: site.coding, text: site.text, rules: site.rules)
         if !site.coding.registers.isEmpty {
             problems.error(cursor.place, "\"identify\" reads registers that follow each other")

@@ -1,9 +1,9 @@
 import Base
 
 extension ConfigurationReader {
-    /// `ranges: { holding: [[0, 99], [200, 299]], coil: [0, 15] }`: first and last address of what one
-    /// request may span, counted like the addresses of the node's points. Tables that are not named are
-    /// readable everywhere.
+    /// `ranges: { holding: [[0, 99], [200, 299]], coil: [0, 15] }`: first and last address of what
+    /// one request may span, counted like the addresses of the node's points. Tables that are not
+    /// named are readable everywhere.
     func readRanges(_ cursor: inout ObjectCursor, base: Int) -> [Table: [ClosedRange<Int>]] {
         guard var tables = cursor.object("ranges") else { return [:] }
         var ranges: [Table: [ClosedRange<Int>]] = [:]
@@ -13,7 +13,9 @@ extension ConfigurationReader {
             // One pair may stand without its outer brackets.
             let pairs = items.first?.json.array == nil ? [field] : items
             let found = pairs.compactMap { readRange($0, tables) }
-            if found.count == pairs.count { ranges[table] = found.map { $0.lowerBound + base...$0.upperBound + base } }
+            if found.count == pairs.count {
+                ranges[table] = found.map { $0.lowerBound + base...$0.upperBound + base }
+            }
         }
         tables.finish()
         return ranges
@@ -23,7 +25,8 @@ extension ConfigurationReader {
         let ends = tables.items(of: field)
         guard field.json.array != nil, ends.count == 2 else {
             problems.error(
-                field.place, "a range is first and last address, such as [0, 99], not \(field.json.describe)")
+                field.place,
+                "a range is first and last address, such as [0, 99], not \(field.json.describe)")
             return nil
         }
         guard let first = tables.integer(of: ends[0], in: 0...65_535),
@@ -47,6 +50,7 @@ extension ConfigurationReader {
         let list = allowed.map { "[\($0.lowerBound), \($0.upperBound)]" }.joined(separator: ", ")
         let place = count == 1 ? "\(address) is" : "\(address) to \(last) are"
         problems.error(
-            field.place, "\(what): \(table.rawValue) \(place) not inside one of the node's ranges \(list)")
+            field.place,
+            "\(what): \(table.rawValue) \(place) not inside one of the node's ranges \(list)")
     }
 }

@@ -17,10 +17,11 @@ package enum RegisterReference {
         return nil
     }
 
-    /// What was meant, if `value` was hardly meant as a protocol address of `table`. Six digits are no
-    /// address at all. Five digits are one: 30001 is a plausible holding register of many inverters and
-    /// 10001 a plausible coil or register, but 40001 is the classic mistake.
-    package static func mistaken(_ value: Int64, in table: Table) -> (table: Table, address: Int64)? {
+    /// What was meant, if `value` was hardly meant as a protocol address of `table`. Six digits are
+    /// no address at all. Five digits are one: 30001 is a plausible holding register of many
+    /// inverters and 10001 a plausible coil or register, but 40001 is the classic mistake.
+    package static func mistaken(_ value: Int64, in table: Table) -> (table: Table, address: Int64)?
+    {
         guard let (meant, address) = place(value),
             value > 65_535 || meant == table || (meant == .holding && table == .input)
         else { return nil }

@@ -1,11 +1,14 @@
 import Base
 
-/// The parts of a configuration's text in which a secret may stand: what follows a key such as `password`, to the
-/// end of the value as far as its text can be trusted. Where the text there is broken, no message quotes any of it.
+/// The parts of a configuration's text in which a secret may stand: what follows a key such as
+/// `password`, to the end of the value as far as its text can be trusted. Where the text there is
+/// broken, no message quotes any of it.
 struct SecretText {
-    /// Keys whose values are secrets, or may be taken for a place to put one; names near to them count too.
+    /// Keys whose values are secrets, or may be taken for a place to put one; names near to them
+    /// count too.
     private static let keys = [
-        "password", "username", "proxy", "privateKey", "clientKey", "token", "secret", "passphrase", "credentials",
+        "password", "username", "proxy", "privateKey", "clientKey", "token", "secret", "passphrase",
+        "credentials",
     ]
 
     /// Keys that are near to those and hold no secret.
@@ -28,12 +31,15 @@ struct SecretText {
         var covered = -1
         for (number, line) in lines.enumerated() where number > covered {
             guard let column = Self.secretKey(in: line) else { continue }
-            // A value that is broken over lines ends before the next member, or before a bracket of its own line.
+            // A value that is broken over lines ends before the next member, or before a bracket of
+            // its own line.
             var last = number
             while last + 1 < lines.count, !Self.beginsMember(lines[last + 1]) { last += 1 }
             covered = last
-            regions.append(Region(
-                start: TextPosition(line: number + 1, column: column), end: TextPosition(line: last + 2, column: 1)))
+            regions.append(
+                Region(
+                    start: TextPosition(line: number + 1, column: column),
+                    end: TextPosition(line: last + 2, column: 1)))
         }
     }
 
@@ -59,7 +65,9 @@ struct SecretText {
     }
 
     private static func isSecret(_ word: String) -> Bool {
-        guard word.utf8.count >= 4, word.utf8.count <= 64, !publicKeys.contains(word) else { return false }
+        guard word.utf8.count >= 4, word.utf8.count <= 64, !publicKeys.contains(word) else {
+            return false
+        }
         return Suggestion.nearest(to: word, in: keys) != nil
     }
 

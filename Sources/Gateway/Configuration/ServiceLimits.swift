@@ -1,5 +1,5 @@
-/// The most that one gateway serves. What `check` accepts fits into the bounds of board/debian/fieldgw.service, and a
-/// test compares the two.
+/// The most that one gateway serves. What `check` accepts fits into the bounds of
+/// board/debian/fieldgw.service, and a test compares the two.
 package enum ServiceLimits {
     package static let portsMax = 256
     package static let devicesMax = 4096
@@ -11,15 +11,17 @@ package enum ServiceLimits {
     package static let otherTasks = 10
     /// A scan of an adapter that nobody has configured runs in a process of its own.
     package static let scanTasks = 4
-    /// Descriptors beside those of the ports: journal, bridge, control clients, mailboxes, and what a reload reads.
+    /// Descriptors beside those of the ports: journal, bridge, control clients, mailboxes, and what
+    /// a reload reads.
     package static let otherDescriptors = 128
     /// The HTTP door's socket and clients, those included that are being turned away.
     package static let doorDescriptors = 49
     /// A line that is opened again while the one before is being closed.
     package static let descriptorsPerPort = 2
 
-    /// What a point takes while a reload has the old and the new configuration, and everything else. Measured with
-    /// 256 ports of 16 devices of 30 points each: 193 MB in operation, 328 MB in a reload.
+    /// What a point takes while a reload has the old and the new configuration, and everything
+    /// else. Measured with 256 ports of 16 devices of 30 points each: 193 MB in operation, 328 MB
+    /// in a reload.
     package static let bytesPerPoint = 3 << 10
     package static let otherBytes = 64 << 20
     /// Largest `history.maxBytes`; a reload has the old and the new one for a moment.
@@ -27,9 +29,13 @@ package enum ServiceLimits {
     /// What the HTTP door's clients may leave unread, together.
     package static let doorBytes = 12 << 20
 
-    package static var memory: Int { pointsMax * bytesPerPoint + otherBytes + 2 * historyBytesMax + doorBytes }
+    package static var memory: Int {
+        pointsMax * bytesPerPoint + otherBytes + 2 * historyBytesMax + doorBytes
+    }
     package static var tasks: Int { portHelpersMax + otherTasks + scanTasks }
-    package static var descriptors: Int { portsMax * descriptorsPerPort + otherDescriptors + doorDescriptors }
+    package static var descriptors: Int {
+        portsMax * descriptorsPerPort + otherDescriptors + doorDescriptors
+    }
 }
 
 extension ConfigurationReader {
@@ -48,13 +54,15 @@ extension ConfigurationReader {
         if ports.count > ServiceLimits.portsMax {
             problems.error(
                 ports[ServiceLimits.portsMax].place,
-                "\(ports.count) ports; one gateway serves \(ServiceLimits.portsMax): divide them among several")
+                "\(ports.count) ports; one gateway serves \(ServiceLimits.portsMax): divide them among several"
+            )
         }
         let nodes = ports.flatMap(\.nodes)
         if nodes.count > ServiceLimits.devicesMax {
             problems.error(
                 nodes[ServiceLimits.devicesMax].place,
-                "\(nodes.count) devices; one gateway serves \(ServiceLimits.devicesMax): divide them among several")
+                "\(nodes.count) devices; one gateway serves \(ServiceLimits.devicesMax): divide them among several"
+            )
         }
     }
 }

@@ -7,7 +7,8 @@ extension ConfigurationReader {
         spool.directory = cursor.located("directory").map(resolve)
         spool.maxBytes = cursor.size("maxBytes", in: (1 << 20)...(1 << 40)) ?? spool.maxBytes
         spool.minFree = cursor.size("minFree", in: 0...(1 << 40)) ?? spool.minFree
-        spool.maxAge = cursor.duration("maxAge", in: .seconds(60)...(.seconds(3650 * 86_400))) ?? spool.maxAge
+        spool.maxAge =
+            cursor.duration("maxAge", in: .seconds(60)...(.seconds(3650 * 86_400))) ?? spool.maxAge
         // A message of the bridge holds 256 KiB; some of it is the envelope.
         spool.maxRecord = cursor.size("maxRecord", in: 256...(255 << 10)) ?? spool.maxRecord
         spool.share = cursor.number("share", in: 0.01...1, default: spool.share)

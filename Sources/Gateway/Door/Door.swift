@@ -3,8 +3,8 @@ import Base
 import Drivers
 import HTTP
 
-/// The HTTP door's connections, requests and answers under way. It knows nothing of what is served: the gateway
-/// answers its requests. Closed, it does nothing and costs nothing.
+/// The HTTP door's connections, requests and answers under way. It knows nothing of what is served:
+/// the gateway answers its requests. Closed, it does nothing and costs nothing.
 struct Door: Sendable {
     static let clientsMax = 32
     private static let peerTextMax = 64
@@ -73,7 +73,9 @@ struct Door: Sendable {
     }
 
     /// A minute is over: what every port has counted since the one before.
-    mutating func noteMinute(_ ports: [(name: PortName, statistics: PortStatistics)], at now: Instant) {
+    mutating func noteMinute(
+        _ ports: [(name: PortName, statistics: PortStatistics)], at now: Instant
+    ) {
         strips.note(ports, at: now)
         noteDue()
     }
@@ -129,7 +131,8 @@ struct Door: Sendable {
     }
 
     private mutating func judge(_ id: ConnectionID, _ request: HTTPRequest, at now: Moment) {
-        guard let peer = peers[id], let verdict = gate?.judge(request, from: peer, at: now.instant) else { return }
+        guard let peer = peers[id], let verdict = gate?.judge(request, from: peer, at: now.instant)
+        else { return }
         switch verdict {
         case .admitted: requests.append((id, request))
         case .refused(let response): server.respond(id, Self.safe(response), at: now.instant)
@@ -137,13 +140,16 @@ struct Door: Sendable {
         }
     }
 
-    private mutating func delay(_ id: ConnectionID, _ response: HTTPResponse, until due: Instant, at now: Moment) {
+    private mutating func delay(
+        _ id: ConnectionID, _ response: HTTPResponse, until due: Instant, at now: Moment
+    ) {
         delayed.append((id, Self.safe(response), due))
         guard toldFailuresAt.map({ now.instant - $0 >= .seconds(60) }) ?? true else { return }
         toldFailuresAt = now.instant
-        notices.append(Notice(
-            .warning, "door", ByteString(peers[id]?.client ?? "").prefix(Self.peerTextMax),
-            "a request with a wrong token was refused", kind: .peer))
+        notices.append(
+            Notice(
+                .warning, "door", ByteString(peers[id]?.client ?? "").prefix(Self.peerTextMax),
+                "a request with a wrong token was refused", kind: .peer))
         noteDue()
     }
 
@@ -161,12 +167,16 @@ struct Door: Sendable {
 
     /// Takes a token that a browser was given, and tells it how to come back with it.
     mutating func logIn(_ id: ConnectionID, _ token: ByteString, gateway: String, at now: Moment) {
-        guard let peer = peers[id], gate?.accepts(token) ?? false, let cookie = gate?.cookieHeader(isTLS: peer.isTLS) else {
+        guard let peer = peers[id], gate?.accepts(token) ?? false,
+            let cookie = gate?.cookieHeader(isTLS: peer.isTLS)
+        else {
             let pause = gate?.fail(at: now.instant) ?? .zero
-            return delay(id, Page.login(gateway, isWrong: true), until: now.instant + pause, at: now)
+            return delay(
+                id, Page.login(gateway, isWrong: true), until: now.instant + pause, at: now)
         }
         let response = HTTPResponse(
-            303, [], "text/plain; charset=UTF-8", headers: [HTTPResponse.Header("Location", "/"), cookie])
+            303, [], "text/plain; charset=UTF-8",
+            headers: [HTTPResponse.Header("Location", "/"), cookie])
         respond(id, response, at: now)
     }
 
@@ -182,7 +192,9 @@ struct Door: Sendable {
     mutating func respond(
         _ id: ConnectionID, _ head: HTTPResponse, with document: any SlicedDocument, at now: Moment
     ) {
-        if server.begin(id, Self.safe(head), at: now.instant) { answers.begin(.connection(id), document) }
+        if server.begin(id, Self.safe(head), at: now.instant) {
+            answers.begin(.connection(id), document)
+        }
         drain(at: now)
     }
 
@@ -229,7 +241,8 @@ struct Door: Sendable {
 
     /// The status code that fits an answer of the control protocol.
     private static func status(of line: [UInt8]) -> Int {
-        guard line.starts(with: "{\"error\":".utf8), let document = try? JSONReader.parse(line) else { return 200 }
+        guard line.starts(with: "{\"error\":".utf8), let document = try? JSONReader.parse(line)
+        else { return 200 }
         return switch document["kind"]?.string {
         case "usage": 400
         case "denied": 403
@@ -247,7 +260,8 @@ struct Door: Sendable {
 
     /// - Returns: a client of the control socket whose document is complete, and its line.
     mutating func put(
-        _ client: SlicedAnswers.Client, _ document: any SlicedDocument, _ slice: DocumentSlice, at now: Moment
+        _ client: SlicedAnswers.Client, _ document: any SlicedDocument, _ slice: DocumentSlice,
+        at now: Moment
     ) -> (ControlTicket, [UInt8])? {
         let line = answers.put(client, document, slice, at: now.instant)
         defer { noteDue() }
@@ -265,7 +279,9 @@ struct Door: Sendable {
         server.timeout(at: now.instant)
         answers.timeout(at: now.instant)
         answerHandedBack(at: now.instant)
-        for answer in delayed where answer.due <= now.instant { server.respond(answer.id, answer.response, at: now.instant) }
+        for answer in delayed where answer.due <= now.instant {
+            server.respond(answer.id, answer.response, at: now.instant)
+        }
         delayed.removeAll { $0.due <= now.instant }
         drain(at: now)
     }

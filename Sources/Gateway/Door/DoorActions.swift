@@ -2,8 +2,8 @@ import Adapter
 import Base
 import HTTP
 
-/// What a person may do by the HTTP door: `POST /api/v1/actions` with one JSON object. It is carried out and answered
-/// as the same request at the control socket is.
+/// What a person may do by the HTTP door: `POST /api/v1/actions` with one JSON object. It is
+/// carried out and answered as the same request at the control socket is.
 ///
 /// | request | does |
 /// |---|---|
@@ -22,7 +22,9 @@ extension Gateway {
             return door.respond(id, response, at: now)
         }
         guard let settings = door.settings, settings.actions, settings.token != nil else {
-            return door.respond(id, Self.refusal(403, "actions are off: `http.actions` switches them on", "denied"), at: now)
+            return door.respond(
+                id, Self.refusal(403, "actions are off: `http.actions` switches them on", "denied"),
+                at: now)
         }
         do throws(Control.Misuse) {
             try act(id, Self.parse(request.body), at: now)
@@ -33,11 +35,14 @@ extension Gateway {
 
     private static func parse(_ body: [UInt8]) throws(Control.Misuse) -> JSON {
         do throws(JSONError) { return try JSONReader.parse(body) } catch {
-            throw Control.Misuse(reason: "not JSON: \(error.message) at column \(error.position.column)")
+            throw Control.Misuse(
+                reason: "not JSON: \(error.message) at column \(error.position.column)")
         }
     }
 
-    private mutating func act(_ id: ConnectionID, _ action: JSON, at now: Moment) throws(Control.Misuse) {
+    private mutating func act(
+        _ id: ConnectionID, _ action: JSON, at now: Moment
+    ) throws(Control.Misuse) {
         guard let word = action["action"]?.string, Self.actions.contains(word) else {
             let known = Self.actions.map(\.string).joined(separator: ", ")
             throw Control.Misuse(reason: "\"action\" is one of \(known)")
@@ -69,13 +74,17 @@ extension Gateway {
     /// Every action is told once in the log, with who asked for it.
     private mutating func note(_ id: ConnectionID, _ words: String, at now: Moment) {
         let client = door.peer(of: id)?.client ?? "a client"
-        effects.append(.notice(Notice(.info, "door", "", "\(client) asks for: \(words)", kind: .audit)))
+        effects.append(
+            .notice(Notice(.info, "door", "", "\(client) asks for: \(words)", kind: .audit)))
     }
 
-    private mutating func write(_ id: ConnectionID, _ action: JSON, at now: Moment) throws(Control.Misuse) {
+    private mutating func write(
+        _ id: ConnectionID, _ action: JSON, at now: Moment
+    ) throws(Control.Misuse) {
         let device = try device(named: action["device"] ?? JSON(.null))
         guard let writes = action["write"]?.members, (1...32).contains(writes.count) else {
-            throw Control.Misuse(reason: "\"write\" is an object of 1 to 32 points with their values")
+            throw Control.Misuse(
+                reason: "\"write\" is an object of 1 to 32 points with their values")
         }
         let points = writes.map { (name: $0.name, value: $0.value) }
         let steps: [WriteStep]
@@ -87,13 +96,16 @@ extension Gateway {
             throw Control.Misuse(reason: error.message)
         }
         let names = Set(points.map(\.name))
-        for (key, spent) in adapter.budgets.all(at: now.instant) where key.device == device && names.contains(key.point) {
+        for (key, spent) in adapter.budgets.all(at: now.instant)
+        where key.device == device && names.contains(key.point) {
             commands.keep(spent, key)
         }
         let words = names.sorted().map { Notice.printable($0) }.joined(separator: ", ")
         note(id, "write \(device.text): \(words)", at: now)
-        commands.run(CommandDesk.Open(
-            device: device, id: "http-\(now.wall.milliseconds)-\(steps.first?.order.id ?? 0)", origin: .http,
-            ticket: door.takeTicket(for: id), orders: steps))
+        commands.run(
+            CommandDesk.Open(
+                device: device, id: "http-\(now.wall.milliseconds)-\(steps.first?.order.id ?? 0)",
+                origin: .http,
+                ticket: door.takeTicket(for: id), orders: steps))
     }
 }

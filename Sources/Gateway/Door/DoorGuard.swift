@@ -1,7 +1,8 @@
 import Base
 import HTTP
 
-/// Decides which requests are let in: by the host that they name, the page that they come from and the token.
+/// Decides which requests are let in: by the host that they name, the page that they come from and
+/// the token.
 ///
 /// | check | refuses |
 /// |---|---|
@@ -17,8 +18,8 @@ struct DoorGuard: Sendable {
     }
 
     static let cookieName: ByteString = "fieldgw"
-    /// Paths that are answered without a token: those of a supervisor with a status code only, the page with a question
-    /// for the token.
+    /// Paths that are answered without a token: those of a supervisor with a status code only, the
+    /// page with a question for the token.
     static let openPaths: Set<ByteString> = ["/livez", "/readyz", "/", "/login"]
 
     private static let firstPause = Duration.seconds(1)
@@ -33,7 +34,8 @@ struct DoorGuard: Sendable {
     private var forgetDue = Instant.zero
 
     init(_ settings: Configuration.Door) {
-        names = Set(settings.names + [ByteString(settings.address), "localhost", "127.0.0.1", "::1"])
+        names = Set(
+            settings.names + [ByteString(settings.address), "localhost", "127.0.0.1", "::1"])
         token = settings.token.map { Array($0.utf8) }
         let text = Array("fieldgw door\n".utf8) + (token ?? [])
         cookie = Array(Hex.encode(SHA256.digest(text), separator: "").utf8)
@@ -46,7 +48,9 @@ struct DoorGuard: Sendable {
         let secure = isTLS ? "; Secure" : ""
         let value = String(decoding: cookie, as: UTF8.self)
         return HTTPResponse.Header(
-            "Set-Cookie", "\(Self.cookieName)=\(value); Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000\(secure)")
+            "Set-Cookie",
+            "\(Self.cookieName)=\(value); Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000\(secure)"
+        )
     }
 
     /// Whether the client has shown the token.
@@ -60,14 +64,17 @@ struct DoorGuard: Sendable {
         if let refusal = originRefusal(request, peer) { return .refused(refusal) }
         guard !Self.openPaths.contains(request.path), !isKnown(request) else { return .admitted }
         let hasTried = Self.bearer(request) != nil
-        let words = hasTried ? "the token is wrong" : "a token is needed: Authorization: Bearer TOKEN"
+        let words =
+            hasTried ? "the token is wrong" : "a token is needed: Authorization: Bearer TOKEN"
         var response = HTTPResponse(401, json: Control.error(words, "denied"))
         response.headers.append(HTTPResponse.Header("WWW-Authenticate", "Bearer realm=\"fieldgw\""))
         return hasTried ? .delayed(response, until: now + fail(at: now)) : .refused(response)
     }
 
     /// Whether that is the token; what is wrong counts as a failure.
-    func accepts(_ given: ByteString) -> Bool { token.map { Self.isSame(Array(given.utf8), $0) } ?? true }
+    func accepts(_ given: ByteString) -> Bool {
+        token.map { Self.isSame(Array(given.utf8), $0) } ?? true
+    }
 
     /// Counts a failure.
     /// - Returns: how long its answer waits.
@@ -84,18 +91,26 @@ struct DoorGuard: Sendable {
     /// Compares in a time that depends on the length of the secret only.
     static func isSame(_ given: [UInt8], _ secret: [UInt8]) -> Bool {
         var difference: UInt8 = given.count == secret.count ? 0 : 1
-        for index in secret.indices { difference |= secret[index] ^ (index < given.count ? given[index] : 0) }
+        for index in secret.indices {
+            difference |= secret[index] ^ (index < given.count ? given[index] : 0)
+        }
         return difference == 0
     }
 
     private func originRefusal(_ request: HTTPRequest, _ peer: DoorPeer) -> HTTPResponse? {
-        func refuse(_ words: String) -> HTTPResponse { HTTPResponse(403, json: Control.error(words, "denied")) }
-        guard let host = request.header("host")?.lowercasedASCII else { return refuse("a Host header is needed") }
+        func refuse(_ words: String) -> HTTPResponse {
+            HTTPResponse(403, json: Control.error(words, "denied"))
+        }
+        guard let host = request.header("host")?.lowercasedASCII else {
+            return refuse("a Host header is needed")
+        }
         let name = Self.name(of: host)
         guard names.contains(name) || name == peer.local else {
             return refuse("this host name is not one of the door's: put it into `http.names`")
         }
-        guard request.method != "GET", request.method != "HEAD", let origin = request.header("origin") else { return nil }
+        guard request.method != "GET", request.method != "HEAD",
+            let origin = request.header("origin")
+        else { return nil }
         let scheme: ByteString = peer.isTLS ? "https://" : "http://"
         guard origin.lowercasedASCII.dropping(prefix: scheme) == host else {
             return refuse("the request comes from a page of another site")
@@ -112,14 +127,18 @@ struct DoorGuard: Sendable {
     private static func bearer(_ request: HTTPRequest) -> [UInt8]? {
         guard let header = request.header("authorization") else { return nil }
         let parts = header.split(0x20, limit: 2)
-        guard parts.count == 2, parts[0].lowercasedASCII == "bearer" else { return Array(header.utf8) }
+        guard parts.count == 2, parts[0].lowercasedASCII == "bearer" else {
+            return Array(header.utf8)
+        }
         return Array(parts[1].utf8)
     }
 
     private static func cookie(of request: HTTPRequest) -> [UInt8]? {
         for pair in request.header("cookie")?.split(0x3B) ?? [] {
             let sides = pair.split(0x3D, limit: 2)
-            guard sides.count == 2, ByteString(decoding: sides[0].utf8.filter { $0 != 0x20 }) == cookieName else { continue }
+            guard sides.count == 2,
+                ByteString(decoding: sides[0].utf8.filter { $0 != 0x20 }) == cookieName
+            else { continue }
             return Array(sides[1].utf8)
         }
         return nil

@@ -78,44 +78,63 @@ extension Gateway {
             }
             door.respond(id, Page.response(200), with: PageDocument(self), at: now)
         case "/livez": door.respond(id, HTTPResponse(200, text: "ok\n"), at: now)
-        case "/readyz": door.respond(id, readiness(isKnown: door.isKnown(request), at: now), at: now)
+        case "/readyz":
+            door.respond(id, readiness(isKnown: door.isKnown(request), at: now), at: now)
         case "/metrics":
-            door.respond(id, HTTPResponse(200, [], MetricsWriter.contentType), with: MetricsDocument(self), at: now)
+            door.respond(
+                id, HTTPResponse(200, [], MetricsWriter.contentType), with: MetricsDocument(self),
+                at: now)
         case "/api/v1/status": respond(id, StatusDocument(self), at: now)
         case "/api/v1/site": respond(id, SiteDocument(self), at: now)
         case "/api/v1/line":
             do throws(Control.Misuse) {
-                let index = try port(named: request.query("port").map { JSON(.string($0)) } ?? JSON(.null))
+                let index = try port(
+                    named: request.query("port").map { JSON(.string($0)) } ?? JSON(.null))
                 let isModbus = settings.configured[index].driver == .modbusRTU
-                respond(id, ReadyDocument(LineDocument.bytes(of: ports[index], door.strips, isModbus: isModbus)), at: now)
+                respond(
+                    id,
+                    ReadyDocument(
+                        LineDocument.bytes(of: ports[index], door.strips, isModbus: isModbus)),
+                    at: now)
             } catch {
                 door.respond(id, Self.refusal(404, error.reason, error.kind), at: now)
             }
         case "/api/v1/values":
             do throws(Control.Misuse) {
                 var only: DeviceID?
-                if let name = request.query("device") { only = try device(named: JSON(.string(name))) }
+                if let name = request.query("device") {
+                    only = try device(named: JSON(.string(name)))
+                }
                 respond(id, ValuesDocument(self, of: only), at: now)
             } catch {
                 door.respond(id, Self.refusal(404, error.reason, error.kind), at: now)
             }
         case "/api/v1/history":
             do throws(Control.Misuse) {
-                respond(id, try history(request.query, points: request.queries("point"), at: now), at: now)
+                respond(
+                    id, try history(request.query, points: request.queries("point"), at: now),
+                    at: now)
             } catch {
-                door.respond(id, Self.refusal(error.kind == "usage" ? 400 : 404, error.reason, error.kind), at: now)
+                door.respond(
+                    id, Self.refusal(error.kind == "usage" ? 400 : 404, error.reason, error.kind),
+                    at: now)
             }
         case "/api/v1/log":
             let after = request.query("after").flatMap { UInt64($0.prefix(20)) } ?? 0
             respond(id, ReadyDocument(logDocument(after: after)), at: now)
         case "/api/v1/events":
             let stream = LiveStream(self, after: request.header("last-event-id"))
-            door.respond(id, HTTPResponse(200, [], "text/event-stream; charset=UTF-8"), with: stream, at: now)
-        default: door.respond(id, Self.refusal(404, "there is nothing at this path", "usage"), at: now)
+            door.respond(
+                id, HTTPResponse(200, [], "text/event-stream; charset=UTF-8"), with: stream, at: now
+            )
+        default:
+            door.respond(id, Self.refusal(404, "there is nothing at this path", "usage"), at: now)
         }
     }
 
-    private mutating func respond(_ id: ConnectionID, _ document: any SlicedDocument, at now: Moment) {
+    private mutating func respond(
+        _ id: ConnectionID, _ document: any SlicedDocument, at now: Moment
+    ) {
         door.respond(id, HTTPResponse(200, json: []), with: document, at: now)
     }
 
@@ -133,13 +152,16 @@ extension Gateway {
     private func readiness(isKnown: Bool, at now: Moment) -> HTTPResponse {
         let reasons = hindrances(at: now)
         guard !reasons.isEmpty else { return HTTPResponse(200, text: "ready\n") }
-        return HTTPResponse(503, text: isKnown ? reasons.joined(separator: "\n") + "\n" : "not ready\n")
+        return HTTPResponse(
+            503, text: isKnown ? reasons.joined(separator: "\n") + "\n" : "not ready\n")
     }
 
     private func logDocument(after number: UInt64) -> [UInt8] {
         Self.document { writer in
             writer.key("lines")
-            writer.array { writer in for line in door.feed.lines(after: number) { line.write(&writer) } }
+            writer.array { writer in
+                for line in door.feed.lines(after: number) { line.write(&writer) }
+            }
         }
     }
 }

@@ -1,13 +1,14 @@
 import Adapter
 import Base
 
-/// The past of every point that is a number, in memory: for each bucket of time the smallest, largest and last value and
-/// how many there were. A bucket without a good value is a gap.
+/// The past of every point that is a number, in memory: for each bucket of time the smallest,
+/// largest and last value and how many there were. A bucket without a good value is a gap.
 ///
-/// Two rings share the time: 10 s buckets for the last hour, and 5 min buckets for what is older. A bucket that leaves
-/// the first ring is added to the second. All points share the buckets' times, so a bucket of all of them is one block
-/// of memory, made when the first value comes: 13 bytes a bucket and point. Buckets are counted on the clock since boot,
-/// so that no step of the wall clock tears them apart.
+/// Two rings share the time: 10 s buckets for the last hour, and 5 min buckets for what is older. A
+/// bucket that leaves the first ring is added to the second. All points share the buckets' times,
+/// so a bucket of all of them is one block of memory, made when the first value comes: 13 bytes a
+/// bucket and point. Buckets are counted on the clock since boot, so that no step of the wall clock
+/// tears them apart.
 struct History: Sendable {
     static let fineStep = Duration.seconds(10)
     /// Fine buckets in a coarse one.
@@ -44,7 +45,8 @@ struct History: Sendable {
         func bucket(_ point: Int) -> Bucket? {
             guard counts[point] > 0 else { return nil }
             return Bucket(
-                last: values[3 * point], low: values[3 * point + 1], high: values[3 * point + 2], count: Int(counts[point]))
+                last: values[3 * point], low: values[3 * point + 1], high: values[3 * point + 2],
+                count: Int(counts[point]))
         }
 
         mutating func add(_ bucket: Bucket, _ point: Int) {
@@ -53,7 +55,9 @@ struct History: Sendable {
                 before.add(bucket)
                 sum = before
             }
-            (values[3 * point], values[3 * point + 1], values[3 * point + 2]) = (sum.last, sum.low, sum.high)
+            (values[3 * point], values[3 * point + 1], values[3 * point + 2]) = (
+                sum.last, sum.low, sum.high
+            )
             counts[point] = UInt8(clamping: sum.count)
         }
     }
@@ -75,7 +79,8 @@ struct History: Sendable {
             fine = min(Self.fineMost, keep, room)
             guard points > 0, fine >= Self.fineLeast else { return nil }
             let rest = max(0, keep - fine)
-            coarse = min((rest + Int(History.coarseFactor) - 1) / Int(History.coarseFactor), room - fine)
+            coarse = min(
+                (rest + Int(History.coarseFactor) - 1) / Int(History.coarseFactor), room - fine)
         }
 
         var buckets: Int { fine + coarse }
@@ -90,7 +95,8 @@ struct History: Sendable {
     private let points: Int
     /// The fine ring, and behind it the coarse one; nil where nothing was kept.
     private var columns: [Column?]
-    /// The number of the newest fine bucket, and of the newest coarse one that holds something; nil before the first.
+    /// The number of the newest fine bucket, and of the newest coarse one that holds something; nil
+    /// before the first.
     private var fineHead: Int64?
     private var coarseHead: Int64?
 
@@ -131,7 +137,8 @@ struct History: Sendable {
     }
 
     private static func isSame(_ left: Point, _ right: Point) -> Bool {
-        left.name == right.name && left.units == right.units && left.table == right.table && left.address == right.address
+        left.name == right.name && left.units == right.units && left.table == right.table
+            && left.address == right.address
             && left.type == right.type && left.scale == right.scale && left.offset == right.offset
     }
 
@@ -157,7 +164,8 @@ struct History: Sendable {
     mutating func record(_ value: Double, point: Int, at time: Instant) {
         let number = Self.number(time)
         if fineHead.map({ number > $0 }) ?? true { advance(to: number) }
-        guard value.isFinite, let head = fineHead, number > head - Int64(plan.fine), points > point else { return }
+        guard value.isFinite, let head = fineHead, number > head - Int64(plan.fine), points > point
+        else { return }
         add(
             Bucket(last: Float(value), low: Float(value), high: Float(value), count: 1), point,
             in: Int(number % Int64(plan.fine)))
@@ -189,14 +197,16 @@ struct History: Sendable {
         }
         guard let column = columns[Int(number % Int64(plan.fine))] else { return }
         for point in 0..<points {
-            if let bucket = column.bucket(point) { add(bucket, point, in: plan.fine + Int(coarse % ring)) }
+            if let bucket = column.bucket(point) {
+                add(bucket, point, in: plan.fine + Int(coarse % ring))
+            }
         }
     }
 
     // MARK: Reading
 
-    /// Everything about one point in fine buckets `first` to `first + length`, of which coarse ones count if they begin
-    /// among them; nil is a gap.
+    /// Everything about one point in fine buckets `first` to `first + length`, of which coarse ones
+    /// count if they begin among them; nil is a gap.
     func bucket(point: Int, from first: Int64, length: Int64) -> Bucket? {
         guard let head = fineHead, point < points, first >= 0 else { return nil }
         var sum: Bucket?
@@ -205,7 +215,9 @@ struct History: Sendable {
             if sum == nil { sum = bucket } else { sum?.add(bucket) }
         }
         if plan.coarse > 0, let newest = coarseHead, length >= Self.coarseFactor {
-            let start = max((first + Self.coarseFactor - 1) / Self.coarseFactor, newest - Int64(plan.coarse) + 1, 0)
+            let start = max(
+                (first + Self.coarseFactor - 1) / Self.coarseFactor,
+                newest - Int64(plan.coarse) + 1, 0)
             var coarse = start
             while coarse <= newest, coarse * Self.coarseFactor < first + length {
                 take(columns[plan.fine + Int(coarse % Int64(plan.coarse))]?.bucket(point))

@@ -3,7 +3,8 @@ import Base
 
 /// The past of one device's points:
 /// `{"device","step":10,"from","to","points":{"power":{"units":"W","buckets":[[ms,last,min,max,count],…]}}}`.
-/// `ms` is when a bucket begins, in milliseconds since the epoch; a bucket without a good value is left out.
+/// `ms` is when a bucket begins, in milliseconds since the epoch; a bucket without a good value is
+/// left out.
 struct HistoryDocument: SlicedDocument {
     /// Steps of one answer; more become wider.
     private static let bucketsMax: Int64 = 2000
@@ -21,13 +22,15 @@ struct HistoryDocument: SlicedDocument {
 
     /// - Parameter only: nil: all points.
     init(
-        _ device: DeviceID, only: Set<ByteString>?, points: [Point], from: Instant, to: Instant, step: Duration
+        _ device: DeviceID, only: Set<ByteString>?, points: [Point], from: Instant, to: Instant,
+        step: Duration
     ) {
         self.device = device
         names = points.map { only?.contains($0.name) ?? true ? $0.name : "" }
         let start = max(0, History.number(from))
         let length = max(1, History.number(to) + 1 - start)
-        var step = max(1, (step.nanoseconds + History.fineStep.nanoseconds - 1) / History.fineStep.nanoseconds)
+        var step = max(
+            1, (step.nanoseconds + History.fineStep.nanoseconds - 1) / History.fineStep.nanoseconds)
         step = max(step, (length + Self.bucketsMax - 1) / Self.bucketsMax)
         // From there on older values are known, which are in coarse buckets.
         if step >= History.coarseFactor {
@@ -50,7 +53,9 @@ struct HistoryDocument: SlicedDocument {
                 }
                 writer.key(names[point])
                 writer.beginObject()
-                if let units = binding?.points.first(where: { $0.name == names[point] })?.units { writer.member("units", units) }
+                if let units = binding?.points.first(where: { $0.name == names[point] })?.units {
+                    writer.member("units", units)
+                }
                 writer.key("buckets")
                 writer.beginArray()
             }
@@ -112,24 +117,33 @@ extension Gateway {
         }
     }
 
-    /// The document that a query asks for; `from` and `to` are times or milliseconds, by default the last hour.
+    /// The document that a query asks for; `from` and `to` are times or milliseconds, by default
+    /// the last hour.
     func history(
         _ query: (ByteString) -> ByteString?, points: [ByteString], at now: Moment
     ) throws(Control.Misuse) -> HistoryDocument {
-        guard let name = query("device") else { throw Control.Misuse(reason: "\"device\" is needed") }
+        guard let name = query("device") else {
+            throw Control.Misuse(reason: "\"device\" is needed")
+        }
         let device = try device(named: JSON(.string(name)))
         guard let settings = door.settings?.history, door.history != nil else {
-            throw Control.Misuse(reason: "no history is kept: see `http.history`", kind: "unavailable")
+            throw Control.Misuse(
+                reason: "no history is kept: see `http.history`", kind: "unavailable")
         }
         let all = adapter.binding(of: device)?.points ?? []
         for point in points where !all.contains(where: { $0.name == point }) {
             let guess = Suggestion.clause(for: point, in: all.map(\.name))
-            throw Control.Misuse(reason: "\(device) has no point \"\(Notice.printable(point))\"\(guess)")
+            throw Control.Misuse(
+                reason: "\(device) has no point \"\(Notice.printable(point))\"\(guess)")
         }
         func time(_ key: ByteString, else standard: Instant) throws(Control.Misuse) -> Instant {
             guard let text = query(key) else { return standard }
-            guard let wall = Int64(text.prefix(16)).map(WallTime.init(milliseconds:)) ?? WallTime(timestamp: text.string) else {
-                throw Control.Misuse(reason: "\"\(key)\" is a time such as 2026-11-22T09:00:00Z, or milliseconds")
+            guard
+                let wall = Int64(text.prefix(16)).map(WallTime.init(milliseconds:))
+                    ?? WallTime(timestamp: text.string)
+            else {
+                throw Control.Misuse(
+                    reason: "\"\(key)\" is a time such as 2026-11-22T09:00:00Z, or milliseconds")
             }
             return now.instant + (wall - now.wall)
         }
@@ -146,7 +160,8 @@ extension Gateway {
             step = max(step, wish)
         }
         return HistoryDocument(
-            device, only: points.isEmpty ? nil : Set(points), points: all, from: from, to: to, step: step)
+            device, only: points.isEmpty ? nil : Set(points), points: all, from: from, to: to,
+            step: step)
     }
 }
 

@@ -14,7 +14,8 @@ struct LineDocument {
             writer.key("strips")
             writer.object { writer in
                 for unit in port.statistics.units {
-                    writer.member("\(unit.unit)", strips.text(of: Address(port: port.name, unit: unit.unit)))
+                    writer.member(
+                        "\(unit.unit)", strips.text(of: Address(port: port.name, unit: unit.unit)))
                 }
             }
             writer.key("frames")
@@ -25,8 +26,10 @@ struct LineDocument {
                         writer.member("ts", packet.at)
                         writer.member("sent", packet.isSent)
                         writer.member("text", reader.sentence(packet))
-                        writer.member("bytes", Hex.encode(packet.bytes.prefix(Self.bytesShown))
-                            + (packet.bytes.count > Self.bytesShown ? " …" : ""))
+                        writer.member(
+                            "bytes",
+                            Hex.encode(packet.bytes.prefix(Self.bytesShown))
+                                + (packet.bytes.count > Self.bytesShown ? " …" : ""))
                     }
                 }
             }
@@ -43,18 +46,24 @@ struct FrameReader {
 
     mutating func sentence(_ packet: WireTape.Excerpt) -> String {
         guard isModbus else { return Notice.printable(packet.bytes.prefix(80)) }
-        guard packet.bytes.count >= RTUFrame.shortest, (try? RTUFrame.verify(packet.bytes[...])) != nil else {
+        guard packet.bytes.count >= RTUFrame.shortest,
+            (try? RTUFrame.verify(packet.bytes[...])) != nil
+        else {
             return "no sound frame (CRC error)"
         }
         let unit = packet.bytes[0]
         let pdu = packet.bytes.dropFirst().dropLast(2)
         if packet.isSent {
             asked = nil
-            guard let request = try? Request(pdu: pdu) else { return "unit \(unit)  function \(pdu.first ?? 0)" }
+            guard let request = try? Request(pdu: pdu) else {
+                return "unit \(unit)  function \(pdu.first ?? 0)"
+            }
             asked = (unit, request)
             return "unit \(unit)  \(Overheard.words(request))"
         }
-        guard let asked, asked.unit == unit, let response = try? Response(pdu: pdu, answering: asked.request) else {
+        guard let asked, asked.unit == unit,
+            let response = try? Response(pdu: pdu, answering: asked.request)
+        else {
             return "unit \(unit)  a reply to no request"
         }
         let said = Overheard(

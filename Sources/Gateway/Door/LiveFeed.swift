@@ -1,7 +1,8 @@
 import Base
 
-/// Numbers everything that changes, so that each stream is told what is new to it, and one that was interrupted
-/// goes on where it was. What is kept is bounded: one number for each device, and the latest lines of the log.
+/// Numbers everything that changes, so that each stream is told what is new to it, and one that was
+/// interrupted goes on where it was. What is kept is bounded: one number for each device, and the
+/// latest lines of the log.
 struct LiveFeed: Sendable {
     /// A line of the log.
     struct Line: Sendable {
@@ -38,7 +39,9 @@ struct LiveFeed: Sendable {
         log.removeFirst(surplus)
     }
 
-    private static func size(_ notice: Notice) -> Int { notice.message.utf8.count + notice.subject.utf8.count + 64 }
+    private static func size(_ notice: Notice) -> Int {
+        notice.message.utf8.count + notice.subject.utf8.count + 64
+    }
 
     /// Lines with a higher number, oldest first.
     func lines(after number: UInt64) -> ArraySlice<Line> {
@@ -47,7 +50,9 @@ struct LiveFeed: Sendable {
     }
 
     /// Another configuration: devices that are gone are forgotten.
-    mutating func keep(_ devices: Set<DeviceID>) { changed = changed.filter { devices.contains($0.key) } }
+    mutating func keep(_ devices: Set<DeviceID>) {
+        changed = changed.filter { devices.contains($0.key) }
+    }
 }
 
 extension LiveFeed.Line {

@@ -1,6 +1,7 @@
 import Base
 
-/// One client's stream of server-sent events. In each round it is told what has changed since the one before:
+/// One client's stream of server-sent events. In each round it is told what has changed since the
+/// one before:
 ///
 /// | event | data |
 /// |---|---|
@@ -9,11 +10,11 @@ import Base
 /// | `values` | `{"ts","devices":{"meter-1":{"status","values":{"power":[1204.6,0.41]}}}}`: see below |
 /// | `log` | `{"lines":[{"n","ts","level","subsystem","subject","message"}]}` |
 ///
-/// A value comes with its age in seconds, and both are null before the first good one; a third item is the reason
-/// why the point is bad.
+/// A value comes with its age in seconds, and both are null before the first good one; a third item
+/// is the reason why the point is bad.
 ///
-/// The id of a round is that of the process and the number of its latest change: after `Last-Event-ID` a new stream
-/// of the same process goes on from there.
+/// The id of a round is that of the process and the number of its latest change: after
+/// `Last-Event-ID` a new stream of the same process goes on from there.
 struct LiveStream: SlicedDocument {
     private enum Stage {
         case idle
@@ -43,12 +44,16 @@ struct LiveStream: SlicedDocument {
     init(_ gateway: Gateway, after lastID: ByteString?) {
         let parts = lastID?.split(0x2D, limit: 2) ?? []
         let isOurs = parts.count == 2 && parts[0] == Self.epoch(of: gateway)
-        let number = isOurs ? UInt64(parts[1].string).flatMap { $0 <= gateway.door.feed.latest ? $0 : nil } : nil
+        let number =
+            isOurs
+            ? UInt64(parts[1].string).flatMap { $0 <= gateway.door.feed.latest ? $0 : nil } : nil
         seen = number ?? 0
         isFull = number == nil
     }
 
-    private static func epoch(of gateway: Gateway) -> ByteString { ByteString(String(gateway.doorEpoch, radix: 36)) }
+    private static func epoch(of gateway: Gateway) -> ByteString {
+        ByteString(String(gateway.doorEpoch, radix: 36))
+    }
 
     mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
         var bytes: [UInt8] = []
@@ -98,10 +103,14 @@ struct LiveStream: SlicedDocument {
     private func changed(_ gateway: Gateway) -> [DeviceID] {
         guard !isFull else { return gateway.adapter.bindings.map(\.device) }
         guard seen < round else { return [] }
-        return gateway.adapter.bindings.map(\.device).filter { gateway.door.feed.change(of: $0) > seen }
+        return gateway.adapter.bindings.map(\.device).filter {
+            gateway.door.feed.change(of: $0) > seen
+        }
     }
 
-    private static func event(_ name: String, to bytes: inout [UInt8], _ body: (inout JSONWriter) -> Void) {
+    private static func event(
+        _ name: String, to bytes: inout [UInt8], _ body: (inout JSONWriter) -> Void
+    ) {
         var writer = JSONWriter()
         writer.object(body)
         bytes += "event: \(name)\ndata: ".utf8
@@ -109,7 +118,9 @@ struct LiveStream: SlicedDocument {
         bytes += [0x0A, 0x0A]
     }
 
-    private func writePorts(_ gateway: Gateway, from first: Int, to bytes: inout [UInt8], at now: Moment) -> Stage {
+    private func writePorts(
+        _ gateway: Gateway, from first: Int, to bytes: inout [UInt8], at now: Moment
+    ) -> Stage {
         var next = first
         var writer = JSONWriter()
         writer.beginObject()
@@ -119,7 +130,11 @@ struct LiveStream: SlicedDocument {
             writer.object { writer in
                 gateway.writePort(port, &writer, isFull: true, at: now)
                 writer.key("errors")
-                writer.array { writer in for count in gateway.door.strips.failures(of: port.name) { writer.integer(count) } }
+                writer.array { writer in
+                    for count in gateway.door.strips.failures(of: port.name) {
+                        writer.integer(count)
+                    }
+                }
             }
             next += 1
         }
@@ -133,7 +148,8 @@ struct LiveStream: SlicedDocument {
     }
 
     private func writeDevices(
-        _ gateway: Gateway, _ devices: [DeviceID], from first: Int, to bytes: inout [UInt8], at now: Moment
+        _ gateway: Gateway, _ devices: [DeviceID], from first: Int, to bytes: inout [UInt8],
+        at now: Moment
     ) -> Stage {
         guard first < devices.count else { return .log }
         var next = first
@@ -181,7 +197,9 @@ extension Gateway {
             writer.member("since", state.since.wall)
             if let error = state.error { writer.member("error", error) }
         }
-        if let attachment = session.status(of: device) { writer.member("attached", attachment.words) }
+        if let attachment = session.status(of: device) {
+            writer.member("attached", attachment.words)
+        }
         writer.key("values")
         writer.object { writer in
             for value in adapter.lastValues(of: device) {
@@ -189,7 +207,8 @@ extension Gateway {
                 writer.array { writer in
                     if let json = value.json, let at = value.at {
                         writer.raw(Array(json.utf8))
-                        writer.number(((now.instant - at.instant).secondsValue * 100).rounded() / 100)
+                        writer.number(
+                            ((now.instant - at.instant).secondsValue * 100).rounded() / 100)
                     } else {
                         writer.null()
                         writer.null()

@@ -9,7 +9,8 @@ struct PortFigures: Sendable {
     var statistics: PortStatistics
 }
 
-/// Everything that is counted and measured, for Prometheus: family by family, as its format wants them.
+/// Everything that is counted and measured, for Prometheus: family by family, as its format wants
+/// them.
 struct MetricsDocument: SlicedDocument {
     private let base: MetricsView.Base
     private var family = 0
@@ -28,28 +29,34 @@ struct MetricsDocument: SlicedDocument {
                     ("device", devices.map(\.text).joined(separator: ",")))
                 units.append(MetricsView.Unit(labels: labels, port: ports.count, place: place))
             }
-            ports.append(PortFigures(
-                labels: MetricsWriter.Labels(("port", port.name.text)), isOpen: port.state == .open,
-                statistics: figures))
+            ports.append(
+                PortFigures(
+                    labels: MetricsWriter.Labels(("port", port.name.text)),
+                    isOpen: port.state == .open,
+                    statistics: figures))
         }
-        base = MetricsView.Base(ports: ports, units: units, devices: gateway.adapter.bindings.map(\.device))
+        base = MetricsView.Base(
+            ports: ports, units: units, devices: gateway.adapter.bindings.map(\.device))
     }
 
     mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
         let view = MetricsView(gateway: gateway, base: base, now: now)
         while family < MetricFamily.all.count {
             let one = MetricFamily.all[family]
-            let count = switch one.scope {
-            case .gateway: 1
-            case .port: base.ports.count
-            case .unit: base.units.count
-            case .device: base.devices.count
-            }
+            let count =
+                switch one.scope {
+                case .gateway: 1
+                case .port: base.ports.count
+                case .unit: base.units.count
+                case .device: base.devices.count
+                }
             if item == 0, count > 0 { writer.family(one.name, one.kind, one.help) }
             while item < count {
                 one.write(one.name, view, item, &writer)
                 item += 1
-                if writer.bytes.count >= DocumentSlice.sizeAimed { return DocumentSlice(bytes: writer.takeBytes(), rest: .more) }
+                if writer.bytes.count >= DocumentSlice.sizeAimed {
+                    return DocumentSlice(bytes: writer.takeBytes(), rest: .more)
+                }
             }
             family += 1
             item = 0
@@ -105,7 +112,7 @@ extension MetricsView {
                         put(point, Array(text.utf8))
                     }
                 }
-            default: break   // Text is no number.
+            default: break  // Text is no number.
             }
         }
     }

@@ -28,7 +28,9 @@ struct MetricsWriter: Sendable {
         bytes.append(0x0A)
     }
 
-    mutating func sample(_ name: String, _ labels: Labels, _ value: Int) { sample(name, labels, String(value).utf8) }
+    mutating func sample(_ name: String, _ labels: Labels, _ value: Int) {
+        sample(name, labels, String(value).utf8)
+    }
 
     mutating func sample(_ name: String, _ labels: Labels, _ value: Double) {
         sample(name, labels, JSONWriter.number(value).utf8)
@@ -38,7 +40,9 @@ struct MetricsWriter: Sendable {
     struct Labels: Sendable {
         private(set) var bytes: [UInt8] = []
 
-        init(_ pairs: (name: String, value: String)...) { for pair in pairs { add(pair.name, pair.value) } }
+        init(_ pairs: (name: String, value: String)...) {
+            for pair in pairs { add(pair.name, pair.value) }
+        }
 
         mutating func add(_ name: String, _ value: String) {
             if !bytes.isEmpty { bytes.append(0x2C) }
@@ -74,10 +78,13 @@ struct MetricFamily: Sendable {
     var help: String
     var scope: Scope
     /// Writes the samples of item `index` of the scope.
-    var write: @Sendable (_ name: String, _ view: MetricsView, _ index: Int, _ out: inout MetricsWriter) -> Void
+    var write:
+        @Sendable (_ name: String, _ view: MetricsView, _ index: Int, _ out: inout MetricsWriter) ->
+            Void
 }
 
-/// What a scrape tells about, with counters as they were when it began: no sample is newer than another.
+/// What a scrape tells about, with counters as they were when it began: no sample is newer than
+/// another.
 struct MetricsView {
     struct Unit: Sendable {
         var labels: MetricsWriter.Labels

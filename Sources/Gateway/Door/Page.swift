@@ -1,20 +1,25 @@
 import Base
 import HTTP
 
-/// The page for people: one document with its script and its style inside. What it may load and run is bound to the
-/// digests of these two texts, which are taken from the texts themselves.
+/// The page for people: one document with its script and its style inside. What it may load and run
+/// is bound to the digests of these two texts, which are taken from the texts themselves.
 enum Page {
     static let script = [
-        PageText.core, PageText.overview, PageText.chart, PageText.port, PageText.device, PageText.app,
+        PageText.core, PageText.overview, PageText.chart, PageText.port, PageText.device,
+        PageText.app,
     ].joined(separator: "\n")
 
-    private static let policy = "default-src 'none'; script-src '\(digest(script))'; style-src '\(digest(PageText.style))'; "
+    private static let policy =
+        "default-src 'none'; script-src '\(digest(script))'; style-src '\(digest(PageText.style))'; "
         + "connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-    private static let icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    private static let icon =
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
         + "%3Cpath fill='%230b5cad' d='M2 13V8h3v5zm4.500 0V5h3v8zM11 13V2h3v11z'/%3E%3C/svg%3E"
 
-    private static func digest(_ text: String) -> String { "sha256-\(Base64.encode(SHA256.digest(Array(text.utf8))))" }
+    private static func digest(_ text: String) -> String {
+        "sha256-\(Base64.encode(SHA256.digest(Array(text.utf8))))"
+    }
 
     /// - Parameter body: empty for a document that is written in slices.
     static func response(_ status: Int, _ body: String = "") -> HTTPResponse {
@@ -37,14 +42,16 @@ enum Page {
 
     /// The document that asks for the token.
     static func login(_ gateway: String, isWrong: Bool) -> HTTPResponse {
-        response(401, head("\(gateway) · token needed", reloads: false) + """
-            <body><header><h1>\(escape(gateway))</h1></header><main><h2>Who is there?</h2>
-            <p>This door is opened with the token that stands in the gateway's configuration (<code>http.token</code>).</p>
-            <form method="post" action="/login" class="tools"><label>token <input type="password" name="token"
-            autocomplete="current-password" required autofocus></label><button>Open</button></form>
-            \(isWrong ? "<p class=\"alarm\" role=\"alert\">That was not it.</p>" : "")</main></body></html>
+        response(
+            401,
+            head("\(gateway) · token needed", reloads: false) + """
+                <body><header><h1>\(escape(gateway))</h1></header><main><h2>Who is there?</h2>
+                <p>This door is opened with the token that stands in the gateway's configuration (<code>http.token</code>).</p>
+                <form method="post" action="/login" class="tools"><label>token <input type="password" name="token"
+                autocomplete="current-password" required autofocus></label><button>Open</button></form>
+                \(isWrong ? "<p class=\"alarm\" role=\"alert\">That was not it.</p>" : "")</main></body></html>
 
-            """)
+                """)
     }
 
     static func escape(_ text: String) -> String {

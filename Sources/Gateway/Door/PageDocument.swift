@@ -2,7 +2,8 @@ import Adapter
 import Base
 import Drivers
 
-/// The page with the overview as of now: whole without the script, which takes its content over and keeps it live.
+/// The page with the overview as of now: whole without the script, which takes its content over and
+/// keeps it live.
 struct PageDocument: SlicedDocument {
     private enum Stage { case head, ports(next: Int), devices(next: Int), tail, end }
 
@@ -30,7 +31,9 @@ struct PageDocument: SlicedDocument {
                     """
                 stage = .devices(next: 0)
             case .devices(let next) where next < devices.count:
-                if let binding = gateway.adapter.binding(of: devices[next]) { text += Self.row(binding, gateway, at: now) }
+                if let binding = gateway.adapter.binding(of: devices[next]) {
+                    text += Self.row(binding, gateway, at: now)
+                }
                 stage = .devices(next: next + 1)
             case .devices:
                 text += "</tbody></table>"
@@ -54,14 +57,18 @@ struct PageDocument: SlicedDocument {
         let problems = gateway.problems(at: now)
         let list = problems.map { problem in
             let sign = problem.severity == .critical ? "■" : "▲"
-            let since = problem.since.map { " <span class=\"quiet\">since \(moment($0))</span>" } ?? ""
+            let since =
+                problem.since.map { " <span class=\"quiet\">since \(moment($0))</span>" } ?? ""
             return "<li class=\"\(problem.severity.rawValue)\"><span class=\"sign\" role=\"img\" "
                 + "aria-label=\"\(problem.severity.rawValue)\">\(sign)</span><strong>\(Page.escape(problem.subject))</strong> "
                 + "\(Page.escape(problem.text))\(since)</li>"
         }
-        let told = list.isEmpty ? "<p class=\"quiet\">None.</p>" : "<ul class=\"problems\">\(list.joined())</ul>"
+        let told =
+            list.isEmpty
+            ? "<p class=\"quiet\">None.</p>" : "<ul class=\"problems\">\(list.joined())</ul>"
         let session = gateway.session
-        let bridge = session.isOnline
+        let bridge =
+            session.isOnline
             ? "\(Page.escape(session.state))\(session.connectedSince.map { " since \(moment($0.wall))" } ?? "")"
             : Page.escape(session.state)
         let waiting = Plural.text(gateway.spool.waiting, "record")
@@ -89,7 +96,8 @@ struct PageDocument: SlicedDocument {
     private static func row(_ port: PortKeeper) -> String {
         let figures = port.statistics
         let tone = port.state == .open ? "" : " class=\"alarm\""
-        return "<tr><td class=\"who\">\(Page.escape(port.name.text))</td><td data-l=\"state\"><span\(tone)>\(port.state) "
+        return
+            "<tr><td class=\"who\">\(Page.escape(port.name.text))</td><td data-l=\"state\"><span\(tone)>\(port.state) "
             + "\(Page.escape(port.trouble ?? ""))</span></td><td class=\"n\" data-l=\"units\">\(figures.units.count)</td>"
             + "<td class=\"n\" data-l=\"requests\">\(figures.requests)</td><td class=\"n\" data-l=\"replies\">"
             + "\(figures.replies)</td><td class=\"n\" data-l=\"late\">\(figures.late)</td></tr>\n"
@@ -97,25 +105,33 @@ struct PageDocument: SlicedDocument {
 
     private static func row(_ binding: Binding, _ gateway: Gateway, at now: Moment) -> String {
         let hidden = Set(binding.points.filter(\.hidden).map(\.name))
-        let values = gateway.adapter.lastValues(of: binding.device).filter { !hidden.contains($0.name) }
+        let values = gateway.adapter.lastValues(of: binding.device).filter {
+            !hidden.contains($0.name)
+        }
         let shown = values.prefix(valuesShown).map { value in
-            let units = value.units.map { "<span class=\"unit\">\(Page.escape($0.string))</span>" } ?? ""
+            let units =
+                value.units.map { "<span class=\"unit\">\(Page.escape($0.string))</span>" } ?? ""
             let text = Page.escape(value.json ?? "–")
             let good = "<b>\(text)</b>\(units)"
-            let bad = value.bad.map { "<span class=\"alarm\">\($0.word)</span>\(value.json == nil ? "" : " <s>\(text)</s>")" }
-            return "<span class=\"val\"><span class=\"quiet\">\(Page.escape(value.name.string))</span> \(bad ?? good)</span>"
+            let bad = value.bad.map {
+                "<span class=\"alarm\">\($0.word)</span>\(value.json == nil ? "" : " <s>\(text)</s>")"
+            }
+            return
+                "<span class=\"val\"><span class=\"quiet\">\(Page.escape(value.name.string))</span> \(bad ?? good)</span>"
         }
         let latest = values.compactMap { $0.at?.instant }.max()
         let age = latest.map { "\(max(0, (now.instant - $0).milliseconds / 1000)) s ago" } ?? ""
         let state = gateway.states.state(of: binding.device)
-        let (sign, tone) = switch state?.status {
-        case .online: ("●", "good")
-        case .degraded: ("◐", "warn")
-        case .offline: ("○", "alarm")
-        case nil: ("·", "quiet")
-        }
+        let (sign, tone) =
+            switch state?.status {
+            case .online: ("●", "good")
+            case .degraded: ("◐", "warn")
+            case .offline: ("○", "alarm")
+            case nil: ("·", "quiet")
+            }
         let error = state?.error.map { " <small>\(Page.escape($0))</small>" } ?? ""
-        return "<tr><td class=\"who\">\(Page.escape(binding.device.text))</td><td data-l=\"values\">\(shown.joined())</td>"
+        return
+            "<tr><td class=\"who\">\(Page.escape(binding.device.text))</td><td data-l=\"values\">\(shown.joined())</td>"
             + "<td class=\"n\" data-l=\"age\">\(age)</td><td data-l=\"state\"><span class=\"\(tone)\">\(sign) "
             + "\(state?.status.rawValue ?? "unknown")</span>\(error)</td></tr>\n"
     }

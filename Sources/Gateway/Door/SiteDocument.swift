@@ -19,7 +19,9 @@ struct SiteDocument: SlicedDocument {
             writer.key(binding.device.text)
             writer.object { Self.write(binding, &$0) }
         }
-        guard next >= devices.count else { return DocumentSlice(bytes: writer.takeBytes(), rest: .more) }
+        guard next >= devices.count else {
+            return DocumentSlice(bytes: writer.takeBytes(), rest: .more)
+        }
         writer.endObject()
         writer.endObject()
         return DocumentSlice(bytes: writer.takeBytes(), rest: .done)

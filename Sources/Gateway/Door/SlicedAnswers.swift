@@ -1,8 +1,8 @@
 import Base
 import Bridge
 
-/// Answers under way that are written in slices. One slice is written in a turn of the loop, and none to a client
-/// that has not taken the one before.
+/// Answers under way that are written in slices. One slice is written in a turn of the loop, and
+/// none to a client that has not taken the one before.
 struct SlicedAnswers: Sendable {
     enum Client: Hashable, Sendable {
         case connection(ConnectionID)
@@ -56,7 +56,9 @@ struct SlicedAnswers: Sendable {
 
     /// What was written of the document.
     /// - Returns: the whole line if the document of a control socket's client is complete.
-    mutating func put(_ client: Client, _ document: any SlicedDocument, _ slice: DocumentSlice, at now: Instant) -> [UInt8]? {
+    mutating func put(
+        _ client: Client, _ document: any SlicedDocument, _ slice: DocumentSlice, at now: Instant
+    ) -> [UInt8]? {
         guard slice.rest != .done else {
             let line = (answers[client]?.gathered ?? []) + slice.bytes
             end(client)

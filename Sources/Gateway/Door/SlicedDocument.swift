@@ -1,7 +1,7 @@
 import Base
 
-/// A document that is written piece by piece, so that no turn of the loop takes long for it. What it tells about
-/// may change between two pieces.
+/// A document that is written piece by piece, so that no turn of the loop takes long for it. What
+/// it tells about may change between two pieces.
 protocol SlicedDocument: Sendable {
     mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice
 }
@@ -45,6 +45,7 @@ struct ReadyDocument: SlicedDocument {
     mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
         let end = min(bytes.count, written + DocumentSlice.sizeAimed)
         defer { written = end }
-        return DocumentSlice(bytes: Array(bytes[written..<end]), rest: end < bytes.count ? .more : .done)
+        return DocumentSlice(
+            bytes: Array(bytes[written..<end]), rest: end < bytes.count ? .more : .done)
     }
 }

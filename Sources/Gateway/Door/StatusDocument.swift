@@ -78,7 +78,9 @@ struct ValuesDocument: SlicedDocument {
             writer.key(binding.device.text)
             writer.object { gateway.writeDeviceValues(binding, &$0, at: now) }
         }
-        guard next >= devices.count else { return DocumentSlice(bytes: writer.takeBytes(), rest: .more) }
+        guard next >= devices.count else {
+            return DocumentSlice(bytes: writer.takeBytes(), rest: .more)
+        }
         writer.endObject()
         writer.endObject()
         return DocumentSlice(bytes: writer.takeBytes(), rest: .done)

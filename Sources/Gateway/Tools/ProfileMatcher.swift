@@ -8,8 +8,10 @@ package struct ProfileMatcher: Sendable {
 
     /// Profiles without a fingerprint, or for another driver, are left out.
     package init(_ profiles: [(name: String, profile: Profile)]) {
-        self.profiles = profiles.filter { $0.profile.driver == .modbusRTU && !$0.profile.identify.isEmpty }
-            .map { ($0.name, $0.profile.identify) }
+        self.profiles = profiles.filter {
+            $0.profile.driver == .modbusRTU && !$0.profile.identify.isEmpty
+        }
+        .map { ($0.name, $0.profile.identify) }
     }
 
     /// What to read of a unit so that every profile can be judged, each read once.
@@ -29,18 +31,22 @@ package struct ProfileMatcher: Sendable {
     private func fits(_ unit: Finding, _ fingerprint: Fingerprint) -> Bool {
         switch fingerprint {
         case .value:
-            guard let span = fingerprint.span, let request = Self.request(span), let bytes = unit.reads[request]
+            guard let span = fingerprint.span, let request = Self.request(span),
+                let bytes = unit.reads[request]
             else { return false }
             let now = Moment(.zero, WallTime(milliseconds: 0))
-            return fingerprint.accepts(ReadPart(span.table, span.address, span.count, .success(bytes), at: now))
+            return fingerprint.accepts(
+                ReadPart(span.table, span.address, span.count, .success(bytes), at: now))
         case .identification:
-            return fingerprint.accepts(vendor: unit.identity.vendor ?? "", product: unit.identity.product ?? "")
+            return fingerprint.accepts(
+                vendor: unit.identity.vendor ?? "", product: unit.identity.product ?? "")
         case .serverID: return fingerprint.accepts(serverID: unit.identity.serverBytes)
         }
     }
 
     private static func request(_ span: Span) -> Request? {
-        guard let function = FunctionCode.reading(span.table), let address = UInt16(exactly: span.address),
+        guard let function = FunctionCode.reading(span.table),
+            let address = UInt16(exactly: span.address),
             let count = UInt16(exactly: span.count)
         else { return nil }
         return .read(function, address: address, count: count)

@@ -30,12 +30,14 @@ package struct RegisterCodec: Sendable {
         table = place.table
         address = place.address
         if place.table.isBits, let type, type != .bool {
-            throw RegisterPlace.Problem(message: "a \(place.table.rawValue) is one bit: --type is for registers")
+            throw RegisterPlace.Problem(
+                message: "a \(place.table.rawValue) is one bit: --type is for registers")
         }
         self.type = place.table.isBits ? .bool : type ?? .uint16
         isUntyped = type == nil
         if self.type == .bits {
-            throw RegisterPlace.Problem(message: "--type bits needs names for its bits; leave it out to see them")
+            throw RegisterPlace.Problem(
+                message: "--type bits needs names for its bits; leave it out to see them")
         }
         switch self.type {
         case .string, .hex, .version: width = place.count ?? 1
@@ -48,13 +50,17 @@ package struct RegisterCodec: Sendable {
             width = max(1, (layout.width.map { $0 + 1 } ?? layout.standardWidth) / 2)
         default: width = max(1, ((self.type.width ?? 2) + 1) / 2)
         }
-        guard width <= 4 || ![.version, .m10k].contains(self.type), width > 1 || self.type != .m10k else {
-            throw RegisterPlace.Problem(message: "a \(self.type.rawValue) has 2 to 4 registers, not \(width)")
+        guard width <= 4 || ![.version, .m10k].contains(self.type), width > 1 || self.type != .m10k
+        else {
+            throw RegisterPlace.Problem(
+                message: "a \(self.type.rawValue) has 2 to 4 registers, not \(width)")
         }
         count = place.count ?? width
         guard count % width == 0 else {
             throw RegisterPlace.Problem(
-                message: "a \(self.type.rawValue) is \(width) registers: COUNT must be a multiple of that, not \(count)")
+                message:
+                    "a \(self.type.rawValue) is \(width) registers: COUNT must be a multiple of that, not \(count)"
+            )
         }
         if place.address + count > 65_536 {
             throw RegisterPlace.Problem(
@@ -71,22 +77,26 @@ package struct RegisterCodec: Sendable {
         let isPairs = type == .string || type == .hex || coding.layout?.isNumber == false
         let width = isPairs ? 2 : type.width == 1 ? 0 : 2 * registers
         guard let order = ByteOrder(letters.uppercased()), order.width == width else {
-            let words = switch width {
-            case 2: "AB or BA"
-            case 4: "ABCD, CDAB, BADC or DCBA"
-            case 6: "six letters such as ABCDEF or EFCDAB"
-            case 8: "eight letters such as ABCDEFGH or GHEFCDAB"
-            default: "nothing"
-            }
+            let words =
+                switch width {
+                case 2: "AB or BA"
+                case 4: "ABCD, CDAB, BADC or DCBA"
+                case 6: "six letters such as ABCDEF or EFCDAB"
+                case 8: "eight letters such as ABCDEFGH or GHEFCDAB"
+                default: "nothing"
+                }
             throw RegisterPlace.Problem(
-                message: "--order of a \(type.rawValue) is \(words), not \"\(Notice.printable(letters))\"")
+                message:
+                    "--order of a \(type.rawValue) is \(words), not \"\(Notice.printable(letters))\""
+            )
         }
         return order
     }
 
     private func point(_ address: Int, writable: Bool = false) -> Point {
         Point(
-            name: "\(table.rawValue):\(address)", table: table, address: address, type: type, order: order,
+            name: "\(table.rawValue):\(address)", table: table, address: address, type: type,
+            order: order,
             length: width, coding: coding, writable: writable ? WriteRule() : nil)
     }
 
@@ -96,9 +106,13 @@ package struct RegisterCodec: Sendable {
         return stride(from: address, to: address + count, by: width).map { start in
             let point = point(start)
             let json = Self.single(point) { adapter, device in
-                adapter.decode(part, of: device, point: point.name).map { String(decoding: $0, as: UTF8.self) }
+                adapter.decode(part, of: device, point: point.name).map {
+                    String(decoding: $0, as: UTF8.self)
+                }
             }
-            return Value(address: start, registers: words(bytes, from: start), json: json ?? .failure(.format))
+            return Value(
+                address: start, registers: words(bytes, from: start),
+                json: json ?? .failure(.format))
         }
     }
 
@@ -124,14 +138,17 @@ package struct RegisterCodec: Sendable {
     }
 
     /// The data of one write of these values from the place on.
-    package func encode(_ texts: [String], at now: Moment) throws(RegisterPlace.Problem) -> RegisterValues {
+    package func encode(
+        _ texts: [String], at now: Moment
+    ) throws(RegisterPlace.Problem) -> RegisterValues {
         var registers: [UInt16] = []
         var bits: [Bool] = []
         for text in texts {
             let step = table.isBits ? 1 : width
             let address = address + (table.isBits ? bits.count : registers.count)
             guard address + step <= 65_536 else {
-                throw RegisterPlace.Problem(message: "these values end above the last address, 65535")
+                throw RegisterPlace.Problem(
+                    message: "these values end above the last address, 65535")
             }
             switch try encode(text, at: address, now) {
             case .registers(let words): registers += words
@@ -141,15 +158,21 @@ package struct RegisterCodec: Sendable {
         return table.isBits ? .bits(bits) : .registers(registers)
     }
 
-    private func encode(_ text: String, at address: Int, _ now: Moment) throws(RegisterPlace.Problem) -> RegisterValues {
+    private func encode(
+        _ text: String, at address: Int, _ now: Moment
+    ) throws(RegisterPlace.Problem) -> RegisterValues {
         var point = point(address, writable: true)
         let value = Self.value(text, isText: type.isText)
         // A negative number in a register without a type is meant as its two's complement.
-        if isUntyped, type == .uint16, let number = value.integer, number < 0 { point.type = .int16 }
+        if isUntyped, type == .uint16, let number = value.integer, number < 0 {
+            point.type = .int16
+        }
         let outcome = Self.single(point) { adapter, device -> Result<[Order], WriteRefusal> in
             do throws(WriteRefusal) {
-                return .success(try adapter.orders(
-                    [(point.name, value)], of: device, firstID: 0, expires: .distantFuture, at: now))
+                return .success(
+                    try adapter.orders(
+                        [(point.name, value)], of: device, firstID: 0, expires: .distantFuture,
+                        at: now))
             } catch {
                 return .failure(error)
             }
@@ -169,8 +192,11 @@ package struct RegisterCodec: Sendable {
         case "on", "true": return JSON(.bool(true))
         case "off", "false": return JSON(.bool(false))
         default:
-            if let json = try? JSONReader.parse(Array(text.utf8)), json.double != nil { return json }
-            if text.lowercased().hasPrefix("0x"), let number = UInt64(text.dropFirst(2), radix: 16) {
+            if let json = try? JSONReader.parse(Array(text.utf8)), json.double != nil {
+                return json
+            }
+            if text.lowercased().hasPrefix("0x"), let number = UInt64(text.dropFirst(2), radix: 16)
+            {
                 return JSON(.number("\(number)"))
             }
             return JSON(.string(ByteString(text)))
@@ -178,7 +204,9 @@ package struct RegisterCodec: Sendable {
     }
 
     /// An adapter with one device that has this one point.
-    private static func single<Answer>(_ point: Point, _ body: (inout Adapter, DeviceID) -> Answer) -> Answer? {
+    private static func single<Answer>(
+        _ point: Point, _ body: (inout Adapter, DeviceID) -> Answer
+    ) -> Answer? {
         guard let device = try? DeviceID("unit"), let unit = UnitID(1) else { return nil }
         let place = Address(port: PortName("line"), unit: unit)
         var adapter = Adapter([Binding(device: device, address: place, points: [point])])
@@ -198,16 +226,21 @@ extension Coding {
             if let word = Word(rawValue: text) { return word }
             let words = Word.allCases.map(\.rawValue)
             throw RegisterPlace.Problem(
-                message: "--\(option) \(Notice.printable(text)) is not known\(Suggestion.clause(for: text, in: words)); "
+                message:
+                    "--\(option) \(Notice.printable(text)) is not known\(Suggestion.clause(for: text, in: words)); "
                     + "there are \(words.joined(separator: ", "))")
         }
         func refuse(_ option: String, _ text: String?) throws(RegisterPlace.Problem) {
             guard text != nil else { return }
             throw RegisterPlace.Problem(
-                message: "--\(option) has no meaning for \(type.map { "--type \($0.rawValue)" } ?? "plain registers")")
+                message:
+                    "--\(option) has no meaning for \(type.map { "--type \($0.rawValue)" } ?? "plain registers")"
+            )
         }
         if let sign {
-            if !(type.map { $0.isInteger && $0.isSigned || $0.isBCD } ?? false) { try refuse("sign", sign) }
+            if !(type.map { $0.isInteger && $0.isSigned || $0.isBCD } ?? false) {
+                try refuse("sign", sign)
+            }
             self.sign = try word("sign", sign, Sign.self)
         }
         switch type {
@@ -215,7 +248,9 @@ extension Coding {
             if let encoding { characters = try word("encoding", encoding, CharacterCoding.self) }
             try refuse("layout", layout)
         case .version?:
-            if let encoding { parts.digits = try word("encoding", encoding, VersionParts.Digits.self) }
+            if let encoding {
+                parts.digits = try word("encoding", encoding, VersionParts.Digits.self)
+            }
             try refuse("layout", layout)
         case .datetime?:
             var digits: TimeLayout.Digits?
@@ -224,7 +259,8 @@ extension Coding {
             guard let known = TimeLayout(ByteString(layout), digits ?? .binary) else {
                 let names = TimeLayout.Named.allCases.map(\.rawValue)
                 throw RegisterPlace.Problem(
-                    message: "--layout \"\(Notice.printable(layout))\" is no layout: two letters for every byte (YY, MM, DD, "
+                    message:
+                        "--layout \"\(Notice.printable(layout))\" is no layout: two letters for every byte (YY, MM, DD, "
                         + "hh, mm, ss, ff, --), or one of \(names.joined(separator: ", "))")
             }
             self.layout = known

@@ -2,12 +2,13 @@ import Base
 import Drivers
 import Modbus
 
-/// What a scan found as a configuration that `fieldgw check` accepts, with the table of the units in
-/// comments above it.
+/// What a scan found as a configuration that `fieldgw check` accepts, with the table of the units
+/// in comments above it.
 package enum ScanStanza {
     /// `device` is the configuration's `device` or `match` member, whole.
     package static func text(
-        _ findings: [Finding], device: String, port: String, profiles: [UInt8: String] = [:], hints: [String] = [],
+        _ findings: [Finding], device: String, port: String, profiles: [UInt8: String] = [:],
+        hints: [String] = [],
         table: String
     ) -> String {
         guard let first = findings.first else { return "" }
@@ -42,7 +43,9 @@ package enum ScanStanza {
                 + " refuses \(Overheard.words(unit.probe)): its manual tells what it has"
         }
         let table = Traffic.table(function) ?? .holding
-        return name + "points: { \(table.rawValue)\(address): { \(table.rawValue): \(address) } } }," + remark
+        return name
+            + "points: { \(table.rawValue)\(address): { \(table.rawValue): \(address) } } },"
+            + remark
     }
 
     /// Ten times what the slowest needed, and never so short that a busy moment counts as silence.

@@ -36,11 +36,14 @@ package struct Arguments: Sendable {
                 positional.append(word)
                 continue
             }
-            let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = word.dropFirst(2).split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
             guard let option = options.first(where: { $0.name == name }) else {
                 let near = Suggestion.nearest(to: name, in: options.map(\.name))
-                throw Misuse(message: "unknown option --\(name)" + (near.map { "; did you mean --\($0)?" } ?? ""))
+                throw Misuse(
+                    message: "unknown option --\(name)"
+                        + (near.map { "; did you mean --\($0)?" } ?? ""))
             }
             guard given[name] == nil else { throw Misuse(message: "--\(name) is given twice") }
             if option.value == nil {
@@ -60,11 +63,15 @@ package struct Arguments: Sendable {
     package subscript(name: String) -> String? { given[name] }
 
     /// A whole number in a range, or the default if it was not given.
-    package func integer(_ name: String, in range: ClosedRange<Int>, default value: Int) throws(Misuse) -> Int {
+    package func integer(
+        _ name: String, in range: ClosedRange<Int>, default value: Int
+    ) throws(Misuse) -> Int {
         guard let text = given[name] else { return value }
         guard let number = Int(text), range.contains(number) else {
             throw Misuse(
-                message: "--\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
+                message:
+                    "--\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)"
+            )
         }
         return number
     }

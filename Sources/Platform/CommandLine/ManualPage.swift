@@ -3,7 +3,8 @@
 extension VerbTable {
     package var manualPage: String {
         var lines = [
-            ".TH \(program.uppercased()) 1 \"\" \"\(program) \(version)\" \"User Commands\"", ".SH NAME",
+            ".TH \(program.uppercased()) 1 \"\" \"\(program) \(version)\" \"User Commands\"",
+            ".SH NAME",
             "\(program) \\- \(Self.roff(summary))", ".SH SYNOPSIS", ".B \(program)",
             "VERB [options] [arguments]", ".SH DESCRIPTION",
             "Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 no input, 69 unavailable,",
@@ -11,16 +12,24 @@ extension VerbTable {
         ]
         for verb in verbs {
             lines.append(".SS \(Self.roff(verb.name)) \(Self.roff(verb.arguments))")
-            lines.append(Self.roff(verb.summary.prefix(1).uppercased() + verb.summary.dropFirst() + "."))
+            lines.append(
+                Self.roff(verb.summary.prefix(1).uppercased() + verb.summary.dropFirst() + "."))
             if !verb.details.isEmpty { lines += [".PP", ".nf", Self.roff(verb.details), ".fi"] }
             for option in verb.options {
                 let value = option.value.map { " \\fI\(Self.roff($0))\\fR" } ?? ""
-                lines += [".TP", "\\fB\\-\\-\(Self.roff(option.name))\\fR\(value)", Self.roff(option.help)]
+                lines += [
+                    ".TP", "\\fB\\-\\-\(Self.roff(option.name))\\fR\(value)",
+                    Self.roff(option.help),
+                ]
             }
         }
         if !files.isEmpty { lines.append(".SH FILES") }
-        for file in files { lines += [".TP", ".I \(Self.roff(file.path))", Self.roff(file.meaning)] }
-        if !seeAlso.isEmpty { lines += [".SH SEE ALSO", Self.roff(seeAlso.joined(separator: ", "))] }
+        for file in files {
+            lines += [".TP", ".I \(Self.roff(file.path))", Self.roff(file.meaning)]
+        }
+        if !seeAlso.isEmpty {
+            lines += [".SH SEE ALSO", Self.roff(seeAlso.joined(separator: ", "))]
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -52,7 +61,8 @@ extension VerbTable {
             """
     }
 
-    /// Text as roff takes it: backslashes and hyphens marked, a dot or quote at the start of a line too.
+    /// Text as roff takes it: backslashes and hyphens marked, a dot or quote at the start of a line
+    /// too.
     private static func roff(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             var out = ""

@@ -12,7 +12,8 @@ package struct Verb: Sendable {
     package var run: @Sendable (Arguments) throws -> ExitCode
 
     package init(
-        _ name: String, _ arguments: String = "", summary: String, details: String = "", options: [Option] = [],
+        _ name: String, _ arguments: String = "", summary: String, details: String = "",
+        options: [Option] = [],
         run: @escaping @Sendable (Arguments) throws -> ExitCode
     ) {
         self.name = name
@@ -47,7 +48,9 @@ package struct VerbTable: Sendable {
     }
 
     /// Runs the verb that this process was started with, and ends it.
-    package func main() -> Never { exit(conclude(run(Array(CommandLine.arguments.dropFirst()))).rawValue) }
+    package func main() -> Never {
+        exit(conclude(run(Array(CommandLine.arguments.dropFirst()))).rawValue)
+    }
 
     /// Runs what the words say; complaints go to standard error.
     package func run(_ words: [String]) -> ExitCode {
@@ -70,7 +73,8 @@ package struct VerbTable: Sendable {
         do {
             return try verb.run(try Arguments(words.dropFirst(), options: verb.options))
         } catch let misuse as Arguments.Misuse {
-            Console.complain("\(program) \(verb.name): \(misuse.message); see \(program) \(verb.name) --help")
+            Console.complain(
+                "\(program) \(verb.name): \(misuse.message); see \(program) \(verb.name) --help")
             return .usage
         } catch let code as ExitCode {
             return code
@@ -80,11 +84,13 @@ package struct VerbTable: Sendable {
         }
     }
 
-    /// Results that could not be written make a verb that went well fail. A pipe that its reader has closed is no
-    /// surprise to anybody: nothing is said then.
+    /// Results that could not be written make a verb that went well fail. A pipe that its reader
+    /// has closed is no surprise to anybody: nothing is said then.
     private func conclude(_ code: ExitCode) -> ExitCode {
         guard let failure = Console.outputFailure else { return code }
-        if !failure.isBrokenPipe { Console.complain("\(program): standard output: \(failure.words)") }
+        if !failure.isBrokenPipe {
+            Console.complain("\(program): standard output: \(failure.words)")
+        }
         return code == .ok ? .inputOutput : code
     }
 
@@ -113,9 +119,12 @@ package struct VerbTable: Sendable {
         let width = verbs.map { $0.name.count + $0.arguments.count + 1 }.max() ?? 0
         for verb in verbs {
             let left = verb.arguments.isEmpty ? verb.name : "\(verb.name) \(verb.arguments)"
-            lines.append("  " + left + String(repeating: " ", count: width - left.count + 2) + verb.summary)
+            lines.append(
+                "  " + left + String(repeating: " ", count: width - left.count + 2) + verb.summary)
         }
-        lines.append(contentsOf: ["", "\(program) VERB --help tells more. Exit codes are those of sysexits.h."])
+        lines.append(contentsOf: [
+            "", "\(program) VERB --help tells more. Exit codes are those of sysexits.h.",
+        ])
         return lines.joined(separator: "\n")
     }
 
@@ -130,7 +139,9 @@ package struct VerbTable: Sendable {
             let names = verb.options.map { "--\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
             let width = names.map(\.count).max() ?? 0
             for (name, option) in zip(names, verb.options) {
-                lines.append("  " + name + String(repeating: " ", count: width - name.count + 2) + option.help)
+                lines.append(
+                    "  " + name + String(repeating: " ", count: width - name.count + 2)
+                        + option.help)
             }
         }
         return lines.joined(separator: "\n")

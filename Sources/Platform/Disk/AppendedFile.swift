@@ -16,6 +16,7 @@ package final class AppendedFile {
     package func add(_ line: String) -> Bool {
         let bytes = Array((line + "\n").utf8)
         let number = descriptor.number
-        return retrying { bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) } } == bytes.count
+        return retrying { bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) } }
+            == bytes.count
     }
 }

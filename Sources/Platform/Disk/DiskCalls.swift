@@ -20,7 +20,9 @@ extension DiskVolume {
         if let forced = faults?("fallocate", name) {
             code = forced
         } else {
-            code = retrying { clinux_allocate(file.descriptor.number, 0, Int64(size)) } == 0 ? 0 : errno
+            code =
+                retrying { clinux_allocate(file.descriptor.number, 0, Int64(size)) } == 0
+                ? 0 : errno
         }
         // A file system that cannot (NFS, FAT) still takes the writes.
         guard code == 0 || code == EOPNOTSUPP || code == ENOSYS else {

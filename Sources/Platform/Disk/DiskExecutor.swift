@@ -4,8 +4,8 @@ import Synchronization
 /// Carries out `DiskRequest`s on real directories, one after the other, each to its end. It blocks,
 /// for seconds on a bad SD card: submit it to the disk worker.
 ///
-/// Files are 0600 and directories 0700. Names are plain names; a symbolic link, pipe or device under
-/// one is refused. At most 16 files stay open between requests.
+/// Files are 0600 and directories 0700. Names are plain names; a symbolic link, pipe or device
+/// under one is refused. At most 16 files stay open between requests.
 package final class DiskExecutor: Sendable {
     /// For tests: an errno to fail with instead of making the call. Called with the call's name
     /// ("fdatasync") and the file's.
@@ -22,7 +22,8 @@ package final class DiskExecutor: Sendable {
     package func execute(_ request: DiskRequest) -> Result<DiskAnswer, DiskFailure> {
         volumes.withLock { volumes in
             guard let volume = volumes[request.volume] else {
-                return .failure(DiskFailure(.missing, "no directory is configured for \(request.volume)"))
+                return .failure(
+                    DiskFailure(.missing, "no directory is configured for \(request.volume)"))
             }
             do throws(DiskFailure) {
                 return .success(try Self.run(request.operation, on: volume))

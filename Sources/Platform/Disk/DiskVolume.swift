@@ -24,8 +24,8 @@ final class DiskVolume {
     private var lock: OpenFile?
     private var files: [String: OpenFile] = [:]
     private var uses: UInt64 = 0
-    /// After a failed sync nobody knows what the disk has, and the kernel may call the pages clean: the
-    /// next sync would lie. Such a file is not written again.
+    /// After a failed sync nobody knows what the disk has, and the kernel may call the pages clean:
+    /// the next sync would lie. Such a file is not written again.
     private var poisoned: Set<String> = []
 
     init(_ path: String, faults: DiskExecutor.FaultTable?) {
@@ -57,7 +57,8 @@ final class DiskVolume {
         }
     }
 
-    /// Whether the directory that is open is not the one of that path any more: removed, or mounted over.
+    /// Whether the directory that is open is not the one of that path any more: removed, or mounted
+    /// over.
     private var isGone: Bool {
         guard let number = directory?.descriptor.number else { return false }
         var (ours, there) = (stat(), stat())
@@ -80,11 +81,12 @@ final class DiskVolume {
             let (product, overflow) = Int64(clamping: blocks).multipliedReportingOverflow(by: block)
             return overflow ? .max : product
         }
-        return DiskSpace(available: bytes(UInt64(status.f_bavail)), total: bytes(UInt64(status.f_blocks)))
+        return DiskSpace(
+            available: bytes(UInt64(status.f_bavail)), total: bytes(UInt64(status.f_blocks)))
     }
 
-    /// flock on the file "lock", which holds the owner's pid. On a read-only file system an existing lock
-    /// file is enough: what the journal has can still be read.
+    /// flock on the file "lock", which holds the owner's pid. On a read-only file system an
+    /// existing lock file is enough: what the journal has can still be read.
     private func takeLock() throws(DiskFailure) {
         let number = try directoryNumber()
         let flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
@@ -97,24 +99,27 @@ final class DiskVolume {
             guard errno == EWOULDBLOCK else { throw failure("flock", Self.lockName, errno) }
             var text = [UInt8](repeating: 0, count: 20)
             let count = max(0, pread(lockNumber, &text, text.count, 0))
-            let digits = String(decoding: text[..<count].prefix { (0x30...0x39).contains($0) }, as: UTF8.self)
+            let digits = String(
+                decoding: text[..<count].prefix { (0x30...0x39).contains($0) }, as: UTF8.self)
             let who = digits.isEmpty ? "another process" : "process \(digits)"
             throw DiskFailure(.locked, "\(path) is in use by \(who)")
         }
         lock = file
         guard !isReadOnly else { return }
-        // The lock is what counts; the number in it is for people, and a full disk may refuse it. A file that holds
-        // anything else was there before us, and keeps it.
+        // The lock is what counts; the number in it is for people, and a full disk may refuse it. A
+        // file that holds anything else was there before us, and keeps it.
         var old = [UInt8](repeating: 0, count: 21)
         let count = pread(lockNumber, &old, old.count, 0)
-        guard (0...20).contains(count), old.prefix(count).allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x0A }) else { return }
+        guard (0...20).contains(count),
+            old.prefix(count).allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x0A })
+        else { return }
         let text = Array("\(getpid())\n".utf8)
         _ = retrying { ftruncate(lockNumber, 0) }
         _ = retrying { pwrite(lockNumber, text, text.count, 0) }
     }
 
-    /// Regular files with their sizes. What an interrupted `.replace` left behind is removed; other files of such
-    /// names are left alone, and not listed.
+    /// Regular files with their sizes. What an interrupted `.replace` left behind is removed; other
+    /// files of such names are left alone, and not listed.
     private func listing() throws(DiskFailure) -> [DiskAnswer.Entry] {
         let number = try directoryNumber()
         let names: [String]
@@ -174,7 +179,8 @@ final class DiskVolume {
     func replace(_ name: String, _ bytes: [UInt8]) throws(DiskFailure) {
         try check(name)
         guard bytes.count <= Self.loadMax else {
-            throw DiskFailure(.io, "\(label(name)): \(bytes.count) bytes; \(Self.loadMax) is the most")
+            throw DiskFailure(
+                .io, "\(label(name)): \(bytes.count) bytes; \(Self.loadMax) is the most")
         }
         let number = try directoryNumber()
         let temporary = TemporaryName.make(for: name)
@@ -250,12 +256,15 @@ final class DiskVolume {
         var status = stat()
         let number = file.descriptor.number
         try self.call("fstat", name) { fstat(number, &status) }
-        guard status.st_nlink > 0 else { throw DiskFailure(.missing, "\(label(name)) was removed by somebody else") }
+        guard status.st_nlink > 0 else {
+            throw DiskFailure(.missing, "\(label(name)) was removed by somebody else")
+        }
     }
 
     private func refusePoisoned(_ name: String) throws(DiskFailure) {
         guard !poisoned.contains(name) else {
-            throw DiskFailure(.io, "\(label(name)): an earlier sync failed, so nothing more is written to it")
+            throw DiskFailure(
+                .io, "\(label(name)): an earlier sync failed, so nothing more is written to it")
         }
     }
 
@@ -270,7 +279,7 @@ final class DiskVolume {
         let file: OpenFile
         do {
             file = try openFile(name, O_RDWR)
-        } catch where error.kind == .readOnly {
+        } catch  where error.kind == .readOnly {
             file = try openFile(name, O_RDONLY)
         }
         keep(file, name)
@@ -307,9 +316,13 @@ final class DiskVolume {
     private func forget(_ name: String) { files[name] = nil }
 
     private func check(_ name: String) throws(DiskFailure) {
-        let isPlain = !name.isEmpty && name.utf8.count <= 200 && !name.utf8.contains { $0 == 0x2F || $0 == 0 }
-        guard isPlain, name != ".", name != "..", name != Self.lockName, !name.hasSuffix(TemporaryName.suffix)
-        else { throw DiskFailure(.io, "\"\(Notice.printable(name))\" is no name for a file in \(path)") }
+        let isPlain =
+            !name.isEmpty && name.utf8.count <= 200 && !name.utf8.contains { $0 == 0x2F || $0 == 0 }
+        guard isPlain, name != ".", name != "..", name != Self.lockName,
+            !name.hasSuffix(TemporaryName.suffix)
+        else {
+            throw DiskFailure(.io, "\"\(Notice.printable(name))\" is no name for a file in \(path)")
+        }
     }
 
 }

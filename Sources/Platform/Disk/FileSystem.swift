@@ -5,14 +5,17 @@ import Glibc
 /// Small files read and written as a whole: configuration, keys, sysfs and procfs.
 package enum FileSystem {
     /// At most `limit` bytes; a longer file is EFBIG. Directories, pipes and devices are refused.
-    package static func read(_ path: String, limit: Int = 4 << 20) throws(SystemFailure) -> [UInt8] {
+    package static func read(_ path: String, limit: Int = 4 << 20) throws(SystemFailure) -> [UInt8]
+    {
         let file = try open(path)
         return try contents(of: file, path, limit)
     }
 
-    /// A private key: refused with EACCES when group or others can read or write it. The check is made on
-    /// the open file, so what is checked is what is read.
-    package static func readSecret(_ path: String, limit: Int = 1 << 20) throws(SystemFailure) -> [UInt8] {
+    /// A private key: refused with EACCES when group or others can read or write it. The check is
+    /// made on the open file, so what is checked is what is read.
+    package static func readSecret(
+        _ path: String, limit: Int = 1 << 20
+    ) throws(SystemFailure) -> [UInt8] {
         let file = try open(path)
         var status = stat()
         let number = file.number
@@ -39,7 +42,9 @@ package enum FileSystem {
     }
 
     /// Creates a file that must not exist yet, with exactly `mode`, and syncs it.
-    package static func create(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemFailure) {
+    package static func create(
+        _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600
+    ) throws(SystemFailure) {
         let file = try OwnedFD("open", path) {
             clinux_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         }
@@ -56,7 +61,9 @@ package enum FileSystem {
 
     /// Writes into an existing file or attribute in one call.
     package static func overwrite(_ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
-        let file = try OwnedFD("open", path) { clinux_open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0) }
+        let file = try OwnedFD("open", path) {
+            clinux_open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0)
+        }
         try writeAll(file.number, path, bytes)
     }
 
@@ -65,7 +72,8 @@ package enum FileSystem {
     /// Whether this user may write there; false on a read-only file system.
     package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
 
-    /// In a file system that shows the kernel, such as /proc and /sys: no user can make anything there.
+    /// In a file system that shows the kernel, such as /proc and /sys: no user can make anything
+    /// there.
     package static func isKernels(_ path: String) -> Bool { clinux_is_kernels(path) }
 
     package static func isDirectory(_ path: String) -> Bool {
@@ -82,7 +90,8 @@ package enum FileSystem {
         }
     }
 
-    /// Absolute, with every link followed, and without "." and "..", also where the end of it does not exist yet.
+    /// Absolute, with every link followed, and without "." and "..", also where the end of it does
+    /// not exist yet.
     package static func settledPath(_ path: String) -> String? {
         var (existing, missing) = (path.isEmpty ? "." : path, [Substring]())
         while true {
@@ -108,7 +117,8 @@ package enum FileSystem {
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino
     }
 
-    /// The places that a path leads through, link by link, each in its real folder; the last is no link.
+    /// The places that a path leads through, link by link, each in its real folder; the last is no
+    /// link.
     package static func linkChain(_ path: String) -> [String] {
         var places: [String] = []
         var next: String? = path
@@ -137,13 +147,16 @@ package enum FileSystem {
 
     /// The names in a directory, without "." and "..", in no order.
     package static func names(in path: String) throws(SystemFailure) -> [String] {
-        guard let directory = opendir(path) else { throw SystemFailure("opendir", path, code: errno) }
+        guard let directory = opendir(path) else {
+            throw SystemFailure("opendir", path, code: errno)
+        }
         defer { closedir(directory) }
         return try names(directory, path)
     }
 
     /// The names that an open directory stream still has.
-    static func names(_ directory: OpaquePointer, _ path: String) throws(SystemFailure) -> [String] {
+    static func names(_ directory: OpaquePointer, _ path: String) throws(SystemFailure) -> [String]
+    {
         var names: [String] = []
         while true {
             errno = 0
@@ -179,7 +192,9 @@ package enum FileSystem {
 
     private static func open(_ path: String) throws(SystemFailure) -> OwnedFD {
         // O_NONBLOCK: a pipe planted under the name must not hang us.
-        try OwnedFD("open", path) { clinux_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0) }
+        try OwnedFD("open", path) {
+            clinux_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0)
+        }
     }
 
     private static func contents(
@@ -198,7 +213,8 @@ package enum FileSystem {
             let count = try checked("read", path) { Glibc.read(number, &chunk, chunk.count) }
             if count == 0 { return bytes }
             guard bytes.count + count <= limit else {
-                throw SystemFailure("read", path, code: EFBIG, "\(Quantity.describe(bytes: limit)) are allowed")
+                throw SystemFailure(
+                    "read", path, code: EFBIG, "\(Quantity.describe(bytes: limit)) are allowed")
             }
             bytes += chunk[..<count]
         }

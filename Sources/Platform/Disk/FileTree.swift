@@ -12,7 +12,9 @@ extension FileSystem {
     }
 
     /// A file's whole content, whatever was there before; not for what must survive a power cut.
-    package static func replace(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemFailure) {
+    package static func replace(
+        _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600
+    ) throws(SystemFailure) {
         if exists(path) { try checked("unlink", path) { unlink(path) } }
         try create(path, bytes, mode: mode)
     }

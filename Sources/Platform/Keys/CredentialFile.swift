@@ -11,11 +11,12 @@ struct CredentialFile: ~Copyable {
     private let count: Int
 
     /// Reads a regular file. A `secret` that its group or others may touch is refused: the check is
-    /// made on the opened descriptor, so nothing can be swapped in between.
-    /// systemd hands credentials over with an access list, which shows as group permission; what
-    /// lies in `credentialsDirectory` (`$CREDENTIALS_DIRECTORY`) may therefore have mode 0440.
-    /// A file that only root may read is taken from there too: `LoadCredential=keys:/etc/fieldgw/keys` hands
-    /// `/etc/fieldgw/keys/gw-7.pem` over as `keys_gw-7.pem`, so one configuration serves the unit and a shell.
+    /// made on the opened descriptor, so nothing can be swapped in between. systemd hands
+    /// credentials over with an access list, which shows as group permission; what lies in
+    /// `credentialsDirectory` (`$CREDENTIALS_DIRECTORY`) may therefore have mode 0440. A file that
+    /// only root may read is taken from there too: `LoadCredential=keys:/etc/fieldgw/keys` hands
+    /// `/etc/fieldgw/keys/gw-7.pem` over as `keys_gw-7.pem`, so one configuration serves the unit
+    /// and a shell.
     init(_ named: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
         let path = Self.place(of: named, credentialsDirectory)
         let descriptor = try Self.open(path)
@@ -31,7 +32,8 @@ struct CredentialFile: ~Copyable {
             throw CredentialError(
                 .malformed, "\(path) has \(facts.st_size) bytes; \(Self.sizeMax) are allowed")
         }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(facts.st_size), alignment: 1)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(facts.st_size), alignment: 1)
         var filled = 0
         var failure: Int32 = 0
         while filled < buffer.count {
@@ -60,7 +62,8 @@ struct CredentialFile: ~Copyable {
     func bio() -> BIOHandle { BIOHandle(BIO_new_mem_buf(memory.baseAddress, Int32(count))) }
 
     private static func place(of path: String, _ credentialsDirectory: String?) -> String {
-        guard access(path, R_OK) != 0, let directory = credentialsDirectory, directory.hasPrefix("/")
+        guard access(path, R_OK) != 0, let directory = credentialsDirectory,
+            directory.hasPrefix("/")
         else { return path }
         let parts = path.split(separator: "/")
         let names = [parts.suffix(2).joined(separator: "_"), parts.last.map(String.init) ?? ""]
@@ -69,10 +72,13 @@ struct CredentialFile: ~Copyable {
 
     private static func open(_ path: String) throws(CredentialError) -> OwnedFD {
         do throws(SystemFailure) {
-            return try OwnedFD("open") { clinux_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0) }
+            return try OwnedFD("open") {
+                clinux_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
+            }
         } catch {
             let absent = error.code == ENOENT || error.code == ENOTDIR
-            throw CredentialError(absent ? .missing : .unreadable, "\(CredentialName.shown(path)): \(error.words)")
+            throw CredentialError(
+                absent ? .missing : .unreadable, "\(CredentialName.shown(path)): \(error.words)")
         }
     }
 
@@ -81,7 +87,8 @@ struct CredentialFile: ~Copyable {
     ) throws(CredentialError) {
         if mode & 0o077 == 0 { return }
         if mode & 0o037 == 0, let directory = credentialsDirectory, directory.hasPrefix("/"),
-            path.hasPrefix(directory + "/"), !path.contains("/../") {
+            path.hasPrefix(directory + "/"), !path.contains("/../")
+        {
             return
         }
         let octal = String(mode, radix: 8)
@@ -92,20 +99,25 @@ struct CredentialFile: ~Copyable {
     }
 }
 
-/// What messages call a file that cannot be opened. Somebody may have put the key itself, or a password, where its
-/// file's name belongs: then it is not shown.
+/// What messages call a file that cannot be opened. Somebody may have put the key itself, or a
+/// password, where its file's name belongs: then it is not shown.
 enum CredentialName {
-    private static let extensions = ["pem", "key", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "pub", "txt", "json"]
+    private static let extensions = [
+        "pem", "key", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "pub", "txt", "json",
+    ]
 
     static func shown(_ path: String) -> String {
         let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        let ending = name.split(separator: ".", omittingEmptySubsequences: false).dropFirst().last.map { $0.lowercased() }
-        let isName = path.utf8.count <= 255 && path.utf8.allSatisfy { $0 >= 0x20 } && !path.contains("-----")
+        let ending = name.split(separator: ".", omittingEmptySubsequences: false).dropFirst().last
+            .map { $0.lowercased() }
+        let isName =
+            path.utf8.count <= 255 && path.utf8.allSatisfy { $0 >= 0x20 } && !path.contains("-----")
             && ending.map(extensions.contains) == true
         if isName || FileSystem.exists(path) { return path }
         let folder = path.dropLast(name.count)
         let place = FileSystem.isDirectory(String(folder)) ? "a file in \(folder)" : "a file"
-        return "\(place) (its name is not shown, as it might be the key itself; names end in .pem or .key)"
+        return
+            "\(place) (its name is not shown, as it might be the key itself; names end in .pem or .key)"
     }
 }
 
@@ -121,7 +133,9 @@ struct BIOHandle: ~Copyable {
     /// A buffer that holds `text`. It is not wiped: for certificates and keys made for tests.
     static func text(_ text: String) -> BIOHandle {
         let bio = memory()
-        for chunk in [Array(text.utf8)] { BIO_write(bio.pointer, chunk, Int32(clamping: chunk.count)) }
+        for chunk in [Array(text.utf8)] {
+            BIO_write(bio.pointer, chunk, Int32(clamping: chunk.count))
+        }
         return bio
     }
 
@@ -152,5 +166,7 @@ func shellWord(_ text: String) -> String {
         }
     }
     if plain && !text.isEmpty { return text }
-    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    return "'"
+        + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+        + "'"
 }

@@ -13,7 +13,8 @@ extension PrivateKey {
         }
         guard scheme == "file" else { return try load(store: location) }
         let path = location.dropFirst(5)
-        return try load(file: String(path.hasPrefix("///") ? path.dropFirst(2) : path), credentialsDirectory)
+        return try load(
+            file: String(path.hasPrefix("///") ? path.dropFirst(2) : path), credentialsDirectory)
     }
 
     /// A key from PEM text, for keys that were made in this process.
@@ -25,7 +26,9 @@ extension PrivateKey {
     package static func storeScheme(of location: String) -> String? {
         guard let colon = location.utf8.firstIndex(of: 0x3A) else { return nil }
         let scheme = location[..<colon]
-        guard scheme.utf8.count > 1, let first = scheme.utf8.first, Self.isLetter(first) else { return nil }
+        guard scheme.utf8.count > 1, let first = scheme.utf8.first, Self.isLetter(first) else {
+            return nil
+        }
         let fine = scheme.utf8.allSatisfy { byte in
             Self.isLetter(byte) || (0x30...0x39).contains(byte) || byte == 0x2B || byte == 0x2D
         }
@@ -35,7 +38,8 @@ extension PrivateKey {
     private static func load(
         file path: String, _ credentialsDirectory: String?
     ) throws(CredentialError) -> PrivateKey {
-        let file = try CredentialFile(path, secret: true, credentialsDirectory: credentialsDirectory)
+        let file = try CredentialFile(
+            path, secret: true, credentialsDirectory: credentialsDirectory)
         return try PrivateKey(owning: decode(file.bio(), path), named: path)
     }
 
@@ -54,7 +58,8 @@ extension PrivateKey {
             throw CredentialError(
                 .malformed,
                 "\(name) is encrypted and nobody can type its passphrase here: write it without one, "
-                    + "`openssl pkcs8 -topk8 -nocrypt -in \(word) -out \(word).plain`, with mode 600")
+                    + "`openssl pkcs8 -topk8 -nocrypt -in \(word) -out \(word).plain`, with mode 600"
+            )
         }
         throw CredentialError(.malformed, "\(name) holds no private key in PEM form (\(reason))")
     }
@@ -66,7 +71,8 @@ extension PrivateKey {
             throw CredentialError(
                 .store,
                 "the key store \(shown) cannot be opened (\(OpenSSLErrors.take().summary)): is its OpenSSL "
-                    + "provider (pkcs11-provider, tpm2-openssl) installed and activated in openssl.cnf?")
+                    + "provider (pkcs11-provider, tpm2-openssl) installed and activated in openssl.cnf?"
+            )
         }
         defer { OSSL_STORE_close(store) }
         _ = OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY)
@@ -84,13 +90,17 @@ extension PrivateKey {
             .store, "the key store \(shown) gives no private key (\(OpenSSLErrors.take().summary))")
     }
 
-    /// A store as messages call it: without what may be a PIN, and without anything where no store is known.
+    /// A store as messages call it: without what may be a PIN, and without anything where no store
+    /// is known.
     private static func shown(store location: String) -> String {
-        guard let scheme = storeScheme(of: location), ["pkcs11", "handle", "object", "tpm2"].contains(scheme) else {
+        guard let scheme = storeScheme(of: location),
+            ["pkcs11", "handle", "object", "tpm2"].contains(scheme)
+        else {
             return "of that name"
         }
         let path = location.split(separator: "?").first ?? location[...]
-        return path.split(separator: ";").filter { !$0.lowercased().contains("pin-") }.joined(separator: ";")
+        return path.split(separator: ";").filter { !$0.lowercased().contains("pin-") }.joined(
+            separator: ";")
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

@@ -30,12 +30,14 @@ package final class PrivateKey: @unchecked Sendable {
     /// A new key pair. RSA of 2048 bits takes a fraction of a second, on a small ARM board seconds.
     package static func generate(_ kind: Kind) throws(CredentialError) -> PrivateKey {
         ERR_clear_error()
-        let made = switch kind {
-        case .ec: shim_generate_p256()
-        case .rsa: shim_generate_rsa(2048)
-        }
+        let made =
+            switch kind {
+            case .ec: shim_generate_p256()
+            case .rsa: shim_generate_rsa(2048)
+            }
         guard let made else {
-            throw CredentialError(.unsupported, "no key could be made: \(OpenSSLErrors.take().summary)")
+            throw CredentialError(
+                .unsupported, "no key could be made: \(OpenSSLErrors.take().summary)")
         }
         return try PrivateKey(owning: made, named: "the new key")
     }
@@ -47,13 +49,14 @@ package final class PrivateKey: @unchecked Sendable {
         return bio.contents
     }
 
-    /// The whole key as an unencrypted PKCS#8 PEM block. The caller creates the file with mode 0600.
-    /// A key that lives in a token cannot leave it.
+    /// The whole key as an unencrypted PKCS#8 PEM block. The caller creates the file with mode
+    /// 0600. A key that lives in a token cannot leave it.
     package func privatePEM() throws(CredentialError) -> String {
         let bio = BIOHandle.memory()
         ERR_clear_error()
         guard PEM_write_bio_PKCS8PrivateKey(bio.pointer, handle, nil, nil, 0, nil, nil) == 1 else {
-            throw CredentialError(.store, "the key cannot be written out: \(OpenSSLErrors.take().summary)")
+            throw CredentialError(
+                .store, "the key cannot be written out: \(OpenSSLErrors.take().summary)")
         }
         return bio.contents
     }
@@ -92,7 +95,8 @@ enum KeyType {
     static func of(_ key: OpaquePointer) -> KeyType {
         if EVP_PKEY_is_a(key, "RSA") == 1 {
             let bits = EVP_PKEY_get_bits(key)
-            return bits >= 2048 ? .accepted(.rs256) : .refused("an RSA key of \(bits) bits is too short")
+            return bits >= 2048
+                ? .accepted(.rs256) : .refused("an RSA key of \(bits) bits is too short")
         }
         if EVP_PKEY_is_a(key, "EC") == 1 {
             let curve = curveName(key)
@@ -137,7 +141,8 @@ enum ECDSASignature {
     static func der(fromRaw raw: [UInt8]) -> [UInt8]? {
         guard raw.count == 64, let signature = ECDSA_SIG_new() else { return nil }
         defer { ECDSA_SIG_free(signature) }
-        guard let r = BN_bin2bn(Array(raw[..<32]), 32, nil), let s = BN_bin2bn(Array(raw[32...]), 32, nil),
+        guard let r = BN_bin2bn(Array(raw[..<32]), 32, nil),
+            let s = BN_bin2bn(Array(raw[32...]), 32, nil),
             ECDSA_SIG_set0(signature, r, s) == 1
         else { return nil }
         var output: UnsafeMutablePointer<UInt8>?

@@ -23,7 +23,8 @@ package final class PublicKey: @unchecked Sendable {
         }
         guard let found else {
             throw CredentialError(
-                .malformed, "no public key or certificate in PEM form (\(OpenSSLErrors.take().summary))")
+                .malformed,
+                "no public key or certificate in PEM form (\(OpenSSLErrors.take().summary))")
         }
         switch KeyType.of(found) {
         case .accepted(let algorithm):
@@ -57,7 +58,9 @@ package final class PublicKey: @unchecked Sendable {
     package static func verify(
         _ algorithm: SigningAlgorithm, publicKeyPEM: String, input: [UInt8], signature: [UInt8]
     ) -> Bool {
-        guard let key = try? PublicKey(pem: publicKeyPEM), key.algorithm == algorithm else { return false }
+        guard let key = try? PublicKey(pem: publicKeyPEM), key.algorithm == algorithm else {
+            return false
+        }
         return key.verify(input, signature: signature)
     }
 }

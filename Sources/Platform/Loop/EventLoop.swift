@@ -5,8 +5,9 @@ import Glibc
 /// Waits for descriptors and for the earliest deadline: level-triggered epoll with waits to the
 /// nanosecond. One thread uses it; nothing here is shared.
 package final class EventLoop {
-    /// What is waited for; that a descriptor is gone (EPOLLHUP, EPOLLERR) is told in any case. No option set: a
-    /// literal of one is made by generic code of another module, at every turn of the loop.
+    /// What is waited for; that a descriptor is gone (EPOLLHUP, EPOLLERR) is told in any case. No
+    /// option set: a literal of one is made by generic code of another module, at every turn of the
+    /// loop.
     package enum Interest: Hashable, Sendable {
         case none, read, write, both
 
@@ -61,16 +62,17 @@ package final class EventLoop {
     /// How many descriptors are watched.
     package var count: Int { entries.count }
 
-    /// Watches `descriptor`, which stays its owner's, until `remove`. The owner must be kept (in a property,
-    /// not in a local that is not used again): with it the descriptor and silently the watch would go.
-    /// With a handler `wait` calls it;
-    /// without one the event is among those that `wait` answers.
+    /// Watches `descriptor`, which stays its owner's, until `remove`. The owner must be kept (in a
+    /// property, not in a local that is not used again): with it the descriptor and silently the
+    /// watch would go. With a handler `wait` calls it; without one the event is among those that
+    /// `wait` answers.
     package func watch(
         _ descriptor: Int32, _ interest: Interest, _ handler: Handler? = nil
     ) throws(SystemFailure) -> Watch {
         let watch = Watch(token: nextToken)
         try checked("epoll_ctl", "add") {
-            clinux_epoll_control(epoll.number, CLINUX_EPOLL_ADD, descriptor, interest.events, watch.token)
+            clinux_epoll_control(
+                epoll.number, CLINUX_EPOLL_ADD, descriptor, interest.events, watch.token)
         }
         nextToken += 1
         entries[watch.token] = Entry(descriptor: descriptor, handler: handler)
@@ -93,8 +95,9 @@ package final class EventLoop {
 
     package func isWatched(_ watch: Watch) -> Bool { entries[watch.token] != nil }
 
-    /// Waits until something is ready or `due` has come (nil: for ever), calls the handlers of what is
-    /// ready and answers the rest, at most 64 together. An empty answer is a deadline or handlers only.
+    /// Waits until something is ready or `due` has come (nil: for ever), calls the handlers of what
+    /// is ready and answers the rest, at most 64 together. An empty answer is a deadline or
+    /// handlers only.
     package func wait(until due: Instant?) throws(SystemFailure) -> [Ready] {
         let count = try poll(until: due)
         guard count > 0 else { return [] }
@@ -121,17 +124,20 @@ package final class EventLoop {
         if hasNanosecondWait {
             let count = retrying {
                 clinux_epoll_wait_ns(
-                    epoll.number, events.baseAddress, Int32(events.count), Instant.wait(until: due, from: Clock.instant))
+                    epoll.number, events.baseAddress, Int32(events.count),
+                    Instant.wait(until: due, from: Clock.instant))
             }
             if count >= 0 { return Int(count) }
             guard errno == ENOSYS else { throw SystemFailure("epoll_pwait2", code: errno) }
             hasNanosecondWait = false
         }
         try checked("ppoll") {
-            clinux_poll_ns(epoll.number, Int16(POLLIN), Instant.wait(until: due, from: Clock.instant))
+            clinux_poll_ns(
+                epoll.number, Int16(POLLIN), Instant.wait(until: due, from: Clock.instant))
         }
-        return Int(try checked("epoll_wait") {
-            clinux_epoll_take(epoll.number, events.baseAddress, Int32(events.count))
-        })
+        return Int(
+            try checked("epoll_wait") {
+                clinux_epoll_take(epoll.number, events.baseAddress, Int32(events.count))
+            })
     }
 }

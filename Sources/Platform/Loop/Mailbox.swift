@@ -37,7 +37,8 @@ package final class Mailbox<Message: Sendable>: Sendable {
         }
     }
 
-    /// Waits for at least one message, or for `timeoutNanoseconds` (negative: for ever), and drains.
+    /// Waits for at least one message, or for `timeoutNanoseconds` (negative: for ever), and
+    /// drains.
     package func take(timeoutNanoseconds: Int64 = -1) -> [Message] {
         _ = retrying { clinux_poll_ns(event.number, Int16(POLLIN), timeoutNanoseconds) }
         return drain()

@@ -30,7 +30,8 @@ package struct OwnedFD: ~Copyable, Sendable {
 
     deinit { Glibc.close(number) }
 
-    /// Closes now. The answer is errno or 0; EIO from close(2) is the last chance to hear of a lost write.
+    /// Closes now. The answer is errno or 0; EIO from close(2) is the last chance to hear of a lost
+    /// write.
     @discardableResult
     package consuming func close() -> Int32 {
         let result = Glibc.close(number)

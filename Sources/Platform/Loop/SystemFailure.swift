@@ -24,7 +24,8 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
         guard let text = clinux_error_text(code), let name = clinux_error_name(code) else {
             return "error \(code)"
         }
-        return "\(String(cString: text)) (\(String(cString: name)))" + (detail.isEmpty ? "" : ", \(detail)")
+        return "\(String(cString: text)) (\(String(cString: name)))"
+            + (detail.isEmpty ? "" : ", \(detail)")
     }
 
     /// ENOENT.

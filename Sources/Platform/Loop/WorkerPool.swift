@@ -3,8 +3,9 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Threads that live only while there is work, for jobs in lanes: those of one lane run one by one in the order
-/// given, those of different lanes beside each other. A job that hangs keeps its own lane and one thread.
+/// Threads that live only while there is work, for jobs in lanes: those of one lane run one by one
+/// in the order given, those of different lanes beside each other. A job that hangs keeps its own
+/// lane and one thread.
 package final class WorkerPool: Sendable {
     package typealias Job = @Sendable () -> Void
 
@@ -113,7 +114,11 @@ package final class WorkerPool: Sendable {
     private func finished(_ lane: Int) {
         state.withLock { state in
             state.lanes[lane]?.began = nil
-            if state.lanes[lane]?.jobs.isEmpty == false { state.waiting.append(lane) } else { state.lanes[lane] = nil }
+            if state.lanes[lane]?.jobs.isEmpty == false {
+                state.waiting.append(lane)
+            } else {
+                state.lanes[lane] = nil
+            }
         }
     }
 }

@@ -38,15 +38,18 @@ struct CertificateFacts {
                 + "subjectAltName \(wanted)"
         }
         if case .ip = expected, hostNames.contains(where: { Self.isSame($0, text) }) {
-            return "names \(text) as a host name, not as an address: have it made again with subjectAltName IP:\(text)"
+            return
+                "names \(text) as a host name, not as an address: have it made again with subjectAltName IP:\(text)"
         }
         guard !names.isEmpty else {
-            return "names no host and no address, only other things, and not \(text): have it made again with "
+            return
+                "names no host and no address, only other things, and not \(text): have it made again with "
                 + "subjectAltName"
         }
         let list = names.joined(separator: ", ")
         if case .ip = expected, !hasAddresses {
-            return "is for \(list), not for the address \(text): put one of its names into `host` or `serverName`"
+            return
+                "is for \(list), not for the address \(text): put one of its names into `host` or `serverName`"
         }
         return "is for \(list), not for \(text): check `host` or `serverName`"
     }
@@ -78,14 +81,17 @@ struct CertificateFacts {
     }
 
     private mutating func readAlternativeNames(_ certificate: OpaquePointer) {
-        guard let raw = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return }
+        guard let raw = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else {
+            return
+        }
         let list = OpaquePointer(raw)
         defer { GENERAL_NAMES_free(list) }
         hasAlternativeNames = true
         let count = shim_GENERAL_NAMES_count(list)
         for index in 0..<max(0, min(count, Self.entriesMax)) {
             var type: Int32 = 0, length: Int32 = 0
-            guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0 else {
+            guard let start = shim_GENERAL_NAMES_entry(list, index, &type, &length), length >= 0
+            else {
                 continue
             }
             let bytes = UnsafeBufferPointer(start: start, count: Int(length))
@@ -100,7 +106,9 @@ struct CertificateFacts {
         guard bytes.count == 4 || bytes.count == 16 else { return "a malformed IP address" }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = bytes.count == 4 ? AF_INET : AF_INET6
-        guard inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil else { return "?" }
+        guard inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil else {
+            return "?"
+        }
         return cText(text)
     }
 

@@ -24,7 +24,8 @@ package enum Connector {
             }
         }
         guard let context else {
-            return .failure(LinkFailure(.other, "\(target.describe) needs TLS and there is no TLS context"))
+            return .failure(
+                LinkFailure(.other, "\(target.describe) needs TLS and there is no TLS context"))
         }
         let name: PeerName
         do throws(CredentialError) { name = try PeerName(target.serverName) } catch {
@@ -33,13 +34,16 @@ package enum Connector {
         return reach(target, deadline).flatMap { secure($0, target, name, context, deadline) }
     }
 
-    private static func reach(_ target: LinkTarget, _ deadline: Deadline) -> Result<Int32, LinkFailure> {
+    private static func reach(
+        _ target: LinkTarget, _ deadline: Deadline
+    ) -> Result<Int32, LinkFailure> {
         guard let proxy = target.proxy else {
             return Resolver.resolve(target.host, port: target.port, deadline).flatMap { addresses in
                 Dialer.dial(addresses, target, deadline)
             }
         }
-        let relay = LinkTarget(host: proxy.host, port: proxy.port, tls: false, deadline: target.deadline)
+        let relay = LinkTarget(
+            host: proxy.host, port: proxy.port, tls: false, deadline: target.deadline)
         return Resolver.resolve(relay.host, port: relay.port, deadline)
             .flatMap { Dialer.dial($0, relay, deadline) }
             .mapError { LinkFailure($0.kind, "the proxy: \($0.message)") }
@@ -58,7 +62,8 @@ package enum Connector {
             owning: descriptor, ssl: ssl, side: .client, peer: target.describe, notes: notes,
             trustName: context.trust.name, expectedName: name.text)
         guard let ssl, SSL_set_fd(ssl, descriptor) == 1, name.require(on: ssl) else {
-            return .failure(LinkFailure(.other, "TLS cannot be set up: \(OpenSSLErrors.take().summary)"))
+            return .failure(
+                LinkFailure(.other, "TLS cannot be set up: \(OpenSSLErrors.take().summary)"))
         }
         notes.attach(to: ssl)
         SSL_set_connect_state(ssl)
@@ -67,7 +72,8 @@ package enum Connector {
             return .failure(
                 LinkFailure(
                     .untrusted,
-                    "\(target.describe): the certificate was not verified; the connection is dropped"))
+                    "\(target.describe): the certificate was not verified; the connection is dropped"
+                ))
         }
         return .success(link)
     }
@@ -92,7 +98,8 @@ extension Link {
                 return LinkFailure(
                     .deadline,
                     "\(peer) accepts the connection but the TLS handshake did not end within "
-                        + "\(seconds(target.deadline)): is this a TLS port, and is the bridge overloaded?")
+                        + "\(seconds(target.deadline)): is this a TLS port, and is the bridge overloaded?"
+                )
             }
         }
         return nil

@@ -33,10 +33,13 @@ enum Dialer {
                 }
                 continue
             }
-            var sockets = running.map { pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0) }
+            var sockets = running.map {
+                pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0)
+            }
             switch deadline.wait(&sockets, until: waiting.isEmpty ? nil : nextStart) {
             case .interrupted: return .failure(LinkFailure(.other, "the attempt was interrupted"))
-            case .expired where deadline.hasPassed: return .failure(tooSlow(target, running.map(\.address)))
+            case .expired where deadline.hasPassed:
+                return .failure(tooSlow(target, running.map(\.address)))
             case .expired: continue
             case .ready: break
             }
@@ -106,7 +109,8 @@ enum Dialer {
         switch worst.error {
         case ECONNREFUSED:
             return LinkFailure(
-                .refused, "\(place) refuses the connection: is the bridge running, and is `port` right?")
+                .refused,
+                "\(place) refuses the connection: is the bridge running, and is `port` right?")
         case ECONNRESET:
             return LinkFailure(.reset, "\(place) reset the connection at once")
         case ETIMEDOUT:
@@ -114,7 +118,8 @@ enum Dialer {
                 .deadline, "\(place) does not answer: check the network, a firewall and `port`")
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL:
             return LinkFailure(
-                .unreachable, "\(place) cannot be reached (\(systemWords(worst.error))): check the network")
+                .unreachable,
+                "\(place) cannot be reached (\(systemWords(worst.error))): check the network")
         default:
             return LinkFailure(.other, "\(place): \(systemWords(worst.error))")
         }

@@ -3,12 +3,13 @@ import COpenSSL
 /// Bounds what a peer may send beside data once the handshake is over.
 extension Link {
     /// New keys for what leaves from here on (TLS 1.3 KeyUpdate, RFC 8446 section 4.6.3); with
-    /// `askingPeer` the peer has to renew its own too. It goes out before the bytes of the next write;
-    /// false where there is no TLS 1.3.
+    /// `askingPeer` the peer has to renew its own too. It goes out before the bytes of the next
+    /// write; false where there is no TLS 1.3.
     @discardableResult
     package func updateKeys(askingPeer: Bool) -> Bool {
         guard let ssl, isEstablished, end == nil else { return false }
-        let code = SSL_key_update(ssl, askingPeer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)
+        let code = SSL_key_update(
+            ssl, askingPeer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)
         ERR_clear_error()
         return code == 1
     }
@@ -21,7 +22,8 @@ extension Link {
         case renegotiation
     }
 
-    /// Sends one of these alone, without data; false if the socket takes no more, or it is not possible.
+    /// Sends one of these alone, without data; false if the socket takes no more, or it is not
+    /// possible.
     package func sendAlone(_ extra: Extra) -> Bool {
         guard let ssl, isEstablished, end == nil else { return false }
         ERR_clear_error()
@@ -29,7 +31,8 @@ extension Link {
         // One that found no room before goes first.
         if SSL_in_init(ssl) == 1 { return SSL_do_handshake(ssl) == 1 }
         switch extra {
-        case .keyUpdate(let askingPeer): guard updateKeys(askingPeer: askingPeer) else { return false }
+        case .keyUpdate(let askingPeer):
+            guard updateKeys(askingPeer: askingPeer) else { return false }
         case .ticket: guard SSL_new_session_ticket(ssl) == 1 else { return false }
         case .renegotiation:
             shim_SSL_allow_renegotiation(ssl)

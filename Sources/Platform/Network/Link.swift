@@ -58,7 +58,8 @@ package final class Link: @unchecked Sendable {
     var end: End?
     /// The last read could not go on, and nothing was taken from the socket since.
     private var isStarved = false
-    /// The last read has an answer to send first (to a KeyUpdate), for which the socket had no room.
+    /// The last read has an answer to send first (to a KeyUpdate), for which the socket had no
+    /// room.
     package private(set) var readWantsWrite = false
     /// Names for sentences about a failed handshake.
     let trustName: String
@@ -99,7 +100,8 @@ package final class Link: @unchecked Sendable {
     package var protection: String? {
         guard let ssl, isEstablished else { return nil }
         let cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl))
-        return "\(String(cString: SSL_get_version(ssl))) \(cipher.map { String(cString: $0) } ?? "")"
+        return
+            "\(String(cString: SSL_get_version(ssl))) \(cipher.map { String(cString: $0) } ?? "")"
     }
 
     /// Reads what is there, up to `max` bytes and never more than `chunkMax`.
@@ -115,7 +117,8 @@ package final class Link: @unchecked Sendable {
             let step = ssl.map { readTLS($0, buffer) } ?? readPlain(buffer)
             (isStarved, readWantsWrite) = (false, false)
             switch step {
-            case .moved(let count): return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
+            case .moved(let count):
+                return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
             case .wants(let wants):
                 (isStarved, readWantsWrite) = (true, wants == .write)
                 return .wouldBlock(wants: wants)
@@ -136,7 +139,8 @@ package final class Link: @unchecked Sendable {
         let step = bytes.withUnsafeBytes { raw in
             let chunk = UnsafeRawBufferPointer(rebasing: raw.prefix(Self.chunkMax))
             guard let ssl else { return writePlain(chunk) }
-            // In the middle of a handshake message a write may read, and take along what comes behind it.
+            // In the middle of a handshake message a write may read, and take along what comes
+            // behind it.
             let before = BIO_number_read(SSL_get_rbio(ssl))
             defer { if BIO_number_read(SSL_get_rbio(ssl)) != before { isStarved = false } }
             return writeTLS(ssl, chunk)
@@ -162,7 +166,9 @@ package final class Link: @unchecked Sendable {
             shutdown(descriptor, Int32(SHUT_WR))
             withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
                 var turns = 0
-                while turns < 16, recv(descriptor, buffer.baseAddress, buffer.count, 0) > 0 { turns += 1 }
+                while turns < 16, recv(descriptor, buffer.baseAddress, buffer.count, 0) > 0 {
+                    turns += 1
+                }
             }
         }
         if let ssl { SSL_free(ssl) }

@@ -52,7 +52,9 @@ extension Link {
     }
 
     func writePlain(_ bytes: UnsafeRawBufferPointer) -> Step {
-        let count = retrying { send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        let count = retrying {
+            send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        }
         if count >= 0 { return .moved(count) }
         let number = errno
         return number == EAGAIN ? .wants(.write) : finish(.failed(systemFailure(number)))
@@ -63,10 +65,12 @@ extension Link {
         let error = SSL_get_error(ssl, code)
         if budget.isOverdrawn, error == SSL_ERROR_WANT_READ {
             ERR_clear_error()
-            return finish(.failed(LinkFailure(
-                .other,
-                "\(peer) sends TLS records without data, and nothing else (\(budget.words)): the connection is cut; "
-                    + "its server, or what stands between, must be mended")))
+            return finish(
+                .failed(
+                    LinkFailure(
+                        .other,
+                        "\(peer) sends TLS records without data, and nothing else (\(budget.words)): the connection is cut; "
+                            + "its server, or what stands between, must be mended")))
         }
         switch error {
         case SSL_ERROR_WANT_READ: return .wants(.read)
@@ -100,7 +104,8 @@ extension Link {
         switch number {
         case ECONNRESET, EPIPE: LinkFailure(.reset, "\(peer) reset the connection")
         case ETIMEDOUT:
-            LinkFailure(.unreachable, "\(peer) no longer answers (TCP timed out): check the network")
+            LinkFailure(
+                .unreachable, "\(peer) no longer answers (TCP timed out): check the network")
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN:
             LinkFailure(
                 .unreachable,

@@ -3,9 +3,9 @@ import CLinux
 import COpenSSL
 import Glibc
 
-/// A listening TCP socket of the HTTP door or a simulator, with TLS or without. Accepting never waits, and neither
-/// does a link that it gives: the TLS handshake happens inside the link's first reads and writes.
-/// `@unchecked Sendable` under the rule of `Link`: one thread at a time.
+/// A listening TCP socket of the HTTP door or a simulator, with TLS or without. Accepting never
+/// waits, and neither does a link that it gives: the TLS handshake happens inside the link's first
+/// reads and writes. `@unchecked Sendable` under the rule of `Link`: one thread at a time.
 package final class Listener: @unchecked Sendable {
     package enum AcceptResult: Sendable {
         case link(Link)
@@ -26,7 +26,9 @@ package final class Listener: @unchecked Sendable {
         port: Int = 0, address: String = "127.0.0.1", tls context: ServerContext? = nil
     ) throws(LinkFailure) {
         let place = "\(address):\(port)"
-        guard (0...65535).contains(port) else { throw LinkFailure(.other, "\(port) is no TCP port") }
+        guard (0...65535).contains(port) else {
+            throw LinkFailure(.other, "\(port) is no TCP port")
+        }
         let deadline = Deadline(after: .seconds(5))
         let bound: SocketAddress
         switch Resolver.resolve(address, port: port, deadline) {
@@ -52,7 +54,9 @@ package final class Listener: @unchecked Sendable {
         // A client that has gone before we looked is no failure of ours.
         for _ in 0..<16 {
             do throws(SystemFailure) {
-                return serve(Self.tuned(try OwnedFD("accept") { clinux_accept(descriptor, OwnedFD.socketFlags) }))
+                return serve(
+                    Self.tuned(
+                        try OwnedFD("accept") { clinux_accept(descriptor, OwnedFD.socketFlags) }))
             } catch {
                 if error.code == EAGAIN { return .wouldBlock }
                 if error.code == ECONNABORTED || error.code == EPROTO { continue }
@@ -81,10 +85,12 @@ package final class Listener: @unchecked Sendable {
         let wantsClient = ssl.map { SSL_get_verify_mode($0) & SSL_VERIFY_PEER != 0 } ?? false
         let notes = wantsClient ? VerificationNotes() : nil
         let link = Link(
-            owning: accepted, ssl: ssl, side: .server, peer: peer, notes: notes, trustName: "the client CA")
+            owning: accepted, ssl: ssl, side: .server, peer: peer, notes: notes,
+            trustName: "the client CA")
         guard context != nil else { return .link(link) }
         guard let ssl, SSL_set_fd(ssl, link.descriptor) == 1 else {
-            return .failed(LinkFailure(.other, "TLS cannot be set up: \(OpenSSLErrors.take().summary)"))
+            return .failed(
+                LinkFailure(.other, "TLS cannot be set up: \(OpenSSLErrors.take().summary)"))
         }
         notes?.attach(to: ssl)
         SSL_set_accept_state(ssl)

@@ -17,7 +17,8 @@ struct OpenSSLErrors {
             let code = ERR_get_error()
             if code == 0 { return errors }
             let text = ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
-            errors.entries.append(Entry(library: ERR_GET_LIB(code), reason: ERR_GET_REASON(code), text: text))
+            errors.entries.append(
+                Entry(library: ERR_GET_LIB(code), reason: ERR_GET_REASON(code), text: text))
         }
         ERR_clear_error()
         return errors

@@ -21,7 +21,8 @@ enum PeerName: Equatable {
         guard !name.isEmpty else {
             throw CredentialError(
                 .malformed,
-                "the name to verify the bridge's certificate against is empty: give `host` or `serverName`")
+                "the name to verify the bridge's certificate against is empty: give `host` or `serverName`"
+            )
         }
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -33,7 +34,8 @@ enum PeerName: Equatable {
             let shown = CertificateFacts.printable(Array(name.utf8))
             throw CredentialError(
                 .malformed,
-                "\"\(shown)\" is no host name that a certificate can be checked against: check `host`")
+                "\"\(shown)\" is no host name that a certificate can be checked against: check `host`"
+            )
         }
         self = .dns(name)
     }
@@ -44,8 +46,10 @@ enum PeerName: Equatable {
         }
     }
 
-    /// Names stand in the certificate's subjectAltName; a common name never counts (RFC 9525 section 6.3).
-    private static let hostFlags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+    /// Names stand in the certificate's subjectAltName; a common name never counts (RFC 9525
+    /// section 6.3).
+    private static let hostFlags = UInt32(
+        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
     /// Makes the handshake fail unless the certificate is for this name. False if OpenSSL refuses.
     func require(on ssl: OpaquePointer) -> Bool {
@@ -61,7 +65,8 @@ enum PeerName: Equatable {
     /// After the handshake, once more and independently: the chain was verified and the
     /// certificate is for this name.
     func isConfirmed(by ssl: OpaquePointer) -> Bool {
-        guard SSL_get_verify_result(ssl) == Int(X509_V_OK), let certificate = SSL_get1_peer_certificate(ssl)
+        guard SSL_get_verify_result(ssl) == Int(X509_V_OK),
+            let certificate = SSL_get1_peer_certificate(ssl)
         else { return false }
         defer { X509_free(certificate) }
         switch self {

@@ -2,10 +2,10 @@ import COpenSSL
 
 /// Bounds what one call to OpenSSL reads, and counts records that bring no data.
 ///
-/// OpenSSL goes on reading inside one SSL_read until there is application data. A peer that sends only
-/// key updates, session tickets or empty records would hold its caller for as long as it likes. So a call
-/// takes at most `readsMax` times from the socket, and a peer that sends `barrenMax` records without data
-/// is cut off.
+/// OpenSSL goes on reading inside one SSL_read until there is application data. A peer that sends
+/// only key updates, session tickets or empty records would hold its caller for as long as it
+/// likes. So a call takes at most `readsMax` times from the socket, and a peer that sends
+/// `barrenMax` records without data is cut off.
 ///
 /// `@unchecked Sendable` under the same rule as `Link`, which owns it.
 final class ReadBudget: @unchecked Sendable {
@@ -71,7 +71,10 @@ final class ReadBudget: @unchecked Sendable {
 
     /// For a sentence: what the records without data were.
     var words: String {
-        let kinds = [(keyUpdates, "key updates"), (tickets, "session tickets"), (renegotiations, "renegotiation requests")]
+        let kinds = [
+            (keyUpdates, "key updates"), (tickets, "session tickets"),
+            (renegotiations, "renegotiation requests"),
+        ]
         let named = kinds.filter { $0.0 > 8 }.map { "\($0.0) \($0.1)" }
         return named.isEmpty ? "empty or unfinished records" : named.joined(separator: ", ")
     }
@@ -79,19 +82,24 @@ final class ReadBudget: @unchecked Sendable {
 
 /// A read that is not admitted answers like a socket that has nothing.
 private func admitRead(
-    _ bio: OpaquePointer?, _ operation: Int32, _ bytes: UnsafePointer<CChar>?, _ count: Int, _ argi: Int32,
+    _ bio: OpaquePointer?, _ operation: Int32, _ bytes: UnsafePointer<CChar>?, _ count: Int,
+    _ argi: Int32,
     _ argl: Int, _ result: Int32, _ processed: UnsafeMutablePointer<Int>?
 ) -> Int {
-    guard operation == BIO_CB_READ, let bio, let raw = BIO_get_callback_arg(bio) else { return Int(result) }
+    guard operation == BIO_CB_READ, let bio, let raw = BIO_get_callback_arg(bio) else {
+        return Int(result)
+    }
     if Unmanaged<ReadBudget>.fromOpaque(raw).takeUnretainedValue().admit() { return Int(result) }
-    BIO_clear_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_IO_SPECIAL | BIO_FLAGS_SHOULD_RETRY)
+    BIO_clear_flags(
+        bio, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_IO_SPECIAL | BIO_FLAGS_SHOULD_RETRY)
     BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY)
     return -1
 }
 
 /// Every record header and every message that arrives.
 private func noteMessage(
-    _ isWritten: Int32, _ version: Int32, _ contentType: Int32, _ bytes: UnsafeRawPointer?, _ count: Int,
+    _ isWritten: Int32, _ version: Int32, _ contentType: Int32, _ bytes: UnsafeRawPointer?,
+    _ count: Int,
     _ ssl: OpaquePointer?, _ argument: UnsafeMutableRawPointer?
 ) {
     guard isWritten == 0, let argument else { return }

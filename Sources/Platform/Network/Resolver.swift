@@ -3,9 +3,9 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Host names to addresses. getaddrinfo cannot be interrupted and may take half a minute, so it runs
-/// on a thread of its own; whoever asked waits for it only until its deadline and leaves it behind
-/// then. At most `abandonedMax` such threads exist at a time.
+/// Host names to addresses. getaddrinfo cannot be interrupted and may take half a minute, so it
+/// runs on a thread of its own; whoever asked waits for it only until its deadline and leaves it
+/// behind then. At most `abandonedMax` such threads exist at a time.
 enum Resolver {
     static let abandonedMax = 4
     static let addressesMax = 8
@@ -85,7 +85,9 @@ enum Resolver {
         pthread_detach(thread)
     }
 
-    private static func lookUp(_ host: String, _ port: Int, flags: Int32) -> Result<[SocketAddress], Code> {
+    private static func lookUp(
+        _ host: String, _ port: Int, flags: Int32
+    ) -> Result<[SocketAddress], Code> {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -121,16 +123,20 @@ enum Resolver {
     private static func notAnswering(_ host: String) -> LinkFailure {
         LinkFailure(
             .resolve,
-            "the name service does not answer for \"\(host)\": check the network and /etc/resolv.conf")
+            "the name service does not answer for \"\(host)\": check the network and /etc/resolv.conf"
+        )
     }
 
     private static func failure(_ host: String, _ code: Int32) -> LinkFailure {
         switch code {
         case EAI_AGAIN: notAnswering(host)
         case EAI_NONAME, -5 /* EAI_NODATA */:
-            LinkFailure(.resolve, "there is no address for \"\(host)\": check `host`, then the name service")
+            LinkFailure(
+                .resolve, "there is no address for \"\(host)\": check `host`, then the name service"
+            )
         default:
-            LinkFailure(.resolve, "\"\(host)\" cannot be resolved: \(String(cString: gai_strerror(code)))")
+            LinkFailure(
+                .resolve, "\"\(host)\" cannot be resolved: \(String(cString: gai_strerror(code)))")
         }
     }
 }

@@ -6,12 +6,14 @@ package final class ServerContext: @unchecked Sendable {
     let handle: OpaquePointer
 
     /// - Parameter certificatePEM: the server's certificate, then its chain if there is one.
-    /// - Parameter clientCA: PEM of the CA whose client certificates are demanded; nil asks for none.
+    /// - Parameter clientCA: PEM of the CA whose client certificates are demanded; nil asks for
+    ///   none.
     /// - Parameter tickets: for resumption, sent after the handshake (TLS 1.3).
     /// - Parameter obsolete: speaks TLS 1.1 at most, so that a client's refusal can be seen.
     /// - Parameter noTLS13: speaks TLS 1.2 at most.
     package init(
-        certificatePEM: String, keyPEM: String, clientCA: String? = nil, tickets: Int = 0, obsolete: Bool = false,
+        certificatePEM: String, keyPEM: String, clientCA: String? = nil, tickets: Int = 0,
+        obsolete: Bool = false,
         noTLS13: Bool = false
     ) throws(CredentialError) {
         let made = try TLSContext.make(TLS_server_method())
@@ -24,7 +26,8 @@ package final class ServerContext: @unchecked Sendable {
             if noTLS13 { _ = shim_SSL_CTX_set_versions(made, TLS1_2_VERSION, TLS1_2_VERSION) }
             let key = try PrivateKey(pem: keyPEM)
             try TLSContext.use(
-                BIOHandle.text(certificatePEM), "the server certificate", key: key.handle, keyName: "given",
+                BIOHandle.text(certificatePEM), "the server certificate", key: key.handle,
+                keyName: "given",
                 in: made)
             if let clientCA {
                 try TrustSource.pem(clientCA).load(into: made)
@@ -39,7 +42,8 @@ package final class ServerContext: @unchecked Sendable {
         handle = made
     }
 
-    /// - Parameter certificate: path of a PEM file with the server's certificate and then its chain.
+    /// - Parameter certificate: path of a PEM file with the server's certificate and then its
+    ///   chain.
     /// - Parameter key: the certificate's private key: a path or a store URI.
     /// - Throws: `CredentialError` that names the file.
     package init(certificate: String, key: String) throws(CredentialError) {

@@ -14,8 +14,8 @@ extension OwnedFD {
         setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Small packets leave at once; a peer that vanished is noticed in 30 s while we have data under
-    /// way (TCP_USER_TIMEOUT), and in 90 s while idle.
+    /// Small packets leave at once; a peer that vanished is noticed in 30 s while we have data
+    /// under way (TCP_USER_TIMEOUT), and in 90 s while idle.
     func tuneTCP() {
         let tcp = Int32(IPPROTO_TCP)
         set(tcp, TCP_NODELAY, 1)
@@ -40,7 +40,9 @@ struct SocketAddress {
     private let length: socklen_t
 
     init?(_ pointer: UnsafePointer<sockaddr>?, _ length: socklen_t) {
-        guard let pointer, length > 0, Int(length) <= MemoryLayout<sockaddr_storage>.size else { return nil }
+        guard let pointer, length > 0, Int(length) <= MemoryLayout<sockaddr_storage>.size else {
+            return nil
+        }
         storage = sockaddr_storage()
         withUnsafeMutableBytes(of: &storage) {
             $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(length)))
@@ -66,7 +68,8 @@ struct SocketAddress {
     var host: String? {
         guard let name = parts?.name else { return nil }
         let mapped = "::ffff:"
-        return name.hasPrefix(mapped) && name.contains(".") ? String(name.dropFirst(mapped.count)) : name
+        return name.hasPrefix(mapped) && name.contains(".")
+            ? String(name.dropFirst(mapped.count)) : name
     }
 
     private var parts: (name: String, port: String)? {

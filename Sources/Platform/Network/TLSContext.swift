@@ -12,7 +12,8 @@ package final class TLSContext: @unchecked Sendable {
     let trust: TrustSource
     let hasClientCertificate: Bool
 
-    /// - Parameter certificate: path of a PEM file with the client's certificate and then its chain.
+    /// - Parameter certificate: path of a PEM file with the client's certificate and then its
+    ///   chain.
     /// - Parameter key: the certificate's private key: a path or a store URI.
     /// - Throws: `CredentialError` that names the file. Never falls back to anything weaker.
     package init(
@@ -87,22 +88,27 @@ package final class TLSContext: @unchecked Sendable {
         ERR_clear_error()
         guard let leaf = PEM_read_bio_X509_AUX(bio.pointer, nil, nil, nil) else {
             throw CredentialError(
-                .malformed, "\(name) holds no certificate in PEM form (\(OpenSSLErrors.take().summary))")
+                .malformed,
+                "\(name) holds no certificate in PEM form (\(OpenSSLErrors.take().summary))")
         }
         defer { X509_free(leaf) }
         guard SSL_CTX_use_certificate(context, leaf) == 1 else {
-            throw CredentialError(.unsupported, "\(name) is refused (\(OpenSSLErrors.take().summary))")
-        }
-        guard SSL_CTX_use_PrivateKey(context, key) == 1, SSL_CTX_check_private_key(context) == 1 else {
             throw CredentialError(
-                .mismatch, "the key \(keyName) does not belong to \(name) (\(OpenSSLErrors.take().summary))")
+                .unsupported, "\(name) is refused (\(OpenSSLErrors.take().summary))")
+        }
+        guard SSL_CTX_use_PrivateKey(context, key) == 1, SSL_CTX_check_private_key(context) == 1
+        else {
+            throw CredentialError(
+                .mismatch,
+                "the key \(keyName) does not belong to \(name) (\(OpenSSLErrors.take().summary))")
         }
         while let issuer = PEM_read_bio_X509(bio.pointer, nil, nil, nil) {
             let added = shim_SSL_CTX_add1_chain_cert(context, issuer)
             X509_free(issuer)
             guard added == 1 else {
                 throw CredentialError(
-                    .unsupported, "the chain in \(name) is refused (\(OpenSSLErrors.take().summary))")
+                    .unsupported,
+                    "the chain in \(name) is refused (\(OpenSSLErrors.take().summary))")
             }
         }
         ERR_clear_error()

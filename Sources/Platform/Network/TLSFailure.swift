@@ -8,11 +8,14 @@ extension Link {
         guard let reason = errors.tlsReason else {
             return LinkFailure(.handshake, "\(peer): TLS failed (\(errors.summary))")
         }
-        if reason == SSL_R_CERTIFICATE_VERIFY_FAILED, let notes { return verificationFailure(notes) }
+        if reason == SSL_R_CERTIFICATE_VERIFY_FAILED, let notes {
+            return verificationFailure(notes)
+        }
         let words = errors.summary
         if isEstablished { return brokenStream(reason, words) }
         switch reason {
-        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE,
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
+            SSL_R_NO_PROTOCOLS_AVAILABLE,
             SSL_R_VERSION_TOO_LOW:
             return LinkFailure(
                 .protocolVersion,
@@ -21,7 +24,8 @@ extension Link {
             SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_RECORD_TYPE:
             return LinkFailure(
                 .handshake,
-                "\(peer) does not answer with TLS (\(words)): check `port`, or whether it is a plain one")
+                "\(peer) does not answer with TLS (\(words)): check `port`, or whether it is a plain one"
+            )
         case SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
             SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
             SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
@@ -37,35 +41,43 @@ extension Link {
                     + "is missing (\(words))")
         case SSL_R_TLSV1_UNRECOGNIZED_NAME:
             return LinkFailure(
-                .hostName, "\(peer) does not serve the name \(expectedName): check `host` or `serverName`")
-        case SSL_R_DH_KEY_TOO_SMALL, SSL_R_EE_KEY_TOO_SMALL, SSL_R_CA_KEY_TOO_SMALL, SSL_R_CA_MD_TOO_WEAK:
+                .hostName,
+                "\(peer) does not serve the name \(expectedName): check `host` or `serverName`")
+        case SSL_R_DH_KEY_TOO_SMALL, SSL_R_EE_KEY_TOO_SMALL, SSL_R_CA_KEY_TOO_SMALL,
+            SSL_R_CA_MD_TOO_WEAK:
             return LinkFailure(
                 .untrusted,
-                "\(peer) uses keys or signatures that are too weak (\(words)): its server must be updated")
+                "\(peer) uses keys or signatures that are too weak (\(words)): its server must be updated"
+            )
         default:
             return LinkFailure(.handshake, "the TLS handshake with \(peer) failed (\(words))")
         }
     }
 
-    /// The failure of a connection that stood. With TLS 1.3 a client certificate is judged after the handshake.
+    /// The failure of a connection that stood. With TLS 1.3 a client certificate is judged after
+    /// the handshake.
     private func brokenStream(_ reason: Int32, _ words: String) -> LinkFailure {
         if budget.renegotiations > 0 { return renegotiationRefused }
         switch reason {
-        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where ssl.map { SSL_version($0) } == TLS1_2_VERSION,
+        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE
+        where ssl.map { SSL_version($0) } == TLS1_2_VERSION,
             SSL_R_NO_RENEGOTIATION:
             return renegotiationRefused
-        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG,
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST,
+            SSL_R_PACKET_LENGTH_TOO_LONG,
             SSL_R_BAD_RECORD_TYPE, SSL_R_UNEXPECTED_RECORD, SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
             return LinkFailure(
                 .other,
                 "\(peer) sent bytes that are not TLS in the middle of the connection (\(words)): look for a proxy or "
                     + "firewall between that speaks in its place, or at its server")
-        case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, SSL_R_BAD_DECOMPRESSION, SSL_R_DATA_LENGTH_TOO_LONG:
+        case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, SSL_R_BAD_DECOMPRESSION,
+            SSL_R_DATA_LENGTH_TOO_LONG:
             return LinkFailure(
                 .other,
                 "\(peer) sent a TLS record that is damaged or not its own (\(words)): look for a device between that "
                     + "changes what passes through it")
-        case SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
+        case SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
+            SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
             SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
             SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
             return certificateRefused(words)
@@ -80,7 +92,8 @@ extension Link {
             .handshake,
             side == .server
                 ? "\(peer) does not accept our certificate (\(words)): it must trust our CA"
-                : "\(peer) does not accept our client certificate (\(words)): check `clientCertificate`")
+                : "\(peer) does not accept our client certificate (\(words)): check `clientCertificate`"
+        )
     }
 
     private var certificateMissing: LinkFailure {
@@ -112,7 +125,8 @@ extension Link {
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             return LinkFailure(
                 .hostName,
-                "\(which) \(facts?.mismatch(try? PeerName(expectedName), expectedName) ?? "is for another name")")
+                "\(which) \(facts?.mismatch(try? PeerName(expectedName), expectedName) ?? "is for another name")"
+            )
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_SIGNATURE_FAILURE,
@@ -121,7 +135,8 @@ extension Link {
                 .untrusted,
                 "\(whose) certificate is not signed by a CA in \(trustName) (\(words)): check `ca`")
         default:
-            return LinkFailure(.untrusted, "\(which) cannot be trusted (\(words)): it must be replaced")
+            return LinkFailure(
+                .untrusted, "\(which) cannot be trusted (\(words)): it must be replaced")
         }
     }
 

@@ -2,8 +2,8 @@ import Base
 import COpenSSL
 import Glibc
 
-/// Certificates that are made on the spot for the simulators, the demo and the tests: an EC P-256 CA
-/// and what it signs, all as PEM text. Not for production: nothing is recorded or revoked.
+/// Certificates that are made on the spot for the simulators, the demo and the tests: an EC P-256
+/// CA and what it signs, all as PEM text. Not for production: nothing is recorded or revoked.
 package struct TestCertificates: Sendable {
     package struct Pair: Sendable {
         /// Certificate, PEM.
@@ -25,7 +25,8 @@ package struct TestCertificates: Sendable {
     /// A new CA, valid from a day ago for ten years.
     package init(authority name: String = "fieldsim test CA") throws(CredentialError) {
         let key = try PrivateKey.generate(.ec)
-        let draft = try Draft(subject: name, publicKey: key, validFrom: -86_400, validTo: 10 * 365 * 86_400)
+        let draft = try Draft(
+            subject: name, publicKey: key, validFrom: -86_400, validTo: 10 * 365 * 86_400)
         draft.setIssuer(draft.certificate)
         try draft.extend(NID_basic_constraints, "critical,CA:TRUE", issuer: draft.certificate)
         try draft.extend(NID_key_usage, "critical,keyCertSign,cRLSign", issuer: draft.certificate)
@@ -46,31 +47,41 @@ package struct TestCertificates: Sendable {
     ) throws(CredentialError) -> Pair {
         let key = try PrivateKey.generate(kind)
         let draft = try Draft(
-            subject: subject ?? names.first ?? "nobody", publicKey: key, validFrom: Int(validFrom.seconds),
+            subject: subject ?? names.first ?? "nobody", publicKey: key,
+            validFrom: Int(validFrom.seconds),
             validTo: Int(validTo.seconds))
         let signer = try PrivateKey(pem: authority.key)
         let bio = BIOHandle.text(authority.certificate)
-        guard let issuer = PEM_read_bio_X509(bio.pointer, nil, nil, nil) else { throw Draft.failure() }
+        guard let issuer = PEM_read_bio_X509(bio.pointer, nil, nil, nil) else {
+            throw Draft.failure()
+        }
         defer { X509_free(issuer) }
         draft.setIssuer(issuer)
         try draft.extend(NID_basic_constraints, "critical,CA:FALSE", issuer: issuer)
         try draft.extend(NID_key_usage, "critical,digitalSignature", issuer: issuer)
-        try draft.extend(NID_ext_key_usage, usage == .server ? "serverAuth" : "clientAuth", issuer: issuer)
+        try draft.extend(
+            NID_ext_key_usage, usage == .server ? "serverAuth" : "clientAuth", issuer: issuer)
         try draft.extend(NID_authority_key_identifier, "keyid:always", issuer: issuer)
         if !names.isEmpty {
-            try draft.extend(NID_subject_alt_name, Self.alternativeNames(names, asHosts), issuer: issuer)
+            try draft.extend(
+                NID_subject_alt_name, Self.alternativeNames(names, asHosts), issuer: issuer)
         }
         return Pair(certificate: try draft.signed(by: signer), key: try key.privatePEM())
     }
 
-    private static func alternativeNames(_ names: [String], _ asHosts: Bool) throws(CredentialError) -> String {
+    private static func alternativeNames(
+        _ names: [String], _ asHosts: Bool
+    ) throws(CredentialError) -> String {
         var entries: [String] = []
         for name in names {
-            guard !name.utf8.contains(where: { $0 <= 0x20 || $0 == 0x2C || $0 >= 0x7F }), !name.isEmpty else {
+            guard !name.utf8.contains(where: { $0 <= 0x20 || $0 == 0x2C || $0 >= 0x7F }),
+                !name.isEmpty
+            else {
                 throw CredentialError(.malformed, "\"\(name)\" cannot stand in a certificate")
             }
             var address = in6_addr()
-            let isIP = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1
+            let isIP =
+                inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1
             entries.append((isIP && !asHosts ? "IP:" : "DNS:") + name)
         }
         return entries.joined(separator: ",")
@@ -81,7 +92,9 @@ package struct TestCertificates: Sendable {
 private final class Draft {
     let certificate: OpaquePointer
 
-    init(subject: String, publicKey: PrivateKey, validFrom: Int, validTo: Int) throws(CredentialError) {
+    init(
+        subject: String, publicKey: PrivateKey, validFrom: Int, validTo: Int
+    ) throws(CredentialError) {
         ERR_clear_error()
         guard let made = X509_new() else { throw Self.failure() }
         certificate = made
@@ -95,7 +108,8 @@ private final class Draft {
             X509_gmtime_adj(X509_getm_notBefore(made), validFrom) != nil,
             X509_gmtime_adj(X509_getm_notAfter(made), validTo) != nil,
             X509_NAME_add_entry_by_NID(
-                X509_get_subject_name(made), NID_commonName, MBSTRING_UTF8, name, Int32(clamping: name.count),
+                X509_get_subject_name(made), NID_commonName, MBSTRING_UTF8, name,
+                Int32(clamping: name.count),
                 -1, 0) == 1,
             X509_set_pubkey(made, publicKey.handle) == 1
         else { throw Self.failure() }
@@ -110,7 +124,9 @@ private final class Draft {
     func extend(_ nid: Int32, _ value: String, issuer: OpaquePointer) throws(CredentialError) {
         var context = X509V3_CTX()
         X509V3_set_ctx(&context, issuer, certificate, nil, nil, 0)
-        guard let made = X509V3_EXT_conf_nid(nil, &context, nid, value) else { throw Self.failure() }
+        guard let made = X509V3_EXT_conf_nid(nil, &context, nid, value) else {
+            throw Self.failure()
+        }
         defer { X509_EXTENSION_free(made) }
         guard X509_add_ext(certificate, made, -1) == 1 else { throw Self.failure() }
     }

@@ -41,25 +41,30 @@ package enum TrustSource: Hashable, Sendable {
             X509_free(certificate)
             guard added else {
                 let why = OpenSSLErrors.take().summary
-                throw CredentialError(.malformed, "\(name): certificate \(count + 1) is refused (\(why))")
+                throw CredentialError(
+                    .malformed, "\(name): certificate \(count + 1) is refused (\(why))")
             }
             count += 1
         }
         // The end of the file shows as "no start line"; anything else is damage.
         let errors = OpenSSLErrors.take()
         let last = errors.entries.last
-        guard last == nil || last?.library == ERR_LIB_PEM && last?.reason == PEM_R_NO_START_LINE else {
+        guard last == nil || last?.library == ERR_LIB_PEM && last?.reason == PEM_R_NO_START_LINE
+        else {
             throw CredentialError(
                 .malformed, "\(name): certificate \(count + 1) is damaged (\(errors.summary))")
         }
-        guard count > 0 else { throw CredentialError(.malformed, "\(name) holds no certificate in PEM form") }
+        guard count > 0 else {
+            throw CredentialError(.malformed, "\(name) holds no certificate in PEM form")
+        }
     }
 
     /// The hashed directory is preferred: certificates are read from it one by one as they are
     /// needed, while the bundle costs more than 1 MB of memory.
     private static func loadSystem(into context: OpaquePointer) throws(CredentialError) {
         let fileGiven = PrivateKey.environment(String(cString: X509_get_default_cert_file_env()))
-        let directory = PrivateKey.environment(String(cString: X509_get_default_cert_dir_env()))
+        let directory =
+            PrivateKey.environment(String(cString: X509_get_default_cert_dir_env()))
             ?? String(cString: X509_get_default_cert_dir())
         if let fileGiven {
             return try TrustSource.file(fileGiven).load(into: context)
@@ -70,7 +75,9 @@ package enum TrustSource: Hashable, Sendable {
             }
             return
         }
-        let bundles = [String(cString: X509_get_default_cert_file()), "/etc/ssl/certs/ca-certificates.crt"]
+        let bundles = [
+            String(cString: X509_get_default_cert_file()), "/etc/ssl/certs/ca-certificates.crt",
+        ]
         if let bundle = bundles.first(where: { access($0, R_OK) == 0 }) {
             return try TrustSource.file(bundle).load(into: context)
         }

@@ -28,7 +28,8 @@ package final class ChildProcess: Sendable {
     /// `path` is the program, `arguments` exclude its name. The child starts with standard signal
     /// dispositions, nothing blocked, and no descriptors but 0, 1 and 2.
     package init(
-        _ path: String, _ arguments: [String], environment: [String]? = nil, output: Stream = .inherit,
+        _ path: String, _ arguments: [String], environment: [String]? = nil,
+        output: Stream = .inherit,
         errors: Stream = .inherit
     ) throws(SystemFailure) {
         var actions = posix_spawn_file_actions_t()
@@ -50,7 +51,8 @@ package final class ChildProcess: Sendable {
         for number in [SIGPIPE, SIGXFSZ, SIGTERM, SIGINT, SIGHUP] { sigaddset(&usual, number) }
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &usual)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
 
         var pid: pid_t = 0
         let words = [path] + arguments
@@ -90,7 +92,9 @@ package final class ChildProcess: Sendable {
         exit.withLock { exit in
             if let exit { return exit }
             var status: Int32 = 0
-            guard retrying({ waitpid(processID, &status, WNOHANG) }) == processID else { return nil }
+            guard retrying({ waitpid(processID, &status, WNOHANG) }) == processID else {
+                return nil
+            }
             let signal = status & 0x7F
             exit = signal == 0 ? .code((status >> 8) & 0xFF) : .signal(signal)
             return exit

@@ -8,7 +8,8 @@ package enum ClockProbe {
     package static func facts(in system: SystemPaths = SystemPaths()) -> ClockFacts {
         let isMarked = FileSystem.exists("\(system.run)/systemd/timesync/synchronized")
         return ClockFacts(
-            synchronised: clinux_clock_unsynchronised() == 0 || isMarked, hasRTC: hasRTC(in: system))
+            synchronised: clinux_clock_unsynchronised() == 0 || isMarked, hasRTC: hasRTC(in: system)
+        )
     }
 
     private static func hasRTC(in system: SystemPaths) -> Bool {

@@ -48,7 +48,9 @@ package final class ControlClient {
         while done < bytes.count {
             let count = retrying {
                 bytes.withUnsafeBytes {
-                    Glibc.send(number, $0.baseAddress.map { $0 + done }, $0.count - done, Int32(MSG_NOSIGNAL))
+                    Glibc.send(
+                        number, $0.baseAddress.map { $0 + done }, $0.count - done,
+                        Int32(MSG_NOSIGNAL))
                 }
             }
             if count >= 0 {
@@ -84,7 +86,9 @@ package final class ControlClient {
                 return line
             }
             searched = received.count
-            guard searched <= Self.answerMax else { throw SystemFailure("recv", path, code: EMSGSIZE) }
+            guard searched <= Self.answerMax else {
+                throw SystemFailure("recv", path, code: EMSGSIZE)
+            }
             let count = retrying { recv(number, &chunk, chunk.count, 0) }
             if count > 0 {
                 received += chunk[..<count]
@@ -111,13 +115,23 @@ package final class ControlClient {
     }
 
     /// Why the gateway could not be asked, what to do about it, and the exit code for it.
-    package static func complaint(_ failure: SystemFailure, _ path: String) -> (words: String, code: ExitCode) {
+    package static func complaint(
+        _ failure: SystemFailure, _ path: String
+    ) -> (words: String, code: ExitCode) {
         let elsewhere = "--config FILE or --control SOCKET says where its socket is"
         return switch failure.code {
         case EACCES, EPERM:
-            ("\(path): \(failure.words): you may not talk to this gateway; its user, its group and root may", .noPermission)
-        case ENOTSOCK: ("\(path): a file is there that is no socket, so no gateway answers; \(elsewhere)", .unavailable)
-        case ENOENT, ECONNREFUSED: ("\(path): \(failure.words); is the gateway running? \(elsewhere)", .unavailable)
+            (
+                "\(path): \(failure.words): you may not talk to this gateway; its user, its group and root may",
+                .noPermission
+            )
+        case ENOTSOCK:
+            (
+                "\(path): a file is there that is no socket, so no gateway answers; \(elsewhere)",
+                .unavailable
+            )
+        case ENOENT, ECONNREFUSED:
+            ("\(path): \(failure.words); is the gateway running? \(elsewhere)", .unavailable)
         default: ("\(path): \(failure.words); \(elsewhere)", .unavailable)
         }
     }

@@ -3,11 +3,12 @@ import CLinux
 import Glibc
 
 /// The daemon's side of the control socket: lines of JSON over a Unix stream socket that the owner
-/// and the group may open (0660). Lives on the loop's thread, which calls `timeout` when `deadline` says.
+/// and the group may open (0660). Lives on the loop's thread, which calls `timeout` when `deadline`
+/// says.
 ///
 /// - A connection's requests are begun one after the other, at most one a turn of the loop.
-/// - A client without a whole request for `idleLimit` is closed, and so is one that takes nothing of
-///   its answer for as long. One that waits for an answer is not idle.
+/// - A client without a whole request for `idleLimit` is closed, and so is one that takes nothing
+///   of its answer for as long. One that waits for an answer is not idle.
 /// - The last place is for root and the owner.
 package final class ControlSocket {
     package static let clientsMax = 16
@@ -101,13 +102,14 @@ package final class ControlSocket {
 
     /// Closes the clients that have been idle for too long.
     package func timeout(at now: Instant) {
-        for connection in Array(connections.values) where connection.due.map({ $0 <= now }) ?? false {
+        for connection in Array(connections.values) where connection.due.map({ $0 <= now }) ?? false
+        {
             close(connection)
         }
     }
 
-    /// One line to a client; the newline is added here. With `more` the request stays open for further
-    /// lines. A client that is gone is ignored.
+    /// One line to a client; the newline is added here. With `more` the request stays open for
+    /// further lines. A client that is gone is ignored.
     package func answer(_ client: Client, _ line: [UInt8], more: Bool = false) {
         guard let connection = connections[client.number], !connection.isClosing else { return }
         guard connection.unsent.count - connection.sent + line.count < Self.unreadMax else {
@@ -164,7 +166,8 @@ package final class ControlSocket {
     package static func advice(_ failure: SystemFailure, _ path: String) -> String {
         switch failure.code {
         case EADDRINUSE: "another gateway answers on it"
-        case ENOTSOCK: "\(path) is there and is no socket; remove it or choose another path with `control` or `state`"
+        case ENOTSOCK:
+            "\(path) is there and is no socket; remove it or choose another path with `control` or `state`"
         default: "\(failure.words); choose another path with `control` or `state`"
         }
     }
@@ -176,12 +179,15 @@ package final class ControlSocket {
     }
 
     private static func tooLong(_ path: String) -> SystemFailure {
-        SystemFailure("bind", path, code: ENAMETOOLONG, "\(path.utf8.count) bytes, and \(UnixAddress.lengthMax) are allowed")
+        SystemFailure(
+            "bind", path, code: ENAMETOOLONG,
+            "\(path.utf8.count) bytes, and \(UnixAddress.lengthMax) are allowed")
     }
 
     static func isSocket(_ path: String) -> Bool {
         var status = stat()
-        // A name in the abstract space is no file, and always a socket; a link that leads nowhere is none.
+        // A name in the abstract space is no file, and always a socket; a link that leads nowhere
+        // is none.
         guard stat(path, &status) == 0 else { return lstat(path, &status) != 0 }
         return status.st_mode & S_IFMT == S_IFSOCK
     }
@@ -193,7 +199,9 @@ package final class ControlSocket {
     }
 
     private static func makeSpare() -> DescriptorParcel? {
-        guard let descriptor = try? OwnedFD("open", "", { clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0) })
+        guard
+            let descriptor = try? OwnedFD(
+                "open", "", { clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0) })
         else { return nil }
         return DescriptorParcel(descriptor)
     }
@@ -219,11 +227,15 @@ package final class ControlSocket {
         var processID: pid_t = 0
         var userID: uid_t = 0
         var groupID: gid_t = 0
-        guard clinux_peer_credentials(descriptor.number, &processID, &userID, &groupID) == 0 else { return }
+        guard clinux_peer_credentials(descriptor.number, &processID, &userID, &groupID) == 0 else {
+            return
+        }
         let places = isPrivileged(userID) ? Self.clientsMax : Self.clientsMax - 1
         guard connections.count < places else {
             let refusal = Array("{\"error\":\"too many clients\",\"kind\":\"unavailable\"}\n".utf8)
-            _ = retrying { Glibc.send(descriptor.number, refusal, refusal.count, Int32(MSG_NOSIGNAL)) }
+            _ = retrying {
+                Glibc.send(descriptor.number, refusal, refusal.count, Int32(MSG_NOSIGNAL))
+            }
             return
         }
         let client = Client(number: nextID, userID: userID, processID: processID)
@@ -262,18 +274,24 @@ package final class ControlSocket {
 
     /// Begins the next request, unless the one before has no answer yet or it has not been taken.
     private func takeLine(_ connection: Connection) {
-        guard connections[connection.client.number] === connection, !connection.isClosing else { return }
+        guard connections[connection.client.number] === connection, !connection.isClosing else {
+            return
+        }
         guard !connection.isAsked, !connection.hasUnsent else { return settle(connection) }
         var line = connection.received.next()
         // A client that ends its side behind a request has asked it, with a newline or without.
-        if line == nil, connection.hasEnded, connection.received.count > 0 { line = connection.received.rest() }
+        if line == nil, connection.hasEnded, connection.received.count > 0 {
+            line = connection.received.rest()
+        }
         if let line, line.count <= Self.lineMax {
             connection.lastMove = clock()
             connection.unanswered += 1
             connection.isAsked = true
             handler(.line(connection.client, line))
         } else if line != nil || connection.received.count > Self.lineMax {
-            answer(connection.client, Array("{\"error\":\"the line is longer than 64 KiB\",\"kind\":\"usage\"}".utf8))
+            answer(
+                connection.client,
+                Array("{\"error\":\"the line is longer than 64 KiB\",\"kind\":\"usage\"}".utf8))
             return close(connection.client)
         }
         guard connections[connection.client.number] === connection else { return }
@@ -284,7 +302,8 @@ package final class ControlSocket {
         while connection.hasUnsent {
             let count = retrying {
                 connection.unsent[connection.sent...].withUnsafeBytes {
-                    Glibc.send(connection.descriptor.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                    Glibc.send(
+                        connection.descriptor.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
             }
             if count < 0 {
@@ -303,12 +322,15 @@ package final class ControlSocket {
 
     /// Watches for what can still happen, or closes when nothing can.
     private func settle(_ connection: Connection) {
-        let hasLine = connection.received.hasLine() || connection.hasEnded && connection.received.count > 0
-        let isDone = connection.isClosing || (connection.hasEnded && connection.unanswered == 0 && !hasLine)
+        let hasLine =
+            connection.received.hasLine() || connection.hasEnded && connection.received.count > 0
+        let isDone =
+            connection.isClosing || (connection.hasEnded && connection.unanswered == 0 && !hasLine)
         if isDone, !connection.hasUnsent { return close(connection) }
-        // A client that does not read its answers may not ask on. The next of several requests has its
-        // turn when the loop has been around: a socket with room is writable at once.
-        let interest: EventLoop.Interest = connection.hasUnsent || hasLine && !connection.isAsked && !connection.isClosing
+        // A client that does not read its answers may not ask on. The next of several requests has
+        // its turn when the loop has been around: a socket with room is writable at once.
+        let interest: EventLoop.Interest =
+            connection.hasUnsent || hasLine && !connection.isAsked && !connection.isClosing
             ? .write : hasLine || connection.hasEnded || connection.isClosing ? .none : .read
         if let watch = connection.watch { try? loop.change(watch, interest) }
     }

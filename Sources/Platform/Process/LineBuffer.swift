@@ -1,4 +1,5 @@
-/// Bytes that come in pieces, cut into lines. A byte is looked at once, however small the pieces are.
+/// Bytes that come in pieces, cut into lines. A byte is looked at once, however small the pieces
+/// are.
 package struct LineBuffer: Sendable {
     private var bytes: [UInt8] = []
     private var head = 0

@@ -35,10 +35,12 @@ package struct LogFolder: Sendable {
 
     /// The lines to write now, each with its newline; none for a repeat.
     package mutating func receive(_ notice: Notice, at now: Moment) -> [UInt8] {
-        let subject = Subject(subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject))
+        let subject = Subject(
+            subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject))
         var lines: [UInt8] = []
         if let known = last[subject] {
-            let isSame = known.notice.level == notice.level
+            let isSame =
+                known.notice.level == notice.level
                 && ByteString(known.notice.message) == ByteString(notice.message)
             if isSame, now.instant < known.until {
                 last[subject]?.repeats += 1
@@ -81,7 +83,8 @@ package struct LogFolder: Sendable {
         case .journal:
             lines += "<\(notice.level.rawValue)>".utf8
         }
-        let head = notice.subject.isEmpty ? notice.subsystem : "\(notice.subsystem) \(notice.subject)"
+        let head =
+            notice.subject.isEmpty ? notice.subsystem : "\(notice.subsystem) \(notice.subject)"
         Self.append(printable: head + ": " + notice.message, to: &lines)
         if repeats > 0 { lines += " (repeated \(repeats == 1 ? "once" : "\(repeats) times"))".utf8 }
         lines.append(0x0A)

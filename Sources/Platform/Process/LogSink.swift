@@ -3,9 +3,9 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// The log: notices to descriptor 2 by a thread of its own. `write` never waits for the reader: when
-/// more than a thousand notices are waiting, new ones are dropped and counted, and the count is
-/// written when there is room again. What one source may write is bounded by `NoticeLimiter`.
+/// The log: notices to descriptor 2 by a thread of its own. `write` never waits for the reader:
+/// when more than a thousand notices are waiting, new ones are dropped and counted, and the count
+/// is written when there is room again. What one source may write is bounded by `NoticeLimiter`.
 package final class LogSink: Sendable {
     package static let waitingMax = 1024
 
@@ -37,7 +37,8 @@ package final class LogSink: Sendable {
     }
 
     package init(
-        descriptor: Int32 = 2, threshold: Notice.Level = .info, style: LogFolder.Style = LogSink.detectedStyle,
+        descriptor: Int32 = 2, threshold: Notice.Level = .info,
+        style: LogFolder.Style = LogSink.detectedStyle,
         limiter: NoticeLimiter = NoticeLimiter()
     ) throws(SystemFailure) {
         let mailbox = try Mailbox<Message>()
@@ -87,14 +88,16 @@ package final class LogSink: Sendable {
     }
 
     /// The limiter's counts that are due, as lines.
-    private static func counts(_ shared: Shared, _ folder: inout LogFolder, all: Bool = false) -> [UInt8] {
+    private static func counts(
+        _ shared: Shared, _ folder: inout LogFolder, all: Bool = false
+    ) -> [UInt8] {
         let now = Clock.now()
         let due = shared.limiter.withLock { $0.timeout(at: now.instant, all: all) }
         return due.flatMap { folder.receive($0, at: now) }
     }
 
-    /// Waits until all that was written before is out, counts of repeats included; false if that took
-    /// longer than `limit`. For the end of the process.
+    /// Waits until all that was written before is out, counts of repeats included; false if that
+    /// took longer than `limit`. For the end of the process.
     @discardableResult
     package func flush(within limit: Duration = .seconds(1)) -> Bool {
         guard let reply = try? Mailbox<Bool>() else { return false }
@@ -108,8 +111,10 @@ package final class LogSink: Sendable {
         var folder = LogFolder(style)
         var reported = 0
         while true {
-            let due = [folder.deadline, shared.limiter.withLock { $0.deadline }].compactMap { $0 }.min()
-            let messages = mailbox.take(timeoutNanoseconds: Instant.wait(until: due, from: Clock.instant))
+            let due = [folder.deadline, shared.limiter.withLock { $0.deadline }].compactMap { $0 }
+                .min()
+            let messages = mailbox.take(
+                timeoutNanoseconds: Instant.wait(until: due, from: Clock.instant))
             var lines: [UInt8] = []
             for message in messages {
                 switch message {
@@ -133,7 +138,8 @@ package final class LogSink: Sendable {
             put(lines, descriptor)
             let dropped = shared.dropped.load(ordering: .relaxed)
             if dropped > reported {
-                let words = "\(Plural.text(dropped - reported, "message was", "messages were")) dropped: nobody read the log"
+                let words =
+                    "\(Plural.text(dropped - reported, "message was", "messages were")) dropped: nobody read the log"
                 reported = dropped
                 put(folder.receive(Notice(.warning, "log", "", words), at: Clock.now()), descriptor)
             }

@@ -4,8 +4,8 @@ import Glibc
 
 /// Facts about this machine and this process.
 package enum Machine {
-    /// The 16 bytes of /proc/sys/kernel/random/boot_id: another value means another boot. Zeros where
-    /// there is no procfs.
+    /// The 16 bytes of /proc/sys/kernel/random/boot_id: another value means another boot. Zeros
+    /// where there is no procfs.
     package static func bootID(in system: SystemPaths = SystemPaths()) -> [UInt8] {
         let text = (try? FileSystem.text("\(system.proc)/sys/kernel/random/boot_id")) ?? ""
         let bytes = Hex.decode(text.filter { $0 != "-" }) ?? []

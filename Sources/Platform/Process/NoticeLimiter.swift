@@ -1,8 +1,8 @@
 import Base
 
 /// Bounds how many lines one source may write: a burst, then one line a period, with the number of
-/// those that were left out. A source is a subsystem, what it is about, how bad it is and the notice's
-/// kind, so that a flood of one kind hides nothing of another. Pure; `LogSink` asks it.
+/// those that were left out. A source is a subsystem, what it is about, how bad it is and the
+/// notice's kind, so that a flood of one kind hides nothing of another. Pure; `LogSink` asks it.
 package struct NoticeLimiter: Sendable {
     /// Lines at once, and the time after which there may be one more.
     package struct Budget: Hashable, Sendable {
@@ -40,25 +40,31 @@ package struct NoticeLimiter: Sendable {
     /// A count has begun since this was last set to false: `deadline` is another.
     package var hasNewCount = false
 
-    /// What is written by this program's own doing, by a person's or a machine's command, and by what
-    /// a peer sends.
+    /// What is written by this program's own doing, by a person's or a machine's command, and by
+    /// what a peer sends.
     package static let standard: [Notice.Kind: Budget] = [
-        .plain: Budget(burst: 100, period: .seconds(1)), .audit: Budget(burst: 200, period: .milliseconds(50)),
+        .plain: Budget(burst: 100, period: .seconds(1)),
+        .audit: Budget(burst: 200, period: .milliseconds(50)),
         .peer: Budget(burst: 10, period: .seconds(10)),
     ]
 
-    package init(_ budgets: [Notice.Kind: Budget] = NoticeLimiter.standard) { self.budgets = budgets }
+    package init(_ budgets: [Notice.Kind: Budget] = NoticeLimiter.standard) {
+        self.budgets = budgets
+    }
 
-    /// What is to be written: the notice, with the count of those before it that were left out; nothing
-    /// if it is left out itself.
+    /// What is to be written: the notice, with the count of those before it that were left out;
+    /// nothing if it is left out itself.
     package mutating func receive(_ notice: Notice, at now: Instant) -> [Notice] {
         guard let budget = budgets[notice.kind] else { return [notice] }
         let source = Source(
-            subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject), level: notice.level,
+            subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject),
+            level: notice.level,
             kind: notice.kind)
         var told: [Notice] = []
         if sources[source] == nil, sources.count >= Self.sourcesMax { told = forgetQuietest() }
-        var state = sources[source] ?? State(left: budget.burst, refill: now + budget.period, latest: notice)
+        var state =
+            sources[source]
+            ?? State(left: budget.burst, refill: now + budget.period, latest: notice)
         Self.refill(&state, budget, at: now)
         if state.left > 0 {
             state.left -= 1
@@ -94,18 +100,24 @@ package struct NoticeLimiter: Sendable {
     }
 
     /// When the next count is due.
-    package var deadline: Instant? { sources.values.lazy.filter { $0.hidden > 0 }.map(\.refill).min() }
+    package var deadline: Instant? {
+        sources.values.lazy.filter { $0.hidden > 0 }.map(\.refill).min()
+    }
 
     private static func summary(_ state: inout State) -> [Notice] {
         guard state.hidden > 0 else { return [] }
         defer { state.hidden = 0 }
         var notice = state.latest
-        if state.hidden > 1 { notice.message += "; \(state.hidden - 1) more like this were not logged" }
+        if state.hidden > 1 {
+            notice.message += "; \(state.hidden - 1) more like this were not logged"
+        }
         return [notice]
     }
 
     private mutating func forgetQuietest() -> [Notice] {
-        guard let (source, state) = sources.min(by: { $0.value.refill < $1.value.refill }) else { return [] }
+        guard let (source, state) = sources.min(by: { $0.value.refill < $1.value.refill }) else {
+            return []
+        }
         var last = state
         sources[source] = nil
         return Self.summary(&last)

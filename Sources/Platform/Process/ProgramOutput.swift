@@ -34,7 +34,9 @@ package enum ProgramOutput {
             if count > 0 {
                 output.append(contentsOf: chunk[..<count])
                 if output.count > bytesMax { failure = .excess }
-            } else if count == 0 || errno != EAGAIN { break }
+            } else if count == 0 || errno != EAGAIN {
+                break
+            }
         }
         if let failure {
             child.kill9()

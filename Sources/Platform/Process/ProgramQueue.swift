@@ -1,10 +1,12 @@
 import Base
 import Synchronization
 
-/// Programs that are run for what they say, one after the other on a thread of their own; each can be cancelled by
-/// the name under which it was asked for, whether it runs or waits.
+/// Programs that are run for what they say, one after the other on a thread of their own; each can
+/// be cancelled by the name under which it was asked for, whether it runs or waits.
 package final class ProgramQueue: Sendable {
-    package typealias Answer = Result<(output: [UInt8], exit: ChildProcess.Exit?), ProgramOutput.Failure>
+    package typealias Answer = Result<
+        (output: [UInt8], exit: ChildProcess.Exit?), ProgramOutput.Failure
+    >
 
     private struct State: Sendable {
         var worker: Worker?
@@ -20,9 +22,11 @@ package final class ProgramQueue: Sendable {
     /// The thread begins with the first program.
     package init(_ threadName: String) { self.threadName = threadName }
 
-    /// `answer` is called on the queue's thread, also when the program was cancelled while it ran; never if before.
+    /// `answer` is called on the queue's thread, also when the program was cancelled while it ran;
+    /// never if before.
     package func run(
-        _ name: String, _ path: String, _ arguments: [String], bytesMax: Int, within limit: Duration,
+        _ name: String, _ path: String, _ arguments: [String], bytesMax: Int,
+        within limit: Duration,
         answer: @escaping @Sendable (Answer) -> Void
     ) {
         let worker = state.withLock { state in
@@ -33,7 +37,8 @@ package final class ProgramQueue: Sendable {
         worker?.submit { [self] in
             guard state.withLock({ $0.wanted.contains(name) }) else { return }
             do throws(ProgramOutput.Failure) {
-                let said = try ProgramOutput.of(path, arguments, bytesMax: bytesMax, within: limit) { begun(name, $0) }
+                let said = try ProgramOutput.of(path, arguments, bytesMax: bytesMax, within: limit)
+                { begun(name, $0) }
                 ended(name)
                 answer(.success(said))
             } catch {

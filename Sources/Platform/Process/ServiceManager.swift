@@ -6,13 +6,16 @@ import Glibc
 /// nothing where there is no service manager, and never waits.
 package struct ServiceManager: Sendable {
     private let address: UnixAddress?
-    /// Half of what WatchdogSec allows: send "WATCHDOG=1" this often. Nil if no watchdog is asked for.
+    /// Half of what WatchdogSec allows: send "WATCHDOG=1" this often. Nil if no watchdog is asked
+    /// for.
     package let watchdogInterval: Duration?
 
     package init(environment: (String) -> String? = Machine.environment) {
         address = environment("NOTIFY_SOCKET").flatMap { UnixAddress($0) }
         let isOurs = environment("WATCHDOG_PID").map { Int32($0) == getpid() } ?? true
-        if isOurs, let text = environment("WATCHDOG_USEC"), let microseconds = Int64(text), microseconds > 1 {
+        if isOurs, let text = environment("WATCHDOG_USEC"), let microseconds = Int64(text),
+            microseconds > 1
+        {
             watchdogInterval = .microseconds(microseconds / 2)
         } else {
             watchdogInterval = nil
@@ -21,12 +24,14 @@ package struct ServiceManager: Sendable {
 
     package var isPresent: Bool { address != nil }
 
-    /// "READY=1", "STATUS=8 of 8 devices attached", "STOPPING=1"; several joined by newlines. False if
-    /// it could not be sent.
+    /// "READY=1", "STATUS=8 of 8 devices attached", "STOPPING=1"; several joined by newlines. False
+    /// if it could not be sent.
     @discardableResult
     package func notify(_ state: String) -> Bool {
         guard let address else { return false }
-        let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let kind =
+            Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            | Int32(SOCK_NONBLOCK.rawValue)
         guard let socket = try? OwnedFD("socket", "", { Glibc.socket(AF_UNIX, kind, 0) })
         else { return false }
         let number = socket.number

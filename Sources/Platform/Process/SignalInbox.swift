@@ -6,7 +6,8 @@ package final class SignalInbox: Sendable {
     package enum Event: Hashable, Sendable {
         /// SIGTERM or SIGINT
         case terminate
-        /// SIGHUP: a service takes up its configuration again; for every other program its terminal is gone.
+        /// SIGHUP: a service takes up its configuration again; for every other program its terminal
+        /// is gone.
         case hangUp
     }
 

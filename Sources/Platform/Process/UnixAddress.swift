@@ -25,13 +25,16 @@ struct UnixAddress: Sendable {
         let terminator = bytes[0] == 0 ? 0 : 1
         let length = MemoryLayout<sa_family_t>.size + bytes.count + terminator
         return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(length)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(length))
+            }
         }
     }
 }
 
 /// SOCK_STREAM with close-on-exec and non-blocking.
 func unixStreamSocket() throws(SystemFailure) -> OwnedFD {
-    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    let kind =
+        Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     return try OwnedFD("socket", "AF_UNIX") { Glibc.socket(AF_UNIX, kind, 0) }
 }

@@ -22,7 +22,8 @@ package struct DirectionSwitch: Sendable {
         case trailing(until: Instant)
     }
 
-    /// After this the transmitter is switched off whatever the driver says, or the line would be dead.
+    /// After this the transmitter is switched off whatever the driver says, or the line would be
+    /// dead.
     static let patience = Duration.seconds(1)
 
     private let before: Duration
@@ -35,7 +36,8 @@ package struct DirectionSwitch: Sendable {
         before = rs485.delayBeforeSend
         after = rs485.delayAfterSend
         let rate = max(1, line.baud)
-        character = .nanoseconds((Int64(line.bitsPerCharacter) * 1_000_000_000 + Int64(rate) - 1) / Int64(rate))
+        character = .nanoseconds(
+            (Int64(line.bitsPerCharacter) * 1_000_000_000 + Int64(rate) - 1) / Int64(rate))
     }
 
     package var deadline: Instant? {
@@ -56,7 +58,8 @@ package struct DirectionSwitch: Sendable {
             state = .leading(until: now + before)
             return [.drive(true)]
         case .receiving, .sending, .trailing:
-            let steps: [Step] = if case .sending = state { [.write] } else { [.drive(true), .write] }
+            let steps: [Step] =
+                if case .sending = state { [.write] } else { [.drive(true), .write] }
             begin(max(now, sendingEnd ?? now), count)
             return steps
         }
@@ -89,7 +92,9 @@ package struct DirectionSwitch: Sendable {
         return nil
     }
 
-    private var sendingEnd: Instant? { if case .sending(let until, _) = state { until } else { nil } }
+    private var sendingEnd: Instant? {
+        if case .sending(let until, _) = state { until } else { nil }
+    }
 
     private mutating func begin(_ start: Instant, _ count: Int) {
         let end = start + character * count

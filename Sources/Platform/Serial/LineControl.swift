@@ -3,8 +3,9 @@ import CLinux
 import Glibc
 
 extension SerialPort {
-    /// Raw mode as `settings` says, at once (TCSETS2 does not drain), then read back. A difference is
-    /// an error on a real line; a pseudo-terminal has no parity and no character size, which is said.
+    /// Raw mode as `settings` says, at once (TCSETS2 does not drain), then read back. A difference
+    /// is an error on a real line; a pseudo-terminal has no parity and no character size, which is
+    /// said.
     static func configure(
         _ descriptor: Int32, _ path: String, _ settings: LineSettings, _ isPseudoTerminal: Bool,
         _ remarks: inout [String]
@@ -21,13 +22,15 @@ extension SerialPort {
         }
         let baud = Int(got.output_baud)
         guard abs(baud - settings.baud) * 50 <= settings.baud else {
-            throw LineFailure(.settings, "\(path) cannot do \(settings.baud) baud: the driver set \(baud)")
+            throw LineFailure(
+                .settings, "\(path) cannot do \(settings.baud) baud: the driver set \(baud)")
         }
         let character = UInt32(CSIZE) | UInt32(PARENB) | UInt32(PARODD)
         if (got.control ^ wanted.control) & character != 0 {
             guard isPseudoTerminal else {
                 throw LineFailure(
-                    .settings, "\(path) cannot do \(settings.describe): the driver changed parity or size")
+                    .settings,
+                    "\(path) cannot do \(settings.describe): the driver changed parity or size")
             }
             remarks.append(
                 "\(path) is a pseudo-terminal: parity and character size of \(settings.describe)"
@@ -36,14 +39,16 @@ extension SerialPort {
         guard (got.control ^ wanted.control) & UInt32(CSTOPB) == 0 else {
             throw LineFailure(.settings, "\(path) cannot do \(settings.stopBits) stop bits")
         }
-        guard got.local == 0, got.output & UInt32(OPOST) == 0, got.control & CLINUX_CRTSCTS == 0 else {
+        guard got.local == 0, got.output & UInt32(OPOST) == 0, got.control & CLINUX_CRTSCTS == 0
+        else {
             throw LineFailure(.settings, "\(path) does not go into raw mode")
         }
     }
 
-    /// The kernel's words for `settings`: raw, receiver on, modem lines ignored, no hang-up on close (a
-    /// restart must not reset nodes fed from DTR). VMIN 1 makes an empty non-blocking read EAGAIN, so
-    /// that 0 always is a hang-up. With parity, INPCK turns a damaged character into NUL.
+    /// The kernel's words for `settings`: raw, receiver on, modem lines ignored, no hang-up on
+    /// close (a restart must not reset nodes fed from DTR). VMIN 1 makes an empty non-blocking read
+    /// EAGAIN, so that 0 always is a hang-up. With parity, INPCK turns a damaged character into
+    /// NUL.
     private static func termios(
         _ settings: LineSettings, _ path: String
     ) throws(LineFailure) -> clinux_termios {
@@ -53,7 +58,8 @@ extension SerialPort {
             throw LineFailure(.settings, "\(path): \(settings.describe) is no serial setting")
         }
         let sizes = [CS5, CS6, CS7, CS8]
-        var control = UInt32(sizes[settings.dataBits - 5]) | UInt32(CREAD) | UInt32(CLOCAL) | CLINUX_BOTHER
+        var control =
+            UInt32(sizes[settings.dataBits - 5]) | UInt32(CREAD) | UInt32(CLOCAL) | CLINUX_BOTHER
         if settings.stopBits == 2 { control |= UInt32(CSTOPB) }
         switch settings.parity {
         case .none: break
@@ -61,18 +67,22 @@ extension SerialPort {
         case .odd: control |= UInt32(PARENB) | UInt32(PARODD)
         }
         return clinux_termios(
-            input: settings.parity == .none ? 0 : UInt32(INPCK), output: 0, control: control, local: 0,
+            input: settings.parity == .none ? 0 : UInt32(INPCK), output: 0, control: control,
+            local: 0,
             input_baud: UInt32(settings.baud), output_baud: UInt32(settings.baud),
             read_minimum: 1, read_time: 0)
     }
 
-    /// TIOCSRS485 and read back. Many drivers lack it, and then adapters that switch by themselves still
-    /// work: a remark, not an error. `.software` asks nothing of the driver: the loop drives RTS.
+    /// TIOCSRS485 and read back. Many drivers lack it, and then adapters that switch by themselves
+    /// still work: a remark, not an error. `.software` asks nothing of the driver: the loop drives
+    /// RTS.
     static func setRS485(
         _ descriptor: Int32, _ settings: LineSettings.RS485, _ remarks: inout [String]
     ) {
         guard settings.rts != .software else {
-            if clinux_rts(descriptor, 0) != 0 { remarks.append("the driver has no RTS line to switch") }
+            if clinux_rts(descriptor, 0) != 0 {
+                remarks.append("the driver has no RTS line to switch")
+            }
             return
         }
         var flags = CLINUX_RS485_ENABLED
@@ -85,7 +95,8 @@ extension SerialPort {
         guard clinux_rs485_set(descriptor, &wanted) == 0 else {
             let words = SystemFailure("TIOCSRS485", code: errno).words
             remarks.append(
-                "the driver has no RS-485 mode (\(words)); the adapter must switch direction by itself")
+                "the driver has no RS-485 mode (\(words)); the adapter must switch direction by itself"
+            )
             return
         }
         var got = clinux_rs485()
@@ -108,8 +119,11 @@ extension SerialPort {
 
     /// An FTDI chip holds received bytes back for 16 ms unless its latency timer is set to 1 ms.
     static func shortenLatency(_ path: String, in system: SystemPaths, _ remarks: inout [String]) {
-        let files = FileSystem.linkChain(path).compactMap(lastPart).map { "\(system.sys)/class/tty/\($0)/device/latency_timer" }
-        guard let file = files.last(where: { FileSystem.exists($0) }), let text = try? FileSystem.text(file),
+        let files = FileSystem.linkChain(path).compactMap(lastPart).map {
+            "\(system.sys)/class/tty/\($0)/device/latency_timer"
+        }
+        guard let file = files.last(where: { FileSystem.exists($0) }),
+            let text = try? FileSystem.text(file),
             let now = Int(text), now > 1
         else { return }
         do {

@@ -10,8 +10,8 @@ package struct PseudoTerminal: ~Copyable, Sendable {
     /// Held so that the master does not hang up while nobody else has the line open.
     private let slave: OwnedFD?
 
-    /// With `holdsSlave` reads of the master answer EAGAIN rather than EIO before the line is opened
-    /// and after it is closed.
+    /// With `holdsSlave` reads of the master answer EAGAIN rather than EIO before the line is
+    /// opened and after it is closed.
     package init(holdsSlave: Bool = true) throws(SystemFailure) {
         let master = try OwnedFD("posix_openpt") { clinux_pty_open() }
         let number = master.number
@@ -25,7 +25,8 @@ package struct PseudoTerminal: ~Copyable, Sendable {
             clinux_open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK, 0)
         }
         let raw = clinux_termios(
-            input: 0, output: 0, control: UInt32(CS8) | UInt32(CREAD) | UInt32(CLOCAL) | CLINUX_BOTHER,
+            input: 0, output: 0,
+            control: UInt32(CS8) | UInt32(CREAD) | UInt32(CLOCAL) | CLINUX_BOTHER,
             local: 0, input_baud: 9600, output_baud: 9600, read_minimum: 1, read_time: 0)
         var settings = raw
         let slaveNumber = slave.number
@@ -49,8 +50,8 @@ package struct PseudoTerminal: ~Copyable, Sendable {
         return bits & Int32(POLLHUP) == 0
     }
 
-    /// Ends an exclusive mode (TIOCEXCL) that a killed program left behind. A real line forgets it with
-    /// its last close, which never comes while the slave is held here.
+    /// Ends an exclusive mode (TIOCEXCL) that a killed program left behind. A real line forgets it
+    /// with its last close, which never comes while the slave is held here.
     package func forgetExclusive() {
         switch slave {
         case .some(let slave): _ = clinux_exclusive(slave.number, 0)

@@ -13,7 +13,9 @@ package enum Transfer: Hashable, Sendable {
 
 extension SerialPort {
     /// Fills `buffer` from its start, at most `readMax` bytes and at most its count.
-    package static func read(_ descriptor: borrowing OwnedFD, into buffer: inout [UInt8]) -> Transfer {
+    package static func read(
+        _ descriptor: borrowing OwnedFD, into buffer: inout [UInt8]
+    ) -> Transfer {
         let number = descriptor.number
         let count = retrying {
             buffer.withUnsafeMutableBytes { raw in
@@ -28,7 +30,9 @@ extension SerialPort {
     }
 
     /// Writes what the driver takes at once.
-    package static func write(_ descriptor: borrowing OwnedFD, _ bytes: ArraySlice<UInt8>) -> Transfer {
+    package static func write(
+        _ descriptor: borrowing OwnedFD, _ bytes: ArraySlice<UInt8>
+    ) -> Transfer {
         let number = descriptor.number
         let count = retrying {
             bytes.withUnsafeBytes { raw in Glibc.write(number, raw.baseAddress, raw.count) }

@@ -38,7 +38,8 @@ package enum SerialPort {
             let others = SerialPorts.users(of: path, in: system)
             if !others.isEmpty {
                 let names = others.map(\.description).joined(separator: ", ")
-                remarks.append("\(path) is also open in \(names): both will get parts of the replies")
+                remarks.append(
+                    "\(path) is also open in \(names): both will get parts of the replies")
             }
             _ = clinux_low_latency(descriptor.number)
             shortenLatency(path, in: system, &remarks)
@@ -48,8 +49,8 @@ package enum SerialPort {
         return OpenLine(descriptor: descriptor, facts: facts)
     }
 
-    /// Throws away what is not sent, so that close does not wait for it (30 s by default), gives the
-    /// line back to others and closes it.
+    /// Throws away what is not sent, so that close does not wait for it (30 s by default), gives
+    /// the line back to others and closes it.
     package static func close(_ descriptor: consuming OwnedFD) {
         _ = clinux_flush(descriptor.number, TCIOFLUSH)
         _ = clinux_exclusive(descriptor.number, 0)
@@ -69,16 +70,18 @@ package enum SerialPort {
             if let only = found.first, found.count == 1 { return only.path }
             if found.isEmpty {
                 throw LineFailure(
-                    .missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'")
+                    .missing, "no serial port matches \(wanted); plug it in, or see 'fieldgw ports'"
+                )
             }
             let names = found.map(\.path).sorted().joined(separator: ", ")
             throw LineFailure(
-                .ambiguous, "\(names) all match \(wanted); neither is opened: add serial, path or interface")
+                .ambiguous,
+                "\(names) all match \(wanted); neither is opened: add serial, path or interface")
         }
     }
 
-    /// Names are given anew when adapters come and go: what was opened must still be what was meant. If it has
-    /// been unplugged meanwhile, the line hangs up.
+    /// Names are given anew when adapters come and go: what was opened must still be what was
+    /// meant. If it has been unplugged meanwhile, the line hangs up.
     private static func confirm(
         _ device: LineSettings.Device, _ opened: String, in system: SystemPaths
     ) throws(LineFailure) {
@@ -88,11 +91,15 @@ package enum SerialPort {
                 throw LineFailure(.missing, "\(opened) is another adapter now; trying again")
             }
         case .path(let path):
-            // udev takes a link away a little after the kernel has given the name to another adapter.
+            // udev takes a link away a little after the kernel has given the name to another
+            // adapter.
             guard path.contains("/fieldgw/by-serial/"), let wanted = lastPart(path) else { return }
             let names = FileSystem.linkChain(path).dropFirst().compactMap(lastPart)
             let found = names.compactMap { SerialPorts.entry($0, in: system)?.identity.serial }
-            guard found.isEmpty || found.contains(where: { wanted == $0 || wanted.hasPrefix($0 + "-") }) else {
+            guard
+                found.isEmpty
+                    || found.contains(where: { wanted == $0 || wanted.hasPrefix($0 + "-") })
+            else {
                 throw LineFailure(.missing, "\(path) leads to another adapter now; trying again")
             }
         }
@@ -111,16 +118,19 @@ package enum SerialPort {
     private static func failure(_ error: SystemFailure, _ path: String) -> LineFailure {
         switch error.code {
         case ENOENT:
-            LineFailure(.missing, "\(path) does not exist; plug the adapter in, or see 'fieldgw ports'")
+            LineFailure(
+                .missing, "\(path) does not exist; plug the adapter in, or see 'fieldgw ports'")
         case ENODEV, ENXIO, EIO:
             LineFailure(.missing, "\(path) has no hardware behind it: \(error.words)")
         case EACCES:
             LineFailure(
-                .denied, "no permission for \(path): add the user that runs fieldgw to group dialout"
+                .denied,
+                "no permission for \(path): add the user that runs fieldgw to group dialout"
                     + " (sudo usermod -aG dialout USER) and log in again")
         case EPERM:
             LineFailure(
-                .denied, "the system refuses \(path): \(error.words);"
+                .denied,
+                "the system refuses \(path): \(error.words);"
                     + " in a systemd unit, DeviceAllow must name it")
         case EBUSY, EAGAIN:
             LineFailure(.busy, "\(path) is in use by another program, which holds it exclusively")
@@ -155,7 +165,8 @@ package enum SerialPort {
             throw LineFailure(.busy, "\(path) is in use by another program\(holder)")
         }
         guard clinux_exclusive(descriptor, 1) == 0 else {
-            throw LineFailure(.other, "\(path): TIOCEXCL: \(SystemFailure("ioctl", code: errno).words)")
+            throw LineFailure(
+                .other, "\(path): TIOCEXCL: \(SystemFailure("ioctl", code: errno).words)")
         }
     }
 }

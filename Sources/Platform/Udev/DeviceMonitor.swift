@@ -1,12 +1,13 @@
 import CLinux
 import Glibc
 
-/// Says when a serial port comes or goes (the kernel's and udev's uevents), so that a lost line can be
-/// tried again at once. A hint only: who relies on it alone misses a port when the buffer overflows.
+/// Says when a serial port comes or goes (the kernel's and udev's uevents), so that a lost line can
+/// be tried again at once. A hint only: who relies on it alone misses a port when the buffer
+/// overflows.
 package struct DeviceMonitor: ~Copyable, Sendable {
     package enum Change: Hashable, Sendable {
-        /// The node's name under /dev: "ttyUSB0". Where udev runs it is said when the permissions and
-        /// links are set, otherwise when the node appears.
+        /// The node's name under /dev: "ttyUSB0". Where udev runs it is said when the permissions
+        /// and links are set, otherwise when the node appears.
         case added(String)
         case removed(String)
     }
@@ -14,7 +15,8 @@ package struct DeviceMonitor: ~Copyable, Sendable {
     private let socket: OwnedFD
     private let hasUdev: Bool
 
-    /// EPERM or EAFNOSUPPORT where a unit's RestrictAddressFamilies leaves netlink out: go on without.
+    /// EPERM or EAFNOSUPPORT where a unit's RestrictAddressFamilies leaves netlink out: go on
+    /// without.
     package init(in system: SystemPaths = SystemPaths()) throws(SystemFailure) {
         hasUdev = FileSystem.exists("\(system.run)/udev/control")
         socket = try OwnedFD("socket", "NETLINK_KOBJECT_UEVENT") { clinux_uevent_socket() }
@@ -41,10 +43,12 @@ package struct DeviceMonitor: ~Copyable, Sendable {
     }
 
     /// udev's messages begin with its name and a NUL.
-    static func isUdev(_ message: ArraySlice<UInt8>) -> Bool { message.starts(with: Array("libudev\0".utf8)) }
+    static func isUdev(_ message: ArraySlice<UInt8>) -> Bool {
+        message.starts(with: Array("libudev\0".utf8))
+    }
 
-    /// One uevent: strings "KEY=value" that end in NUL, after the kernel's "add@/devices/…" or udev's
-    /// binary header. Nil if it is not about a tty.
+    /// One uevent: strings "KEY=value" that end in NUL, after the kernel's "add@/devices/…" or
+    /// udev's binary header. Nil if it is not about a tty.
     package static func parse(_ message: ArraySlice<UInt8>) -> Change? {
         var action = ""
         var name = ""

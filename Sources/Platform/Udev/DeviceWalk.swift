@@ -25,7 +25,9 @@ struct DeviceWalk {
     private mutating func visit(_ folder: String) {
         func attribute(_ name: String) -> String? { try? FileSystem.text("\(folder)/\(name)") }
         let name = lastPart(folder) ?? ""
-        if identity.interface == nil, identity.vendor == nil, let number = attribute("bInterfaceNumber") {
+        if identity.interface == nil, identity.vendor == nil,
+            let number = attribute("bInterfaceNumber")
+        {
             identity.interface = number
             // "1-1.2:1.0" is bus 1, port 1.2: path_id writes "usb-0:1.2:1.0".
             if let dash = name.firstIndex(of: "-") {
@@ -41,14 +43,18 @@ struct DeviceWalk {
                 .joined(separator: " ")
         }
         let subsystem = FileSystem.realPath("\(folder)/subsystem").flatMap(lastPart)
-        // From Linux 6.5 on the serial core has two layers of its own, "ctrl" and "port", above the real one.
-        if driver.isEmpty, subsystem != "serial-base", let bound = FileSystem.realPath("\(folder)/driver") {
+        // From Linux 6.5 on the serial core has two layers of its own, "ctrl" and "port", above the
+        // real one.
+        if driver.isEmpty, subsystem != "serial-base",
+            let bound = FileSystem.realPath("\(folder)/driver")
+        {
             driver = lastPart(bound) ?? ""
         }
         switch subsystem {
         case "pci" where path.last?.hasPrefix("pci-") != true: path.append("pci-" + name)
         // A PL011 hangs on the AMBA bus below the same soc; our rules name it after itself too.
-        case "platform" where path.last?.hasPrefix("platform-") != true, "amba": path.append("platform-" + name)
+        case "platform" where path.last?.hasPrefix("platform-") != true, "amba":
+            path.append("platform-" + name)
         default: break
         }
     }

@@ -26,13 +26,14 @@ package struct PortOpener: Hashable, Sendable {
     package static var current: PortOpener {
         var groups = [gid_t](repeating: 0, count: 256)
         let count = getgroups(Int32(groups.count), &groups)
-        return PortOpener(user: geteuid(), groups: Set(groups.prefix(max(0, Int(count)))).union([getegid()]))
+        return PortOpener(
+            user: geteuid(), groups: Set(groups.prefix(max(0, Int(count)))).union([getegid()]))
     }
 }
 
 extension SerialPorts {
-    /// Every port. Looks through sysfs and /proc, and opens on-board ports that nobody holds for a moment: call it
-    /// on a worker, or in a program that does nothing else.
+    /// Every port. Looks through sysfs and /proc, and opens on-board ports that nobody holds for a
+    /// moment: call it on a worker, or in a program that does nothing else.
     /// - Parameter ask: whether the driver of a node takes RS-485 settings.
     package static func reports(
         in system: SystemPaths = SystemPaths(), for opener: PortOpener = .current,
@@ -48,13 +49,15 @@ extension SerialPorts {
             let users = users(of: entry.path, in: system)
             var hasRS485: Bool?
             if entry.identity.vendor != nil {
-                // The kernel's USB adapters know nothing of it, whatever the adapter does by itself.
+                // The kernel's USB adapters know nothing of it, whatever the adapter does by
+                // itself.
                 hasRS485 = false
             } else if users.isEmpty {
                 hasRS485 = ask(entry.path)
             }
             return PortReport(
-                entry: entry, stableNames: stableNames(record.links, in: system), users: users, hasRS485: hasRS485,
+                entry: entry, stableNames: stableNames(record.links, in: system), users: users,
+                hasRS485: hasRS485,
                 warnings: machine.warnings(about: entry, name, folder, record, users))
         }
     }
@@ -62,14 +65,19 @@ extension SerialPorts {
     /// Ours, then those that udev makes everywhere.
     private static func stableNames(_ links: [String], in system: SystemPaths) -> [String] {
         func rank(_ link: String) -> Int {
-            ["fieldgw/by-serial/", "fieldgw/", "serial/by-id/", "serial/by-path/"].firstIndex { link.hasPrefix($0) } ?? 4
+            ["fieldgw/by-serial/", "fieldgw/", "serial/by-id/", "serial/by-path/"].firstIndex {
+                link.hasPrefix($0)
+            } ?? 4
         }
         return links.sorted { (rank($0), $0) < (rank($1), $1) }.map { "\(system.dev)/\($0)" }
     }
 
-    /// Asks for the settings and gives the same back: nothing changes. Nil where the port cannot be opened.
+    /// Asks for the settings and gives the same back: nothing changes. Nil where the port cannot be
+    /// opened.
     package static func takesRS485(_ path: String) -> Bool? {
-        let opened = try? OwnedFD("open", path) { clinux_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0) }
+        let opened = try? OwnedFD("open", path) {
+            clinux_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0)
+        }
         guard let descriptor = opened else { return nil }
         var settings = clinux_rs485()
         guard clinux_rs485_get(descriptor.number, &settings) == 0 else { return false }

@@ -4,7 +4,8 @@ import Glibc
 /// What will go wrong with a port, in words and for programs, and what to do about it.
 package struct PortWarning: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
-        case console, login, miniUART = "mini-uart", bluetooth, permission, latency, modemManager = "modem-manager"
+        case console, login, miniUART = "mini-uart", bluetooth, permission, latency, modemManager =
+            "modem-manager"
         case braille = "brltty", held
     }
 
@@ -38,10 +39,12 @@ struct PreFlight {
     }
 
     func warnings(
-        about entry: SerialPortEntry, _ name: String, _ folder: String, _ record: UdevRecord, _ users: [PortUser]
+        about entry: SerialPortEntry, _ name: String, _ folder: String, _ record: UdevRecord,
+        _ users: [PortUser]
     ) -> [PortWarning] {
         [
-            console(name), login(name), miniUART(entry, folder), bluetooth(entry, folder), permission(entry.path),
+            console(name), login(name), miniUART(entry, folder), bluetooth(entry, folder),
+            permission(entry.path),
             latency(folder), modemManager(entry, record), braille(entry, record), held(name, users),
         ].compactMap(\.self)
     }
@@ -52,7 +55,8 @@ struct PreFlight {
         consoles[name].map { word in
             PortWarning(
                 kind: .console, message: "the kernel writes its messages to this port",
-                cure: "take \(word) out of the kernel's command line (/boot/firmware/cmdline.txt on a Raspberry Pi, "
+                cure:
+                    "take \(word) out of the kernel's command line (/boot/firmware/cmdline.txt on a Raspberry Pi, "
                     + "/etc/default/grub on a PC) and reboot")
         }
     }
@@ -69,14 +73,20 @@ struct PreFlight {
             record["ID_MM_PORT_IGNORE"] != "1", record["ID_MM_DEVICE_IGNORE"] != "1"
         else { return nil }
         return PortWarning(
-            kind: .modemManager, message: "ModemManager is running and may probe this port as if it were a modem",
-            cure: "install udev/70-fieldgw.rules, which keeps it away, or sudo systemctl disable --now ModemManager")
+            kind: .modemManager,
+            message: "ModemManager is running and may probe this port as if it were a modem",
+            cure:
+                "install udev/70-fieldgw.rules, which keeps it away, or sudo systemctl disable --now ModemManager"
+        )
     }
 
     private func braille(_ entry: SerialPortEntry, _ record: UdevRecord) -> PortWarning? {
-        guard entry.identity.vendor != nil, programs.contains("brltty"), record["BRLTTY_BRAILLE_DRIVER"] != "" else { return nil }
+        guard entry.identity.vendor != nil, programs.contains("brltty"),
+            record["BRLTTY_BRAILLE_DRIVER"] != ""
+        else { return nil }
         return PortWarning(
-            kind: .braille, message: "brltty is running and takes adapters of this kind for Braille displays",
+            kind: .braille,
+            message: "brltty is running and takes adapters of this kind for Braille displays",
             cure: "install udev/70-fieldgw.rules, or sudo systemctl mask --now brltty brltty-udev")
     }
 
@@ -91,7 +101,9 @@ struct PreFlight {
 
     // MARK: what it cannot do
 
-    private func compatible(_ folder: String) -> String { (try? FileSystem.text("\(folder)/device/of_node/compatible")) ?? "" }
+    private func compatible(_ folder: String) -> String {
+        (try? FileSystem.text("\(folder)/device/of_node/compatible")) ?? ""
+    }
 
     private func isMiniUART(_ entry: SerialPortEntry, _ folder: String) -> Bool {
         entry.driver == "bcm2835-aux-uart" || compatible(folder).contains("brcm,bcm2835-aux-uart")
@@ -101,35 +113,49 @@ struct PreFlight {
         guard isMiniUART(entry, folder) else { return nil }
         return PortWarning(
             kind: .miniUART,
-            message: "this is the mini-UART: it has no parity, reports no framing errors, and its clock follows the GPU's",
-            cure: "use the PL011 (/dev/ttyAMA0): dtoverlay=disable-bt in /boot/firmware/config.txt and reboot; or parity "
+            message:
+                "this is the mini-UART: it has no parity, reports no framing errors, and its clock follows the GPU's",
+            cure:
+                "use the PL011 (/dev/ttyAMA0): dtoverlay=disable-bt in /boot/firmware/config.txt and reboot; or parity "
                 + "\"none\" on every device of the line")
     }
 
     private func bluetooth(_ entry: SerialPortEntry, _ folder: String) -> PortWarning? {
         let hasOwn = FileSystem.isDirectory("\(folder)/device/of_node/bluetooth")
         guard hasOwn || (hasBluetoothUART && isMiniUART(entry, folder)) else { return nil }
-        let who = hasOwn ? "Bluetooth's chip hangs on this port" : "Bluetooth has the board's better UART, the PL011"
+        let who =
+            hasOwn
+            ? "Bluetooth's chip hangs on this port"
+            : "Bluetooth has the board's better UART, the PL011"
         return PortWarning(
             kind: .bluetooth, message: who,
-            cure: "dtoverlay=disable-bt in /boot/firmware/config.txt, sudo systemctl disable hciuart, and reboot")
+            cure:
+                "dtoverlay=disable-bt in /boot/firmware/config.txt, sudo systemctl disable hciuart, and reboot"
+        )
     }
 
     private func latency(_ folder: String) -> PortWarning? {
         let file = "\(folder)/device/latency_timer"
-        guard let text = try? FileSystem.text(file), let time = Int(text), time != 1 else { return nil }
+        guard let text = try? FileSystem.text(file), let time = Int(text), time != 1 else {
+            return nil
+        }
         return PortWarning(
-            kind: .latency, message: "the adapter keeps what it receives for \(time) ms: each exchange waits as long",
+            kind: .latency,
+            message:
+                "the adapter keeps what it receives for \(time) ms: each exchange waits as long",
             cure: "install udev/70-fieldgw.rules, or echo 1 | sudo tee \(file)")
     }
 
     private func permission(_ path: String) -> PortWarning? {
         var status = stat()
         guard opener.user != 0, stat(path, &status) == 0 else { return nil }
-        let shift: UInt32 = status.st_uid == opener.user ? 6 : opener.groups.contains(status.st_gid) ? 3 : 0
+        let shift: UInt32 =
+            status.st_uid == opener.user ? 6 : opener.groups.contains(status.st_gid) ? 3 : 0
         guard status.st_mode >> shift & 0o6 != 0o6 else { return nil }
         let group = groupNames[status.st_gid] ?? "\(status.st_gid)"
-        let hasGroup = status.st_gid != 0 && status.st_mode >> 3 & 0o6 == 0o6 && !opener.groups.contains(status.st_gid)
+        let hasGroup =
+            status.st_gid != 0 && status.st_mode >> 3 & 0o6 == 0o6
+            && !opener.groups.contains(status.st_gid)
         return PortWarning(
             kind: .permission, message: "you may not read and write it",
             cure: hasGroup
@@ -144,9 +170,13 @@ struct PreFlight {
         var found: [String: String] = [:]
         let active = (try? FileSystem.text("\(system.proc)/consoles")) ?? ""
         for line in active.split(separator: "\n") {
-            if let name = line.split(separator: " ").first { found[String(name)] = "console=\(name)" }
+            if let name = line.split(separator: " ").first {
+                found[String(name)] = "console=\(name)"
+            }
         }
-        let words = ((try? FileSystem.text("\(system.proc)/cmdline")) ?? "").split { $0 == " " || $0 == "\n" }
+        let words = ((try? FileSystem.text("\(system.proc)/cmdline")) ?? "").split {
+            $0 == " " || $0 == "\n"
+        }
         for word in words where word.hasPrefix("console=") {
             let name = word.dropFirst(8).split(separator: ",").first.map(String.init) ?? ""
             found[name] = String(word)
@@ -157,11 +187,17 @@ struct PreFlight {
     /// Units serial-getty@NAME that systemd starts.
     private static func logins(_ system: SystemPaths) -> Set<String> {
         let folders = ["\(system.run)/systemd/generator", "\(system.etc)/systemd/system"]
-        let units = folders.flatMap { (try? FileSystem.names(in: "\($0)/getty.target.wants")) ?? [] }
+        let units = folders.flatMap {
+            (try? FileSystem.names(in: "\($0)/getty.target.wants")) ?? []
+        }
         let prefix = "serial-getty@", suffix = ".service"
-        return Set(units.filter { $0.hasPrefix(prefix) && $0.hasSuffix(suffix) }.map {
-            String($0.dropFirst(prefix.count).dropLast(suffix.count))
-        }.filter { FileSystem.linkTarget("\(system.etc)/systemd/system/serial-getty@\($0).service") != "/dev/null" })
+        return Set(
+            units.filter { $0.hasPrefix(prefix) && $0.hasSuffix(suffix) }.map {
+                String($0.dropFirst(prefix.count).dropLast(suffix.count))
+            }.filter {
+                FileSystem.linkTarget("\(system.etc)/systemd/system/serial-getty@\($0).service")
+                    != "/dev/null"
+            })
     }
 
     private static func processes(_ system: SystemPaths) -> [(name: String, words: [String])] {

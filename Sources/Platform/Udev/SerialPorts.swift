@@ -19,7 +19,8 @@ package enum SerialPorts {
         identity.path = known["ID_PATH"] ?? identity.path
         identity.serial = known["ID_SERIAL_SHORT"] ?? identity.serial
         return SerialPortEntry(
-            path: "\(system.dev)/\(name)", identity: identity, driver: walk.driver, product: walk.product)
+            path: "\(system.dev)/\(name)", identity: identity, driver: walk.driver,
+            product: walk.product)
     }
 
     /// udev's record of a port, if it is about what is plugged in now.

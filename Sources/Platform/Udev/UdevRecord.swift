@@ -1,5 +1,5 @@
-/// What udev knows of a device node: the lines of /run/udev/data/c<major>:<minor>. Empty where udev does not
-/// run.
+/// What udev knows of a device node: the lines of /run/udev/data/c<major>:<minor>. Empty where udev
+/// does not run.
 struct UdevRecord {
     /// E: lines.
     private(set) var properties: [String: String] = [:]
@@ -21,22 +21,34 @@ struct UdevRecord {
         }
     }
 
-    /// False for what a port of the same name has left behind: udev is slower than the kernel with new names.
+    /// False for what a port of the same name has left behind: udev is slower than the kernel with
+    /// new names.
     func isAbout(_ walk: DeviceWalk) -> Bool {
-        if let serial = walk.identity.serial, let known = self["ID_SERIAL_SHORT"], Self.tame(serial) != known { return false }
-        if let socket = walk.socket, let known = self["ID_PATH"], known != socket, !known.hasSuffix("-" + socket) { return false }
+        if let serial = walk.identity.serial, let known = self["ID_SERIAL_SHORT"],
+            Self.tame(serial) != known
+        {
+            return false
+        }
+        if let socket = walk.socket, let known = self["ID_PATH"], known != socket,
+            !known.hasSuffix("-" + socket)
+        {
+            return false
+        }
         return true
     }
 
     /// As udev writes a serial number: blanks and what no file name should have become underscores.
     private static func tame(_ text: String) -> String {
         let words = text.split { $0 == " " || $0 == "\t" || $0 == "\n" }
-        return String(words.joined(separator: "_").map { character in
-            guard let byte = character.asciiValue else { return character }
-            let isFine = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || "#+-.:=@_\\".utf8.contains(byte)
-            return isFine ? character : "_"
-        })
+        return String(
+            words.joined(separator: "_").map { character in
+                guard let byte = character.asciiValue else { return character }
+                let isFine =
+                    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+                    || (0x61...0x7A).contains(byte)
+                    || "#+-.:=@_\\".utf8.contains(byte)
+                return isFine ? character : "_"
+            })
     }
 
     subscript(_ name: String) -> String? { properties[name] }

@@ -2,7 +2,8 @@ import Base
 
 extension SerialPorts {
     /// The USB adapters of this machine that none of `devices` means: plugged in, and nobody has
-    /// configured them. A path counts as what it leads to. Looks through sysfs: call it on a worker.
+    /// configured them. A path counts as what it leads to. Looks through sysfs: call it on a
+    /// worker.
     package static func unclaimed(
         by devices: [LineSettings.Device], in system: SystemPaths = SystemPaths()
     ) -> [SerialPortEntry] {
@@ -12,8 +13,10 @@ extension SerialPorts {
             switch device {
             case .path(let path): nodes.formUnion([path] + FileSystem.linkChain(path))
             case .match(let serial, let path, let vendor, let product, let interface):
-                wanted.append(PortIdentity(
-                    serial: serial, path: path, vendor: vendor, product: product, interface: interface))
+                wanted.append(
+                    PortIdentity(
+                        serial: serial, path: path, vendor: vendor, product: product,
+                        interface: interface))
             }
         }
         return list(in: system).filter { entry in

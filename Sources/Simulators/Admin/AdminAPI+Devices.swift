@@ -4,7 +4,8 @@ import HTTP
 /// projects.locations.registries.devices.
 extension AdminAPI {
     private static func document(
-        _ id: ByteString, _ device: BridgeRegistry.Device, _ registry: BridgeRegistry, mask: Set<ByteString>? = nil
+        _ id: ByteString, _ device: BridgeRegistry.Device, _ registry: BridgeRegistry,
+        mask: Set<ByteString>? = nil
     ) -> HTTPResponse {
         json { AdminDocuments.device(id, device, in: registry, mask: mask, to: &$0) }
     }
@@ -49,16 +50,20 @@ extension AdminAPI {
     }
 
     /// All of them, or those of deviceIds and deviceNumIds; sorted.
-    private static func wanted(_ request: HTTPRequest, _ registry: BridgeRegistry) throws(AdminFault) -> [ByteString] {
+    private static func wanted(
+        _ request: HTTPRequest, _ registry: BridgeRegistry
+    ) throws(AdminFault) -> [ByteString] {
         let names = request.queries("deviceIds")
         let numbers = request.queries("deviceNumIds")
         guard !names.isEmpty || !numbers.isEmpty else { return registry.devices.keys.sorted() }
         guard names.isEmpty || numbers.isEmpty else {
-            throw AdminFault(.invalidArgument, "Only one of deviceIds and deviceNumIds can be given.")
+            throw AdminFault(
+                .invalidArgument, "Only one of deviceIds and deviceNumIds can be given.")
         }
         let wanted = Set(names), wantedNumbers = Set(numbers)
         return registry.devices.keys.filter { id in
-            names.isEmpty ? wantedNumbers.contains("\(registry.numericID(of: id))") : wanted.contains(id)
+            names.isEmpty
+                ? wantedNumbers.contains("\(registry.numericID(of: id))") : wanted.contains(id)
         }.sorted()
     }
 
@@ -72,7 +77,8 @@ extension AdminAPI {
             throw AdminFault(.invalidArgument, "Invalid device id '\(Notice.printable(id))'.")
         }
         guard registry.devices[id] == nil else {
-            throw AdminFault(.alreadyExists, "The device \(registry.clientIDPrefix)\(id) exists already.")
+            throw AdminFault(
+                .alreadyExists, "The device \(registry.clientIDPrefix)\(id) exists already.")
         }
         guard registry.devices.count < 1_000_000 else {
             throw AdminFault(.resourceExhausted, "The registry has a million devices already.")
@@ -80,17 +86,21 @@ extension AdminAPI {
         var config: [UInt8] = []
         if let json = body["config"] {
             let fields = try AdminBody(
-                json, known: ["version", "binaryData", "cloudUpdateTime", "deviceAckTime"], "config")
+                json, known: ["version", "binaryData", "cloudUpdateTime", "deviceAckTime"], "config"
+            )
             config = try fields.bytes("binaryData") ?? []
             guard try fields.integer("version") ?? 0 == 0 else {
-                throw AdminFault(.invalidArgument, "The version of a new device's config must be 0.")
+                throw AdminFault(
+                    .invalidArgument, "The version of a new device's config must be 0.")
             }
             guard config.count <= cloud.switches.configMax else {
-                throw AdminFault(.invalidArgument, "A config has at most \(cloud.switches.configMax) bytes.")
+                throw AdminFault(
+                    .invalidArgument, "A config has at most \(cloud.switches.configMax) bytes.")
             }
         }
         var device = BridgeRegistry.Device(
-            keys: try AdminFields.credentials(body), blocked: try body.bool("blocked") ?? false, config: config,
+            keys: try AdminFields.credentials(body), blocked: try body.bool("blocked") ?? false,
+            config: config,
             gateway: try AdminFields.gateway(body), created: now.wall)
         device.metadata = try AdminFields.metadata(body)
         device.logLevel = try AdminFields.logLevel(body)
@@ -107,7 +117,8 @@ extension AdminAPI {
     }
 
     static func patchDevice(
-        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud, at now: Moment
+        _ name: RegistryName, _ device: ByteString, _ request: HTTPRequest,
+        _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> HTTPResponse {
         let registry = try find(name, cloud)
         var (id, entry) = try find(device, in: registry)
@@ -123,13 +134,16 @@ extension AdminAPI {
             case "logLevel": entry.logLevel = try AdminFields.logLevel(body)
             case "gatewayConfig", "gatewayConfig.gatewayAuthMethod":
                 guard entry.gateway != nil, let json = body["gatewayConfig"] else {
-                    throw AdminFault(.invalidArgument, "Only the auth method of a gateway can be updated.")
+                    throw AdminFault(
+                        .invalidArgument, "Only the auth method of a gateway can be updated.")
                 }
-                let fields = try AdminBody(json, known: ["gatewayType", "gatewayAuthMethod"], "gatewayConfig")
+                let fields = try AdminBody(
+                    json, known: ["gatewayType", "gatewayAuthMethod"], "gatewayConfig")
                 entry.gateway?.authMethod = try AdminFields.authMethod(fields)
             default:
                 throw AdminFault(
-                    .invalidArgument, "The field '\(Notice.printable(field))' of a device cannot be updated.")
+                    .invalidArgument,
+                    "The field '\(Notice.printable(field))' of a device cannot be updated.")
             }
         }
         cloud.change(name) { $0.setDevice(id, entry, at: now) }
@@ -142,10 +156,14 @@ extension AdminAPI {
         let registry = try find(name, cloud)
         let (id, entry) = try find(device, in: registry)
         guard entry.gateway?.bound.isEmpty ?? true else {
-            throw AdminFault(.failedPrecondition, "The gateway can't be deleted because it has associated devices.")
+            throw AdminFault(
+                .failedPrecondition,
+                "The gateway can't be deleted because it has associated devices.")
         }
         guard registry.gateways(of: id).isEmpty else {
-            throw AdminFault(.failedPrecondition, "The device can't be deleted because it's associated with a gateway.")
+            throw AdminFault(
+                .failedPrecondition,
+                "The device can't be deleted because it's associated with a gateway.")
         }
         cloud.change(name) { $0.delete(id, at: now) }
         return empty

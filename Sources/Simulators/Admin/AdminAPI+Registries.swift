@@ -30,7 +30,8 @@ extension AdminAPI {
     }
 
     static func createRegistry(
-        _ project: ByteString, _ region: ByteString, _ request: HTTPRequest, _ cloud: inout BridgeCloud
+        _ project: ByteString, _ region: ByteString, _ request: HTTPRequest,
+        _ cloud: inout BridgeCloud
     ) throws(AdminFault) -> HTTPResponse {
         let body = try AdminBody(request.body, known: AdminFields.registry)
         let id = try body.text("id") ?? ""
@@ -56,16 +57,20 @@ extension AdminAPI {
         guard let mask = SnakeCase.mask(request.query("updateMask")) else {
             throw AdminFault(.invalidArgument, "updateMask must name the fields to be updated.")
         }
-        let fields = Set(mask.map { field in
-            let first = field.split(0x2E, limit: 2)[0]
-            // The discovery document's own text names it without its s.
-            return first == "eventNotificationConfig" ? "eventNotificationConfigs" : first
-        })
+        let fields = Set(
+            mask.map { field in
+                let first = field.split(0x2E, limit: 2)[0]
+                // The discovery document's own text names it without its s.
+                return first == "eventNotificationConfig" ? "eventNotificationConfigs" : first
+            })
         let mutable: Set<ByteString> = [
-            "eventNotificationConfigs", "stateNotificationConfig", "mqttConfig", "httpConfig", "logLevel", "credentials",
+            "eventNotificationConfigs", "stateNotificationConfig", "mqttConfig", "httpConfig",
+            "logLevel", "credentials",
         ]
         if let other = fields.subtracting(mutable).sorted().first {
-            throw AdminFault(.invalidArgument, "The field '\(Notice.printable(other))' of a registry cannot be updated.")
+            throw AdminFault(
+                .invalidArgument,
+                "The field '\(Notice.printable(other))' of a registry cannot be updated.")
         }
         let body = try AdminBody(request.body, known: AdminFields.registry)
         try set(fields, of: &registry, to: body)
@@ -77,15 +82,22 @@ extension AdminAPI {
         _ fields: Set<ByteString>, of registry: inout BridgeRegistry, to body: AdminBody
     ) throws(AdminFault) {
         if fields.contains("credentials"), try body.array("credentials")?.isEmpty == false {
-            throw AdminFault(.unimplemented, "Registry credentials are not implemented by this emulator.")
+            throw AdminFault(
+                .unimplemented, "Registry credentials are not implemented by this emulator.")
         }
-        if fields.contains("eventNotificationConfigs") { registry.eventTopics = try AdminFields.eventTopics(body) }
-        if fields.contains("stateNotificationConfig") { registry.stateTopic = try AdminFields.stateTopic(body) }
+        if fields.contains("eventNotificationConfigs") {
+            registry.eventTopics = try AdminFields.eventTopics(body)
+        }
+        if fields.contains("stateNotificationConfig") {
+            registry.stateTopic = try AdminFields.stateTopic(body)
+        }
         if fields.contains("mqttConfig") {
-            registry.isMQTTEnabled = try AdminFields.isEnabled(body, "mqttConfig", "mqttEnabledState", "MQTT")
+            registry.isMQTTEnabled = try AdminFields.isEnabled(
+                body, "mqttConfig", "mqttEnabledState", "MQTT")
         }
         if fields.contains("httpConfig") {
-            registry.isHTTPEnabled = try AdminFields.isEnabled(body, "httpConfig", "httpEnabledState", "HTTP")
+            registry.isHTTPEnabled = try AdminFields.isEnabled(
+                body, "httpConfig", "httpEnabledState", "HTTP")
         }
         if fields.contains("logLevel") { registry.logLevel = try AdminFields.logLevel(body) }
     }
@@ -94,7 +106,8 @@ extension AdminAPI {
         _ name: RegistryName, _ cloud: inout BridgeCloud, at now: Moment
     ) throws(AdminFault) -> HTTPResponse {
         guard try find(name, cloud).devices.isEmpty else {
-            throw AdminFault(.failedPrecondition, "The registry can't be deleted because it has devices.")
+            throw AdminFault(
+                .failedPrecondition, "The registry can't be deleted because it has devices.")
         }
         cloud.remove(name, at: now)
         return empty
@@ -134,9 +147,12 @@ extension AdminAPI {
         let body = try AdminBody(request.body, known: ["gatewayId", "deviceId", "parent"])
         let (gateway, role) = try find(try body.text("gatewayId") ?? "", in: registry)
         let (device, entry) = try find(try body.text("deviceId") ?? "", in: registry)
-        guard role.gateway != nil else { throw AdminFault(.invalidArgument, "'\(gateway)' is not a gateway.") }
+        guard role.gateway != nil else {
+            throw AdminFault(.invalidArgument, "'\(gateway)' is not a gateway.")
+        }
         guard entry.gateway == nil else {
-            throw AdminFault(.invalidArgument, "'\(device)' is a gateway and cannot be bound to one.")
+            throw AdminFault(
+                .invalidArgument, "'\(device)' is a gateway and cannot be bound to one.")
         }
         return (gateway, device)
     }

@@ -5,7 +5,8 @@ import Base
 enum AdminDocuments {
     /// - Parameter mask: top-level fields in camelCase; nil is all of them.
     static func device(
-        _ id: ByteString, _ device: BridgeRegistry.Device, in registry: BridgeRegistry, mask: Set<ByteString>?,
+        _ id: ByteString, _ device: BridgeRegistry.Device, in registry: BridgeRegistry,
+        mask: Set<ByteString>?,
         to json: inout JSONWriter
     ) {
         let number = String(registry.numericID(of: id))
@@ -25,7 +26,9 @@ enum AdminDocuments {
                 json.key("state")
                 state(latest, to: &json)
             }
-            if wants("logLevel"), device.logLevel != .unspecified { json.member("logLevel", device.logLevel.rawValue) }
+            if wants("logLevel"), device.logLevel != .unspecified {
+                json.member("logLevel", device.logLevel.rawValue)
+            }
             if wants("metadata"), !device.metadata.isEmpty {
                 json.key("metadata")
                 json.object { json in
@@ -42,7 +45,9 @@ enum AdminDocuments {
                 ("lastStateTime", traces.state), ("lastConfigAckTime", traces.configAcknowledged),
                 ("lastConfigSendTime", traces.configSent), ("lastErrorTime", traces.error?.at),
             ]
-            for (name, time) in times where wants(name) { if let time { json.member(name.string, time) } }
+            for (name, time) in times where wants(name) {
+                if let time { json.member(name.string, time) }
+            }
             if wants("lastErrorStatus"), let error = traces.error {
                 json.key("lastErrorStatus")
                 json.object { json in
@@ -58,7 +63,9 @@ enum AdminDocuments {
         json.array { json in
             for key in keys {
                 json.object { json in
-                    if let expires = key.expires, let seconds = Int64(exactly: expires), seconds < 253_402_300_800 {
+                    if let expires = key.expires, let seconds = Int64(exactly: expires),
+                        seconds < 253_402_300_800
+                    {
                         json.member("expirationTime", WallTime(milliseconds: seconds * 1000))
                     }
                     json.key("publicKey")
@@ -75,7 +82,9 @@ enum AdminDocuments {
         json.key("gatewayConfig")
         json.object { json in
             json.member("gatewayType", device.gateway == nil ? "NON_GATEWAY" : "GATEWAY")
-            if let role = device.gateway { json.member("gatewayAuthMethod", role.authMethod.rawValue) }
+            if let role = device.gateway {
+                json.member("gatewayAuthMethod", role.authMethod.rawValue)
+            }
             if let gateway = device.traces.gateway { json.member("lastAccessedGatewayId", gateway) }
             if let time = device.traces.gatewayAt { json.member("lastAccessedGatewayTime", time) }
         }
@@ -106,7 +115,9 @@ enum AdminDocuments {
                 for topic in registry.eventTopics {
                     json.object { json in
                         json.member("pubsubTopicName", topic.topic)
-                        if !topic.subfolder.isEmpty { json.member("subfolderMatches", topic.subfolder) }
+                        if !topic.subfolder.isEmpty {
+                            json.member("subfolderMatches", topic.subfolder)
+                        }
                     }
                 }
             }
@@ -115,10 +126,18 @@ enum AdminDocuments {
                 if let topic = registry.stateTopic { json.member("pubsubTopicName", topic) }
             }
             json.key("mqttConfig")
-            json.object { $0.member("mqttEnabledState", registry.isMQTTEnabled ? "MQTT_ENABLED" : "MQTT_DISABLED") }
+            json.object {
+                $0.member(
+                    "mqttEnabledState", registry.isMQTTEnabled ? "MQTT_ENABLED" : "MQTT_DISABLED")
+            }
             json.key("httpConfig")
-            json.object { $0.member("httpEnabledState", registry.isHTTPEnabled ? "HTTP_ENABLED" : "HTTP_DISABLED") }
-            if registry.logLevel != .unspecified { json.member("logLevel", registry.logLevel.rawValue) }
+            json.object {
+                $0.member(
+                    "httpEnabledState", registry.isHTTPEnabled ? "HTTP_ENABLED" : "HTTP_DISABLED")
+            }
+            if registry.logLevel != .unspecified {
+                json.member("logLevel", registry.logLevel.rawValue)
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ struct AdminFault: Error, Hashable, Sendable {
         self.message = message
     }
 
-    static func notFound(_ what: String) -> AdminFault { AdminFault(.notFound, "The \(what) was not found.") }
+    static func notFound(_ what: String) -> AdminFault {
+        AdminFault(.notFound, "The \(what) was not found.")
+    }
 
     var response: HTTPResponse {
         var json = JSONWriter()
@@ -54,7 +56,9 @@ struct AdminBody: Sendable {
 
     init(_ json: JSON, known: [ByteString], _ what: ByteString) throws(AdminFault) {
         guard let members = json.members else {
-            throw AdminFault(.invalidArgument, "Invalid value for \(what): an object is needed, not \(json.describe).")
+            throw AdminFault(
+                .invalidArgument,
+                "Invalid value for \(what): an object is needed, not \(json.describe).")
         }
         for member in members where !member.value.isNull {
             let name = SnakeCase.camel(member.name)
@@ -108,7 +112,9 @@ struct AdminBody: Sendable {
     }
 
     func wrong(_ name: ByteString, _ wanted: String, _ json: JSON) -> AdminFault {
-        AdminFault(.invalidArgument, "Invalid value for \(name): \(wanted) is needed, not \(json.describe).")
+        AdminFault(
+            .invalidArgument,
+            "Invalid value for \(name): \(wanted) is needed, not \(json.describe).")
     }
 }
 
@@ -129,7 +135,8 @@ enum SnakeCase {
         return ByteString(decoding: out)
     }
 
-    /// A field mask: `credentials,gateway_config.gateway_auth_method`, in either case; nil if empty.
+    /// A field mask: `credentials,gateway_config.gateway_auth_method`, in either case; nil if
+    /// empty.
     static func mask(_ text: ByteString?) -> Set<ByteString>? {
         let fields = (text ?? "").split(0x2C).map { part in
             camel(ByteString(Substring(part.utf8.drop { $0 == 0x20 })))

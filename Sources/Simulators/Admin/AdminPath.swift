@@ -1,8 +1,8 @@
 import Base
 import HTTP
 
-/// A path of the admin API, taken apart: resource names as Cloud IoT's v1 has them, with an optional
-/// custom verb after the last colon.
+/// A path of the admin API, taken apart: resource names as Cloud IoT's v1 has them, with an
+/// optional custom verb after the last colon.
 enum AdminPath: Hashable {
     case registries(project: ByteString, region: ByteString)
     case registry(RegistryName, verb: ByteString?)
@@ -29,7 +29,9 @@ enum AdminPath: Hashable {
         }
         let parts = raw.compactMap { PercentCoding.decode($0) }
         guard parts.count == raw.count, !parts.contains(""), parts[0] == "v1" else { return nil }
-        guard parts.count >= 6, parts[1] == "projects", parts[3] == "locations", parts[5] == "registries" else {
+        guard parts.count >= 6, parts[1] == "projects", parts[3] == "locations",
+            parts[5] == "registries"
+        else {
             return nil
         }
         if parts.count == 6, verb == nil {
@@ -44,7 +46,8 @@ enum AdminPath: Hashable {
         case 9 where parts[7] == "devices": self = .device(name, parts[8], verb: verb)
         case 10 where parts[7] == "devices" && verb == nil && parts[9] == "configVersions":
             self = .configVersions(name, parts[8])
-        case 10 where parts[7] == "devices" && verb == nil && parts[9] == "states": self = .states(name, parts[8])
+        case 10 where parts[7] == "devices" && verb == nil && parts[9] == "states":
+            self = .states(name, parts[8])
         default: return nil
         }
     }
@@ -58,7 +61,8 @@ enum AdminPage {
         let size = try number(request, "pageSize") ?? 0
         var rest = ids[...]
         if let token = request.query("pageToken"), !token.isEmpty {
-            guard let bytes = Base64.decodeURL(token.string), case let last = ByteString(decoding: bytes),
+            guard let bytes = Base64.decodeURL(token.string),
+                case let last = ByteString(decoding: bytes),
                 BridgeRegistry.isValidID(last)
             else { throw AdminFault(.invalidArgument, "Invalid pageToken.") }
             rest = rest.drop { $0 <= last }
@@ -72,7 +76,8 @@ enum AdminPage {
     static func number(_ request: HTTPRequest, _ name: ByteString) throws(AdminFault) -> Int? {
         guard let text = request.query(name) else { return nil }
         guard let value = Int32(text.string), value >= 0 else {
-            throw AdminFault(.invalidArgument, "Invalid value for \(name): a number from 0 is needed.")
+            throw AdminFault(
+                .invalidArgument, "Invalid value for \(name): a number from 0 is needed.")
         }
         return Int(value)
     }

@@ -1,8 +1,8 @@
 import Base
 import HTTP
 
-/// The admin API's server: HTTP in, answers out, and the bridge it works on handed in with each call.
-/// Beside Cloud IoT's paths it has the emulator's own, under `/emulator/`.
+/// The admin API's server: HTTP in, answers out, and the bridge it works on handed in with each
+/// call. Beside Cloud IoT's paths it has the emulator's own, under `/emulator/`.
 package struct AdminServer: Sendable {
     /// A command with QoS 1 whose PUBACK does not come in this time is DEADLINE_EXCEEDED.
     package static let commandTimeout = Duration.seconds(30)
@@ -12,8 +12,8 @@ package struct AdminServer: Sendable {
     private var api = AdminAPI()
     private var waiting: [UInt64: (connection: ConnectionID, due: Instant)] = [:]
     private var outputs: [HTTPServer.Output] = []
-    /// Requests that name another host are refused: a web page must not reach a loopback server by a
-    /// name that its owner has pointed here.
+    /// Requests that name another host are refused: a web page must not reach a loopback server by
+    /// a name that its owner has pointed here.
     private let isLoopback: Bool
 
     package init(isLoopback: Bool = true) { self.isLoopback = isLoopback }
@@ -37,7 +37,8 @@ package struct AdminServer: Sendable {
     ) {
         guard let entry = waiting.removeValue(forKey: ticket) else { return }
         let late = AdminFault(.deadlineExceeded, "The device did not acknowledge the command.")
-        http.respond(entry.connection, isAcknowledged ? AdminAPI.empty : late.response, at: now.instant)
+        http.respond(
+            entry.connection, isAcknowledged ? AdminAPI.empty : late.response, at: now.instant)
         work(&cloud, at: now)
     }
 
@@ -94,7 +95,9 @@ package struct AdminServer: Sendable {
             } catch {
                 throw AdminFault(.invalidArgument, error.message)
             }
-        default: throw AdminFault(.notFound, "There are GET messages, GET status and POST orders under /emulator/.")
+        default:
+            throw AdminFault(
+                .notFound, "There are GET messages, GET status and POST orders under /emulator/.")
         }
     }
 
@@ -113,7 +116,9 @@ package struct AdminServer: Sendable {
         }
     }
 
-    private static func status(_ name: RegistryName, _ emulator: BridgeEmulator, to json: inout JSONWriter) {
+    private static func status(
+        _ name: RegistryName, _ emulator: BridgeEmulator, to json: inout JSONWriter
+    ) {
         json.member("name", name.description)
         json.member("devices", emulator.registry.devices.count)
         json.key("online")
@@ -123,7 +128,9 @@ package struct AdminServer: Sendable {
                     json.member("device", device)
                     json.key("attached")
                     json.array { json in
-                        for attached in emulator.attachedDevices(of: device).sorted() { json.string(attached) }
+                        for attached in emulator.attachedDevices(of: device).sorted() {
+                            json.string(attached)
+                        }
                     }
                 }
             }
@@ -143,7 +150,9 @@ package struct AdminServer: Sendable {
             json.member("messagesDropped", counts.messagesDropped)
             json.key("errors")
             json.object { json in
-                for (type, count) in counts.errors.sorted(by: { $0.key < $1.key }) { json.member(type.string, count) }
+                for (type, count) in counts.errors.sorted(by: { $0.key < $1.key }) {
+                    json.member(type.string, count)
+                }
             }
         }
     }

@@ -31,8 +31,8 @@ package struct MessageLog: Sendable {
         }
     }
 
-    /// `{"messages":[…],"next":N,"lost":N}`: those from number `first` on. `lost` counts what was asked
-    /// for and is no longer there.
+    /// `{"messages":[…],"next":N,"lost":N}`: those from number `first` on. `lost` counts what was
+    /// asked for and is no longer there.
     func page(from first: Int, max: Int) -> HTTPResponse {
         let oldest = next - (lines.count - start)
         let from = Swift.min(Swift.max(first, oldest), next)
@@ -45,7 +45,9 @@ package struct MessageLog: Sendable {
         return AdminAPI.json { json in
             json.object { json in
                 json.key("messages")
-                json.array { json in for number in from..<until { json.raw(lines[start + number - oldest]) } }
+                json.array { json in
+                    for number in from..<until { json.raw(lines[start + number - oldest]) }
+                }
                 json.member("next", until)
                 json.member("lost", Swift.max(0, from - Swift.max(first, 1)))
             }

@@ -1,7 +1,7 @@
 import Base
 
-/// One line of the device-activity log, in the shape that Cloud Logging gave it. Refused connections
-/// are not among them: nobody knows whose they were.
+/// One line of the device-activity log, in the shape that Cloud Logging gave it. Refused
+/// connections are not among them: nobody knows whose they were.
 package struct Activity: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable {
         case connect = "CONNECT"
@@ -50,9 +50,12 @@ package struct Activity: Hashable, Sendable {
         let number = String(registry.numericID(of: device))
         var json = JSONWriter()
         json.object { json in
-            json.member("logName", "projects/\(registry.project)/logs/cloudiot.googleapis.com%2Fdevice_activity")
+            json.member(
+                "logName",
+                "projects/\(registry.project)/logs/cloudiot.googleapis.com%2Fdevice_activity")
             json.member("timestamp", at)
-            json.member("severity", code == .ok ? (kind.level == .debug ? "DEBUG" : "INFO") : "ERROR")
+            json.member(
+                "severity", code == .ok ? (kind.level == .debug ? "DEBUG" : "INFO") : "ERROR")
             json.key("resource")
             json.object { json in
                 json.member("type", "cloudiot_device")
@@ -95,9 +98,11 @@ package struct Activity: Hashable, Sendable {
 }
 
 extension BridgeEmulator {
-    /// To the activity log, if the device's level or its registry's asks for it; an error is also the
-    /// device's last one.
-    mutating func note(_ kind: Activity.Kind, _ device: ByteString, _ change: (inout Activity) -> Void = { _ in }) {
+    /// To the activity log, if the device's level or its registry's asks for it; an error is also
+    /// the device's last one.
+    mutating func note(
+        _ kind: Activity.Kind, _ device: ByteString, _ change: (inout Activity) -> Void = { _ in }
+    ) {
         guard let entry = registry.devices[device] else { return }
         var activity = Activity(kind, device, at: now.wall)
         change(&activity)

@@ -26,11 +26,14 @@ extension BridgeCloud {
         case .unbind(let gateway, let device):
             try onDevice(gateway) { $0.unbind(device, from: gateway, at: now) }
         case .close(let device?):
-            guard try onDevice(device, { $0.close(device, "closed by the operator", at: now) }) else {
+            guard try onDevice(device, { $0.close(device, "closed by the operator", at: now) })
+            else {
                 throw .init(message: "\(device) is not connected")
             }
         case .close(nil):
-            for name in registries.keys.sorted() { change(name) { $0.closeAll("closed by the operator", at: now) } }
+            for name in registries.keys.sorted() {
+                change(name) { $0.closeAll("closed by the operator", at: now) }
+            }
         case .away:
             setListening(false, at: now)
             planEnd(of: order, .back, at: now)

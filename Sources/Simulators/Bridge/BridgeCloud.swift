@@ -8,7 +8,8 @@ package struct BridgeCloud: Sendable {
         case send(ConnectionID, [UInt8])
         case close(ConnectionID, reason: String)
         case verify(
-            ticket: UInt64, algorithm: SigningAlgorithm, publicKeyPEM: String, signingInput: [UInt8],
+            ticket: UInt64, algorithm: SigningAlgorithm, publicKeyPEM: String,
+            signingInput: [UInt8],
             signature: [UInt8])
         case telemetry(RegistryName, BridgeEmulator.Received)
         case state(RegistryName, BridgeEmulator.Received)
@@ -68,7 +69,8 @@ package struct BridgeCloud: Sendable {
         self.faults = faults
         self.seed = seed
         lobby = BridgeEmulator(
-            registry: BridgeRegistry(project: "", region: "", registry: ""), switches: switches, faults: faults)
+            registry: BridgeRegistry(project: "", region: "", registry: ""), switches: switches,
+            faults: faults)
         for registry in registries { add(registry) }
     }
 
@@ -159,7 +161,11 @@ package struct BridgeCloud: Sendable {
 
     /// The shell should read no more from this client for now.
     package func isCongested(_ id: ConnectionID) -> Bool {
-        if case .registry(let name) = routes[id] { registries[name]?.isCongested(id) ?? false } else { false }
+        if case .registry(let name) = routes[id] {
+            registries[name]?.isCongested(id) ?? false
+        } else {
+            false
+        }
     }
 
     /// The shell's answer to `.verify`.
@@ -274,13 +280,16 @@ package struct BridgeCloud: Sendable {
                 tickets[lastTicket] = (name, ticket)
                 outputs.append(
                     .verify(
-                        ticket: lastTicket, algorithm: algorithm, publicKeyPEM: key, signingInput: input,
+                        ticket: lastTicket, algorithm: algorithm, publicKeyPEM: key,
+                        signingInput: input,
                         signature: signature))
             case .telemetry(let received): outputs.append(.telemetry(name, received))
             case .state(let received): outputs.append(.state(name, received))
             case .log(let words): outputs.append(.log(words))
             case .activity(let activity):
-                if let registry = registries[name]?.registry { outputs.append(.activity(activity.line(in: registry))) }
+                if let registry = registries[name]?.registry {
+                    outputs.append(.activity(activity.line(in: registry)))
+                }
             case .commandEnded(let ticket, let isAcknowledged):
                 outputs.append(.commandEnded(ticket: ticket, isAcknowledged: isAcknowledged))
             }

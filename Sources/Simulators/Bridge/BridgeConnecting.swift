@@ -22,7 +22,9 @@ extension BridgeEmulator {
         }
         let prefix = registry.clientIDPrefix
         let path = RegistryName(clientID: ByteString(connect.clientID))
-        if let path, path != registry.name { return self.refuse(id, switches.refusedCode, "unknown \(path)") }
+        if let path, path != registry.name {
+            return self.refuse(id, switches.refusedCode, "unknown \(path)")
+        }
         let device = path == nil ? "" : ByteString(connect.clientID).dropping(prefix: prefix) ?? ""
         guard BridgeRegistry.isValidID(device) else {
             let shown = Notice.printable(connect.clientID)
@@ -30,22 +32,30 @@ extension BridgeEmulator {
                 id, switches.malformedClientIDCode,
                 "client id \(shown) is not projects/…/locations/…/registries/…/devices/…")
         }
-        guard registry.isMQTTEnabled else { return refuse(id, switches.refusedCode, "MQTT is disabled") }
+        guard registry.isMQTTEnabled else {
+            return refuse(id, switches.refusedCode, "MQTT is disabled")
+        }
         connections[id]?.device = device
         guard let entry = registry.devices[device] else {
             return refuse(id, switches.refusedCode, "unknown device")
         }
-        guard !entry.blocked else { return refuse(id, switches.refusedCode, "the device is blocked") }
+        guard !entry.blocked else {
+            return refuse(id, switches.refusedCode, "the device is blocked")
+        }
         if switches.unsupported == .close, connect.will != nil || !connect.cleanSession {
             return close(
-                id, connect.will != nil ? "a will is not supported" : "only clean sessions are supported")
+                id,
+                connect.will != nil
+                    ? "a will is not supported" : "only clean sessions are supported")
         }
         do {
             let token = try DeviceToken(connect.password ?? [], switches.tokenText)
             try token.check(project: registry.project, now: now.wall, skew: switches.skew)
             verify(token, of: device, for: .connect(connect), on: id, at: now)
         } catch {
-            if case .malformed = error { return refuse(id, switches.malformedTokenCode, error.reason) }
+            if case .malformed = error {
+                return refuse(id, switches.malformedTokenCode, error.reason)
+            }
             refuse(id, switches.refusedCode, error.reason)
         }
     }
@@ -58,7 +68,8 @@ extension BridgeEmulator {
 
     /// E4: any of the device's unexpired keys may verify; those of the wrong kind are not tried.
     mutating func verify(
-        _ token: DeviceToken, of device: ByteString, for purpose: Verification.Purpose, on id: ConnectionID,
+        _ token: DeviceToken, of device: ByteString, for purpose: Verification.Purpose,
+        on id: ConnectionID,
         at now: Moment
     ) {
         let keys = registry.devices[device]?.keys ?? []
@@ -68,7 +79,8 @@ extension BridgeEmulator {
         }
         if case .connect = purpose { connections[id]?.phase = .verifying }
         connections[id]?.isWaiting = true
-        tryNextKey(Verification(connection: id, purpose: purpose, token: token, keys: usable), at: now)
+        tryNextKey(
+            Verification(connection: id, purpose: purpose, token: token, keys: usable), at: now)
     }
 
     private mutating func tryNextKey(_ verification: Verification, at now: Moment) {
@@ -79,17 +91,24 @@ extension BridgeEmulator {
         verifications[lastTicket] = verification
         emit(
             .verify(
-                ticket: lastTicket, algorithm: verification.token.algorithm, publicKeyPEM: key.text.string,
-                signingInput: verification.token.signingInput, signature: verification.token.signature))
+                ticket: lastTicket, algorithm: verification.token.algorithm,
+                publicKeyPEM: key.text.string,
+                signingInput: verification.token.signingInput,
+                signature: verification.token.signature))
     }
 
     /// The shell's answer to `.verify`.
     package mutating func verified(_ ticket: UInt64, _ isGenuine: Bool, at now: Moment) {
         guard let verification = verifications.removeValue(forKey: ticket) else { return }
-        if isGenuine { conclude(verification, true, at: now) } else { tryNextKey(verification, at: now) }
+        if isGenuine {
+            conclude(verification, true, at: now)
+        } else {
+            tryNextKey(verification, at: now)
+        }
     }
 
-    private mutating func conclude(_ verification: Verification, _ isGenuine: Bool, at now: Moment) {
+    private mutating func conclude(_ verification: Verification, _ isGenuine: Bool, at now: Moment)
+    {
         let id = verification.connection
         connections[id]?.isWaiting = false
         switch verification.purpose {
@@ -105,7 +124,8 @@ extension BridgeEmulator {
             if isGenuine {
                 attach(device, by: message, on: id, at: now)
             } else {
-                attachFailed(device, message, "the device's token is not signed by one of its keys", on: id)
+                attachFailed(
+                    device, message, "the device's token is not signed by one of its keys", on: id)
             }
         }
         drain(id, at: now)
@@ -118,13 +138,15 @@ extension BridgeEmulator {
         let device = connection.device
         if let old = online[device], old != id {
             close(
-                old, "The connection was closed because there is another active connection with the same "
+                old,
+                "The connection was closed because there is another active connection with the same "
                     + "device ID.", .alreadyExists)
         }
         takeOver(device, from: "it has connected itself")
         connection.phase = .open
         connection.isGateway = registry.devices[device]?.gateway != nil
-        connection.silenceMax = connect.keepAlive == 0 ? nil : .milliseconds(Int64(connect.keepAlive) * 1500)
+        connection.silenceMax =
+            connect.keepAlive == 0 ? nil : .milliseconds(Int64(connect.keepAlive) * 1500)
         let validFor = Duration.seconds(token.expires) - .milliseconds(now.wall.milliseconds)
         connection.tokenEnds = now.instant + validFor + switches.expiryGrace
         connection.lifetimeEnds = now.instant + switches.lifetimeMax

@@ -107,7 +107,9 @@ struct BridgeConnection: Sendable {
     /// What is to be sent now, in order; each is due again after `retry`. What has been sent with
     /// QoS 0, or as a command `commandTries` times, is over.
     mutating func takeDue(at now: Instant, _ switches: BridgeSwitches) -> [Publish] {
-        let due = deliveries.filter { $0.value.due <= now }.sorted { $0.value.number < $1.value.number }
+        let due = deliveries.filter { $0.value.due <= now }.sorted {
+            $0.value.number < $1.value.number
+        }
         var messages: [Publish] = []
         for (id, delivery) in due {
             if delivery.kind == .command, delivery.tries >= switches.commandTries {

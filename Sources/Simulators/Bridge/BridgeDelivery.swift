@@ -8,9 +8,12 @@ extension BridgeEmulator {
         static func commands(_ device: ByteString) -> ByteString { "/devices/\(device)/commands/#" }
         static func errors(_ device: ByteString) -> ByteString { "/devices/\(device)/errors" }
 
-        static func all(of device: ByteString) -> [ByteString] { [config(device), commands(device), errors(device)] }
+        static func all(of device: ByteString) -> [ByteString] {
+            [config(device), commands(device), errors(device)]
+        }
 
-        /// The device of an allowed filter and whether it asks for configurations; nil for any other.
+        /// The device of an allowed filter and whether it asks for configurations; nil for any
+        /// other.
         static func parse(_ filter: TopicFilter) -> (device: ByteString, isConfig: Bool)? {
             let text = ByteString(filter.text)
             let levels = text.split(0x2F, limit: 5)
@@ -30,7 +33,9 @@ extension BridgeEmulator {
         var missing: [(device: ByteString, filter: ByteString)] = []
         for request in packet.requests {
             guard let (device, isConfig) = Filter.parse(request.filter) else {
-                log("\(connection.device): subscription to \(Notice.printable(request.filter.utf8)) refused")
+                log(
+                    "\(connection.device): subscription to \(Notice.printable(request.filter.utf8)) refused"
+                )
                 codes.append(Suback.failure)
                 continue
             }
@@ -56,21 +61,29 @@ extension BridgeEmulator {
     }
 
     mutating func unsubscribe(_ packet: Unsubscribe, on id: ConnectionID) {
-        for filter in packet.filters where connections[id]?.subscriptions.removeValue(forKey: ByteString(filter.text)) != nil {
-            if let (device, _) = Filter.parse(filter) { note(.unsubscribe, device) { $0.topic = ByteString(filter.text) } }
+        for filter in packet.filters
+        where connections[id]?.subscriptions.removeValue(forKey: ByteString(filter.text)) != nil {
+            if let (device, _) = Filter.parse(filter) {
+                note(.unsubscribe, device) { $0.topic = ByteString(filter.text) }
+            }
         }
         send(.unsuback(Unsuback(packet.packetID)), to: id)
     }
 
     // MARK: Injection
 
-    /// A new version of a device's configuration, pushed if the device is subscribed; false if there
-    /// is no such device or the configuration is too large.
-    package mutating func setConfig(_ device: ByteString, _ bytes: [UInt8], at now: Moment) -> Bool {
+    /// A new version of a device's configuration, pushed if the device is subscribed; false if
+    /// there is no such device or the configuration is too large.
+    package mutating func setConfig(_ device: ByteString, _ bytes: [UInt8], at now: Moment) -> Bool
+    {
         see(now)
-        guard registry.devices[device] != nil, bytes.count <= switches.configMax else { return false }
+        guard registry.devices[device] != nil, bytes.count <= switches.configMax else {
+            return false
+        }
         registry.devices[device]?.setConfig(bytes, at: now.wall)
-        if let id = connection(of: device), connections[id]?.subscriptions[Filter.config(device)] != nil {
+        if let id = connection(of: device),
+            connections[id]?.subscriptions[Filter.config(device)] != nil
+        {
             pushConfig(device, on: id, after: .zero, at: now)
         }
         return true
@@ -88,16 +101,23 @@ extension BridgeEmulator {
     /// Commands reach a device that is connected or attached, and subscribed; they are never stored
     /// (E17). Subfolder: as in a topic, without slashes at its ends; empty for none.
     package mutating func command(
-        _ device: ByteString, subfolder: ByteString = "", _ bytes: [UInt8], ticket: UInt64? = nil, at now: Moment
+        _ device: ByteString, subfolder: ByteString = "", _ bytes: [UInt8], ticket: UInt64? = nil,
+        at now: Moment
     ) -> CommandFate {
         see(now)
         guard bytes.count <= switches.commandMax else { return .tooLarge }
         let text = "/devices/\(device)/commands" + (subfolder.isEmpty ? "" : "/\(subfolder)")
-        guard subfolder.utf8.count <= 256, let topic = try? TopicName(text) else { return .badSubfolder }
+        guard subfolder.utf8.count <= 256, let topic = try? TopicName(text) else {
+            return .badSubfolder
+        }
         guard let id = connection(of: device) else { return .notConnected }
-        guard let qos = connections[id]?.subscriptions[Filter.commands(device)] else { return .notSubscribed }
+        guard let qos = connections[id]?.subscriptions[Filter.commands(device)] else {
+            return .notSubscribed
+        }
         guard connections[id]?.deliveries.count ?? 0 < 1000 else { return .congested }
-        log("\(device): command sent" + (subfolder.isEmpty ? "" : " to \(Notice.printable(subfolder))"))
+        log(
+            "\(device): command sent"
+                + (subfolder.isEmpty ? "" : " to \(Notice.printable(subfolder))"))
         deliver(device, .command, topic, bytes, qos, ticket, on: id, after: .zero, at: now)
         return .sent(qos)
     }
@@ -105,7 +125,11 @@ extension BridgeEmulator {
     package mutating func sendCommand(
         _ device: ByteString, subfolder: ByteString = "", _ bytes: [UInt8], at now: Moment
     ) -> Bool {
-        if case .sent = command(device, subfolder: subfolder, bytes, at: now) { true } else { false }
+        if case .sent = command(device, subfolder: subfolder, bytes, at: now) {
+            true
+        } else {
+            false
+        }
     }
 
     /// The connection that speaks for a device: its gateway's, or its own.
@@ -128,13 +152,16 @@ extension BridgeEmulator {
     }
 
     private mutating func deliver(
-        _ device: ByteString, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName, _ payload: [UInt8],
+        _ device: ByteString, _ kind: BridgeConnection.Delivery.Kind, _ topic: TopicName,
+        _ payload: [UInt8],
         _ qos: QoS, _ ticket: UInt64?,
         on id: ConnectionID, after delay: Duration, at now: Moment
     ) {
         guard let packetID = connections[id]?.nextID() else { return }
         var message = Publish(topic: topic, payload: payload)
-        if qos != .atMostOnce { message = Publish(topic: topic, payload: payload, packetID: packetID) }
+        if qos != .atMostOnce {
+            message = Publish(topic: topic, payload: payload, packetID: packetID)
+        }
         var delivery = BridgeConnection.Delivery(
             device: device, kind: kind, ticket: qos == .atMostOnce ? nil : ticket, message: message,
             due: now.instant + delay)
@@ -172,13 +199,16 @@ extension BridgeEmulator {
             guard !connection.wasRetired(packetID) else { return }
             let cause = Cause(type: .puback, topic: "", packetID: packetID)
             return report(
-                .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.", cause, on: id)
+                .unexpectedPacketID, nil, "No message with this packet ID waits for a PUBACK.",
+                cause, on: id)
         }
         connections[id]?.retire(packetID)
         note(.puback, delivery.device) { activity in
             activity.toDevice = delivery.kind == .command ? "COMMANDS" : "CONFIG"
         }
-        if let ticket = delivery.ticket { emit(.commandEnded(ticket: ticket, isAcknowledged: true)) }
+        if let ticket = delivery.ticket {
+            emit(.commandEnded(ticket: ticket, isAcknowledged: true))
+        }
         if case .config(let version) = delivery.kind {
             registry.devices[delivery.device]?.acknowledge(config: version, at: now.wall)
             log("\(delivery.device): configuration version \(version) acknowledged")

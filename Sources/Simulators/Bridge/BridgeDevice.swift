@@ -51,7 +51,11 @@ extension BridgeRegistry {
         package var configAcknowledged: WallTime?
         package var error: (at: WallTime, code: StatusCode, message: String)? {
             get { errorAt.map { ($0, errorCode, errorMessage) } }
-            set { (errorAt, errorCode, errorMessage) = (newValue?.at, newValue?.code ?? .ok, newValue?.message ?? "") }
+            set {
+                (errorAt, errorCode, errorMessage) = (
+                    newValue?.at, newValue?.code ?? .ok, newValue?.message ?? ""
+                )
+            }
         }
         package var gateway: ByteString?
         package var gatewayAt: WallTime?
@@ -76,7 +80,8 @@ extension BridgeRegistry {
         package private(set) var states: [StateReport] = []
 
         package init(
-            keys: [Key] = [], blocked: Bool = false, config: [UInt8] = [], gateway: GatewayRole? = nil,
+            keys: [Key] = [], blocked: Bool = false, config: [UInt8] = [],
+            gateway: GatewayRole? = nil,
             created: WallTime? = nil
         ) {
             self.keys = keys
@@ -113,7 +118,9 @@ extension BridgeRegistry {
     /// A device's numeric id: the same for the same name, below 2⁵³, in the range of real ones.
     package func numericID(of device: ByteString) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in "\(clientIDPrefix)\(device)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in "\(clientIDPrefix)\(device)".utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+        }
         return 2_500_000_000_000_000 + hash % 500_000_000_000_000
     }
 

@@ -3,8 +3,8 @@ import MQTT
 
 /// The broker's side of a Cloud-IoT-Core-compatible MQTT bridge: one registry, many connections,
 /// attach rules, errors topic, configurations and commands, limits, and faults on purpose. It holds
-/// no socket and no key: the shell carries bytes, verifies signatures and tells the time. Rules such as
-/// E7 are those of board/docs/bridge.md.
+/// no socket and no key: the shell carries bytes, verifies signatures and tells the time. Rules
+/// such as E7 are those of board/docs/bridge.md.
 package struct BridgeEmulator: Sendable {
     /// A message that a device published.
     package struct Received: Hashable, Sendable {
@@ -28,7 +28,8 @@ package struct BridgeEmulator: Sendable {
         case close(ConnectionID, reason: String)
         /// To be answered with `verified`. An ES256 signature is r and s, 32 bytes each.
         case verify(
-            ticket: UInt64, algorithm: SigningAlgorithm, publicKeyPEM: String, signingInput: [UInt8],
+            ticket: UInt64, algorithm: SigningAlgorithm, publicKeyPEM: String,
+            signingInput: [UInt8],
             signature: [UInt8])
         case telemetry(Received)
         case state(Received)
@@ -41,15 +42,15 @@ package struct BridgeEmulator: Sendable {
     }
 
     package enum Timer: String, Hashable, Sendable {
-        case connect   // no accepted CONNECT in time
-        case keepAlive   // 1.5 times keep alive without a packet (E8)
-        case idle   // 20 minutes without a packet (E8)
-        case token   // the token and its grace are over (E6)
-        case lifetime   // 24 hours (E8)
-        case reset   // a fault: every connection ends after a while
-        case delivery   // a configuration or command is due, or due again
-        case puback   // a fault: PUBACKs are late
-        case throttle   // a fault: the next packet may be read
+        case connect  // no accepted CONNECT in time
+        case keepAlive  // 1.5 times keep alive without a packet (E8)
+        case idle  // 20 minutes without a packet (E8)
+        case token  // the token and its grace are over (E6)
+        case lifetime  // 24 hours (E8)
+        case reset  // a fault: every connection ends after a while
+        case delivery  // a configuration or command is due, or due again
+        case puback  // a fault: PUBACKs are late
+        case throttle  // a fault: the next packet may be read
     }
 
     package struct Statistics: Hashable, Sendable {
@@ -116,7 +117,9 @@ package struct BridgeEmulator: Sendable {
         connections[id]?.lastReceived = now.instant
         connections[id]?.decoder.receive(bytes)
         drain(id, at: now)
-        if let connection = connections[id], connection.isWaiting, connection.decoder.buffered > 2 << 20 {
+        if let connection = connections[id], connection.isWaiting,
+            connection.decoder.buffered > 2 << 20
+        {
             close(id, "too much sent while a token is being verified")
         }
     }
@@ -125,7 +128,9 @@ package struct BridgeEmulator: Sendable {
         self.now = now
         guard let connection = connections[id] else { return }
         log("\(connection.name): connection lost")
-        disconnection(of: id, .cancelled, "The connection broke or was closed by the client.", byServer: false)
+        disconnection(
+            of: id, .cancelled, "The connection broke or was closed by the client.", byServer: false
+        )
         forget(id)
     }
 
@@ -198,7 +203,9 @@ package struct BridgeEmulator: Sendable {
     }
 
     /// E14: messages and bytes a second.
-    private mutating func withinLimits(_ packet: Packet, on id: ConnectionID, at now: Moment) -> Bool {
+    private mutating func withinLimits(
+        _ packet: Packet, on id: ConnectionID, at now: Moment
+    ) -> Bool {
         var size = 4
         var isMessage = false
         if case .publish(let message) = packet {
@@ -241,11 +248,13 @@ package struct BridgeEmulator: Sendable {
         }
         for id in connections.keys.sorted() {
             while let connection = connections[id] {
-                let (due, reason) = connection.deadline(switches, isThrottled: faults.throttle != nil)
+                let (due, reason) = connection.deadline(
+                    switches, isThrottled: faults.throttle != nil)
                 guard due <= now.instant else { break }
                 switch reason {
                 case .connect: close(id, "no CONNECT in time")
-                case .keepAlive: close(id, "nothing heard for 1.5 times keep alive", .deadlineExceeded)
+                case .keepAlive:
+                    close(id, "nothing heard for 1.5 times keep alive", .deadlineExceeded)
                 case .idle: close(id, "idle for too long", .deadlineExceeded)
                 case .token: close(id, "The authorization token expired.", .unauthenticated)
                 case .lifetime: close(id, "connected for as long as is allowed", .deadlineExceeded)
@@ -294,7 +303,8 @@ package struct BridgeEmulator: Sendable {
     }
 
     mutating func close(
-        _ id: ConnectionID, _ reason: String, _ code: StatusCode = .invalidArgument, byServer: Bool = true
+        _ id: ConnectionID, _ reason: String, _ code: StatusCode = .invalidArgument,
+        byServer: Bool = true
     ) {
         guard let connection = connections[id] else { return }
         log("\(connection.name): closed: \(reason)")
@@ -317,7 +327,9 @@ package struct BridgeEmulator: Sendable {
 
     private mutating func forget(_ id: ConnectionID) {
         guard let connection = connections.removeValue(forKey: id) else { return }
-        for ticket in connection.tickets { emit(.commandEnded(ticket: ticket, isAcknowledged: false)) }
+        for ticket in connection.tickets {
+            emit(.commandEnded(ticket: ticket, isAcknowledged: false))
+        }
         if online[connection.device] == id { online[connection.device] = nil }
         for device in connection.attached where owners[device] == id { owners[device] = nil }
         verifications = verifications.filter { $0.value.connection != id }

@@ -20,23 +20,28 @@ extension BridgeEmulator {
     }
 
     mutating func report(
-        _ type: ErrorType, _ device: ByteString, _ description: String, _ message: Publish, on id: ConnectionID
+        _ type: ErrorType, _ device: ByteString, _ description: String, _ message: Publish,
+        on id: ConnectionID
     ) {
-        let cause = Cause(type: .publish, topic: ByteString(message.topic.text), packetID: message.packetID)
+        let cause = Cause(
+            type: .publish, topic: ByteString(message.topic.text), packetID: message.packetID)
         report(type, device, description, cause, on: id)
     }
 
     mutating func reportNotFound(
-        _ device: ByteString, _ packetID: PacketID?, _ type: PacketType, _ topic: ByteString, on id: ConnectionID
+        _ device: ByteString, _ packetID: PacketID?, _ type: PacketType, _ topic: ByteString,
+        on id: ConnectionID
     ) {
         report(
-            .notFound, device, "The specified device with ID '\(device)' is not attached to the gateway.",
+            .notFound, device,
+            "The specified device with ID '\(device)' is not attached to the gateway.",
             Cause(type: type, topic: topic, packetID: packetID), on: id)
     }
 
     /// QoS 0, best effort: if the topic is not subscribed, only the log has it.
     mutating func report(
-        _ type: ErrorType, _ device: ByteString?, _ description: String, _ cause: Cause?, on id: ConnectionID
+        _ type: ErrorType, _ device: ByteString?, _ description: String, _ cause: Cause?,
+        on id: ConnectionID
     ) {
         guard let connection = connections[id] else { return }
         statistics.errors[ByteString(type.rawValue), default: 0] += 1

@@ -1,7 +1,7 @@
 import Base
 
-/// A switch of the emulator as people write it, on the command line or in a registry file: one table
-/// for both.
+/// A switch of the emulator as people write it, on the command line or in a registry file: one
+/// table for both.
 package struct BridgeKnob: Sendable {
     package struct Misuse: Error, Hashable, Sendable {
         package var message: String
@@ -14,7 +14,9 @@ package struct BridgeKnob: Sendable {
     /// False if the text does not mean anything here.
     let set: @Sendable (String, inout BridgeSwitches) -> Bool
 
-    package static func set(_ name: ByteString, to text: ByteString, in switches: inout BridgeSwitches) throws(Misuse) {
+    package static func set(
+        _ name: ByteString, to text: ByteString, in switches: inout BridgeSwitches
+    ) throws(Misuse) {
         guard let knob = all.first(where: { ByteString($0.name) == name }) else {
             let clause = Suggestion.clause(for: name, in: all.map { ByteString($0.name) })
             throw Misuse(message: "no switch \"\(name.prefix(64))\"" + clause)
@@ -27,28 +29,61 @@ package struct BridgeKnob: Sendable {
     // MARK: The table
 
     package static let all: [BridgeKnob] = [
-        .word("attach-failure", \.attachFailure, "a refused attach: an error (default), then closed, or only closed"),
-        .word("error-shape", \.errorShape, "of messages on the errors topic: nested (default) or flat"),
+        .word(
+            "attach-failure", \.attachFailure,
+            "a refused attach: an error (default), then closed, or only closed"),
+        .word(
+            "error-shape", \.errorShape, "of messages on the errors topic: nested (default) or flat"
+        ),
         .flag("packet-id-as-string", \.packetIDAsString, "packet_id on the errors topic as text"),
-        .word("second-attach", \.secondAttach, "a device that another gateway has: the last wins (default) or is refused"),
-        .word("when-removed", \.whenRemoved, "unbound, blocked or deleted while attached (default detach)"),
-        .word("subscribe-unattached", \.subscribeUnattached, "SUBSCRIBE for an unattached device: 0x80 (ignore, default)"),
-        .word("unsupported", \.unsupported, "a will, a retained message, a persistent session (default ignore)"),
-        .word("state-too-soon", \.stateTooSoon, "too many states of an attached device (default detach)"),
-        .word("over-limit", \.overLimit, "above a limit of rate or size: close (default) or drop the message"),
-        .word("no-topic", \.noTopic, "telemetry that no event notification config takes (default accept)"),
-        .word("token-text", \.tokenText, "base64url as strict as ClearBlade's (default) or as lenient as Google's"),
-        .code("refused-code", \.refusedCode, "CONNACK for an unknown device, a wrong key, an expired token (default 5)"),
-        .code("malformed-token-code", \.malformedTokenCode, "CONNACK for a token that is none (default 4)"),
-        .code("malformed-client-id-code", \.malformedClientIDCode, "CONNACK for a client id that is none (default 2)"),
+        .word(
+            "second-attach", \.secondAttach,
+            "a device that another gateway has: the last wins (default) or is refused"),
+        .word(
+            "when-removed", \.whenRemoved,
+            "unbound, blocked or deleted while attached (default detach)"),
+        .word(
+            "subscribe-unattached", \.subscribeUnattached,
+            "SUBSCRIBE for an unattached device: 0x80 (ignore, default)"),
+        .word(
+            "unsupported", \.unsupported,
+            "a will, a retained message, a persistent session (default ignore)"),
+        .word(
+            "state-too-soon", \.stateTooSoon,
+            "too many states of an attached device (default detach)"),
+        .word(
+            "over-limit", \.overLimit,
+            "above a limit of rate or size: close (default) or drop the message"),
+        .word(
+            "no-topic", \.noTopic,
+            "telemetry that no event notification config takes (default accept)"),
+        .word(
+            "token-text", \.tokenText,
+            "base64url as strict as ClearBlade's (default) or as lenient as Google's"),
+        .code(
+            "refused-code", \.refusedCode,
+            "CONNACK for an unknown device, a wrong key, an expired token (default 5)"),
+        .code(
+            "malformed-token-code", \.malformedTokenCode,
+            "CONNACK for a token that is none (default 4)"),
+        .code(
+            "malformed-client-id-code", \.malformedClientIDCode,
+            "CONNACK for a client id that is none (default 2)"),
         .time("skew", \.skew, "tolerance for the device's clock (default 600s)"),
-        .time("expiry-grace", \.expiryGrace, "from the token's exp to the end of its connection (default 600s)"),
-        .time("idle-limit", \.idleLimit, "the longest silence, whatever the keep alive (default 20m)"),
+        .time(
+            "expiry-grace", \.expiryGrace,
+            "from the token's exp to the end of its connection (default 600s)"),
+        .time(
+            "idle-limit", \.idleLimit, "the longest silence, whatever the keep alive (default 20m)"),
         .time("lifetime-max", \.lifetimeMax, "the longest connection (default 24h)"),
         .time("connect-timeout", \.connectTimeout, "from TCP to CONNECT (default 30s)"),
-        .time("state-interval", \.stateInterval, "the least time between states of a device (default 1s)"),
+        .time(
+            "state-interval", \.stateInterval,
+            "the least time between states of a device (default 1s)"),
         .time("config-delay", \.configDelay, "from SUBSCRIBE to the configuration (default 0s)"),
-        .time("config-interval", \.configInterval, "the least time between config versions over HTTP (default 0s; really 1s)"),
+        .time(
+            "config-interval", \.configInterval,
+            "the least time between config versions over HTTP (default 0s; really 1s)"),
         .time("retry", \.retry, "from a config or command to its repetition (default 10s)"),
         .rate("messages-per-second", \.messagesPerSecond, "of one connection (default 100)"),
         .rate("bytes-per-second", \.bytesPerSecond, "of one connection (default 524288)"),
@@ -56,9 +91,13 @@ package struct BridgeKnob: Sendable {
         .count("state-max", \.stateMax, "bytes of a state (default 65536)"),
         .count("config-max", \.configMax, "bytes of a configuration (default 65536)"),
         .count("command-max", \.commandMax, "bytes of a command (default 262144)"),
-        .count("command-tries", \.commandTries, "how often a command without PUBACK is sent (default 3)"),
+        .count(
+            "command-tries", \.commandTries,
+            "how often a command without PUBACK is sent (default 3)"),
         .count("attached-max", \.attachedMax, "attached devices of a gateway (default 1000)"),
-        .word("activity-level", \.activityLevel, "of the activity log, where registry and device have none (default DEBUG)"),
+        .word(
+            "activity-level", \.activityLevel,
+            "of the activity log, where registry and device have none (default DEBUG)"),
     ]
 
     private typealias Path<Value> = any WritableKeyPath<BridgeSwitches, Value> & Sendable
@@ -66,7 +105,9 @@ package struct BridgeKnob: Sendable {
     private static func word<Word: RawRepresentable<String> & CaseIterable & Sendable>(
         _ name: String, _ path: Path<Word>, _ help: String
     ) -> BridgeKnob {
-        BridgeKnob(name: name, value: Word.allCases.map(\.rawValue).joined(separator: "|"), help: help) { text, switches in
+        BridgeKnob(
+            name: name, value: Word.allCases.map(\.rawValue).joined(separator: "|"), help: help
+        ) { text, switches in
             Word(rawValue: text).map { switches[keyPath: path] = $0 } != nil
         }
     }

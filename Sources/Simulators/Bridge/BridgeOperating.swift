@@ -32,15 +32,20 @@ extension BridgeEmulator {
     package mutating func unbind(_ device: ByteString, from gateway: ByteString, at now: Moment) {
         see(now)
         registry.devices[gateway]?.gateway?.bound.remove(device)
-        if let id = owners[device], connections[id]?.device == gateway { remove(device, on: id, "it was unbound") }
+        if let id = owners[device], connections[id]?.device == gateway {
+            remove(device, on: id, "it was unbound")
+        }
     }
 
     package mutating func bind(_ device: ByteString, to gateway: ByteString, at now: Moment) {
         registry.devices[gateway]?.gateway?.bound.insert(device)
     }
 
-    /// A new device, or new data of one; what it no longer allows ends at once. Its history stays with it.
-    package mutating func setDevice(_ id: ByteString, _ device: BridgeRegistry.Device, at now: Moment) {
+    /// A new device, or new data of one; what it no longer allows ends at once. Its history stays
+    /// with it.
+    package mutating func setDevice(
+        _ id: ByteString, _ device: BridgeRegistry.Device, at now: Moment
+    ) {
         let wasBlocked = registry.devices[id]?.blocked ?? false
         registry.devices[id] = device
         if device.blocked != wasBlocked { setBlocked(id, device.blocked, at: now) }

@@ -10,7 +10,8 @@ extension BridgeEmulator {
 
         /// `/devices/{device}/events[/{subfolder}]`, `…/state`, `…/attach`, `…/detach`.
         static func parse(_ topic: TopicName) -> (device: ByteString, target: Target)? {
-            let levels = topic.utf8.split(separator: 0x2F, maxSplits: 4, omittingEmptySubsequences: false)
+            let levels = topic.utf8.split(
+                separator: 0x2F, maxSplits: 4, omittingEmptySubsequences: false)
             guard levels.count >= 4, levels[0].isEmpty, levels[1].elementsEqual("devices".utf8),
                 !levels[2].isEmpty
             else { return nil }
@@ -39,11 +40,13 @@ extension BridgeEmulator {
         }
         let isOwn = device == connection.device
         guard isOwn || connection.isGateway else {
-            return close(id, "only a gateway may speak for another device (\(Notice.printable(device)))")
+            return close(
+                id, "only a gateway may speak for another device (\(Notice.printable(device)))")
         }
         guard BridgeRegistry.isValidID(device) else {
             return report(
-                .invalidTopic, ByteString(Notice.printable(device)), "The device ID in the topic is not valid.", message,
+                .invalidTopic, ByteString(Notice.printable(device)),
+                "The device ID in the topic is not valid.", message,
                 on: id)
         }
         switch target {
@@ -63,21 +66,24 @@ extension BridgeEmulator {
             }
         case .events, .state:
             guard isOwn || connection.attached.contains(device) else {
-                return reportNotFound(device, message.packetID, .publish, ByteString(message.topic.text), on: id)
+                return reportNotFound(
+                    device, message.packetID, .publish, ByteString(message.topic.text), on: id)
             }
             take(message, device, target, on: id, at: now)
         }
     }
 
     private mutating func take(
-        _ message: Publish, _ device: ByteString, _ target: Target, on id: ConnectionID, at now: Moment
+        _ message: Publish, _ device: ByteString, _ target: Target, on id: ConnectionID,
+        at now: Moment
     ) {
         let isState = target == .state
         let limit = isState ? switches.stateMax : switches.eventsMax
         guard message.payload.count <= limit else {
             statistics.messagesDropped += 1
             guard switches.overLimit == .close else { return }
-            return close(id, "a payload of \(message.payload.count) bytes; at most \(limit) are allowed",
+            return close(
+                id, "a payload of \(message.payload.count) bytes; at most \(limit) are allowed",
                 .resourceExhausted)
         }
         if isState {
@@ -89,7 +95,9 @@ extension BridgeEmulator {
         if case .events(let subfolder) = target, switches.noTopic == .close,
             registry.topic(for: subfolder) == nil
         {
-            return close(id, "no event notification config takes subfolder \"\(Notice.printable(subfolder.utf8))\"",
+            return close(
+                id,
+                "no event notification config takes subfolder \"\(Notice.printable(subfolder.utf8))\"",
                 .notFound)
         }
         if picker.hits(faults.dropMessages, .message) {
@@ -98,7 +106,8 @@ extension BridgeEmulator {
         }
         let owner = connections[id]?.device ?? ""
         var received = Received(
-            device: device, gateway: owner == device ? nil : owner, topic: ByteString(message.topic.text), subfolder: "",
+            device: device, gateway: owner == device ? nil : owner,
+            topic: ByteString(message.topic.text), subfolder: "",
             payload: message.payload, qos: message.qos, dup: message.dup, at: now)
         if case .events(let subfolder) = target {
             received.subfolder = subfolder
@@ -122,7 +131,8 @@ extension BridgeEmulator {
 
     /// E13.
     private mutating func stateTooSoon(_ device: ByteString, on id: ConnectionID) {
-        let words = "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms."
+        let words =
+            "Device state can be updated only once every \(switches.stateInterval.milliseconds) ms."
         let isAttached = connections[id]?.device != device
         switch isAttached ? switches.stateTooSoon : .close {
         case .close: close(id, words, .resourceExhausted)
@@ -141,16 +151,22 @@ extension BridgeEmulator {
         _ device: ByteString, _ message: Publish, on id: ConnectionID, at now: Moment
     ) {
         guard let connection = connections[id] else { return }
-        if connection.attached.contains(device) { return acknowledge(message.packetID, on: id, at: now) }
+        if connection.attached.contains(device) {
+            return acknowledge(message.packetID, on: id, at: now)
+        }
         let role =
             registry.devices[connection.device]?.gateway
             ?? BridgeRegistry.GatewayRole(authMethod: .unspecified)
         func fail(_ reason: String) { attachFailed(device, message, reason, on: id) }
-        guard role.authMethod != .unspecified else { return fail("the gateway has no authentication method") }
+        guard role.authMethod != .unspecified else {
+            return fail("the gateway has no authentication method")
+        }
         if role.authMethod.needsBinding, !role.bound.contains(device) {
             return fail("DeviceId \(device) is not associated with Gateway \(connection.device)")
         }
-        guard let entry = registry.devices[device] else { return fail("DeviceId \(device) was not found") }
+        guard let entry = registry.devices[device] else {
+            return fail("DeviceId \(device) was not found")
+        }
         guard entry.gateway == nil else { return fail("DeviceId \(device) is a gateway") }
         guard !entry.blocked else { return fail("DeviceId \(device) is blocked") }
         guard connection.attached.count < switches.attachedMax else {
@@ -159,7 +175,9 @@ extension BridgeEmulator {
         if switches.secondAttach == .refuse, owners[device] != nil || online[device] != nil {
             return fail("DeviceId \(device) is connected elsewhere")
         }
-        guard role.authMethod.needsToken else { return attach(device, by: message, on: id, at: now) }
+        guard role.authMethod.needsToken else {
+            return attach(device, by: message, on: id, at: now)
+        }
         do {
             let token = try DeviceToken(Self.authorization(message.payload), switches.tokenText)
             try token.check(project: registry.project, now: now.wall, skew: switches.skew)
@@ -171,17 +189,22 @@ extension BridgeEmulator {
 
     /// The token of `{"authorization":"…"}`.
     private static func authorization(_ payload: [UInt8]) throws(DeviceToken.Fault) -> [UInt8] {
-        guard let json = try? JSONReader.parse(payload), let token = json["authorization"]?.string else {
+        guard let json = try? JSONReader.parse(payload), let token = json["authorization"]?.string
+        else {
             throw .malformed("the attach payload is not {\"authorization\":\"…\"}")
         }
         guard !token.isEmpty else { throw .malformed("the authorization is empty") }
         return Array(token.utf8)
     }
 
-    mutating func attach(_ device: ByteString, by message: Publish, on id: ConnectionID, at now: Moment) {
+    mutating func attach(
+        _ device: ByteString, by message: Publish, on id: ConnectionID, at now: Moment
+    ) {
         guard let gateway = connections[id]?.device else { return }
         takeOver(device, from: "\(gateway) has attached it")
-        if let direct = online[device] { close(direct, "the gateway \(gateway) has attached it", .alreadyExists) }
+        if let direct = online[device] {
+            close(direct, "the gateway \(gateway) has attached it", .alreadyExists)
+        }
         connections[id]?.attached.insert(device)
         owners[device] = id
         statistics.attached += 1
@@ -193,12 +216,15 @@ extension BridgeEmulator {
     }
 
     /// E20, E21: the failure goes to the errors topic; there is no PUBACK.
-    mutating func attachFailed(_ device: ByteString, _ message: Publish, _ reason: String, on id: ConnectionID) {
+    mutating func attachFailed(
+        _ device: ByteString, _ message: Publish, _ reason: String, on id: ConnectionID
+    ) {
         guard let gateway = connections[id]?.device else { return }
         statistics.attachFailures += 1
         log("\(device): attach by \(gateway) refused: \(reason)")
         if switches.attachFailure != .close {
-            report(.attachment, device, "The attach request was refused: \(reason).", message, on: id)
+            report(
+                .attachment, device, "The attach request was refused: \(reason).", message, on: id)
         }
         if switches.attachFailure != .errorOnly { close(id, "an attach failed: \(reason)") }
     }

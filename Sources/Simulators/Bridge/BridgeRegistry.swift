@@ -51,7 +51,10 @@ package struct BridgeRegistry: Sendable {
     package var isHTTPEnabled = true
     package var logLevel = LogLevel.unspecified
 
-    package init(project: ByteString, region: ByteString, registry: ByteString, devices: [ByteString: Device] = [:]) {
+    package init(
+        project: ByteString, region: ByteString, registry: ByteString,
+        devices: [ByteString: Device] = [:]
+    ) {
         name = RegistryName(project: project, region: region, registry: registry)
         self.devices = devices
     }
@@ -87,12 +90,17 @@ package struct BridgeRegistry: Sendable {
     /// E3: `[a-zA-Z][-a-zA-Z0-9._+~%]+`, 3–255 characters, not starting with "goog". `+` is refused
     /// all the same: no MQTT topic name may hold it, so such a device could never speak.
     package static func isValidID(_ id: ByteString) -> Bool {
-        guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first else {
+        guard (3...255).contains(id.utf8.count), !id.hasPrefix("goog"), let first = id.utf8.first
+        else {
             return false
         }
-        func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) }
+        func isLetter(_ byte: UInt8) -> Bool {
+            (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+        }
         return isLetter(first)
-            && id.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "-._~%".utf8.contains($0) }
+            && id.utf8.allSatisfy {
+                isLetter($0) || (0x30...0x39).contains($0) || "-._~%".utf8.contains($0)
+            }
     }
 }
 
@@ -112,13 +120,16 @@ package struct RegistryName: Hashable, Sendable, Comparable, CustomStringConvert
     /// The registry of a client id, whatever its device is; nil if it is not of that shape.
     package init?(clientID: ByteString) {
         let parts = clientID.split(0x2F, limit: 8)
-        guard parts.count == 8, parts[0] == "projects", parts[2] == "locations", parts[4] == "registries",
+        guard parts.count == 8, parts[0] == "projects", parts[2] == "locations",
+            parts[4] == "registries",
             parts[6] == "devices", !parts[1].isEmpty, !parts[3].isEmpty, !parts[5].isEmpty
         else { return nil }
         self.init(project: parts[1], region: parts[3], registry: parts[5])
     }
 
-    package var description: String { "projects/\(project)/locations/\(region)/registries/\(registry)" }
+    package var description: String {
+        "projects/\(project)/locations/\(region)/registries/\(registry)"
+    }
     package static func < (left: RegistryName, right: RegistryName) -> Bool {
         (left.project, left.region, left.registry) < (right.project, right.region, right.registry)
     }

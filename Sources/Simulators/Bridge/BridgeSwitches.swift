@@ -38,7 +38,8 @@ package struct BridgeSwitches: Sendable {
     package var unsupported = Unsupported.ignore
     /// E13.
     package var stateInterval: Duration = .seconds(1)
-    /// What too many states of an attached device bring: its detachment, the gateway's end, nothing.
+    /// What too many states of an attached device bring: its detachment, the gateway's end,
+    /// nothing.
     package var stateTooSoon = StateTooSoon.detach
     /// Telemetry whose subfolder no notification configuration of the registry takes.
     package var noTopic = NoTopic.accept
@@ -66,8 +67,8 @@ package struct BridgeSwitches: Sendable {
     package var subscribeUnattached = Unsupported.ignore
     /// E27.
     package var secondAttach = SecondAttach.lastWins
-    /// Unbound, blocked or deleted while attached: detach with an error, leave it attached until the
-    /// connection ends, or close the gateway's connection.
+    /// Unbound, blocked or deleted while attached: detach with an error, leave it attached until
+    /// the connection ends, or close the gateway's connection.
     package var whenRemoved = WhenRemoved.detach
     /// Of registries and devices that have none of their own.
     package var activityLevel = BridgeRegistry.LogLevel.debug

@@ -28,28 +28,41 @@ package struct DeviceToken: Hashable, Sendable {
     package var signingInput: [UInt8]
     package var signature: [UInt8]
 
-    /// Strict base64url has no padding, no other alphabet and no stray bits; lenient takes padding and
-    /// the standard alphabet too.
+    /// Strict base64url has no padding, no other alphabet and no stray bits; lenient takes padding
+    /// and the standard alphabet too.
     package init(_ bytes: [UInt8], _ text: BridgeSwitches.TokenText = .strict) throws(Fault) {
-        guard bytes.count <= Self.sizeMax else { throw .malformed("the token has \(bytes.count) bytes") }
+        guard bytes.count <= Self.sizeMax else {
+            throw .malformed("the token has \(bytes.count) bytes")
+        }
         let parts = bytes.split(separator: 0x2E, omittingEmptySubsequences: false)
-        guard parts.count == 3 else { throw .malformed("the token has \(parts.count) parts instead of 3") }
+        guard parts.count == 3 else {
+            throw .malformed("the token has \(parts.count) parts instead of 3")
+        }
         let header = try Self.object(parts[0], "header", text)
         let claims = try Self.object(parts[1], "claims", text)
         guard let signature = Self.decode(parts[2], text), !signature.isEmpty else {
             throw .malformed("the token's signature is not base64url")
         }
-        guard let name = header["alg"]?.string else { throw .malformed("the token's header has no alg") }
+        guard let name = header["alg"]?.string else {
+            throw .malformed("the token's header has no alg")
+        }
         guard let algorithm = SigningAlgorithm(word: name) else {
             throw .malformed(
                 "the token's algorithm is \(Notice.printable(name)); RS256 and ES256 are accepted")
         }
         if algorithm == .es256, signature.count != 64 {
-            throw .malformed("an ES256 signature has 64 bytes, r and s; this one has \(signature.count)")
+            throw .malformed(
+                "an ES256 signature has 64 bytes, r and s; this one has \(signature.count)")
         }
-        guard let audience = claims["aud"]?.string else { throw .malformed("aud must be one string") }
-        guard let issued = claims["iat"]?.integer else { throw .malformed("iat must be a whole number") }
-        guard let expires = claims["exp"]?.integer else { throw .malformed("exp must be a whole number") }
+        guard let audience = claims["aud"]?.string else {
+            throw .malformed("aud must be one string")
+        }
+        guard let issued = claims["iat"]?.integer else {
+            throw .malformed("iat must be a whole number")
+        }
+        guard let expires = claims["exp"]?.integer else {
+            throw .malformed("exp must be a whole number")
+        }
         self.algorithm = algorithm
         self.audience = audience
         self.issued = issued
@@ -58,7 +71,9 @@ package struct DeviceToken: Hashable, Sendable {
         signingInput = Array(bytes[..<(parts[2].startIndex - 1)])
     }
 
-    private static func decode(_ part: ArraySlice<UInt8>, _ text: BridgeSwitches.TokenText) -> [UInt8]? {
+    private static func decode(
+        _ part: ArraySlice<UInt8>, _ text: BridgeSwitches.TokenText
+    ) -> [UInt8]? {
         if text == .strict { return Base64.decodeURL(String(decoding: part, as: UTF8.self)) }
         let standard = part.map { $0 == 0x2D ? 0x2B : $0 == 0x5F ? 0x2F : $0 }
         return Base64.decode(String(decoding: standard, as: UTF8.self))
@@ -79,12 +94,16 @@ package struct DeviceToken: Hashable, Sendable {
     /// E4: for this project, at most 24 hours long, valid now give or take `skew`.
     package func check(project: ByteString, now: WallTime, skew: Duration) throws(Fault) {
         guard audience == project else {
-            throw .refused("the token is for \"\(Notice.printable(audience))\", not for \"\(project)\"")
+            throw .refused(
+                "the token is for \"\(Notice.printable(audience))\", not for \"\(project)\"")
         }
         let (lifetime, overflow) = expires.subtractingReportingOverflow(issued)
-        guard !overflow, lifetime > 0 else { throw .refused("the token expires before it was issued") }
+        guard !overflow, lifetime > 0 else {
+            throw .refused("the token expires before it was issued")
+        }
         guard lifetime <= Self.lifetimeMax else {
-            throw .refused("the token is valid for \(lifetime) s; at most \(Self.lifetimeMax) s are accepted")
+            throw .refused(
+                "the token is valid for \(lifetime) s; at most \(Self.lifetimeMax) s are accepted")
         }
         let tolerance = skew.seconds
         guard issued <= now.seconds + tolerance else {

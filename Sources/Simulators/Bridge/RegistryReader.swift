@@ -20,9 +20,10 @@ extension BridgeRegistry {
     ///     "gw-7": { keys: ["gw-7.pub.pem"], authMethod: "ASSOCIATION_ONLY", bound: ["meter-1"] } },
     ///   devices: { "meter-1": { config: "{}" } } }
     /// ```
-    /// A key is PEM text, the path of a PEM file, or `{ key, expires }` with seconds since 1970. More
-    /// keys: `eventTopics: { "": "projects/p/topics/t", subfolder: … }`, `stateTopic`, `logLevel`; a
-    /// device's `metadata` and `logLevel`; and `switches`, which the emulator's options are too.
+    /// A key is PEM text, the path of a PEM file, or `{ key, expires }` with seconds since 1970.
+    /// More keys: `eventTopics: { "": "projects/p/topics/t", subfolder: … }`, `stateTopic`,
+    /// `logLevel`; a device's `metadata` and `logLevel`; and `switches`, which the emulator's
+    /// options are too.
     package init(json5 bytes: [UInt8]) throws(RegistryError) {
         self = try Self.read(bytes).registry
     }
@@ -57,7 +58,10 @@ private struct RegistryReader {
     mutating func registry(_ json: JSON) -> BridgeRegistry {
         let members = self.members(
             json, of: "the registry",
-            ["project", "region", "registry", "gateways", "devices", "eventTopics", "stateTopic", "logLevel", "switches"])
+            [
+                "project", "region", "registry", "gateways", "devices", "eventTopics", "stateTopic",
+                "logLevel", "switches",
+            ])
         var registry = BridgeRegistry(
             project: name(members["project"], "project", json),
             region: name(members["region"], "region", json),
@@ -70,11 +74,13 @@ private struct RegistryReader {
         registry.stateTopic = members["stateTopic"].map { text($0, "stateTopic") }
         registry.logLevel = logLevel(members["logLevel"])
         var bindings: [(device: ByteString, position: TextPosition)] = []
-        for (section, isGateway) in [("gateways", true), ("devices", false)] as [(ByteString, Bool)] {
+        for (section, isGateway) in [("gateways", true), ("devices", false)] as [(ByteString, Bool)]
+        {
             guard let value = members[section] else { continue }
             guard let entries = value.members else {
                 complain(
-                    value.position, "\(section) must be an object keyed by device ID, not \(value.describe)")
+                    value.position,
+                    "\(section) must be an object keyed by device ID, not \(value.describe)")
                 continue
             }
             for entry in entries {
@@ -83,7 +89,8 @@ private struct RegistryReader {
                 }
                 let device = self.device(entry, isGateway: isGateway, &bindings)
                 if registry.devices.updateValue(device, forKey: entry.name) != nil {
-                    complain(entry.position, "the device \"\(entry.name.prefix(80))\" is given twice")
+                    complain(
+                        entry.position, "the device \"\(entry.name.prefix(80))\" is given twice")
                 }
             }
         }
@@ -97,7 +104,8 @@ private struct RegistryReader {
         var gateways: [ByteString: Int] = [:]
         for (device, position) in bindings {
             if registry.devices[device] == nil {
-                complain(position, "\"\(device.prefix(80))\" is bound here but is not among the devices")
+                complain(
+                    position, "\"\(device.prefix(80))\" is bound here but is not among the devices")
             }
             gateways[device, default: 0] += 1
             if gateways[device] == BridgeRegistry.gatewaysPerDeviceMax + 1 {
@@ -107,7 +115,8 @@ private struct RegistryReader {
     }
 
     private mutating func device(
-        _ entry: JSON.Member, isGateway: Bool, _ bindings: inout [(device: ByteString, position: TextPosition)]
+        _ entry: JSON.Member, isGateway: Bool,
+        _ bindings: inout [(device: ByteString, position: TextPosition)]
     ) -> BridgeRegistry.Device {
         let ofGateways: [ByteString] = isGateway ? ["authMethod", "bound"] : []
         let known = ["keys", "blocked", "config", "metadata", "logLevel"] + ofGateways
@@ -126,7 +135,9 @@ private struct RegistryReader {
             }
         }
         device.logLevel = logLevel(members["logLevel"])
-        for (name, value) in texts(members["metadata"], "metadata") { device.metadata[name] = value }
+        for (name, value) in texts(members["metadata"], "metadata") {
+            device.metadata[name] = value
+        }
         guard isGateway else { return device }
         var role = BridgeRegistry.GatewayRole()
         if let method = members["authMethod"] {
@@ -160,13 +171,16 @@ private struct RegistryReader {
         }
         guard let expires = members["expires"] else { return BridgeRegistry.Key(text) }
         guard let seconds = expires.integer else {
-            complain(expires.position, "expires must be seconds since 1970, not \(expires.describe)")
+            complain(
+                expires.position, "expires must be seconds since 1970, not \(expires.describe)")
             return nil
         }
         return BridgeRegistry.Key(text, expires: seconds)
     }
 
-    private mutating func members(_ json: JSON, of what: String, _ known: [ByteString]) -> [ByteString: JSON] {
+    private mutating func members(
+        _ json: JSON, of what: String, _ known: [ByteString]
+    ) -> [ByteString: JSON] {
         guard let members = json.members else {
             complain(json.position, "\(what) must be an object, not \(json.describe)")
             return [:]
@@ -176,7 +190,8 @@ private struct RegistryReader {
             if !known.contains(member.name) {
                 complain(
                     member.position,
-                    "unknown key \"\(member.name.prefix(80))\"; known are \(known.map(\.string).joined(separator: ", "))")
+                    "unknown key \"\(member.name.prefix(80))\"; known are \(known.map(\.string).joined(separator: ", "))"
+                )
             } else if found.updateValue(member.value, forKey: member.name) != nil {
                 complain(member.position, "the key \"\(member.name.prefix(80))\" is given twice")
             }

@@ -2,7 +2,8 @@
 /// wrong.
 package enum StatusCode: Int, Hashable, Sendable, CaseIterable {
     case ok = 0
-    case cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
+    case cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists,
+        permissionDenied
     case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, internalError
     case unavailable, dataLoss, unauthenticated
 

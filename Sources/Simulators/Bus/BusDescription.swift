@@ -34,7 +34,8 @@ package struct BusFaults: Hashable, Sendable {
     package var refusals: [Refusal]
 
     package init(
-        dead: Bool = false, noise: Double = 0, silence: Double = 0, wrongUnit: Double = 0, late: Double = 0,
+        dead: Bool = false, noise: Double = 0, silence: Double = 0, wrongUnit: Double = 0,
+        late: Double = 0,
         lateBy: Duration = .zero, truncated: Double = 0, refusals: [Refusal] = []
     ) {
         self.dead = dead
@@ -68,7 +69,8 @@ package struct BusUnitFunctions: Hashable, Sendable {
     package init() {}
 }
 
-/// One unit of a simulated bus: its cells by table and address, how long it thinks, what it does wrong.
+/// One unit of a simulated bus: its cells by table and address, how long it thinks, what it does
+/// wrong.
 package struct BusUnitDescription: Hashable, Sendable {
     package var cells: [Table: [Int: CellDescription]]
     package var functions = BusUnitFunctions()
@@ -95,8 +97,8 @@ package struct BusDescription: Hashable, Sendable {
     package var units: [UInt8: BusUnitDescription]
     /// How many bytes of a reply are handed over together, as a UART's FIFO does.
     package var chunk: Int
-    /// How unpunctual the carrier may be before a request counts as too early or as cut in two: zero in
-    /// a simulation, a few milliseconds on a pseudo-terminal.
+    /// How unpunctual the carrier may be before a request counts as too early or as cut in two:
+    /// zero in a simulation, a few milliseconds on a pseudo-terminal.
     package var jitter: Duration
     /// How many exchanges the log keeps.
     package var logLimit: Int
@@ -131,7 +133,8 @@ package struct BusDescription: Hashable, Sendable {
                 cells[.input, default: [:]][address] = sampleCell(address + 1, unit)
                 guard address < 16 else { continue }
                 let every = Duration.seconds(1 + address)
-                cells[.coil, default: [:]][address] = CellDescription(.constant(Double(address & 1)))
+                cells[.coil, default: [:]][address] = CellDescription(
+                    .constant(Double(address & 1)))
                 cells[.discrete, default: [:]][address] = CellDescription(
                     .counter(start: 0, step: 1, every: every))
             }
@@ -148,7 +151,9 @@ package struct BusDescription: Hashable, Sendable {
         let base = Double(unit) * 100
         switch address % 5 {
         case 0: return CellDescription(.counter(start: base, step: 1, every: .seconds(1)))
-        case 1: return CellDescription(.sine(mean: 2300, amplitude: 50 + base / 10, period: .seconds(60)))
+        case 1:
+            return CellDescription(
+                .sine(mean: 2300, amplitude: 50 + base / 10, period: .seconds(60)))
         case 2: return CellDescription(.ramp(from: 0, to: 1000 + base, period: .seconds(30)))
         case 3:
             return CellDescription(

@@ -36,7 +36,8 @@ extension BusDescription {
 
     /// The same from a value already read, so that one file can hold several buses.
     package static func parse(_ json: JSON) throws(BusDescriptionError) -> BusDescription {
-        let fields = try Fields(json, "baud", "parity", "dataBits", "stopBits", "chunk", "jitter", "units")
+        let fields = try Fields(
+            json, "baud", "parity", "dataBits", "stopBits", "chunk", "jitter", "units")
         var bus = BusDescription()
         bus.baud = try fields.integer("baud", 50...4_000_000) ?? bus.baud
         bus.dataBits = try fields.integer("dataBits", 7...8) ?? bus.dataBits
@@ -55,7 +56,8 @@ extension BusDescription {
                     position: member.position, message: "\(member.name) is no unit id: 1 to 247")
             }
             guard bus.units[id] == nil else {
-                throw BusDescriptionError(position: member.position, message: "unit \(id) is given twice")
+                throw BusDescriptionError(
+                    position: member.position, message: "unit \(id) is given twice")
             }
             bus.units[id] = try unit(member.value)
         }
@@ -64,7 +66,8 @@ extension BusDescription {
 
     private static func unit(_ json: JSON) throws(BusDescriptionError) -> BusUnitDescription {
         let fields = try Fields(
-            json, "turnaround", "faults", "coil", "discrete", "input", "holding", "identification", "serverID",
+            json, "turnaround", "faults", "coil", "discrete", "input", "holding", "identification",
+            "serverID",
             "exceptionStatus", "files", "fifo", "custom", "diagnostics")
         var unit = BusUnitDescription()
         unit.functions = try functions(fields)
@@ -74,7 +77,9 @@ extension BusDescription {
                 let addresses = try range(member.name, at: member.position)
                 let cell = try cell(member.value)
                 let width = table.isBits ? 1 : cell.type.words
-                for address in stride(from: addresses.lowerBound, through: addresses.upperBound, by: width) {
+                for address in stride(
+                    from: addresses.lowerBound, through: addresses.upperBound, by: width)
+                {
                     unit.cells[table, default: [:]][address] = cell
                 }
             }
@@ -83,7 +88,9 @@ extension BusDescription {
         return unit
     }
 
-    private static func range(_ text: ByteString, at position: TextPosition) throws(BusDescriptionError)
+    private static func range(
+        _ text: ByteString, at position: TextPosition
+    ) throws(BusDescriptionError)
         -> ClosedRange<Int>
     {
         let ends = text.split(0x2D, limit: 3).map { Int($0.string) }
@@ -91,7 +98,8 @@ extension BusDescription {
             0 <= first, first <= last, last <= 65_535
         else {
             throw BusDescriptionError(
-                position: position, message: "\(text.prefix(64)) is no address: 0 to 65535, or a range \"10-19\"")
+                position: position,
+                message: "\(text.prefix(64)) is no address: 0 to 65535, or a range \"10-19\"")
         }
         return first...last
     }
@@ -100,7 +108,8 @@ extension BusDescription {
         if let value = json.double { return CellDescription(.constant(value)) }
         if let on = json.bool { return CellDescription(.constant(on ? 1 : 0)) }
         let fields = try Fields(
-            json, "kind", "type", "order", "value", "start", "step", "every", "from", "to", "period", "mean",
+            json, "kind", "type", "order", "value", "start", "step", "every", "from", "to",
+            "period", "mean",
             "amplitude", "low", "high")
         var cell = CellDescription(try signal(fields, json))
         if let type = fields["type"] {
@@ -119,7 +128,8 @@ extension BusDescription {
         return cell
     }
 
-    private static func signal(_ fields: Fields, _ json: JSON) throws(BusDescriptionError) -> Signal {
+    private static func signal(_ fields: Fields, _ json: JSON) throws(BusDescriptionError) -> Signal
+    {
         let start = try fields.number("start") ?? 0
         let step = try fields.number("step") ?? 1
         let every = try fields.duration("every") ?? .seconds(1)
@@ -129,17 +139,20 @@ extension BusDescription {
         case "counter"?: return .counter(start: start, step: step, every: every)
         case "ramp"?:
             return .ramp(
-                from: try fields.number("from") ?? 0, to: try fields.number("to") ?? 1000, period: period)
+                from: try fields.number("from") ?? 0, to: try fields.number("to") ?? 1000,
+                period: period)
         case "sine"?:
             let mean = try fields.number("mean") ?? 1000
-            return .sine(mean: mean, amplitude: try fields.number("amplitude") ?? mean / 10, period: period)
+            return .sine(
+                mean: mean, amplitude: try fields.number("amplitude") ?? mean / 10, period: period)
         case "walk"?:
             let low = try fields.number("low") ?? 0
             let high = try fields.number("high") ?? 65_535
             return .walk(start: start, step: step, every: every, low: low, high: high)
         case "reads"?: return .reads
         default:
-            throw (fields["kind"] ?? json).error("kind is one of constant, counter, ramp, sine, walk, reads")
+            throw (fields["kind"] ?? json).error(
+                "kind is one of constant, counter, ramp, sine, walk, reads")
         }
     }
 
@@ -157,12 +170,15 @@ extension BusDescription {
         faults.wrongUnit = try fields.probability("wrongUnit")
         faults.truncated = try fields.probability("truncated")
         faults.lateBy = try fields.duration("lateBy") ?? .zero
-        faults.late = fields["late"] == nil && faults.lateBy > .zero ? 1 : try fields.probability("late")
+        faults.late =
+            fields["late"] == nil && faults.lateBy > .zero ? 1 : try fields.probability("late")
         faults.twiceAfter = try fields.duration("twiceAfter") ?? faults.twiceAfter
         let comesTwice = fields["twice"] == nil && fields["twiceAfter"] != nil
         faults.twice = comesTwice ? 1 : try fields.probability("twice")
         guard let list = fields["exceptions"] else { return faults }
-        guard let items = list.array else { throw list.error("exceptions is an array, not \(list.describe)") }
+        guard let items = list.array else {
+            throw list.error("exceptions is an array, not \(list.describe)")
+        }
         for item in items {
             let entry = try Fields(item, "table", "at", "code")
             let table = entry["table"]?.string.flatMap(Table.init(word:))
@@ -175,7 +191,8 @@ extension BusDescription {
                 addresses = try range(name, at: place.position)
             }
             let code = UInt8(try entry.integer("code", 1...255) ?? 2)
-            faults.refusals.append(BusFaults.Refusal(table: table, addresses: addresses, code: code))
+            faults.refusals.append(
+                BusFaults.Refusal(table: table, addresses: addresses, code: code))
         }
         return faults
     }

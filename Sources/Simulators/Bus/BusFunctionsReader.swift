@@ -6,12 +6,14 @@ extension BusDescription {
         var functions = BusUnitFunctions()
         for member in try fields.members("identification") {
             let names: [ByteString: UInt8] = [
-                "vendor": 0, "product": 1, "revision": 2, "url": 3, "name": 4, "model": 5, "application": 6,
+                "vendor": 0, "product": 1, "revision": 2, "url": 3, "name": 4, "model": 5,
+                "application": 6,
             ]
             guard let id = names[member.name] ?? UInt8(member.name.string) else {
                 throw BusDescriptionError(
                     position: member.position,
-                    message: "\(member.name.prefix(64)) is no object: vendor, product, revision, url, name, model, "
+                    message:
+                        "\(member.name.prefix(64)) is no object: vendor, product, revision, url, name, model, "
                         + "application or a number up to 255")
             }
             // What is longer fits no reply.
@@ -28,7 +30,8 @@ extension BusDescription {
             }
             for records in all {
                 let first = try key(records, 0...9_999)
-                for (offset, value) in try registers(records.value).enumerated() where first + offset <= 9_999 {
+                for (offset, value) in try registers(records.value).enumerated()
+                where first + offset <= 9_999 {
                     functions.files[UInt16(number), default: [:]][UInt16(first + offset)] = value
                 }
             }
@@ -37,7 +40,8 @@ extension BusDescription {
             functions.fifos[UInt16(try key(queue, 0...65_535))] = try registers(queue.value)
         }
         for function in try fields.members("custom") {
-            functions.custom[UInt8(try key(function, 1...127))] = try bytes(function.value, "a reply", max: 252)
+            functions.custom[UInt8(try key(function, 1...127))] = try bytes(
+                function.value, "a reply", max: 252)
         }
         if let on = fields["diagnostics"] {
             guard let value = on.bool else { throw on.error("diagnostics is true or false") }
@@ -46,11 +50,15 @@ extension BusDescription {
         return functions
     }
 
-    private static func key(_ member: JSON.Member, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int {
+    private static func key(
+        _ member: JSON.Member, _ range: ClosedRange<Int>
+    ) throws(BusDescriptionError) -> Int {
         guard let number = Int(member.name.string), range.contains(number) else {
             throw BusDescriptionError(
                 position: member.position,
-                message: "\(member.name.prefix(64)) is no number from \(range.lowerBound) to \(range.upperBound)")
+                message:
+                    "\(member.name.prefix(64)) is no number from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }
@@ -67,7 +75,9 @@ extension BusDescription {
     }
 
     private static func registers(_ json: JSON) throws(BusDescriptionError) -> [UInt16] {
-        guard let items = json.array else { throw json.error("an array of registers is expected, not \(json.describe)") }
+        guard let items = json.array else {
+            throw json.error("an array of registers is expected, not \(json.describe)")
+        }
         var values: [UInt16] = []
         for item in items {
             guard let value = item.integer.flatMap({ UInt16(exactly: $0) }) else {

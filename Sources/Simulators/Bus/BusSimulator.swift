@@ -54,7 +54,8 @@ package struct BusSimulator: Sendable {
         log = ServedLog(limit: description.logLimit)
         random = RandomSource(seed: seed)
         for (unit, unitDescription) in description.units {
-            units[unit] = BusUnit(unitDescription, seed: seed ^ UInt64(unit) &* 0x9E37_79B9_7F4A_7C15)
+            units[unit] = BusUnit(
+                unitDescription, seed: seed ^ UInt64(unit) &* 0x9E37_79B9_7F4A_7C15)
         }
     }
 
@@ -74,11 +75,15 @@ package struct BusSimulator: Sendable {
         and last: Instant
     ) -> Bool {
         log.latest.reversed().contains { entry in
-            guard entry.unit == unit, entry.content.table == table, first <= entry.at, entry.at <= last else {
+            guard entry.unit == unit, entry.content.table == table, first <= entry.at,
+                entry.at <= last
+            else {
                 return false
             }
             let offset = address - entry.content.address
-            guard offset >= 0, offset + words.count <= entry.content.values.count else { return false }
+            guard offset >= 0, offset + words.count <= entry.content.values.count else {
+                return false
+            }
             return entry.content.values[offset..<(offset + words.count)].elementsEqual(words)
         }
     }
@@ -107,7 +112,8 @@ package struct BusSimulator: Sendable {
     package var deadline: (due: Instant, reason: Timer)? {
         let chunk = transmissions.map(chunkDue).min()
         switch (chunk, silenceDue) {
-        case (let chunk?, let silence?): return chunk <= silence ? (chunk, .chunk) : (silence, .silence)
+        case (let chunk?, let silence?):
+            return chunk <= silence ? (chunk, .chunk) : (silence, .silence)
         case (let chunk?, nil): return (chunk, .chunk)
         case (nil, let silence?): return (silence, .silence)
         case (nil, nil): return nil
@@ -134,7 +140,8 @@ package struct BusSimulator: Sendable {
         if silenceDue == nil {
             statistics.frames += 1
             let isSpeaking = transmissions.contains { $0.start <= start && start < $0.end }
-            let isTooSoon = quiet.nanoseconds != .min && start + description.jitter < quiet + timing.silence
+            let isTooSoon =
+                quiet.nanoseconds != .min && start + description.jitter < quiet + timing.silence
             if isSpeaking || isTooSoon { statistics.earlyStarts += 1 }
         }
         statistics.bytesReceived += bytes.count
@@ -192,7 +199,9 @@ package struct BusSimulator: Sendable {
         let upTo = min(transmission.sent + max(1, description.chunk), transmission.bytes.count)
         var chunk = Array(transmission.bytes[transmission.sent..<upTo])
         if transmission.garbled {
-            for place in chunk.indices { chunk[place] ^= UInt8(truncatingIfNeeded: random.next()) | 1 }
+            for place in chunk.indices {
+                chunk[place] ^= UInt8(truncatingIfNeeded: random.next()) | 1
+            }
         }
         outputs.append(.transmit(chunk))
         statistics.bytesSent += chunk.count
@@ -212,7 +221,8 @@ package struct BusSimulator: Sendable {
                 let answer = units[unit]?.answer(frame.pdu, at: end, line: line, isBroadcast: true)
                 if let content = answer?.served, content.isWrite {
                     units[unit]?.statistics.writes += 1
-                    log.append(Served(unit: unit, content: content, at: end, end: end, intact: true))
+                    log.append(
+                        Served(unit: unit, content: content, at: end, end: end, intact: true))
                 }
             }
             return
@@ -224,7 +234,9 @@ package struct BusSimulator: Sendable {
         defer { units[frame.unit] = unit }
         let faults = unit.description.faults
         unit.statistics.requests += 1
-        guard !faults.dead, !random.chance(faults.silence), transmissions.count < Self.transmissionsMax else {
+        guard !faults.dead, !random.chance(faults.silence),
+            transmissions.count < Self.transmissionsMax
+        else {
             unit.statistics.unanswered += 1
             return
         }
@@ -245,15 +257,18 @@ package struct BusSimulator: Sendable {
         let replyEnd = transmit(bytes, of: frame.unit, from: start)
         spokenUntil[frame.unit] = replyEnd
         if faults.twice > 0, random.chance(faults.twice) {
-            spokenUntil[frame.unit] = transmit(bytes, of: frame.unit, from: replyEnd + faults.twiceAfter)
+            spokenUntil[frame.unit] = transmit(
+                bytes, of: frame.unit, from: replyEnd + faults.twiceAfter)
         }
         if let content {
-            log.append(Served(unit: frame.unit, content: content, at: end, end: replyEnd, intact: intact))
+            log.append(
+                Served(unit: frame.unit, content: content, at: end, end: replyEnd, intact: intact))
         }
     }
 
     /// Replies that overlap garble each other. Returns the end.
-    private mutating func transmit(_ bytes: [UInt8], of unit: UInt8, from start: Instant) -> Instant {
+    private mutating func transmit(_ bytes: [UInt8], of unit: UInt8, from start: Instant) -> Instant
+    {
         var reply = Transmission(
             unit: unit, bytes: bytes, start: start, end: start + timing.time(of: bytes.count))
         for index in transmissions.indices
@@ -266,7 +281,9 @@ package struct BusSimulator: Sendable {
         return reply.end
     }
 
-    private mutating func damaged(_ reply: [UInt8], _ faults: BusFaults) -> (bytes: [UInt8], intact: Bool) {
+    private mutating func damaged(
+        _ reply: [UInt8], _ faults: BusFaults
+    ) -> (bytes: [UInt8], intact: Bool) {
         var bytes = reply
         if random.chance(faults.wrongUnit) {
             bytes = RTUFrame.encode(

@@ -18,7 +18,9 @@ extension BusUnit {
             return .identification(try DeviceIdentification.page(of: objects, access, from: start))
         case .readFIFO(let address):
             guard !description.functions.fifos.isEmpty else { throw .illegalFunction }
-            guard let queue = description.functions.fifos[address] else { throw .illegalDataAddress }
+            guard let queue = description.functions.fifos[address] else {
+                throw .illegalDataAddress
+            }
             guard queue.count <= 31 else { throw .illegalDataValue }
             return .fifo(queue)
         case .readFile(let references):
@@ -30,7 +32,8 @@ extension BusUnit {
             guard !description.functions.files.isEmpty else { throw .illegalFunction }
             for record in records {
                 let count = UInt16(truncatingIfNeeded: record.values.count)
-                _ = try registers(of: FileReference(file: record.file, record: record.record, count: count))
+                _ = try registers(
+                    of: FileReference(file: record.file, record: record.record, count: count))
             }
             for record in records {
                 for (index, value) in record.values.enumerated() {
@@ -39,17 +42,23 @@ extension BusUnit {
             }
             return .wroteFile(records)
         case .other(let function, _):
-            guard let data = description.functions.custom[function.rawValue] else { throw .illegalFunction }
+            guard let data = description.functions.custom[function.rawValue] else {
+                throw .illegalFunction
+            }
             return .other(function, data)
         default: throw .illegalFunction
         }
     }
 
     private func registers(of reference: FileReference) throws(ExceptionCode) -> [UInt16] {
-        guard let file = description.functions.files[reference.file] else { throw .illegalDataAddress }
+        guard let file = description.functions.files[reference.file] else {
+            throw .illegalDataAddress
+        }
         var values: [UInt16] = []
         for record in Int(reference.record)..<Int(reference.record) + Int(reference.count) {
-            guard let value = file[UInt16(truncatingIfNeeded: record)] else { throw .illegalDataAddress }
+            guard let value = file[UInt16(truncatingIfNeeded: record)] else {
+                throw .illegalDataAddress
+            }
             values.append(value)
         }
         return values

@@ -19,10 +19,12 @@ struct BusUnit: Sendable {
     init(_ description: BusUnitDescription, seed: UInt64) {
         self.description = description
         for table in Table.allCases {
-            for (address, cell) in (description.cells[table] ?? [:]).sorted(by: { $0.key < $1.key }) {
+            for (address, cell) in (description.cells[table] ?? [:]).sorted(by: { $0.key < $1.key })
+            {
                 let words = table.isBits ? 1 : cell.type.words
                 for word in 0..<words {
-                    places[table, default: [:]][address + word] = Place(cell: cells.count, word: word)
+                    places[table, default: [:]][address + word] = Place(
+                        cell: cells.count, word: word)
                 }
                 cells.append(Cell(cell, seed: seed &+ UInt64(cells.count) &* 0x9E37_79B9))
             }
@@ -62,23 +64,30 @@ struct BusUnit: Sendable {
             let table = BusUnit.table(function)
             let values = try read(table, Int(address), Int(count), at: now)
             let data = table.isBits ? Bits.pack(values.map { $0 != 0 }) : BusUnit.bytes(values)
-            let content = Served.Content(table: table, address: Int(address), values: values, isWrite: false)
+            let content = Served.Content(
+                table: table, address: Int(address), values: values, isWrite: false)
             return (.read(function, data), content)
         case .writeCoil(let address, let on):
             let content = try write(.coil, Int(address), [on ? 1 : 0])
-            return (.wroteSingle(request.function, address: address, value: on ? 0xFF00 : 0), content)
+            return (
+                .wroteSingle(request.function, address: address, value: on ? 0xFF00 : 0), content
+            )
         case .writeRegister(let address, let value):
             let content = try write(.holding, Int(address), [value])
             return (.wroteSingle(request.function, address: address, value: value), content)
         case .writeCoils(let address, let values):
             let content = try write(.coil, Int(address), values.map { $0 ? 1 : 0 })
             return (
-                .wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content
+                .wroteMany(
+                    request.function, address: address, count: UInt16(clamping: values.count)),
+                content
             )
         case .writeRegisters(let address, let values):
             let content = try write(.holding, Int(address), values)
             return (
-                .wroteMany(request.function, address: address, count: UInt16(clamping: values.count)), content
+                .wroteMany(
+                    request.function, address: address, count: UInt16(clamping: values.count)),
+                content
             )
         case .maskWrite(let address, let and, let or):
             let current = try read(.holding, Int(address), 1, at: now)[0]
@@ -133,7 +142,9 @@ struct BusUnit: Sendable {
             guard let place = places[table]?[address] else { throw .illegalDataAddress }
             if place.cell != current {
                 current = place.cell
-                words = table.isBits ? [cells[current].bit(at: now) ? 1 : 0] : cells[current].words(at: now)
+                words =
+                    table.isBits
+                    ? [cells[current].bit(at: now) ? 1 : 0] : cells[current].words(at: now)
             }
             values.append(written[table]?[address] ?? words[place.word])
         }
@@ -144,11 +155,14 @@ struct BusUnit: Sendable {
         _ table: Table, _ start: Int, _ values: [UInt16]
     ) throws(ExceptionCode) -> Served.Content {
         try check(table, start..<(start + values.count))
-        for (index, value) in values.enumerated() { written[table, default: [:]][start + index] = value }
+        for (index, value) in values.enumerated() {
+            written[table, default: [:]][start + index] = value
+        }
         return Served.Content(table: table, address: start, values: values, isWrite: true)
     }
 
-    /// What a register or bit would read as now; nil where there is none. Changes no counter of reads.
+    /// What a register or bit would read as now; nil where there is none. Changes no counter of
+    /// reads.
     func peek(_ table: Table, _ address: Int, at now: Instant) -> UInt16? {
         guard let place = places[table]?[address] else { return nil }
         var cell = cells[place.cell]

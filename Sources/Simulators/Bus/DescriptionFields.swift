@@ -13,7 +13,8 @@ struct Fields {
             guard known.contains(member.name) else {
                 let list = known.map(\.string).joined(separator: ", ")
                 throw BusDescriptionError(
-                    position: member.position, message: "unknown key \(member.name.prefix(64)); known are \(list)")
+                    position: member.position,
+                    message: "unknown key \(member.name.prefix(64)); known are \(list)")
             }
             guard seen.insert(member.name).inserted else {
                 throw BusDescriptionError(
@@ -41,10 +42,13 @@ struct Fields {
         return number
     }
 
-    func integer(_ name: ByteString, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int? {
+    func integer(_ name: ByteString, _ range: ClosedRange<Int>) throws(BusDescriptionError) -> Int?
+    {
         guard let value = object[name] else { return nil }
-        guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole) else {
-            throw value.error("\(name) is a whole number from \(range.lowerBound) to \(range.upperBound)")
+        guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole)
+        else {
+            throw value.error(
+                "\(name) is a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return whole
     }

@@ -51,7 +51,11 @@ struct Cell: Sendable {
     init(_ description: CellDescription, seed: UInt64) {
         self.description = description
         random = RandomSource(seed: seed)
-        if case .walk(let start, _, _, _, _) = description.signal { walked = start } else { walked = 0 }
+        if case .walk(let start, _, _, _, _) = description.signal {
+            walked = start
+        } else {
+            walked = 0
+        }
     }
 
     /// The registers as they are at this moment, in wire order.
@@ -82,7 +86,8 @@ struct Cell: Sendable {
         case .constant(let value): return value
         case .counter(let start, let step, let every):
             return start + step * Double(now.nanoseconds / max(1, every.nanoseconds))
-        case .ramp(let from, let to, let period): return from + (to - from) * Cell.phase(now, period)
+        case .ramp(let from, let to, let period):
+            return from + (to - from) * Cell.phase(now, period)
         case .sine(let mean, let amplitude, let period):
             return mean + amplitude * Cell.sine(Cell.phase(now, period))
         case .walk(_, let step, let every, let low, let high):

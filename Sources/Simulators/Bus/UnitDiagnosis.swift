@@ -61,7 +61,9 @@ struct UnitDiagnosis: Sendable {
     private mutating func diagnose(
         _ function: DiagnosticFunction, _ word: UInt16, _ line: LineCount
     ) throws(ExceptionCode) -> Response {
-        func since(_ count: Int, _ start: Int) -> UInt16 { UInt16(truncatingIfNeeded: count - start) }
+        func since(_ count: Int, _ start: Int) -> UInt16 {
+            UInt16(truncatingIfNeeded: count - start)
+        }
         let answer: UInt16
         switch function {
         case .returnQueryData, .changeASCIIDelimiter, .clearOverrunCounter: answer = word

@@ -1,7 +1,7 @@
 import Base
 
-/// The input of a fuzz target as a row of choices. Every reading past the end gives zero, so that each
-/// prefix of an input is an input; a loop asks `isAtEnd`.
+/// The input of a fuzz target as a row of choices. Every reading past the end gives zero, so that
+/// each prefix of an input is an input; a loop asks `isAtEnd`.
 package struct Choices {
     private var rest: ArraySlice<UInt8>
 
@@ -14,7 +14,9 @@ package struct Choices {
     package mutating func short() -> UInt16 { UInt16(byte()) << 8 | UInt16(byte()) }
 
     /// From 0 to `limit - 1`; `limit` from 1 to 65,536.
-    package mutating func below(_ limit: Int) -> Int { Int(limit <= 256 ? UInt16(byte()) : short()) % limit }
+    package mutating func below(_ limit: Int) -> Int {
+        Int(limit <= 256 ? UInt16(byte()) : short()) % limit
+    }
 
     package mutating func bool() -> Bool { byte() & 1 == 1 }
 

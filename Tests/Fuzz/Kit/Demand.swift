@@ -3,7 +3,8 @@ import Base
 /// One fuzz target: whatever the bytes are, `run` returns, or ends the process at what is broken.
 package protocol FuzzTarget: Sendable {
     static func run(_ input: [UInt8])
-    /// The processor time that one input of at most 4096 bytes may take in an optimised build with coverage counters.
+    /// The processor time that one input of at most 4096 bytes may take in an optimised build with
+    /// coverage counters.
     static var budget: Duration { get }
 }
 
@@ -11,10 +12,12 @@ extension FuzzTarget {
     package static var budget: Duration { .milliseconds(100) }
 }
 
-/// A property that must hold for every input. Ends the process otherwise, so that libFuzzer keeps the input.
+/// A property that must hold for every input. Ends the process otherwise, so that libFuzzer keeps
+/// the input.
 @inline(__always)
 package func demand(
-    _ holds: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line
+    _ holds: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID,
+    line: UInt = #line
 ) {
     if !holds { fatalError(message(), file: file, line: line) }
 }

@@ -1,4 +1,5 @@
-/// The grammar of RFC 8259 over bytes, written apart from `JSONReader` to judge it and all that is published.
+/// The grammar of RFC 8259 over bytes, written apart from `JSONReader` to judge it and all that is
+/// published.
 package struct StrictJSON {
     private let bytes: [UInt8]
     private var index = 0
@@ -24,9 +25,11 @@ package struct StrictJSON {
     /// One value, no key twice, nothing around it.
     package static func demand(_ bytes: [UInt8], _ what: @autoclosure () -> String) {
         let found = examine(bytes)
-        FuzzKit.demand(found != nil, "\(what()) is no JSON: \(String(decoding: bytes, as: UTF8.self))")
         FuzzKit.demand(
-            found?.hasTwins != true, "\(what()) has a key twice: \(String(decoding: bytes, as: UTF8.self))")
+            found != nil, "\(what()) is no JSON: \(String(decoding: bytes, as: UTF8.self))")
+        FuzzKit.demand(
+            found?.hasTwins != true,
+            "\(what()) has a key twice: \(String(decoding: bytes, as: UTF8.self))")
     }
 
     private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
@@ -46,7 +49,9 @@ package struct StrictJSON {
     }
 
     private mutating func space() {
-        while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
+        while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+            index += 1
+        }
     }
 
     private mutating func value(depth: Int) -> Bool {
@@ -128,7 +133,9 @@ package struct StrictJSON {
         case 0x75:
             guard let high = hexadecimal() else { return nil }
             guard (0xD800...0xDBFF).contains(high) else { return Unicode.Scalar(high) }
-            guard take("\\u"), let low = hexadecimal(), (0xDC00...0xDFFF).contains(low) else { return nil }
+            guard take("\\u"), let low = hexadecimal(), (0xDC00...0xDFFF).contains(low) else {
+                return nil
+            }
             return Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00))
         default: return nil
         }

@@ -3,20 +3,24 @@ import FuzzKit
 import MQTT
 import Simulators
 
-/// The bridge emulator with several clients, good ones and others, and an operator who gives orders.
+/// The bridge emulator with several clients, good ones and others, and an operator who gives
+/// orders.
 package enum BridgeFuzz: FuzzTarget {
-    package static let start = Moment(Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
+    package static let start = Moment(
+        Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
 
-    /// One gateway with two devices and one that is blocked, and a device that connects itself. Whoever signs
-    /// with the byte 1 is genuine.
+    /// One gateway with two devices and one that is blocked, and a device that connects itself.
+    /// Whoever signs with the byte 1 is genuine.
     package static let registry: BridgeRegistry = {
         let key = BridgeRegistry.Key("-----BEGIN TEST KEY 1")
-        let role = BridgeRegistry.GatewayRole(authMethod: .associationOnly, bound: ["meter-1", "meter-2", "meter-3"])
+        let role = BridgeRegistry.GatewayRole(
+            authMethod: .associationOnly, bound: ["meter-1", "meter-2", "meter-3"])
         return BridgeRegistry(
             project: "acme", region: "us-central1", registry: "plant",
             devices: [
                 "gw-7": .init(keys: [key], config: Array("{}".utf8), gateway: role),
-                "meter-1": .init(config: Array("one".utf8)), "meter-2": .init(), "meter-3": .init(blocked: true),
+                "meter-1": .init(config: Array("one".utf8)), "meter-2": .init(),
+                "meter-3": .init(blocked: true),
                 "loner": .init(keys: [key]),
             ])
     }()
@@ -31,19 +35,27 @@ package enum BridgeFuzz: FuzzTarget {
 
 private struct BridgeRig {
     private static let topics = [
-        "/devices/gw-7/events", "/devices/gw-7/state", "/devices/meter-1/attach", "/devices/meter-1/events",
-        "/devices/meter-1/state", "/devices/meter-1/detach", "/devices/meter-2/attach", "/devices/meter-3/attach",
-        "/devices/none/attach", "/devices/meter-2/events/alarm", "/devices/gw-7/events/health/x", "other", "/devices//events",
+        "/devices/gw-7/events", "/devices/gw-7/state", "/devices/meter-1/attach",
+        "/devices/meter-1/events",
+        "/devices/meter-1/state", "/devices/meter-1/detach", "/devices/meter-2/attach",
+        "/devices/meter-3/attach",
+        "/devices/none/attach", "/devices/meter-2/events/alarm", "/devices/gw-7/events/health/x",
+        "other", "/devices//events",
     ]
     private static let filters = [
-        "/devices/gw-7/config", "/devices/gw-7/errors", "/devices/gw-7/commands/#", "/devices/meter-1/config",
+        "/devices/gw-7/config", "/devices/gw-7/errors", "/devices/gw-7/commands/#",
+        "/devices/meter-1/config",
         "/devices/meter-1/commands/#", "/devices/+/config", "#", "/devices/none/config",
     ]
     private static let orders = [
-        "config gw-7 {}", "config meter-1 x", "command gw-7 x", "command meter-1/a/b x", "detach meter-1", "block meter-1",
-        "unblock meter-1", "delete meter-2", "bind gw-7 meter-2", "unbind gw-7 meter-1", "close gw-7", "close", "away 3s",
-        "back", "mute 5s", "unmute", "refuse 5 2s", "accept", "drop-pubacks 2", "drop-messages 3", "duplicates 2",
-        "delay-pubacks 700", "delay-pubacks off", "close-after 5", "close-after off", "close-every 3", "throttle 2",
+        "config gw-7 {}", "config meter-1 x", "command gw-7 x", "command meter-1/a/b x",
+        "detach meter-1", "block meter-1",
+        "unblock meter-1", "delete meter-2", "bind gw-7 meter-2", "unbind gw-7 meter-1",
+        "close gw-7", "close", "away 3s",
+        "back", "mute 5s", "unmute", "refuse 5 2s", "accept", "drop-pubacks 2", "drop-messages 3",
+        "duplicates 2",
+        "delay-pubacks 700", "delay-pubacks off", "close-after 5", "close-after off",
+        "close-every 3", "throttle 2",
         "throttle off", "close-every off", "drop-pubacks off",
     ]
     private static let clientsMax = 6
@@ -60,14 +72,16 @@ private struct BridgeRig {
         // One switch of the emulator, with one of its words or a number.
         let knob = choices.pick(BridgeKnob.all)
         let words = knob.value.split(separator: "|").map(String.init) + ["0", "1", "7", "300"]
-        try? BridgeKnob.set(ByteString(knob.name), to: ByteString(choices.pick(words)), in: &switches)
+        try? BridgeKnob.set(
+            ByteString(knob.name), to: ByteString(choices.pick(words)), in: &switches)
         cloud = BridgeCloud([BridgeFuzz.registry], switches: switches, seed: 1)
     }
 
     mutating func step(_ choices: inout Choices) {
         switch choices.byte() & 15 {
         case 0: open()
-        case 1: current = clients.keys.sorted().last { $0 < current } ?? clients.keys.max() ?? current
+        case 1:
+            current = clients.keys.sorted().last { $0 < current } ?? clients.keys.max() ?? current
         case 2, 3: connect(&choices)
         case 4, 5, 6: publish(&choices)
         case 7: subscribe(&choices)
@@ -104,13 +118,22 @@ private struct BridgeRig {
         let flags = choices.byte()
         let device = choices.pick(["gw-7", "loner", "meter-1", "none"])
         let issued = now.wall.seconds - (flags & 1 == 0 ? 5 : 100_000)
-        let claims = flags & 2 == 0
-            ? Array("{\"iat\":\(issued),\"exp\":\(issued + 3600),\"aud\":\"acme\"}".utf8) : choices.block()
-        let parts = [Array("{\"alg\":\"ES256\",\"typ\":\"JWT\"}".utf8), claims, [UInt8](repeating: flags & 4 == 0 ? 1 : 2, count: 64)]
+        let claims =
+            flags & 2 == 0
+            ? Array("{\"iat\":\(issued),\"exp\":\(issued + 3600),\"aud\":\"acme\"}".utf8)
+            : choices.block()
+        let parts = [
+            Array("{\"alg\":\"ES256\",\"typ\":\"JWT\"}".utf8), claims,
+            [UInt8](repeating: flags & 4 == 0 ? 1 : 2, count: 64),
+        ]
         let token = parts.map { Base64.encodeURL($0) }.joined(separator: ".")
-        send(.connect(Connect(
-            clientID: BridgeFuzz.registry.clientIDPrefix.string + device, keepAlive: flags & 8 == 0 ? 60 : 0,
-            cleanSession: flags & 16 == 0, username: "unused", password: Array(token.utf8))))
+        send(
+            .connect(
+                Connect(
+                    clientID: BridgeFuzz.registry.clientIDPrefix.string + device,
+                    keepAlive: flags & 8 == 0 ? 60 : 0,
+                    cleanSession: flags & 16 == 0, username: "unused", password: Array(token.utf8)))
+        )
     }
 
     private mutating func publish(_ choices: inout Choices) {
@@ -141,7 +164,9 @@ private struct BridgeRig {
             now = now + max(.zero, due - now.instant)
             cloud.timeout(at: now)
             drain()
-            demand(cloud.deadline.map { $0 > now.instant } ?? true, "the emulator's deadline stays in the past")
+            demand(
+                cloud.deadline.map { $0 > now.instant } ?? true,
+                "the emulator's deadline stays in the past")
         }
         now = end
     }
@@ -153,11 +178,17 @@ private struct BridgeRig {
             switch output {
             case .send(let id, let bytes): check(bytes, to: id)
             case .close(let id, let reason):
-                demand(clients.removeValue(forKey: id) != nil, "a connection is closed twice: \(reason)")
-            case .verify(let ticket, _, _, _, let signature): cloud.verified(ticket, signature.first == 1, at: now)
-            case .telemetry(let name, let message): StrictJSON.demand(message.line("event", in: name), "a line of telemetry")
-            case .state(let name, let message): StrictJSON.demand(message.line("state", in: name), "a line of state")
-            case .activity(let line): StrictJSON.demand(Array(line.utf8), "a line of the activity log")
+                demand(
+                    clients.removeValue(forKey: id) != nil,
+                    "a connection is closed twice: \(reason)")
+            case .verify(let ticket, _, _, _, let signature):
+                cloud.verified(ticket, signature.first == 1, at: now)
+            case .telemetry(let name, let message):
+                StrictJSON.demand(message.line("event", in: name), "a line of telemetry")
+            case .state(let name, let message):
+                StrictJSON.demand(message.line("state", in: name), "a line of state")
+            case .activity(let line):
+                StrictJSON.demand(Array(line.utf8), "a line of the activity log")
             case .listening(let isListening): if !isListening { clients = [:] }
             case .log, .commandEnded: break
             }
@@ -170,7 +201,8 @@ private struct BridgeRig {
         clients[id]?.receive(bytes[...])
         do {
             while let packet = try clients[id]?.next() {
-                guard case .publish(let publish) = packet, publish.topic.text.hasSuffix("/errors") else { continue }
+                guard case .publish(let publish) = packet, publish.topic.text.hasSuffix("/errors")
+                else { continue }
                 StrictJSON.demand(publish.payload, "a document on the errors topic")
             }
         } catch {

@@ -28,7 +28,8 @@ private struct ClientRig {
         client = Client(
             Client.Settings(
                 clientID: flags & 1 == 0 ? "gateway" : "", username: flags & 2 == 0 ? nil : "u",
-                password: flags & 4 == 0 ? nil : [1, 2, 3], keepAlive: .seconds(Int(flags >> 4) * 10),
+                password: flags & 4 == 0 ? nil : [1, 2, 3],
+                keepAlive: .seconds(Int(flags >> 4) * 10),
                 cleanSession: flags & 8 == 0, packetSizeMax: 512))
     }
 
@@ -41,7 +42,8 @@ private struct ClientRig {
         case 5: if let id = PacketID(choices.short()) { client.acknowledge(id) }
         case 6: client.disconnect()
         case 7, 8: wait(choices.duration())
-        case 9: client.receive(Packet.connack(Connack(code: choices.byte() & 7)).bytes[...], at: now)
+        case 9:
+            client.receive(Packet.connack(Connack(code: choices.byte() & 7)).bytes[...], at: now)
         case 10: answer(Packet.puback(Puback(id(&choices))))
         case 11: answer(Packet.suback(Suback(id(&choices), choices.bytes(choices.below(4)))))
         case 12: answer(Packet.unsuback(Unsuback(id(&choices))))
@@ -52,7 +54,9 @@ private struct ClientRig {
         drain()
     }
 
-    private func id(_ choices: inout Choices) -> PacketID { PacketID(choices.short() % 9) ?? .first }
+    private func id(_ choices: inout Choices) -> PacketID {
+        PacketID(choices.short() % 9) ?? .first
+    }
 
     private mutating func answer(_ packet: Packet) { client.receive(packet.bytes[...], at: now) }
 
@@ -63,7 +67,10 @@ private struct ClientRig {
         if qos & 1 == 0 {
             answer(Packet.publish(Publish(topic: topic, payload: payload)))
         } else {
-            answer(Packet.publish(Publish(topic: topic, payload: payload, packetID: id(&choices), dup: qos & 2 != 0)))
+            answer(
+                Packet.publish(
+                    Publish(
+                        topic: topic, payload: payload, packetID: id(&choices), dup: qos & 2 != 0)))
         }
     }
 
@@ -81,7 +88,9 @@ private struct ClientRig {
         guard client.isConnected, let filter = try? TopicFilter("/devices/+/config") else { return }
         let filters = Array(repeating: (filter, QoS.atLeastOnce), count: 1 + choices.below(3))
         let isLeaving = choices.bool()
-        let id = isLeaving ? client.unsubscribe(filters.map(\.0), at: now) : client.subscribe(filters, at: now)
+        let id =
+            isLeaving
+            ? client.unsubscribe(filters.map(\.0), at: now) : client.subscribe(filters, at: now)
         guard client.isConnected else { return }
         demand(asked.insert(id.value).inserted, "packet id \(id.value) is asked with twice")
     }
@@ -94,7 +103,9 @@ private struct ClientRig {
             now = max(now, due)
             client.timeout(at: now)
             drain()
-            demand(client.deadline.map { $0.due > now } ?? true, "the client's deadline stays in the past")
+            demand(
+                client.deadline.map { $0.due > now } ?? true,
+                "the client's deadline stays in the past")
         }
         now = end
     }
@@ -109,7 +120,8 @@ private struct ClientRig {
             case .connected: hasConnected = true
             case .refused, .close:
                 isOver = true
-                demand(client.deadline == nil && client.inFlight == 0, "a closed client still waits")
+                demand(
+                    client.deadline == nil && client.inFlight == 0, "a closed client still waits")
             case .published(let id):
                 demand(open.remove(id.value) != nil, "\(id) is published without having been sent")
             case .subscribed(let id, _), .unsubscribed(let id):
@@ -125,7 +137,9 @@ private struct ClientRig {
         do {
             while let packet = try sent.next() {
                 packetsSent += 1
-                demand((packetsSent == 1) == (packet.type == .connect), "CONNECT is the first packet and no other")
+                demand(
+                    (packetsSent == 1) == (packet.type == .connect),
+                    "CONNECT is the first packet and no other")
                 demand(hasConnected || packetsSent == 1, "\(packet.type) before CONNACK")
             }
         } catch {

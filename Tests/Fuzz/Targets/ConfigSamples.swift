@@ -3,7 +3,9 @@ import Base
 /// What configurations are made of.
 enum ConfigSamples {
     static func parsed(_ text: String) -> JSON {
-        guard let json = try? JSONReader.parse(text, .json5) else { fatalError("a sample is no JSON5") }
+        guard let json = try? JSONReader.parse(text, .json5) else {
+            fatalError("a sample is no JSON5")
+        }
         return json
     }
 
@@ -78,15 +80,22 @@ enum ConfigSamples {
     static let keys: [ByteString] = Set((files + [parsed(profile)]).flatMap(keys)).sorted()
 
     private static func keys(of value: JSON) -> [ByteString] {
-        (value.members ?? []).flatMap { [$0.name] + keys(of: $0.value) } + (value.array ?? []).flatMap(keys)
+        (value.members ?? []).flatMap { [$0.name] + keys(of: $0.value) }
+            + (value.array ?? []).flatMap(keys)
     }
 
     static let words: [ByteString] = [
-        "1ms", "10ms", "1s", "5m", "1h", "7d", "1KiB", "64KiB", "1MiB", "0", "-1", "1e9", "auto", "trust", "unlimited", "uint16",
-        "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bcd16", "bcd32", "uint24", "int48", "bcd8", "m10k", "int24e8", "hex", "version", "datetime", "epoch", "mbus-f", "utf-16", "string", "bits", "bool",
-        "AB", "BA", "ABCD", "CDAB", "BADC", "DCBA", "ABCDEFGH", "HGFEDCBA", "high", "low", "even", "odd", "none", "software",
-        "afterSend", "little", "blanks", "signs", "hex:", "hex:00", "{id}", "{device}", "{gateway}", "a/+/#", "", "nmea", "sdi12",
-        "crc16-modbus", "crc8", "p", "debug", "error", "modbus-rtu", "uart", "holding:1", "e\u{301}", "\u{e9}", "gw-7", "h:99999",
+        "1ms", "10ms", "1s", "5m", "1h", "7d", "1KiB", "64KiB", "1MiB", "0", "-1", "1e9", "auto",
+        "trust", "unlimited", "uint16",
+        "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", "bcd16",
+        "bcd32", "uint24", "int48", "bcd8", "m10k", "int24e8", "hex", "version", "datetime",
+        "epoch", "mbus-f", "utf-16", "string", "bits", "bool",
+        "AB", "BA", "ABCD", "CDAB", "BADC", "DCBA", "ABCDEFGH", "HGFEDCBA", "high", "low", "even",
+        "odd", "none", "software",
+        "afterSend", "little", "blanks", "signs", "hex:", "hex:00", "{id}", "{device}", "{gateway}",
+        "a/+/#", "", "nmea", "sdi12",
+        "crc16-modbus", "crc8", "p", "debug", "error", "modbus-rtu", "uart", "holding:1",
+        "e\u{301}", "\u{e9}", "gw-7", "h:99999",
         "[::1]:8883", "T={value:number}", "{value:hex}", "{value:text}", "{x}", "goog-x", "a b",
     ]
 }

@@ -3,8 +3,8 @@ import Drivers
 import FuzzKit
 import Modbus
 
-/// The Modbus master of one port: units that answer, refuse, stay silent, are damaged, late or double; orders,
-/// bursts that break off, and a line that comes and goes.
+/// The Modbus master of one port: units that answer, refuse, stay silent, are damaged, late or
+/// double; orders, bursts that break off, and a line that comes and goes.
 package enum DriverFuzz: FuzzTarget {
     package static let budget = Duration.milliseconds(300)
 
@@ -44,7 +44,8 @@ private struct DriverRig {
         var nodes: [NodePlan] = []
         for number in 1...(1 + choices.below(4)) {
             guard let unit = UnitID(number) else { continue }
-            var node = NodePlan(unit: unit, spans: (0..<(1 + choices.below(6))).map { _ in Self.span(&choices) })
+            var node = NodePlan(
+                unit: unit, spans: (0..<(1 + choices.below(6))).map { _ in Self.span(&choices) })
             let kind = choices.byte()
             node.noMerge = kind & 1 != 0
             if kind & 2 != 0 { node.maxRegisters = 1 + choices.below(8) }
@@ -52,7 +53,11 @@ private struct DriverRig {
             if kind & 8 != 0 { node.isUrgent = true }
             if kind & 16 != 0 {
                 let address = Address(port: PortName("a"), unit: unit)
-                node.setup = [Order(id: 0, address: address, table: .holding, start: 9, data: .registers([1]), expires: .distantFuture)]
+                node.setup = [
+                    Order(
+                        id: 0, address: address, table: .holding, start: 9, data: .registers([1]),
+                        expires: .distantFuture)
+                ]
             }
             if kind & 32 != 0 { node.ranges = [.holding: [0...15, 40...60]] }
             nodes.append(node)
@@ -61,7 +66,8 @@ private struct DriverRig {
         timing = RTUTiming(line)
         driver = ModbusDriver(
             ModbusDriver.Settings(
-                port: PortName("a"), line: line, responseTimeout: .milliseconds(100 + 10 * Int64(choices.byte())),
+                port: PortName("a"), line: line,
+                responseTimeout: .milliseconds(100 + 10 * Int64(choices.byte())),
                 retries: choices.below(4), nodes: nodes),
             seed: UInt64(flags), canSchedule: flags & 4 != 0)
         open()
@@ -111,7 +117,8 @@ private struct DriverRig {
         var limit = StepLimit(20_000, "the driver never rests")
         while true {
             limit.step()
-            let due = [driver.deadline?.due, arrivals.first?.at, scheduled?.at, trainDue].compactMap { $0 }.min()
+            let due = [driver.deadline?.due, arrivals.first?.at, scheduled?.at, trainDue].compactMap
+            { $0 }.min()
             guard let due, due <= end.instant else { break }
             if due > now.instant { now = now + (due - now.instant) }
             turn()
@@ -137,7 +144,9 @@ private struct DriverRig {
             if found.isEmpty { return answer(request.frame) }
             driver.takeBack()
             driver.receive(found[...], at: now)
-        } else if train == nil, scheduled == nil, let first = arrivals.first, first.at <= now.instant {
+        } else if train == nil, scheduled == nil, let first = arrivals.first,
+            first.at <= now.instant
+        {
             arrivals.removeFirst()
             driver.receive(first.bytes[...], at: now)
         } else if let due = driver.deadline?.due, due <= now.instant {
@@ -145,7 +154,9 @@ private struct DriverRig {
             demand(
                 driver.deadline.map { $0.due > now.instant } ?? true || !arrivals.isEmpty,
                 "the driver's deadline stays in the past")
-        } else if train != nil || scheduled != nil, let first = arrivals.first, first.at <= now.instant {
+        } else if train != nil || scheduled != nil, let first = arrivals.first,
+            first.at <= now.instant
+        {
             // Nobody looks before the request or the reply is due.
             arrivals[0].at = min(trainDue ?? .distantFuture, scheduled?.at ?? .distantFuture)
         }
@@ -179,10 +190,14 @@ private struct DriverRig {
     // MARK: The units
 
     private mutating func answer(_ frame: [UInt8]) {
-        demand(frame.count >= RTUFrame.shortest && frame.count <= Limits.adu, "a frame of \(frame.count) bytes")
+        demand(
+            frame.count >= RTUFrame.shortest && frame.count <= Limits.adu,
+            "a frame of \(frame.count) bytes")
         demand(CRC16.checksum(frame[...]) == 0, "a frame with a wrong checksum is sent")
         demand(isOpen, "a frame is sent on a line that is closed")
-        demand(units.contains(frame[0]) || byHand.contains(frame[0]), "unit \(frame[0]) is not on this line")
+        demand(
+            units.contains(frame[0]) || byHand.contains(frame[0]),
+            "unit \(frame[0]) is not on this line")
         let pdu = Array(frame[1..<(frame.count - 2)])
         guard let request = try? Request(pdu: pdu[...]) else { fatalError("no request: \(pdu)") }
         guard frame[0] != 0 else { return }
@@ -192,7 +207,9 @@ private struct DriverRig {
         let reply = RTUFrame.encode(unit: frame[0], Self.serve(request, frame[0]).pdu)
         switch choice & 15 {
         case 1: break
-        case 2: deliver(RTUFrame.encode(unit: frame[0], [frame[1] | 0x80, 1 + choice >> 4]), from: start)
+        case 2:
+            deliver(
+                RTUFrame.encode(unit: frame[0], [frame[1] | 0x80, 1 + choice >> 4]), from: start)
         case 3:
             var damaged = reply
             damaged[Int(choice >> 4) % damaged.count] ^= 0x10
@@ -205,10 +222,16 @@ private struct DriverRig {
             isTrusted = false
             deliver(reply, from: start)
             deliver(reply, from: start + .milliseconds(Int64(choice >> 4)))
-        case 7: deliver(RTUFrame.encode(unit: frame[0] &+ 1, Self.serve(request, frame[0]).pdu), from: start)
+        case 7:
+            deliver(
+                RTUFrame.encode(unit: frame[0] &+ 1, Self.serve(request, frame[0]).pdu), from: start
+            )
         case 8: deliver([0, 0xFF] + reply, from: start)
         case 9: deliver(reply + [choice, 0x55], from: start)
-        case 10: deliver(RTUFrame.encode(unit: frame[0], Array(reply[1..<(reply.count - 2)]) + [0, 1]), from: start)
+        case 10:
+            deliver(
+                RTUFrame.encode(unit: frame[0], Array(reply[1..<(reply.count - 2)]) + [0, 1]),
+                from: start)
         default: deliver(reply, from: start)
         }
     }
@@ -219,7 +242,9 @@ private struct DriverRig {
         arrivals.sort { $0.at < $1.at }
     }
 
-    private static func value(_ unit: UInt8, _ address: Int) -> UInt16 { UInt16(unit) << 12 ^ UInt16(truncatingIfNeeded: address &* 257) }
+    private static func value(_ unit: UInt8, _ address: Int) -> UInt16 {
+        UInt16(unit) << 12 ^ UInt16(truncatingIfNeeded: address &* 257)
+    }
 
     private static func serve(_ request: Request, _ unit: UInt8) -> Response {
         switch request {
@@ -227,11 +252,16 @@ private struct DriverRig {
             let words = (0..<Int(count)).map { value(unit, Int(address) + $0) }
             if function.readsBits { return .read(function, Bits.pack(words.map { $0 & 1 == 1 })) }
             return .read(function, words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] })
-        case .writeRegister(let address, let value): return .wroteSingle(.writeSingleRegister, address: address, value: value)
-        case .writeCoil(let address, let on): return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
-        case .writeRegisters(let address, let values): return .wroteMany(request.function, address: address, count: UInt16(values.count))
-        case .writeCoils(let address, let values): return .wroteMany(request.function, address: address, count: UInt16(values.count))
-        case .maskWrite(let address, let and, let or): return .maskWrote(address: address, and: and, or: or)
+        case .writeRegister(let address, let value):
+            return .wroteSingle(.writeSingleRegister, address: address, value: value)
+        case .writeCoil(let address, let on):
+            return .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
+        case .writeRegisters(let address, let values):
+            return .wroteMany(request.function, address: address, count: UInt16(values.count))
+        case .writeCoils(let address, let values):
+            return .wroteMany(request.function, address: address, count: UInt16(values.count))
+        case .maskWrite(let address, let and, let or):
+            return .maskWrote(address: address, and: and, or: or)
         default: return .exception(request.function, .illegalFunction)
         }
     }
@@ -257,8 +287,10 @@ private struct DriverRig {
         if kind & 32 != 0 { byHand.insert(unit.value) }
         driver.submit(
             Order(
-                id: lastOrder, address: Address(port: PortName("a"), unit: unit), table: table, start: choices.below(70),
-                data: data, function: choices.pick(functions), readBack: kind & 8 != 0, compare: kind & 16 != 0,
+                id: lastOrder, address: Address(port: PortName("a"), unit: unit), table: table,
+                start: choices.below(70),
+                data: data, function: choices.pick(functions), readBack: kind & 8 != 0,
+                compare: kind & 16 != 0,
                 isManual: kind & 32 != 0, expires: now.instant + choices.duration()), at: now)
     }
 
@@ -280,7 +312,9 @@ private struct DriverRig {
             case .unschedule: (scheduled, train) = (nil, nil)
             case .reading(let reading): check(reading)
             case .outcome(let outcome):
-                demand(openOrders.remove(outcome.id) != nil, "order \(outcome.id) ends twice, or was never given")
+                demand(
+                    openOrders.remove(outcome.id) != nil,
+                    "order \(outcome.id) ends twice, or was never given")
             case .setup, .unit, .learned: break
             case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
             }
@@ -296,15 +330,20 @@ private struct DriverRig {
         for part in reading.parts {
             guard case .success(let bytes) = part.result else { continue }
             let size = part.table.isBits ? (part.count + 7) / 8 : 2 * part.count
-            demand(bytes.count == size, "\(part.count) items of \(part.table) in \(bytes.count) bytes")
+            demand(
+                bytes.count == size, "\(part.count) items of \(part.table) in \(bytes.count) bytes")
             demand(part.at.instant <= now.instant, "a value from the future")
             guard isTrusted else { continue }
             for index in 0..<part.count {
                 let wanted = Self.value(unit, part.address + index)
-                let isRight = part.table.isBits
+                let isRight =
+                    part.table.isBits
                     ? bytes[index / 8] >> UInt8(index % 8) & 1 == UInt8(wanted & 1)
                     : UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1]) == wanted
-                demand(isRight, "\(part.table) \(part.address + index) of unit \(unit) has another's value: \(bytes)")
+                demand(
+                    isRight,
+                    "\(part.table) \(part.address + index) of unit \(unit) has another's value: \(bytes)"
+                )
             }
         }
     }

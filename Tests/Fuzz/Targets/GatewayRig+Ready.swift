@@ -8,7 +8,9 @@ extension GatewayRig {
     static let scale = PortName("scale")
 
     /// - Parameter bridge: members of that section beside host and gateway.
-    static func settings(_ bridge: String, spool: String = "maxBytes: \"1MiB\"", batch: Bool = false) -> Gateway.Settings {
+    static func settings(
+        _ bridge: String, spool: String = "maxBytes: \"1MiB\"", batch: Bool = false
+    ) -> Gateway.Settings {
         let text = """
             { bridge: { host: "h", gateway: "gw-7", \(batch ? "batch: { maxDelay: \"1s\" }," : "") \(bridge) },
               spool: { \(spool) }, scanAdapters: true, logLevel: "debug",
@@ -31,20 +33,25 @@ extension GatewayRig {
                   fields: { weight: { template: ",{value:number}", validIf: { index: 0, equals: ["ST", "US"] } } } } } },
               } }
             """
-        let (configuration, problems) = Configuration.read(Array(text.utf8), fileName: "gw.json5") { _ in
+        let (configuration, problems) = Configuration.read(Array(text.utf8), fileName: "gw.json5") {
+            _ in
             .failure(ProfileFailure("is none"))
         }
         guard let configuration else { fatalError("\(problems.map(\.description))") }
         return Gateway.Settings(
-            configuration, keys: KeyAlgorithms(gateway: [.es256]), floor: WallTime(milliseconds: 1_760_000_000_000),
+            configuration, keys: KeyAlgorithms(gateway: [.es256]),
+            floor: WallTime(milliseconds: 1_760_000_000_000),
             version: "9.9")
     }
 
-    static let cloud = "project: \"acme\", region: \"us-central1\", registry: \"plant\", privateKey: \"k\""
+    static let cloud =
+        "project: \"acme\", region: \"us-central1\", registry: \"plant\", privateKey: \"k\""
     static let plain = "username: \"u\", password: \"p\""
 
     /// Connected and polling, on a plain broker and on a bridge.
-    static let ready: [GatewayRig] = [settings(plain), settings(cloud), settings(plain, batch: true)].map { settings in
+    static let ready: [GatewayRig] = [
+        settings(plain), settings(cloud), settings(plain, batch: true),
+    ].map { settings in
         var rig = GatewayRig(settings)
         rig.receive(.clock(ClockFacts(synchronised: true, hasRTC: true)))
         rig.wait(.seconds(4))

@@ -7,8 +7,8 @@ import Modbus
 import MQTT
 import TestKit
 
-/// A whole composed gateway between lines, a link and a disk that do what the input says. A value: a gateway that
-/// is connected and polls is made once and copied for each input.
+/// A whole composed gateway between lines, a link and a disk that do what the input says. A value:
+/// a gateway that is connected and polls is made once and copied for each input.
 struct GatewayRig {
     /// The next thing that the other side does, by a byte of the input; empty: everything is well.
     struct Moods {
@@ -17,7 +17,8 @@ struct GatewayRig {
         var disk: [UInt8] = []
     }
 
-    static let start = Moment(Instant(nanoseconds: 60_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
+    static let start = Moment(
+        Instant(nanoseconds: 60_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
     static let devices = ["gw-7", "meter-1", "tank-2", "scale-3", "all-4"]
 
     private let settings: Gateway.Settings
@@ -67,7 +68,8 @@ struct GatewayRig {
     /// A message from the broker on a config or command topic.
     mutating func deliver(_ topic: String, _ payload: [UInt8], id: UInt16?) {
         guard isUp, let name = try? TopicName(topic) else { return }
-        let packet = id.flatMap { PacketID($0) }.map { Publish(topic: name, payload: payload, packetID: $0) }
+        let packet =
+            id.flatMap { PacketID($0) }.map { Publish(topic: name, payload: payload, packetID: $0) }
             ?? Publish(topic: name, payload: payload)
         receive(.link(.received(Packet.publish(packet).bytes)))
     }
@@ -96,7 +98,9 @@ struct GatewayRig {
         receive(.line(port, .lost(LineFailure(.lost, "pulled"))))
     }
 
-    mutating func say(_ bytes: [UInt8], on port: PortName) { arrivals.append((now.instant, port, bytes)) }
+    mutating func say(_ bytes: [UInt8], on port: PortName) {
+        arrivals.append((now.instant, port, bytes))
+    }
 
     /// One line of a client of the control socket.
     mutating func ask(_ line: [UInt8], mayWrite: Bool) {
@@ -141,14 +145,17 @@ struct GatewayRig {
     }
 
     private mutating func turn() {
-        for (port, request) in scheduled.sorted(by: { $0.key < $1.key }) where request.at <= now.instant {
+        for (port, request) in scheduled.sorted(by: { $0.key < $1.key })
+        where request.at <= now.instant {
             scheduled[port] = nil
             answer(request.frame, on: port)
             return drain()
         }
         if let first = arrivals.first, first.at <= now.instant {
             arrivals.removeFirst()
-            if openPorts.contains(first.port) { events.append(.line(first.port, .received(first.bytes))) }
+            if openPorts.contains(first.port) {
+                events.append(.line(first.port, .received(first.bytes)))
+            }
             return drain()
         }
         gateway.timeout(at: now)
@@ -209,7 +216,10 @@ struct GatewayRig {
         case .disk(let request): perform(request)
         case .sign(let ticket, _, _): events.append(.signed(ticket, signature()))
         case .answer(let ticket, let line), .progress(let ticket, let line): check(ticket, line)
-        case .notice(let notice): demand(!notice.message.isEmpty && !notice.message.utf8.contains(10), "a line of the log: \(notice.message)")
+        case .notice(let notice):
+            demand(
+                !notice.message.isEmpty && !notice.message.utf8.contains(10),
+                "a line of the log: \(notice.message)")
         case .scan(let entry): events.append(.scanned(entry, .failure(ScanFailure("nobody"))))
         case .finished: isFinished = true
         case .endScan, .logLevel, .ready, .reloaded, .door: break
@@ -217,7 +227,8 @@ struct GatewayRig {
     }
 
     private mutating func signature() -> Result<[UInt8], SigningFailure> {
-        next(\.link) & 0x3F == 0x3F ? .failure(SigningFailure("no key")) : .success([UInt8](repeating: 7, count: 64))
+        next(\.link) & 0x3F == 0x3F
+            ? .failure(SigningFailure("no key")) : .success([UInt8](repeating: 7, count: 64))
     }
 
     private mutating func next(_ mood: WritableKeyPath<Moods, [UInt8]>) -> UInt8 {
@@ -238,7 +249,8 @@ struct GatewayRig {
     private mutating func answer(_ frame: [UInt8], on port: PortName) {
         demand(openPorts.contains(port), "a request on a line that is closed")
         let mood = next(\.line)
-        let reply = port.text == "scale" ? Array("ST,GS,+  12.34kg\r\n".utf8) : Self.reply(to: frame)
+        let reply =
+            port.text == "scale" ? Array("ST,GS,+  12.34kg\r\n".utf8) : Self.reply(to: frame)
         guard !reply.isEmpty else { return }
         var bytes = reply
         var after = Duration.milliseconds(12)
@@ -264,10 +276,16 @@ struct GatewayRig {
         switch request {
         case .read(let function, let address, let count):
             let size = function.readsBits ? (Int(count) + 7) / 8 : 2 * Int(count)
-            response = .read(function, (0..<size).map { UInt8(truncatingIfNeeded: Int(address) + $0 &* 3 + Int(frame[0])) })
-        case .writeRegister(let address, let value): response = .wroteSingle(.writeSingleRegister, address: address, value: value)
-        case .writeCoil(let address, let on): response = .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
-        case .writeRegisters(let address, let values): response = .wroteMany(request.function, address: address, count: UInt16(values.count))
+            response = .read(
+                function,
+                (0..<size).map { UInt8(truncatingIfNeeded: Int(address) + $0 &* 3 + Int(frame[0])) }
+            )
+        case .writeRegister(let address, let value):
+            response = .wroteSingle(.writeSingleRegister, address: address, value: value)
+        case .writeCoil(let address, let on):
+            response = .wroteSingle(.writeSingleCoil, address: address, value: on ? 0xFF00 : 0)
+        case .writeRegisters(let address, let values):
+            response = .wroteMany(request.function, address: address, count: UInt16(values.count))
         case .other(let function, let data): response = .other(function, data)
         default: response = .exception(request.function, .illegalFunction)
         }
@@ -322,8 +340,14 @@ struct GatewayRig {
             replies += Packet.connack(Connack(code: code)).bytes
             if code != 0 { closes = true }
         case .subscribe(let subscribe):
-            replies += Packet.suback(Suback(subscribe.packetID, subscribe.requests.map { _ in mood & 31 == 29 ? 0x80 : 1 })).bytes
-        case .unsubscribe(let unsubscribe): replies += Packet.unsuback(Unsuback(unsubscribe.packetID)).bytes
+            replies +=
+                Packet.suback(
+                    Suback(
+                        subscribe.packetID,
+                        subscribe.requests.map { _ in mood & 31 == 29 ? 0x80 : 1 })
+                ).bytes
+        case .unsubscribe(let unsubscribe):
+            replies += Packet.unsuback(Unsuback(unsubscribe.packetID)).bytes
         case .pingreq: replies += Packet.pingresp(Pingresp()).bytes
         case .disconnect: closes = true
         case .publish(let publish):
@@ -338,24 +362,41 @@ struct GatewayRig {
 
     // MARK: Judgements
 
-    /// Everything that is published is JSON; one device and number always stand for the same record.
+    /// Everything that is published is JSON; one device and number always stand for the same
+    /// record.
     private mutating func check(_ publish: Publish) {
         published += 1
         let topic = publish.topic.text
         // What says whether the gateway is there is a word, not a document.
         if topic.hasSuffix("/detach") || publish.retain { return }
         StrictJSON.demand(publish.payload, "what is published on \(topic)")
-        guard topic.contains("/events"), let json = try? JSONReader.parse(publish.payload) else { return }
+        guard topic.contains("/events"), let json = try? JSONReader.parse(publish.payload) else {
+            return
+        }
         for record in json.array ?? [json] {
             guard let seq = record["seq"]?.text else { continue }
-            let content = JSON(.object((record.members ?? []).filter { !["ts", "clock", "backfill"].contains($0.name) })).text
+            let content = JSON(
+                .object(
+                    (record.members ?? []).filter {
+                        !["ts", "clock", "backfill"].contains($0.name)
+                    })
+            ).text
             let name = "\(topic.split(separator: "/")[1]) \(seq)"
-            if let before = told[name] { demand(before == content, "record \(name) is \(before) and \(content)") }
+            if let before = told[name] {
+                demand(before == content, "record \(name) is \(before) and \(content)")
+            }
             told[name] = content
             guard topic.hasSuffix("/commands"), let id = record["id"]?.string else { continue }
             let command = "\(topic.split(separator: "/")[1]) \(id)"
-            let words = JSON(.object((record.members ?? []).filter { !["ts", "seq", "clock", "backfill"].contains($0.name) })).text
-            if let before = results[command] { demand(before == words, "\(command) is answered with \(before) and \(words)") }
+            let words = JSON(
+                .object(
+                    (record.members ?? []).filter {
+                        !["ts", "seq", "clock", "backfill"].contains($0.name)
+                    })
+            ).text
+            if let before = results[command] {
+                demand(before == words, "\(command) is answered with \(before) and \(words)")
+            }
             results[command] = words
         }
     }

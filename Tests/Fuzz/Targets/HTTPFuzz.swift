@@ -3,8 +3,8 @@ import FuzzKit
 import HTTP
 import Simulators
 
-/// The HTTP request decoder at every cut, and the admin API behind it. The first byte chooses between bytes as
-/// they are and requests made of parts.
+/// The HTTP request decoder at every cut, and the admin API behind it. The first byte chooses
+/// between bytes as they are and requests made of parts.
 package enum HTTPFuzz: FuzzTarget {
     package static func run(_ input: [UInt8]) {
         guard let kind = input.first else { return }
@@ -26,7 +26,9 @@ package enum HTTPFuzz: FuzzTarget {
 
     private static func decode(_ input: [UInt8]) {
         let whole = decode(input, cuts: [])
-        demand(decode(input, cuts: Array(input.indices.dropFirst())) == whole, "byte by byte it is another stream")
+        demand(
+            decode(input, cuts: Array(input.indices.dropFirst())) == whole,
+            "byte by byte it is another stream")
         for cut in stride(from: 1, to: input.count, by: max(1, input.count / 16)) {
             demand(decode(input, cuts: [cut]) == whole, "cut at \(cut) it is another stream")
         }
@@ -42,11 +44,17 @@ package enum HTTPFuzz: FuzzTarget {
             do {
                 while let request = try decoder.next() {
                     outcome.requests.append(request)
-                    demand(request.body.count <= HTTPRequestDecoder.Limits().body, "a body of \(request.body.count) bytes")
-                    demand(request.headers.count <= HTTPRequestDecoder.Limits().headers, "too many headers")
+                    demand(
+                        request.body.count <= HTTPRequestDecoder.Limits().body,
+                        "a body of \(request.body.count) bytes")
+                    demand(
+                        request.headers.count <= HTTPRequestDecoder.Limits().headers,
+                        "too many headers")
                     demand(request.path.utf8.first == 0x2F, "a path without a slash")
                 }
-                if decoder.wantsContinue { demand(decoder.isPartial, "100 Continue for no request") }
+                if decoder.wantsContinue {
+                    demand(decoder.isPartial, "100 Continue for no request")
+                }
             } catch {
                 outcome.fault = error
                 demand(decoder.buffered == 0, "bytes are held after a fault")
@@ -61,26 +69,35 @@ package enum HTTPFuzz: FuzzTarget {
 
     private static let plant = "/v1/projects/acme/locations/us-central1/registries"
     private static let paths = [
-        "", "/plant", "/plant/devices", "/plant/devices/gw-7", "/plant/devices/meter-1", "/plant/devices/none",
+        "", "/plant", "/plant/devices", "/plant/devices/gw-7", "/plant/devices/meter-1",
+        "/plant/devices/none",
         "/plant/devices/gw-7:modifyCloudToDeviceConfig", "/plant/devices/gw-7:sendCommandToDevice",
-        "/plant/devices/gw-7/configVersions", "/plant/devices/gw-7/states", "/plant:bindDeviceToGateway",
+        "/plant/devices/gw-7/configVersions", "/plant/devices/gw-7/states",
+        "/plant:bindDeviceToGateway",
         "/plant:unbindDeviceFromGateway", "/other", "/plant/devices/loner",
     ]
     private static let queries = [
-        "", "?pageSize=1", "?pageToken=1", "?fieldMask=id,config", "?updateMask=blocked", "?numVersions=3",
-        "?gatewayListOptions.gatewayType=GATEWAY", "?deviceIds=a&deviceIds=b", "?updateMask=credentials,metadata",
-        "?pageSize=-1", "?from=0&max=2", "?updateMask=logLevel,gatewayConfig", "?deviceNumIds=7", "?pageSize=99999999999",
+        "", "?pageSize=1", "?pageToken=1", "?fieldMask=id,config", "?updateMask=blocked",
+        "?numVersions=3",
+        "?gatewayListOptions.gatewayType=GATEWAY", "?deviceIds=a&deviceIds=b",
+        "?updateMask=credentials,metadata",
+        "?pageSize=-1", "?from=0&max=2", "?updateMask=logLevel,gatewayConfig", "?deviceNumIds=7",
+        "?pageSize=99999999999",
     ]
     private static let bodies = [
-        "{}", "", "{\"id\":\"new\"}", "{\"blocked\":true}", "{\"binaryData\":\"YWJj\"}", "{\"binaryData\":\"?\"}",
-        "{\"binaryData\":\"\",\"versionToUpdate\":\"1\"}", "{\"gatewayId\":\"gw-7\",\"deviceId\":\"meter-2\"}",
+        "{}", "", "{\"id\":\"new\"}", "{\"blocked\":true}", "{\"binaryData\":\"YWJj\"}",
+        "{\"binaryData\":\"?\"}",
+        "{\"binaryData\":\"\",\"versionToUpdate\":\"1\"}",
+        "{\"gatewayId\":\"gw-7\",\"deviceId\":\"meter-2\"}",
         "{\"id\":\"gw-9\",\"gatewayConfig\":{\"gatewayType\":\"GATEWAY\",\"gatewayAuthMethod\":\"ASSOCIATION_ONLY\"}}",
-        "{\"metadata\":{\"a\":\"b\"},\"logLevel\":\"DEBUG\"}", "{\"binaryData\":\"YQ==\",\"subfolder\":\"x/y\"}",
+        "{\"metadata\":{\"a\":\"b\"},\"logLevel\":\"DEBUG\"}",
+        "{\"binaryData\":\"YQ==\",\"subfolder\":\"x/y\"}",
         "{\"credentials\":[{\"publicKey\":{\"format\":\"ES256_PEM\",\"key\":\"-----BEGIN TEST KEY 1\"}}]}",
         "{\"id\":\"r\",\"eventNotificationConfigs\":[{\"pubsubTopicName\":\"projects/p/topics/t\"}]}",
     ]
     private static let orders = [
-        "away 5s", "mute", "detach meter-1", "config gw-7 {\"a\":1}", "drop-pubacks 50%", "throttle 10", "close", "back",
+        "away 5s", "mute", "detach meter-1", "config gw-7 {\"a\":1}", "drop-pubacks 50%",
+        "throttle 10", "close", "back",
     ]
 
     private static func requests(_ input: [UInt8]) -> [[UInt8]] {
@@ -94,11 +111,15 @@ package enum HTTPFuzz: FuzzTarget {
             case 0: body = choices.block()
             case 1: (path, body) = ("/emulator/orders", Array(choices.pick(orders).utf8))
             case 2: (path, body) = ("/emulator/orders", choices.block())
-            case 3: path = choices.pick(["/emulator/status", "/emulator/messages?from=1", "/emulator/messages?max=0"])
+            case 3:
+                path = choices.pick([
+                    "/emulator/status", "/emulator/messages?from=1", "/emulator/messages?max=0",
+                ])
             case 4: path = "/" + String(decoding: choices.block(), as: UTF8.self)
             default: break
             }
-            let head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
+            let head =
+                "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
             requests.append(Array(head.utf8) + body)
         }
         return requests
@@ -124,11 +145,15 @@ package enum HTTPFuzz: FuzzTarget {
             now = now + max(.zero, due - now.instant)
             server.timeout(&cloud, at: now)
             settle(&server, &cloud, at: now)
-            demand(server.deadline.map { $0 > now.instant } ?? true, "the server's deadline stays in the past")
+            demand(
+                server.deadline.map { $0 > now.instant } ?? true,
+                "the server's deadline stays in the past")
         }
     }
 
-    private static func settle(_ server: inout AdminServer, _ cloud: inout BridgeCloud, at now: Moment) {
+    private static func settle(
+        _ server: inout AdminServer, _ cloud: inout BridgeCloud, at now: Moment
+    ) {
         var limit = StepLimit(10_000, "outputs without end")
         while true {
             limit.step()
@@ -147,7 +172,8 @@ package enum HTTPFuzz: FuzzTarget {
     private static func check(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         demand(text.hasPrefix("HTTP/1.1 "), "an answer that is none: \(text)")
-        guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: [13, 10, 13, 10]) }) else {
+        guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: [13, 10, 13, 10]) })
+        else {
             fatalError("an answer without the end of its head")
         }
         let head = String(decoding: bytes[..<end], as: UTF8.self)

@@ -27,7 +27,9 @@ package enum JSONFuzz: FuzzTarget {
     private static func checkPrinted(_ value: JSON) {
         let text = value.text
         StrictJSON.demand(Array(text.utf8), "what the writer makes of a value")
-        guard let again = try? JSONReader.parse(text) else { fatalError("what was printed cannot be read") }
+        guard let again = try? JSONReader.parse(text) else {
+            fatalError("what was printed cannot be read")
+        }
         demand(again.text == text, "printing is not stable: \(text) and \(again.text)")
         demand(isSame(value, again), "what was printed reads as another value: \(text)")
     }
@@ -43,7 +45,9 @@ package enum JSONFuzz: FuzzTarget {
             one.count == other.count && zip(one, other).allSatisfy { isSame($0, $1) }
         case (.object(let one), .object(let other)):
             one.count == other.count
-                && zip(one, other).allSatisfy { $0.name.utf8.elementsEqual($1.name.utf8) && isSame($0.value, $1.value) }
+                && zip(one, other).allSatisfy {
+                    $0.name.utf8.elementsEqual($1.name.utf8) && isSame($0.value, $1.value)
+                }
         default: false
         }
     }
@@ -68,17 +72,22 @@ package enum JSONFuzz: FuzzTarget {
 
     /// JSON5 holds all of JSON, with the same meaning.
     private static func checkWidened(_ input: [UInt8], _ value: JSON) {
-        guard let five = try? JSONReader.parse(input, .json5) else { fatalError("JSON5 refuses JSON") }
+        guard let five = try? JSONReader.parse(input, .json5) else {
+            fatalError("JSON5 refuses JSON")
+        }
         demand(isSame(five, value) || five.text == value.text, "JSON5 reads another value")
     }
 
-    /// Every problem of a file that people write has its place, and reading one more tolerantly finds no less.
+    /// Every problem of a file that people write has its place, and reading one more tolerantly
+    /// finds no less.
     private static func checkFive(_ input: [UInt8], _ extent: TextExtent) {
         let (value, errors) = JSONReader.parseAll(input)
         for error in errors { extent.check(error.position) }
         demand(value != nil || !errors.isEmpty, "neither a value nor a problem")
         demand(errors.count <= 101, "\(errors.count) problems of one text")
-        if let value { demand(StrictJSON.examine(Array(value.text.utf8)) != nil, "no JSON was printed") }
+        if let value {
+            demand(StrictJSON.examine(Array(value.text.utf8)) != nil, "no JSON was printed")
+        }
         guard let first = errors.first else { return }
         do {
             _ = try JSONReader.parse(input, .json5)

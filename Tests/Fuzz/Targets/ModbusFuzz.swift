@@ -2,8 +2,8 @@ import Base
 import FuzzKit
 import Modbus
 
-/// The Modbus codecs in both directions: what is understood is encoded to the bytes it came from, and the
-/// decoders say the same however the bytes are cut. The first byte says what the rest is.
+/// The Modbus codecs in both directions: what is understood is encoded to the bytes it came from,
+/// and the decoders say the same however the bytes are cut. The first byte says what the rest is.
 package enum ModbusFuzz: FuzzTarget {
     package static func run(_ input: [UInt8]) {
         guard let kind = input.first else { return }
@@ -18,13 +18,20 @@ package enum ModbusFuzz: FuzzTarget {
 
     private static func checkRequest(_ pdu: [UInt8]) {
         guard let request = try? Request(pdu: pdu[...]) else { return }
-        // A coil's value and a bit beyond the count have one form that is written, and several that are read.
+        // A coil's value and a bit beyond the count have one form that is written, and several that
+        // are read.
         let encoded = request.pdu
-        demand(encoded.count == pdu.count, "a request of \(pdu.count) bytes is encoded in \(encoded.count)")
-        guard let again = try? Request(pdu: encoded[...]) else { fatalError("\(request) is refused") }
+        demand(
+            encoded.count == pdu.count,
+            "a request of \(pdu.count) bytes is encoded in \(encoded.count)")
+        guard let again = try? Request(pdu: encoded[...]) else {
+            fatalError("\(request) is refused")
+        }
         demand(again == request, "\(request) became \(again)")
         if case .bytes(let length) = PDULength.ofRequest(encoded[...]) {
-            demand(length == encoded.count, "a request of \(encoded.count) bytes is measured as \(length)")
+            demand(
+                length == encoded.count,
+                "a request of \(encoded.count) bytes is measured as \(length)")
         }
         if let length = request.replyLength {
             // Two groups of file records can be asked for that no reply can hold.
@@ -40,11 +47,14 @@ package enum ModbusFuzz: FuzzTarget {
         var stream: [UInt8] = []
         while !choices.isAtEnd, stream.count < 4096 {
             let pdu = choices.bytes(1 + choices.below(64))
-            stream += choices.byte() & 3 == 0 ? pdu : RTUFrame.encode(unit: choices.bool() ? unit : 9, pdu)
+            stream +=
+                choices.byte() & 3 == 0
+                ? pdu : RTUFrame.encode(unit: choices.bool() ? unit : 9, pdu)
         }
         let whole = replies(stream, unit, request, step: stream.count)
         demand(
-            replies(stream, unit, request, step: 1) == whole || stream.count > ReplyDecoder.bufferLimit,
+            replies(stream, unit, request, step: 1) == whole
+                || stream.count > ReplyDecoder.bufferLimit,
             "byte by byte other replies are found")
     }
 
@@ -54,7 +64,9 @@ package enum ModbusFuzz: FuzzTarget {
     }
 
     /// The verdicts up to the first damage: what follows it is lost with the chunk.
-    private static func replies(_ stream: [UInt8], _ unit: UInt8, _ request: Request, step: Int) -> [Verdict] {
+    private static func replies(
+        _ stream: [UInt8], _ unit: UInt8, _ request: Request, step: Int
+    ) -> [Verdict] {
         var decoder = ReplyDecoder(unit: unit, request: request)
         var verdicts: [Verdict] = []
         var start = 0
@@ -67,7 +79,9 @@ package enum ModbusFuzz: FuzzTarget {
                 limit.step()
                 do {
                     guard let reply = try decoder.receive(chunk) else { break }
-                    demand(decoder.pending <= ReplyDecoder.bufferLimit, "more than two frames are held")
+                    demand(
+                        decoder.pending <= ReplyDecoder.bufferLimit, "more than two frames are held"
+                    )
                     verdicts.append(.reply(reply))
                 } catch {
                     // How much too long it is, is told by the bytes that are there.
@@ -80,10 +94,16 @@ package enum ModbusFuzz: FuzzTarget {
                 }
                 chunk = []
             }
-            if let missing = decoder.missing { demand(missing >= 0, "\(missing) bytes are missing") }
+            if let missing = decoder.missing {
+                demand(missing >= 0, "\(missing) bytes are missing")
+            }
         }
-        demand(decoder.expectedLength >= RTUFrame.shortest, "a reply is expected in \(decoder.expectedLength) bytes")
-        if decoder.endsBySilence, let reply = try? decoder.silence() { verdicts.append(.reply(reply)) }
+        demand(
+            decoder.expectedLength >= RTUFrame.shortest,
+            "a reply is expected in \(decoder.expectedLength) bytes")
+        if decoder.endsBySilence, let reply = try? decoder.silence() {
+            verdicts.append(.reply(reply))
+        }
         return verdicts
     }
 

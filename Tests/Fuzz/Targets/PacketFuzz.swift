@@ -1,8 +1,8 @@
 import FuzzKit
 import MQTT
 
-/// The MQTT decoder: the same packets and the same fault however the bytes are cut, and what was decoded
-/// is encoded and decoded again without a change.
+/// The MQTT decoder: the same packets and the same fault however the bytes are cut, and what was
+/// decoded is encoded and decoded again without a change.
 package enum PacketFuzz: FuzzTarget {
     private static let sizeMax = 1024
 
@@ -32,8 +32,12 @@ package enum PacketFuzz: FuzzTarget {
             start = end
             do {
                 while let packet = try decoder.next() { outcome.packets.append(packet) }
-                demand(decoder.buffered < sizeMax + chunk, "\(decoder.buffered) bytes of one packet are held")
-                demand(decoder.isPartial == (decoder.buffered > 0), "a packet is partial without bytes")
+                demand(
+                    decoder.buffered < sizeMax + chunk,
+                    "\(decoder.buffered) bytes of one packet are held")
+                demand(
+                    decoder.isPartial == (decoder.buffered > 0), "a packet is partial without bytes"
+                )
             } catch {
                 outcome.fault = error
                 demand(decoder.buffered == 0, "bytes are held after a fault")

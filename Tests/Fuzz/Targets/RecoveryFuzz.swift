@@ -3,9 +3,9 @@ import FuzzKit
 import Spool
 import TestKit
 
-/// The journal's recovery. The input is a list of edits of a sound journal of three files; what was edited is
-/// then recovered, read to its end and recovered again. It may lose anything, but it must start, stop, keep its
-/// sums, and without forged checksums offer nothing that was not written.
+/// The journal's recovery. The input is a list of edits of a sound journal of three files; what was
+/// edited is then recovered, read to its end and recovered again. It may lose anything, but it must
+/// start, stop, keep its sums, and without forged checksums offer nothing that was not written.
 package enum RecoveryFuzz: FuzzTarget {
     package static let budget = Duration.milliseconds(300)
 
@@ -28,12 +28,14 @@ package enum RecoveryFuzz: FuzzTarget {
     }
 }
 
-private let moment = Moment(Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
+private let moment = Moment(
+    Instant(nanoseconds: 5_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
 
 private func settings() -> Journal.Settings {
     guard let gateway = try? DeviceID("gateway") else { fatalError("no device ID") }
     return Journal.Settings(
-        identity: "acme/plant/gw-7", gateway: gateway, maxBytes: 1 << 20, minFree: 0, share: 0.5, loadMax: 32 << 10)
+        identity: "acme/plant/gw-7", gateway: gateway, maxBytes: 1 << 20, minFree: 0, share: 0.5,
+        loadMax: 32 << 10)
 }
 
 private struct Run {
@@ -96,7 +98,9 @@ private func journal() -> (disk: VirtualDisk, bodies: Set<[UInt8]>) {
             let body = Array("\"values\":{\"n\":\(round * 100 + index)}".utf8)
             bodies.insert(body)
             run.spool.append(
-                Entry(device: device, priority: index == 5, body: body, at: run.now, clockTrusted: round > 0), at: run.now)
+                Entry(
+                    device: device, priority: index == 5, body: body, at: run.now,
+                    clockTrusted: round > 0), at: run.now)
             run.pump()
         }
         run.advance(.seconds(2))
@@ -123,7 +127,8 @@ private func edited(_ edits: ByteReader) -> (disk: VirtualDisk, isForged: Bool) 
     let names = disk.names()
     var isForged = false
     for _ in 0..<64 {
-        guard let kind = input.byte(), let file = input.byte(), let place: UInt16 = input.little() else { break }
+        guard let kind = input.byte(), let file = input.byte(), let place: UInt16 = input.little()
+        else { break }
         let name = names[Int(file) % names.count]
         guard var bytes = disk.contents(name), !bytes.isEmpty else { continue }
         // Records first: that is where there is most to break.
@@ -131,7 +136,9 @@ private func edited(_ edits: ByteReader) -> (disk: VirtualDisk, isForged: Bool) 
         switch kind & 7 {
         case 0, 1:
             let new = input.bytes(min(Int(input.byte() ?? 0), input.count)) ?? []
-            for (index, byte) in new.enumerated() where offset + index < bytes.count { bytes[offset + index] = byte }
+            for (index, byte) in new.enumerated() where offset + index < bytes.count {
+                bytes[offset + index] = byte
+            }
         case 2: bytes[offset] ^= 1 << (file & 7)
         case 3: for index in offset..<min(offset + 512, bytes.count) { bytes[index] = 0 }
         case 4: bytes.removeLast(bytes.count - offset)
@@ -140,11 +147,16 @@ private func edited(_ edits: ByteReader) -> (disk: VirtualDisk, isForged: Bool) 
             // A record's checksum made right again after an edit.
             isForged = true
             let start = offset & ~7
-            guard start + 32 <= bytes.count, let header = try? Segment.header(bytes) else { continue }
+            guard start + 32 <= bytes.count, let header = try? Segment.header(bytes) else {
+                continue
+            }
             let seed = Record.seed(salt: header.salt)
-            bytes.storeLittle(CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
+            bytes.storeLittle(
+                CRC32C.checksum(bytes[start..<start + 28], continuing: seed), at: start + 28)
         default:
-            for index in offset..<min(offset + 4096, bytes.count) { bytes[index] = bytes[index &- offset] }
+            for index in offset..<min(offset + 4096, bytes.count) {
+                bytes[index] = bytes[index &- offset]
+            }
         }
         disk.put(name, bytes)
     }

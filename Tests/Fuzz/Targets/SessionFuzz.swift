@@ -3,8 +3,9 @@ import Bridge
 import FuzzKit
 import MQTT
 
-/// The bridge session with a broker that acknowledges, stays silent, closes, reports errors and sends what it
-/// likes. Each record that is handed over comes back exactly once: settled, returned or rejected.
+/// The bridge session with a broker that acknowledges, stays silent, closes, reports errors and
+/// sends what it likes. Each record that is handed over comes back exactly once: settled, returned
+/// or rejected.
 package enum SessionFuzz: FuzzTarget {
     package static let budget = Duration.milliseconds(500)
 
@@ -17,7 +18,8 @@ package enum SessionFuzz: FuzzTarget {
 }
 
 private struct SessionRig {
-    private static let start = Moment(Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
+    private static let start = Moment(
+        Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_790_000_000_000))
     private static let names = ["gw-7", "dev-1", "dev-2", "dev-3"]
     private static let devices = names.compactMap { try? DeviceID($0) }
     private static let codes = GatewayError.Code.allCases.map(\.rawValue) + ["", "NEW_ERROR"]
@@ -45,11 +47,13 @@ private struct SessionRig {
         let flags = choices.byte()
         isCloud = flags & 1 == 0
         var settings = Session.Settings(
-            dialect: isCloud ? .cloudIoT(project: "acme", region: "us-central1", registry: "plant")
+            dialect: isCloud
+                ? .cloudIoT(project: "acme", region: "us-central1", registry: "plant")
                 : .plain(clientID: "gw-7", username: nil, password: nil),
             gateway: Self.devices[0],
             endpoints: [LinkTarget(host: "a", port: 8883), LinkTarget(host: "b", port: 443)],
-            keys: flags & 2 == 0 ? [.es256] : [.es256, .rs256], tokenLifetime: .seconds(flags & 4 == 0 ? 3600 : 60))
+            keys: flags & 2 == 0 ? [.es256] : [.es256, .rs256],
+            tokenLifetime: .seconds(flags & 4 == 0 ? 3600 : 60))
         if flags & 8 != 0 { settings.deviceKeys = [Self.devices[1]: .es256] }
         if flags & 16 != 0 { settings.inFlight.total = 2 }
         settings.trustClock = flags & 32 != 0
@@ -62,7 +66,10 @@ private struct SessionRig {
     mutating func step(_ choices: inout Choices) {
         switch choices.byte() & 15 {
         case 0: mood.append(choices.byte())
-        case 1: for _ in 0..<(1 + choices.below(8)) { records.append((choices.pick(Self.devices), .waiting)) }
+        case 1:
+            for _ in 0..<(1 + choices.below(8)) {
+                records.append((choices.pick(Self.devices), .waiting))
+            }
         case 2: session.state(choices.pick(Self.devices), document: Array("{}".utf8), at: now)
         case 3: report(&choices)
         case 4: message(&choices)
@@ -70,7 +77,8 @@ private struct SessionRig {
         case 6: lose()
         case 7: if asksForLink, !isUp { up(choices.bool()) }
         case 8: if let ticket = signatures.popLast() { sign(ticket, choices.byte() & 3 != 0) }
-        case 9: session.clock(ClockFacts(synchronised: choices.bool(), hasRTC: choices.bool()), at: now)
+        case 9:
+            session.clock(ClockFacts(synchronised: choices.bool(), hasRTC: choices.bool()), at: now)
         case 10: jump(&choices)
         case 11: order(&choices)
         case 12: if let delivery = deliveries.popLast() { session.acknowledge(delivery, at: now) }
@@ -102,15 +110,22 @@ private struct SessionRig {
 
     private mutating func sign(_ ticket: UInt64, _ isGood: Bool) {
         session.signed(
-            ticket, isGood ? .success([UInt8](repeating: 7, count: 64)) : .failure(SigningFailure("no key")), at: now)
+            ticket,
+            isGood
+                ? .success([UInt8](repeating: 7, count: 64)) : .failure(SigningFailure("no key")),
+            at: now)
     }
 
     /// A document on the errors topic about the last message, or about anything.
     private mutating func report(_ choices: inout Choices) {
         let flags = choices.byte()
-        let device = flags & 1 == 0 ? String(lastTopic.split(separator: "/").dropFirst().first ?? "") : choices.pick(Self.names)
+        let device =
+            flags & 1 == 0
+            ? String(lastTopic.split(separator: "/").dropFirst().first ?? "")
+            : choices.pick(Self.names)
         let packet = flags & 2 == 0 ? lastPacket : choices.short()
-        var document = Array("""
+        var document = Array(
+            """
             {"error_type":"\(choices.pick(Self.codes))","description":"x","device_id":"\(device)",\
             "mqtt_message_info":{"message_type":"PUBLISH","topic":"\(lastTopic)","packet_id":\(packet)}}
             """.utf8)
@@ -126,7 +141,8 @@ private struct SessionRig {
     private mutating func message(_ choices: inout Choices) {
         let device = choices.pick(Self.names + ["none"])
         let kind = choices.pick(["config", "commands", "commands/sub", "state", "commands/"])
-        deliver("/devices/\(device)/\(kind)", choices.block(), choices.bool() ? choices.short() : nil)
+        deliver(
+            "/devices/\(device)/\(kind)", choices.block(), choices.bool() ? choices.short() : nil)
     }
 
     private mutating func deliver(_ topic: String, _ payload: [UInt8], _ id: UInt16?) {
@@ -159,7 +175,8 @@ private struct SessionRig {
         case .subscribe(let subscribe):
             let codes = subscribe.requests.map { _ in choice & 7 == 6 ? UInt8(0x80) : 1 }
             replies += Packet.suback(Suback(subscribe.packetID, codes)).bytes
-        case .unsubscribe(let unsubscribe): replies += Packet.unsuback(Unsuback(unsubscribe.packetID)).bytes
+        case .unsubscribe(let unsubscribe):
+            replies += Packet.unsuback(Unsuback(unsubscribe.packetID)).bytes
         case .pingreq: replies += Packet.pingresp(Pingresp()).bytes
         case .publish(let publish):
             lastTopic = publish.topic.text
@@ -241,7 +258,9 @@ private struct SessionRig {
             guard seen.insert(device).inserted, session.accepts(device, at: now) else { continue }
             records[index].place = .handed
             session.publish(
-                Outgoing(seq: UInt64(index + 1), device: device, payload: Array("{\"seq\":\(index + 1)}".utf8)), at: now)
+                Outgoing(
+                    seq: UInt64(index + 1), device: device,
+                    payload: Array("{\"seq\":\(index + 1)}".utf8)), at: now)
             return true
         }
         return false
@@ -261,7 +280,8 @@ private struct SessionRig {
         case .settled(let seq): move(seq, to: .over)
         case .returned(let seq): move(seq, to: .waiting)
         case .rejected(let seq, _, _): move(seq, to: .over)
-        case .config(_, _, let delivery), .command(_, _, _, let delivery): deliveries.append(delivery)
+        case .config(_, _, let delivery), .command(_, _, _, let delivery):
+            deliveries.append(delivery)
         case .attached(let device), .detached(let device, _):
             demand(Self.devices.contains(device), "\(device) is none of ours")
         case .finished: isFinished = true
@@ -273,7 +293,9 @@ private struct SessionRig {
     private mutating func move(_ seq: UInt64, to place: Place) {
         let index = Int(seq) - 1
         demand(records.indices.contains(index), "record \(seq) was never handed over")
-        demand(records[index].place == .handed, "record \(seq) becomes \(place) without having been handed over")
+        demand(
+            records[index].place == .handed,
+            "record \(seq) becomes \(place) without having been handed over")
         records[index].place = place
     }
 
@@ -285,7 +307,9 @@ private struct SessionRig {
         drain()
         wait(.seconds(60))
         demand(isFinished, "the session does not end")
-        demand(!records.contains { $0.place == .handed }, "a record is neither settled nor returned at the end")
+        demand(
+            !records.contains { $0.place == .handed },
+            "a record is neither settled nor returned at the end")
         demand(session.deadline == nil, "a session that has ended waits for something")
     }
 }

@@ -15,7 +15,8 @@ package enum ToolsFuzz: FuzzTarget {
     }
 
     private static let line = LineSettings(device: .path("/dev/test"), baud: 19_200, parity: .even)
-    private static let start = Moment(Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
+    private static let start = Moment(
+        Instant(nanoseconds: 1_000_000_000), WallTime(milliseconds: 1_800_000_000_000))
 
     // MARK: The sniffer
 
@@ -49,7 +50,9 @@ package enum ToolsFuzz: FuzzTarget {
                 now = now + max(.zero, due - now.instant)
                 sniffer.timeout(at: now)
                 drain()
-                demand(sniffer.deadline.map { $0 > now.instant } ?? true, "the sniffer's deadline stays in the past")
+                demand(
+                    sniffer.deadline.map { $0 > now.instant } ?? true,
+                    "the sniffer's deadline stays in the past")
             }
             now = end
         }
@@ -87,26 +90,37 @@ package enum ToolsFuzz: FuzzTarget {
 
     private static func scan(_ choices: inout Choices) {
         var lines = [line]
-        if choices.bool() { lines.append(LineSettings(device: .path("/dev/test"), baud: 9600, parity: .none)) }
+        if choices.bool() {
+            lines.append(LineSettings(device: .path("/dev/test"), baud: 9600, parity: .none))
+        }
         let units = (0..<(1 + choices.below(4))).map { _ in UInt8(1 + choices.below(5)) }
         let flags = choices.byte()
         let settings = ScanSettings(
-            lines: lines, units: units, patience: .milliseconds(50), first: flags & 1 != 0, all: flags & 2 != 0,
-            identifies: flags & 4 != 0, followUps: [.read(.readInputRegisters, address: 0, count: 2)])
+            lines: lines, units: units, patience: .milliseconds(50), first: flags & 1 != 0,
+            all: flags & 2 != 0,
+            identifies: flags & 4 != 0,
+            followUps: [.read(.readInputRegisters, address: 0, count: 2)])
         let scanner = drive(Scanner(settings), &choices)
         demand(scanner.findings.count <= 2 * 5 * lines.count, "\(scanner.findings.count) findings")
-        for finding in scanner.findings { demand(settings.units.contains(finding.unit), "unit \(finding.unit) was found") }
+        for finding in scanner.findings {
+            demand(settings.units.contains(finding.unit), "unit \(finding.unit) was found")
+        }
         for hint in scanner.hints { demand(!hint.isEmpty, "an empty hint") }
     }
 
     private static func ask(_ choices: inout Choices) {
         let requests: [Request] = [
-            .read(.readHoldingRegisters, address: 3, count: 2), .writeRegister(address: 3, 7), DeviceIdentity.serverID,
+            .read(.readHoldingRegisters, address: 3, count: 2), .writeRegister(address: 3, 7),
+            DeviceIdentity.serverID,
             .read(.readCoils, address: 0, count: 9),
         ]
         let asked = (0..<(1 + choices.below(3))).map { _ in choices.pick(requests) }
-        let errand = drive(Errand(line, unit: 1, asked, patience: .milliseconds(100), retries: choices.below(3)), &choices)
-        for step in errand.steps where step.isGood { demand(step.answer != nil, "a step without an answer is good") }
+        let errand = drive(
+            Errand(line, unit: 1, asked, patience: .milliseconds(100), retries: choices.below(3)),
+            &choices)
+        for step in errand.steps where step.isGood {
+            demand(step.answer != nil, "a step without an answer is good")
+        }
     }
 
     /// A line on which the input answers. The tool must come to its end.
@@ -123,14 +137,18 @@ package enum ToolsFuzz: FuzzTarget {
                 case .discardInput: replies = []
                 case .set: tool.opened(at: now)
                 case .transmit(let bytes):
-                    demand(bytes.count <= Limits.adu && CRC16.checksum(bytes[...]) == 0, "no frame is sent")
+                    demand(
+                        bytes.count <= Limits.adu && CRC16.checksum(bytes[...]) == 0,
+                        "no frame is sent")
                     guard let reply = reply(to: bytes, &choices) else { continue }
                     replies.append((now.instant + .milliseconds(2 * Int64(choices.byte())), reply))
                     replies.sort { $0.at < $1.at }
                 }
             }
             limit.step()
-            guard let due = [tool.deadline, replies.first?.at].compactMap({ $0 }).min() else { break }
+            guard let due = [tool.deadline, replies.first?.at].compactMap({ $0 }).min() else {
+                break
+            }
             now = now + max(.zero, due - now.instant)
             if let first = replies.first, first.at <= now.instant {
                 replies.removeFirst()
@@ -153,7 +171,10 @@ package enum ToolsFuzz: FuzzTarget {
         case 4: return frame
         default:
             let count = frame[1] <= 2 ? 1 : 2 * Int(frame[frame.count - 3])
-            return RTUFrame.encode(unit: frame[0], [frame[1], UInt8(truncatingIfNeeded: count)] + [UInt8](repeating: 9, count: count % 250))
+            return RTUFrame.encode(
+                unit: frame[0],
+                [frame[1], UInt8(truncatingIfNeeded: count)]
+                    + [UInt8](repeating: 9, count: count % 250))
         }
     }
 }

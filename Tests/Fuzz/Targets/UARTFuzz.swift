@@ -2,8 +2,9 @@ import Base
 import Drivers
 import FuzzKit
 
-/// UART nodes of every framing and checksum, with frames that are right, damaged, cut and joined. However the
-/// bytes of one moment are cut, the same frames are read, and each of them is one of its format.
+/// UART nodes of every framing and checksum, with frames that are right, damaged, cut and joined.
+/// However the bytes of one moment are cut, the same frames are read, and each of them is one of
+/// its format.
 package enum UARTFuzz: FuzzTarget {
     package static func run(_ input: [UInt8]) {
         var choices = Choices(input)
@@ -35,7 +36,8 @@ private struct UARTRig {
         let line = LineSettings(device: .path("/dev/test"), baud: 9600)
         driver = UARTDriver(
             UARTDriver.Settings(
-                port: PortName("u"), line: line, responseTimeout: .milliseconds(200), retries: 1, nodes: nodes),
+                port: PortName("u"), line: line, responseTimeout: .milliseconds(200), retries: 1,
+                nodes: nodes),
             seed: 1)
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
         drain()
@@ -47,7 +49,8 @@ private struct UARTRig {
         (1...(1 + choices.below(3))).compactMap { number in
             UnitID(number).map { unit in
                 UARTDriver.Node(
-                    unit: unit, format: format(&choices), intervals: [.milliseconds(choices.bool() ? 300 : 1000)])
+                    unit: unit, format: format(&choices),
+                    intervals: [.milliseconds(choices.bool() ? 300 : 1000)])
             }
         }
     }
@@ -73,11 +76,15 @@ private struct UARTRig {
             let type = choices.pick(UARTProtocol.ChecksumType.allCases)
             let size = type.size(asHex: flags & 16 != 0)
             checksum = UARTProtocol.Checksum(
-                type: type, from: choices.below(3), to: -size, at: -size, order: type.naturalOrder, asHex: flags & 16 != 0)
+                type: type, from: choices.below(3), to: -size, at: -size, order: type.naturalOrder,
+                asHex: flags & 16 != 0)
         }
-        let address = flags & 32 == 0 ? nil : FrameMatch(.bytes(at: choices.below(4)), .equals, [[1], [0x41]])
+        let address =
+            flags & 32 == 0
+            ? nil : FrameMatch(.bytes(at: choices.below(4)), .equals, [[1], [0x41]])
         return UARTProtocol(
-            request: flags & 64 == 0 ? nil : Array("R\r".utf8), frame: .init(start: start, end: end, max: most),
+            request: flags & 64 == 0 ? nil : Array("R\r".utf8),
+            frame: .init(start: start, end: end, max: most),
             checksum: checksum, address: address)
     }
 
@@ -89,7 +96,9 @@ private struct UARTRig {
         switch format.frame.end {
         case .fixed(let count):
             let body = max(count - tail, 0)
-            bytes = Array(bytes.prefix(body)) + [UInt8](repeating: 0x30, count: max(body - bytes.count, 0))
+            bytes =
+                Array(bytes.prefix(body))
+                + [UInt8](repeating: 0x30, count: max(body - bytes.count, 0))
         case .length(let at, let size, let adds, let order):
             while bytes.count < at + size { bytes.append(0) }
             let value = bytes.count + tail - adds
@@ -116,13 +125,17 @@ private struct UARTRig {
             var bytes = frame(of: Int(kind >> 4) % nodes.count, &choices)
             if !bytes.isEmpty { bytes[choices.below(bytes.count)] ^= 1 << (kind >> 5) }
             hear(bytes)
-        case 5: hear(Array(frame(of: Int(kind >> 4) % nodes.count, &choices).prefix(choices.below(16))))
+        case 5:
+            hear(Array(frame(of: Int(kind >> 4) % nodes.count, &choices).prefix(choices.below(16))))
         case 6: hear(frame(of: 0, &choices) + frame(of: nodes.count - 1, &choices))
         case 7: hear(choices.block())
         case 8:
             // Much of one thing: what a loose cable or a wrong speed brings.
             let pattern = choices.bytes(1 + choices.below(4))
-            hear((0..<(64 * (1 + choices.below(16)))).map { pattern.isEmpty ? 0 : pattern[$0 % pattern.count] })
+            hear(
+                (0..<(64 * (1 + choices.below(16)))).map {
+                    pattern.isEmpty ? 0 : pattern[$0 % pattern.count]
+                })
         case 9: order(&choices)
         case 10:
             driver.closed(at: now)
@@ -151,7 +164,8 @@ private struct UARTRig {
         openOrders.insert(lastOrder)
         driver.submit(
             Order(
-                id: lastOrder, address: Address(port: PortName("u"), unit: unit), table: .holding, start: 0,
+                id: lastOrder, address: Address(port: PortName("u"), unit: unit), table: .holding,
+                start: 0,
                 data: .registers([1]), expires: now.instant + .seconds(1)), at: now)
     }
 
@@ -163,7 +177,9 @@ private struct UARTRig {
             if due > now.instant { now = now + (due - now.instant) }
             driver.timeout(at: now)
             drain()
-            demand(driver.deadline.map { $0.due > now.instant } ?? true, "the driver's deadline stays in the past")
+            demand(
+                driver.deadline.map { $0.due > now.instant } ?? true,
+                "the driver's deadline stays in the past")
         }
         now = end
     }
@@ -178,9 +194,12 @@ private struct UARTRig {
                 demand(nodes.contains { $0.format.request == bytes }, "a request that no node has")
             case .reading(let reading): check(reading)
             case .outcome(let outcome):
-                demand(openOrders.remove(outcome.id) != nil, "order \(outcome.id) ends twice, or was never given")
+                demand(
+                    openOrders.remove(outcome.id) != nil,
+                    "order \(outcome.id) ends twice, or was never given")
             case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
-            case .setup, .unit, .discardInput, .learned, .schedule, .train, .recall, .unschedule: break
+            case .setup, .unit, .discardInput, .learned, .schedule, .train, .recall, .unschedule:
+                break
             }
         }
     }
@@ -193,13 +212,21 @@ private struct UARTRig {
             guard case .success(let bytes) = part.result else { continue }
             frames.append(bytes)
             let format = node.format
-            demand(part.count == bytes.count && bytes.count <= format.frame.max, "a frame of \(bytes.count) bytes")
+            demand(
+                part.count == bytes.count && bytes.count <= format.frame.max,
+                "a frame of \(bytes.count) bytes")
             demand(bytes.starts(with: format.frame.start), "a frame without its start: \(bytes)")
-            if case .fixed(let count) = format.frame.end { demand(bytes.count == count, "\(bytes.count) bytes, not \(count)") }
-            if case .terminator(let mark) = format.frame.end {
-                demand(bytes.suffix(mark.count).elementsEqual(mark), "a frame without its end: \(bytes)")
+            if case .fixed(let count) = format.frame.end {
+                demand(bytes.count == count, "\(bytes.count) bytes, not \(count)")
             }
-            if let address = format.address { demand(address.holds(for: bytes) == true, "another node's frame: \(bytes)") }
+            if case .terminator(let mark) = format.frame.end {
+                demand(
+                    bytes.suffix(mark.count).elementsEqual(mark),
+                    "a frame without its end: \(bytes)")
+            }
+            if let address = format.address {
+                demand(address.holds(for: bytes) == true, "another node's frame: \(bytes)")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 // Written by board/setup/embed-page from Page/page.css: change that file.
+// swift-format-ignore-file
 
 extension PageText {
     static let style = ###"""
