@@ -1,0 +1,91 @@
+/// The places that do not keep a limit yet, with how far they are from it. Each list may only
+/// shrink.
+enum Exceptions {
+    /// Lines of a file, above `SizeTests.fileLinesMax`.
+    static let fileLines: [String: Int] = [
+        "Sources/Drivers/LineExchange.swift": 410,
+        "Sources/Host/Host.swift": 431,
+        "Sources/Host/LineShell.swift": 402,
+        "Tests/DriversTests/Rig.swift": 406,
+        "Tests/Fuzz/Targets/GatewayRig.swift": 419,
+        "Tests/GatewayTests/ConfigurationDiagnosticTests.swift": 430,
+    ]
+    /// Stored properties of a type.
+    static let storedProperties: [String: Int] = [
+        "Adapter.Decoder": 32,
+        "Adapter.Point": 28,
+        "Bridge.Session": 47,
+        "Drivers.LineExchange": 31,
+        "Drivers.ModbusDriver": 27,
+        "Drivers.PortStatistics": 21,
+        "Drivers.Scanner": 22,
+        "Gateway.CommandLog": 21,
+        "Gateway.Gateway": 49,
+        "Host.Host": 31,
+        "Host.LineShell": 23,
+        "Simulators.BridgeConnection": 24,
+        "Simulators.BridgeSwitches": 32,
+    ]
+    /// Files that hold a part of a type.
+    static let filesOfType: [String: Int] = [
+        "Adapter.Decoder": 5,
+        "Bridge.Session": 14,
+        "Drivers.ModbusDriver": 11,
+        "Drivers.UARTDriver": 4,
+        "Gateway.Configuration": 5,
+        "Gateway.Configuration.Port": 4,
+        "Gateway.ConfigurationReader": 21,
+        "Gateway.Gateway": 25,
+        "Gateway.PageText": 7,
+        "Platform.Link": 5,
+        "Platform.SerialPorts": 4,
+        "Simulators.BridgeEmulator": 7,
+    ]
+    /// Lines of a function.
+    static let functionLines: [String: Int] = [
+        "Sources/Adapter/Decoder.swift init": 71,
+        "Sources/Gateway/Configuration/FrameSiteSection.swift readFrameSite": 74,
+    ]
+    /// Lines of more than 100 columns, by target: texts that the formatter does not break.
+    static let wideLines: [String: Int] = [
+        "Adapter": 2,
+        "BaseTests": 1,
+        "Bridge": 26,
+        "BridgeTests": 10,
+        "Drivers": 30,
+        "DriversTests": 4,
+        "Fuzz": 53,
+        "Gateway": 302,
+        "GatewayTests": 108,
+        "Host": 4,
+        "MQTTTests": 5,
+        "ModbusTests": 1,
+        "PeerTests": 39,
+        "Platform": 39,
+        "PlatformTests": 6,
+        "SimulationTests": 16,
+        "Simulators": 13,
+        "SimulatorsTests": 21,
+        "Spool": 5,
+        "TidyTests": 17,
+        "fieldgw": 83,
+        "fieldsim": 51,
+    ]
+    /// Comments that begin with a pronoun, by target.
+    static let vagueComments: [String: Int] = [
+        "Adapter": 22,
+        "Base": 14,
+        "Bridge": 23,
+        "Drivers": 64,
+        "Gateway": 97,
+        "HTTP": 1,
+        "Host": 16,
+        "MQTT": 3,
+        "Modbus": 9,
+        "Platform": 34,
+        "Simulators": 32,
+        "Spool": 16,
+        "fieldgw": 18,
+        "fieldsim": 6,
+    ]
+}
