@@ -13,6 +13,8 @@ private struct Desk {
     private(set) var notices: [String] = []
 
     init(_ rule: WriteRule = WriteRule()) {
+        var together = WriteRule()
+        together.isTogether = true
         let address = Address(port: PortName("a"), unit: UnitID(3)!)
         adapter = Adapter([
             Binding(
@@ -23,6 +25,10 @@ private struct Desk {
                         writable: WriteRule(min: 0, max: 100)),
                     Point(name: "mode", table: .coil, address: 1, type: .bool, writable: rule),
                     Point(name: "level", table: .holding, address: 7),
+                    Point(name: "low", table: .holding, address: 20, writable: together),
+                    Point(
+                        name: "high", table: .holding, address: 21, type: .uint32,
+                        writable: together),
                 ], actions: [Action(name: "reset", function: 0x42, payload: .fixed([1, 0]))])
         ])
     }
@@ -88,6 +94,28 @@ private func readBack(
         #expect(
             results == [
                 #""id":"c-2","ok":false,"values":{"mode":true},"error":"setpoint: the unit did not answer""#
+            ])
+    }
+
+    /// Neighbours that are written together: one request, and a value for each of them.
+    @Test func pointsThatAreWrittenTogetherAreOneOrder() throws {
+        var desk = Desk()
+        let orders = desk.send(#"{"id":"c-8","write":{"high":70000,"setpoint":1,"low":5}}"#).orders
+        #expect(orders.map(\.start) == [20] && orders.map(\.data) == [.registers([5, 1, 4464])])
+        let part = ReadPart(.holding, 20, 3, .success([0, 5, 0, 1, 0x11, 0x70]), at: start)
+        let first = try #require(orders.first)
+        let second = try #require(desk.answer(first, .success(part)).orders.first)
+        #expect(second.start == 6)
+        #expect(
+            desk.answer(second, readBack(.holding, 6, [0, 1])).results
+                == [#""id":"c-8","ok":true,"values":{"low":5,"high":70000,"setpoint":1}"#])
+        // What reads back as another value is told for the point that has it.
+        let again = try #require(
+            desk.send(#"{"id":"c-9","write":{"low":5,"high":70000}}"#).orders.first)
+        let other = ReadPart(.holding, 20, 3, .success([0, 5, 0, 1, 0x11, 0x71]), at: start)
+        #expect(
+            desk.answer(again, .success(other)).results == [
+                #""id":"c-9","ok":false,"values":{"low":5,"high":70001},"error":"high: written, but it reads back as another value""#
             ])
     }
 

@@ -43,7 +43,7 @@ enum ConfigSamples {
             availabilityTopic: "av", proxy: "http://u:p@x:3128", batch: { maxDelay: "1s", maxBytes: "64KiB" } },
           ports: { b: { match: { serial: "s", path: "p", vendor: "0403", product: "6001", interface: "01" },
             nodes: { "d-1": { unit: 1, points: { x: { holding: 0 }, y: { coil: 1, writable: {} }, z: { input: 3, type: "uint64" },
-              d: { holding: 1, type: "datetime", layout: "YYMM DDhh", encoding: "bcd", utcOffset: "+01:00" }, r: { holding: [4, 6], type: "uint32" },
+              d: { holding: 1, type: "datetime", layout: "YYMM DDhh mm--", encoding: "bcd", utcOffset: "+01:00" }, r: { holding: [4, 6], type: "uint32" },
               n: { registers: [4, 6], table: "input", type: "int32", sign: "magnitude", negativeIf: { point: "y", equals: true } },
               v: { holding: 9, type: "version", parts: [8, 8] }, g: { holding: 9, digits: 4, hex: true, as: "text" },
               w: { holding: 9, scale: 0.1, writable: { exact: true, together: true } } } } } } } }
