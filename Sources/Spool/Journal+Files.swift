@@ -229,6 +229,7 @@ extension Journal {
         outbox.arm(.upkeep, at: now.instant + Self.upkeepPace)
         guard mode.isRecovered else { return }
         reapAll(at: now)
+        room.beginAging()
         dropAged(at: now)
         if let place = catalogue.activePlace {
             catalogue[place].pages.noteRecords()
@@ -240,17 +241,19 @@ extension Journal {
     }
 
     /// Drops the records of the oldest segment if its newest one is too old; their loss is noted
-    /// first.
+    /// first. What is in flight stays, so a segment is done once in a round of upkeep.
     private mutating func dropAged(at now: Moment) {
         let (active, writing) = (catalogue.active, writer.segment)
         guard clock.isTrusted, mode == .journal, !room.isRewriting,
             let place = catalogue.indices.first(where: {
-                catalogue[$0].alive > 0 && RoomMaker.mayRewrite(catalogue[$0], active, writing)
+                catalogue[$0].alive > 0 && !room.hasAged(catalogue[$0].firstSeq)
+                    && RoomMaker.mayRewrite(catalogue[$0], active, writing)
             })
         else { return }
         let segment = catalogue[place]
         guard clock.age(of: segment.newest, boot: segment.header.bootID, at: now) > settings.maxAge
         else { return }
+        room.noteAged(segment.firstSeq)
         rewrite(place, losing: Set(segment.tallies.keys), sparesPriority: false, .age)
     }
 

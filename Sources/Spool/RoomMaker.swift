@@ -36,11 +36,19 @@ struct RoomMaker: Sendable {
     private var steps = 0
     /// Bytes that became free since `begin`.
     private var freed = 0
+    /// Segments whose old records were dropped in this round of upkeep.
+    private var aged: Set<UInt64> = []
 
     init(_ settings: Journal.Settings) { self.settings = settings }
 
     /// Whether a file is being rewritten.
     var isRewriting: Bool { work != nil }
+
+    mutating func beginAging() { aged = [] }
+
+    mutating func noteAged(_ segment: UInt64) { aged.insert(segment) }
+
+    func hasAged(_ segment: UInt64) -> Bool { aged.contains(segment) }
 
     mutating func begin(_ header: Segment.Header) {
         (steps, freed) = (0, 0)

@@ -236,6 +236,26 @@ private let tank = Rig.device("tank-2")
         #expect(gap?.reason == .age && gap?.count == 1)
     }
 
+    /// It was rewritten again and again until the bridge had acknowledged what is in flight.
+    @Test func aSegmentWithARecordInFlightIsAgedOnceInARoundOfUpkeep() {
+        var settings = Rig.settings()
+        settings.maxAge = .seconds(3600)
+        var rig = Rig(settings)
+        rig.spool.anchor(at: rig.now)
+        for index in 0..<4 { rig.append(meter, "\(index)") }
+        rig.advance(.seconds(1))
+        let sent = rig.spool.take(meter, at: rig.now)
+        #expect(sent?.text == "0")
+        let written = rig.spool.statistics.bytesWritten
+        rig.advance(.seconds(7200))
+        #expect(rig.spool.waiting(of: meter) == 1)
+        // A file of a page and one record each minute at most, and a gap record.
+        #expect(rig.spool.statistics.bytesWritten - written < 61 * (16 << 10))
+        if let seq = sent?.seq { rig.spool.settle(seq, at: rig.now) }
+        rig.advance(.seconds(120))
+        #expect(rig.spool.waiting(of: meter) == 0)
+    }
+
     @Test func aDamagedRecordIsToldAsAGap() {
         var rig = Rig()
         for index in 0..<9 { rig.append(meter, "\(index)") }
