@@ -94,8 +94,10 @@ extension ConfigurationReader {
         let plan = History.Plan(settings, points: points)
         guard plan.map({ $0.span < settings.keep }) ?? true else { return }
         let kept =
-            plan.map { "the last \(Quantity.describe(.seconds($0.span.seconds / 60 * 60)))" }
-            ?? "nothing"
+            plan.map { plan in
+                let unit: Int64 = plan.span < .seconds(7200) ? 60 : 3600
+                return "the last \(Quantity.describe(.seconds(plan.span.seconds / unit * unit)))"
+            } ?? "nothing"
         problems.warning(
             door.place,
             "the history of \(Plural.text(points, "point")) for \(Quantity.describe(settings.keep)) does not fit into "

@@ -189,7 +189,7 @@ extension MetricFamily {
             for (reason, count) in [
                 ("timeout", figures.timeouts), ("checksum", figures.checksumErrors),
                 ("exception", figures.exceptions),
-            ] { out.sample(name, labels.with("reason", reason), count) }
+            ] { out.sample(name, labels, "reason", reason, count) }
         },
     ]
 
@@ -207,7 +207,7 @@ extension MetricFamily {
                 ("framing", figures.line.framing), ("parity", figures.line.parity),
                 ("overrun", figures.line.overruns),
                 ("break", figures.line.breaks),
-            ] { out.sample(name, labels.with("kind", kind), Int(count)) }
+            ] { out.sample(name, labels, "kind", kind, Int(count)) }
         }
     ]
 
@@ -232,7 +232,7 @@ extension MetricFamily {
             for (reason, count) in [
                 ("timeout", unit.timeouts), ("checksum", unit.checksumErrors),
                 ("exception", unit.exceptions),
-            ] { out.sample(name, labels.with("reason", reason), count) }
+            ] { out.sample(name, labels, "reason", reason, count) }
         },
         MetricFamily(
             name: "fieldgw_unit_reply_seconds", kind: .histogram,
@@ -245,7 +245,7 @@ extension MetricFamily {
                 let bound =
                     place < ReplyTimes.bounds.count
                     ? JSONWriter.number(ReplyTimes.bounds[place].secondsValue) : "+Inf"
-                out.sample("\(name)_bucket", labels.with("le", bound), sum)
+                out.sample("\(name)_bucket", labels, "le", bound, sum)
             }
             out.sample("\(name)_sum", labels, unit.replyTimes.sum.secondsValue)
             out.sample("\(name)_count", labels, sum)

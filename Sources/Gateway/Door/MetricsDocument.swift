@@ -97,10 +97,13 @@ extension MetricsView {
             guard value.bad == nil, let json = value.json else { continue }
             let units = value.units?.string ?? ""
             func put(_ point: String, _ number: some Collection<UInt8>) {
-                out.sample(name, labels.with("point", point).with("units", units), number)
+                out.begin(name, labels)
+                out.label("point", point)
+                out.label("units", units)
+                out.end(number)
             }
             switch json.utf8.first ?? 0 {
-            case 0x2D, 0x30...0x39: put(value.name.string, Array(json.utf8))
+            case 0x2D, 0x30...0x39: put(value.name.string, json.utf8)
             case 0x74: put(value.name.string, [0x31])
             case 0x66: put(value.name.string, [0x30])
             case 0x7B:

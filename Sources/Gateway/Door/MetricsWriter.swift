@@ -5,6 +5,8 @@ struct MetricsWriter: Sendable {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private(set) var bytes: [UInt8] = []
+    /// The sample under way has a label.
+    private var isInLabels = false
 
     mutating func takeBytes() -> [UInt8] {
         defer { bytes = [] }
@@ -15,25 +17,54 @@ struct MetricsWriter: Sendable {
         bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
     }
 
-    /// - Parameter value: a number as JSON has it.
-    mutating func sample(_ name: String, _ labels: Labels, _ value: some Collection<UInt8>) {
+    mutating func sample(_ name: String, _ labels: Labels, _ value: Int) {
+        begin(name, labels)
+        end(value)
+    }
+
+    mutating func sample(_ name: String, _ labels: Labels, _ value: Double) {
+        begin(name, labels)
+        end(JSONWriter.number(value).utf8)
+    }
+
+    /// With one label more.
+    mutating func sample(
+        _ name: String, _ labels: Labels, _ key: String, _ word: String, _ value: Int
+    ) {
+        begin(name, labels)
+        label(key, word)
+        end(value)
+    }
+
+    /// Begins a sample; `end` ends it.
+    mutating func begin(_ name: String, _ labels: Labels) {
         bytes += name.utf8
-        if !labels.bytes.isEmpty {
-            bytes.append(0x7B)
-            bytes += labels.bytes
-            bytes.append(0x7D)
-        }
+        isInLabels = !labels.bytes.isEmpty
+        guard isInLabels else { return }
+        bytes.append(0x7B)
+        bytes += labels.bytes
+    }
+
+    /// One label more of the sample that was begun.
+    mutating func label(_ key: String, _ word: String) {
+        bytes.append(isInLabels ? 0x2C : 0x7B)
+        isInLabels = true
+        Labels.append(key, word, to: &bytes)
+    }
+
+    /// - Parameter value: a number as JSON has it.
+    mutating func end(_ value: some Collection<UInt8>) {
+        if isInLabels { bytes.append(0x7D) }
         bytes.append(0x20)
         bytes += value
         bytes.append(0x0A)
     }
 
-    mutating func sample(_ name: String, _ labels: Labels, _ value: Int) {
-        sample(name, labels, String(value).utf8)
-    }
-
-    mutating func sample(_ name: String, _ labels: Labels, _ value: Double) {
-        sample(name, labels, JSONWriter.number(value).utf8)
+    private mutating func end(_ value: Int) {
+        if isInLabels { bytes.append(0x7D) }
+        bytes.append(0x20)
+        Digits.append(Int64(value), to: &bytes)
+        bytes.append(0x0A)
     }
 
     /// `name="value",…` with what the format wants escaped.
@@ -46,22 +77,25 @@ struct MetricsWriter: Sendable {
 
         mutating func add(_ name: String, _ value: String) {
             if !bytes.isEmpty { bytes.append(0x2C) }
+            Self.append(name, value, to: &bytes)
+        }
+
+        static func append(_ name: String, _ value: String, to bytes: inout [UInt8]) {
             bytes += name.utf8
-            bytes += [0x3D, 0x22]
+            bytes.append(0x3D)
+            bytes.append(0x22)
             for byte in value.utf8 {
                 switch byte {
-                case 0x22, 0x5C: bytes += [0x5C, byte]
-                case 0x0A: bytes += [0x5C, 0x6E]
+                case 0x22, 0x5C:
+                    bytes.append(0x5C)
+                    bytes.append(byte)
+                case 0x0A:
+                    bytes.append(0x5C)
+                    bytes.append(0x6E)
                 default: bytes.append(byte)
                 }
             }
             bytes.append(0x22)
-        }
-
-        func with(_ name: String, _ value: String) -> Labels {
-            var longer = self
-            longer.add(name, value)
-            return longer
         }
     }
 }
