@@ -56,7 +56,7 @@ enum Exceptions {
         "DriversTests": 4,
         "Fuzz": 53,
         "Gateway": 302,
-        "GatewayTests": 108,
+        "GatewayTests": 109,
         "Host": 4,
         "MQTTTests": 5,
         "ModbusTests": 1,
@@ -67,7 +67,6 @@ enum Exceptions {
         "Simulators": 13,
         "SimulatorsTests": 21,
         "Spool": 5,
-        "TidyTests": 17,
         "fieldgw": 83,
         "fieldsim": 51,
     ]
