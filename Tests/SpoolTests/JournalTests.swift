@@ -244,6 +244,9 @@ private let tank = Rig.device("tank-2")
         rig.spool.anchor(at: rig.now)
         for index in 0..<4 { rig.append(meter, "\(index)") }
         rig.advance(.seconds(1))
+        // A file of an earlier run is never appended to.
+        rig = rig.killed(settings: settings)
+        rig.spool.anchor(at: rig.now)
         let sent = rig.spool.take(meter, at: rig.now)
         #expect(sent?.text == "0")
         let written = rig.spool.statistics.bytesWritten
