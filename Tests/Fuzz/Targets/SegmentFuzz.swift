@@ -114,10 +114,9 @@ package enum SegmentFuzz: FuzzTarget {
                         ?? forged(&bytes, record, seed),
                     record + Record.headerSize + found.payloadLength <= bytes.count
                 else { continue }
-                let payload =
-                    (record + Record.headerSize)
-                ..<(record + Record.headerSize + found.payloadLength)
-                bytes.storeLittle(CRC32C.checksum(bytes[payload]), at: record + 24)
+                let start = record + Record.headerSize
+                let payload = bytes[start..<start + found.payloadLength]
+                bytes.storeLittle(CRC32C.checksum(payload), at: record + 24)
                 bytes.storeLittle(
                     CRC32C.checksum(bytes[record..<record + 28], continuing: seed), at: record + 28)
             }
