@@ -31,13 +31,22 @@ import Testing
         var found: [Function] = []
         for (file, text) in sources(tests) {
             var isTest = false
+            /// The name, if there is one, stands on the next line.
+            var isNameNext = false
             var display = ""
             for line in text.split(separator: "\n") {
+                if isNameNext {
+                    let name = line.drop { $0 == " " }
+                    display =
+                        name.hasPrefix("\"") ? String(name.dropFirst().prefix { $0 != "\"" }) : ""
+                    isNameNext = false
+                }
                 if let test = line.firstRange(of: "@Test") {
                     isTest = true
                     let rest = line[test.upperBound...]
                     display =
                         rest.hasPrefix("(\"") ? String(rest.dropFirst(2).prefix { $0 != "\"" }) : ""
+                    isNameNext = rest == "("
                 }
                 guard isTest, let start = line.firstRange(of: "func ")?.upperBound else { continue }
                 let cites = line.components(separatedBy: "[MQTT-").dropFirst().map {
