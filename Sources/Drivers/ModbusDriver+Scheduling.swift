@@ -58,6 +58,8 @@ extension ModbusDriver {
         expireOrders(at: now)
         if line == .open { releaseHeld(at: now) }
         settleLine(at: now)
+        // What the end of an exchange has left may be over at once.
+        if line == .open, let due = doubtEnds, due <= now.instant { releaseHeld(at: now) }
         guard line == .open, train == nil, let due = doubtEnds, due < wake?.due ?? .distantFuture
         else { return }
         wake = (max(due, now.instant), .doubt)
