@@ -26,6 +26,8 @@ package struct Conversation: Sendable {
         var patience: Duration
         /// Times that its answer turned out to be another's.
         var refusals = 0
+        /// Times that something else was asked first in vain.
+        var silentFences = 0
     }
 
     private enum State: Sendable {
@@ -52,6 +54,7 @@ package struct Conversation: Sendable {
     }
 
     private static let refusalsMax = 3
+    private static let silentFencesMax = 2
     /// Units need time to carry out a broadcast (MODBUS over Serial Line V1.02, section 2.4.1).
     private static let broadcastDelay = Duration.milliseconds(150)
 
@@ -207,7 +210,11 @@ package struct Conversation: Sendable {
         case .fencing(let question, let kind, let answer):
             note(verdict, question, kind, at: now)
             if let answer { return settle(question, answer, at: now) }
-            state = .waiting(question, until: exchange.quietUntil, answer: nil)
+            var next = question
+            if case .response = verdict {} else { next.silentFences += 1 }
+            // The unit answers nothing: neither would it answer the question.
+            guard next.silentFences < Self.silentFencesMax else { return tell(.silence(stray: 0)) }
+            state = .waiting(next, until: exchange.quietUntil, answer: nil)
         }
     }
 
