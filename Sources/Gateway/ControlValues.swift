@@ -2,11 +2,10 @@ import Adapter
 import Base
 import Bridge
 
-/// What the control socket tells about devices.
+/// Answers of the control socket about devices.
 extension Gateway {
-    /// Text of one page, and points whose values one answer may hold: the loop stands still
-    /// meanwhile.
-    private static let (pageBytes, answerPoints) = (64 << 10, 8192)
+    /// Points whose values one answer may hold: the loop stands still meanwhile.
+    private static let answerPoints = 8192
 
     /// `{"ts","devices":{"meter-1":{"address","status",…,"values":{"power":{"value","units","age","ts","bad"}}}}}`
     /// - Parameters:
@@ -14,41 +13,23 @@ extension Gateway {
     ///   - from: how many devices earlier pages held; the page ends with `"next"` unless it is the
     ///     last one.
     func values(of name: JSON?, from: JSON?, at now: Moment) throws(Control.Misuse) -> [UInt8] {
-        var bindings = adapter.bindings[...]
-        if let name {
-            let device = try device(named: name)
-            bindings = bindings.filter { $0.device == device }[...]
-        }
+        var document = ValuesDocument(self, of: try name.map(device(named:)))
         if let from {
             guard let first = from.integer, first >= 0, name == nil else {
                 throw Control.Misuse(
-                    reason:
-                        "\"from\" is how many devices the pages before held, and goes without \"device\""
-                )
+                    reason: "\"from\" is how many devices the pages before held, and goes without "
+                        + "\"device\"")
             }
-            bindings = bindings.dropFirst(Int(min(first, Int64(bindings.count))))
-        } else if case let points = bindings.reduce(0, { $0 + $1.points.count }), name == nil,
-            points > Self.answerPoints
-        {
+            return document.page(of: self, from: Int(clamping: first), at: now)
+        }
+        let points = adapter.bindings.reduce(0) { $0 + $1.points.count }
+        guard name != nil || points <= Self.answerPoints else {
             throw Control.Misuse(
-                reason:
-                    "the values of \(points) points are too much for one answer: name a \"device\", or ask page by "
-                    + "page with \"from\": 0 and then each answer's \"next\"")
+                reason: "the values of \(points) points are too much for one answer: name a "
+                    + "\"device\", or ask page by page with \"from\": 0 and then each answer's "
+                    + "\"next\"")
         }
-        return Self.document { writer in
-            writer.member("ts", now.wall)
-            writer.key("devices")
-            writer.object { writer in
-                while let binding = bindings.first,
-                    from == nil || writer.bytes.count < Self.pageBytes
-                {
-                    bindings.removeFirst()
-                    writer.key(binding.device.text)
-                    writer.object { writeDeviceValues(binding, &$0, at: now) }
-                }
-            }
-            if !bindings.isEmpty { writer.member("next", bindings.startIndex) }
-        }
+        return document.whole(of: self, at: now)
     }
 
     func writeDeviceValues(_ binding: Binding, _ writer: inout JSONWriter, at now: Moment) {

@@ -56,8 +56,12 @@ struct StatusDocument: SlicedDocument {
 
 /// The last good values of every device, or of one, with their age.
 struct ValuesDocument: SlicedDocument {
+    /// Bytes after which a page ends.
+    private static let pageAimed = 64 << 10
+
     private let devices: [DeviceID]
     private var next = 0
+    private var hasBegun = false
     private var writer = JSONWriter()
 
     /// - Parameter only: nil: all devices.
@@ -66,23 +70,42 @@ struct ValuesDocument: SlicedDocument {
     }
 
     mutating func slice(of gateway: Gateway, at now: Moment) -> DocumentSlice {
-        if next == 0 {
-            writer.beginObject()
-            writer.member("ts", now.wall)
-            writer.key("devices")
-            writer.beginObject()
-        }
-        while next < devices.count, writer.bytes.count < DocumentSlice.sizeAimed {
-            defer { next += 1 }
-            guard let binding = gateway.adapter.binding(of: devices[next]) else { continue }
-            writer.key(binding.device.text)
-            writer.object { gateway.writeDeviceValues(binding, &$0, at: now) }
-        }
+        if !hasBegun { begin(at: now) }
+        write(of: gateway, until: DocumentSlice.sizeAimed, at: now)
         guard next >= devices.count else {
             return DocumentSlice(bytes: writer.takeBytes(), rest: .more)
         }
         writer.endObject()
         writer.endObject()
         return DocumentSlice(bytes: writer.takeBytes(), rest: .done)
+    }
+
+    /// A whole document of some devices; its `next` tells where the following page begins.
+    /// - Parameter first: how many devices earlier pages held.
+    mutating func page(of gateway: Gateway, from first: Int, at now: Moment) -> [UInt8] {
+        next = min(first, devices.count)
+        begin(at: now)
+        write(of: gateway, until: Self.pageAimed, at: now)
+        writer.endObject()
+        if next < devices.count { writer.member("next", next) }
+        writer.endObject()
+        return writer.takeBytes()
+    }
+
+    private mutating func begin(at now: Moment) {
+        hasBegun = true
+        writer.beginObject()
+        writer.member("ts", now.wall)
+        writer.key("devices")
+        writer.beginObject()
+    }
+
+    private mutating func write(of gateway: Gateway, until size: Int, at now: Moment) {
+        while next < devices.count, writer.bytes.count < size {
+            defer { next += 1 }
+            guard let binding = gateway.adapter.binding(of: devices[next]) else { continue }
+            writer.key(binding.device.text)
+            writer.object { gateway.writeDeviceValues(binding, &$0, at: now) }
+        }
     }
 }
