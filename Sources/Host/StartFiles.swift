@@ -59,7 +59,9 @@ private struct StartFileLoader {
             return nil
         }
         do throws(CredentialError) {
-            return try ServerContext(certificate: certificate.value, key: key.value)
+            let context = try ServerContext(certificate: certificate.value, key: key.value)
+            warn(certificate, "the door's certificate", context.validity)
+            return context
         } catch {
             complain(
                 error.kind == .mismatch ? key : certificate,
@@ -88,18 +90,19 @@ private struct StartFileLoader {
             }
             return nil
         }
-        if let ca = bridge.ca, let end = anonymous.trustEnds { warn(ca, "the CA file (`ca`)", end) }
+        if let ca = bridge.ca {
+            let ends = anonymous.trustEnds.map {
+                (notBefore: WallTime(milliseconds: .min), notAfter: $0)
+            }
+            warn(ca, "the CA file (`ca`)", ends)
+        }
         guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else {
             return anonymous
         }
         guard privateKey(key) != nil else { return nil }
         do throws(CredentialError) {
             let named = try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
-            if let validity = named.clientValidity {
-                warn(
-                    certificate, "the client certificate", validity.notAfter,
-                    from: validity.notBefore)
-            }
+            warn(certificate, "the client certificate", named.clientValidity)
             return named
         } catch {
             complain(
@@ -112,20 +115,23 @@ private struct StartFileLoader {
     /// Warns of a certificate that has ended, ends within 30 days or has not begun, by this
     /// machine's clock.
     private mutating func warn(
-        _ location: Located<String>, _ what: String, _ end: WallTime, from begin: WallTime? = nil
+        _ location: Located<String>, _ what: String,
+        _ validity: (notBefore: WallTime, notAfter: WallTime)?
     ) {
+        guard let (begin, end) = validity else { return }
         let now = Clock.now().wall
-        let day: Int64 = 86_400_000
-        let left = (end.milliseconds - now.milliseconds) / day
-        let words =
-            if let begin, now < begin {
-                "is valid only from \(begin.timestamp) on, and this machine's clock says \(now.timestamp)"
-            } else if end <= now {
-                "ended on \(end.timestamp), and this machine's clock says \(now.timestamp): the connection will be refused"
-            } else {
-                "ends on \(end.timestamp), in \(Plural.text(Int(left), "day")): renew it"
-            }
-        guard left < 30 || begin.map({ now < $0 }) ?? false else { return }
+        let left = (end.milliseconds - now.milliseconds) / 86_400_000
+        let clock = "this machine's clock says \(now.timestamp)"
+        let words: String
+        if now < begin {
+            words = "is valid only from \(begin.timestamp) on, and \(clock)"
+        } else if end <= now {
+            words = "ended on \(end.timestamp), and \(clock): connections will be refused"
+        } else if left < 30 {
+            words = "ends on \(end.timestamp), in \(Plural.text(Int(left), "day")): renew it"
+        } else {
+            return
+        }
         problems.append(Diagnostic(location.place, .warning, "\(what) \(words)"))
     }
 

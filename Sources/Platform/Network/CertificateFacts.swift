@@ -2,8 +2,8 @@ import Base
 import COpenSSL
 import Glibc
 
-/// What a sentence about a refused certificate needs. Everything in it comes from the peer: names
-/// are cut and stripped of anything that is not printable.
+/// Facts that a message about a refused certificate needs. They come from the peer: names are cut,
+/// and each byte that is not printable becomes `?`.
 struct CertificateFacts {
     static let namesMax = 4
     /// Number of entries that are looked at.
@@ -112,6 +112,17 @@ struct CertificateFacts {
         return cText(text)
     }
 
+    /// When the own certificate of a context begins and ends; nil without one.
+    static func validity(
+        in context: OpaquePointer
+    ) -> (notBefore: WallTime, notAfter: WallTime)? {
+        guard let certificate = SSL_CTX_get0_certificate(context),
+            let begin = time(X509_get0_notBefore(certificate)),
+            let end = time(X509_get0_notAfter(certificate))
+        else { return nil }
+        return (begin, end)
+    }
+
     static func time(_ time: UnsafePointer<ASN1_TIME>?) -> WallTime? {
         var parts = tm()
         guard let time, ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
@@ -119,7 +130,7 @@ struct CertificateFacts {
     }
 }
 
-/// What the verification of one handshake found first. The callback only takes notes: it returns
+/// First error in the verification of one handshake. The callback only notes it: it returns
 /// OpenSSL's own verdict unchanged, so it cannot let anything pass.
 final class VerificationNotes {
     var error: Int32 = 0

@@ -1,3 +1,4 @@
+import Base
 import COpenSSL
 
 /// The server's side of TLS, for the HTTP door and the bridge emulator: a certificate with its key.
@@ -40,6 +41,11 @@ package final class ServerContext: @unchecked Sendable {
         shim_SSL_CTX_no_sessions(made)
         SSL_CTX_set_num_tickets(made, tickets)
         handle = made
+    }
+
+    /// When the server's certificate begins and ends.
+    package var validity: (notBefore: WallTime, notAfter: WallTime)? {
+        CertificateFacts.validity(in: handle)
     }
 
     /// - Parameter certificate: path of a PEM file with the server's certificate and then its

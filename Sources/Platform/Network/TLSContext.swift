@@ -42,10 +42,7 @@ package final class TLSContext: @unchecked Sendable {
 
     /// When the client's own certificate begins and ends; nil without one.
     package var clientValidity: (notBefore: WallTime, notAfter: WallTime)? {
-        guard let facts = SSL_CTX_get0_certificate(handle).map({ CertificateFacts($0) }),
-            let begin = facts.notBefore, let end = facts.notAfter
-        else { return nil }
-        return (begin, end)
+        CertificateFacts.validity(in: handle)
     }
 
     /// When the last of the CA certificates ends that were read from a file; nil for the system's.
@@ -63,7 +60,7 @@ package final class TLSContext: @unchecked Sendable {
         try use(file.bio(), certificate, key: privateKey.handle, keyName: key, in: context)
     }
 
-    /// What client and server have in common.
+    /// Makes a context with the settings that client and server have in common.
     static func make(_ method: OpaquePointer?) throws(CredentialError) -> OpaquePointer {
         ignoreBrokenPipes
         ERR_clear_error()
