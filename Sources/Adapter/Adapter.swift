@@ -101,8 +101,8 @@ package struct Adapter: Sendable {
         return route.devices.map { port.devices[$0].binding.device }
     }
 
-    /// What a port's driver has to read: per unit one span for every point of every device there,
-    /// each once, in the order table, address, count, interval.
+    /// The spans that a port's driver must read, by unit: those of all points that are read, of
+    /// every device there. Each span comes once, in the order table, address, count, interval.
     package func spans(of port: PortName) -> [(unit: UnitID, spans: [Span])] {
         guard let port = self.port(port) else { return [] }
         return port.routes.sorted { $0.unit < $1.unit }.map { route in
@@ -150,7 +150,7 @@ package struct Adapter: Sendable {
         self.device(device).map { $0.health } ?? (0, 0)
     }
 
-    /// What a part that was read back after a write says about that point: its JSON text.
+    /// Decodes the JSON text of that point from a part that was read back after a write.
     package func decode(
         _ part: ReadPart, of device: DeviceID, point name: ByteString
     ) -> Result<[UInt8], ReadFailure> {
@@ -202,7 +202,7 @@ package struct Adapter: Sendable {
         return try self[place].order(setting: point, to: value, id: id, expires: expires)
     }
 
-    /// What an order writes to that point, as it would be read.
+    /// The value that an order writes to that point, as it would be read.
     package func written(
         _ order: Order, of device: DeviceID, point name: ByteString
     ) -> Result<[UInt8], ReadFailure> {

@@ -1,6 +1,6 @@
 import Base
 
-/// What became of one point: appended to the output as JSON, or bad with nothing appended.
+/// Result of decoding one point: appended to the output as JSON, or bad with nothing appended.
 enum Verdict {
     /// The number behind the value, for dead bands and scale factors.
     case number(Double)
@@ -8,7 +8,7 @@ enum Verdict {
     case bad(ReadFailure)
 }
 
-/// What other points, or other places in the frame, do to a value: a power of ten and a sign.
+/// Power of ten and sign that other points, or other places in the frame, give to a value.
 struct Factor: Sendable {
     var exponent = 0
     var isNegative = false

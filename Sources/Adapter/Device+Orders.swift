@@ -48,7 +48,7 @@ extension Device {
     /// The allow-list entry of a point or action; nil if it cannot be written.
     func rule(_ name: ByteString) -> WriteRule? { (try? target(name)).map { rule(of: $0) } }
 
-    /// What a rule of the configuration writes: allowed by being there.
+    /// The order that a rule of the configuration asks for: the rule itself allows it.
     func order(
         setting name: ByteString, to value: JSON, id: UInt64, expires: Instant
     ) throws(WriteRefusal) -> Order {

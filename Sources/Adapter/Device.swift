@@ -2,15 +2,18 @@ import Base
 
 /// One bound device: its compiled points and what is known about each.
 struct Device: Sendable {
-    /// What the last readings left behind, per point.
+    /// State of one point after its last readings.
     struct PointState: Sendable {
         var json: [UInt8] = []
         var number: Double?
         var at: Moment?
         var bad: ReadFailure?
-        /// What was last published, for dead bands; nil makes the next good value pass.
+        /// Time of the reading that was last published, for dead bands; nil makes the next good
+        /// value pass.
         var sentAt: Instant?
+        /// Number that was last published, for dead bands.
         var sentNumber: Double?
+        /// JSON text that was last published, for dead bands.
         var sentJSON: [UInt8] = []
 
         /// Looked up once: it is done for every value.

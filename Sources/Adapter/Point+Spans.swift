@@ -1,6 +1,6 @@
 import Base
 
-/// What has to be read for a point.
+/// The spans that must be read for a point.
 extension Point {
     /// Items of its table from `address` to its last one: bits, registers or frame bytes; 0 for a
     /// text field in a frame, which may stand anywhere in it.
@@ -37,8 +37,8 @@ extension Point {
 }
 
 extension Collection where Element == Point {
-    /// What has to be read for these points of one node: a point whose sign stands in another one
-    /// needs that one whenever it is read itself.
+    /// The spans that must be read for these points of one node. A point whose sign stands in
+    /// another one needs that one whenever it is read itself.
     package var spans: [Span] {
         filter(\.isRead).flatMap { point in
             let sign = point.coding.negativeIf.flatMap { match in first { $0.name == match.point } }

@@ -104,7 +104,7 @@ package struct Point: Hashable, Sendable {
     }
 }
 
-/// What else in a frame decides about a value, and how its text is to be read.
+/// Conditions in a frame that decide about a value, and the form in which its text is read.
 package struct FrameRules: Hashable, Sendable {
     /// The value is bad with `invalid` unless this holds: a receiver without a fix, a scale in
     /// motion.
@@ -143,7 +143,7 @@ package struct BitField: Hashable, Sendable {
     package init(name: ByteString, bit: Int) { self.init(name: name, low: bit, high: bit) }
 }
 
-/// What a device sends instead of a value. Compared before scaling.
+/// Mark that a device sends instead of a value. It is compared before scaling.
 package enum Sentinel: Hashable, Sendable {
     /// The bytes of the value as one unsigned number: 0x8000, 0xFFFFFFFF.
     case code(UInt64)
@@ -160,7 +160,7 @@ package struct Binding: Hashable, Sendable {
     package var points: [Point]
     /// Custom functions that commands may call.
     package var actions: [Action]
-    /// What the unit is told whenever it comes.
+    /// Writes that the unit gets when it is first heard and whenever it comes back.
     package var setup: [SetupStep]
 
     package init(

@@ -2,7 +2,7 @@ import Base
 
 /// The devices of one port and the units they hang at.
 struct PortMap: Sendable {
-    /// What is read at one unit, and for whom.
+    /// Points that are read at one unit, and the devices for which they are read.
     struct Route: Sendable {
         var unit: UnitID
         /// Places in the port's `devices`.

@@ -6,7 +6,7 @@ package enum TextField: Hashable, Sendable {
     /// `,`.
     case item(index: Int, split: ItemSplit, decimal: UInt8)
     case template(Template)
-    /// So many characters at a byte offset, which is counted from the end if it is below 0.
+    /// The `count` bytes at byte offset `at`, which is counted from the end if it is below 0.
     case place(at: Int, count: Int, decimal: UInt8)
 }
 
@@ -66,7 +66,7 @@ package struct Template: Hashable, Sendable {
         self.slots = slots
     }
 
-    /// What the value slot holds.
+    /// Kind of text that the value slot holds.
     package var valueKind: Kind { slots.first { $0.name == "value" }?.kind ?? .number }
 }
 

@@ -12,7 +12,7 @@ extension TimeLayout {
         return civil.text + suffix
     }
 
-    /// What stands behind a date with its time.
+    /// Text that follows a date with its time: the zone's offset, or nothing.
     var suffix: String {
         switch zone {
         case .unknown: return ""

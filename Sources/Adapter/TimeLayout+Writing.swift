@@ -15,7 +15,7 @@ extension TimeLayout {
         }
     }
 
-    /// What a value looks like.
+    /// Example of a value's text.
     var example: String {
         guard hasDate else { return has(.second) ? "13:30:00" : "13:30" }
         return hasTime ? "2026-11-29T13:30:00" + suffix : "2026-11-29"

@@ -2,7 +2,7 @@ import Base
 
 /// Where the fields of a date or a time stand in the bytes of a value.
 package struct TimeLayout: Hashable, Sendable {
-    /// What two letters of a layout stand for.
+    /// Meaning of two letters of a layout.
     package enum Unit: String, Hashable, Sendable, CaseIterable {
         case year = "YY", month = "MM", day = "DD", hour = "hh", minute = "mm", second = "ss"
         /// Hundredths of a second in one byte or two digits, milliseconds in more.
@@ -56,7 +56,7 @@ package struct TimeLayout: Hashable, Sendable {
         case named(Named)
     }
 
-    /// What the device's clock shows.
+    /// Time zone that the device's clock shows.
     package enum Zone: Hashable, Sendable {
         /// Minutes ahead of UTC.
         case offset(Int)

@@ -13,7 +13,7 @@ package struct WriteRule: Hashable, Sendable {
     package var values: [Double]?
     /// The place is read after the write; not for what cannot be read or changes by itself.
     package var readBack: Bool
-    /// What was read back must be what was written.
+    /// Requires the value read back to be the value written.
     package var compare: Bool
     /// How far a number may be off when it is read back: of a unit that rounds.
     package var tolerance: Double?
@@ -88,7 +88,7 @@ package struct Action: Hashable, Sendable {
     }
 }
 
-/// What a point is set to when the bridge has been away for so long.
+/// Value to which a point is set when the bridge has been away for `after`.
 package struct SafeValue: Hashable, Sendable {
     /// As JSON text.
     package var value: ByteString

@@ -34,15 +34,15 @@ package struct Backoff: Sendable {
         return .seconds(fraction: most * random.uniform(0.5, 1) + random.uniform(0, 1))
     }
 
-    /// What may be left of the last failure's wait, which an earlier process did not wait out. Any
-    /// part of it, so that processes that live only a moment still try as often as one that runs
-    /// on.
+    /// Returns a random part of the last failure's wait, which an earlier process did not wait out.
+    /// It can be any part, so that processes that live only a moment still try as often as one that
+    /// runs on.
     package mutating func again(_ pace: Pace = .climbing) -> Duration {
         failures -= failures > 0 ? 1 : 0
         return .seconds(fraction: next(pace).secondsValue * random.uniform(0, 1))
     }
 
-    /// What an earlier process has counted.
+    /// Takes over the count of an earlier process.
     package mutating func restore(failures: Int) { self.failures = max(0, min(failures, 16)) }
 
     package mutating func reset() { failures = 0 }

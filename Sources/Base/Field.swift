@@ -10,8 +10,8 @@ package enum Table: String, Hashable, Sendable, CaseIterable {
     package var isRegisters: Bool { self == .input || self == .holding }
 }
 
-/// What one point needs: `count` items (bits, registers or frame bytes) from the zero-based
-/// protocol `address`, once per `interval`. A value is never split over two requests.
+/// Items that one point needs: `count` bits, registers or frame bytes from the zero-based protocol
+/// `address`, once per `interval`. A value is never split over two requests.
 package struct Span: Hashable, Sendable {
     package var table: Table
     package var address: Int

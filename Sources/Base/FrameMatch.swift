@@ -1,4 +1,5 @@
-/// What a place in a frame must hold: to be this node's frame, to be valid, or to be negative.
+/// Condition on a place in a frame, under which the frame is this node's, or a value is valid or
+/// negative.
 package struct FrameMatch: Hashable, Sendable {
     package enum Place: Hashable, Sendable {
         /// As many bytes as the value has; an offset below 0 counts from the frame's end.

@@ -93,7 +93,7 @@ package struct JSON: Sendable {
         members?.first { $0.name == name }?.value
     }
 
-    /// What it is, in words, for messages: "a string", "an object".
+    /// Kind of the value in words, for messages: "a string", "an object".
     package var describe: String {
         switch kind {
         case .null: "null"

@@ -281,8 +281,8 @@ package struct JSONReader {
         return .object(members)
     }
 
-    /// What follows an unquoted key that somebody has written with dashes, up to its colon; nil if
-    /// it is none.
+    /// Takes the rest of an unquoted key that was written with dashes, up to its colon; nil if it
+    /// is no such key.
     private mutating func restOfDashedName() -> ByteString? {
         guard dialect == .json5, peek == 0x2D else { return nil }
         var end = index

@@ -8,7 +8,7 @@ package struct JSONWriter: Sendable {
 
     package init() {}
 
-    /// What was written since the last time; what follows continues the same document.
+    /// Takes the bytes written since the last call; later bytes continue the same document.
     package mutating func takeBytes() -> [UInt8] {
         defer { bytes = [] }
         return bytes

@@ -79,7 +79,7 @@ package struct LineSettings: Hashable, Sendable {
     }
 }
 
-/// What opening a line found out.
+/// Facts that were found when a line was opened.
 package struct LineFacts: Hashable, Sendable {
     /// The device node that was opened, after matching.
     package var path: String
@@ -109,8 +109,8 @@ package struct LineFailure: Error, Hashable, Sendable {
     }
 }
 
-/// What a UART noticed on the wire that framing cannot see (TIOCGICOUNT): counts, or what was
-/// added.
+/// Errors on the wire that a UART noticed and that the decoding of frames cannot see (TIOCGICOUNT):
+/// counts, or the increase of counts.
 package struct LineErrors: Hashable, Sendable {
     /// Characters without a stop bit: mostly a wrong baud rate.
     package var framing: Int

@@ -63,7 +63,7 @@ package struct LinkFailure: Error, Hashable, Sendable {
 /// How the gateway's private key signs (RFC 7518 section 3.1).
 package enum SigningAlgorithm: String, Hashable, Sendable { case rs256 = "RS256", es256 = "ES256" }
 
-/// What this machine knows about its own clock.
+/// Facts that this machine knows about its own clock.
 package struct ClockFacts: Hashable, Sendable {
     /// The kernel says that it is synchronised (NTP), or a time daemon's marker file exists.
     package var synchronised: Bool

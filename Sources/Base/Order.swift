@@ -35,7 +35,7 @@ package struct Order: Hashable, Sendable {
     package var function: UInt8?
     /// Read the same place afterwards and return it in the outcome.
     package var readBack: Bool
-    /// What was read back must be what was written.
+    /// Requires the value read back to be the value written.
     package var compare: Bool
     /// From a person at this machine: the unit need not be one of the configuration.
     package var isManual: Bool
@@ -78,7 +78,7 @@ package struct Order: Hashable, Sendable {
     }
 }
 
-/// What became of an `Order`.
+/// Result of an `Order`.
 package struct Outcome: Hashable, Sendable {
     package enum Failure: Hashable, Sendable, Error {
         case read(ReadFailure), expired, unknownUnit, busy

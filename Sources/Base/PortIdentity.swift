@@ -1,5 +1,5 @@
-/// What tells one serial port from another, whatever its node is called today. As keys of the
-/// configuration's `match`, nil means "any".
+/// Properties that tell one serial port from another, whatever the present name of its node. As
+/// keys of the configuration's `match`, nil means "any".
 package struct PortIdentity: Hashable, Sendable, CustomStringConvertible {
     /// The USB device's serial number (udev's ID_SERIAL_SHORT).
     package var serial: String?

@@ -1,4 +1,4 @@
-/// What the adapter makes of a reading for one device, ready for the journal: the
+/// Output of the adapter for one device and one reading, ready for the journal. It is the
 /// `"values":{…},"bad":{…}` fragment of a payload (board/docs/payloads.md), without braces, `ts`,
 /// `seq` or `clock`.
 package struct Telemetry: Hashable, Sendable {

@@ -44,7 +44,7 @@ package struct ClockGuard: Sendable {
     /// The last good time of an earlier run.
     package mutating func restore(floor stored: WallTime) { floor = max(floor, stored) }
 
-    /// What another guard of the same clock has seen.
+    /// Takes over the observations of another guard of the same clock.
     package mutating func inherit(_ old: ClockGuard) {
         floor = max(floor, old.floor)
         (facts, accepted) = (old.facts, old.accepted)

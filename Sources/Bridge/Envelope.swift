@@ -18,7 +18,7 @@ package struct Envelope: Hashable, Sendable {
         self.backfill = backfill
     }
 
-    /// What `bytes(around:)` adds to a body, at most.
+    /// Most bytes that `bytes(around:)` adds to a body.
     package static let overheadMax = 7 + 24 + 8 + 20 + 19 + 16 + 2
 
     private static let start = Array("{\"ts\":\"".utf8)

@@ -37,7 +37,7 @@ struct Flight: Sendable {
     }
 }
 
-/// What is on its way, by packet id, with the counts that the window needs.
+/// Messages in flight, by packet id, with the counts that the window needs.
 struct FlightTable: Sendable {
     private var flights = PacketTable<Flight>()
     private var perDevice: [DeviceID: Int] = [:]

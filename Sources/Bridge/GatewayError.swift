@@ -1,7 +1,8 @@
 import Base
 
-/// What the bridge reports on `/devices/{gateway}/errors`, QoS 0 and best effort: a refused attach,
-/// a device that it no longer knows, a message that it could not take (and will not acknowledge).
+/// Error that the bridge reports on `/devices/{gateway}/errors`, QoS 0 and best effort. It is about
+/// a refused attach, a device that the bridge no longer knows, or a message that it could not take.
+/// Such a message will not be acknowledged.
 package struct GatewayError: Hashable, Sendable {
     package enum Code: String, Hashable, Sendable, CaseIterable {
         case attachment = "GATEWAY_ATTACHMENT_ERROR"
@@ -13,7 +14,8 @@ package struct GatewayError: Hashable, Sendable {
         case unknown = "unknown"
     }
 
-    /// What we do about it. "Do not retry until it is fixed" holds for every code but `unknown`.
+    /// Reaction of the gateway. "Do not retry until it is fixed" holds for every code but
+    /// `unknown`.
     package enum Reaction: Hashable, Sendable {
         /// The device is not attached again until a slow timer or a person says so.
         case quarantine

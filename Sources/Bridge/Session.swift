@@ -67,7 +67,7 @@ package struct Session: Sendable {
     var subscriptions = Subscriptions()
     var states: StateDocuments
     var flights = FlightTable()
-    /// What the client had sent when it was last paid for.
+    /// Statistics of the client when its packets were last charged to the rate.
     var paid = Client.Statistics()
     var shares = Shares()
     var inbox = Inbox()
@@ -82,7 +82,7 @@ package struct Session: Sendable {
     var lastProgress = Instant.zero
     var holds: [DeviceID: Hold] = [:]
     var eventTopics: [TopicKey: TopicName] = [:]
-    /// Whose record may be published, as long as nothing else has happened since that was asked.
+    /// Device whose record may be published, as long as nothing else has happened since `accepts`.
     var granted: DeviceID?
     /// The share that pays for the next record.
     var slot = Slot.record
@@ -152,7 +152,7 @@ package struct Session: Sendable {
         settle(at: now)
     }
 
-    /// What this machine says about its clock; again on every change.
+    /// Takes the facts that this machine knows about its clock; to be called again on every change.
     package mutating func clock(_ facts: ClockFacts, at now: Moment) {
         guardian.learn(facts)
         clockKnown = true

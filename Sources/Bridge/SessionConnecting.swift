@@ -183,7 +183,8 @@ extension Session {
         timers.arm(.drain, at: now.instant + bound)
     }
 
-    /// What is in flight is waited for; before an orderly end the devices are detached after it.
+    /// Continues a drain, which waits for the messages in flight. Before an orderly end the devices
+    /// are detached after the records in flight.
     mutating func settleDrain(at now: Moment) {
         while limiter.allows(at: now.instant), sendAcknowledgement(at: now.instant) {}
         while flights.records == 0, limiter.allows(at: now.instant),

@@ -1,7 +1,7 @@
 import Base
 import MQTT
 
-/// What arrives: config and commands for known devices, errors for us, and nothing else.
+/// Inbound messages: config and commands for known devices, errors for us, and nothing else.
 extension Session {
     mutating func arrived(_ message: Publish, at now: Moment) {
         let inbound = settings.layout.inbound(message.topic)

@@ -1,7 +1,7 @@
 import Base
 
-/// What outlives the process, so that a gateway that is restarted again and again does not call the
-/// bridge more often than one that runs.
+/// State that outlives the process. With it, a gateway that is restarted again and again calls the
+/// bridge no more often than one that runs.
 extension Session {
     package struct Memory: Hashable, Sendable {
         /// Failed connects since the last healthy connection.

@@ -107,7 +107,7 @@ extension Session {
         settings.layout.filters(of: device).map { ($0, .atLeastOnce) }
     }
 
-    /// What is said on the availability topic, by us or as the will; nil where there is none.
+    /// Message on the availability topic, sent by us or as the will; nil where there is none.
     func availability(_ word: String) -> Connect.Will? {
         guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }) else {
             return nil

@@ -1,7 +1,7 @@
 import Base
 import MQTT
 
-/// Whose turn it is to be alone on the wire.
+/// Turn of one suspect to be alone on the wire.
 struct Turn: Sendable {
     enum Stage: Sendable {
         /// Until everything in flight is acknowledged.
@@ -16,7 +16,7 @@ struct Turn: Sendable {
     var window: Int
 }
 
-/// What goes out: records, state documents, and the suspects one by one.
+/// Outbound messages: records, state documents, and the suspects one by one.
 extension Session {
     static let inFlightBytesMax = 1 << 20
 
@@ -48,7 +48,8 @@ extension Session {
         return suspects.holds(device) ? 1 : .max
     }
 
-    /// What is in flight is kept until its PUBACK: so many messages, and so many bytes.
+    /// Messages in flight are kept until their PUBACK; both their number and their bytes are
+    /// limited.
     var hasRoom: Bool {
         flights.records < settings.inFlight.total && flights.bytes < Self.inFlightBytesMax
     }

@@ -1,7 +1,7 @@
 import Base
 import MQTT
 
-/// What `status` shows, and the changes that a person or a reload makes while it runs.
+/// Data that `status` shows, and the changes that a person or a reload makes while it runs.
 extension Session {
     /// One phrase: "connected to …", "waiting to connect again".
     package var state: String {

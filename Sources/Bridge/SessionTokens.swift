@@ -1,7 +1,8 @@
 import Base
 import MQTT
 
-/// Whose key makes a signature: one of the gateway's, or that of a device that proves itself.
+/// Owner of the key that makes a signature: the gateway, with one of its keys, or a device that
+/// proves itself.
 package enum Signer: Hashable, Sendable {
     /// The place in `Settings.keys`.
     case gateway(Int)

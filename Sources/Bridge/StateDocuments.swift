@@ -9,9 +9,11 @@ package struct StateDocuments: Sendable {
         var pending: [UInt8]?
         var sending: [UInt8]?
         var last: Instant?
-        /// What the documents say, as their maker marks it; nil is different from everything.
+        /// Mark that the maker of `pending` gave to its content; nil is different from everything.
         var pendingMark: Int?
+        /// Mark of `sending`, likewise.
         var sendingMark: Int?
+        /// Mark of the document that was acknowledged last, likewise.
         var acknowledgedMark: Int?
     }
 

@@ -1,9 +1,10 @@
 import Base
 
-/// What may have made the bridge close the connection. MQTT 3.1.1 gives no reason, so whatever was
-/// not acknowledged at such a close is suspected, later sent while nothing else is on the wire, and
-/// given up after three closes while alone, if something of its kind was acknowledged between them:
-/// a bridge that takes no record at all proves nothing about any one record.
+/// Items that may have made the bridge close the connection. MQTT 3.1.1 gives no reason, so every
+/// item that was not acknowledged at such a close is suspected. Later it is sent while nothing else
+/// is on the wire. It is given up after three closes while alone, if something of its kind was
+/// acknowledged between them. A bridge that takes no record at all proves nothing about any one
+/// record.
 ///
 /// Alone costs a round trip each. After a plain broker's restart there may be a thousand suspects:
 /// while there are more than 64, those not yet tried go out a few of one device at a time, and only

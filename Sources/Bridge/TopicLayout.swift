@@ -58,7 +58,7 @@ package struct TopicTemplate: Hashable, Sendable {
         return parts + [ByteString(decoding: bytes[start...])]
     }
 
-    /// What is wrong with a topic name made of these characters; nil if nothing.
+    /// Fault of a topic name made of these characters; nil if there is none.
     package static func complaint(_ topic: ByteString) -> String? {
         if topic.count > 512 { return "is longer than 512 bytes" }
         if topic.utf8.contains(where: { "+#{}".utf8.contains($0) || $0 < 0x20 || $0 == 0x7F }) {
@@ -133,7 +133,8 @@ package struct TopicLayout: Hashable, Sendable {
         return Topics.isSubfolder(subfolder) ? telemetry.topic(device) + "/" + subfolder : nil
     }
 
-    /// What a subscription is made with; the wildcard is the only form that the bridge accepts.
+    /// Filters of a subscription; for commands the wildcard is the only form that the bridge
+    /// accepts.
     package func filters(of device: DeviceID) -> [String] {
         [config.topic(device), commands.topic(device) + "/#"]
     }

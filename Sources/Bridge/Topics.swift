@@ -1,6 +1,7 @@
 import Base
 
-/// What all topics share, whatever their layout: one bad topic costs the whole connection.
+/// Properties that all topics share, whatever their layout: one bad topic ends the whole
+/// connection.
 package enum Topics {
     /// The bridge's limit for what stands behind `events/`, in bytes.
     package static let subfolderMax = 256
@@ -24,7 +25,7 @@ package enum Topics {
     }
 }
 
-/// What arrives from the far side, by topic (`TopicLayout.inbound`).
+/// Message from the far side, by topic (`TopicLayout.inbound`).
 package enum Inbound: Hashable, Sendable {
     case config(DeviceID)
     /// `subfolder` is what stands behind `commands/`, "" if nothing does.

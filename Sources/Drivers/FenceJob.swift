@@ -7,7 +7,7 @@ struct FenceJob: Sendable {
     enum Cause: Hashable, Sendable {
         /// A read of this cycle waits for it.
         case cycle(Int)
-        /// So does the unit's first order, of this id.
+        /// The unit's first order, of this id, waits for it.
         case order(UInt64)
         /// The last reading is in doubt.
         case doubt

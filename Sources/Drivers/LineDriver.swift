@@ -1,6 +1,6 @@
 import Base
 
-/// What a port needs of its driver, whatever is spoken on the line.
+/// Interface between a port and its driver, for any protocol on the line.
 package protocol LineDriver: Sendable {
     /// The line is there: asking or listening begins.
     mutating func opened(_ facts: LineFacts, at now: Moment)
@@ -10,7 +10,7 @@ package protocol LineDriver: Sendable {
     /// again.
     mutating func pause(at now: Moment)
     mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment)
-    /// What the UART has counted since it was last told.
+    /// Takes the errors that the UART has counted since the last call.
     mutating func receive(_ errors: LineErrors)
     /// Takes over what an earlier run gave out as `learned`; before the line is opened.
     mutating func restore(_ document: [UInt8], at now: Moment)
@@ -40,8 +40,8 @@ package protocol LineDriver: Sendable {
     /// A train is over: what the line has carried out of it, oldest first, and what came that
     /// belongs to none of its replies.
     mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
-    /// Somebody waits for the end of the exchange under way. True if that ends a train, by
-    /// `carried`.
+    /// Tells the driver that its caller waits for the end of the exchange under way. True if that
+    /// ends a train, by `carried`.
     @discardableResult
     mutating func recall() -> Bool
     /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may
@@ -87,7 +87,7 @@ package enum LineOutput: Hashable, Sendable {
     indirect case train(ReadTrain)
     /// The exchange under way is the train's last.
     case recall
-    /// What is scheduled is not to be sent, nor is a train of which nothing has left.
+    /// Cancels the scheduled request, and a train of which nothing has left.
     case unschedule
     case reading(Reading)
     indirect case outcome(Outcome)
@@ -95,11 +95,11 @@ package enum LineOutput: Hashable, Sendable {
     indirect case setup(Address, step: Int, Outcome)
     indirect case unit(Address, UnitState, Moment)
     indirect case notice(Notice)
-    /// What should outlive the process, as a whole: it replaces what was given out before.
+    /// State that should outlive the process, as a whole: it replaces the state given out before.
     case learned([UInt8])
 }
 
-/// What a driver waits for.
+/// Reason why a driver waits.
 package enum LineTimer: Hashable, Sendable {
     /// The line has been silent long enough: for the next request, or to end a frame.
     case silence

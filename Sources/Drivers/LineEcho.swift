@@ -17,7 +17,7 @@ struct LineEcho: Sendable {
     private var score = 0
     /// The request did not come back as an echo, nor did anything else.
     private var isMute = false
-    /// What was sent and may come back; empty when nothing is expected.
+    /// Bytes that were sent and may come back; empty when nothing is expected.
     private var expected: [UInt8] = []
     private var matched = 0
     /// One of those that came differs.

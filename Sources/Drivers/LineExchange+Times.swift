@@ -11,8 +11,9 @@ extension LineExchange {
     /// A predicted reply may wait for at most this part of its exchange before it is read.
     static let slackShare = 60
 
-    /// What the unit usually does: looking at the line any sooner would only cost time. Both from
-    /// when the request leaves; nil where it must be watched.
+    /// Predicts from the usual pace of the unit when to look at the line and when the reply ends.
+    /// To look any sooner would only cost time. Both count from when the request leaves; nil where
+    /// the line must be watched.
     /// - Parameters:
     ///   - sent: the request's bytes.
     ///   - length: as `Request.replyLength`.

@@ -49,7 +49,7 @@ struct LineExchange: Sendable {
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
     private var lastByte = Instant.zero
-    /// What just came may have been there for a while.
+    /// The bytes that just came may have been there for a while.
     private var wasHidden = false
     /// The line is not looked at before the reply should be whole.
     private(set) var isForetold = false
@@ -86,7 +86,7 @@ struct LineExchange: Sendable {
 
     var isBusy: Bool { if case .idle = state { false } else { true } }
 
-    /// What was asked last.
+    /// Request of the latest exchange.
     var request: Request { decoder.request }
 
     /// When the wait for a reply ends; nil while no exchange is under way.
@@ -171,7 +171,7 @@ struct LineExchange: Sendable {
         foretoldEnd = nil
     }
 
-    /// What was begun did not go out.
+    /// Takes back an exchange that was begun and whose request did not go out.
     mutating func takeBack() {
         state = .idle
         echo.forget()
@@ -182,7 +182,7 @@ struct LineExchange: Sendable {
     /// The reply was not there when it should have been.
     mutating func lookedInVain() { restBegins = nil }
 
-    /// What was begun went out later.
+    /// Adds `time` to the times of the begun exchange: its request went out later.
     mutating func delay(by time: Duration) {
         sentAt += time
         sentUntil += time

@@ -10,9 +10,9 @@ struct LineUnit: Sendable {
     var delay: Duration { planner.node.delay }
     /// The unit id in its replies.
     var answeringUnit: UInt8 { planner.node.manners.answersAs ?? address.unit.value }
-    /// What is read back decides about a write, whatever its acknowledgement.
+    /// The value read back decides about a write, whatever its acknowledgement.
     var isLenient: Bool { planner.node.manners.isLenient }
-    /// What it says is wanted at once.
+    /// The readings of the unit are wanted at once.
     var isUrgent: Bool { planner.node.isUrgent }
     /// Its cycles in the driver's list, fastest first.
     private(set) var cycles: Range<Int>

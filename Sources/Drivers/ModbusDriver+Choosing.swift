@@ -174,9 +174,9 @@ extension ModbusDriver {
         }
     }
 
-    /// What may be asked for a cycle whose unit's fence is not open, and when: its next read,
-    /// another one of its run, or a fence. Other cycles of the unit that may go are left to
-    /// themselves: their replies are fences.
+    /// Chooses the request for a cycle whose unit's fence is not open, and its time. The request is
+    /// its next read, another one of its run, or a fence. Other cycles of the unit that may go are
+    /// left to themselves: their replies are fences.
     private mutating func gated(_ index: Int, at start: Instant) -> (work: Work, free: Instant) {
         let read = Work.read(cycle: index)
         let unit = cycles[index].unit

@@ -25,8 +25,8 @@ extension ModbusDriver {
         settle(at: now)
     }
 
-    /// What is under way is dropped without a word. A unit that answers afterwards counts as come
-    /// back.
+    /// Drops reads and setup steps under way without a report; other orders fail with `.paused`. A
+    /// unit that answers afterwards counts as come back.
     package mutating func pause(at now: Moment) {
         unschedule(at: now.instant)
         noteInterrupted()

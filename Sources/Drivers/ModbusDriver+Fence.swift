@@ -257,7 +257,8 @@ extension ModbusDriver {
         return true
     }
 
-    /// What came between these times is not what was asked for: it is read again, or has failed.
+    /// Rejects the replies that came between these times: they belong to other requests. Reads and
+    /// orders are repeated, or have failed.
     mutating func refute(_ unit: Int, _ span: (since: Instant, until: Instant), at now: Moment) {
         func isRefuted(_ at: Instant) -> Bool { span.since < at && at <= span.until }
         for index in units[unit].cycles {

@@ -21,8 +21,8 @@ extension ModbusDriver {
         let notBefore: Instant
     }
 
-    /// What leaves at `start` behind the silence: one read that has just been begun, or a train of
-    /// them.
+    /// Schedules the read that has just been begun, or a train that begins with it. It leaves at
+    /// `start`, behind the silence.
     mutating func depart(_ frame: [UInt8], at start: Instant, of cycle: Int, at now: Moment) {
         guard trainSpan > .zero, orders.isEmpty, !holdsUrgent,
             isSound(cycles[cycle].unit, at: start),
@@ -85,8 +85,8 @@ extension ModbusDriver {
         static func < (left: Candidate, right: Candidate) -> Bool { left.deadline < right.deadline }
     }
 
-    /// What would be chosen when the line is free (`chooseRead`, `earlyCycle`); nil if nothing, or
-    /// something that no train carries.
+    /// The read that would be chosen when the line is free (`chooseRead`, `earlyCycle`). Nil if
+    /// there is none, or if it is one that no train carries.
     private func follower(after ended: Instant, leavingAt start: Instant) -> Candidate? {
         var best: Candidate?
         var early: Candidate?

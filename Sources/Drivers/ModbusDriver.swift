@@ -26,7 +26,7 @@ package struct ModbusDriver: LineDriver {
         package var turnaround: Duration
         /// Share of the line above which a warning is due.
         package var maxLoad: Double
-        /// What the units get to carry out a broadcast.
+        /// Time that the units get to carry out a broadcast.
         package var broadcastWait = Duration.milliseconds(100)
         /// One per unit.
         package var nodes: [NodePlan]
@@ -61,7 +61,7 @@ package struct ModbusDriver: LineDriver {
     var units: [LineUnit]
     var cycles: [PollCycle]
     var orders: [OrderJob] = []
-    /// What the exchange under way is for; an order is then the first of `orders`.
+    /// Purpose of the exchange under way; an order is then the first of `orders`.
     var work: Work?
     /// The exchange under way goes at the expense of the unhealthy budget.
     var isOnBudget = false

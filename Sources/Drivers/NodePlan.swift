@@ -14,7 +14,7 @@ package struct UnitManners: Hashable, Sendable {
     }
 }
 
-/// What is to be read from one unit, and how it wants to be asked.
+/// Spans that are to be read from one unit, and how it wants to be asked.
 package struct NodePlan: Hashable, Sendable {
     package var unit: UnitID
     package var spans: [Span]
@@ -33,10 +33,10 @@ package struct NodePlan: Hashable, Sendable {
     /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
     package var delay: Duration
     package var manners = UnitManners()
-    /// What it says is wanted at once, not together with what others say.
+    /// The readings of the unit are wanted at once, not together with those of other units.
     package var isUrgent = false
-    /// What the unit is told when it is first heard and whenever it comes back, before it is polled
-    /// on.
+    /// Orders that the unit gets when it is first heard and whenever it comes back, before it is
+    /// polled on.
     package var setup: [Order]
 
     package init(

@@ -111,8 +111,8 @@ struct OrderJob: Sendable {
             address: UInt16(order.start + place), and: ~mask[place], or: value[place] & mask[place])
     }
 
-    /// What was read before the change: now it is written with the wanted bits. False if it is no
-    /// answer to what was asked.
+    /// Takes the registers that were read before the change and goes on to write them with the
+    /// wanted bits. False if they are no answer to the request.
     mutating func change(_ bytes: [UInt8]) -> Bool {
         guard case .masked(let mask, let value) = order.data, bytes.count == 2 * mask.count else {
             return false

@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// What a port's points would cost if they were merged less cleverly; shares of the line, as
+/// Costs of reading a port's points if they were merged less cleverly; shares of the line, as
 /// `ReadPlan.load`.
 package struct PlanComparison: Hashable, Sendable {
     /// As the planner does it.
@@ -32,7 +32,7 @@ package struct PlanComparison: Hashable, Sendable {
         }
     }
 
-    /// What the plan saves of another way's time, 0 to 1.
+    /// Share of another way's time that the plan saves, 0 to 1.
     package func saving(of other: Double) -> Double { other > 0 ? 1 - planned / other : 0 }
 
     /// The lengths of requests that never read over a hole.

@@ -9,7 +9,7 @@ package struct PlannedRead: Hashable, Sendable {
     package var interval: Duration
     /// Request, turnaround, reply and the silence after it.
     package var wireTime: Duration
-    /// What it is read for: the spans of its own interval, and slower ones that it covers.
+    /// Spans for which it is read: those of its own interval, and slower ones that it covers.
     package var spans: [Span]
 
     package var end: Int { address + count }

@@ -58,8 +58,8 @@ struct PollCycle: Sendable {
         if dropped.parts.isEmpty { ledger.takeBack() }
     }
 
-    /// Nobody has asked for it since long: the next release of its grid is the next, but not far
-    /// away.
+    /// Skips the past releases of a cycle that has not been polled for a long time. Its next
+    /// release is the next one of its grid, but not far away.
     mutating func skip(to now: Instant) {
         if nextRelease == .distantFuture {
             nextRelease = max(now, ledger.last.map { $0 + period } ?? now)
@@ -80,7 +80,7 @@ struct PollCycle: Sendable {
     }
 }
 
-/// What choosing the next request needs to know of one.
+/// Properties of one waiting read that are needed to choose the next request.
 struct WaitingRead: Sendable {
     let function: FunctionCode
     let replyLength: Int

@@ -17,9 +17,11 @@ package struct ReadTrain: Hashable, Sendable {
         let notBefore: Instant
         /// From sending it to when the line is looked at: then the reply should be whole.
         let look: Duration
-        /// What a good reply begins with: unit, function code and how many bytes of data follow.
+        /// First byte of a good reply: the unit.
         private let unit: UInt8
+        /// Second byte of a good reply: the function code.
         private let function: UInt8
+        /// Third byte of a good reply: how many bytes of data follow.
         private let size: UInt8
 
         /// - Parameter answering: the unit id of its reply.
@@ -58,7 +60,7 @@ package struct ReadTrain: Hashable, Sendable {
     /// When a reply that is a little late should be there.
     private static let secondLook = Duration.microseconds(50)
 
-    /// What the shell has to do next, and when.
+    /// Next action of the shell, and its time.
     package enum Step: Hashable, Sendable {
         /// Look once more whether somebody speaks; if nobody does, send `next`.
         case send(at: Instant)
@@ -70,9 +72,9 @@ package struct ReadTrain: Hashable, Sendable {
 
     private let reads: [Read]
     private let silence: Duration
-    /// What has been carried out, oldest first. Only the last may be without a reply.
+    /// Exchanges that have been carried out, oldest first. Only the last may be without a reply.
     package private(set) var log: [Exchange] = []
-    /// What has come and belongs to no reply of the log.
+    /// Bytes that have come and belong to no reply of the log.
     package private(set) var unclaimed: [UInt8] = []
     package private(set) var step: Step
 

@@ -57,7 +57,7 @@ package struct RefusedRanges: Hashable, Sendable {
         return writer.bytes
     }
 
-    /// What cannot be understood is left out: it is learned again.
+    /// Reads a document. An entry that cannot be understood is left out: it is learned again.
     package init(_ document: [UInt8]) {
         guard let json = try? JSONReader.parse(document), let items = json["refused"]?.array else {
             return

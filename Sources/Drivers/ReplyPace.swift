@@ -10,7 +10,7 @@ import Base
 /// A pause runs from the end of our transmission to the beginning of the reply, as its end tells:
 /// less than zero where replies come faster than the line carries them.
 struct ReplyPace: Sendable {
-    /// So many are watched before anything is foretold.
+    /// Number of replies that are watched before any is predicted.
     static let proof = 8
     /// One of so many is watched all the same: a unit may have become faster.
     static let trust = 32
@@ -35,7 +35,7 @@ struct ReplyPace: Sendable {
     private var foretold = 0
     private var late = 0
 
-    /// What `foretell` will answer next.
+    /// Result that the next call of `foretell` will have.
     var expected: Forecast? {
         guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else {
             return nil

@@ -1,6 +1,6 @@
 import Base
 
-/// What was counted on one port.
+/// Counts of one port.
 package struct PortStatistics: Hashable, Sendable {
     package var requests = 0
     package var replies = 0
@@ -29,7 +29,7 @@ package struct PortStatistics: Hashable, Sendable {
     package var collisions = 0
     /// Times that the line did not fall silent for longer than a frame takes.
     package var babbles = 0
-    /// What the UART noticed.
+    /// Errors that the UART noticed.
     package var line = LineErrors()
     package var bytesSent = 0
     package var bytesReceived = 0
@@ -73,7 +73,7 @@ package struct UnitStatistics: Hashable, Sendable {
 }
 
 extension PortStatistics {
-    /// What was counted after `earlier`; states and what was learned are those of now.
+    /// Counts since `earlier`; states and learned values are those of now.
     func since(_ earlier: PortStatistics) -> PortStatistics { adding(earlier, times: -1) }
 
     /// With what was counted before by another driver of the same port; units are those of now.

@@ -2,7 +2,7 @@ import Base
 
 /// How one unit answers: what it may cost when it does not, and what is said about it.
 struct UnitHealth: Sendable {
-    /// What was last said about it; nil until something is known.
+    /// State that was last told about the unit; nil until something is known.
     var state: UnitState?
     /// Answered at least once since the line was opened.
     private(set) var isProven = false
@@ -20,7 +20,7 @@ struct UnitHealth: Sendable {
     static let longestPause = Duration.seconds(60)
     /// Below this a host's own jitter would look like silence.
     static let shortestTimeout = Duration.milliseconds(20)
-    /// What nearly every device needs less than; one that needs more is recognised by its late
+    /// Time that is enough for nearly every device; one that needs more is recognised by its late
     /// reply.
     static let shortestFirstTimeout = Duration.milliseconds(50)
 

@@ -1,8 +1,9 @@
 import Base
 import Modbus
 
-/// What an exchange costs on the wire: request, the unit's turnaround, reply, and the silence that
-/// must follow before the next request (or that the unit wants before its own, if that is longer).
+/// Cost of an exchange on the wire: request, the unit's turnaround, reply and silence. The silence
+/// must follow before the next request. If the unit wants a longer one before its own request, that
+/// one counts.
 struct WireCost: Sendable {
     let timing: RTUTiming
     let turnaround: Duration

@@ -68,7 +68,7 @@ extension SerialPortEntry {
 }
 
 extension Gateway {
-    /// What is plugged in and not configured, after every change.
+    /// Receives the adapters that are plugged in and not configured, after every change.
     mutating func receive(unclaimed adapters: [SerialPortEntry], at now: Moment) {
         endScans(except: adapters)
         for adapter in news.receive(adapters, at: now.instant) {

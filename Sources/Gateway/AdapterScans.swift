@@ -8,8 +8,8 @@ package struct ScanFailure: Error, Hashable, Sendable {
     package init(_ words: String) { self.words = words }
 }
 
-/// Who is on the line behind an adapter that no port means, where the configuration wants to know:
-/// `scanAdapters`.
+/// Scans the line behind an adapter that no configured port uses, and reports the units that
+/// answer. The configuration switches it on with `scanAdapters`.
 extension Gateway {
     mutating func scan(_ adapter: SerialPortEntry) {
         guard settings.scansAdapters, phase == .running else { return }
@@ -25,7 +25,7 @@ extension Gateway {
         }
     }
 
-    /// What `fieldgw scan --json` has said of one that still waits for it.
+    /// Receives the result of `fieldgw scan --json` for an adapter that still waits for it.
     mutating func receive(
         scanned adapter: SerialPortEntry, _ result: Result<[UInt8], ScanFailure>, at now: Moment
     ) {

@@ -105,7 +105,7 @@ extension Configuration.Port {
         return plans
     }
 
-    /// What the planner makes of it: for `plan` and `check`.
+    /// Plan that the planner makes for this port: for `plan` and `check`.
     package var readPlan: ReadPlan {
         ReadPlan.make(
             line: line, turnaround: turnaround, responseTimeout: responseTimeout, nodes: nodePlans)

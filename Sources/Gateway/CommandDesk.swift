@@ -36,7 +36,7 @@ package struct CommandDesk: Sendable {
         var id: ByteString
         var origin: CommandOrigin
         var ticket: ControlTicket?
-        /// What the one at the control socket should know beside a failure.
+        /// Note for the client of the control socket, added to the message of a failure.
         var note: String?
         /// A failure is no news.
         var isQuiet = false
@@ -230,7 +230,7 @@ package struct CommandDesk: Sendable {
         return true
     }
 
-    /// What an outcome says about its order: the value to show, and why it is no success.
+    /// Judges the outcome of an order: the value to show, and the reason why it is no success.
     static func judge(
         _ outcome: Outcome, _ order: Order, of device: DeviceID, point: ByteString, adapter: Adapter
     ) -> (json: [UInt8]?, refusal: Refusal?) {

@@ -125,8 +125,8 @@ struct CommandMemory: Sendable {
         }
     }
 
-    /// What earlier runs remembered, in any order, with repeats. Of one that was under way at the
-    /// end nobody knows what became of it.
+    /// Restores the commands that earlier runs remembered, in any order, with repeats. The result
+    /// of a command that was under way at the end is unknown.
     mutating func restore(_ records: [CommandRecord]) {
         var latest: [Key: Entry] = [:]
         for record in records {

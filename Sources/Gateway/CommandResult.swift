@@ -1,6 +1,6 @@
 import Base
 
-/// Who wants something written.
+/// Origin of a write.
 package enum CommandOrigin: String, Hashable, Sendable {
     /// A command from the bridge.
     case bridge
@@ -14,7 +14,7 @@ package enum CommandOrigin: String, Hashable, Sendable {
     case setup
 }
 
-/// What is published about a command, and its words.
+/// Published result of a command, and its words.
 enum CommandResult {
     /// `"id":…,"ok":…,"values":{…},"error":…` without braces; `by` only if it is not the bridge.
     static func body(
@@ -42,7 +42,7 @@ enum CommandResult {
         if case .success(let bytes) = value { bytes } else { nil }
     }
 
-    /// What was written to a place without a name: `[1,2]`.
+    /// Values that were written to a place without a name: `[1,2]`.
     static func raw(_ order: Order) -> [UInt8]? {
         var writer = JSONWriter()
         switch order.data {

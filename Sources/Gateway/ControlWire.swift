@@ -8,7 +8,7 @@ extension Gateway {
         var ticket: ControlTicket
         var isBits: Bool
         var count: Int
-        /// What the person should know beside a failure.
+        /// Note for the person, added to the message of a failure.
         var note: String
     }
 
@@ -88,7 +88,7 @@ extension Gateway {
                 ]))
     }
 
-    /// What a tool needs to know to write a value of the type that the configuration says.
+    /// Facts that a tool needs to write a value of the type that the configuration gives.
     func pointFacts(_ request: JSON) throws(Control.Misuse) -> [UInt8] {
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
         return Self.document { writer in

@@ -15,7 +15,7 @@ package enum Event: Sendable {
     case portsAdded
     /// The USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
-    /// Who is on the line of one of them: what `fieldgw scan --json` says.
+    /// Units on the line of an unclaimed adapter, as `fieldgw scan --json` reports them.
     indirect case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     /// One request line from a client of the control socket.
     case control(ControlTicket, [UInt8])
@@ -39,7 +39,7 @@ package enum LineEvent: Sendable {
     case sentLate(Duration)
     /// A train is over: what has been carried out of it, and what came that was no reply to it.
     indirect case carried([ReadTrain.Exchange], [UInt8])
-    /// What the UART has counted since it was last told.
+    /// Errors that the UART has counted since the previous `errors` event.
     indirect case errors(LineErrors)
     indirect case lost(LineFailure)
     /// Its descriptor is closed, as was wanted: another program can have it.
@@ -53,8 +53,8 @@ package enum LinkEvent: Sendable {
     indirect case closed(LinkFailure)
 }
 
-/// What the gateway wants done. Effects on one line, on the link and on the disk are carried out
-/// in the order in which they come. As in `Event`, what is large is indirect.
+/// Action that the gateway requests. Effects on one line, on the link and on the disk are carried
+/// out in the order in which they come. As in `Event`, large cases are indirect.
 package enum Effect: Sendable {
     indirect case openLine(PortName, LineSettings)
     case closeLine(PortName)
@@ -70,7 +70,7 @@ package enum Effect: Sendable {
     indirect case train(PortName, ReadTrain)
     /// The train ends with the exchange under way; `carried` is the answer, at once.
     case recall(PortName)
-    /// What is scheduled is not to be sent, nor is a train of which nothing has left.
+    /// Cancels the scheduled request, or a train of which nothing has been sent.
     case unschedule(PortName)
     indirect case connect(LinkTarget)
     case send([UInt8])
@@ -83,7 +83,7 @@ package enum Effect: Sendable {
     indirect case notice(Notice)
     /// Look who is on the line of an adapter that no port means; its answer may take minutes.
     indirect case scan(SerialPortEntry)
-    /// Nobody waits for that answer any more, and the port may be wanted.
+    /// Ends a scan: its answer is not awaited any more, and the port may be wanted.
     case endScan(String)
     /// From now on only lines of this level and worse; nil: as at the start.
     case logLevel(Notice.Level?)

@@ -21,7 +21,7 @@ package struct Gateway: Sendable {
 
         package var gateway: DeviceID
         package var ports: [Port]
-        /// What they were made from: config documents narrow it.
+        /// Sections from which `ports` were made; config documents narrow them.
         package var configured: [Configuration.Port]
         package var bindings: [Binding]
         package var spool: Journal.Settings
@@ -32,7 +32,7 @@ package struct Gateway: Sendable {
         /// Several readings of one device in one message; nil: each in one of its own.
         package var batch: Configuration.Bridge.Batch?
         package var version: String
-        /// What the bridge is met with, file by file: another key is another connection.
+        /// Credentials for the bridge, one entry per file: another key makes another connection.
         package var credentials: [String]
         package var logLevel: Configuration.LogLevel
         package var scansAdapters = false

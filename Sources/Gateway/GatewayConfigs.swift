@@ -48,7 +48,7 @@ extension Gateway {
         for binding in settings.bindings { publishState(of: binding.device, at: now) }
     }
 
-    /// What an earlier run has kept; before the first line is opened.
+    /// Restores the documents that an earlier run has kept, before the first line is opened.
     mutating func restoreConfigs(at now: Moment) {
         let devices = [settings.gateway] + settings.bindings.map(\.device)
         var ours: Set<String> = []
@@ -72,7 +72,7 @@ extension Gateway {
         if !configs.narrowings.isEmpty { applyConfigs(at: now) }
     }
 
-    /// What a port is to read instead, as soon as the exchange under way has ended.
+    /// New reads of a port, taken up as soon as the exchange under way has ended.
     struct Plan: Sendable {
         var driver: Settings.Driver
         var line: LineSettings
@@ -96,7 +96,7 @@ extension Gateway {
         }
     }
 
-    /// What a port's reads were made from.
+    /// Section and narrowings from which a port's reads were made.
     struct Source: Hashable, Sendable {
         var port: Configuration.Port
         var narrowings: [Narrowing] = []

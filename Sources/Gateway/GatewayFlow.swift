@@ -155,7 +155,7 @@ extension Gateway {
         return noteErrors(of: reading, at: now)
     }
 
-    /// What has been read becomes records.
+    /// Makes records from the fresh readings.
     mutating func recordFresh(at now: Moment) {
         guard !fresh.isEmpty else { return }
         let isTrusted = session.clockLevel == .trusted

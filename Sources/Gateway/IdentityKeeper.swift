@@ -24,7 +24,7 @@ struct IdentityKeeper: Sendable {
         case release(Reading)
         /// The unit is recognised, or a stranger answers: what to say about the latter.
         case changed(Address, strange: String?)
-        /// What the unit says of its firmware has changed.
+        /// The firmware that is known of the unit has changed.
         case firmware(Address)
     }
 
@@ -47,9 +47,9 @@ struct IdentityKeeper: Sendable {
         var open: [UInt64: Int] = [:]
         var complaints: [String] = []
         var isUndecided = false
-        /// What the answers so far say of its firmware; and what is believed, once it is
-        /// recognised.
+        /// Firmware according to the answers so far.
         var heardFirmware: String?
+        /// Firmware that is believed, once the unit is recognised.
         var firmware: String?
     }
 
@@ -87,7 +87,7 @@ struct IdentityKeeper: Sendable {
 
     mutating func next() -> Output? { outputs.isEmpty ? nil : outputs.removeFirst() }
 
-    /// What `status` says; nil where nothing is watched.
+    /// Word that `status` shows; nil where nothing is watched.
     func word(_ address: Address) -> String? {
         guard let watch = watches[address] else { return nil }
         if let strange = watch.strange { return strange }
@@ -206,7 +206,6 @@ struct IdentityKeeper: Sendable {
 
     private mutating func decide(_ address: Address, at now: Instant) {
         guard var watch = watches[address] else { return }
-        defer { watch.isTold = watch.strange != nil }
         let known = watch.firmware
         defer { if watches[address]?.firmware != known { outputs.append(.firmware(address)) } }
         if let complaint = watch.complaints.first {
@@ -234,8 +233,8 @@ struct IdentityKeeper: Sendable {
         }
     }
 
-    /// What was kept back goes on, with its values or with the reason why there are none. A
-    /// stranger's failure is said once and not at every cycle.
+    /// Releases the held readings with their values. With `refused` it releases one at most, with
+    /// the reason why there are no values. The failure is reported once and not at every cycle.
     private mutating func release(_ address: Address, refused: Bool) {
         let held = watches[address]?.held ?? []
         watches[address]?.held = []
@@ -254,7 +253,7 @@ struct IdentityKeeper: Sendable {
 }
 
 extension Fingerprint {
-    /// What the answer to function 43/14 or 17 says; nil where neither was asked or nothing came.
+    /// Identity in the answer to function 43/14 or 17; nil where neither was asked or nothing came.
     func identity(in part: ReadPart) -> DeviceIdentity? {
         guard case .success(let data) = part.result else { return nil }
         var identity = DeviceIdentity()

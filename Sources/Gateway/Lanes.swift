@@ -2,9 +2,9 @@ import Base
 import Bridge
 import Spool
 
-/// Who goes first. A short backlog goes out in order before what is new; one that would delay a
-/// live reading by more than `liveWithin` becomes a lane of its own when its device is attached,
-/// and then three of four messages belong to live records as long as there are any.
+/// Order in which records are sent. A short backlog is sent in order, before new records. A backlog
+/// that would delay a live reading by more than `liveWithin` becomes a lane of its own when its
+/// device is attached. Then three of four messages belong to live records as long as there are any.
 struct Lanes: Sendable {
     struct Settings: Sendable {
         var liveWithin: Duration = .seconds(5)

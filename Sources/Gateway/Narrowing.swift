@@ -1,9 +1,9 @@
 import Adapter
 import Base
 
-/// What a config document from the bridge asks for: less than the local file allows, never more.
-/// The far side can slow nodes down, quiet them and switch them off; it cannot read faster, reach
-/// other registers or write anything.
+/// Restrictions that a config document from the bridge asks for: less than the local file allows,
+/// never more. The bridge can slow nodes down, reduce their reports and switch them off. It cannot
+/// read faster, reach other registers or write anything.
 ///
 /// The gateway's own document is `{"logLevel","every","report","nodes":{DEVICE: node}}`, a device's
 /// own is the node's object:

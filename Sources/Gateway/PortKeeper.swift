@@ -22,7 +22,7 @@ struct PortKeeper: Sendable {
     let name: PortName
     private(set) var line: LineSettings
     var driver: any LineDriver
-    /// What earlier drivers of this port have counted, of units too that are not asked now.
+    /// Counters of earlier drivers of this port, also of units that are not asked now.
     private var earlier: PortStatistics?
     private var doctor = LineDoctor()
     var state = State.closed
@@ -42,7 +42,7 @@ struct PortKeeper: Sendable {
     private(set) var deadline: Instant?
     /// Before this the line need not be looked at: no frame can be whole, and none is begun.
     private(set) var restBegins: Instant?
-    /// What the line was given last is a train: what has left of it is known when it is over.
+    /// Whether the line was last given a train; the part that was sent is known when it is over.
     private var hasTrain = false
 
     init(name: PortName, line: LineSettings, driver: any LineDriver) {
@@ -149,7 +149,7 @@ struct PortKeeper: Sendable {
         reopenLine()
     }
 
-    /// What was counted since the port is in the configuration, whatever else of it has changed.
+    /// Counters since the port came into the configuration, whatever else of it has changed.
     var statistics: PortStatistics {
         let latest = driver.statistics
         return earlier.map(latest.after) ?? latest
@@ -249,7 +249,7 @@ struct PortKeeper: Sendable {
         letGoIfIdle(at: now)
     }
 
-    /// What the line and its units suffer from, as far as what is counted can tell.
+    /// Troubles of the line and its units, as far as the counters show them.
     var findings: Findings { doctor.findings }
 
     private mutating func examine(at now: Moment) {

@@ -8,7 +8,8 @@ struct Problem: Sendable {
     enum Severity: String, Sendable { case warning, critical }
 
     var severity: Severity
-    /// What it is about: `bridge`, `journal`, `clock`, a port, a unit or a device.
+    /// Subject of the problem: `gateway`, `bridge`, `journal`, `clock`, `devices`, a port, a unit
+    /// or a device.
     var subject: String
     var text: String
     /// Nil where nobody has noted it.
@@ -23,7 +24,7 @@ extension Gateway {
     /// The share of the journal's room that may be in use.
     private static let fullMost = 0.8
 
-    /// What is wrong now, the worst first.
+    /// Present problems, the worst first.
     func problems(at now: Moment) -> [Problem] {
         var found = ownProblems(at: now)
         for port in ports { found += problems(of: port, at: now) }

@@ -21,14 +21,14 @@ import Spool
 ///
 /// A port of which nothing differs does not notice: its driver goes on with all it has learned.
 extension Gateway {
-    /// What is taken up as soon as the journal is there.
+    /// New configuration that is taken up as soon as the journal is ready.
     struct Reload: Sendable {
         var settings: Settings
         /// Keys that the shell has found to differ and that only a start takes up.
         var needRestart: [String]
     }
 
-    /// What `Settings.sharing(_:)` compares a new configuration with.
+    /// Settings in force, with which `Settings.sharing(_:)` compares a new configuration.
     package var settingsInForce: Settings { settings }
 
     mutating func reload(_ new: Reload, at now: Moment) {

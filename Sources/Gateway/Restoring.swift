@@ -2,8 +2,9 @@ import Base
 import Bridge
 import Spool
 
-/// What outlives the process: documents of the state directory, given back at the start and kept as
-/// they change. None of it is needed: without it the gateway starts as on its first day.
+/// Documents of the state directory, which outlive the process. They are given back at the start
+/// and kept as they change. None of them is needed: without them the gateway starts as on its first
+/// day.
 extension Gateway {
     /// Names of documents in the store.
     enum Kept {
@@ -14,7 +15,7 @@ extension Gateway {
         static let bridge = "bridge"
         /// Losses that an earlier process could not tell: see `UntoldLosses`.
         static let losses = "losses"
-        /// What the driver of a port has learned about its units: its own business.
+        /// Facts that the driver of a port has learned about its units. Only the driver reads them.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
 
         /// The loss that goes with a document; nil for a name that the gateway does not use.
@@ -87,7 +88,7 @@ extension Gateway {
         store.keep(Kept.losses, losses.isEmpty ? nil : losses.document, .now, at: now.instant)
     }
 
-    /// What was taken over is forgotten once the journal has it.
+    /// Forgets the losses that were taken over, once the journal has them.
     mutating func forgetLosses(at now: Moment) {
         guard isRestored, phase == .running, store.document(Kept.losses) != nil, spool.hasToldAll
         else { return }

@@ -84,7 +84,7 @@ struct SafeKeeper: Sendable {
 
     var deadline: Instant? { items.lazy.compactMap(due).min() }
 
-    /// What is to be written now.
+    /// Takes the items that are to be written now.
     mutating func take(at now: Instant) -> [Item] {
         guard awaySince != nil else { return [] }
         var taken: [Item] = []

@@ -1,8 +1,8 @@
 import Adapter
 import Base
 
-/// What units are told when they come, and what became of it, step by step, until it can be
-/// reported for each device as a whole.
+/// Setup steps that units get when they come, and their results. The results are kept step by step
+/// until they can be reported for each device as a whole.
 struct SetupBook: Sendable {
     struct Step: Hashable, Sendable {
         var device: DeviceID

@@ -1,8 +1,8 @@
 import Adapter
 import Base
 
-/// What each device's state document says: status of its unit, since when, the last error and the
-/// units of its points. Latest only, never in the journal.
+/// Content of each device's state document: status of its unit, since when, the last error and the
+/// units of its points. It holds the latest only, and never goes into the journal.
 struct StateBook: Sendable {
     /// A clock that is put right by less than a second changes no document.
     static func differ(_ left: Moment, _ right: Moment) -> Bool {
@@ -46,7 +46,7 @@ struct StateBook: Sendable {
 
     func state(of device: DeviceID) -> State? { states[device] }
 
-    /// What a document says about the config documents of its device.
+    /// Part of a state document about the config documents of its device.
     struct Config: Hashable, Sendable {
         var hash: String?
         var refused: ConfigDesk.Refused?

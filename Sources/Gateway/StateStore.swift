@@ -35,7 +35,7 @@ package struct StateStore: Sendable {
         case notice(Notice)
         /// The directory is open and has these files.
         case opened([DiskAnswer.Entry])
-        /// What was last kept under this name is on the disk.
+        /// The document that was last kept under this name is on the disk.
         case durable(String)
         /// Another process owns the directory.
         case failed(String)
@@ -61,7 +61,7 @@ package struct StateStore: Sendable {
 
     private var phase = Phase.fresh
     private var documents: [String: Document] = [:]
-    /// What is to be written, and when; a handful.
+    /// Documents that are to be written, and when each is due; a handful.
     private var waiting: [String: Instant] = [:]
     private var total = 0
     private var operations: [UInt64: Purpose] = [:]

@@ -1,9 +1,9 @@
 import Base
 
-/// What SIGTERM begins: the exchanges under way end, the journal is committed, what the bridge can
-/// still take in a moment is sent, the session says goodbye, and the last acknowledgements are
-/// noted. What a failed disk takes with it is noted in the state directory, to be told by the next
-/// start.
+/// Shutdown, which SIGTERM begins. The exchanges under way end, and the journal is committed.
+/// Records that the bridge can still take in a moment are sent, and the session ends in order. Then
+/// the last acknowledgements are noted. Losses by a failed disk are noted in the state directory,
+/// and the next start reports them.
 struct Stopping: Equatable {
     /// How long exchanges under way may take, and then what waits may still be sent.
     static let exchangeMax = Duration.seconds(1)

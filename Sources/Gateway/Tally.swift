@@ -1,7 +1,7 @@
 import Base
 
-/// What went through since the start: the numbers that `status` shows and that the last line of the
-/// log compares.
+/// Counts since the start. `status` shows them, and the last line of the log compares the counts of
+/// records.
 package struct Tally: Sendable {
     /// Readings made by the adapter, and good values in them.
     package var readings = 0

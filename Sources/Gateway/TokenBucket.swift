@@ -1,6 +1,6 @@
 import Base
 
-/// So many at once, and so many a second from then on.
+/// Limits a rate: `burst` at once, and `perSecond` a second from then on.
 struct TokenBucket: Sendable {
     private let size: Double
     private let perSecond: Double

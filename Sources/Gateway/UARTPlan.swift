@@ -2,8 +2,8 @@ import Base
 import Drivers
 import Modbus
 
-/// What a port with plain serial nodes does, for `plan` and `check`: nothing is merged there, so it
-/// is a row per node and interval.
+/// Plan of a port with plain serial nodes, for `plan` and `check`. Nothing is merged there, so each
+/// node and interval has a row.
 package struct UARTPlan: Sendable {
     package struct Row: Sendable {
         package var unit: UnitID
@@ -52,8 +52,8 @@ package struct UARTPlan: Sendable {
 }
 
 extension Configuration.Port {
-    /// What either driver plans, in figures: reads (of a UART port: nodes and intervals), share of
-    /// the line, and the longest time for which one exchange can keep it.
+    /// Figures of the plan of either driver: reads (of a UART port: nodes and intervals) and share
+    /// of the line. `worstBlocking` is the longest time for which one exchange can keep the line.
     package var budget: (reads: Int, load: Double, worstBlocking: Duration) {
         switch driver {
         case .modbusRTU:

@@ -4,7 +4,7 @@ import Base
 /// KiB of it, in two halves: when one is full the older one is dropped.
 struct WireTape: Sendable {
     static let bytesMax = 64 << 10
-    /// What comes in pieces with no longer pause than this is one packet of the capture.
+    /// Longest pause between received pieces that are one packet of the capture.
     static let joinWithin = Duration.milliseconds(2)
     /// For each packet beside its bytes.
     private static let overhead = 24
@@ -40,7 +40,7 @@ struct WireTape: Sendable {
         newer.bytes += bytes
     }
 
-    /// What was recorded last as sent was not.
+    /// Removes the packet that was last recorded as sent: it was not sent.
     mutating func takeBack() {
         guard let last = newer.packets.last, last.direction == .sent else { return }
         newer.packets.removeLast()

@@ -30,7 +30,7 @@ package struct HTTPRequestDecoder: Sendable {
 
     private enum Stage: Sendable {
         case head
-        /// So many bytes of the body are missing.
+        /// Number of bytes of the body that are missing.
         case body(Int)
         case chunkSize
         case chunk(Int)

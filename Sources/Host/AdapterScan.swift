@@ -36,7 +36,7 @@ final class AdapterScan {
         }
     }
 
-    /// Whoever scans it lets go of the line.
+    /// Makes the scan of that adapter let go of the line.
     func cancel(_ path: String) { queue.cancel(path) }
 
     func stop() { queue.stop() }

@@ -56,7 +56,7 @@ final class DoorShell {
     private static let retry = Duration.seconds(10)
     private static let breath = Duration.seconds(1)
 
-    /// What a slice takes at most, with room to spare.
+    /// Longest time that a slice takes, with a margin.
     private static let near = Duration.milliseconds(1)
     private static let heldMost = Duration.milliseconds(5)
 

@@ -3,7 +3,7 @@ import Bridge
 import Gateway
 import Platform
 
-/// What the helper threads bring back to the loop.
+/// Results that the helper threads bring back to the loop.
 enum HelperMessage: Sendable {
     case disk(UInt64, Result<DiskAnswer, DiskFailure>)
     case signed(UInt64, Result<[UInt8], SigningFailure>)
@@ -12,7 +12,7 @@ enum HelperMessage: Sendable {
     case lineClosed(PortName, attempt: Int)
     /// USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])
-    /// What a scan of one of them has said.
+    /// Result of the scan of an unclaimed adapter.
     case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
     case reload(Result<Reload, ReloadFailure>)
     case linkUp(attempt: Int, Link)

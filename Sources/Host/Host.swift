@@ -110,8 +110,8 @@ package final class Host {
         return leave()
     }
 
-    /// What the loop sleeps for. What happens before it wakes may change all of it: then it looks
-    /// once for nothing.
+    /// Times for which the loop sleeps. An event before it wakes may change all of them: then it
+    /// wakes once with nothing to do.
     private struct Wake {
         var due: Instant
         /// When the next scheduled request leaves.
@@ -367,7 +367,7 @@ package final class Host {
         }
     }
 
-    /// What the host itself does by time: the clock's trust and the watchdog.
+    /// Work by time: clock facts, hung helpers, status, pages, ports, control, door and watchdog.
     private func tick(at now: Instant) {
         if clockDue <= now {
             clockDue = now + Self.clockInterval
@@ -410,12 +410,12 @@ package final class Host {
         releaseDue = min(releaseDue ?? .distantFuture, Clock.instant + Self.settlingTime)
     }
 
-    /// What is worth a line in the log may have changed the status.
+    /// Schedules the status: an event that is worth a line in the log may have changed it.
     private func expectStatus() {
         if service.isPresent, statusDue == nil { statusDue = Clock.instant + Self.statusDelay }
     }
 
-    /// What `systemctl status` shows.
+    /// Sends the text that `systemctl status` shows.
     private func tellStatus() {
         statusDue = nil
         guard service.isPresent else { return }

@@ -3,7 +3,7 @@ import Gateway
 import Platform
 
 extension Host {
-    /// What a host is started with, beside the gateway itself.
+    /// Settings with which a host is started, beside the gateway itself.
     package struct Settings: Sendable {
         package var directories: [DiskRequest.Volume: String]
         package var controlPath: String?

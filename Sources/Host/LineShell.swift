@@ -28,7 +28,7 @@ final class LineShell {
     private var interest = EventLoop.Interest.read
     private var unsent: [UInt8] = []
     private var attempt: Int
-    /// What the path leads to: "ttyUSB0".
+    /// Names along the links of the path, the node at their end included: "ttyUSB0".
     private var nodes: Set<String> = []
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
     /// Answers before when a frame that is coming in cannot be whole, if that is known.
@@ -53,7 +53,7 @@ final class LineShell {
     private var isHurried = false
 
     private var stall = StallWatch()
-    /// What the UART had counted when it was last asked; nil where it does not count.
+    /// Counts of the UART when it was last asked; nil where it does not count.
     private var errors: LineErrors?
     private var errorsDue = Instant.zero
     /// Nil unless this program drives RTS.

@@ -122,7 +122,8 @@ final class LinkShell {
         change(to: wants == .write || link?.readWantsWrite == true ? .both : .read)
     }
 
-    /// What the last packets say still goes out before the descriptor is closed.
+    /// Closes the descriptor. The last packets go out first, as far as the socket takes them at
+    /// once.
     func disconnect() {
         flush()
         close(orderly: true)

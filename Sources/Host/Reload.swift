@@ -2,7 +2,7 @@ import Base
 import Gateway
 import Platform
 
-/// What a configuration that is read while the gateway runs brings along.
+/// Content of a configuration that is read while the gateway runs.
 package struct Reload: Sendable {
     package var settings: Gateway.Settings
     package var keys: KeyRing

@@ -7,7 +7,7 @@ import Platform
 package enum ToolInterruption: Sendable {
     /// SIGINT, SIGTERM, or SIGHUP because the terminal is gone.
     case signal
-    /// Nobody reads standard output any more.
+    /// Standard output has no reader any more.
     case output
     /// The gateway that lent the line takes it back, or has ended.
     case lease
@@ -23,7 +23,7 @@ package final class ToolRunner<Tool: LineTool> {
     /// Why the line could not be opened, or was lost.
     package private(set) var failure: LineFailure?
     package private(set) var interruption: ToolInterruption?
-    /// What the UART has counted meanwhile, where it counts.
+    /// Errors that the UART has counted meanwhile, where it counts.
     package private(set) var lineErrors = LineErrors()
 
     private let loop: EventLoop
@@ -97,7 +97,7 @@ package final class ToolRunner<Tool: LineTool> {
         try close()
     }
 
-    /// Whoever is to have the line next finds it closed.
+    /// Closes the line for its next user, and waits at most `toolClosingMax` for that.
     private func close() throws {
         isLineClosed = false
         line?.close()

@@ -36,7 +36,7 @@ package enum Packet: Hashable, Sendable {
         }
     }
 
-    /// What the first byte alone can be refused for [MQTT-2.2.2-2].
+    /// Refuses a packet for faults that its first byte alone shows [MQTT-2.2.2-2].
     static func check(_ type: PacketType, flags: UInt8) throws(ProtocolFault) {
         guard let fixed = type.fixedFlags else { return try Publish.check(flags: flags) }
         guard flags == fixed else { throw .reservedFlags(type, flags) }

@@ -1,7 +1,7 @@
 import Base
 
-/// What a peer did against MQTT 3.1.1, or failed to do in time. The receiver closes the network
-/// connection [MQTT-4.8.0-1]; there is no other answer in this version of the protocol.
+/// Violation of MQTT 3.1.1 by a peer, or its failure to act in time. The receiver closes the
+/// network connection [MQTT-4.8.0-1]; there is no other answer in this version of the protocol.
 package enum ProtocolFault: Error, Hashable, Sendable {
     // The fixed header, section 2.2
     case reservedType(UInt8)

@@ -1,5 +1,5 @@
-/// What a client has sent and got no answer to: `last` is the packet that left last, by its type
-/// and topic.
+/// Packets that a client has sent and got no answer to: `last` is the packet that left last, by its
+/// type and topic.
 package struct Unanswered: Hashable, Sendable {
     package var count: Int
     /// "CONNECT", "SUBSCRIBE /devices/gw-7/errors", "PUBLISH /devices/dev-1/attach", "PINGREQ".

@@ -1,7 +1,7 @@
 import Base
 
-/// What a device says about itself: Read Device Identification, function 43 with MEI type 14
-/// (Application Protocol V1.1b3, section 6.21).
+/// Identification of a device in its own words: Read Device Identification, function 43 with MEI
+/// type 14 (Application Protocol V1.1b3, section 6.21).
 package struct DeviceIdentification: Hashable, Sendable {
     /// How much is asked for. The first three are streams that may take several replies.
     package enum Access: UInt8, Hashable, Sendable, CaseIterable {
@@ -39,7 +39,7 @@ package struct DeviceIdentification: Hashable, Sendable {
 
     package static let meiType: UInt8 = 14
 
-    /// What was asked for.
+    /// Access that was asked for.
     package var access: Access
     /// How much the device has: 1 to 3 as `Access`, with 0x80 if it answers single objects too.
     package var conformity: UInt8

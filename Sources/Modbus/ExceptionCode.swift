@@ -33,7 +33,7 @@ package struct ExceptionCode: RawRepresentable, Hashable, Sendable, Error, Custo
         }
     }
 
-    /// What it means for whoever has to put it right.
+    /// Meaning for the person who has to correct the cause.
     package var meaning: String {
         switch self {
         case .illegalFunction: "the device does not know this function code"

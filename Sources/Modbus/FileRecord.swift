@@ -21,7 +21,7 @@ package struct FileReference: Hashable, Sendable {
     static let type: UInt8 = 6
     static let recordMax: UInt16 = 9_999
 
-    /// What the reply to it takes: its length byte, the reference type and the registers.
+    /// Bytes of the reply to it: its length byte, the reference type and the registers.
     var replyBytes: Int { 2 + 2 * Int(count) }
 }
 

@@ -1,4 +1,4 @@
-/// What is wrong with a frame; always both numbers.
+/// Fault of a frame; always both numbers.
 package enum FrameError: Error, Hashable, Sendable {
     /// The frame arrived damaged, or two devices spoke at once.
     case checksum(received: UInt16, computed: UInt16)

@@ -5,7 +5,7 @@ import Base
 package enum RTUFrame {
     /// Unit, function code and checksum around the shortest PDU.
     package static let shortest = 4
-    /// What an ADU adds to its PDU.
+    /// Bytes that an ADU adds to its PDU.
     package static let overhead = 3
 
     package static func encode(unit: UInt8, _ pdu: [UInt8]) -> [UInt8] {

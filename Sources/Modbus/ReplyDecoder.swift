@@ -64,8 +64,8 @@ package struct ReplyDecoder: Sendable {
         return try take(length)
     }
 
-    /// What has come is the beginning of a reply that only silence ends: one to a function that is
-    /// not in the table of `PDULength`.
+    /// The bytes so far begin a reply that only silence ends: one to a function that is not in the
+    /// table of `PDULength`.
     package var endsBySilence: Bool {
         guard request.replyLength == nil, buffer.count >= 2 else { return false }
         return PDULength.ofReply(buffer[1...]) == .unknown

@@ -1,6 +1,6 @@
 import Base
 
-/// What a client asks: one case per shape of message (Application Protocol V1.1b3, section 6).
+/// Request of a client: one case per shape of message (Application Protocol V1.1b3, section 6).
 /// Addresses are zero-based protocol addresses.
 package enum Request: Hashable, Sendable {
     /// Function codes 1 to 4.

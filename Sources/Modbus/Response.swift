@@ -1,6 +1,6 @@
 import Base
 
-/// What a server answers (Application Protocol V1.1b3, section 6), in both directions.
+/// Answer of a server (Application Protocol V1.1b3, section 6), in both directions.
 package enum Response: Hashable, Sendable {
     /// Function codes 1 to 4 and 23: the data behind the byte count, as on the wire.
     case read(FunctionCode, [UInt8])

@@ -19,7 +19,7 @@ struct CommitWriter: Sendable {
         var hasGap: Bool { items.contains { $0.gap != nil } }
     }
 
-    /// What is written beside the records.
+    /// Data that is written beside the records.
     struct Extras {
         var anchor: Moment?
         var totals: LossTotals

@@ -71,7 +71,7 @@ package struct StoredRecord: Hashable, Sendable {
             clockTrusted: entry.clockTrusted)
     }
 
-    /// What it takes in a segment.
+    /// Bytes that the record takes in a segment.
     package var storedSize: Int {
         Record.size(
             device: device.text.utf8.count, subfolder: min(subfolder.utf8.count, 255),

@@ -124,7 +124,7 @@ package struct LossTotals: Hashable, Sendable {
         for index in counts.indices { counts[index] &+= other.counts[index] }
     }
 
-    /// What this has more than `other`.
+    /// Counts by which this exceeds `other`.
     func beyond(_ other: LossTotals) -> LossTotals {
         var rest = self
         for index in counts.indices {

@@ -50,7 +50,7 @@ package struct Journal: Sendable {
         case probe
         /// Age limits, and removals that failed.
         case upkeep
-        /// What could not be read is tried again.
+        /// A chunk that could not be read is read again.
         case reread
     }
 

@@ -4,8 +4,9 @@ import Base
 package struct JournalSettings: Hashable, Sendable {
     /// "project/registry/gateway": a directory of another identity is refused.
     package var identity: String
-    /// Whose `events/<gapSubfolder>` reports losses; a nil subfolder switches the reports off.
+    /// Device whose `events/<gapSubfolder>` reports losses.
     package var gateway: DeviceID
+    /// Subfolder of the reports of losses; nil switches the reports off.
     package var gapSubfolder: String?
     /// Bound on all segment files together, those set aside included.
     package var maxBytes: Int

@@ -15,7 +15,7 @@ struct Loader: Sendable {
         }
     }
 
-    /// What is done about a chunk that could not be read.
+    /// Action after a chunk that could not be read.
     enum Remedy: Hashable, Sendable {
         /// The file was removed: nothing of it will be read.
         case passFile

@@ -44,7 +44,7 @@ package struct Numbering: Sendable {
 
     /// The number of the next record; 0 before `begin`.
     package private(set) var next: UInt64 = 0
-    /// What is to be kept outside of the journal; nil before the first number.
+    /// Floor that is to be kept outside of the journal; nil before the first number.
     package private(set) var floor: UInt64?
     /// The floor of an earlier run.
     private var known: UInt64?

@@ -5,7 +5,7 @@ struct Outage: Sendable {
     static let probeFirst = Duration.seconds(10)
     static let probeMax = Duration.seconds(300)
 
-    /// What is done about a failed write.
+    /// Action after a failed write.
     enum Remedy: Hashable, Sendable {
         case newFile
         /// The oldest records are dropped.

@@ -70,12 +70,12 @@ package enum Record {
         var isData: Bool { type == RecordType.data.rawValue }
     }
 
-    /// What a payload of `length` bytes takes in the file.
+    /// Bytes that a record with a payload of `length` bytes takes in the file.
     package static func size(payload length: Int) -> Int {
         (headerSize + length + alignment - 1) & ~(alignment - 1)
     }
 
-    /// What a data record takes in the file.
+    /// Bytes that a data record takes in the file.
     static func size(device: Int, subfolder: Int, body: Int) -> Int {
         size(payload: fixedPayload + device + subfolder + body)
     }

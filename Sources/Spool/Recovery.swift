@@ -11,7 +11,7 @@ struct Recovery: Sendable {
         case refused(String)
     }
 
-    /// What the files say beside their waiting records. The journal takes it after each step.
+    /// Facts in the files beside their waiting records. The journal takes them after each step.
     struct Findings: Sendable {
         var losses: [Loss] = []
         var marks: [LossLedger.Mark] = []

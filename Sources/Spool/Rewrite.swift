@@ -87,7 +87,7 @@ struct Rewrite: Sendable {
         }
     }
 
-    /// What its first page says: nothing is settled, this many records are there.
+    /// Content of the new file's first page: nothing settled, and the number of records.
     var settled: Settled {
         var settled = Settled()
         settled.isComplete = true

@@ -87,7 +87,7 @@ package enum Segment {
         }
     }
 
-    /// What a new file begins with: header, pages without a bit, and the header's copy.
+    /// Beginning of a new file: header, pages without a bit, and the header's copy.
     package static func opening(_ header: Header) -> [UInt8] {
         var bytes = header.encoded
         bytes.append(contentsOf: repeatElement(0, count: dataStart - bytes.count))

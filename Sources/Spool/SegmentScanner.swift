@@ -54,9 +54,11 @@ package struct SegmentScanner: Sendable {
     package private(set) var offset = Segment.dataStart
     package private(set) var lastSeq: UInt64
     private var damagedFrom: Int?
-    /// What was found since `damagedFrom`: see `End`.
+    /// Whether something other than zeros was found since `damagedFrom`.
     private var sawBytes = false
+    /// Records since `damagedFrom` that were written whole and are damaged: see `End`.
     private var whole = 0
+    /// Data records since `damagedFrom` that have a valid header and a damaged payload.
     private var unread = 0
     private var inRubbish = false
     /// A record would begin here.

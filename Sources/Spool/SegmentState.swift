@@ -1,6 +1,6 @@
 import Base
 
-/// What memory holds of one segment file: sums for each queue and the settled bits, no index of
+/// State of one segment file in memory: sums for each queue and the settled bits, no index of
 /// records.
 struct SegmentState: Sendable {
     /// The use that is made of the file.
@@ -52,8 +52,8 @@ struct SegmentState: Sendable {
     /// Unsettled records.
     private(set) var alive = 0
     private(set) var tallies: [Int: Tally] = [:]
-    /// What the unsettled gap records report, by their numbers: dropping one must not lose its
-    /// count.
+    /// Losses that the unsettled gap records report, by the records' numbers: dropping one must not
+    /// lose its count.
     private(set) var gaps: [UInt64: Gap] = [:]
     var pages = SettledPages()
     private(set) var fate = Fate.kept

@@ -1,7 +1,7 @@
 import Base
 import Platform
 
-/// What a line of the running gateway has said lately, as a capture file.
+/// Saves the latest traffic of a line of the running gateway as a capture file.
 enum CaptureVerb {
     static let verb = Verb(
         "capture", "PORT FILE",

@@ -47,7 +47,7 @@ enum CheckVerb {
         }
     }
 
-    /// What will happen, which reads are to blame and what would help.
+    /// Consequences of the load, the reads that cause it, and changes that would help.
     private static func modbusHint(_ port: Configuration.Port) -> String {
         let plan = port.readPlan
         var hint =

@@ -10,7 +10,7 @@ struct ConfigurationFile {
     /// Nil unless they were asked for.
     var files: StartFiles?
 
-    /// What a look into a file has brought.
+    /// Result of the examination of a file.
     struct Examined {
         /// Nil with at least one error.
         var configuration: Configuration?
@@ -67,7 +67,7 @@ struct ConfigurationFile {
     }
 }
 
-/// What only the file system can tell about the directories that a configuration names.
+/// Checks the directories that a configuration names against the file system.
 enum DirectoryChecks {
     static func problems(of configuration: Configuration) -> [Diagnostic] {
         [("state", configuration.state), ("spool.directory", configuration.spool.directory)]

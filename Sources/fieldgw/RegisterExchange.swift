@@ -30,7 +30,7 @@ struct RegisterExchange {
             Option("json", nil, "one JSON object"),
         ] + ToolPort.gatewayOptions
 
-    /// What a read brought: bytes as in `ReadPart`, and how long the unit took to answer.
+    /// Result of a read: bytes as in `ReadPart`, and the time that the unit took to answer.
     struct Read {
         var bytes: [UInt8]
         var turnaround: Duration?
@@ -103,8 +103,8 @@ struct RegisterExchange {
         Address(port: PortName(port.name), unit: UnitID(Int(unit)) ?? .broadcast)
     }
 
-    /// What the configuration says about the units of this port; nil for a device, of which nothing
-    /// is known.
+    /// Configured points of the units of this port; nil for a device, of which nothing is known,
+    /// and without a configuration.
     private var configuredPoints: Adapter? { port.configured.map { Adapter($0.bindings) } }
 
     private static func type(_ word: String?) throws(RegisterPlace.Problem) -> ValueType? {
@@ -148,7 +148,8 @@ struct RegisterExchange {
 
     // MARK: Writing
 
-    /// What was written came back: nil if it was not asked for or could not be read.
+    /// Result of a write. `readBack` is nil if nothing was read back, and a failure if the unit's
+    /// value could not be read.
     struct Written {
         var readBack: Result<Read, Trouble>?
     }

@@ -87,7 +87,7 @@ enum RunVerb {
         return end.code
     }
 
-    /// What the file brings to a gateway that runs with these places already.
+    /// Makes from the file the reload for a gateway that runs with these places already.
     private static func makings(
         of configuration: Configuration, _ files: StartFiles, _ path: String,
         _ arguments: Arguments, running: Places

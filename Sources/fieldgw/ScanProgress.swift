@@ -2,8 +2,8 @@ import Base
 import Drivers
 import Platform
 
-/// What a scan shows while it runs, on standard error: a bar on a terminal, a line per setting and
-/// per unit elsewhere.
+/// Progress of a scan while it runs, on standard error: a line per unit found, and a bar on a
+/// terminal or a line per setting elsewhere.
 final class ScanProgress {
     private static let width = 24
     /// A terminal is not redrawn more often than a person can read.

@@ -101,7 +101,7 @@ enum SniffVerb {
     }
 }
 
-/// What a sniffer has heard, shown as it comes.
+/// Shows the traffic that a sniffer hears, as it comes.
 final class SniffOutput {
     private(set) var traffic = Traffic()
     private(set) var captureFailure: String?
@@ -200,7 +200,7 @@ final class SniffOutput {
     }
 }
 
-/// What is asked of whom and how often.
+/// Summary of the requests on a line: unit, request and interval.
 enum SniffSummary {
     static func table(_ traffic: Traffic) -> String {
         let rows = traffic.rows.sorted { $0.key < $1.key }.map { key, row in

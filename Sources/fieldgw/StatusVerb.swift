@@ -2,7 +2,7 @@ import Base
 import Gateway
 import Platform
 
-/// What the running gateway says about itself, over its control socket.
+/// Shows the state that the running gateway reports over its control socket.
 enum StatusVerb {
     static let verb = Verb(
         "status", "", summary: "show the state of a running gateway",
@@ -89,7 +89,7 @@ enum StatusVerb {
         Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
     }
 
-    /// What the lines suffer from, one sentence each.
+    /// Shows the troubles of the lines and units, one sentence each.
     private static func showDiagnoses(_ document: JSON) {
         for port in document["ports"]?.members ?? [] {
             if let sentence = port.value["diagnosis"]?.string?.string {

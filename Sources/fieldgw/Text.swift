@@ -14,7 +14,8 @@ enum Text {
         }
     }
 
-    /// Who has the line of a port in a status document, and until when; nil if the gateway has it.
+    /// Tells who has the line of a port in a status document, and until when; nil if the gateway
+    /// has it.
     static func pause(of port: JSON) -> String? {
         var reasons = port["pausedUntil"]?.string.map { ["paused until \($0)"] } ?? []
         reasons += (port["lentTo"]?.array ?? []).map { "lent to process \($0.text)" }

@@ -3,7 +3,7 @@ import Drivers
 import Gateway
 import Platform
 
-/// What PORT on the command line means: a device that we open ourselves, or a configured name,
+/// Port that PORT on the command line means: a device that we open ourselves, or a configured name,
 /// which the running gateway may hold.
 struct ToolPort {
     enum Way {
@@ -29,8 +29,8 @@ struct ToolPort {
 
     let name: String
     let way: Way
-    /// What the configuration says about it; nil for a device, and where no configuration was
-    /// given.
+    /// Section of the port in the configuration; nil for a device, and where no valid configuration
+    /// was given.
     let configured: Configuration.Port?
 
     /// `adjusts`: whether the options about the line are single values that go before what is
@@ -125,7 +125,7 @@ struct ToolPort {
         return complaint.code == .noPermission || isFile ? complaint : nil
     }
 
-    /// What the options say about the line goes before everything else.
+    /// Applies the options about the line, which go before everything else.
     static func adjusted(_ line: LineSettings, _ arguments: Arguments) throws -> LineSettings {
         var line = line
         line.baud = try arguments.integer("baud", in: 50...12_000_000, default: line.baud)
@@ -178,7 +178,7 @@ extension LineFailure {
 }
 
 extension LineErrors {
-    /// What the UART's own counters say about the setting; nil if they say nothing.
+    /// Hint about the setting from the UART's own counters; nil if they say nothing.
     var hint: String? {
         if framing > 0 {
             return

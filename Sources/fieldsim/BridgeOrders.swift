@@ -2,7 +2,7 @@ import Base
 import Platform
 import Simulators
 
-/// What an operator types to the bridge emulator.
+/// Orders that an operator types to the bridge emulator.
 final class BridgeOrders {
     private static let lineMax = 300 << 10
 

@@ -113,7 +113,7 @@ final class Demo: TimedShell {
         return document["spool"]?["waiting"]?.integer.map { Int($0) }
     }
 
-    /// What the gateway said last, before its end is judged.
+    /// Takes the last lines of the gateway's log, before its end is judged.
     func drainLog() {
         while logLines.receive() {}
         logLines.save()

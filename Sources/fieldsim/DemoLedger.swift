@@ -1,7 +1,7 @@
 import Base
 import Simulators
 
-/// What the bridge received, held against what the buses served.
+/// Compares the records that the bridge received with the reads that the buses served.
 struct DemoLedger {
     /// Records by `seq`: the same one twice is a duplicate, with another content it is an error.
     private var contents: [Int64: [UInt8]] = [:]

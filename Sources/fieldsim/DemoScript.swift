@@ -2,8 +2,8 @@ import Base
 import Platform
 import Simulators
 
-/// What happens in the demo, and when: the bridge goes away and comes back, the backlog drains, a
-/// command is sent, the gateway is stopped, and the books are compared.
+/// Events of the demo and their times: the bridge goes away and comes back, the backlog is
+/// delivered, a command is sent. Then the gateway is stopped, and the counts are compared.
 final class DemoScript {
     private enum Act: Equatable {
         case starting, running

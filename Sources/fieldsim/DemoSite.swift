@@ -2,8 +2,8 @@ import Base
 import Platform
 import Simulators
 
-/// What the demo's plant consists of: two lines, seven units that answer and one that does not, and
-/// the files that a gateway needs to work there.
+/// Plant of the demo: two lines, seven units that answer and one that does not. It gives each
+/// line's part of the gateway's configuration.
 struct DemoSite {
     struct Unit {
         var number: UInt8

@@ -5,7 +5,8 @@ import Platform
 /// Something that the simulators' loop drives by time.
 protocol TimedShell: AnyObject {
     var deadline: Instant? { get }
-    /// What is late is measured as somebody else's lateness: the loop awaits the moment awake.
+    /// Whether the loop awaits the deadline awake: lateness of this shell would be measured as that
+    /// of another program.
     var isPunctual: Bool { get }
     func timeout()
 }

@@ -1,6 +1,6 @@
 import Base
 
-/// What a line, or one unit on it, most probably suffers from.
+/// Most probable troubles of a line and of the units on it.
 package struct Findings: Hashable, Sendable {
     package var port: PortTrouble?
     package var units: [UnitID: UnitTrouble]

@@ -16,7 +16,7 @@ package struct LineDoctor: Sendable {
     /// Between two of the snapshots from which the window's beginning is taken.
     static let step = Duration.seconds(30)
 
-    /// What is told now.
+    /// Findings that are told now.
     package private(set) var findings = Findings()
     /// When `examine` is to be called; nil while the line is closed.
     package private(set) var due: Instant?
@@ -42,7 +42,7 @@ package struct LineDoctor: Sendable {
         due = nil
     }
 
-    /// What has changed since the last time.
+    /// Examines the statistics and returns the changes since the last time.
     package mutating func examine(_ statistics: PortStatistics, at now: Instant) -> [Change] {
         due = now + Self.interval
         var statistics = statistics

@@ -1,8 +1,8 @@
 import Base
 import Modbus
 
-/// What a unit says about itself: Read Device Identification (43/14) and Report Server ID (17)
-/// (Application Protocol V1.1b3, sections 6.21 and 6.13).
+/// Identity of a unit in its own words: Read Device Identification (43/14) and Report Server ID
+/// (17) (Application Protocol V1.1b3, sections 6.21 and 6.13).
 package struct DeviceIdentity: Hashable, Sendable {
     /// Objects 0, 1 and 2 of the basic category.
     package var vendor: String?

@@ -11,8 +11,7 @@ package struct Finding: Hashable, Sendable {
     /// The longest that it took to begin an answer.
     package var turnaround: Duration
     package var identity = DeviceIdentity()
-    /// What it answered to the further reads that tell devices apart: the bytes behind the byte
-    /// count.
+    /// Answers to the further reads that tell devices apart: the bytes behind the byte count.
     package var reads: [Request: [UInt8]] = [:]
     /// More sound answers came than questions were asked: two devices, one id.
     package var answersTwice = false
@@ -33,7 +32,7 @@ package struct Finding: Hashable, Sendable {
     }
 }
 
-/// What a scan has noticed besides the units that it found.
+/// Observations of a scan besides the units that it found.
 package struct ScanNotes: Hashable, Sendable {
     /// Units whose answers were damaged every time, and at which setting.
     package struct Garbled: Hashable, Sendable {
@@ -54,7 +53,7 @@ package struct ScanNotes: Hashable, Sendable {
 }
 
 extension Scanner {
-    /// What the person should look at, a sentence each.
+    /// Points that the person should look at, a sentence each.
     package var hints: [String] {
         var hints = notes.refused
         let doubled = findings.filter(\.answersTwice).map { "\($0.unit)" }

@@ -15,8 +15,8 @@ enum FrameFinder {
         case none
     }
 
-    /// What begins at the start of `bytes`. After a request of which the reply is awaited, a frame
-    /// that answers it is its reply; a frame that is both is told apart so.
+    /// Looks for a frame at the start of `bytes`. While a request awaits its reply, a frame that
+    /// answers it is its reply. This decides about a frame that could be both.
     static func look(
         at bytes: ArraySlice<UInt8>, awaiting: (unit: UInt8, request: Request)?
     ) -> Look {
@@ -105,7 +105,7 @@ enum FrameFinder {
         return code & FunctionCode.exceptionBit == 0
     }
 
-    /// What a reply must look like whatever was asked.
+    /// Checks the form that a reply must have, whatever its request.
     private static func isReply(_ pdu: ArraySlice<UInt8>) -> Bool {
         guard let code = pdu.first, pdu.count >= 2 else { return false }
         let second = pdu[pdu.startIndex + 1]

@@ -32,7 +32,7 @@ package struct Overheard: Hashable, Sendable {
 }
 
 extension Overheard {
-    /// What it says, for a person: `unit 1  read holding 0 x 10: 100 101 …`.
+    /// Text for a person: `unit 1  read holding 0 x 10: 100 101 …`.
     package var sentence: String {
         switch content {
         case .exchange(let unit, let request, let outcome, let turnaround):

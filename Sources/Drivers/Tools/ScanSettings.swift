@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// What a scan looks for and how.
+/// Targets of a scan, and how it looks for them.
 package struct ScanSettings: Sendable {
     /// Every setting of the line that is tried, in this order; at least one.
     package var lines: [LineSettings]

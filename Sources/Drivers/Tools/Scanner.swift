@@ -42,7 +42,8 @@ package struct Scanner: LineTool {
     private var current: Task?
     private var outputs: [LineToolOutput] = []
     private var slowest: Duration?
-    /// Who was silent lately and could still answer, with the time when it was asked.
+    /// Units that were silent lately and could still answer, with the time when the wait for each
+    /// ended.
     private var recent: [(unit: UInt8, at: Instant)] = []
     private var doubted: Set<UInt8> = []
     /// Units asked again with patience at this setting already.

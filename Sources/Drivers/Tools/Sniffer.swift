@@ -50,7 +50,7 @@ package struct Sniffer: LineTool {
     /// It has nothing to say to the line.
     package mutating func next() -> LineToolOutput? { nil }
 
-    /// What was heard since; drain until nil after every other call.
+    /// Takes the next event that was heard; drain until nil after every other call.
     package mutating func nextEvent() -> Event? {
         guard head < events.count else {
             events.removeAll(keepingCapacity: true)

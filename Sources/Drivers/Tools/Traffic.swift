@@ -1,8 +1,8 @@
 import Base
 import Modbus
 
-/// What another master asks for and how often, added up: the start of a configuration for its
-/// successor. Bounded: more than `rowsMax` different requests are only counted.
+/// Requests of another master and how often it sends them, added up: the start of a configuration
+/// for its successor. Bounded: more than `rowsMax` different requests are only counted.
 package struct Traffic: Sendable {
     package static let rowsMax = 2000
 

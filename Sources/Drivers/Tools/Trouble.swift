@@ -17,7 +17,7 @@ package struct Trouble: Error, Hashable, Sendable {
         self.exception = exception
     }
 
-    /// What became of a request to this unit; nil if it was carried out.
+    /// Describes why a request to this unit failed; nil if it was carried out.
     package init?(
         _ answer: Conversation.Answer?, unit: UInt8, to request: Request, on line: LineSettings,
         within patience: Duration

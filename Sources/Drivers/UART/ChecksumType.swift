@@ -105,7 +105,7 @@ struct CRCModel: Hashable, Sendable {
         self.isReflected = isReflected
     }
 
-    /// What each byte does to a register that is zero, in the register's own direction. A register
+    /// Effect of each byte on a register that is zero, in the register's own direction. A register
     /// of 8 bits stands at the top of 16 unless it is reflected.
     private func makeTable() -> [UInt16] {
         let aligned = polynomial << UInt16(16 - width)

@@ -31,7 +31,7 @@ struct EchoFilter: Sendable {
         return rest
     }
 
-    /// What was held back, when nothing more is to be expected.
+    /// Gives out the bytes that were held back, when nothing more is to be expected.
     mutating func release() -> ArraySlice<UInt8> {
         isOver = true
         defer { matched = 0 }

@@ -93,7 +93,7 @@ package struct UARTDriver: LineDriver {
     var nodes: [UARTNode]
     /// Nodes that are not in the plan any more, by their address.
     var former: [Address: UARTNode] = [:]
-    /// Nobody is asked before another plan is adopted.
+    /// No node is asked before another plan is adopted.
     var isHeld = false
     var streams: [Stream] = []
     var exchange: Exchange?

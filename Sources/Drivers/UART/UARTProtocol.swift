@@ -14,7 +14,7 @@ package struct UARTProtocol: Hashable, Sendable {
     }
 
     package struct Frame: Hashable, Sendable {
-        /// What every frame begins with; empty if nothing marks the start.
+        /// Bytes with which every frame begins; empty if nothing marks the start.
         package var start: [UInt8]
         package var end: End
         /// A longer one is noise.
@@ -55,7 +55,7 @@ package struct UARTProtocol: Hashable, Sendable {
     package var request: [UInt8]?
     package var frame: Frame
     package var checksum: Checksum?
-    /// What tells this node's frames from its neighbours' on the same line.
+    /// Condition that tells this node's frames from its neighbours' on the same line.
     package var address: FrameMatch?
 
     package init(

@@ -2,7 +2,7 @@ import Adapter
 import Base
 import Drivers
 
-/// What a node can be told beside its points: custom functions by name, and its setup.
+/// Reads the actions of a node beside its points: custom functions by name, and its setup.
 extension ConfigurationReader {
     /// Stand in for names and addresses that are wrong, and reported, elsewhere.
     static let nobody = try! DeviceID("nobody")

@@ -2,7 +2,7 @@ import Adapter
 import Base
 import Drivers
 
-/// What one configuration file says, checked and with every default filled in. Paths are resolved
+/// Content of one configuration file, checked and with every default filled in. Paths are resolved
 /// against the directory of the file as it was named; everything else is a plain value.
 package struct Configuration: Hashable, Sendable {
     package enum ClockTrust: String, Hashable, Sendable, CaseIterable { case auto, trust }
@@ -120,7 +120,7 @@ package struct Configuration: Hashable, Sendable {
         package var uart: UARTProtocol?
     }
 
-    /// What the adapter needs: one binding per device.
+    /// Bindings that the adapter needs: one per device.
     package var bindings: [Binding] { ports.flatMap(\.bindings) }
 }
 

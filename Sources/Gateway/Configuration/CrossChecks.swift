@@ -1,7 +1,7 @@
 import Base
 import Drivers
 
-/// What only shows when the whole file has been read.
+/// Checks that are possible only when the whole file has been read.
 extension ConfigurationReader {
     /// The bridge's limit of attached devices per gateway.
     static let attachedMax = 1000

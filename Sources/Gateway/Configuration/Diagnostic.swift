@@ -84,7 +84,7 @@ final class Problems {
     private(set) var hasErrors = false
     /// Broken text in which a secret may stand, by file.
     private var veiled: [String: [SecretText.Region]] = [:]
-    /// What is said of such text: nothing that is written there.
+    /// Message for broken text that may be a secret: it shows nothing of the text.
     static let veil =
         "the text of this value is broken, and as it may be a secret nothing of it is shown: put it in double "
         + "quotes, with \\\" for a quote and \\\\ for a backslash in it"

@@ -17,7 +17,7 @@ package enum Fingerprint: Hashable, Sendable {
         case holds([String])
     }
 
-    /// What to read for `.value`; nil for the others. The interval has no meaning.
+    /// Span to read for `.value`; nil for the others. The interval has no meaning.
     package var span: Span? { if case .value(let point, _) = self { point.span } else { nil } }
 
     /// Whether what was read for `span` is what the profile expects.
@@ -58,8 +58,8 @@ package enum Fingerprint: Hashable, Sendable {
     }
 }
 
-/// What a profile says, for those who look for devices: everything but how its points are read is
-/// in the nodes that use it.
+/// Content of a profile for tools that look for devices. The rest, which says how its points are
+/// read, is in the nodes that use the profile.
 package struct Profile: Hashable, Sendable {
     /// From the file: the device in words, and the manual its facts are from.
     package var title: String?

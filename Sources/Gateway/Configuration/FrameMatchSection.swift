@@ -1,7 +1,7 @@
 import Base
 import Drivers
 
-/// What a place in a frame must hold: `{ at | index, split, equals | ends | differs }`.
+/// Reads a condition on a place in a frame: `{ at | index, split, equals | ends | differs }`.
 extension ConfigurationReader {
     /// - Parameters:
     ///   - split: where the frame's items are cut if nothing is said.

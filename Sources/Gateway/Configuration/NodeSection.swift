@@ -124,8 +124,8 @@ extension ConfigurationReader {
         return found
     }
 
-    /// What tells this node's frames from its neighbours'; its items are cut as those of its
-    /// fields.
+    /// Reads the match that tells this node's frames from its neighbours'. Its items are cut like
+    /// those of the node's fields.
     private func readUARTAddress(_ cursor: inout ObjectCursor, _ context: inout NodeContext) {
         guard let field = cursor.take("address") else { return }
         let address = readMatch(

@@ -23,7 +23,7 @@ struct Field {
 struct ObjectCursor {
     let problems: Problems
     let place: FilePlace
-    /// What the object is, for messages: `port "bus-a"`.
+    /// Name of the object in messages: `port "bus-a"`.
     let what: String
     private(set) var fields: [Field] = []
     private var asked: [ByteString] = []

@@ -1,8 +1,9 @@
 import Base
 import Bridge
 
-/// What only a plain broker lets one choose: the form of the topics, whether devices are announced
-/// by message, and a topic that says whether the gateway is there.
+/// Reads the keys that only a plain broker has: the forms of the topics, and a topic that says
+/// whether the gateway is there. Warns of these keys and of `attachMessages` for Cloud IoT. Also
+/// reads `proxy`, which every bridge may have.
 extension ConfigurationReader {
     func readLayout(_ cursor: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) -> TopicLayout {
         var layout = TopicLayout.standard

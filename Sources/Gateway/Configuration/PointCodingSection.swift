@@ -1,7 +1,7 @@
 import Adapter
 import Base
 
-/// What beside its type says how a point's bytes are read: sign, characters, layout, parts.
+/// Reads the keys that, beside its type, give a point's coding: sign, characters, layout, parts.
 extension ConfigurationReader {
     func readCoding(_ cursor: inout ObjectCursor, type: ValueType) -> Coding {
         var coding = Coding()

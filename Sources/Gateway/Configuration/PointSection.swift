@@ -2,7 +2,7 @@ import Adapter
 import Base
 import Drivers
 
-/// What the points of a node take from it.
+/// Settings that the points of a node take from it.
 struct NodeContext {
     var driver: Configuration.Port.Driver
     var every: Duration
@@ -10,7 +10,7 @@ struct NodeContext {
     /// Added to every address of the node.
     var base = 0
     var uart: UARTProtocol?
-    /// What one request may span.
+    /// Addresses that one request may span, by table.
     var ranges: [Table: [ClosedRange<Int>]] = [:]
     /// How the items of the node's frames are cut where a field does not say.
     var split = ItemSplit.mark([0x2C])

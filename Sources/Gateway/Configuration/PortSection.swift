@@ -2,7 +2,7 @@ import Adapter
 import Base
 
 extension ConfigurationReader {
-    /// What the nodes of a port take from it.
+    /// Settings that the nodes of a port take from it.
     struct PortContext {
         var name: PortName
         var driver: Configuration.Port.Driver

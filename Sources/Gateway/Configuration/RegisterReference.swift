@@ -17,9 +17,10 @@ package enum RegisterReference {
         return nil
     }
 
-    /// What was meant, if `value` was hardly meant as a protocol address of `table`. Six digits are
-    /// no address at all. Five digits are one: 30001 is a plausible holding register of many
-    /// inverters and 10001 a plausible coil or register, but 40001 is the classic mistake.
+    /// Place that was meant, if `value` was hardly meant as a protocol address of `table`. A number
+    /// of six digits is no address at all. One of five digits is: 30001 is a plausible holding
+    /// register of many inverters, and 10001 a plausible coil or register. But 40001 is the classic
+    /// mistake.
     package static func mistaken(_ value: Int64, in table: Table) -> (table: Table, address: Int64)?
     {
         guard let (meant, address) = place(value),

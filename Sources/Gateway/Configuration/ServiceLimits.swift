@@ -19,14 +19,14 @@ package enum ServiceLimits {
     /// A line that is opened again while the one before is being closed.
     package static let descriptorsPerPort = 2
 
-    /// What a point takes while a reload has the old and the new configuration, and everything
-    /// else. Measured with 256 ports of 16 devices of 30 points each: 193 MB in operation, 328 MB
-    /// in a reload.
+    /// Bytes that a point takes while a reload has the old and the new configuration. Measured with
+    /// 256 ports of 16 devices of 30 points each: 193 MB in operation, 328 MB in a reload.
     package static let bytesPerPoint = 3 << 10
+    /// Bytes that all but points, history and the HTTP door's clients take at the same time.
     package static let otherBytes = 64 << 20
     /// Largest `history.maxBytes`; a reload has the old and the new one for a moment.
     package static let historyBytesMax = 24 << 20
-    /// What the HTTP door's clients may leave unread, together.
+    /// Bytes that the HTTP door's clients may leave unread, together.
     package static let doorBytes = 12 << 20
 
     package static var memory: Int {

@@ -5,7 +5,7 @@ import Drivers
 extension ConfigurationReader {
     static let frameMax = 4096
 
-    /// What stands for `{id}` in the bytes of a node, so that one profile serves many addresses.
+    /// Replacement for `{id}` in the bytes of a node, so that one profile serves many addresses.
     struct NodeKey {
         var text: ByteString
         /// For bytes in hexadecimal.

@@ -1,8 +1,8 @@
 import Adapter
 import Base
 
-/// Who may write a point, within which limits and by which function, and what it is set to when the
-/// bridge has been away for long.
+/// Reads whether a point may be written, within which limits and by which function. It also reads
+/// the safe value, which the point is set to when the bridge has been away for long.
 extension ConfigurationReader {
     /// `true`, or the limits of what may be written.
     func readWritable(_ cursor: inout ObjectCursor, _ point: Point) -> WriteRule? {

@@ -53,7 +53,7 @@ struct Door: Sendable {
         return HTTPServer(bounds)
     }
 
-    /// Somebody may look: what changes is noted.
+    /// Whether the door is in the configuration: clients may ask, so changes are noted.
     var isOpen: Bool { settings != nil }
 
     /// Another configuration. If the door's part of it differs, all clients are sent away.

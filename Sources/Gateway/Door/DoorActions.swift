@@ -2,8 +2,8 @@ import Adapter
 import Base
 import HTTP
 
-/// What a person may do by the HTTP door: `POST /api/v1/actions` with one JSON object. It is
-/// carried out and answered as the same request at the control socket is.
+/// Actions that a person may request through the HTTP door: `POST /api/v1/actions` with one JSON
+/// object. Each is carried out and answered like the same request at the control socket.
 ///
 /// | request | does |
 /// |---|---|

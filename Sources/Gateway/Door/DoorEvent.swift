@@ -1,6 +1,6 @@
 import Base
 
-/// What happens to the connections of the HTTP door, and what its charts and logs are made of.
+/// Event of a connection of the HTTP door, or a line for its view of the log.
 package enum DoorEvent: Sendable {
     indirect case connected(ConnectionID, DoorPeer)
     case received(ConnectionID, [UInt8])
@@ -11,7 +11,7 @@ package enum DoorEvent: Sendable {
     indirect case logged(Notice)
 }
 
-/// What the door wants done with its connections.
+/// Action that the door requests for one of its connections.
 package enum DoorEffect: Sendable {
     case send(ConnectionID, [UInt8])
     /// To be closed when all that was sent is out.

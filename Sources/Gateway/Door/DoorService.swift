@@ -2,7 +2,7 @@ import Adapter
 import Base
 import HTTP
 
-/// What the gateway serves by its HTTP door.
+/// Paths that the gateway serves through the HTTP door.
 ///
 /// | path | answers |
 /// |---|---|
@@ -41,7 +41,7 @@ extension Gateway {
         serveDoor(at: now)
     }
 
-    /// What has been read is news to those who watch.
+    /// Marks the devices of a reading as changed for clients that watch, and keeps its values.
     mutating func note(_ reading: Reading, at now: Moment) {
         for device in adapter.devices(at: reading.address) {
             door.touch(device)

@@ -142,7 +142,7 @@ struct History: Sendable {
             && left.type == right.type && left.scale == right.scale && left.offset == right.offset
     }
 
-    /// What is known of points that stay is taken along.
+    /// Takes over the buckets of points that stay, if both histories have the same plan.
     mutating func inherit(_ old: History, _ moves: [(from: Int, to: Int)]) {
         guard plan == old.plan else { return }
         (fineHead, coarseHead) = (old.fineHead, old.coarseHead)

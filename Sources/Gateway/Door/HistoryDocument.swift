@@ -106,7 +106,7 @@ struct HistoryDocument: SlicedDocument {
 }
 
 extension Gateway {
-    /// What a reading brought becomes history.
+    /// Adds the values of a reading to the history.
     mutating func keepHistory(of reading: Reading, _ device: DeviceID) {
         guard let place = door.history?.place(of: device) else { return }
         for (index, value) in adapter.lastValues(of: device).enumerated() {

@@ -2,7 +2,7 @@ import Base
 import Drivers
 import Modbus
 
-/// What was said on a line lately, decoded, and how its units did in the last hour:
+/// Latest traffic of a line, decoded, and the results of its units in the last hour:
 /// `{"port","strips":{"1":"0011…"},"frames":[{"ts","sent","text","bytes"}]}`.
 struct LineDocument {
     private static let framesMax = 50

@@ -104,7 +104,7 @@ struct MetricsWriter: Sendable {
 struct MetricFamily: Sendable {
     enum Kind: String, Sendable { case counter, gauge, histogram }
 
-    /// What there is a sample, or a few, for.
+    /// Kind of item that has a sample, or a few, of the metric.
     enum Scope: Sendable { case gateway, port, unit, device }
 
     var name: String
@@ -117,8 +117,8 @@ struct MetricFamily: Sendable {
             Void
 }
 
-/// What a scrape tells about, with counters as they were when it began: no sample is newer than
-/// another.
+/// View of the gateway for one slice of a scrape. Data in `base` is as it was when the scrape
+/// began, and everything else is as it is now.
 struct MetricsView {
     struct Unit: Sendable {
         var labels: MetricsWriter.Labels
@@ -126,7 +126,7 @@ struct MetricsView {
         var place: Int
     }
 
-    /// What does not change while one scrape is written.
+    /// Data that does not change while one scrape is written.
     struct Base: Sendable {
         var ports: [PortFigures]
         var units: [Unit]

@@ -1,9 +1,10 @@
 import Adapter
 import Base
 
-/// What does not change while a configuration is in force:
+/// Data that does not change while a configuration is in force:
 /// `{"gateway","version","actions","history","ports":{"bus-a":{"line","driver"}},
-/// "devices":{"meter-1":{"address","points":[{"name","units","type","place","decimals","hidden","writable":{…}}]}}}`.
+/// "devices":{"meter-1":{"address","points":[{"name","units","type","place",
+/// "decimals","hidden","writable":{…}}]}}}`.
 struct SiteDocument: SlicedDocument {
     private let devices: [DeviceID]
     private var next = 0

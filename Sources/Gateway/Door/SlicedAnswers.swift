@@ -12,11 +12,11 @@ struct SlicedAnswers: Sendable {
 
     private struct Answer: Sendable {
         var document: any SlicedDocument
-        /// What was sent has not been taken yet.
+        /// Whether the client has not yet taken the slice that was sent.
         var isOwed = false
         /// Waits for the next tick.
         var isPausing = false
-        /// What the line for the control socket holds so far.
+        /// Line for the control socket, as far as it has been written.
         var gathered: [UInt8] = []
     }
 
@@ -54,7 +54,7 @@ struct SlicedAnswers: Sendable {
         return answers[client].map { (client, $0.document) }
     }
 
-    /// What was written of the document.
+    /// Takes the slice that was written of the document.
     /// - Returns: the whole line if the document of a control socket's client is complete.
     mutating func put(
         _ client: Client, _ document: any SlicedDocument, _ slice: DocumentSlice, at now: Instant

@@ -14,7 +14,7 @@ package struct ProfileMatcher: Sendable {
         .map { ($0.name, $0.profile.identify) }
     }
 
-    /// What to read of a unit so that every profile can be judged, each read once.
+    /// Reads of a unit by which every profile can be judged, each once.
     package var reads: [Request] {
         var reads: [Request] = []
         for request in profiles.flatMap(\.identify).compactMap({ $0.span.flatMap(Self.request) })

@@ -100,7 +100,7 @@ package struct RegisterCodec: Sendable {
             length: width, coding: coding, writable: writable ? WriteRule() : nil)
     }
 
-    /// What a reply's bytes say, value by value; `bytes` are as in `ReadPart`.
+    /// Values in a reply's bytes, one by one; `bytes` are as in `ReadPart`.
     package func values(_ bytes: [UInt8], at now: Moment) -> [Value] {
         let part = ReadPart(table, address, count, .success(bytes), at: now)
         return stride(from: address, to: address + count, by: width).map { start in
@@ -215,7 +215,7 @@ package struct RegisterCodec: Sendable {
 }
 
 extension Coding {
-    /// What `--sign`, `--layout` and `--encoding` say about a type.
+    /// Coding that `--sign`, `--layout` and `--encoding` give to a type.
     package init(
         _ type: ValueType?, sign: String?, layout: String?, encoding: String?
     ) throws(RegisterPlace.Problem) {

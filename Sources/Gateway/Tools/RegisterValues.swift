@@ -1,6 +1,6 @@
 import Base
 
-/// What one write by hand puts on the wire: whole registers, or coils.
+/// Data that one manual write puts on the wire: whole registers, or coils.
 package enum RegisterValues: Hashable, Sendable {
     case registers([UInt16])
     case bits([Bool])

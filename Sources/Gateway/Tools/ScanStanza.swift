@@ -2,8 +2,8 @@ import Base
 import Drivers
 import Modbus
 
-/// What a scan found as a configuration that `fieldgw check` accepts, with the table of the units
-/// in comments above it.
+/// Result of a scan as a configuration that `fieldgw check` accepts, with the table of the units in
+/// comments above it.
 package enum ScanStanza {
     /// `device` is the configuration's `device` or `match` member, whole.
     package static func text(

@@ -2,9 +2,9 @@ import Base
 import Drivers
 import Modbus
 
-/// What another master reads as a configuration that `fieldgw check` accepts: every register that
-/// it asks for, at its pace. Types are not to be seen on a wire; they are for a person with the
-/// manual.
+/// Reads of another master as a configuration that `fieldgw check` accepts. It has every register
+/// or bit that was asked for and answered, at the master's pace, at most 500 per unit. Types cannot
+/// be seen on a wire; they are for a person with the manual.
 package enum TrafficStanza {
     private static let pointsMax = 500
 

@@ -1,7 +1,7 @@
 /// How a command ends, as sysexits.h numbers it.
 package enum ExitCode: Int32, Error, Sendable {
     case ok = 0
-    /// What monitoring programs expect of a check.
+    /// Codes that monitoring programs expect of a check.
     case checkWarning = 1, checkCritical = 2, checkUnknown = 3
     case usage = 64
     case badData = 65

@@ -2,8 +2,8 @@ import Glibc
 
 /// Descriptor 0, for a program that is told what to do while it runs.
 package enum StandardInput {
-    /// What is there, at most the buffer; 0 at its end. Call it when the loop says that it is
-    /// readable.
+    /// Reads the bytes that are there, at most the buffer; 0 at the end or after an error. Call it
+    /// when the loop says that standard input is readable.
     package static func read(into buffer: inout [UInt8]) -> Int {
         max(
             0,

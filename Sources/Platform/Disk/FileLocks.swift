@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Who holds a file's lock, from /proc/locks.
+/// Finds the process that holds a file's lock, from /proc/locks.
 enum FileLocks {
     /// The process with an flock on the file that `descriptor` has open; nil if it cannot be told.
     static func holder(of descriptor: Int32) -> Int? {

@@ -135,7 +135,7 @@ package enum FileSystem {
         return places
     }
 
-    /// What a symbolic link says; nil if it is none.
+    /// Target of a symbolic link; nil if the path is none.
     package static func linkTarget(_ path: String) -> String? {
         // CChar is signed on some processors and not on others; bytes are bytes.
         var target = [UInt8](repeating: 0, count: 4096)

@@ -4,7 +4,7 @@ import Glibc
 
 /// A key, certificate or CA file in memory. The bytes are wiped when the value ends.
 struct CredentialFile: ~Copyable {
-    /// What a PEM file may hold at most. A whole system CA bundle is about 220 kB.
+    /// Largest size of a PEM file, in bytes. A whole system CA bundle is about 220 kB.
     static let sizeMax = 4 << 20
 
     private let memory: UnsafeMutableRawBufferPointer
@@ -99,8 +99,8 @@ struct CredentialFile: ~Copyable {
     }
 }
 
-/// What messages call a file that cannot be opened. Somebody may have put the key itself, or a
-/// password, where its file's name belongs: then it is not shown.
+/// Name of a file that cannot be opened, for messages. The key itself, or a password, may have been
+/// put where its file's name belongs: then it is not shown.
 enum CredentialName {
     private static let extensions = [
         "pem", "key", "crt", "cer", "cert", "der", "p8", "p12", "pfx", "pub", "txt", "json",
@@ -139,7 +139,7 @@ struct BIOHandle: ~Copyable {
         return bio
     }
 
-    /// What has been written into a memory buffer.
+    /// Text that has been written into a memory buffer.
     var contents: String {
         var count = 0
         guard let bytes = shim_BIO_contents(pointer, &count) else { return "" }

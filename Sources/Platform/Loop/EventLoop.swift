@@ -5,9 +5,9 @@ import Glibc
 /// Waits for descriptors and for the earliest deadline: level-triggered epoll with waits to the
 /// nanosecond. One thread uses it; nothing here is shared.
 package final class EventLoop {
-    /// What is waited for; that a descriptor is gone (EPOLLHUP, EPOLLERR) is told in any case. No
-    /// option set: a literal of one is made by generic code of another module, at every turn of the
-    /// loop.
+    /// Readiness that is waited for. A descriptor that is gone (EPOLLHUP, EPOLLERR) is reported in
+    /// any case. The type is no option set, because generic code of another module would make its
+    /// literals at every turn of the loop.
     package enum Interest: Hashable, Sendable {
         case none, read, write, both
 

@@ -9,7 +9,7 @@ package struct SystemFailure: Error, Hashable, Sendable, CustomStringConvertible
     package var subject: String
     /// errno.
     package var code: Int32
-    /// What the number alone does not say; empty if nothing.
+    /// Detail that the number alone does not say; empty if there is none.
     package var detail: String
 
     package init(_ call: String, _ subject: String = "", code: Int32, _ detail: String = "") {

@@ -8,7 +8,8 @@ import Synchronization
 package final class Worker: Sendable {
     package typealias Job = @Sendable () -> Void
 
-    /// What the thread holds, so that dropping the worker is what ends it.
+    /// State that the thread holds in place of the worker, so that dropping the worker ends the
+    /// thread.
     private final class Core: Sendable {
         let jobs: Mailbox<Job?>
         /// Submitted and not yet finished.

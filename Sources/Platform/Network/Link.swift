@@ -29,7 +29,7 @@ package final class Link: @unchecked Sendable {
     }
 
     package enum WriteResult: Equatable, Sendable {
-        /// So many bytes of the slice's beginning were taken; at most one TLS record (16 KiB).
+        /// Number of bytes taken from the slice's beginning; at most one TLS record (16 KiB).
         case wrote(Int)
         case wouldBlock(wants: Wants)
         case closed

@@ -60,7 +60,7 @@ extension Link {
         return number == EAGAIN ? .wants(.write) : finish(.failed(systemFailure(number)))
     }
 
-    /// What a call that moved nothing means (SSL_get_error(3)). Must run on the thread of the call.
+    /// Interprets a call that moved nothing (SSL_get_error(3)). Must run on the thread of the call.
     private func outcome(_ ssl: OpaquePointer, _ code: Int32, _ number: Int32) -> Step {
         let error = SSL_get_error(ssl, code)
         if budget.isOverdrawn, error == SSL_ERROR_WANT_READ {

@@ -1,7 +1,7 @@
 import COpenSSL
 
-/// What OpenSSL's error queue of this thread held. The queue must be empty before each call whose
-/// outcome is then asked for (`ERR_clear_error`), and is always emptied by `take`.
+/// Content of OpenSSL's error queue of this thread. The queue must be empty before each call whose
+/// outcome is then asked for (`ERR_clear_error`), and `take` always empties it.
 struct OpenSSLErrors {
     struct Entry: Equatable {
         var library: Int32

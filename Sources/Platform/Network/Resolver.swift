@@ -44,7 +44,7 @@ enum Resolver {
 
     private struct Code: Error { var value: Int32 }
 
-    /// What the asking thread and the looking thread share; the last of them closes the pipe.
+    /// State that the asking thread and the look-up thread share; the last of them closes the pipe.
     private final class Lookup: Sendable {
         let host: String
         let port: Int

@@ -94,12 +94,12 @@ struct SocketAddress {
         }
     }
 
-    /// What `descriptor` is bound to.
+    /// Address that `descriptor` is bound to.
     static func local(of descriptor: Int32) -> SocketAddress? {
         fill { getsockname(descriptor, $0, $1) }
     }
 
-    /// What `descriptor` is connected to.
+    /// Address that `descriptor` is connected to.
     static func remote(of descriptor: Int32) -> SocketAddress? {
         fill { getpeername(descriptor, $0, $1) }
     }

@@ -19,7 +19,7 @@ package struct TestCertificates: Sendable {
 
     package enum Usage: Sendable { case server, client }
 
-    /// What clients are told to trust.
+    /// CA that clients are told to trust.
     package let authority: Pair
 
     /// A new CA, valid from a day ago for ten years.

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A program that this process has started and will wait for.
 package final class ChildProcess: Sendable {
-    /// What a child's stream is connected to.
+    /// Place that a child's stream is connected to.
     package enum Stream: Hashable, Sendable {
         case inherit
         case discard

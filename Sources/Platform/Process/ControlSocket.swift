@@ -20,8 +20,9 @@ package final class ControlSocket {
     package struct Client: Hashable, Sendable {
         /// Never given to a second connection.
         package let number: Int
-        /// Who connected, from the kernel (SO_PEERCRED).
+        /// User id of the client, from the kernel (SO_PEERCRED).
         package let userID: UInt32
+        /// Process id of the client, from the kernel (SO_PEERCRED).
         package let processID: Int32
     }
 

@@ -40,8 +40,8 @@ package struct NoticeLimiter: Sendable {
     /// A count has begun since this was last set to false: `deadline` is another.
     package var hasNewCount = false
 
-    /// What is written by this program's own doing, by a person's or a machine's command, and by
-    /// what a peer sends.
+    /// Budgets for notices by this program's own doing, by a person's or a machine's command, and
+    /// by messages of a peer.
     package static let standard: [Notice.Kind: Budget] = [
         .plain: Budget(burst: 100, period: .seconds(1)),
         .audit: Budget(burst: 200, period: .milliseconds(50)),
@@ -52,8 +52,8 @@ package struct NoticeLimiter: Sendable {
         self.budgets = budgets
     }
 
-    /// What is to be written: the notice, with the count of those before it that were left out;
-    /// nothing if it is left out itself.
+    /// Notices that are to be written: this one, after the count of those before it that were left
+    /// out; none if it is left out itself.
     package mutating func receive(_ notice: Notice, at now: Instant) -> [Notice] {
         guard let budget = budgets[notice.kind] else { return [notice] }
         let source = Source(

@@ -10,7 +10,7 @@ package final class ProgramQueue: Sendable {
 
     private struct State: Sendable {
         var worker: Worker?
-        /// What runs now; nil between two.
+        /// Program that runs now; nil between two.
         var running: (name: String, child: ChildProcess)?
         /// Of those that wait or run, the ones that are still wanted.
         var wanted: Set<String> = []

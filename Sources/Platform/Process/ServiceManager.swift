@@ -41,7 +41,8 @@ package struct ServiceManager: Sendable {
         } == bytes.count
     }
 
-    /// What SIGHUP with Type=notify-reload wants first: the time at which the reload began.
+    /// Tells the time at which a reload began, which Type=notify-reload requires first after
+    /// SIGHUP.
     @discardableResult
     package func notifyReloading() -> Bool {
         var time = timespec()

@@ -23,7 +23,8 @@ package final class SignalInbox: Sendable {
     /// Watch it for reading.
     package var descriptor: Int32 { descriptorOwner.number }
 
-    /// What has arrived since the last call, in order.
+    /// Takes the signals that have arrived since the last call, in the order in which the kernel
+    /// gives them.
     package func take() -> [Event] {
         var events: [Event] = []
         // A signal is pending at most once each, so three reads empty it; 16 bound the loop.

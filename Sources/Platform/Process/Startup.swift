@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// What a long-running process does for itself: first of all, and when it has settled.
+/// Set-up of a long-running process: first of all, and when its start is over.
 package enum Startup {
     /// Before any thread and any descriptor of our own.
     ///

@@ -2,7 +2,7 @@ import Base
 import CLinux
 import Glibc
 
-/// What one non-blocking read or write came to.
+/// Result of one non-blocking read or write.
 package enum Transfer: Hashable, Sendable {
     /// Bytes moved; for a write possibly fewer than given.
     case bytes(Int)

@@ -25,7 +25,7 @@ package struct DeviceMonitor: ~Copyable, Sendable {
     /// Watch it for reading.
     package var descriptor: Int32 { socket.number }
 
-    /// What has changed since the last call, at most 64 messages of it.
+    /// Takes the changes since the last call, from at most 64 messages.
     package func take() -> [Change] {
         var changes: [Change] = []
         var message = [UInt8](repeating: 0, count: 8192)

@@ -13,7 +13,7 @@ package struct PortReport: Hashable, Sendable {
     package var warnings: [PortWarning]
 }
 
-/// Who wants to open the port.
+/// User and groups that want to open the port.
 package struct PortOpener: Hashable, Sendable {
     package var user: UInt32
     package var groups: Set<UInt32>

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// What will go wrong with a port, in words and for programs, and what to do about it.
+/// Problem that a port will have, in words and for programs, and its cure.
 package struct PortWarning: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case console, login, miniUART = "mini-uart", bluetooth, permission, latency, modemManager =
@@ -14,7 +14,7 @@ package struct PortWarning: Hashable, Sendable {
     package var cure: String
 }
 
-/// What is known of the machine, against which each port is held.
+/// Facts about the machine, against which each port is checked.
 struct PreFlight {
     private let system: SystemPaths
     private let opener: PortOpener

@@ -1,4 +1,4 @@
-/// What udev knows of a device node: the lines of /run/udev/data/c<major>:<minor>. Empty where udev
+/// Record of a device node in udev: the lines of /run/udev/data/c<major>:<minor>. Empty where udev
 /// does not run.
 struct UdevRecord {
     /// E: lines.

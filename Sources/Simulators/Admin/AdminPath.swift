@@ -10,7 +10,7 @@ enum AdminPath: Hashable {
     case device(RegistryName, ByteString, verb: ByteString?)
     case configVersions(RegistryName, ByteString)
     case states(RegistryName, ByteString)
-    /// What is not Cloud IoT's: the emulator's own.
+    /// Path that is not Cloud IoT's but the emulator's own.
     case emulator(ByteString)
 
     /// Nil if nothing has that name here.

@@ -31,7 +31,7 @@ package struct AdminServer: Sendable {
 
     package mutating func disconnected(_ id: ConnectionID) { http.disconnected(id) }
 
-    /// What the bridge says about a command with a ticket.
+    /// Receives the bridge's result for a command with a ticket.
     package mutating func commandEnded(
         _ ticket: UInt64, isAcknowledged: Bool, _ cloud: inout BridgeCloud, at now: Moment
     ) {

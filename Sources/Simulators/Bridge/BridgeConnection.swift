@@ -1,7 +1,8 @@
 import Base
 import MQTT
 
-/// What the emulator keeps for one connection; attachments and subscriptions die with it (E26).
+/// State that the emulator keeps for one connection; attachments and subscriptions end with it
+/// (E26).
 struct BridgeConnection: Sendable {
     enum Phase { case fresh, verifying, open }
 
@@ -46,7 +47,7 @@ struct BridgeConnection: Sendable {
         bytes = Allowance(switches.bytesPerSecond, at: now)
     }
 
-    /// Who it is, for the log.
+    /// Name of the client, for the log.
     var name: String { device.isEmpty ? "a client" : device.string }
 
     /// A message to the client that is not over: waiting for its moment, or for its PUBACK.
@@ -58,7 +59,7 @@ struct BridgeConnection: Sendable {
 
         var device: ByteString
         var kind: Kind
-        /// Somebody waits for the PUBACK of this command.
+        /// Ticket of the request that waits for the PUBACK of this command.
         var ticket: UInt64?
         var message: Publish
         var due: Instant
@@ -104,8 +105,8 @@ struct BridgeConnection: Sendable {
         return gone.values.compactMap(\.ticket).sorted()
     }
 
-    /// What is to be sent now, in order; each is due again after `retry`. What has been sent with
-    /// QoS 0, or as a command `commandTries` times, is over.
+    /// Takes the messages that are to be sent now, in order; each is due again after `retry`. A
+    /// delivery ends when it has been sent with QoS 0, or as a command `commandTries` times.
     mutating func takeDue(at now: Instant, _ switches: BridgeSwitches) -> [Publish] {
         let due = deliveries.filter { $0.value.due <= now }.sorted {
             $0.value.number < $1.value.number
@@ -136,7 +137,7 @@ struct BridgeConnection: Sendable {
     func wasRetired(_ id: PacketID) -> Bool { retired.contains(id) }
 }
 
-/// So much a second, of which one second's worth may be used at once; nil is no limit.
+/// Allows an amount per second, of which one second's worth may be used at once; nil is no limit.
 struct Allowance: Sendable {
     private let rate: Double?
     private var left: Double

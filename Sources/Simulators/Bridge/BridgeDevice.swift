@@ -42,7 +42,7 @@ extension BridgeRegistry {
         package var updated: WallTime
     }
 
-    /// What has happened to a device; nil is never.
+    /// Latest events of a device; nil is never.
     package struct Traces: Hashable, Sendable {
         package var heartbeat: WallTime?
         package var event: WallTime?

@@ -12,7 +12,7 @@ package struct BridgeEmulator: Sendable {
         /// The gateway that carried it; nil if the device is connected itself.
         package var gateway: ByteString?
         package var topic: ByteString
-        /// What follows `events/`; empty for plain events and for state.
+        /// Part of the topic after `events/`; empty for plain events and for state.
         package var subfolder: ByteString
         package var payload: [UInt8]
         package var qos: QoS
@@ -33,7 +33,7 @@ package struct BridgeEmulator: Sendable {
             signature: [UInt8])
         case telemetry(Received)
         case state(Received)
-        /// What happened, in plain words.
+        /// An event, in plain words.
         case log(String)
         /// The same for the device-activity log.
         case activity(Activity)

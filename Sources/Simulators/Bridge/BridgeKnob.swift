@@ -8,7 +8,7 @@ package struct BridgeKnob: Sendable {
     }
 
     package var name: String
-    /// What goes into its place: "error_only|error_then_close|close", "S".
+    /// Form of the value in help and messages: "error_only|error_then_close|close", "S".
     package var value: String
     package var help: String
     /// False if the text does not mean anything here.

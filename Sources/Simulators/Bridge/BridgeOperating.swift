@@ -1,8 +1,8 @@
 import Base
 import MQTT
 
-/// What an operator, an administrator or a fault script does to a running bridge, and what a test
-/// wants to know about it.
+/// Actions of an operator, an administrator or a fault script on a running bridge, and questions of
+/// a test about it.
 extension BridgeEmulator {
     /// Takes a device away from its gateway as after a device error (E23); false if not attached.
     @discardableResult

@@ -1,6 +1,6 @@
 import Base
 
-/// What an operator or a fault script tells the running emulator, one line each.
+/// Order of an operator or a fault script to the running emulator, written as one line.
 package struct BridgeOrder: Hashable, Sendable {
     package enum Deed: Hashable, Sendable {
         case config(device: ByteString, text: ByteString)

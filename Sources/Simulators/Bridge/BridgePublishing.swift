@@ -3,7 +3,7 @@ import MQTT
 
 /// Messages from clients: events, state, attach and detach (E10 to E14, E18 to E22, E25).
 extension BridgeEmulator {
-    /// What a topic asks for; nil for every topic that closes the connection.
+    /// Purpose of a topic; nil for every topic that closes the connection.
     enum Target: Hashable {
         case events(subfolder: ByteString)
         case state, attach, detach

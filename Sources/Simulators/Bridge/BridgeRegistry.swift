@@ -1,7 +1,7 @@
 import Base
 
-/// What the emulated bridge knows: one registry with its devices, gateways among them. A gateway is
-/// a device with a `GatewayRole`.
+/// Data of the emulated bridge: one registry with its devices, gateways among them. A gateway is a
+/// device with a `GatewayRole`.
 package struct BridgeRegistry: Sendable {
     /// How a gateway's attach requests are judged (Cloud IoT's GatewayAuthMethod).
     package enum AuthMethod: String, Hashable, Sendable, CaseIterable {
@@ -14,7 +14,7 @@ package struct BridgeRegistry: Sendable {
         var needsToken: Bool { self == .deviceTokenOnly || self == .associationAndDeviceToken }
     }
 
-    /// What the activity log holds; a device's own level goes before its registry's.
+    /// Level of the activity log; a device's own level goes before its registry's.
     package enum LogLevel: String, Hashable, Sendable, CaseIterable {
         case unspecified = "LOG_LEVEL_UNSPECIFIED"
         case none = "NONE"
@@ -61,7 +61,7 @@ package struct BridgeRegistry: Sendable {
 
     package var project: ByteString { name.project }
 
-    /// What stands before a device's id in its client id.
+    /// Prefix of a client id, before the device's id.
     package var clientIDPrefix: ByteString { "\(name)/devices/" }
 
     /// Pub/Sub topic for telemetry with that subfolder; nil if no configuration matches.

@@ -1,7 +1,8 @@
 import Base
 
-/// What is not documented about the real bridge, or differs between its successors: each a switch,
-/// with the most probable behaviour as default. E numbers are the rules of board/docs/bridge.md.
+/// Behaviour that is not documented about the real bridge, or differs between its successors. Each
+/// is a switch, with the most probable behaviour as default. E numbers are the rules of
+/// board/docs/bridge.md.
 package struct BridgeSwitches: Sendable {
     package enum AttachFailure: String, Sendable, CaseIterable {
         case errorOnly = "error_only"
@@ -38,8 +39,8 @@ package struct BridgeSwitches: Sendable {
     package var unsupported = Unsupported.ignore
     /// E13.
     package var stateInterval: Duration = .seconds(1)
-    /// What too many states of an attached device bring: its detachment, the gateway's end,
-    /// nothing.
+    /// Effect of too many states of an attached device: it is detached, the gateway's connection is
+    /// closed, or the state is dropped.
     package var stateTooSoon = StateTooSoon.detach
     /// Telemetry whose subfolder no notification configuration of the registry takes.
     package var noTopic = NoTopic.accept
@@ -76,7 +77,7 @@ package struct BridgeSwitches: Sendable {
     package init() {}
 }
 
-/// What goes wrong on purpose. May be changed while the emulator runs.
+/// Faults that are made on purpose. They may be changed while the emulator runs.
 package struct BridgeFaults: Sendable {
     package enum Pick: Hashable, Sendable {
         case never

@@ -24,7 +24,7 @@ package struct DeviceToken: Hashable, Sendable {
     /// Seconds since 1970.
     package var issued: Int64
     package var expires: Int64
-    /// What the signature covers: the first two parts and the point between them.
+    /// Bytes that the signature covers: the first two parts and the point between them.
     package var signingInput: [UInt8]
     package var signature: [UInt8]
 
@@ -116,8 +116,8 @@ package struct DeviceToken: Hashable, Sendable {
 }
 
 extension BridgeRegistry.Key {
-    /// What a public key in PEM can verify, told by the object identifier inside; nil if it cannot
-    /// be told (a certificate), so that it is tried for both.
+    /// Algorithm that a public key in PEM can verify, found by the object identifier inside; nil if
+    /// it cannot be told (a certificate), so that it is tried for both.
     package var algorithm: SigningAlgorithm? {
         let lines = text.string.split(whereSeparator: \.isNewline)
         guard lines.first?.contains("PUBLIC KEY") == true else { return nil }

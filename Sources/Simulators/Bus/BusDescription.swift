@@ -1,6 +1,6 @@
 import Base
 
-/// What goes wrong at one unit. Probabilities are 0 to 1.
+/// Faults of one unit. Probabilities are 0 to 1.
 package struct BusFaults: Hashable, Sendable {
     package struct Refusal: Hashable, Sendable {
         package var table: Table?
@@ -49,7 +49,8 @@ package struct BusFaults: Hashable, Sendable {
     }
 }
 
-/// What a unit answers to the functions beyond its tables. What it does not have, it refuses.
+/// Answers of a unit to the functions beyond its tables. The unit refuses a function that it does
+/// not have.
 package struct BusUnitFunctions: Hashable, Sendable {
     /// Function 43/14: by object id.
     package var identification: [UInt8: [UInt8]] = [:]

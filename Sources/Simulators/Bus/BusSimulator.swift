@@ -64,7 +64,7 @@ package struct BusSimulator: Sendable {
 
     package func statistics(of unit: UInt8) -> BusUnitStatistics? { units[unit]?.statistics }
 
-    /// What a place reads as now, without a request.
+    /// Value of a place as a read would give it now, without a request.
     package func value(of unit: UInt8, _ table: Table, _ address: Int, at now: Instant) -> UInt16? {
         units[unit]?.peek(table, address, at: now)
     }

@@ -12,7 +12,7 @@ struct BusUnit: Sendable {
     var statistics = BusUnitStatistics()
     private var cells: [Cell] = []
     private var places: [Table: [Int: Place]] = [:]
-    /// What was written covers what the signal says.
+    /// Written values, which override those of the signal.
     private var written: [Table: [Int: UInt16]] = [:]
     private var diagnosis = UnitDiagnosis()
 
@@ -31,7 +31,8 @@ struct BusUnit: Sendable {
         }
     }
 
-    /// What the unit answers, nil if it only listens, and what it read or wrote.
+    /// Answers a message: the response, nil if the unit only listens, and the places that it read
+    /// or wrote.
     /// - Parameter line: what has been heard on the line, this message included.
     mutating func answer(
         _ pdu: [UInt8], at now: Instant, line: LineCount, isBroadcast: Bool = false
@@ -161,8 +162,8 @@ struct BusUnit: Sendable {
         return Served.Content(table: table, address: start, values: values, isWrite: true)
     }
 
-    /// What a register or bit would read as now; nil where there is none. Changes no counter of
-    /// reads.
+    /// Value of a register or bit as a read would give it now; nil where there is none. Changes no
+    /// counter of reads.
     func peek(_ table: Table, _ address: Int, at now: Instant) -> UInt16? {
         guard let place = places[table]?[address] else { return nil }
         var cell = cells[place.cell]

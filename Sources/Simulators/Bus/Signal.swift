@@ -14,7 +14,7 @@ package enum Signal: Hashable, Sendable {
     case reads
 }
 
-/// What one simulated value is: a signal and how it lies in registers.
+/// One simulated value: a signal and its form in registers.
 package struct CellDescription: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case uint16, int16, uint32, int32, float32, float64

@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// What has been heard on a simulated line.
+/// Counts of messages and errors on a simulated line.
 struct LineCount: Sendable {
     /// Sound messages, whoever they were for.
     var messages = 0
@@ -9,7 +9,7 @@ struct LineCount: Sendable {
     var errors = 0
 }
 
-/// What a unit counts about its communication and tells with functions 8, 11 and 12 (Application
+/// Counters of a unit's communication, which it reports with functions 8, 11 and 12 (Application
 /// Protocol V1.1b3, sections 6.8 to 6.10).
 struct UnitDiagnosis: Sendable {
     /// Byte 0 is the latest event.
@@ -101,7 +101,7 @@ struct UnitDiagnosis: Sendable {
         (events, exceptions, heard, unanswered, refused, busy) = (0, 0, 0, 0, 0, 0)
     }
 
-    /// What was sent, or that nothing was.
+    /// Notes the response that was sent, or that none was.
     mutating func note(_ response: Response?, to function: FunctionCode) {
         guard let response else {
             unanswered &+= 1
