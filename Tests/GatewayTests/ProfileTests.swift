@@ -27,38 +27,60 @@ enum ProfileFolder {
     }
 
     /// A configuration with one node that uses the profile.
-    static func read(_ name: String, node: String = "") -> (Configuration?, [Diagnostic]) {
+    static func read(
+        _ name: String, node: String = "", parameters: String = ""
+    ) -> (Configuration?, [Diagnostic]) {
         let driver = Configuration.readProfile(bytes(name), fileName: name).0?.driver ?? .modbusRTU
         let key =
             driver == .modbusRTU ? "unit: 1, " : name == "sdi12" && node.isEmpty ? "id: 0, " : ""
+        let use = parameters.isEmpty ? "\"\(name)\"" : "{ name: \"\(name)\", \(parameters) }"
         return Configuration.read(
             Array(
                 """
                 { bridge: { host: "localhost", gateway: "gw-1" }, ports: { a: { device: "/dev/null",
-                  driver: "\(driver.rawValue)", nodes: { "node-1": { \(key)profile: "\(name)", \(node) } } } } }
+                  driver: "\(driver.rawValue)",
+                  nodes: { "node-1": { \(key)profile: \(use), \(node) } } } } }
                 """.utf8), fileName: "test"
         ) { load($0) }
     }
 }
 
 @Suite struct ProfileTests {
-    /// Numbers that have no unit.
-    static let bare: Set = [
-        "powerFactor", "powerFactorL1", "powerFactorL2", "powerFactorL3", "permittivity", "version",
-        "satellites",
-        "dilution", "weight", "value1",
-    ]
-
-    @Test func theDevicesThatWeSpeakOfAreThere() {
-        let wanted: Set = [
-            "eastron-sdm120", "eastron-sdm630", "pzem-016", "xy-md02", "carlo-gavazzi-em111",
-            "carlo-gavazzi-em340",
-            "schneider-iem3155", "epever-tracer", "waveshare-relay-8", "sunspec-inverter",
-            "sensecap-soil", "nmea-gga",
-            "nmea-rmc", "pms5003", "mh-z19", "winsen-ze08", "sds011", "mt-sics", "and-balance",
-            "sdi12",
+    /// Whether a number of this name has no unit: ratios, codes, counts and raw words.
+    private static func isBare(_ name: ByteString) -> Bool {
+        let whole: Set<ByteString> = [
+            "permittivity", "version", "satellites", "dilution", "weight", "ph",
         ]
-        #expect(wanted.subtracting(ProfileFolder.names) == [])
+        let starts: [ByteString] = ["powerFactor", "value", "word", "register"]
+        let ends: [ByteString] = ["Code", "Count", "Word", "State", "PowerFactor", "Version"]
+        return whole.contains(name) || starts.contains { name.hasPrefix($0) }
+            || ends.contains { name.hasSuffix($0) }
+    }
+
+    @Test func theDocumentNamesEveryProfile() throws {
+        let path = URL(fileURLWithPath: ProfileFolder.path)
+            .deletingLastPathComponent().appendingPathComponent("docs/profiles.md").path
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let rows = text.split(separator: "\n").filter {
+            $0.hasPrefix("| `") && $0.components(separatedBy: " | ").count == 4
+        }
+        let named = rows.map { String($0.dropFirst(3).prefix { $0 != "`" }) }
+        #expect(Set(named) == Set(ProfileFolder.names))
+        #expect(named.count == ProfileFolder.names.count, "a profile has two rows")
+        for (name, row) in zip(named, rows) {
+            let (profile, _) = Configuration.readProfile(
+                ProfileFolder.bytes(name), fileName: name)
+            let parameters = profile?.parameters.map(\.name.string) ?? []
+            for parameter in parameters { #expect(row.contains("`\(parameter)`"), "\(name)") }
+        }
+    }
+
+    /// Every problem that `fieldgw profile check` would tell, with the extremes of parameters.
+    @Test(arguments: ProfileFolder.names) func hasNoProblem(_ name: String) {
+        let (listing, diagnostics) = ProfileListing.check(
+            ProfileFolder.bytes(name), fileName: name)
+        #expect(diagnostics.map(\.description) == [])
+        #expect(listing?.node.points.isEmpty == false)
     }
 
     @Test(arguments: ProfileFolder.names) func saysWhatItIsAndWhereItIsFrom(_ name: String) throws {
@@ -67,7 +89,6 @@ enum ProfileFolder {
         #expect(diagnostics.map(\.description) == [])
         let read = try #require(profile)
         #expect(read.title?.isEmpty == false && (read.manual?.count ?? 0) > 20)
-        if read.driver == .modbusRTU { #expect(!read.identify.isEmpty) }
     }
 
     @Test(arguments: ProfileFolder.names) func canBeUsedAsItIs(_ name: String) throws {
@@ -78,7 +99,7 @@ enum ProfileFolder {
         #expect(!node.points.isEmpty)
         for point in node.points {
             let isMeasure = point.type.isNumber && point.map.isEmpty && !point.hidden
-            if isMeasure, !Self.bare.contains(point.name.string) {
+            if isMeasure, !Self.isBare(point.name) {
                 #expect(point.units != nil, "\(point.name)")
             }
             if point.table.isRegisters { #expect(point.count <= node.maxRegisters) }
@@ -93,9 +114,8 @@ enum ProfileFolder {
         if node.uart == nil {
             let planned = configuration?.ports[0].readPlan
             let plan = try #require(planned)
-            let read = plan.reads.reduce(0) { $0 + ($1.table.isRegisters ? 1 : 0) }
             #expect(
-                read > 0
+                !plan.reads.isEmpty
                     && plan.reads.allSatisfy { $0.count <= max(node.maxRegisters, node.maxBits) })
         }
     }

@@ -56,7 +56,7 @@ enum Exceptions {
         "DriversTests": 4,
         "Fuzz": 53,
         "Gateway": 299,
-        "GatewayTests": 109,
+        "GatewayTests": 108,
         "Host": 2,
         "MQTTTests": 5,
         "ModbusTests": 1,

@@ -57,10 +57,7 @@ struct ConfigurationReader {
     var pointsRead = 0
     /// Whether the IDs of gateway and devices follow Cloud IoT's rule.
     var isCloudIoT = false
-    /// Nil for a profile that could not be read.
-    var profiles: [ByteString: Field?] = [:]
-    /// How each profile's device is recognised.
-    var fingerprints: [ByteString: [Fingerprint]] = [:]
+    var shelf = ProfileShelf()
 
     init(fileName: String, loader: @escaping ProfileLoader) {
         self.fileName = fileName

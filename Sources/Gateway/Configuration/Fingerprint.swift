@@ -67,4 +67,5 @@ package struct Profile: Hashable, Sendable {
     package var driver: Configuration.Port.Driver
     /// All of them must be so; empty if nothing tells the device.
     package var identify: [Fingerprint]
+    package var parameters: [ProfileParameter] = []
 }

@@ -23,7 +23,7 @@ extension ConfigurationReader {
         return nodes
     }
 
-    private mutating func readNode(
+    mutating func readNode(
         _ field: Field, of port: PortContext, index: Int
     ) -> Configuration.Node? {
         let device = deviceID(field.name, at: field.keyPlace, "the device ID")
@@ -32,8 +32,11 @@ extension ConfigurationReader {
             return nil
         }
         let pointsKey: ByteString = port.driver == .uart ? "fields" : "points"
-        let profileName = cursor.string("profile")
-        let profile = cursor.take("profile").flatMap { loadProfile($0, driver: port.driver) }
+        let reference = cursor.take("profile").flatMap {
+            ProfileParameterReader(problems: problems).reference($0)
+        }
+        let profileName = reference?.name
+        let profile = reference.flatMap { loadProfile($0, driver: port.driver) }
         if let profile { cursor.inherit(profile, except: [pointsKey]) }
 
         let unit = port.driver == .uart ? UnitID(index + 1) : readUnit(&cursor)
@@ -117,7 +120,7 @@ extension ConfigurationReader {
         guard field.json.bool == true else {
             return cursor.items(of: field).flatMap { readIdentity($0) }
         }
-        let found = profile.flatMap { fingerprints[$0] } ?? []
+        let found = profile.flatMap { shelf.fingerprints[$0] } ?? []
         if found.isEmpty {
             problems.error(field.place, "the profile does not say how its device is recognised")
         }

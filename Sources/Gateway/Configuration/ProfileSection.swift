@@ -9,42 +9,58 @@ extension Configuration {
     ///   use it.
     package static func readProfile(_ bytes: [UInt8], fileName: String) -> (Profile?, [Diagnostic])
     {
+        let (profile, diagnostics) = examineProfile(bytes, fileName: fileName)
+        let hasErrors = diagnostics.contains { $0.severity == .error }
+        return (hasErrors ? nil : profile, diagnostics)
+    }
+
+    /// Reads what a profile says of itself, in spite of errors in it; nil if it is no object.
+    static func examineProfile(_ bytes: [UInt8], fileName: String) -> (Profile?, [Diagnostic]) {
         let reader = ConfigurationReader(fileName: fileName) { _ in
             .failure(ProfileFailure("is not read"))
         }
-        let profile = reader.parse(bytes, file: fileName)
-            .flatMap { ObjectCursor($0, "the profile", reader.problems) }
-            .map { cursor -> Profile in
-                var cursor = cursor
-                return reader.readProfile(&cursor)
+        let profile = reader.parse(bytes, file: fileName).flatMap { root -> Profile? in
+            let parameters = ProfileParameterReader(problems: reader.problems).parameters(root)
+            var expansion = ProfileExpansion(
+                ProfileListing.standard(parameters), reader.problems, file: fileName)
+            var field = root
+            field.json = expansion.expand(root.json)
+            guard var cursor = ObjectCursor(field, "the profile", reader.problems) else {
+                return nil
             }
-        return (reader.problems.hasErrors ? nil : profile, reader.problems.sorted(main: fileName))
+            var profile = reader.readProfile(&cursor)
+            profile.parameters = parameters
+            return profile
+        }
+        return (profile, reader.problems.sorted(main: fileName))
     }
 }
 
 extension ConfigurationReader {
     /// A profile's members, to stand under a node's own. Reported once where a node names it.
-    mutating func loadProfile(_ field: Field, driver: Configuration.Port.Driver) -> ObjectCursor? {
-        guard let name = field.json.string, !name.isEmpty else { return nil }
-        if profiles[name] == nil {
+    mutating func loadProfile(
+        _ reference: ProfileReference, driver: Configuration.Port.Driver
+    ) -> ObjectCursor? {
+        let name = reference.name
+        if shelf.parsed[name] == nil {
             switch loader(name.string) {
-            case .success(let file): profiles[name] = .some(parse(file.bytes, file: file.path))
+            case .success(let file): shelf.parsed[name] = .some(parse(file.bytes, file: file.path))
             case .failure(let failure):
-                profiles[name] = .some(nil)
+                shelf.parsed[name] = .some(nil)
                 problems.error(
-                    field.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
+                    reference.place, "profile \"\(Notice.printable(name))\" \(failure.message)")
             }
         }
-        guard let root = profiles[name] ?? nil,
-            var cursor = ObjectCursor(root, "the profile", problems)
+        guard let root = shelf.parsed[name] ?? nil,
+            var cursor = ObjectCursor(expanded(root, reference), "the profile", problems)
         else {
             return nil
         }
         let profile = readProfile(&cursor)
-        fingerprints[name] = profile.identify
+        shelf.fingerprints[name] = profile.identify
         if cursor.has("driver"), profile.driver != driver {
             problems.error(
-                field.place,
+                reference.place,
                 "profile \"\(name)\" is for driver \"\(profile.driver.rawValue)\", this port has "
                     + "\"\(driver.rawValue)\"")
         }
@@ -55,17 +71,31 @@ extension ConfigurationReader {
         }
         let own: Set<ByteString> = [
             "name", "description", "manual", "driver", "identify", "unit", "share", "profile",
-            "privateKey",
-            "id",
+            "privateKey", "id", "parameters",
         ]
         cursor.remove { own.contains($0.name) }
         return cursor
+    }
+
+    /// The profile with the values that this node gives to its parameters.
+    private mutating func expanded(_ root: Field, _ reference: ProfileReference) -> Field {
+        let reader = ProfileParameterReader(problems: problems)
+        let values = reader.values(reader.parameters(root), reference)
+        let list = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let key = ByteString(reference.name.string + "\n" + list.joined(separator: ","))
+        if let ready = shelf.expanded[key] { return ready }
+        var expansion = ProfileExpansion(values, problems, file: root.file)
+        var field = root
+        field.json = expansion.expand(root.json)
+        shelf.expanded[key] = field
+        return field
     }
 
     func readProfile(_ cursor: inout ObjectCursor) -> Profile {
         let title = cursor.string("name")?.string
         let manual = cursor.string("manual")?.string
         _ = cursor.string("description")
+        _ = cursor.take("parameters")
         let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
         let identify = cursor.take("identify").map { field in
             cursor.items(of: field).flatMap { readIdentity($0) }
