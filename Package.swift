@@ -72,7 +72,9 @@ let package = Package(
             name: "SpoolTests", dependencies: ["Spool", "TestKit"], exclude: ["Golden"],
             swiftSettings: pure),
         tests("BridgeTests", ["Bridge"]),
-        tests("GatewayTests", ["Gateway"]),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["Gateway", "TestKit"], exclude: ["Golden"],
+            swiftSettings: plain),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators", "MQTT", "HTTP"]),
         tests(
