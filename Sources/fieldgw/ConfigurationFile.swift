@@ -178,6 +178,13 @@ struct ProfileLibrary {
         return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
+    /// The names of all profiles, sorted, whatever is in them.
+    func names() -> [String] {
+        let files = folders.flatMap { (try? FileSystem.names(in: $0)) ?? [] }
+        let names = files.filter { $0.hasSuffix(".json5") }.map { String($0.dropLast(6)) }.sorted()
+        return names.indices.filter { $0 == 0 || names[$0] != names[$0 - 1] }.map { names[$0] }
+    }
+
     func load(_ name: String) -> Result<ProfileFile, ProfileFailure> {
         for folder in folders {
             let path = "\(folder)/\(name).json5"
@@ -187,6 +194,8 @@ struct ProfileLibrary {
                 return .failure(ProfileFailure("cannot be read: \(path): \(error.words)"))
             }
         }
-        return .failure(ProfileFailure("is in none of \(folders.joined(separator: ", "))"))
+        let guess = ProfileNames.clause(for: name, in: names())
+        return .failure(
+            ProfileFailure("is in none of \(folders.joined(separator: ", "))\(guess)"))
     }
 }

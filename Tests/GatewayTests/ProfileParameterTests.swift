@@ -188,6 +188,23 @@ import Testing
         ) { ProfileFolder.load($0) }
         #expect(diagnostics.map(\.description) == [])
     }
+
+    @Test func aPartOfANameFindsAProfile() {
+        let names = ["eastron-sdm120", "eastron-sdm630", "carlo-gavazzi-em24", "abb-b23"]
+        #expect(ProfileNames.holding("SDM120", in: names) == ["eastron-sdm120"])
+        #expect(ProfileNames.holding("sdm 630", in: names) == ["eastron-sdm630"])
+        #expect(ProfileNames.holding("em24 gavazzi", in: names) == ["carlo-gavazzi-em24"])
+        #expect(ProfileNames.holding("sdm", in: names).count == 2)
+        #expect(ProfileNames.holding("--", in: names).isEmpty)
+        #expect(ProfileNames.clause(for: "abb-b24", in: names) == "; did you mean \"abb-b23\"?")
+        #expect(
+            ProfileNames.clause(for: "sdm", in: names)
+                == "; did you mean \"eastron-sdm120\" or \"eastron-sdm630\"?")
+        #expect(
+            ProfileNames.clause(for: "gavazi", in: names)
+                == "; did you mean \"carlo-gavazzi-em24\"?")
+        #expect(ProfileNames.clause(for: "xyz", in: names) == "")
+    }
 }
 
 extension String {

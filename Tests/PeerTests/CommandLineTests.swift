@@ -17,6 +17,13 @@ import Testing
             (["check"], 64, "one FILE is needed"),
             (["check", "/nonexistent/gateway.json5"], 66, "No such file"),
             (["key", "public", "/nonexistent/key.pem"], 66, "/nonexistent/key.pem"),
+            (["profile", "lst"], 64, "did you mean \"list\"?"),
+            (["profile"], 64, "list, show or check"),
+            (["profile", "list", "epver"], 66, "did you mean \"epever-tracer\"?"),
+            (["profile", "show", "eastron-sdm121"], 66, "did you mean \"eastron-sdm120\"?"),
+            (["profile", "show", "sdm120", "phases"], 64, "PARAMETER=VALUE"),
+            (["profile", "show", "sdm120", "phases=1"], 78, "no parameter \"phases\""),
+            (["profile", "check", "/nonexistent/p.json5"], 66, "No such file"),
             (["spool", "list", "/nonexistent"], 66, "/nonexistent"),
             (["status", "--control", "/nonexistent/control.sock"], 69, "is the gateway running"),
             (["read", "/dev/x", "1"], 64, "TABLE:ADDRESS are needed"),
@@ -62,7 +69,8 @@ import Testing
         let overview = try run(["--help"])
         #expect(overview.code == 0)
         for verb in [
-            "run", "check", "plan", "poll", "scan", "read", "write", "sniff", "ports", "status",
+            "run", "check", "plan", "profile", "poll", "scan", "read", "write", "sniff", "ports",
+            "status",
             "top", "watch", "pause",
             "resume", "device", "capture", "spool", "key",
         ] {
@@ -70,6 +78,64 @@ import Testing
             let help = try run([verb, "--help"])
             #expect(help.code == 0 && help.output.contains("usage: fieldgw \(verb)"))
         }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func aProfileIsFoundShownAndChecked() throws {
+        let list = try run(["profile", "list", "SDM", "12"])
+        #expect(list.code == 0 && list.output.contains("eastron-sdm120"), "\(list)")
+        #expect(!list.output.contains("eastron-sdm630"))
+        let json = try JSONSerialization.jsonObject(
+            with: Data(try run(["profile", "list", "--json"]).output.utf8))
+        let names = ((json as? [String: Any])?["profiles"] as? [[String: Any]] ?? []).compactMap {
+            $0["name"] as? String
+        }
+        #expect(names.count > 50 && names.contains("sdi12"))
+
+        // A part of the name is enough where only one has it.
+        let page = try run(["profile", "show", "sdm120"])
+        #expect(page.code == 0 && page.output.hasPrefix("eastron-sdm120: Eastron SDM120\n"))
+        let row = page.output.split(separator: "\n").first { $0.hasPrefix("frequency ") }
+        let cells = row?.split(separator: " ").map(String.init)
+        #expect(cells == ["frequency", "input", "0x0046", "float32", "Hz"], "\(page.output)")
+        let relays = try run(["profile", "show", "waveshare-relay", "channels=2"])
+        #expect(relays.output.contains("relay2 ") && !relays.output.contains("relay3 "))
+
+        let workspace = try Workspace()
+        let path = workspace.path("p.json5")
+        let text = """
+            { name: "A", manual: "B",
+              parameters: { channels: { min: 1, max: 40 } },
+              points: { "value{n}": { input: 0xFFE0, repeat: "chanels" },
+                x: { input: 1, unit: "V" } } }
+            """
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let check = try run(["profile", "check", path])
+        #expect(check.code == 78 && check.output.isEmpty)
+        #expect(
+            check.errors.contains(
+                "p.json5:3:50: error: this profile has no parameter \"chanels\"; did you mean"),
+            "\(check.errors)")
+        #expect(
+            check.errors.contains("p.json5:4:20: error: unknown key \"unit\""), "\(check.errors)")
+        try text.replacingOccurrences(of: "chanels", with: "channels")
+            .replacingOccurrences(of: "unit:", with: "units:")
+            .write(toFile: path, atomically: true, encoding: .utf8)
+        let far = try run(["profile", "check", path, "--json"])
+        #expect(far.code == 78 && far.output.contains("above the last address"), "\(far.output)")
+    }
+
+    @Test(.timeLimit(.minutes(5))) func anUnknownProfileIsToldWithTheNearest() throws {
+        let workspace = try Workspace()
+        let path = workspace.path("gw.json5")
+        let text = """
+            { bridge: { host: "localhost", gateway: "gw-1" }, spool: { directory: "spool" },
+              ports: { a: { device: "/dev/ttyS0",
+                nodes: { "m-1": { unit: 1, profile: "sdm120" } } } } }
+            """
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let check = try run(["check", path])
+        #expect(check.code == 78)
+        #expect(check.errors.contains("did you mean \"eastron-sdm120\"?"), "\(check.errors)")
     }
 
     @Test(.timeLimit(.minutes(5))) func aKeyIsPrivateAndNeverOverwritten() throws {
