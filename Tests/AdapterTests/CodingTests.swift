@@ -3,8 +3,7 @@ import Base
 import Testing
 
 @Suite struct IntegerCodingTests {
-    /// Aosong AM2302 product manual, section 7.3: the top bit of a temperature is its sign, 0x8065
-    /// is −10.1 °C.
+    /// The temperature of an Aosong AM2302: the top bit is its sign, 0x8065 is −10.1 °C.
     @Test func aMagnitudeHasItsSignInTheTopBit() {
         let celsius = coded(.int16, "", as: Coding(sign: .magnitude), scale: 0.1)
         #expect(shown(celsius, "80 65") == "-10.1")
@@ -128,8 +127,8 @@ import Testing
         }
     }
 
-    /// Schneider Electric FAQ FA233789 (ION meters, INT32-M10K) and the PM800 series' Mod10 of
-    /// three and four registers.
+    /// INT32-M10K of Schneider's ION meters, and Mod10 of the PM800 series with three and four
+    /// registers.
     @Test func moduloTenThousandHasFourDigitsARegister() {
         func hex(_ words: Int16...) -> String {
             Hex.encode(
@@ -152,8 +151,8 @@ import Testing
         #expect(refusalKind(encoded(two, "100000000")) == .range)
     }
 
-    /// Finder 7M.24 Modbus instruction, data types T5 and T6: 123456·10⁻³ is FD01E240, −123456·10⁻³
-    /// is FDFE1DC0.
+    /// Data types T5 and T6 of Iskra's meters and Finder's 7M series: 123456·10⁻³ is FD01E240,
+    /// −123456·10⁻³ is FDFE1DC0.
     @Test func aValueCarriesItsPowerOfTen() {
         #expect(shown(coded(.uint24e8), "FD 01 E2 40") == "123.456")
         #expect(shown(coded(.int24e8), "FD FE 1D C0") == "-123.456")

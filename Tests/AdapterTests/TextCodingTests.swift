@@ -59,8 +59,7 @@ import Testing
         #expect(refusalKind(encoded(coded(.hex, length: 2), "\"xx\"")) == .type)
     }
 
-    /// Spirax Sarco TVA manual IM-P192-02, Modbus registers: "200 is sw ver 2.00, 201 is sw ver
-    /// 2.01".
+    /// Among them the version of a Spirax Sarco TVA flowmeter, where 200 is 2.00.
     @Test func aVersionHasItsPartsInBytesBitsOrDigits() {
         func version(
             _ digits: VersionParts.Digits, _ sizes: [Int] = [], _ hex: String, length: Int = 1

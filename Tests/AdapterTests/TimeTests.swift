@@ -21,31 +21,30 @@ import Testing
     }
 
     static let samples: [Sample] = [
-        // EPEver B series controller protocol V2.3, real time clock 9013 to 9015: minute and
-        // second, day and hour, year and month.
+        // EPEVER B-series controller Modbus protocol V2.3, real time clock: minute and second, day
+        // and hour, year and month.
         Sample("mmss DDhh YYMM", "1E 05 1D 0D 1A 0B", "2026-11-29T13:30:05Z"),
-        // Deye and Sunsynk hybrid Modbus protocol V104, registers 22 to 24: year and month, day and
-        // hour, minute and second.
+        // Deye and Sunsynk hybrid inverters, registers 22 to 24: year and month, day and hour,
+        // minute and second.
         Sample("YYMM DDhh mmss", "1A 0B 1D 0D 1E 05", "2026-11-29T13:30:05Z"),
-        // Schneider PM5000 series register list, 1837 to 1842: year, month, day, hour, minute,
-        // second, a register each.
+        // Power meters with year, month, day, hour, minute and second in a register each, as
+        // Schneider's PM5000 series.
         Sample(
             "YYYY MMMM DDDD hhhh mmmm ssss", "07 EA 00 0B 00 1D 00 0D 00 1E 00 05",
             "2026-11-29T13:30:05Z"),
-        // Solis RS485 MODBUS protocol for hybrids, 33022 to 33027: the year as 0 to 99.
+        // The same as Solis inverters have it: the year as 0 to 99.
         Sample(
             "YYYY MMMM DDDD hhhh mmmm ssss", "00 1A 00 0B 00 1D 00 0D 00 1E 00 05",
             "2026-11-29T13:30:05Z"),
         Sample("--YY --MM --DD", "FF 1A 33 0B 99 1D", "2026-11-29"),
-        // DL/T 645-2007, table A.3, date with weekday (04000101) and time (04000102), here in the
-        // order of the table.
+        // DL/T 645-2007, date with weekday (YYMMDDWW) and time (hhmmss), in the order of the
+        // standard's data format.
         Sample("YY MM DD --", .bcd, "26 11 29 07", "2026-11-29"),
         Sample("hh mm ss --", .bcd, "13 30 05 00", "13:30:05"),
         Sample(
             "YYYY MM DD hh mm ss ff", .bcd, "20 26 11 29 13 30 05 12", "2026-11-29T13:30:05.120Z"),
         Sample("YYMMDD hhmmss ffff", .bcd, "26 11 29 13 30 05 01 23", "2026-11-29T13:30:05.123Z"),
-        // Sunsynk hybrid register list, 250 to 255: times of use as decimal hour and minute, 1330
-        // is 13:30.
+        // Times of use of Deye and Sunsynk inverters: decimal hour and minute, 1330 is 13:30.
         Sample("hhmm", .decimal, "05 32", "13:30"), Sample("hhmm", .decimal, "00 05", "00:05"),
         Sample("YYMMDD", .decimal, "00 03 FC 09", "2026-11-29"),
         Sample("YYYYMMDDhhmmss", .decimal, "00 00 12 6D 69 67 9B CD", "2026-11-29T13:30:05Z"),
@@ -56,8 +55,8 @@ import Testing
         // SunSpec model 122, Tms: seconds since 2000-01-01 00:00 UTC.
         Sample("epoch-2000", "00 00 00 00", "2000-01-01T00:00:00Z"),
         Sample("minutes", "03 2A", "13:30"), Sample("seconds", "00 00 BD DD", "13:30:05"),
-        // Schneider iEM3000 user manual, date and time format of IEC 870-5-4: 2026-11-29 (Sunday)
-        // 13:30:05.123.
+        // Date and time format of IEC 870-5-4 as Schneider's iEM3000 series has it: 2026-11-29
+        // (Sunday) 13:30:05.123.
         Sample("ti081", "00 1A 0B FD 0D 1E 14 03", "2026-11-29T13:30:05.123Z"),
         // IEC 60870-5-4, 6.8, CP56Time2a of the same moment.
         Sample("cp56", "03 14 1E 0D FD 0B 1A", "2026-11-29T13:30:05.123Z"),
