@@ -20,13 +20,15 @@ extension Gateway.Settings {
             session: Session.Settings(configuration, keys: keys, floor: floor),
             topics: Gateway.Topics(
                 health: bridge.topics.health, gaps: bridge.topics.gaps,
-                commands: bridge.topics.commands),
+                commands: bridge.topics.commands, alarms: bridge.topics.alarms),
             liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
             credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map {
                 $0?.value ?? ""
             })
                 + bridge.privateKeys.map(\.value), logLevel: configuration.logLevel,
-            scansAdapters: configuration.scansAdapters, door: configuration.door?.withoutPlaces)
+            scansAdapters: configuration.scansAdapters, door: configuration.door?.withoutPlaces,
+            alarms: configuration.alarms,
+            health: configuration.health)
     }
 }
 

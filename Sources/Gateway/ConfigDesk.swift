@@ -48,6 +48,7 @@ struct ConfigDesk: Sendable {
 
     var logLevel: Configuration.LogLevel? { documents[gateway]?.narrowing.logLevel }
     func hash(of device: DeviceID) -> String? { documents[device]?.hash }
+    var allRefused: [DeviceID: Refused] { refusals }
     func refused(of device: DeviceID) -> Refused? { refusals[device] }
 
     /// An empty document takes back what an earlier one asked for: every new device has one.

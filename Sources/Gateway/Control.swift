@@ -122,7 +122,7 @@ extension Gateway {
     private func get(_ what: ByteString, _ request: JSON, at now: Moment) throws -> [UInt8] {
         switch what {
         case "status": return status(at: now)
-        case "spool": return Self.document(writeSpool)
+        case "spool": return Self.document({ writeSpool(&$0, at: now) })
         case "values": return try values(of: request["device"], from: request["from"], at: now)
         case "point": return try pointFacts(request)
         case "pcap":

@@ -24,6 +24,12 @@ package enum Event: Sendable {
     /// SIGHUP: another configuration; `needRestart` names what the shell cannot change while it
     /// runs.
     indirect case reload(Gateway.Settings, needRestart: [String])
+    /// The file of a reload cannot be used, and why.
+    indirect case reloadRefused(String)
+    /// The answer to `measure`.
+    indirect case measured(MachineFigures)
+    /// Helper threads that do not come back from a call; empty when all are back.
+    indirect case helpersHang([String])
     /// SIGTERM: commit, disconnect, finish.
     case terminate
     case door(DoorEvent)
@@ -87,6 +93,8 @@ package enum Effect: Sendable {
     case endScan(String)
     /// From now on only lines of this level and worse; nil: as at the start.
     case logLevel(Notice.Level?)
+    /// Look at the machine's load, memory, disk and temperature.
+    case measure
     /// Recovered and polling: what a service manager waits for.
     case ready
     /// The answer to a reload; false: everything stays as it was.

@@ -37,6 +37,12 @@ package struct Gateway: Sendable {
         package var logLevel: Configuration.LogLevel
         package var scansAdapters = false
         package var door: Configuration.Door?
+        package var alarms = Alarms.Settings()
+        package var health = HealthSettings()
+        /// The first 16 hexadecimal digits of the SHA-256 of the file.
+        package var configurationHash: String?
+        /// Certificates that the gateway needs.
+        package var certificates: [CertificateEnd] = []
     }
 
     /// Subfolders of the gateway's own or a device's events; nil is off.
@@ -44,6 +50,7 @@ package struct Gateway: Sendable {
         package var health: String?
         package var gaps: String?
         package var commands: String?
+        package var alarms: String?
     }
 
     var settings: Settings
@@ -85,7 +92,7 @@ package struct Gateway: Sendable {
     var door: Door
     /// Adapters on whose lines somebody looks around now, by their paths.
     var scans: [ByteString: SerialPortEntry] = [:]
-    var health: HealthReporter
+    var reports: Reports
     var lanes: Lanes
     var batching: Batching?
     var tally = Tally()
@@ -134,13 +141,13 @@ package struct Gateway: Sendable {
         spool = Journal(settings.spool, bootID: bootID, seed: random.next())
         numbers = NumberFloor(journal: settings.spool.identity)
         commandStore = CommandStore(bootID: bootID)
+        reports = Reports(bootID: bootID)
         session = Session(
             settings.session, devices: settings.bindings.map(\.device), seed: random.next())
         states = StateBook(settings.bindings)
         safe = SafeKeeper(settings.bindings)
         setups = SetupBook(settings.bindings)
         identities = IdentityKeeper(settings.configured)
-        health = HealthReporter()
         configs = ConfigDesk(
             settings.configured, logLevel: settings.logLevel, gateway: settings.gateway)
         inForce = settings.ports.map(\.driver)
@@ -155,7 +162,7 @@ package struct Gateway: Sendable {
     package mutating func start(at now: Moment) {
         phase = .running
         startedAt = now
-        health.start(at: now)
+        reports.start(at: now)
         safe.start(at: now.instant)
         store.start()
         settle(at: now)
@@ -188,6 +195,9 @@ package struct Gateway: Sendable {
         case .control(let client, let line): control(client, line, at: now)
         case .controlEnded(let connection):
             for index in ports.indices { ports[index].connectionEnded(connection, at: now) }
+        case .measured(let figures): reports.machine = figures
+        case .helpersHang(let names): reports.hungHelpers = names
+        case .reloadRefused(let reason): refuseReload(reason)
         case .portsAdded: for index in ports.indices { ports[index].retry() }
         case .unclaimedPorts(let adapters): receive(unclaimed: adapters, at: now)
         case .scanned(let adapter, let result): receive(scanned: adapter, result, at: now)
@@ -239,7 +249,7 @@ package struct Gateway: Sendable {
         if let due = store.deadline { earliest = min(earliest, due) }
         if let due = commandStore.log.deadline { earliest = min(earliest, due) }
         if phase == .running, let due = safe.deadline { earliest = min(earliest, due) }
-        if let due = health.due { earliest = min(earliest, due) }
+        if let due = reports.due { earliest = min(earliest, due) }
         if let due = batching?.due { earliest = min(earliest, due) }
         if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
         quietUntil = earliest
@@ -271,7 +281,7 @@ package struct Gateway: Sendable {
 
     /// Statements that must hold between two calls and do not, in words; the parts of the journal
     /// make theirs.
-    package func invariants() -> [String] { spool.invariants() }
+    package func invariants() -> [String] { spool.invariants() + reports.alarms.invariants() }
 
     package mutating func next() -> Effect? {
         while effectsRead < effects.count {

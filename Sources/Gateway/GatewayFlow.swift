@@ -25,7 +25,7 @@ extension Gateway {
             if drainSession(at: now) { busy = true }
             if drainStore(at: now) { busy = true }
             if feed(at: now) { busy = true }
-            if reportHealth(at: now) { busy = true }
+            if report(at: now) { busy = true }
             if continueStopping(at: now) { busy = true }
             if noteMilestones(at: now) { busy = true }
         }
@@ -257,11 +257,11 @@ extension Gateway {
         case .online:
             adoptStrangers(at: now)
             session.attachFirst(Array(spool.readyDevices))
-            health.connected(at: now.instant)
+            reports.health.connected(at: now.instant)
             safe.bridge(isHere: true, at: now.instant)
         case .offline:
             lanes.disconnected()
-            health.disconnected(at: now)
+            reports.health.disconnected(at: now)
             safe.bridge(isHere: false, at: now.instant)
         case .finished:
             if isRenewingSession, phase == .running { renewSession(at: now) }

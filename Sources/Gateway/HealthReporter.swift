@@ -1,10 +1,8 @@
 import Base
 
-/// When the gateway's own health is due: at once after connecting, then every minute while
+/// When the gateway's own health is due: at once after connecting, then every so often while
 /// connected.
 struct HealthReporter: Sendable {
-    static let interval = Duration.seconds(60)
-
     private(set) var due: Instant?
     /// Since when there is no bridge; nil while there is one.
     private(set) var awaySince: Moment?
@@ -21,9 +19,26 @@ struct HealthReporter: Sendable {
         awaySince = awaySince ?? now
     }
 
-    mutating func isDue(at now: Instant) -> Bool {
+    mutating func isDue(every interval: Duration, at now: Instant) -> Bool {
         guard let due, due <= now else { return false }
-        self.due = now + Self.interval
+        self.due = now + interval
         return true
+    }
+}
+
+/// The section `health` of a configuration.
+package struct HealthSettings: Hashable, Sendable {
+    package var every = Duration.seconds(60)
+    /// Whether health records have the counters of each unit.
+    package var units = false
+
+    package init() {}
+
+    /// Nil, and reported, if it is no object.
+    init?(_ field: Field, _ problems: Problems) {
+        guard var cursor = ObjectCursor(field, "\"health\"", problems) else { return nil }
+        every = cursor.duration("every", in: .seconds(10)...(.seconds(86_400))) ?? every
+        units = cursor.bool("units", default: units)
+        cursor.finish()
     }
 }

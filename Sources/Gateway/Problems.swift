@@ -19,16 +19,13 @@ struct Problem: Sendable {
 extension Gateway {
     /// Devices that are told one by one; more of them become a number.
     private static let devicesTold = 50
-    /// How long the bridge may be away before that is critical.
-    private static let awayMost = Duration.seconds(600)
-    /// The share of the journal's room that may be in use.
-    private static let fullMost = 0.8
 
     /// Present problems, the worst first.
     func problems(at now: Moment) -> [Problem] {
         var found = ownProblems(at: now)
         for port in ports { found += problems(of: port, at: now) }
         found += deviceProblems()
+        found += alarmProblems(at: now)
         let worst = found.filter { $0.severity == .critical }
         return worst + found.filter { $0.severity != .critical }
     }
@@ -47,8 +44,8 @@ extension Gateway {
             found.append(
                 Problem(severity: .critical, subject: "journal", text: "it is being recovered"))
         }
-        let share = Double(spool.waitingBytes) / Double(max(settings.spool.maxBytes, 1))
-        if share > Self.fullMost {
+        let share = journalShare
+        if share > Troubles.fullAbove {
             found.append(
                 Problem(
                     severity: .critical, subject: "journal",
@@ -57,13 +54,14 @@ extension Gateway {
                 ))
         }
         if !session.isOnline, phase == .running {
-            let away = health.awaySince.map { now.instant - $0.instant } ?? .zero
+            let away = reports.health.awaySince.map { now.instant - $0.instant } ?? .zero
             let reason = session.trouble.map { ": \($0.reason)" } ?? ""
             found.append(
                 Problem(
-                    severity: away > Self.awayMost ? .critical : .warning, subject: "bridge",
+                    severity: away > settings.alarms.bridgeAway ? .critical : .warning,
+                    subject: "bridge",
                     text: session.state + reason,
-                    since: health.awaySince?.wall))
+                    since: reports.health.awaySince?.wall))
         }
         if session.clockLevel != .trusted {
             found.append(
@@ -137,6 +135,20 @@ extension Gateway {
                     text: "\(Plural.text(untold, "more device")) not online"))
         }
         return found
+    }
+
+    /// Troubles that only an alarm tells.
+    private func alarmProblems(at now: Moment) -> [Problem] {
+        reports.alarms.active.filter(\.isProblem).map { alarm in
+            Problem(
+                severity: alarm.severity, subject: alarm.subject, text: alarm.text,
+                since: alarm.since.wall(at: now))
+        }
+    }
+
+    /// The share of the journal's room that records take which wait for the bridge.
+    var journalShare: Double {
+        Double(spool.waitingBytes) / Double(max(settings.spool.maxBytes, 1))
     }
 
     /// `"problems":[{"severity","subject","text","since"}]`

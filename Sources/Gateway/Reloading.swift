@@ -44,6 +44,7 @@ extension Gateway {
             )
         }
         effects.append(.reloaded(isInForce: true))
+        reports.refusedFile = nil
         let old = settings
         settings = new.settings
         settings.spool = old.spool
@@ -81,8 +82,9 @@ extension Gateway {
         }
     }
 
-    private mutating func refuseReload(_ reason: String) {
+    mutating func refuseReload(_ reason: String) {
         effects.append(.reloaded(isInForce: false))
+        reports.refusedFile = reason
         say(.error, "the new configuration is refused, the one before stays in force: \(reason)")
     }
 

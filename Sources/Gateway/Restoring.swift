@@ -15,6 +15,8 @@ extension Gateway {
         static let bridge = "bridge"
         /// Losses that an earlier process could not tell: see `UntoldLosses`.
         static let losses = "losses"
+        /// The alarms that are raised: see `Alarms.document`.
+        static let alarms = "alarms"
         /// Facts that the driver of a port has learned about its units. Only the driver reads them.
         static func learned(_ port: PortName) -> String { "learned-\(port)" }
 
@@ -27,6 +29,8 @@ extension Gateway {
             case clock: return "how late it is at least is lost"
             case bridge: return "how often the bridge could not be reached is lost"
             case losses: return "losses of an earlier run are not told"
+            case StartCount.name: return "how often it was started is lost"
+            case alarms: return "alarms of an earlier run that are over are not cleared"
             case NumberFloor.name:
                 return
                     "how far record numbers had come is lost, chance alone keeps a wiped journal apart"
@@ -72,6 +76,9 @@ extension Gateway {
         if let losses = store.document(Kept.losses).flatMap(UntoldLosses.init(document:)) {
             spool.inherit(losses, at: now)
         }
+        reports.starts.restore(store.document(StartCount.name))
+        keepStart(hasEnded: false, at: now)
+        if let document = store.document(Kept.alarms) { reports.alarms.restore(document) }
         restoreConfigs(at: now)
         for index in ports.indices {
             if let document = store.document(Kept.learned(ports[index].name)) {
@@ -93,6 +100,13 @@ extension Gateway {
         guard isRestored, phase == .running, store.document(Kept.losses) != nil, spool.hasToldAll
         else { return }
         store.keep(Kept.losses, nil, .now, at: now.instant)
+    }
+
+    /// At once: how this run ends says what the next one tells of it.
+    mutating func keepStart(hasEnded: Bool, at now: Moment) {
+        guard isRestored else { return }
+        let document = reports.starts.document(hasEnded: hasEnded)
+        store.keep(StartCount.name, document, .now, at: now.instant)
     }
 
     mutating func keepLearned(_ document: [UInt8], of port: PortName, at now: Moment) {

@@ -18,6 +18,8 @@ struct StateBook: Sendable {
     }
 
     private var states: [DeviceID: State] = [:]
+    /// Devices that are known not to be online.
+    private(set) var unwell: Set<DeviceID> = []
     private var lastErrors: [DeviceID: String] = [:]
     private var units: [DeviceID: [(point: ByteString, units: ByteString)]]
 
@@ -41,6 +43,7 @@ struct StateBook: Sendable {
     /// A device that was gone and is back: nothing is known of it.
     mutating func forget(_ device: DeviceID) {
         states[device] = nil
+        unwell.remove(device)
         lastErrors[device] = nil
     }
 
@@ -67,6 +70,7 @@ struct StateBook: Sendable {
         let old = states[device].flatMap { $0.known && $0.status == status ? $0 : nil }
         if let old, error == nil || error == old.error { return false }
         let words = error ?? (status == .online ? nil : lastErrors[device])
+        if status == .online { unwell.remove(device) } else { unwell.insert(device) }
         states[device] = State(status: status, since: old?.since ?? now, error: words, known: true)
         return true
     }

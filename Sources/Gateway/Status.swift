@@ -32,17 +32,20 @@ extension Gateway {
         }
     }
 
-    /// Bridge, journal and ports of a health event.
+    /// Bridge, journal and ports of a health event, and why the last connection ended.
     func writeFigures(_ writer: inout JSONWriter, at now: Moment) {
         writer.key("bridge")
         writer.object { writeBridge(&$0, at: now) }
         writer.key("spool")
-        writer.object { writeSpool(&$0) }
+        writer.object { writeSpool(&$0, at: now) }
+        writeTrouble(&writer)
         writer.key("ports")
         writer.object { writer in
             for port in ports {
                 writer.key(port.name.text)
-                writer.object { writePort(port, &$0, at: now) }
+                writer.object {
+                    writePort(port, &$0, settings.health.units ? .counters : .none, at: now)
+                }
             }
         }
     }
@@ -97,9 +100,11 @@ extension Gateway {
         }
     }
 
-    /// - Parameter isFull: with the figures that a health event does without.
+    /// Figures of each unit that a port's are told with.
+    enum UnitDetail { case none, counters, replyTimes }
+
     func writePort(
-        _ port: PortKeeper, _ writer: inout JSONWriter, isFull: Bool = false, at now: Moment
+        _ port: PortKeeper, _ writer: inout JSONWriter, _ detail: UnitDetail, at now: Moment
     ) {
         let figures = port.statistics
         writer.member("state", "\(port.state)")
@@ -124,6 +129,7 @@ extension Gateway {
         writeHygiene(figures, &writer)
         let findings = port.findings
         if let trouble = findings.port { writer.member("diagnosis", trouble.sentence) }
+        guard detail != .none else { return }
         writer.key("units")
         writer.object { writer in
             for unit in figures.units {
@@ -146,7 +152,7 @@ extension Gateway {
                     if let trouble = findings.units[unit.unit] {
                         writer.member("diagnosis", trouble.sentence)
                     }
-                    if isFull, unit.replyTimes.count > 0 {
+                    if detail == .replyTimes, unit.replyTimes.count > 0 {
                         writeReplyTimes(unit.replyTimes, &writer)
                     }
                     if let last = unit.lastGood {
@@ -228,10 +234,19 @@ extension Attachments.Status {
 }
 
 extension Gateway {
-    func writeSpool(_ writer: inout JSONWriter) {
+    /// Time of the oldest record that waits to be sent; nil if none does.
+    private func oldestWaiting(at now: Moment) -> WallTime? {
+        spool.readyDevices.first.flatMap { spool.head($0) }.map { head in
+            head.thisBoot ? now.at(head.at).wall : head.wall
+        }
+    }
+
+    func writeSpool(_ writer: inout JSONWriter, at now: Moment) {
         let figures = spool.statistics
         writer.member("waiting", spool.waiting)
         writer.member("waitingBytes", spool.waitingBytes)
+        writer.member("maxBytes", settings.spool.maxBytes)
+        if let oldest = oldestWaiting(at: now) { writer.member("oldestWaiting", oldest) }
         if let seq = spool.syncedSeq { writer.member("syncedSeq", seq) }
         writer.member("appended", figures.appended)
         writer.member("settled", figures.settled)

@@ -29,7 +29,7 @@ extension Gateway {
         guard phase == .running else { return }
         phase = .stopping(Stopping(at: now.instant))
         for index in ports.indices { ports[index].stop(at: now.instant) }
-        health.disconnected(at: now)
+        reports.stop(at: now)
     }
 
     /// Goes one step further when the present one is done or out of time; true if it did.
@@ -62,6 +62,7 @@ extension Gateway {
         case .settling:
             guard isLate || spool.isIdle else { return false }
             keepLosses(at: now)
+            keepStart(hasEnded: true, at: now)
             store.drain(at: now.instant)
             stopping.step = .keeping
         case .keeping:

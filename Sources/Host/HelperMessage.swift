@@ -14,6 +14,7 @@ enum HelperMessage: Sendable {
     case unclaimedPorts([SerialPortEntry])
     /// Result of the scan of an unclaimed adapter.
     case scanned(SerialPortEntry, Result<[UInt8], ScanFailure>)
+    case machine(MachineFigures)
     case reload(Result<Reload, ReloadFailure>)
     case linkUp(attempt: Int, Link)
     case linkFailed(attempt: Int, LinkFailure)

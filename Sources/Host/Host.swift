@@ -220,6 +220,7 @@ package final class Host {
         case .scan(let adapter): adapterScan.begin(adapter)
         case .endScan(let path): adapterScan.cancel(path)
         case .logLevel(let level): log.threshold = level.map { min($0, logLevelMax) } ?? logLevelMax
+        case .measure: MachineProbe.begin(on: diskWorker, disk, answering: mailbox)
         case .ready:
             service.notify("READY=1")
             tellStatus()
@@ -261,6 +262,7 @@ package final class Host {
             switch message {
             case .disk(let ticket, let result): receive(.disk(ticket, result))
             case .signed(let ticket, let result): receive(.signed(ticket, result))
+            case .machine(let figures): receive(.measured(figures))
             case .lineOpened(let name, let attempt, let parcel, let facts):
                 line(name)?.opened(parcel, facts, attempt: attempt)
             case .lineFailed(let name, let attempt, let failure):
@@ -269,14 +271,7 @@ package final class Host {
             case .reload(.success(let reload)):
                 reloading.offer(reload)
                 receive(.reload(reload.settings, needRestart: reload.needRestart))
-            case .reload(.failure(let failure)):
-                say(
-                    Notice(
-                        .error, "gateway", "",
-                        "the new configuration is refused, the one before stays in force: \(failure.message)"
-                    ))
-                _ = reloading.end()
-                takeUp(nil)
+            case .reload(.failure(let failure)): receive(.reloadRefused(failure.message))
             case .unclaimedPorts(let found): receive(.unclaimedPorts(found))
             case .scanned(let adapter, let result): receive(.scanned(adapter, result))
             case .linkUp(let attempt, let up):
@@ -397,7 +392,9 @@ package final class Host {
             ("configuration", reloading.helperBusySince),
         ]
         helpers += lines.map { ($0.name.text, $0.helperBusySince) }.sorted { $0.0 < $1.0 }
-        for notice in helperWatch.look(helpers, at: now) { say(notice) }
+        let notices = helperWatch.look(helpers, at: now)
+        for notice in notices { say(notice) }
+        if !notices.isEmpty { receive(.helpersHang(helperWatch.late)) }
     }
 
     /// A line for the log, which the door's clients see too.

@@ -10,6 +10,7 @@ package struct StartFiles: Sendable {
     package var tls: TLSContext?
     /// The HTTP door's certificate; nil without one.
     package var doorTLS: ServerContext?
+    package var certificates: [CertificateEnd] = []
 
     /// Loads every file once, and tells each that cannot be used at its place in the configuration.
     /// - Parameter references: files that could be made out in a configuration with errors
@@ -33,6 +34,7 @@ package struct StartFiles: Sendable {
 /// One run over the files of one configuration.
 private struct StartFileLoader {
     private(set) var problems: [Diagnostic] = []
+    private var certificates: [CertificateEnd] = []
 
     var hasErrors: Bool { problems.contains { $0.severity == .error } }
 
@@ -41,7 +43,14 @@ private struct StartFileLoader {
         var gateway: [PrivateKey] = []
         var devices: [DeviceID: PrivateKey] = [:]
         if bridge.isCloudIoT {
-            gateway = bridge.privateKeys.compactMap { privateKey($0) }
+            for (place, location) in bridge.privateKeys.enumerated() {
+                guard let key = privateKey(location) else { continue }
+                gateway.append(key)
+                warn(
+                    location, place == 0 ? "key" : "key-\(place + 1)",
+                    "the certificate in the private key's file",
+                    KeyCertificate.validity(in: location.value))
+            }
             for node in configuration.ports.flatMap(\.nodes) {
                 if let location = node.privateKey { devices[node.device] = privateKey(location) }
             }
@@ -51,7 +60,8 @@ private struct StartFileLoader {
         return hasErrors
             ? nil
             : StartFiles(
-                keys: KeyRing(gateway: gateway, devices: devices), tls: tls, doorTLS: doorTLS)
+                keys: KeyRing(gateway: gateway, devices: devices), tls: tls, doorTLS: doorTLS,
+                certificates: certificates)
     }
 
     private mutating func context(_ door: Configuration.Door) -> ServerContext? {
@@ -60,7 +70,7 @@ private struct StartFileLoader {
         }
         do throws(CredentialError) {
             let context = try ServerContext(certificate: certificate.value, key: key.value)
-            warn(certificate, "the door's certificate", context.validity)
+            warn(certificate, "door", "the door's certificate", context.validity)
             return context
         } catch {
             complain(
@@ -94,7 +104,7 @@ private struct StartFileLoader {
             let ends = anonymous.trustEnds.map {
                 (notBefore: WallTime(milliseconds: .min), notAfter: $0)
             }
-            warn(ca, "the CA file (`ca`)", ends)
+            warn(ca, "ca", "the CA file (`ca`)", ends)
         }
         guard let certificate = bridge.clientCertificate, let key = bridge.clientKey else {
             return anonymous
@@ -102,7 +112,7 @@ private struct StartFileLoader {
         guard privateKey(key) != nil else { return nil }
         do throws(CredentialError) {
             let named = try TLSContext(trust: trust, certificate: certificate.value, key: key.value)
-            warn(certificate, "the client certificate", named.clientValidity)
+            warn(certificate, "client", "the client certificate", named.clientValidity)
             return named
         } catch {
             complain(
@@ -115,24 +125,25 @@ private struct StartFileLoader {
     /// Warns of a certificate that has ended, ends within 30 days or has not begun, by this
     /// machine's clock.
     private mutating func warn(
-        _ location: Located<String>, _ what: String,
+        _ location: Located<String>, _ name: String, _ what: String,
         _ validity: (notBefore: WallTime, notAfter: WallTime)?
     ) {
         guard let (begin, end) = validity else { return }
         let now = Clock.now().wall
-        let left = (end.milliseconds - now.milliseconds) / 86_400_000
+        let certificate = CertificateEnd(name: name, what: what, end: end)
+        certificates.append(certificate)
         let clock = "this machine's clock says \(now.timestamp)"
         let words: String
         if now < begin {
-            words = "is valid only from \(begin.timestamp) on, and \(clock)"
+            words = "\(what) is valid only from \(begin.timestamp) on, and \(clock)"
         } else if end <= now {
-            words = "ended on \(end.timestamp), and \(clock): connections will be refused"
-        } else if left < 30 {
-            words = "ends on \(end.timestamp), in \(Plural.text(Int(left), "day")): renew it"
+            words = "\(what) ended on \(end.timestamp), and \(clock): connections will be refused"
+        } else if certificate.endsSoon(at: now) {
+            words = certificate.sentence(at: now)
         } else {
             return
         }
-        problems.append(Diagnostic(location.place, .warning, "\(what) \(words)"))
+        problems.append(Diagnostic(location.place, .warning, words))
     }
 
     mutating func look(at references: [Configuration.FileReference]) {

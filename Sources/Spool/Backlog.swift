@@ -229,7 +229,8 @@ struct Backlog: Sendable {
         return QueueHead(
             seq: record.seq, kind: record.kind, subfolder: record.subfolder,
             bodySize: record.body.count,
-            at: record.at.instant, thisBoot: record.thisBoot, bytes: window.bytes,
+            at: record.at.instant, thisBoot: record.thisBoot, wall: record.at.wall,
+            bytes: window.bytes,
             hasPriority: window.priorities > 0,
             isMore: devices[queue].unloaded > 0, isSplit: devices[devices[queue].main].isSplit)
     }

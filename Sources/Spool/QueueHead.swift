@@ -9,6 +9,8 @@ package struct QueueHead: Sendable {
     /// Meaningless unless `thisBoot`.
     package var at: Instant
     package var thisBoot: Bool
+    /// As known when it was written.
+    package var wall: WallTime
     /// Size of all loaded records of the lane, as stored.
     package var bytes: Int
     package var hasPriority: Bool

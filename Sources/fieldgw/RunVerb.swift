@@ -95,6 +95,9 @@ enum RunVerb {
         var settings = Gateway.Settings(
             configuration, keys: files.keys.algorithms, floor: Version.released,
             version: Version.text)
+        settings.certificates = files.certificates
+        settings.configurationHash = Hex.encode(digest(of: path).prefix(8), separator: "")
+            .lowercased()
         // Another key under the same name is another key.
         settings.credentials = settings.credentials.map { path in
             "\(path) \(Hex.encode(digest(of: path)))"

@@ -53,6 +53,13 @@ enum StatusVerb {
                 "bridge, \(when) (\(trouble["ts"]?.string?.string ?? "?")): "
                     + (trouble["reason"]?.string?.string ?? "?"))
         }
+        for alarm in document["alarms"]?.array ?? [] {
+            func text(_ name: ByteString) -> String { alarm[name]?.string?.string ?? "" }
+            let device = alarm["device"]?.string.map { " of \($0)" } ?? ""
+            Console.say(
+                "alarm \(text("alarm"))\(device), since \(text("since")): "
+                    + Notice.printable(text("text")))
+        }
         let tally = document["tally"]
         Console.say(
             "records: \(tally?["recorded"]?.integer ?? 0) journaled since the start, "

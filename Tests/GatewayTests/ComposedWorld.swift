@@ -8,16 +8,22 @@ protocol ComposedWorld {
     var gateway: Gateway { get set }
     var now: Moment { get set }
     var disk: VirtualDisk { get set }
+    var opensLines: Bool { get }
     /// Every effect but the opening of lines and the disk's operations.
     mutating func carryOut(_ effect: Effect, _ events: inout [Event])
 }
 
 extension ComposedWorld {
+    var opensLines: Bool { true }
+
     static var epoch: Moment { Moment(.zero, WallTime(milliseconds: 1_800_000_000_000)) }
 
-    static func gateway(_ configuration: Configuration) -> Gateway {
-        let settings = Gateway.Settings(
+    static func gateway(
+        _ configuration: Configuration, _ change: (inout Gateway.Settings) -> Void = { _ in }
+    ) -> Gateway {
+        var settings = Gateway.Settings(
             configuration, keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0), version: "test")
+        change(&settings)
         return Gateway(settings, bootID: [UInt8](repeating: 1, count: 16), seed: 1)
     }
 
@@ -51,8 +57,9 @@ extension ComposedWorld {
             while let effect = gateway.next() {
                 switch effect {
                 case .openLine(let name, _):
-                    events.append(
-                        .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
+                    let facts = LineFacts(path: "/dev/test", isPseudoTerminal: true)
+                    let failure = LineFailure(.missing, "/dev/test is not there")
+                    events.append(.line(name, opensLines ? .opened(facts) : .failed(failure)))
                 case .disk(let request): events.append(.disk(request.ticket, disk.perform(request)))
                 default: carryOut(effect, &events)
                 }

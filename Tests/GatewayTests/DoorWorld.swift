@@ -17,6 +17,10 @@ struct DoorWorld: ComposedWorld {
     private(set) var notices: [Notice] = []
     private(set) var answers: [ControlTicket: [UInt8]] = [:]
     private(set) var slices: [Int] = []
+    static let oneNode =
+        "\"meter-1\": { unit: 1, points: { a: { holding: 0, units: \"W\", writable: { max: 100 } } } }"
+    /// Whether a line can be opened.
+    var opensLines = true
     /// Units that do not answer any more.
     var silent: Set<UInt8> = []
     private var connections: UInt64 = 0
@@ -24,19 +28,19 @@ struct DoorWorld: ComposedWorld {
 
     /// - Parameter door: keys of the `http` section; nil: none.
     /// - Parameter nodes: nodes of the one port.
+    /// - Parameter extra: more keys of the top level.
     init(
-        _ door: String? = "listen: \"127.0.0.1:8420\"",
-        nodes: String =
-            "\"meter-1\": { unit: 1, points: { a: { holding: 0, units: \"W\", writable: { max: 100 } } } }"
+        _ door: String? = "listen: \"127.0.0.1:8420\"", nodes: String = Self.oneNode,
+        extra: String = "", _ change: (inout Gateway.Settings) -> Void = { _ in }
     ) throws {
-        let (configuration, diagnostics) = Samples.read(Self.text(door, nodes))
+        let (configuration, diagnostics) = Samples.read(Self.text(door, nodes, extra))
         #expect(diagnostics.map(\.description) == [])
-        gateway = Self.gateway(try #require(configuration))
+        gateway = Self.gateway(try #require(configuration), change)
         start()
     }
 
-    static func text(_ door: String?, _ nodes: String) -> String {
-        "{ bridge: { host: \"h\", gateway: \"gw-1\" }, \(door.map { "http: { \($0) }," } ?? "") ports: { "
+    static func text(_ door: String?, _ nodes: String, _ extra: String = "") -> String {
+        "{ bridge: { host: \"h\", gateway: \"gw-1\" }, \(door.map { "http: { \($0) }," } ?? "") \(extra) ports: { "
             + "\"bus-a\": { device: \"/dev/a\", baud: 115200, every: \"200ms\", nodes: { \(nodes) } } } }"
     }
 

@@ -235,6 +235,8 @@ import Testing
         try workspace.write("ca.crt", authority.authority.certificate)
         try workspace.write("gw.crt", pair.certificate)
         try workspace.write("gw.pem", pair.key, mode: 0o600)
+        try workspace.write("both.pem", pair.key + pair.certificate, mode: 0o600)
+        try expectKeyWarning(workspace, words)
         var draft = Self.certified
         for (key, name) in [
             ("ca", "ca.crt"), ("clientCertificate", "gw.crt"), ("clientKey", "gw.pem"),
@@ -254,6 +256,21 @@ import Testing
             #expect(
                 told.contains("\(what) \(words) ") && told.contains("\(file):\(line):"), "\(check)")
         }
+    }
+
+    /// The same of a certificate that stands beside the private key in its file.
+    private func expectKeyWarning(_ workspace: Workspace, _ words: String?) throws {
+        let file = try workspace.write(
+            "cloud.json5",
+            """
+            { bridge: { host: "127.0.0.1", project: "acme", region: "eu", registry: "plant",
+                gateway: "gw-7", privateKey: "both.pem", ca: "ca.crt" },
+              state: "state", ports: {} }
+            """)
+        let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+        let what = "the certificate in the private key's file"
+        #expect(check.errors.contains(what) == (words != nil), "\(check)")
+        if let words { #expect(check.errors.contains("\(what) \(words) "), "\(check)") }
     }
 
     @Test(

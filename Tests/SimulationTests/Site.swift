@@ -56,6 +56,8 @@ struct Site {
         var responseTimeout = "300ms"
         /// More keys of the bridge.
         var bridge = ""
+        /// More keys of the top level.
+        var top = ""
         /// More keys of a port.
         var port = ""
         /// More keys of a node.
@@ -175,7 +177,7 @@ struct Site {
                 gateway: "\(Self.gateway)", privateKey: "gw-7.pem", tokenLifetime: "\(options.tokenLifetime)",
                 \(options.bridge)
               },
-              spool: { maxBytes: "\(options.maxBytes)", minFree: "0MiB" }, clock: "\(options.clock)",
+              spool: { maxBytes: "\(options.maxBytes)", minFree: "0MiB" }, clock: "\(options.clock)", \(options.top)
               ports: {
             \(lines.joined(separator: "\n"))
               },

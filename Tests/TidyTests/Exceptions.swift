@@ -4,7 +4,7 @@ enum Exceptions {
     /// Lines of a file, above `SizeTests.fileLinesMax`.
     static let fileLines: [String: Int] = [
         "Sources/Drivers/LineExchange.swift": 410,
-        "Sources/Host/Host.swift": 431,
+        "Sources/Host/Host.swift": 428,
         "Sources/Host/LineShell.swift": 402,
         "Tests/DriversTests/Rig.swift": 406,
         "Tests/Fuzz/Targets/GatewayRig.swift": 419,
@@ -57,7 +57,7 @@ enum Exceptions {
         "Fuzz": 53,
         "Gateway": 299,
         "GatewayTests": 108,
-        "Host": 2,
+        "Host": 1,
         "MQTTTests": 5,
         "ModbusTests": 1,
         "PeerTests": 39,

@@ -164,6 +164,7 @@ extension ConfigurationReader {
         topics.health = readSubfolder("health", &object, default: topics.health)
         topics.gaps = readSubfolder("gaps", &object, default: topics.gaps)
         topics.commands = readSubfolder("commands", &object, default: topics.commands)
+        topics.alarms = readSubfolder("alarms", &object, default: topics.alarms)
         object.finish()
         return topics
     }

@@ -39,6 +39,7 @@ extension Configuration {
             package var health: String? = "health"
             package var gaps: String? = "gaps"
             package var commands: String? = "commands"
+            package var alarms: String? = "alarms"
 
             package init() {}
         }

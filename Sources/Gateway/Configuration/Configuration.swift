@@ -18,6 +18,8 @@ package struct Configuration: Hashable, Sendable {
     package var scansAdapters = false
     /// The HTTP door; nil: none.
     package var door: Door?
+    package var alarms = Alarms.Settings()
+    package var health = HealthSettings()
     /// The state directory; nil: `$STATE_DIRECTORY`.
     package var state: Located<String>?
     /// The control socket; nil: `$RUNTIME_DIRECTORY/control.sock`.

@@ -74,6 +74,8 @@ struct ConfigurationReader {
         let logLevel = cursor.choice("logLevel", default: Configuration.LogLevel.info)
         let scansAdapters = cursor.bool("scanAdapters", default: false)
         let door = cursor.take("http").flatMap { readDoor($0) }
+        let alarms = cursor.take("alarms").flatMap { Alarms.Settings($0, problems) }
+        let health = cursor.take("health").flatMap { HealthSettings($0, problems) }
         let state = cursor.located("state").map(resolve)
         let control = cursor.located("control").map(resolve)
         let ports = cursor.require("ports").map { readPorts($0, gateway: bridge?.gateway) } ?? []
@@ -85,7 +87,8 @@ struct ConfigurationReader {
         if let door { checkHistory(door, ports) }
         return Configuration(
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel,
-            scansAdapters: scansAdapters, door: door,
+            scansAdapters: scansAdapters, door: door, alarms: alarms ?? Alarms.Settings(),
+            health: health ?? HealthSettings(),
             state: state, control: control, ports: ports, files: files)
     }
 

@@ -128,7 +128,7 @@ struct LiveStream: SlicedDocument {
             let port = gateway.ports[next]
             writer.key(port.name.text)
             writer.object { writer in
-                gateway.writePort(port, &writer, isFull: true, at: now)
+                gateway.writePort(port, &writer, .replyTimes, at: now)
                 writer.key("errors")
                 writer.array { writer in
                     for count in gateway.door.strips.failures(of: port.name) {
@@ -188,7 +188,7 @@ extension Gateway {
         writer.object { writeBridge(&$0, at: now) }
         writer.member("acknowledgeSeconds", lanes.roundTrip.secondsValue)
         writer.key("spool")
-        writer.object { writeSpool(&$0) }
+        writer.object { writeSpool(&$0, at: now) }
     }
 
     func writeLive(_ device: DeviceID, _ writer: inout JSONWriter, at now: Moment) {

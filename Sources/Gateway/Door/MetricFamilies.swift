@@ -56,6 +56,16 @@ extension MetricFamily {
                 out.sample(name, labels, problems.count { $0.severity == severity })
             }
         },
+        gauge(
+            "alarm_active", "1 for each alarm that is raised; absent when it is cleared.", .gateway
+        ) {
+            name, view, _, out in
+            for alarm in view.gateway.reports.alarms.active {
+                let device = alarm.source.device?.text ?? ""
+                out.sample(
+                    name, MetricsWriter.Labels(("alarm", alarm.name), ("device", device)), 1)
+            }
+        },
     ]
 
     private static let bridge: [MetricFamily] = [

@@ -16,17 +16,20 @@ struct StatusDocument: SlicedDocument {
             case .head:
                 writer.beginObject()
                 gateway.writeHead(&writer, at: now)
+                gateway.writeRun(&writer, at: now)
                 gateway.writeProblems(&writer, at: now)
+                gateway.writeAlarms(&writer, at: now)
                 writer.key("bridge")
                 writer.object { gateway.writeBridge(&$0, at: now) }
                 writer.key("spool")
-                writer.object { gateway.writeSpool(&$0) }
+                writer.object { gateway.writeSpool(&$0, at: now) }
                 writer.key("ports")
                 writer.beginObject()
                 stage = .ports(next: 0)
             case .ports(let next) where next < gateway.ports.count:
                 writer.key(gateway.ports[next].name.text)
-                writer.object { gateway.writePort(gateway.ports[next], &$0, isFull: true, at: now) }
+                let port = gateway.ports[next]
+                writer.object { gateway.writePort(port, &$0, .replyTimes, at: now) }
                 stage = .ports(next: next + 1)
             case .ports:
                 writer.endObject()
