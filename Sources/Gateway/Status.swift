@@ -254,7 +254,7 @@ extension Gateway {
         writer.member("damaged", figures.damaged)
         writer.key("lost")
         writer.object { writer in
-            for reason in Gap.Reason.allCases {
+            for reason in Gap.Reason.counted {
                 writer.member(reason.rawValue, figures.lost[reason])
             }
         }

@@ -29,6 +29,41 @@ extension Backlog {
         return isNext
     }
 
+    // MARK: - Records that are not durable yet
+
+    /// Offers a new record that may be sent before it is durable, unless something of its queue
+    /// waits that must go first; answers whether it did.
+    mutating func offer(_ item: Item) -> Bool {
+        guard self[item.queue].isLoadedToTheEnd, hasRoom(item.queue, item.size) else {
+            return false
+        }
+        load(item)
+        return true
+    }
+
+    /// Counts records that are offered when they are durable.
+    mutating func hold(_ queue: Int, _ change: Int) { update(queue) { $0.changeHeld(by: change) } }
+
+    /// A record that was offered before it was durable has its place now; false if it is neither
+    /// waiting nor in flight any more.
+    mutating func locate(_ item: Item) -> Bool {
+        let place = Position(segment: item.segment, offset: item.offset)
+        return locateFlight(item.record.seq, at: place)
+            || update(item.queue) { $0.locate(item.record.seq, at: place) }
+    }
+
+    /// The disk fails: takes the records that are not durable out of the windows. Those in flight
+    /// are in memory only from now on.
+    mutating func takePending() {
+        keepPendingFlights()
+        for queue in indices {
+            update(queue) {
+                $0.forgetHeld()
+                $0.rebuild { !$0.isPending }
+            }
+        }
+    }
+
     mutating func load(_ item: Item) { update(item.queue) { $0.append(item) } }
 
     private func hasRoom(_ queue: Int, _ size: Int) -> Bool {

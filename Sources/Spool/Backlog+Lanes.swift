@@ -16,7 +16,9 @@ extension Backlog {
     /// were two.
     mutating func join(_ main: Int, _ catalogue: inout SegmentCatalogue) -> Int? {
         guard let live = self[main].live, self[main].isSplit else { return nil }
-        if self[main].unloaded > 0 { unloadWindow(of: live, to: main, &catalogue) }
+        if self[main].unloaded > 0 || self[main].held > 0 {
+            unloadWindow(of: live, to: main, &catalogue)
+        }
         joinQueues(main, live)
         for place in catalogue.indices { catalogue[place].move(live, to: main) }
         let sum = self[live].sum
@@ -32,6 +34,10 @@ extension Backlog {
             if let place = catalogue.index(of: last.segment), last.segment != 0 {
                 update(live) { _ = $0.unloadLast() }
                 catalogue[place].unloaded(RecordSum(last), of: live)
+            } else if last.isPending {
+                update(live) { _ = $0.popLast() }
+                hold(live, +1)
+                withdraw(last.record.seq)
             } else {
                 // In memory only: it was given back after the disk had returned.
                 update(live) { _ = $0.popLast() }

@@ -50,6 +50,8 @@ struct Backlog: Sendable {
     private var active = 0
     /// Backlog queues that may be empty now.
     private var ended: [Int] = []
+    /// Numbers of records that are not offered any more before they are durable.
+    private var withdrawn: [UInt64] = []
 
     init(_ limits: Limits) { self.limits = limits }
 
@@ -199,6 +201,20 @@ struct Backlog: Sendable {
 
     func isInFlight(_ seq: UInt64) -> Bool { sent.contains(seq) }
 
+    mutating func locateFlight(_ seq: UInt64, at place: Position) -> Bool {
+        sent.locate(seq, at: place)
+    }
+
+    mutating func keepPendingFlights() { sent.keepPendingInMemory() }
+
+    mutating func withdraw(_ seq: UInt64) { withdrawn.append(seq) }
+
+    /// Takes the numbers of records that wait until they are durable from now on.
+    mutating func takeWithdrawn() -> [UInt64] {
+        defer { withdrawn = [] }
+        return withdrawn
+    }
+
     /// Whether a record was in flight and waits again.
     func hasReturned(_ seq: UInt64) -> Bool { sent.hasForm(of: seq) }
 
@@ -325,7 +341,8 @@ struct Backlog: Sendable {
             memory += queue.tail.bytes
             if queue.sum.records > 0 { unsettled += 1 }
             let known =
-                queue.window.count + queue.unloaded + queue.tail.count + flying[place, default: 0]
+                queue.window.count + queue.unloaded + queue.tail.count + queue.held
+                + flying[place, default: 0]
             if known > queue.sum.records {
                 all.append("\(queue.id): \(known) known of \(queue.sum.records) records")
             }

@@ -29,6 +29,8 @@ struct DeviceQueue: Sendable {
     private(set) var unloaded = 0
     private(set) var resume = Position(segment: 0, offset: 0)
     private(set) var tail = RecordQueue()
+    /// Records behind all others that wait for their commit, and are not offered before.
+    private(set) var held = 0
     /// Unsettled records of every kind, those in flight included.
     private(set) var sum = RecordSum()
     /// Size of the record that found no room at `resume`; 0 if none did.
@@ -72,6 +74,8 @@ struct DeviceQueue: Sendable {
         }
         unloaded += other.unloaded
         other.unloaded = 0
+        held += other.held
+        other.held = 0
     }
 
     // MARK: - The window
@@ -105,6 +109,20 @@ struct DeviceQueue: Sendable {
     func loadedSeqs(of segment: UInt64) -> [UInt64] {
         var copy = window
         return copy.removeAll().filter { $0.segment == segment }.map(\.record.seq)
+    }
+
+    // MARK: - Records that are not durable yet
+
+    /// Whether a new record that may be sent at once is behind nothing but loaded ones.
+    var isLoadedToTheEnd: Bool { unloaded == 0 && held == 0 && tail.isEmpty }
+
+    mutating func changeHeld(by change: Int) { held += change }
+
+    mutating func forgetHeld() { held = 0 }
+
+    /// A record of the window has become durable; false if it is not there.
+    mutating func locate(_ seq: UInt64, at place: Position) -> Bool {
+        window.locate(seq, at: place)
     }
 
     // MARK: - Records on disk
@@ -192,14 +210,17 @@ struct DeviceQueue: Sendable {
     /// The records that no file has.
     var memoryItems: [Item] {
         var (first, second) = (window, tail)
-        return (first.removeAll() + second.removeAll()).filter { $0.segment == 0 }
+        return (first.removeAll() + second.removeAll()).filter {
+            $0.segment == 0 && !$0.isPending
+        }
     }
 
     func invariants() -> [String] {
         broken(
             (unloaded >= 0, "\(id): \(unloaded) records unloaded"),
+            (held >= 0, "\(id): \(held) records are held"),
             (
-                window.count + unloaded + tail.count <= sum.records,
+                window.count + unloaded + tail.count + held <= sum.records,
                 "\(id): more wait than there are"
             ),
             (sum.isSound, "\(id): no records have this sum: \(sum)"),

@@ -4,6 +4,9 @@ import Base
 package struct Entry: Hashable, Sendable {
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         case reading = 1, gap, health, result
+
+        /// Whether somebody counts on its being on the disk when it is sent.
+        var isDurableFirst: Bool { self == .gap || self == .result }
     }
 
     package var device: DeviceID

@@ -5,6 +5,12 @@ import Base
 package struct Gap: Hashable, Sendable {
     package enum Reason: String, Hashable, Sendable, CaseIterable {
         case full, age, share, damage, oversize, rejected, memory
+        /// The process ended without notice: numbers that were reserved are skipped. Nothing is
+        /// known to be lost.
+        case restart
+
+        /// Reasons for which records are lost and counted.
+        package static let counted = allCases.filter { $0 != .restart }
 
         /// Of these the settled bits are on disk, or the records gone from it: a crash must not
         /// make it silent.
@@ -82,8 +88,9 @@ package struct Gap: Hashable, Sendable {
     }
 
     init?(_ json: JSON) {
-        guard let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }), count > 0,
-            let reason = (json["reason"]?.string).flatMap(Reason.init(word:))
+        guard let count = json["count"]?.integer.flatMap({ Int(exactly: $0) }),
+            let reason = (json["reason"]?.string).flatMap(Reason.init(word:)),
+            count > 0 || count == 0 && reason == .restart
         else { return nil }
         let device = (json["device"]?.string).flatMap { try? DeviceID($0) }
         self.init(
@@ -97,21 +104,21 @@ package struct Gap: Hashable, Sendable {
 
 /// How many records were ever lost, by reason: they only grow, over restarts too.
 package struct LossTotals: Hashable, Sendable {
-    private var counts = [UInt64](repeating: 0, count: Gap.Reason.allCases.count)
+    private var counts = [UInt64](repeating: 0, count: Gap.Reason.counted.count)
 
     package init() {}
 
-    package subscript(reason: Gap.Reason) -> UInt64 { counts[Self.place(reason)] }
+    package subscript(reason: Gap.Reason) -> UInt64 { Self.place(reason).map { counts[$0] } ?? 0 }
     package var sum: UInt64 { counts.reduce(0) { $0.addingReportingOverflow($1).partialValue } }
     package var isZero: Bool { counts.allSatisfy { $0 == 0 } }
 
-    private static func place(_ reason: Gap.Reason) -> Int {
-        Gap.Reason.allCases.firstIndex(of: reason) ?? 0
+    private static func place(_ reason: Gap.Reason) -> Int? {
+        Gap.Reason.counted.firstIndex(of: reason)
     }
 
     mutating func add(_ count: Int, _ reason: Gap.Reason) {
-        guard count > 0 else { return }
-        counts[Self.place(reason)] &+= UInt64(count)
+        guard count > 0, let place = Self.place(reason) else { return }
+        counts[place] &+= UInt64(count)
     }
 
     /// Takes in what an older run has counted.
@@ -133,7 +140,7 @@ package struct LossTotals: Hashable, Sendable {
         return rest
     }
 
-    static let recordSize = Record.size(payload: 8 + 8 * Gap.Reason.allCases.count)
+    static let recordSize = Record.size(payload: 8 + 8 * Gap.Reason.counted.count)
 
     var payload: [UInt8] {
         var bytes = Record.versioned

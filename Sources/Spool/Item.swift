@@ -9,8 +9,11 @@ struct Item: Sendable {
     var segment: UInt64 = 0
     var offset = 0
     var size: Int
-    /// It got its number in memory-only mode, and keeps it: the number may have been published.
-    var numberedInMemory = false
+    /// It keeps its number in memory-only mode: the number may have been published.
+    var keepsNumber = false
+    /// It may be sent before it is durable, and waits for its commit as well (see
+    /// `PendingRecords`).
+    var isPending = false
     /// Its segment was dropped while it was in flight: the loss is reported already.
     var isTold = false
     /// Of a gap record: what it reports, so that dropping it loses no count.

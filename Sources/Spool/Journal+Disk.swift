@@ -27,6 +27,17 @@ extension Journal {
 
     // MARK: - Commits
 
+    /// Commits what is pending if the first of it is due: what was due before may have been
+    /// acknowledged.
+    mutating func commitDue(at now: Moment) {
+        let hasOther = clock.anchorToWrite != nil || isReserveLow || isDraining || writer.isWanted
+        if !hasOther, settings.offersEarly, mode == .journal {
+            guard let due = writer.pending.due else { return }
+            guard due <= now.instant else { return outbox.arm(.commit, at: due) }
+        }
+        commitNow(at: now)
+    }
+
     /// Commits what is pending, as soon as the write under way has ended.
     mutating func commitNow(at now: Moment) {
         guard mode == .journal else { return }
@@ -35,7 +46,10 @@ extension Journal {
         outbox.disarm(.commit)
         appendDueGaps(at: now)
         let hasOther = clock.anchorToWrite != nil || isDraining && fitTotals
-        guard !writer.pending.isEmpty || catalogue.active != nil && hasOther else { return }
+        guard
+            !writer.pending.isEmpty || isReserveLow || reserve.isExcessive(numbers.next)
+                || catalogue.active != nil && hasOther
+        else { return }
         if let place = catalogue.activePlace, writer.fits(catalogue[place]) {
             write(to: place, at: now)
         } else {
@@ -53,7 +67,8 @@ extension Journal {
     private mutating func write(to place: Int, at now: Moment) {
         let (totals, areNew) = ledger.takeTotals()
         let extras = CommitWriter.Extras(
-            anchor: clock.takeAnchor(), totals: totals, areTotalsNew: areNew, nextSeq: numbers.next)
+            anchor: clock.takeAnchor(), totals: totals, areTotalsNew: areNew, nextSeq: numbers.next,
+            reserve: reserve.next(numbers.next, at: now.instant))
         let extents = writer.begin(&catalogue[place], extras, at: now.instant)
         if writer.pending.isEmpty { writer.add(ledger.takeMarks()) }
         counters.bytesWritten += extents.reduce(0) { $0 + $1.bytes.count }
@@ -66,11 +81,12 @@ extension Journal {
         outage.worked()
         counters.commits += 1
         ledger.totalsWritten(done.totals)
+        if let bound = done.reserve { reserve.written(bound) }
         if let place = catalogue.index(of: done.segment) {
             catalogue[place].committed(done.items, end: done.end)
             if isDraining { catalogue[place].pages.noteRecords() }
         }
-        for item in done.items { becameDurable(item, at: now) }
+        for item in done.items { becameDurable(item, done.acknowledged, at: now) }
         for mark in done.marks { close(mark, at: now) }
         backlog.unloadExcess(&catalogue)
         continueCommits(at: now)
@@ -78,16 +94,29 @@ extension Journal {
         loadMore(at: now)
     }
 
-    private mutating func becameDurable(_ item: Item, at now: Moment) {
+    private mutating func becameDurable(
+        _ item: Item, _ acknowledged: Set<UInt64>, at now: Moment
+    ) {
         guard let place = catalogue.index(of: item.segment) else { return }
-        let isLoaded = backlog.add(item)
-        catalogue[place].add(item, unloaded: !isLoaded)
-        trimShare(backlog[item.queue].main, at: now)
+        guard item.isPending else {
+            backlog.hold(item.queue, -1)
+            let isLoaded = backlog.add(item)
+            catalogue[place].add(item, unloaded: !isLoaded)
+            return trimShare(backlog[item.queue].main, at: now)
+        }
+        catalogue[place].add(item, unloaded: false)
+        if acknowledged.contains(item.record.seq) {
+            settleBit(of: item, at: now)
+        } else if backlog.locate(item) {
+            trimShare(backlog[item.queue].main, at: now)
+        }
     }
 
     mutating func continueCommits(at now: Moment) {
         if writer.isWanted || isDraining || writer.isBatchFull {
             commitNow(at: now)
+        } else if settings.offersEarly, let due = writer.pending.due {
+            outbox.armEarlier(.commit, at: max(due, now.instant))
         } else if !writer.pending.isEmpty {
             outbox.armOnce(.commit, at: now.instant + settings.sync)
         }
@@ -111,7 +140,9 @@ extension Journal {
                 device: settings.gateway, subfolder: subfolder, kind: .gap, priority: true,
                 body: gap.body,
                 at: now, clockTrusted: clock.isTrusted)
-            _ = enqueue(Item(entry, queue: backlog.newest(of: settings.gateway), gap: gap))
+            _ = enqueue(
+                Item(entry, queue: backlog.newest(of: settings.gateway), gap: gap),
+                due: writer.due(isPriority: true, since: now.instant))
         }
         if let next { outbox.arm(.gaps, at: next) }
     }
@@ -137,14 +168,7 @@ extension Journal {
         clock.restore(failed.anchor)
         if failed.areTotalsNew { ledger.totalsNotWritten() }
         ledger.restore(failed.marks)
-        if let place = catalogue.index(of: failed.segment) {
-            catalogue[place].poison()
-            // The next file has the same first seq, so this one must be gone before.
-            if catalogue[place].end == catalogue[place].start {
-                outbox.request(.remove(name: catalogue[place].name), .housekeeping)
-                catalogue.remove(at: place)
-            }
-        }
+        if let place = catalogue.index(of: failed.segment) { catalogue[place].poison() }
         catalogue.seal()
         writer.putBack(failed)
         diskFailed(failure, at: now)
@@ -177,13 +201,7 @@ extension Journal {
             "the disk fails (\(failure.detail)): readings are kept in memory only, "
                 + "\(settings.memoryMax >> 10) KiB of them; a power cut now loses them")
         numbers.leap(at: now.wall)
-        for var item in writer.takePending() {
-            if !item.numberedInMemory {
-                if item.record.seq != 0 { outage.renumbered(item.record.seq) }
-                item.record.seq = numbers.take()
-                item.numberedInMemory = true
-            }
-            item.segment = 0
+        for item in writer.takePending(&numbers, &outage, &backlog) {
             backlog.keepInMemory(item, tails)
         }
         for lost in backlog.trimMemory() { lose(lost, .memory, at: now) }
@@ -196,6 +214,8 @@ extension Journal {
         outage.probeFailed()
         outbox.arm(.probe, at: now.instant + outage.pause)
         outbox.note(.debug, "the disk still fails: \(failure.detail)")
+        // What waited for the disk's return is sent from memory.
+        backlog.refillAll(tails)
     }
 
     mutating func probe(at now: Moment) {
@@ -244,6 +264,7 @@ extension Journal {
         loader.reset()
         // New records went out while the backlog could not be read: it goes beside them now.
         for main in backlog.overtaken { split(backlog[main].id) }
+        for item in items { backlog.hold(item.queue, +1) }
         writer.prepend(items)
         writePages(at: now)
     }
@@ -311,8 +332,9 @@ extension Journal {
         if done.isLastSeqUnknown, let place = catalogue.indices.last {
             catalogue[place].raise(lastSeq: numbers.beyond(catalogue[place].lastSeq, at: now.wall))
         }
-        let last = done.lastSeq(catalogue)
-        numbers.begin(after: last, at: now.wall)
+        let (last, skipped) = numbers.begin(
+            after: done, catalogue, isReserving: settings.offersEarly, at: now.wall)
+        if let skipped { lose(skipped, at: now) }
         // Memory-only mode may have begun below the numbers of a journal that could not be read
         // then.
         if mode.isMemory { backlog.raiseNumbers(above: last ?? 0, &numbers) }
@@ -347,7 +369,12 @@ extension Journal {
         guard let chunk = loader.end() else { return }
         if let failure = result.failure {
             counters.failures += 1
-            guard !hold(chunk, failure, at: now) else { return }
+            let remedy = loader.failed(
+                chunk, failure, isMemoryOnly: mode.isMemory, &outbox, at: now)
+            if remedy == .retry { return backlog.refillAll(tails) }
+            if remedy == .passFile, let place = catalogue.index(of: chunk.place.segment) {
+                backlog.pass(catalogue[place])
+            }
         }
         if let place = catalogue.index(of: chunk.place.segment), !catalogue[place].isRemoving {
             let thisBoot = catalogue[place].header.bootID == clock.bootID
@@ -360,33 +387,6 @@ extension Journal {
         }
         backlog.unloadExcess(&catalogue)
         loadMore(at: now)
-    }
-
-    /// Whether reading waits for another try; otherwise what could not be read is passed over, and
-    /// counted as damage.
-    private mutating func hold(
-        _ chunk: Loader.Chunk, _ failure: DiskFailure, at now: Moment
-    ) -> Bool {
-        let name = Segment.name(chunk.place.segment)
-        switch loader.failed(chunk, failure.kind, isMemoryOnly: mode.isMemory) {
-        case .passFile:
-            outbox.note(.warning, "cannot read \(name): \(failure.detail)")
-            if let place = catalogue.index(of: chunk.place.segment) {
-                backlog.pass(catalogue[place])
-            }
-            return false
-        case .passChunk:
-            outbox.note(
-                .warning, "\(name) cannot be read at \(chunk.place.offset): what was there is lost")
-            return false
-        case .retry(let isFirst):
-            if isFirst {
-                outbox.note(.warning, "cannot read \(name): \(failure.detail); it is tried again")
-            }
-            outbox.arm(.reread, at: now.instant + Loader.retryPause)
-            backlog.refillAll(tails)
-            return true
-        }
     }
 
     mutating func reread(at now: Moment) {

@@ -11,10 +11,11 @@ extension Journal {
     ///   continues.
     mutating func beginSegment(sparseFrom first: UInt64? = nil, at now: Moment) {
         guard room.creating == nil else { return }
-        let seq = first ?? writer.pending.first?.record.seq ?? numbers.next
+        let seq = first ?? writer.pending.firstSeq ?? numbers.next
+        let isSparse = first != nil || settings.offersEarly
         let header = Segment.Header(
-            salt: salt(), firstSeq: seq, previous: first == nil ? catalogue.continued(by: seq) : 0,
-            bootID: clock.bootID, created: now, clockTrusted: clock.isTrusted, sparse: first != nil,
+            salt: salt(), firstSeq: seq, previous: isSparse ? 0 : catalogue.continued(by: seq),
+            bootID: clock.bootID, created: now, clockTrusted: clock.isTrusted, sparse: isSparse,
             identity: settings.identity)
         room.begin(header)
         outbox.request(.space, .space)
@@ -28,7 +29,7 @@ extension Journal {
         reapAll(at: now)
         while let step = room.next(space, &catalogue, backlog, writing: writer.segment) {
             switch step {
-            case .create(let header): return create(header)
+            case .create(let header): return create(header, at: now)
             case .wait: return
             case .rewrite(let place, let victims, let spares):
                 return rewrite(place, losing: victims, sparesPriority: spares, .full)
@@ -49,10 +50,12 @@ extension Journal {
         outbox.request(.remove(name: file.name), .housekeeping)
     }
 
-    private mutating func create(_ header: Segment.Header) {
+    private mutating func create(_ header: Segment.Header, at now: Moment) {
         let size = settings.segmentSize
         let name = Segment.name(header.firstSeq)
-        let opening = Segment.opening(header)
+        let bound = reserve.next(numbers.next, at: now.instant)
+        room.reserves(bound)
+        let opening = Segment.opening(header, reserve: bound)
         if catalogue.index(of: header.firstSeq) != nil {
             // A recovered file of this name without a record: it is never appended to, and it is
             // never away either, for it may be all that remembers the numbers.
@@ -64,7 +67,7 @@ extension Journal {
     }
 
     mutating func created(_ result: Result<DiskAnswer, DiskFailure>, at now: Moment) {
-        guard let header = room.end() else { return }
+        guard let (header, bound) = room.end() else { return }
         let old = catalogue.index(of: header.firstSeq)
         if case .failure(let failure) = result {
             // A half-made file of this name would stand in the way of the next try. One that was
@@ -79,7 +82,9 @@ extension Journal {
         if let last = catalogue.indices.last, catalogue[last].header.sparse {
             catalogue[last].pages.noteRecords()
         }
-        catalogue.activate(SegmentState(header, fileSize: settings.segmentSize))
+        catalogue.activate(
+            SegmentState(header, fileSize: settings.segmentSize, hasReserve: bound != nil))
+        if let bound { reserve.written(bound) }
         clock.headerWritten(header)
         if mode.isMemory { returnToDisk(at: now) }
         reapAll(at: now)
@@ -93,11 +98,15 @@ extension Journal {
     mutating func finish(_ item: Item, at now: Moment) {
         guard !item.isTold else { return }
         backlog.count(item, -1)
+        if item.isPending {
+            if writer.acknowledged(item.record.seq) { counters.neverWritten += 1 }
+            return
+        }
         settleBit(of: item, at: now)
     }
 
     /// Sets the bit of a record that is out of the sums.
-    private mutating func settleBit(of item: Item, at now: Moment) {
+    mutating func settleBit(of item: Item, at now: Moment) {
         guard item.segment != 0, let place = catalogue.index(of: item.segment) else { return }
         catalogue[place].settle(item)
         let isDue = writer.settled()

@@ -6,6 +6,10 @@ import Base
 /// goes to disk with a later commit, and a segment file goes when all of it is settled. Losses are
 /// never silent: each is part of a gap record (see `Gap`).
 ///
+/// With `offersEarly` a reading whose number is reserved on the disk is offered at once, and is
+/// written only if it was not acknowledged within `sync`. Gaps and results are durable first, and
+/// so is what stands behind them or behind a backlog of its device.
+///
 /// Memory holds a window of each device's oldest records and per segment a few sums, never an
 /// index of the backlog. When the disk fails, records live in a bounded ring in memory, loudly,
 /// until a probe succeeds. The format is documented at `Segment`, `Settled` and `Record`.
@@ -14,6 +18,7 @@ import Base
 /// |---|---|
 /// | `Mode` | where new records go, and what is known of the disk |
 /// | `Numbering` | the numbers of records |
+/// | `NumberReserve` | the numbers that no later run gives again |
 /// | `SegmentCatalogue` | the segment files, their settled bits and sums |
 /// | `Backlog` | records that wait or are in flight, by device, and their sums |
 /// | `CommitWriter` | records on their way to the disk |
@@ -66,6 +71,7 @@ package struct Journal: Sendable {
     var outbox = Outbox()
     var clock: JournalClock
     var numbers: Numbering
+    var reserve: NumberReserve
     var catalogue = SegmentCatalogue()
     var backlog: Backlog
     var writer: CommitWriter
@@ -80,6 +86,7 @@ package struct Journal: Sendable {
         random = RandomSource(seed: seed)
         clock = JournalClock(bootID: bootID)
         numbers = Numbering(seed: ~seed)
+        reserve = NumberReserve(isOn: settings.offersEarly)
         backlog = Backlog(settings.limits)
         writer = CommitWriter(sync: settings.sync)
         ledger = LossLedger(subfolder: settings.gapSubfolder, sync: settings.sync)
@@ -108,6 +115,7 @@ package struct Journal: Sendable {
         isDraining = true
         // What was lost is reported before the end, the totals with it.
         if ledger.areTotalsNew { writer.want() }
+        reserve.end()
         // The disk may work again: one last try, and nothing is in memory alone.
         if mode.isMemory, mode.isRecovered { probe(at: now) }
         if mode.isMemory { appendDueGaps(at: now) } else { commitNow(at: now) }
@@ -125,7 +133,7 @@ package struct Journal: Sendable {
     package mutating func timeout(at now: Moment) {
         while let timer = outbox.expire(at: now.instant) {
             switch timer {
-            case .commit: commitNow(at: now)
+            case .commit: commitDue(at: now)
             case .settle: writePages(at: now)
             case .gaps: flushGaps(at: now)
             case .probe: probe(at: now)
@@ -139,47 +147,54 @@ package struct Journal: Sendable {
 
     /// Takes an entry; it is durable a commit later, counted from `since`. Answers its number, or
     /// nil while the journal recovers (it is numbered then) or if the entry was refused (a gap
-    /// record will say so). On entering memory-only mode records that are not yet durable are
-    /// numbered anew.
+    /// record will say so). Numbers that were not sent change when memory-only mode begins.
     @discardableResult
     package mutating func append(
         _ entry: Entry, waitingSince since: Instant? = nil, at now: Moment
     ) -> UInt64? {
         guard mode != .failed else { return nil }
-        let queue = backlog.newest(of: entry.device)
         let gap = entry.kind == .gap ? Gap(body: entry.body) : nil
         guard entry.body.count <= settings.bodyMax, entry.subfolder.utf8.count <= 255 else {
             refuse(entry, gap, entry.body.count > settings.bodyMax ? .oversize : .rejected, at: now)
             return nil
         }
-        let item = Item(entry, queue: queue, gap: gap)
-        guard mode.isMemory || writer.pendingBytes + item.size <= settings.memoryMax else {
+        let item = Item(entry, queue: backlog.newest(of: entry.device), gap: gap)
+        guard mode.isMemory || writer.pending.bytes + item.size <= settings.memoryMax else {
             refuse(entry, gap, .memory, at: now)
             return nil
         }
-        let seq = enqueue(item)
+        let due = writer.due(isPriority: entry.priority, since: since ?? now.instant)
+        let seq = enqueue(item, due: due)
         if mode.isMemory {
             for lost in backlog.trimMemory() { lose(lost, .memory, at: now) }
         } else {
-            let due = writer.due(isPriority: entry.priority, since: since ?? now.instant)
-            outbox.armEarlier(.commit, at: due)
+            outbox.armEarlier(.commit, at: isReserveLow ? now.instant : due.instant)
             if writer.isBatchFull, mode == .journal { commitNow(at: now) }
         }
         return seq == 0 ? nil : seq
     }
 
+    /// Whether numbers are to be reserved now.
+    var isReserveLow: Bool { mode == .journal && reserve.isLow(numbers.next) }
+
     /// Numbers a record if numbers are known, and keeps it in memory or for the next commit;
     /// answers its number.
-    mutating func enqueue(_ new: Item) -> UInt64 {
+    ///
+    /// - Parameter due: when it is to be committed.
+    mutating func enqueue(_ new: Item, due: PendingRecords.Due) -> UInt64 {
         var item = new
         counters.appended += 1
         backlog.count(item, +1)
         if mode.isMemory || mode == .journal { item.record.seq = numbers.take() }
         if mode.isMemory {
-            item.numberedInMemory = true
+            item.keepsNumber = true
             backlog.keepInMemory(item, tails)
         } else {
-            writer.append(item)
+            // Nobody counts on its being on the disk, and no other will ever have its number.
+            item.isPending = !item.record.kind.isDurableFirst && reserve.covers(item.record.seq)
+            if item.isPending { item.isPending = mode == .journal && backlog.offer(item) }
+            if !item.isPending { backlog.hold(item.queue, +1) }
+            writer.append(item, due: due)
         }
         return item.record.seq
     }
@@ -206,6 +221,7 @@ package struct Journal: Sendable {
                 catalogue.index(of: item.segment).map { catalogue[$0].header.bootID }
                 ?? clock.bootID
             let wall = item.record.clockTrusted ? nil : clock.wall(boot, at: item.record.at.instant)
+            if item.isPending { writer.sent(item.record.seq) }
             taken = backlog.send(item, wall: wall, isMemoryOnly: mode.isMemory)
         }
         loadMore(at: now)
@@ -257,6 +273,7 @@ package struct Journal: Sendable {
 
     mutating func join(_ main: Int) {
         guard let live = backlog.join(main, &catalogue) else { return }
+        for seq in backlog.takeWithdrawn() { writer.hold(seq) }
         writer.move(live, to: main)
         room.move(live, to: main)
     }
@@ -323,8 +340,7 @@ package struct Journal: Sendable {
     package var readyLiveDevices: ReadyDevices { backlog.readyLive }
 
     /// The ready devices of a lane that have a priority record, a command result or a gap among
-    /// what is loaded. Older records of the same device stand before it, but never a backlog that
-    /// is a lane of its own.
+    /// what is loaded. Older records may stand before it, but never a backlog that is its own lane.
     package func urgentDevices(_ lane: Lane) -> ReadyDevices {
         lane == .live ? backlog.urgentLive : backlog.urgent
     }
@@ -346,7 +362,8 @@ package struct Journal: Sendable {
     /// To be kept outside of the directory, and told at the next start: see `Numbering`.
     package var numberFloor: UInt64? { numbers.floor }
 
-    /// Every record up to this number is on the disk, or was; nil while the disk is not written to.
+    /// Every record up to this number is on the disk, or was, or was acknowledged before it had to
+    /// be; nil while the disk is not written to.
     package var syncedSeq: UInt64? {
         guard mode == .journal else { return nil }
         let first = writer.firstSeq ?? numbers.next
@@ -354,22 +371,14 @@ package struct Journal: Sendable {
     }
 
     package var statistics: Statistics {
-        var all = counters
-        all.dropped = ledger.dropped
-        all.damaged = ledger.damaged
-        all.segments = catalogue.count
-        all.fileBytes = catalogue.bytes
-        all.loadedBytes = backlog.loadedBytes
-        all.memoryOnly = mode.isMemory
-        all.lost = ledger.totals
-        return all
+        counters.with(ledger, catalogue, backlog, isMemoryOnly: mode.isMemory)
     }
 
     /// The losses that no file would know of if the process ended now; asked for at its end.
     package var untoldLosses: UntoldLosses {
         guard ledger.isReporting, mode != .failed else { return UntoldLosses() }
         // What a write under way carries may yet be durable; what waits behind it will not.
-        return UntoldLosses(ledger, ended: backlog.memoryItems + writer.pending, backlog)
+        return UntoldLosses(ledger, ended: backlog.memoryItems + writer.pending.items, backlog)
     }
 
     /// Whether every loss up to now is in a record and in totals that the disk has, or its record
@@ -379,14 +388,11 @@ package struct Journal: Sendable {
             && (!mode.isMemory || !backlog.memoryItems.contains { $0.gap != nil })
     }
 
-    // MARK: - Invariants
-
     /// Statements that must hold between two calls and do not, in words.
     package func invariants() -> [String] {
-        var all =
-            outbox.invariants() + clock.invariants() + catalogue.invariants() + backlog.invariants()
-        all += writer.invariants() + ledger.invariants() + room.invariants() + loader.invariants()
-        all += outage.invariants()
-        return all + backlog.invariants(with: catalogue)
+        var all = outbox.invariants() + clock.invariants() + catalogue.invariants()
+        all += reserve.invariants() + writer.invariants() + ledger.invariants()
+        all += room.invariants() + loader.invariants() + outage.invariants()
+        return all + backlog.invariants() + backlog.invariants(with: catalogue)
     }
 }

@@ -20,6 +20,9 @@ package struct JournalSettings: Hashable, Sendable {
     package var priorityReserve: Int
     /// Longest wait of a record for its commit.
     package var sync: Duration
+    /// Whether a reading is offered at once, and is written only if it is not acknowledged within
+    /// `sync`; otherwise every record is durable before it is offered.
+    package var offersEarly: Bool
     /// Bound on loaded records, and on records in memory while the disk fails.
     package var loadMax: Int
     package var memoryMax: Int
@@ -28,7 +31,8 @@ package struct JournalSettings: Hashable, Sendable {
         identity: String, gateway: DeviceID, gapSubfolder: String? = "gaps",
         maxBytes: Int = 64 << 20, minFree: Int = 64 << 20, maxAge: Duration = .seconds(30 * 86400),
         maxRecord: Int = 64 << 10, share: Double = 0.25, priorityReserve: Int = 4 << 20,
-        sync: Duration = .seconds(1), loadMax: Int = 2 << 20, memoryMax: Int = 4 << 20
+        sync: Duration = .seconds(1), offersEarly: Bool = false, loadMax: Int = 2 << 20,
+        memoryMax: Int = 4 << 20
     ) {
         self.identity = identity
         self.gateway = gateway
@@ -40,6 +44,7 @@ package struct JournalSettings: Hashable, Sendable {
         self.share = share
         self.priorityReserve = priorityReserve
         self.sync = sync
+        self.offersEarly = offersEarly
         self.loadMax = loadMax
         self.memoryMax = memoryMax
     }

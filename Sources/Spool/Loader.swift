@@ -22,7 +22,7 @@ struct Loader: Sendable {
         /// The chunk is lost: it failed often enough on a disk that takes writes.
         case passChunk
         /// It is read again later.
-        case retry(isFirst: Bool)
+        case retry
     }
 
     static let retryPause = Duration.seconds(5)
@@ -49,16 +49,31 @@ struct Loader: Sendable {
 
     // MARK: - Failures
 
-    mutating func failed(_ chunk: Chunk, _ kind: DiskFailure.Kind, isMemoryOnly: Bool) -> Remedy {
-        if kind == .missing, !isMemoryOnly { return .passFile }
+    /// Notes that a chunk could not be read, and says so; answers what is to be done. Another try
+    /// is armed then.
+    mutating func failed(
+        _ chunk: Chunk, _ failure: DiskFailure, isMemoryOnly: Bool, _ outbox: inout Outbox,
+        at now: Moment
+    ) -> Remedy {
+        let name = Segment.name(chunk.place.segment)
+        if failure.kind == .missing, !isMemoryOnly {
+            outbox.note(.warning, "cannot read \(name): \(failure.detail)")
+            return .passFile
+        }
         let failures = failing.map { $0.place == chunk.place ? $0.failures + 1 : 1 } ?? 1
         guard isMemoryOnly || failures < Self.failuresMax else {
             reset()
+            outbox.note(
+                .warning, "\(name) cannot be read at \(chunk.place.offset): what was there is lost")
             return .passChunk
         }
         failing = (chunk.place, isMemoryOnly ? 1 : failures)
         isHeld = true
-        return .retry(isFirst: failures == 1)
+        if failures == 1 {
+            outbox.note(.warning, "cannot read \(name): \(failure.detail); it is tried again")
+        }
+        outbox.arm(.reread, at: now.instant + Self.retryPause)
+        return .retry
     }
 
     /// Allows the next try; answers whether one was due.

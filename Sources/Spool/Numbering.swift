@@ -9,6 +9,7 @@ import Base
 /// | what is known | the next number |
 /// |---|---|
 /// | the journal's last record | that one's plus one |
+/// | the journal's last record, and a reserve above it | the reserve's bound |
 /// | the journal's last record, and a floor so far above that others came after it | the floor |
 /// | no record, but a floor | the floor, or the clock's number if that is more |
 /// | neither | the clock's number plus a random one below 2⁴¹ |
@@ -58,11 +59,14 @@ package struct Numbering: Sendable {
         known = floor
     }
 
-    /// Goes on behind the journal's last record; nil if it has none.
-    package mutating func begin(after last: UInt64?, at wall: WallTime) {
+    /// Goes on behind the journal's last record, nil if it has none, and behind the numbers that
+    /// were reserved (see `NumberReserve`).
+    package mutating func begin(
+        after last: UInt64?, reserved: UInt64? = nil, at wall: WallTime
+    ) {
         var start: UInt64
         if let last {
-            start = last + 1
+            start = max(last + 1, min(reserved ?? 0, Self.fileEnd))
             if let known, start + Self.pendingMax < known - min(known, Self.reserve) {
                 start = known
             }
@@ -73,6 +77,23 @@ package struct Numbering: Sendable {
         }
         next = max(next, start)
         cover()
+    }
+
+    /// Goes on behind what recovery has found. Answers the number of the last record that the files
+    /// can have had, and the numbers that an earlier run had reserved and cannot be told to have
+    /// used: they are skipped.
+    mutating func begin(
+        after done: Recovery, _ catalogue: SegmentCatalogue, isReserving: Bool, at wall: WallTime
+    ) -> (last: UInt64?, skipped: Loss?) {
+        var last = done.lastSeq(catalogue)
+        // A file that cannot be read may have held a reserve above all others.
+        if isReserving, let seq = last, seq > catalogue.last?.lastSeq ?? 0 {
+            last = beyond(seq, at: wall)
+        }
+        begin(after: last, reserved: done.reserved, at: wall)
+        guard let last, next == done.reserved, next > last + 1 else { return (last, nil) }
+        let gap = Gap(device: nil, from: last + 1, to: next - 1, count: 0, reason: .restart)
+        return (last, Loss(gap))
     }
 
     /// Steps to where memory-only mode numbers its records.

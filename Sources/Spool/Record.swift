@@ -6,7 +6,7 @@ import Base
 /// | offset | bytes | field |
 /// |---|---|---|
 /// | 0 | 2 | magic 0x5246 ("FR") |
-/// | 2 | 1 | type: 1 data, 2 clock anchor, 3 copy of the segment header, 4 loss totals, 5 loss note |
+/// | 2 | 1 | type: 1 data, 2 clock anchor, 3 copy of the segment header, 4 totals, 5 loss note, 6 reserve |
 /// | 3 | 1 | flags: bit 0 priority, bit 1 clock trusted when written |
 /// | 4 | 4 | payload length, at most `payloadMax` |
 /// | 8 | 8 | seq; of all types but data, the seq that the next data record gets |
@@ -34,6 +34,9 @@ import Base
 /// 8 bytes for each reason (full, age, share, damage, oversize, rejected, memory): records lost
 /// since the journal was made; they end every commit. Of a loss note, version 1: one byte 1, seven
 /// zeros, then the body of a gap record that is not written yet; its settled bit says that it is.
+/// Of a reserve, version 1: one byte 1, seven zeros, 8 bytes of the number below which numbers are
+/// reserved, 8 bytes that count the data records before it in the file; the last one in the journal
+/// is in force.
 ///
 /// The header has its own CRC, so a damaged payload costs exactly one record; the salt keeps bytes
 /// of an older file from being believed. Records of an unknown type are passed over.
@@ -47,7 +50,9 @@ package enum Record {
     /// Every seq is below: JSON numbers are exact up to there.
     package static let seqMax: UInt64 = 1 << 53
 
-    package enum RecordType: UInt8, Sendable { case data = 1, anchor, header, totals, note }
+    package enum RecordType: UInt8, Sendable {
+        case data = 1, anchor, header, totals, note, reserve
+    }
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt8

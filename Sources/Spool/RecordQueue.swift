@@ -96,6 +96,22 @@ struct RecordQueue: Sendable {
         slots[place] = item
     }
 
+    /// Gives a record that was not durable its place in a file; false if it is not here.
+    mutating func locate(_ seq: UInt64, at place: Position) -> Bool {
+        let mask = slots.count - 1
+        // Such records are in order, and behind all that have a place.
+        for step in stride(from: count - 1, through: 0, by: -1) {
+            let index = (head + step) & mask
+            guard let item = slots[index], item.record.seq >= seq else { return false }
+            guard item.record.seq == seq else { continue }
+            slots[index]?.segment = place.segment
+            slots[index]?.offset = place.offset
+            slots[index]?.isPending = false
+            return true
+        }
+        return false
+    }
+
     /// Takes the first that may go, or the first of all if none may.
     mutating func popFirst(sparing isSpared: (Item) -> Bool) -> Item? {
         var spared: [Item] = []

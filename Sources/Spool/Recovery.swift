@@ -3,21 +3,6 @@ import Base
 /// Recovery: reads every header, then walks over all records in 64 KiB reads. Nothing is written
 /// before its end, so a crash in it changes nothing; nothing damaged ever blocks a start.
 struct Recovery: Sendable {
-    enum Progress: Sendable {
-        case going
-        /// Every file was read.
-        case ended
-        /// The directory belongs to another gateway; says what to do.
-        case refused(String)
-    }
-
-    /// Facts in the files beside their waiting records. The journal takes them after each step.
-    struct Findings: Sendable {
-        var losses: [Loss] = []
-        var marks: [LossLedger.Mark] = []
-        var anchors: [(boot: [UInt8], anchor: Moment)] = []
-    }
-
     private let identity: String
     private let bootID: [UInt8]
     private let started: Instant
@@ -39,8 +24,11 @@ struct Recovery: Sendable {
     private var records = 0
     private(set) var lost = 0
     private var torn = 0
-    /// Whether the newest file, in which numbers may skip, has a damaged end.
+    /// Whether the newest file, in which numbers may skip, is damaged.
     private(set) var isLastSeqUnknown = false
+    private var reserves = FoundReserves()
+    /// The damage that was found last, and the records that it cost.
+    private var lastDamage: (range: Range<Int>, lost: Int)?
 
     init(
         _ entries: [DiskAnswer.Entry], identity: String, bootID: [UInt8], _ outbox: inout Outbox,
@@ -210,6 +198,7 @@ struct Recovery: Sendable {
         scanner = SegmentScanner(
             segments[index].header, size: segments[index].fileSize, limit: limit)
         catalogue.insert(segments[index])
+        (isLastSeqUnknown, lastDamage) = (false, nil)
         readChunk(Segment.dataStart, SegmentScanner.chunkSize, &outbox)
         return .going
     }
@@ -305,6 +294,8 @@ struct Recovery: Sendable {
             findings.losses.append(Loss(gap, isRepeated: true))
             segment.openMark()
             findings.marks.append(LossLedger.Mark(note: found.offset, in: segment.firstSeq))
+        case .reserve:
+            if let reserve = Record.Reserve(bytes, found.payload) { reserves.add(reserve) }
         case .data, .header, .anchor, nil: break
         }
     }
@@ -321,9 +312,12 @@ struct Recovery: Sendable {
         _ lost: Int, upTo seq: UInt64, in range: Range<Int>, _ segment: inout SegmentState
     ) {
         segment.lose(range)
+        if segment.header.sparse { isLastSeqUnknown = true }
         guard lost > 0 else { return }
         lose(lost, from: seq &+ 1 &- UInt64(lost), to: seq)
-        mark(segment.pages.count(in: range) + lost, range, &segment)
+        let before = lastDamage.map { $0.range == range ? $0.lost : 0 } ?? 0
+        lastDamage = (range, before + lost)
+        mark(segment.pages.count(in: range) + before + lost, range, &segment)
     }
 
     private mutating func lose(_ count: Int, from: UInt64, to: UInt64) {
@@ -344,7 +338,7 @@ struct Recovery: Sendable {
         guard current + 1 < segments.count else {
             damagedEnd(last, &segment)
             segment.raise(lastSeq: segment.lastSeq &+ UInt64(known))
-            isLastSeqUnknown = last.lost > 0 && segment.header.sparse
+            if last.lost > 0, segment.header.sparse { isLastSeqUnknown = true }
             return
         }
         let next = segments[current + 1].header
@@ -379,6 +373,9 @@ struct Recovery: Sendable {
         let last = aside.lastSeq(above: catalogue.last?.lastSeq ?? 0)
         return last == 0 ? nil : last
     }
+
+    /// The number below which an earlier run has reserved numbers; nil if none has.
+    var reserved: UInt64? { reserves.bound(isDamaged: lost > 0) }
 
     /// Renames and removes the files that are set aside; answers those that stay.
     func setAside(_ outbox: inout Outbox) -> [AsideFile] { aside.settle(&outbox) }

@@ -5,7 +5,8 @@ import Base
 /// loss and its note true at the same time.
 ///
 /// In order: header, a settled page without a bit, header copy, loss notes, clock anchors and the
-/// records that stay, loss totals whose seq is the one after the old file's last.
+/// records that stay, the old file's last reserve, loss totals whose seq is the one after the old
+/// file's last.
 struct Rewrite: Sendable {
     /// One unsettled data record of the old file.
     struct Place: Sendable {
@@ -26,6 +27,8 @@ struct Rewrite: Sendable {
     /// Offsets of the loss notes.
     var notes: [Int] = []
     private var body: [UInt8] = []
+    /// Bound of the old file's last reserve record.
+    private var reserve: UInt64?
     private let seed: UInt32
 
     init(_ old: Segment.Header, salt: UInt32) {
@@ -65,6 +68,9 @@ struct Rewrite: Sendable {
             }
             let record = file[found.offset..<min(found.offset + found.header.size, file.count)]
             if found.header.type == Record.RecordType.anchor.rawValue { keep(record) }
+            if found.header.type == Record.RecordType.reserve.rawValue {
+                reserve = Record.Reserve(file, found.payload)?.bound
+            }
             guard found.header.isData, old.waits(at: found.offset),
                 let parts = Record.Parts(file, found.payload),
                 let device = backlog.index(ofName: file[parts.device])
@@ -110,6 +116,12 @@ struct Rewrite: Sendable {
             places[index].new = places[index].new.map { $0 + bytes.count }
         }
         bytes.append(contentsOf: body)
+        if let reserve {
+            let record = Record.Reserve(bound: reserve, records: settled.records)
+            Record.append(
+                .reserve, record.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes
+            )
+        }
         Record.append(
             .totals, totals.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes)
         body = []

@@ -32,6 +32,8 @@ struct RoomMaker: Sendable {
     private let settings: Journal.Settings
     /// Header of the segment that is to be made.
     private(set) var creating: Segment.Header?
+    /// Bound of the reserve record in it.
+    private var reserve: UInt64?
     private var work: Work?
     private var steps = 0
     /// Bytes that became free since `begin`.
@@ -52,11 +54,16 @@ struct RoomMaker: Sendable {
 
     mutating func begin(_ header: Segment.Header) {
         (steps, freed) = (0, 0)
-        creating = header
+        (creating, reserve) = (header, nil)
     }
 
-    /// Ends the making of a segment; answers its header.
-    mutating func end() -> Segment.Header? { creating.take() }
+    /// The segment is made now, with this bound in its reserve record.
+    mutating func reserves(_ bound: UInt64?) { reserve = bound }
+
+    /// Ends the making of a segment; answers its header and the bound of its reserve record.
+    mutating func end() -> (header: Segment.Header, reserve: UInt64?)? {
+        creating.take().map { ($0, reserve) }
+    }
 
     mutating func move(_ queue: Int, to other: Int) {
         if work?.victims.remove(queue) != nil { work?.victims.insert(other) }

@@ -24,7 +24,7 @@ import Base
 /// | 48 | 8 | created, nanoseconds since boot |
 /// | 56 | 8 | created, wall clock, milliseconds since 1970 |
 /// | 64 | 1 | clock quality: 0 unsynced, 1 trusted (the pair above then is a clock anchor) |
-/// | 65 | 1 | flags: bit 0 sparse: seqs rise but may skip (records saved from memory-only mode) |
+/// | 65 | 1 | flags: bit 0 sparse: seqs may skip (saved from memory-only mode, sent early) |
 /// | 66 | 2 | length n of the identity |
 /// | 68 | n | identity: "project/registry/gateway", UTF-8 |
 /// | 68 + n | 4 | CRC-32C of all before |
@@ -87,13 +87,20 @@ package enum Segment {
         }
     }
 
-    /// Beginning of a new file: header, pages without a bit, and the header's copy.
-    package static func opening(_ header: Header) -> [UInt8] {
+    /// Beginning of a new file: header, pages without a bit, the header's copy, and a reserve
+    /// record with this bound.
+    package static func opening(_ header: Header, reserve: UInt64? = nil) -> [UInt8] {
         var bytes = header.encoded
         bytes.append(contentsOf: repeatElement(0, count: dataStart - bytes.count))
         Record.append(
             .header, header.encoded, nextSeq: header.firstSeq, at: header.created.instant,
             seed: Record.seed(salt: header.salt), to: &bytes)
+        if let reserve {
+            Record.append(
+                .reserve, Record.Reserve(bound: reserve, records: 0).payload,
+                nextSeq: header.firstSeq, at: header.created.instant,
+                seed: Record.seed(salt: header.salt), to: &bytes)
+        }
         return bytes
     }
 

@@ -31,6 +31,8 @@ package struct SegmentReader: Sendable {
     package var unknown = 0
     /// Records lost since the journal was made, as far as this file knows.
     package var totals = LossTotals()
+    /// Numbers below are reserved by the file's last reserve record; nil if it has none.
+    package var reserve: UInt64?
     /// Losses that no gap record tells yet.
     package var notes: [Gap] = []
 
@@ -85,6 +87,9 @@ package struct SegmentReader: Sendable {
         case .note:
             guard !settled.contains(offset: found.offset) else { return }
             if let gap = Gap(note: bytes, found.payload) { notes.append(gap) }
+            return
+        case .reserve:
+            if let found = Record.Reserve(bytes, found.payload) { reserve = found.bound }
             return
         case .header: return
         case .data, .anchor, nil: break

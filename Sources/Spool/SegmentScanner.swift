@@ -33,7 +33,8 @@ package struct SegmentScanner: Sendable {
     package enum Step: Hashable, Sendable {
         case record(Found)
         /// Invalid bytes between two valid records. `lost` data records began there, less those
-        /// that the settled bits know.
+        /// that the settled bits know. The same range comes again if a later count of the records
+        /// shows that more were lost there.
         case damage(Range<Int>, lost: Int)
         /// Give a buffer of at least `count` bytes that starts at `offset`, or ends at the file's
         /// end.
@@ -69,6 +70,8 @@ package struct SegmentScanner: Sendable {
     private var end = Segment.dataStart
     /// Data records up to there.
     private var records = 0
+    /// The last damage that was told.
+    private var lastDamage: Range<Int>?
 
     package init(_ header: Segment.Header, size: Int, limit: UInt64 = .max) {
         seed = Record.seed(salt: header.salt)
@@ -132,8 +135,10 @@ package struct SegmentScanner: Sendable {
             damagedFrom = nil
             forgetDamage()
             lastSeq = header.seq &- 1
+            lastDamage = from..<offset
             return .damage(from..<offset, lost: lost)
         }
+        if let more = unseen(header, buffer, payload) { return more }
         let found = Found(offset: offset, header: header, payload: payload)
         offset += header.size
         end = offset
@@ -144,6 +149,20 @@ package struct SegmentScanner: Sendable {
     }
 
     // MARK: - Damage
+
+    /// Data records that a reserve record counts and nothing else told of: they were where the last
+    /// damage is.
+    private mutating func unseen(
+        _ header: Record.Header, _ buffer: [UInt8], _ payload: Range<Int>
+    ) -> Step? {
+        guard header.type == Record.RecordType.reserve.rawValue, let range = lastDamage,
+            let told = Record.Reserve(buffer, payload), told.records > records
+        else { return nil }
+        let most = range.count / Record.headerSize
+        let lost = min(told.records - records, most)
+        (records, lastDamage) = (told.records, nil)
+        return lost > 0 ? .damage(range, lost: lost) : nil
+    }
 
     private mutating func beginDamage() {
         sawBytes = true

@@ -79,13 +79,18 @@ struct SegmentState: Sendable {
         alive == 0 && openMarks == 0 && fate == .kept && (pages.isWritten || isPoisoned)
     }
 
-    init(_ header: Segment.Header, fileSize: Int, pages: SettledPages = SettledPages()) {
+    init(
+        _ header: Segment.Header, fileSize: Int, pages: SettledPages = SettledPages(),
+        hasReserve: Bool = false
+    ) {
         self.header = header
         self.fileSize = fileSize
         self.pages = pages
         name = Segment.name(header.firstSeq)
         last = .known(header.firstSeq &- 1)
-        start = Segment.dataStart + Record.size(payload: header.encoded.count)
+        start =
+            Segment.dataStart + Record.size(payload: header.encoded.count)
+            + (hasReserve ? Record.Reserve.recordSize : 0)
         end = start
         newest = header.created
         seed = Record.seed(salt: header.salt)

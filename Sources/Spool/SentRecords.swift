@@ -60,6 +60,26 @@ struct SentRecords: Sendable {
         Set(inFlight.values.lazy.filter { $0.segment == segment }.map(\.record.seq))
     }
 
+    // MARK: - Records that are not durable yet
+
+    /// A record in flight has become durable; false if it is not in flight.
+    mutating func locate(_ seq: UInt64, at place: Position) -> Bool {
+        guard inFlight[seq] != nil else { return false }
+        inFlight[seq]?.segment = place.segment
+        inFlight[seq]?.offset = place.offset
+        inFlight[seq]?.isPending = false
+        return true
+    }
+
+    /// The disk fails: records in flight that are not durable are in memory only, and keep their
+    /// numbers.
+    mutating func keepPendingInMemory() {
+        for (seq, item) in inFlight where item.isPending {
+            inFlight[seq]?.isPending = false
+            inFlight[seq]?.keepsNumber = true
+        }
+    }
+
     // MARK: - Records that only memory has
 
     /// Whether a record is in flight that no file has and that was not told as lost.

@@ -22,7 +22,7 @@ package struct UntoldLosses: Hashable, Sendable {
         writer.beginObject()
         writer.key("lost")
         writer.object { writer in
-            for reason in Gap.Reason.allCases where lost[reason] > 0 {
+            for reason in Gap.Reason.counted where lost[reason] > 0 {
                 writer.member(reason.rawValue, lost[reason])
             }
         }
@@ -50,7 +50,7 @@ package struct UntoldLosses: Hashable, Sendable {
             return nil
         }
         gaps = items.compactMap { Gap($0) }
-        for reason in Gap.Reason.allCases {
+        for reason in Gap.Reason.counted {
             let count = json["lost"]?[ByteString(reason.rawValue)]?.integer.flatMap {
                 Int(exactly: $0)
             }

@@ -174,16 +174,4 @@ import Testing
         let all = Set(UARTProtocol.ChecksumType.allCases.map(\.rawValue)).subtracting(["none"])
         #expect(plain.union(crc8).union(crc16).union(["crc8"]) == all)
     }
-
-    @Test func everyProfileIsNamed() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("board/profiles").path
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder)
-        where file.hasSuffix(".json5") {
-            #expect(
-                Self.document.contains("`\(file.dropLast(6))`"),
-                "\(file) is not in board/docs/configuration.md")
-        }
-    }
 }

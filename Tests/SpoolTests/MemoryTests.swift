@@ -23,6 +23,8 @@ private struct MemoryWorld {
     var delivered: Set<String> = []
     /// Count by the gap record's number.
     var told: [UInt64: Int] = [:]
+    /// Statements of the journal about itself that did not hold.
+    var broken: [String] = []
 
     init(seed: UInt64, rig: Rig? = nil) {
         random = RandomSource(seed: seed)
@@ -30,6 +32,11 @@ private struct MemoryWorld {
     }
 
     mutating func step() {
+        act()
+        broken += rig.spool.invariants()
+    }
+
+    private mutating func act() {
         switch random.next() % 100 {
         case 0..<50:
             for _ in 0...random.next() % 8 {
@@ -102,6 +109,7 @@ private struct MemoryWorld {
             #expect(world.rig.spool.isIdle, "seed \(seed)")
             world.deliverAll()
             #expect(world.accounted == world.appended, "seed \(seed)")
+            #expect(world.broken == [], "seed \(seed)")
             #expect(
                 world.rig.spool.waiting == 0 && world.rig.spool.untoldLosses.gaps == [],
                 "seed \(seed)")
@@ -120,6 +128,7 @@ private struct MemoryWorld {
             for _ in 0..<150 { world.step() }
             world.rig.disk.outage = DiskFailure(.readOnly, "EROFS")
             for _ in 0..<60 { world.step() }
+            #expect(world.broken == [], "seed \(seed)")
             world.giveBack()
             world.drain()
             let document = world.rig.spool.untoldLosses.document
@@ -253,5 +262,21 @@ private struct MemoryWorld {
         #expect(losses.gaps.reduce(0) { $0 + $1.count } == 3000)
         #expect(losses.gaps.last?.device == nil)
         #expect(UntoldLosses(document: Array("{}".utf8)) == nil)
+    }
+
+    /// The directory came back, but there is no room for a file: records that waited for it go
+    /// out from memory.
+    @Test(arguments: [false, true]) func aDiskThatComesBackFullHoldsNothingUp(early: Bool) {
+        var settings = Rig.settings()
+        settings.offersEarly = early
+        var disk = VirtualDisk()
+        disk.isAway = true
+        var rig = Rig(settings, disk: disk)
+        rig.append(Rig.device("node-0"), "a")
+        rig.disk.isAway = false
+        rig.disk.capacity = 8 << 10
+        rig.advance(.seconds(60))
+        let record = rig.spool.take(Rig.device("node-0"), at: rig.now)
+        #expect(rig.spool.isMemoryOnly && record?.text == "a")
     }
 }

@@ -158,7 +158,7 @@ extension MetricFamily {
         {
             name, view, _, out in
             let lost = view.gateway.spool.statistics.lost
-            for reason in Gap.Reason.allCases {
+            for reason in Gap.Reason.counted {
                 out.sample(
                     name, MetricsWriter.Labels(("reason", reason.rawValue)),
                     Int(clamping: lost[reason]))
