@@ -66,7 +66,7 @@ struct Recovery: Sendable {
         case .header(let file): headerRead(file, result.bytes ?? [], &catalogue, &outbox)
         case .headerCopy(let file): headerCopyRead(file, result.bytes, &catalogue, &outbox)
         case .aside(let file): asideRead(file, result.bytes, &catalogue, &outbox)
-        default: chunkRead(result.bytes ?? [], &catalogue, &backlog, &outbox)
+        default: chunkRead(result, &catalogue, &backlog, &outbox)
         }
     }
 
@@ -211,13 +211,15 @@ struct Recovery: Sendable {
     /// Walks over a chunk. What could not be read counts as zeros: the scanner finds where records
     /// go on.
     private mutating func chunkRead(
-        _ read: [UInt8], _ catalogue: inout SegmentCatalogue, _ backlog: inout Backlog,
-        _ outbox: inout Outbox
+        _ read: Result<DiskAnswer, DiskFailure>, _ catalogue: inout SegmentCatalogue,
+        _ backlog: inout Backlog, _ outbox: inout Outbox
     ) -> Progress {
         guard var scanner, let place = catalogue.index(of: segments[current].firstSeq) else {
             return .going
         }
-        var bytes = read
+        // A reserve record may have been there.
+        if read.failure != nil, segments[current].header.sparse { isLastSeqUnknown = true }
+        var bytes = read.bytes ?? []
         let wanted = max(min(chunk.count, catalogue[place].fileSize - chunk.lowerBound), 0)
         if bytes.count < wanted {
             bytes.append(contentsOf: repeatElement(0, count: wanted - bytes.count))

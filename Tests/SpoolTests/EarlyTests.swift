@@ -315,6 +315,28 @@ import Testing
         #expect(!third.drainAll().contains { Gap(body: $0.body)?.reason == .damage })
     }
 
+    /// What cannot be read at a start may have been a reserve: numbers go on far above.
+    @Test func aFileThatCannotBeReadKeepsItsNumbers() throws {
+        var rig = Rig(Self.settings)
+        var given: Set<UInt64> = []
+        for _ in 0..<20 {
+            let record = rig.append(Self.meter, "a").flatMap { _ in
+                rig.spool.take(Self.meter, at: rig.now)
+            }
+            given.insert(try #require(record).seq)
+            rig.spool.settle(try #require(record).seq, at: rig.now)
+        }
+        rig.spool.drain(at: rig.now)
+        rig.pump()
+        var disk = rig.disk
+        disk.unreadable = Segment.dataStart..<Segment.dataStart + 1
+        var again = Rig(Self.settings, disk: disk, seed: 9, now: rig.now)
+        again.disk.unreadable = nil
+        again.advance(.seconds(1))
+        let next = again.append(Self.meter, "b") ?? 0
+        #expect(next > given.max() ?? .max)
+    }
+
     /// A record is refused only where the bound is: whoever knows no reserve finds records that
     /// are as ever.
     @Test func withoutEarlyOffersTheBoundOfAnEarlierRunHolds() throws {
