@@ -35,7 +35,7 @@ package struct Backoff: Sendable {
     }
 
     /// Returns a random part of the last failure's wait, which an earlier process did not wait out.
-    /// It can be any part, so that processes that live only a moment still try as often as one that
+    /// Any part may come, so that processes that live only a moment still try as often as one that
     /// runs on.
     package mutating func again(_ pace: Pace = .climbing) -> Duration {
         failures -= failures > 0 ? 1 : 0

@@ -107,14 +107,22 @@ package struct Alarm: Hashable, Sendable {
         return writer.bytes
     }
 
-    func writeName(_ writer: inout JSONWriter, at now: Moment) {
+    /// `{"alarm","device","since","text"}`, as `status` shows it and the state directory keeps it.
+    func write(_ writer: inout JSONWriter, at now: Moment) {
+        writer.object { writer in
+            writeName(&writer, at: now)
+            writer.member("text", text)
+        }
+    }
+
+    private func writeName(_ writer: inout JSONWriter, at now: Moment) {
         writer.member("alarm", name)
         writer.key("device")
         if let device = source.device { writer.string(device.text) } else { writer.null() }
         writer.member("since", since.wall(at: now))
     }
 
-    /// Reads back what `writeName` has written; nil if it is no such object.
+    /// Reads back what `write` has written; nil if it is no such object.
     init?(_ json: JSON) {
         guard let name = json["alarm"]?.string?.string,
             let since = (json["since"]?.string).flatMap({ WallTime(timestamp: $0.string) })

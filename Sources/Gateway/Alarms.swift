@@ -80,10 +80,7 @@ package struct Alarms: Sendable {
             writer.key("alarms")
             writer.array { writer in
                 for alarm in alarms where writer.bytes.count < Self.documentMax {
-                    writer.object { writer in
-                        alarm.writeName(&writer, at: now)
-                        writer.member("text", alarm.text)
-                    }
+                    alarm.write(&writer, at: now)
                 }
             }
         }

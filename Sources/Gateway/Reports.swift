@@ -140,12 +140,7 @@ extension Gateway {
     func writeAlarms(_ writer: inout JSONWriter, at now: Moment) {
         writer.key("alarms")
         writer.array { writer in
-            for alarm in reports.alarms.active {
-                writer.object { writer in
-                    alarm.writeName(&writer, at: now)
-                    writer.member("text", alarm.text)
-                }
-            }
+            for alarm in reports.alarms.active { alarm.write(&writer, at: now) }
         }
     }
 }

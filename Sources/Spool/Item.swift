@@ -9,10 +9,9 @@ struct Item: Sendable {
     var segment: UInt64 = 0
     var offset = 0
     var size: Int
-    /// It keeps its number in memory-only mode: the number may have been published.
+    /// Whether memory-only mode leaves its number as it is: it may have been published.
     var keepsNumber = false
-    /// It may be sent before it is durable, and waits for its commit as well (see
-    /// `PendingRecords`).
+    /// Whether it waits for its commit and may be sent before that (see `PendingRecords`).
     var isPending = false
     /// Its segment was dropped while it was in flight: the loss is reported already.
     var isTold = false

@@ -18,7 +18,7 @@ struct PendingRecords: Sendable {
         var item: Item
         /// When it is to be committed.
         var due: Due
-        /// It was taken out; what is left of it holds its place.
+        /// Whether the record was taken out; the slot holds its place.
         var isGone = false
     }
 
@@ -71,22 +71,23 @@ struct PendingRecords: Sendable {
     /// Takes the first record.
     mutating func popFirst() -> Item? {
         guard head < slots.count else { return nil }
-        let item = slots[head].item
-        leave(item)
-        slots[head].isGone = true
-        slots[head].item.record.body = []
-        passGone()
-        return item
+        return takeOut(head)
     }
 
     /// Takes out the record with this number; false if it is not pending.
     mutating func remove(_ seq: UInt64) -> Bool {
         guard let place = place(of: seq), !slots[place].isGone else { return false }
-        leave(slots[place].item)
+        _ = takeOut(place)
+        return true
+    }
+
+    private mutating func takeOut(_ place: Int) -> Item {
+        let item = slots[place].item
+        leave(item)
         slots[place].isGone = true
         slots[place].item.record.body = []
         passGone()
-        return true
+        return item
     }
 
     mutating func removeAll() -> [Item] {

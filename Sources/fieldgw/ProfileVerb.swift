@@ -88,14 +88,16 @@ enum ProfileVerb {
     ) throws -> (
         name: String, file: ProfileFile
     ) {
-        if case .success(let file) = library.load(name) { return (name, file) }
+        let failure: ProfileFailure
+        switch library.load(name) {
+        case .success(let file): return (name, file)
+        case .failure(let reason): failure = reason
+        }
         let near = ProfileNames.holding(name, in: library.names())
         if near.count == 1, let only = near.first, case .success(let file) = library.load(only) {
             return (only, file)
         }
-        if case .failure(let failure) = library.load(name) {
-            Console.complain("profile \"\(Notice.printable(name))\" \(failure.message)")
-        }
+        Console.complain("profile \"\(Notice.printable(name))\" \(failure.message)")
         throw ExitCode.noInput
     }
 

@@ -18,8 +18,6 @@ package enum KeyCertificate {
         defer { ERR_clear_error() }
         guard let certificate = PEM_read_bio_X509(bio.pointer, nil, nil, nil) else { return nil }
         defer { X509_free(certificate) }
-        let facts = CertificateFacts(certificate)
-        guard let begin = facts.notBefore, let end = facts.notAfter else { return nil }
-        return (begin, end)
+        return CertificateFacts.validity(of: certificate)
     }
 }

@@ -116,8 +116,13 @@ struct CertificateFacts {
     static func validity(
         in context: OpaquePointer
     ) -> (notBefore: WallTime, notAfter: WallTime)? {
-        guard let certificate = SSL_CTX_get0_certificate(context),
-            let begin = time(X509_get0_notBefore(certificate)),
+        SSL_CTX_get0_certificate(context).flatMap { validity(of: $0) }
+    }
+
+    static func validity(
+        of certificate: OpaquePointer
+    ) -> (notBefore: WallTime, notAfter: WallTime)? {
+        guard let begin = time(X509_get0_notBefore(certificate)),
             let end = time(X509_get0_notAfter(certificate))
         else { return nil }
         return (begin, end)
