@@ -78,4 +78,13 @@ public struct Moment: Hashable, Sendable {
 
     /// Another instant as this moment's clock has it.
     public func at(_ other: Instant) -> Moment { self + (other - instant) }
+
+    /// An earlier moment as this one's clock has it, or as it was told if both times are less than
+    /// a second apart: the two clocks are read one after the other, and a time that was told moves
+    /// only with a clock that was set.
+    public func corrected(_ earlier: Moment) -> Moment {
+        let present = at(earlier.instant)
+        let moved = present.wall - earlier.wall
+        return moved > .seconds(-1) && moved < .seconds(1) ? earlier : present
+    }
 }

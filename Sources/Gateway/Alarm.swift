@@ -47,8 +47,10 @@ package struct Alarm: Hashable, Sendable {
         package init(_ moment: Moment) { (instant, wall) = (moment.instant, moment.wall) }
         init(earlier wall: WallTime) { self.wall = wall }
 
-        /// The same by the present clock.
-        func wall(at now: Moment) -> WallTime { instant.map { now.at($0).wall } ?? wall }
+        /// The same by a clock that was set since.
+        package func wall(at now: Moment) -> WallTime {
+            instant.map { now.corrected(Moment($0, wall)).wall } ?? wall
+        }
     }
 
     /// Trouble of a source as it is now.

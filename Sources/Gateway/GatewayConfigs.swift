@@ -202,8 +202,8 @@ extension Gateway {
 
     /// The clock is trusted: documents from before say when things really began.
     mutating func correctStates(at now: Moment) {
-        let started = now.at(startedAt.instant)
-        if StateBook.differ(started, startedAt) {
+        let started = now.corrected(startedAt)
+        if started != startedAt {
             startedAt = started
             publishState(of: settings.gateway, at: now)
         }

@@ -129,7 +129,7 @@ extension Gateway {
             writer.member("count", reports.starts.count)
             // By the clock of now: that of the start may have been wrong.
             if session.clockLevel == .trusted {
-                writer.member("ts", now.at(startedAt.instant).wall)
+                writer.member("ts", now.corrected(startedAt).wall)
             }
         }
         writer.key("host")

@@ -4,12 +4,6 @@ import Base
 /// Content of each device's state document: status of its unit, since when, the last error and the
 /// units of its points. It holds the latest only, and never goes into the journal.
 struct StateBook: Sendable {
-    /// A clock that is put right by less than a second changes no document.
-    static func differ(_ left: Moment, _ right: Moment) -> Bool {
-        let moved = left.wall - right.wall
-        return moved >= .seconds(1) || moved <= .seconds(-1)
-    }
-
     struct State: Hashable, Sendable {
         var status = UnitState.offline
         var since: Moment
@@ -80,8 +74,8 @@ struct StateBook: Sendable {
     mutating func correct(at now: Moment) -> [DeviceID] {
         var changed: [DeviceID] = []
         for (device, state) in states {
-            let since = now.at(state.since.instant)
-            guard Self.differ(since, state.since) else { continue }
+            let since = now.corrected(state.since)
+            guard since != state.since else { continue }
             states[device]?.since = since
             changed.append(device)
         }

@@ -48,6 +48,19 @@ import Testing
         #expect(world.alarms.active.isEmpty && world.alarms.document(at: world.now) == nil)
     }
 
+    /// The two clocks are never read at the same nanosecond. A clock that was set is another
+    /// matter.
+    @Test(arguments: [(-1, 0), (1, 0), (999, 0), (3_600_000, 3_600_000)])
+    func theBeginningIsToldAlikeUntilTheClockIsSet(_ moved: Int, _ told: Int) throws {
+        var world = World()
+        let source = try Self.device("meter-1")
+        world.run(for: 60, [source: Self.offline()])
+        let alarm = try #require(world.alarms.active.first)
+        let since = alarm.since.wall(at: world.now)
+        let later = Moment(world.now.instant, world.now.wall + .milliseconds(moved))
+        #expect(alarm.since.wall(at: later) == since + .milliseconds(told))
+    }
+
     @Test func whatIsOverBeforeItsTimeIsNoAlarm() throws {
         var world = World()
         let source = try Self.device("meter-1")
