@@ -1,4 +1,5 @@
 import Base
+import MQTT
 
 /// The object around a record's body, added when the record is first sent:
 /// `{"ts":"2026-11-22T09:00:00.123Z","seq":4711,"clock":"unsynced","backfill":true,` body `}`.
@@ -26,24 +27,28 @@ package struct Envelope: Hashable, Sendable {
     private static let unsynced = Array(",\"clock\":\"unsynced\"".utf8)
     private static let lane = Array(",\"backfill\":true".utf8)
 
+    private static let end: [UInt8] = [0x7D]
+
     package func bytes(around body: [UInt8]) -> [UInt8] {
-        var out: [UInt8] = []
-        out.reserveCapacity(body.count + 96)
-        append(to: &out, body: body)
-        return out
+        var payload = Payload()
+        append(to: &payload, body: body)
+        return payload.bytes
     }
 
-    package func append(to out: inout [UInt8], body: [UInt8]) {
+    /// - Parameter lead: stands before the object, as in an array.
+    package func append(to payload: inout Payload, body: [UInt8], after lead: UInt8? = nil) {
+        var out: [UInt8] = []
+        out.reserveCapacity(96)
+        if let lead { out.append(lead) }
         out.append(contentsOf: Self.start)
         ts.appendTimestamp(to: &out)
         out.append(contentsOf: Self.sequence)
         Digits.append(seq, to: &out)
         if !clockTrusted { out.append(contentsOf: Self.unsynced) }
         if backfill { out.append(contentsOf: Self.lane) }
-        if !body.isEmpty {
-            out.append(0x2C)
-            out.append(contentsOf: body)
-        }
-        out.append(0x7D)
+        if !body.isEmpty { out.append(0x2C) }
+        payload.append(out)
+        if !body.isEmpty { payload.append(body) }
+        payload.append(Self.end)
     }
 }

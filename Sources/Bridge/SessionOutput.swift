@@ -1,4 +1,5 @@
 import Base
+import MQTT
 
 /// One record on its way out, or several of one device and subfolder in one message: `payload` is
 /// complete (see `Envelope`).
@@ -6,20 +7,20 @@ package struct Outgoing: Hashable, Sendable {
     package var seq: UInt64
     package var device: DeviceID
     package var subfolder: String
-    package var payload: [UInt8]
+    package var payload: Payload
     /// Of a batch: the records behind the first, in order.
     package var others: [UInt64]
     package var seqs: [UInt64] { [seq] + others }
 
     package init(
-        seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8],
+        seq: UInt64, device: DeviceID, subfolder: String = "", payload: [UInt8] = [],
         others: [UInt64] = []
     ) {
         self.seq = seq
         self.others = others
         self.device = device
         self.subfolder = subfolder
-        self.payload = payload
+        self.payload = Payload(payload)
     }
 }
 

@@ -127,16 +127,16 @@ extension Session {
         at now: Instant
     ) -> Bool {
         guard let name = try? TopicName(topic) else { return false }
-        return send(name, payload, kind, device, at: now)
+        return send(name, Payload(payload), kind, device, at: now)
     }
 
     private mutating func send(
-        _ topic: TopicName, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID,
+        _ topic: TopicName, _ payload: Payload, _ kind: Flight.Kind, _ device: DeviceID,
         others: [UInt64] = [],
         at now: Instant
     ) -> Bool {
         guard client?.isConnected == true,
-            let id = client?.publish(topic: topic, payload: payload, qos: .atLeastOnce, at: now),
+            let id = client?.publish(topic: topic, payload: payload, at: now),
             client?.isConnected == true
         else { return false }
         pay(at: now)

@@ -33,21 +33,18 @@ struct HeldReadings: Sendable {
     mutating func removeAll() { items.removeAll() }
 
     /// Takes out the first readings of each unit that are certain now.
-    /// - Parameter isCertain: of a unit, whether what came at a time is.
-    mutating func take(_ isCertain: (Int, Instant) -> Bool) -> [Reading] {
+    /// - Parameter certain: whether each of `items` is.
+    mutating func take(_ certain: [Bool]) -> [Reading] {
         var taken: [Reading] = []
-        var waiting: Set<Int> = []
-        items.removeAll { item in
-            let isSure = item.reading.parts.allSatisfy {
-                !$0.isGood || isCertain(item.unit, $0.at.instant)
+        var kept: [Item] = []
+        for (item, isCertain) in zip(items, certain) {
+            if isCertain, !kept.contains(where: { $0.unit == item.unit }) {
+                taken.append(item.reading)
+            } else {
+                kept.append(item)
             }
-            guard isSure, !waiting.contains(item.unit) else {
-                waiting.insert(item.unit)
-                return false
-            }
-            taken.append(item.reading)
-            return true
         }
+        items = kept
         return taken
     }
 

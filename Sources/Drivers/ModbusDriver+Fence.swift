@@ -191,12 +191,17 @@ extension ModbusDriver {
 
     func isCertain(_ unit: Int, _ at: Instant) -> Bool { units[unit].fence.isCertain(at) }
 
+    private func areCertain(_ parts: [ReadPart], _ unit: Int) -> Bool {
+        parts.allSatisfy { !$0.isGood || isCertain(unit, $0.at.instant) }
+    }
+
     /// A reading is over: it goes out, or waits until all of it is certain.
     mutating func publish(
         _ reading: Reading, _ unit: Int, _ cycle: Int, _ run: CycleRun, at now: Moment
     ) {
-        let isSure = reading.parts.allSatisfy { !$0.isGood || isCertain(unit, $0.at.instant) }
-        guard !isSure || held.holds(unit) else { return emit(.reading(reading)) }
+        guard !areCertain(reading.parts, unit) || held.holds(unit) else {
+            return emit(.reading(reading))
+        }
         held.add(
             HeldReadings.Item(
                 unit: unit, cycle: cycle, reading: reading, deadline: run.deadline,
@@ -207,8 +212,8 @@ extension ModbusDriver {
     mutating func releaseHeld(at now: Moment) {
         guard !held.isEmpty || orders.contains(where: { $0.held != nil }) else { return }
         for unit in units.indices { units[unit].fence.settle(at: now.instant) }
-        let known = units.map(\.fence)
-        for reading in held.take({ known[$0].isCertain($1) }) { emit(.reading(reading)) }
+        let certain = held.items.map { areCertain($0.reading.parts, $0.unit) }
+        for reading in held.take(certain) { emit(.reading(reading)) }
         guard !isOrderUnderWay else { return }
         while let index = orders.firstIndex(where: { job in
             job.held.map { isCertain(job.unit, $0.at.instant) } ?? false

@@ -50,13 +50,16 @@ extension Gateway {
         return batching?.isDue(head, at: now.instant) ?? true
     }
 
-    /// An array of this reading and of those behind it, as many as go into one message.
+    /// This record, or an array of it and of the readings behind it, as many as go into one
+    /// message.
     mutating func gather(
-        into outgoing: inout Outgoing, behind first: StoredRecord, _ lane: Lane, at now: Moment
+        into outgoing: inout Outgoing, _ first: StoredRecord, _ lane: Lane, at now: Moment
     ) {
-        guard let batching, first.kind == .reading else { return }
+        let isArray = batching != nil && first.kind == .reading
+        envelope(of: first).append(
+            to: &outgoing.payload, body: first.body, after: isArray ? 0x5B : nil)
+        guard let batching, isArray else { return }
         let most = session.recordsAtOnce(of: first.device)
-        outgoing.payload.insert(0x5B, at: 0)
         while outgoing.others.count + 1 < most, let head = spool.head(first.device, lane),
             head.kind == .reading,
             head.subfolder == first.subfolder,
@@ -72,11 +75,10 @@ extension Gateway {
                 spool.giveBack(next.seq, at: now)
                 break
             }
-            outgoing.payload.append(0x2C)
-            envelope(of: next).append(to: &outgoing.payload, body: next.body)
+            envelope(of: next).append(to: &outgoing.payload, body: next.body, after: 0x2C)
             outgoing.others.append(next.seq)
         }
-        outgoing.payload.append(0x5D)
+        outgoing.payload.append([0x5D])
     }
 
     func envelope(of record: StoredRecord) -> Envelope {

@@ -109,9 +109,8 @@ extension Gateway {
     private mutating func publish(_ record: StoredRecord, _ lane: Lane, at now: Moment) {
         lanes.published(record.seq, lane, at: now.instant)
         var outgoing = Outgoing(
-            seq: record.seq, device: record.device, subfolder: record.subfolder,
-            payload: envelope(of: record).bytes(around: record.body))
-        gather(into: &outgoing, behind: record, lane, at: now)
+            seq: record.seq, device: record.device, subfolder: record.subfolder)
+        gather(into: &outgoing, record, lane, at: now)
         session.publish(outgoing, at: now)
     }
 }
@@ -121,7 +120,8 @@ private struct Offers {
     private var urgent: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
     private var records: (live: Slice<ReadyDevices>, backlog: Slice<ReadyDevices>)
 
-    init(_ spool: Journal) {
+    /// - Parameter spool: is borrowed: to copy it would cost more than all that follows.
+    init(_ spool: borrowing Journal) {
         urgent = (spool.urgentDevices(.live)[...], spool.urgentDevices(.backlog)[...])
         records = (spool.readyLiveDevices[...], spool.readyDevices[...])
     }

@@ -88,7 +88,8 @@ final class LinkShell {
         guard unsent.count - unsentStart + bytes.count <= Self.unsentMax else {
             return lose(LinkFailure(.closed, "the bridge takes no more bytes"))
         }
-        unsent.append(contentsOf: bytes)
+        // Mostly it is all there is, and is written as it is.
+        if unsent.isEmpty { unsent = bytes } else { unsent.append(contentsOf: bytes) }
         needsFlush = true
     }
 
@@ -106,7 +107,7 @@ final class LinkShell {
             case .failed(let failure): return lose(failure)
             }
         }
-        unsent.removeAll(keepingCapacity: unsent.capacity <= 64 << 10)
+        unsent = []
         unsentStart = 0
         wait(.read)
         needsFlush = interest != .read
@@ -145,7 +146,10 @@ final class LinkShell {
         reading: for _ in 0..<Self.workPerTurn {
             guard let link, bytes.count < Self.bytesPerTurn, link.work < workMax else { break }
             switch link.read() {
-            case .bytes(let more): bytes.append(contentsOf: more)
+            case .bytes(let more):
+                if bytes.isEmpty { bytes = more } else { bytes.append(contentsOf: more) }
+                // If more has come to the descriptor, the next turn hears of it.
+                if !link.hasPending { break reading }
             case .wouldBlock(let wants):
                 if wants == .write { change(to: .both) }
                 break reading

@@ -8,6 +8,9 @@ package struct WakeLatency {
     /// More than this is not spent awake, whatever the machine does.
     private static let most = Duration.microseconds(150)
 
+    /// A tenth of a millisecond counts behind a shorter pause only.
+    private static let shortPause = Duration.milliseconds(20)
+
     private var expected = Duration.microseconds(60)
     private var wanted: Instant?
     private var begunAt = Instant.zero
@@ -16,6 +19,7 @@ package struct WakeLatency {
 
     /// When to be woken for something that is due then.
     package mutating func begin(_ due: Instant, at now: Instant) -> Instant {
+        guard due - now < Self.shortPause else { return due }
         let wake = due - expected
         wanted = wake
         begunAt = now

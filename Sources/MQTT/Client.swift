@@ -79,9 +79,16 @@ package struct Client: Sendable {
             }
             return nil
         }
+        return publish(topic: topic, payload: Payload(payload), retain: retain, at: now)
+    }
+
+    /// The packet id; QoS 1. Only while connected; otherwise nothing leaves.
+    package mutating func publish(
+        topic: TopicName, payload: Payload, retain: Bool = false, at now: Instant
+    ) -> PacketID {
         guard let id = nextID() else { return .first }
-        var bytes: [UInt8] = []
-        Publish(topic: topic, payload: payload, packetID: id, retain: retain).append(to: &bytes)
+        let packet = Publish(topic: topic, payload: [], packetID: id, retain: retain)
+        let bytes = packet.bytes(with: payload)
         send(bytes, at: now)
         flights.add(id, bytes, number: statistics.packetsSent, at: now)
         statistics.published += 1
@@ -292,7 +299,8 @@ package struct Client: Sendable {
     }
 
     private mutating func send(_ bytes: [UInt8], at now: Instant) {
-        put { $0.append(contentsOf: bytes) }
+        // The first packet of a turn is mostly the only one: it goes on without a copy.
+        put { if $0.isEmpty { $0 = bytes } else { $0.append(contentsOf: bytes) } }
         lastSent = now
     }
 

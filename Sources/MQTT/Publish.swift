@@ -51,12 +51,25 @@ package struct Publish: Hashable, Sendable {
     }
 
     package func append(to bytes: inout [UInt8]) {
-        let length = 2 + topic.utf8.count + (packetID == nil ? 0 : 2) + payload.count
+        appendHead(to: &bytes, payload: payload.count)
+        bytes.append(contentsOf: payload)
+    }
+
+    /// The packet with another payload than its own.
+    func bytes(with payload: Payload) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendHead(to: &bytes, payload: payload.count)
+        for piece in payload.pieces { bytes.append(contentsOf: piece) }
+        return bytes
+    }
+
+    /// All before a payload of that many bytes.
+    private func appendHead(to bytes: inout [UInt8], payload: Int) {
+        let length = 2 + topic.utf8.count + (packetID == nil ? 0 : 2) + payload
         bytes.reserveCapacity(bytes.count + 5 + length)
         let flags = (dup ? 0x08 : 0) | qos.rawValue << 1 | (retain ? 0x01 : 0)
         bytes.appendHeader(.publish, flags: flags, length: length)
         bytes.appendField(topic.utf8)
         if let packetID { bytes.appendPacketID(packetID) }
-        bytes.append(contentsOf: payload)
     }
 }

@@ -36,7 +36,7 @@ struct Outbox: Sendable {
 
     mutating func next() -> Journal.Output? {
         guard head < outputs.count else {
-            outputs.removeAll(keepingCapacity: true)
+            if head > 0 { outputs.removeAll(keepingCapacity: true) }
             head = 0
             return nil
         }

@@ -56,7 +56,8 @@ package final class Link: @unchecked Sendable {
     var isEstablished = false
     /// Why reading and writing is over.
     var end: End?
-    /// The last read could not go on, and nothing was taken from the socket since.
+    /// Nothing waits inside OpenSSL that a read may answer, and nothing was taken from the socket
+    /// since.
     private var isStarved = false
     /// The last read has an answer to send first (to a KeyUpdate), for which the socket had no
     /// room.
@@ -118,6 +119,7 @@ package final class Link: @unchecked Sendable {
             (isStarved, readWantsWrite) = (false, false)
             switch step {
             case .moved(let count):
+                isStarved = ssl.map { SSL_has_pending($0) == 0 } ?? false
                 return .bytes(Array(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
             case .wants(let wants):
                 (isStarved, readWantsWrite) = (true, wants == .write)

@@ -99,7 +99,9 @@ package final class ControlSocket {
     package var clientCount: Int { connections.count }
 
     /// When the next client has been idle for too long.
-    package var deadline: Instant? { connections.values.lazy.compactMap(\.due).min() }
+    package var deadline: Instant? {
+        connections.isEmpty ? nil : connections.values.lazy.compactMap(\.due).min()
+    }
 
     /// Closes the clients that have been idle for too long.
     package func timeout(at now: Instant) {
