@@ -162,7 +162,7 @@ extension ModbusDriver {
     /// A read right behind an exchange that ended well: nothing but the silence of the line is
     /// waited for.
     private func maySchedule(_ work: Work, at start: Instant) -> Bool {
-        guard canSchedule, case .read = work else { return false }
+        guard autonomy.schedules, case .read = work else { return false }
         return !exchange.needsDiscard && start == exchange.quietUntil
     }
 

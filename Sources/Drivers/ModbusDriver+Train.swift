@@ -24,7 +24,7 @@ extension ModbusDriver {
     /// Schedules the read that has just been begun, or a train that begins with it. It leaves at
     /// `start`, behind the silence.
     mutating func depart(_ frame: [UInt8], at start: Instant, of cycle: Int, at now: Moment) {
-        guard trainSpan > .zero, orders.isEmpty, !holdsUrgent,
+        guard autonomy.trainSpan > .zero, orders.isEmpty, !holdsUrgent,
             isSound(cycles[cycle].unit, at: start),
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
@@ -43,7 +43,8 @@ extension ModbusDriver {
         at now: Moment
     ) -> [ReadTrain.Read] {
         // What is held is not held longer for it.
-        let span = held.isEmpty ? trainSpan : max(.zero, trainSpan - ReplyFence.longestHold * 3 / 2)
+        let most = autonomy.span(load: plan.load)
+        let span = held.isEmpty ? most : max(.zero, most - ReplyFence.longestHold * 3 / 2)
         var ended = end
         var followers: [Follower] = []
         var reads: [ReadTrain.Read] = []

@@ -53,8 +53,7 @@ package struct ModbusDriver: LineDriver {
     enum Work: Sendable { case read(cycle: Int), order, fence(FenceJob) }
 
     private(set) var settings: Settings
-    /// The line can send a request at a given time, and one behind the other.
-    let canSchedule: Bool
+    package var autonomy: LineAutonomy
     package private(set) var plan: ReadPlan
     var exchange: LineExchange
     var line = Line.unopened
@@ -73,9 +72,6 @@ package struct ModbusDriver: LineDriver {
     var isRecalled = false
     /// Reads in one train at most.
     static let trainLimit = 16
-    /// How long the first reply of a train may wait for the last: what they bring is not told
-    /// sooner. Zero: no trains.
-    package var trainSpan = Duration.milliseconds(250)
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
@@ -97,9 +93,9 @@ package struct ModbusDriver: LineDriver {
     /// Orders beyond this many waiting on a port are refused as busy; steps of setup do not count.
     package static let orderLimit = 64
 
-    package init(_ settings: Settings, seed: UInt64, canSchedule: Bool = false) {
+    package init(_ settings: Settings, seed: UInt64, autonomy: LineAutonomy = .none) {
         self.settings = settings
-        self.canSchedule = canSchedule
+        self.autonomy = autonomy
         let plan = ReadPlan.make(settings)
         exchange = LineExchange(settings.line)
         random = RandomSource(seed: seed)
@@ -173,7 +169,7 @@ package struct ModbusDriver: LineDriver {
 
     package mutating func next() -> Output? {
         guard drained < outputs.count else {
-            outputs.removeAll(keepingCapacity: true)
+            if drained > 0 { outputs.removeAll(keepingCapacity: true) }
             drained = 0
             return nil
         }

@@ -136,6 +136,7 @@ extension Journal.Settings {
             identity: identity, gateway: bridge.gateway, gapSubfolder: bridge.topics.gaps,
             maxBytes: spool.maxBytes, minFree: spool.minFree, maxAge: spool.maxAge,
             maxRecord: spool.maxRecord,
-            share: spool.share, priorityReserve: spool.priorityReserve, sync: spool.sync)
+            share: spool.share, priorityReserve: spool.priorityReserve, sync: spool.sync,
+            offersEarly: spool.publish == .live)
     }
 }

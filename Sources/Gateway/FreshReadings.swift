@@ -1,12 +1,14 @@
 import Base
+import Drivers
 
 /// Readings that have come and are not in the journal yet. Taken one by one, each would bring
-/// adapter and journal back into a cold cache. Taken together none is durable later: a commit is
-/// due by the arrival of the oldest.
+/// adapter, journal and session back into a cold cache. Taken together none is durable later: a
+/// commit is due by the arrival of the oldest.
 ///
 /// | they are taken | why |
 /// |---|---|
-/// | `delay` after the first, and before every commit | the rule |
+/// | `delay` after the first, and before every commit | where they must be durable first |
+/// | at once, but never twice within `pace` | where they are sent at once |
 /// | at once when there are `most` | memory is bounded |
 /// | at once when the unit has priority points | these wait for nobody, and are in no train |
 /// | before anything that is not a line's event | nobody sees the gateway without them (but for what a train has not told) |
@@ -14,36 +16,54 @@ struct FreshReadings: Sendable {
     /// And never more than a quarter of the time between commits.
     private static let longest = Duration.milliseconds(250)
     private static let most = 64
+    /// Least time between two takings of readings that are sent at once.
+    static let pace = Duration.milliseconds(20)
 
-    /// How long a reading may wait from the wire to the journal, at the line or here.
+    /// How long a reading may wait at the line, and here if it must be durable before it is sent.
     let delay: Duration
+    let areSentAtOnce: Bool
     private var readings: [Reading] = []
     /// When they must be taken.
     private(set) var due: Instant?
     private(set) var since = Instant.zero
     private(set) var isUrgent = false
+    private var lastTaken: Instant?
 
-    init(delay: Duration) { self.delay = delay }
+    init(commitEvery sync: Duration, areSentAtOnce: Bool) {
+        delay = min(Self.longest, sync / 4)
+        self.areSentAtOnce = areSentAtOnce
+    }
 
-    static func delay(commitEvery: Duration) -> Duration { min(longest, commitEvery / 4) }
+    /// The same at a line that is not busy, where readings are sent at once.
+    private static let calm = Duration.milliseconds(60)
+
+    /// How long the first reading of a train may wait at the line for the last.
+    var autonomy: LineAutonomy {
+        LineAutonomy(
+            schedules: true, trainSpan: delay, calmSpan: areSentAtOnce ? Self.calm : delay)
+    }
 
     var isEmpty: Bool { readings.isEmpty }
 
-    mutating func add(_ reading: Reading, isUrgent urgent: Bool, at now: Instant) {
+    /// - Parameter readAt: when it was read; before `now` if it was at the line for a while.
+    mutating func add(_ reading: Reading, isUrgent urgent: Bool, readAt: Instant, at now: Instant) {
         if readings.isEmpty {
-            since = now
-            due = now + delay
+            since = readAt
+            let earliest = lastTaken.map { max($0 + Self.pace, now) } ?? now
+            due = areSentAtOnce ? min(earliest, readAt + max(delay, Self.pace)) : readAt + delay
         }
         readings.append(reading)
-        if urgent || delay == .zero || readings.count >= Self.most { isUrgent = true }
+        let isDue = areSentAtOnce && due.map { $0 <= now } ?? false
+        if urgent || isDue || delay == .zero || readings.count >= Self.most { isUrgent = true }
     }
 
     /// All of them, oldest first.
-    mutating func takeAll() -> [Reading] {
+    mutating func takeAll(at now: Instant) -> [Reading] {
         defer {
             readings.removeAll(keepingCapacity: true)
             (due, isUrgent) = (nil, false)
         }
+        lastTaken = now
         return readings
     }
 }

@@ -6,8 +6,9 @@ import Spool
 
 /// The composition of all machines, itself one machine: events in, effects out, one deadline.
 ///
-/// The walk of a reading: line bytes → driver → `Reading` → adapter → `Telemetry` → spool →
-/// (durable) → session → PUBLISH → PUBACK → settled in the spool. Orders flow back the same road.
+/// The walk of a reading: line bytes → driver → `Reading` → adapter → `Telemetry` → spool → session
+/// → PUBLISH → PUBACK → settled in the spool. It is written to the disk if it is not acknowledged
+/// in time, or before it is sent where the journal is asked to. Orders flow back the same road.
 /// Both `fieldgw run` and the simulation use this value and nothing beside it.
 package struct Gateway: Sendable {
     package struct Settings: Sendable {
@@ -124,15 +125,16 @@ package struct Gateway: Sendable {
     package init(_ settings: Settings, bootID: [UInt8], seed: UInt64) {
         self.settings = settings
         var random = RandomSource(seed: seed)
-        let keeps = FreshReadings.delay(commitEvery: settings.spool.sync)
+        let fresh = FreshReadings(
+            commitEvery: settings.spool.sync, areSentAtOnce: settings.spool.offersEarly)
         ports = settings.ports.map { port in
             PortKeeper(
                 name: port.name, line: port.line,
-                driver: port.driver.make(seed: random.next(), lineKeeps: keeps))
+                driver: port.driver.make(seed: random.next(), autonomy: fresh.autonomy))
         }
         portNames = settings.ports.map(\.name)
         adapter = Adapter(settings.bindings)
-        fresh = FreshReadings(delay: keeps)
+        self.fresh = fresh
         keptFloor = settings.session.releaseDate
         lanes = Lanes(
             Lanes.Settings(liveWithin: settings.liveWithin, batch: settings.batch, settings.session)
@@ -177,7 +179,9 @@ package struct Gateway: Sendable {
             guard let index = index(of: name) else { return }
             ports[index].receive(event, at: now)
             return settle(port: index, at: now)
-        case .link(let event): receive(event, at: now)
+        case .link(let event):
+            receive(event, at: now)
+            if case .received = event { return send(at: now) }
         case .disk(let ticket, let result):
             if StateStore.owns(ticket) {
                 store.completed(ticket, result, at: now.instant)
@@ -220,13 +224,15 @@ package struct Gateway: Sendable {
     /// - Parameter servesDoor: false: a line has something to do in a moment, and the HTTP door
     ///   waits for it.
     package mutating func timeout(at now: Moment, servesDoor: Bool = true) {
+        var isUnsettled = false
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
-            if now.instant < othersDue { settle(port: index, at: now) }
+            if now.instant < othersDue { settle(port: index, at: now) } else { isUnsettled = true }
         }
         if servesDoor, let due = door.due, due <= now.instant { continueDoor(at: now) }
         guard othersDue <= now.instant else { return }
         recordFresh(at: now)
+        if !isUnsettled, othersDue > now.instant { return send(at: now) }
         if let due = spool.deadline?.due, due <= now.instant { spool.timeout(at: now) }
         if let due = session.deadline?.due, due <= now.instant { session.timeout(at: now) }
         if let due = store.deadline, due <= now.instant { store.timeout(at: now.instant) }
@@ -244,6 +250,13 @@ package struct Gateway: Sendable {
             deadline = nil
             return
         }
+        noteQuiet()
+        for index in ports.indices { ports[index].noteDeadlines() }
+        combineDeadlines()
+    }
+
+    /// Of what neither the lines nor the journal have.
+    mutating func noteQuiet() {
         var earliest = Instant.distantFuture
         if let due = session.deadline?.due { earliest = min(earliest, due) }
         if let due = store.deadline { earliest = min(earliest, due) }
@@ -253,8 +266,6 @@ package struct Gateway: Sendable {
         if let due = batching?.due { earliest = min(earliest, due) }
         if case .stopping(let stopping) = phase { earliest = min(earliest, stopping.deadline) }
         quietUntil = earliest
-        for index in ports.indices { ports[index].noteDeadlines() }
-        combineDeadlines()
     }
 
     /// When something other than a line wants `timeout`.
@@ -294,21 +305,19 @@ package struct Gateway: Sendable {
             combineDeadlines()
         }
         if let effect = door.nextEffect() { return .door(effect) }
-        effects.removeAll(keepingCapacity: true)
+        if effectsRead > 0 { effects.removeAll(keepingCapacity: true) }
         effectsRead = 0
         return nil
     }
 }
 
 extension LineDriverSettings {
-    /// - Parameter lineKeeps: how long what has been read may wait at the line; nil if whoever
-    ///   carries out the outputs knows neither `schedule` nor `train`.
-    func make(seed: UInt64, lineKeeps: Duration?) -> any LineDriver {
+    /// - Parameter autonomy: how far the line goes on by itself; `none` if whoever carries out the
+    ///   outputs knows neither `schedule` nor `train`.
+    func make(seed: UInt64, autonomy: LineAutonomy) -> any LineDriver {
         switch self {
         case .modbus(let settings):
-            var driver = ModbusDriver(settings, seed: seed, canSchedule: lineKeeps != nil)
-            driver.trainSpan = lineKeeps ?? .zero
-            return driver
+            return ModbusDriver(settings, seed: seed, autonomy: autonomy)
         case .uart(let settings): return UARTDriver(settings, seed: seed)
         }
     }

@@ -177,7 +177,7 @@ extension Gateway {
         } else {
             if !isOtherLine { ports[index].endLine(at: now) }
             drain(port: index, at: now)
-            var driver = plan.driver.make(seed: random.next(), lineKeeps: fresh.delay)
+            var driver = plan.driver.make(seed: random.next(), autonomy: fresh.autonomy)
             if let learned { driver.restore(learned, at: now) }
             ports[index].replace(driver, at: now)
         }

@@ -38,10 +38,36 @@ extension Gateway {
             return settle(at: now)
         }
         let reach = drainPort(index, at: now)
-        if fresh.isUrgent { recordFresh(at: now) }
+        let isNew = fresh.isUrgent
+        if isNew { recordFresh(at: now) }
         guard reach != .everywhere, !drainSpool(at: now) else { return settle(at: now) }
         ports[index].noteDeadlines()
+        if isNew, fresh.areSentAtOnce { send(at: now) } else { combineDeadlines() }
+    }
+
+    /// After something that concerned the way to the bridge only, as readings that came by
+    /// themselves or acknowledgements: what is ready goes out, and nobody else is asked.
+    mutating func send(at now: Moment) {
+        guard phase == .running, isReady, lent.isEmpty, plans.isEmpty else {
+            return settle(at: now)
+        }
+        repeat {
+            guard drainFlow(at: now), !drainSpool(at: now) else { return settle(at: now) }
+        } while feed(at: now)
+        noteQuiet()
         combineDeadlines()
+    }
+
+    /// False if the session had something else than what it sends and has acknowledged.
+    private mutating func drainFlow(at now: Moment) -> Bool {
+        while let output = session.next() {
+            handle(output, at: now)
+            switch output {
+            case .send, .settled: continue
+            default: return false
+            }
+        }
+        return true
     }
 
     /// How far the outputs of a port went; near is onto its line and into the journal.
@@ -151,7 +177,9 @@ extension Gateway {
     mutating func take(_ reading: Reading, at now: Moment) -> Bool {
         // Of a train, the first was read a while ago.
         let readAt = min(now.instant, reading.parts.first?.at.instant ?? now.instant)
-        fresh.add(reading, isUrgent: adapter.hasPriority(reading.address), at: readAt)
+        fresh.add(
+            reading, isUrgent: adapter.hasPriority(reading.address), readAt: readAt, at: now.instant
+        )
         return noteErrors(of: reading, at: now)
     }
 
@@ -160,7 +188,7 @@ extension Gateway {
         guard !fresh.isEmpty else { return }
         let isTrusted = session.clockLevel == .trusted
         let since = fresh.since
-        for reading in fresh.takeAll() {
+        for reading in fresh.takeAll(at: now.instant) {
             defer { if door.isOpen { note(reading, at: now) } }
             for telemetry in adapter.receive(reading) {
                 tally.readings += 1

@@ -47,7 +47,7 @@ package struct PollRound: Sendable {
                     .map(\.unit))
             return Port(
                 name: port.name, line: port.line,
-                driver: settings.make(seed: random.next(), lineKeeps: nil), open: waited)
+                driver: settings.make(seed: random.next(), autonomy: .none), open: waited)
         }
     }
 

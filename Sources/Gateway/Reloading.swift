@@ -114,7 +114,7 @@ extension Gateway {
                     changed.append(port.name)
                 }
             } else {
-                let driver = port.driver.make(seed: random.next(), lineKeeps: fresh.delay)
+                let driver = port.driver.make(seed: random.next(), autonomy: fresh.autonomy)
                 let configured = settings.configured[ports.count]
                 ports.append(PortKeeper(name: port.name, line: port.line, driver: driver))
                 inForce.append(port.driver)

@@ -250,6 +250,7 @@ extension Gateway {
         if let seq = spool.syncedSeq { writer.member("syncedSeq", seq) }
         writer.member("appended", figures.appended)
         writer.member("settled", figures.settled)
+        writer.member("neverWritten", figures.neverWritten)
         writer.member("dropped", figures.dropped)
         writer.member("damaged", figures.damaged)
         writer.key("lost")

@@ -59,7 +59,7 @@ import Testing
             var rig = Rig(settings(nodes), canSchedule: canSchedule) { unit, _, count in
                 unit == 3 && count % 5 == 0 ? .silent : .answer(.milliseconds(2))
             }
-            rig.driver.trainSpan = .zero
+            rig.driver.autonomy.trainSpan = .zero
             rig.open()
             rig.run(for: .seconds(60))
             return rig

@@ -76,7 +76,7 @@ struct Rig {
         _ settings: ModbusDriver.Settings, seed: UInt64 = 1, canSchedule: Bool = true,
         script: @escaping (UInt8, Request, Int) -> Behaviour
     ) {
-        driver = ModbusDriver(settings, seed: seed, canSchedule: canSchedule)
+        driver = ModbusDriver(settings, seed: seed, autonomy: .init(schedules: canSchedule))
         timing = RTUTiming(settings.line)
         self.script = script
     }

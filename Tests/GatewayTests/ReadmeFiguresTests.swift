@@ -62,7 +62,7 @@ import Testing
         "maxLoad": "0.5",
         "share": "0.5", "type": "\"int16\"", "split": "\";\"", "decimal": "\",\"",
         "delay": "\"5ms\"", "echo": "true",
-        "turnaround": "\"7ms\"", "minFree": "\"65MiB\"",
+        "turnaround": "\"7ms\"", "minFree": "\"65MiB\"", "publish": "\"durable\"",
     ]
     /// Defaults that are no value of the key, and are tested below or elsewhere.
     private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight", "dataBits"]

@@ -94,11 +94,13 @@ import Testing
 
     /// The real program's writes, recorded and cut off at any event, with 512-byte sectors lost
     /// among those not synced.
-    @Test(.timeLimit(.minutes(15))) func aPowerCutAtAnyEventCostsNothingThatWasPromised() throws {
+    @Test(.timeLimit(.minutes(15)), arguments: ["live", "durable"])
+    func aPowerCutAtAnyEventCostsNothingThatWasPromised(_ publish: String) throws {
         let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
         let (verdict, text) = try play(
             "power-cuts.py",
-            (isLong ? ["1500", "60"] : ["30", "3"]) + ["\(UInt16.random(in: 1...9999))"])
+            [publish] + (isLong ? ["1500", "60"] : ["20", "2"])
+                + ["\(UInt16.random(in: 1...9999))"])
         #expect(verdict.problems == [], "\(text)")
     }
 

@@ -106,7 +106,10 @@ import Testing
     }
 
     @Test func aFailingDiskIsToldFromMemory() throws {
-        let world = try started()
+        // Online, nothing is written otherwise, and no failure seen.
+        var options = Site.Options()
+        options.publish = "durable"
+        let world = try started(options)
         world.disk.disk.outageVolume = .spool
         world.befall(.disk(DiskFailure(.io, "EIO")))
         world.run(for: .seconds(120))

@@ -128,7 +128,7 @@ import Testing
             Site.Options(bridge: #"batch: { maxDelay: "5m", maxBytes: "1KiB" },"#))
         world.befall(.weather(.refused))
         world.befall(.cut)
-        world.run(for: .seconds(6 * 3600))
+        world.run(for: .seconds(12 * 3600))
         world.befall(.weather(.fair))
         #expect(world.run(until: world.now + .seconds(70)) { $0.bridge.statistics.accepted > 1 })
         world.run(for: .seconds(26))
@@ -137,6 +137,7 @@ import Testing
             world.oracle.expectFresh(
                 world.site.devices, since: world.now - .seconds(26), at: world.now)
         }
+        #expect(world.status("spool", "waiting")?.integer ?? 0 > 300, "there must be a backlog")
         #expect(world.oracle.backfilled > 100, "\(world.oracle.backfilled)")
         world.run(for: .seconds(900))
         world.close()

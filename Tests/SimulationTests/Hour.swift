@@ -7,7 +7,9 @@ extension SimulatedWorld {
     static func hour(
         seed: UInt64, sabotage: Sabotage? = nil, traces: Bool = false
     ) throws -> SimulatedWorld {
-        let world = try SimulatedWorld(seed: seed)
+        var options = Site.Options()
+        if seed % 4 == 3 { options.publish = "durable" }
+        let world = try SimulatedWorld(options, seed: seed)
         world.sabotage = sabotage
         world.traces = traces
         for (fault, at) in Script.faults(world.site, seed: seed ^ 0x5C21_7000) {

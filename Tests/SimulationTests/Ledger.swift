@@ -19,21 +19,37 @@ struct Ledger {
     private var found: [UInt64: Kept] = [:]
     private var seeds: [String: UInt32] = [:]
     private var unsynced: [String: [Kept]] = [:]
+    /// Numbers below are reserved, by the bounds that were synced.
+    private(set) var reserved: UInt64 = 0
+    /// The same of bounds that were written and not synced yet.
+    private var reserving: UInt64 = 0
+    /// Records that were synced since they were taken last.
+    private var news: [Kept] = []
 
     /// What may be sent under this number.
     func durable(_ seq: UInt64) -> Kept? { synced[seq]?.record ?? found[seq] }
+
+    mutating func takeNews() -> [Kept] {
+        defer { news = [] }
+        return news
+    }
 
     /// Takes note of one operation that has ended well. Answers what is wrong about it.
     mutating func observe(_ request: DiskRequest, _ disk: VirtualDisk, at now: Instant) -> String? {
         switch request.operation {
         case .create(let name, _, let header):
-            if let header = try? Segment.header(header + [UInt8](repeating: 0, count: 4096)) {
-                seeds[name] = Record.seed(salt: header.salt)
+            if let head = try? Segment.header(header + [UInt8](repeating: 0, count: 4096)) {
+                let seed = Record.seed(salt: head.salt)
+                seeds[name] = seed
+                reserved = max(
+                    reserved, Self.reserve(header, from: Segment.dataStart, seed: seed) ?? 0)
             }
         case .write(let name, let extents, let sync):
             guard let seed = seeds[name] else { return nil }
             for extent in extents where extent.offset >= Segment.dataStart {
                 unsynced[name, default: []] += Self.records(extent.bytes, from: 0, seed: seed)
+                reserving = max(
+                    reserving, Self.reserve(extent.bytes, from: 0, seed: seed) ?? 0)
             }
             if sync { return settle(name, at: now) }
         case .sync(let name):
@@ -51,6 +67,8 @@ struct Ledger {
 
     private mutating func settle(_ name: String, at now: Instant) -> String? {
         var complaint: String?
+        reserved = max(reserved, reserving)
+        news += unsynced[name] ?? []
         for record in unsynced.removeValue(forKey: name) ?? [] {
             if let old = synced[record.seq], old.record != record {
                 complaint =
@@ -63,11 +81,38 @@ struct Ledger {
     }
 
     /// The machine has stopped: what was not synced has no claim any more.
-    mutating func stopped() { unsynced = [:] }
+    mutating func stopped() { (unsynced, reserving) = ([:], 0) }
 
-    /// Every sound record from an offset on, damaged ones skipped.
+    /// Every sound data record from an offset on, damaged ones skipped.
     private static func records(_ bytes: [UInt8], from start: Int, seed: UInt32) -> [Kept] {
         var all: [Kept] = []
+        walk(bytes, from: start, seed: seed) { header, payload in
+            if header.type == Record.RecordType.data.rawValue,
+                let kept = kept(payload, header.seq)
+            {
+                all.append(kept)
+            }
+        }
+        return all
+    }
+
+    /// The bound of the last reserve record.
+    private static func reserve(_ bytes: [UInt8], from start: Int, seed: UInt32) -> UInt64? {
+        var bound: UInt64?
+        walk(bytes, from: start, seed: seed) { header, payload in
+            guard header.type == Record.RecordType.reserve.rawValue, payload.count >= 16 else {
+                return
+            }
+            let place = payload.startIndex + 8
+            bound = payload[place..<place + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        return bound
+    }
+
+    private static func walk(
+        _ bytes: [UInt8], from start: Int, seed: UInt32,
+        _ visit: (Record.Header, ArraySlice<UInt8>) -> Void
+    ) {
         var offset = start
         while offset + Record.headerSize <= bytes.count {
             guard let header = Record.header(in: bytes, at: offset, seed: seed) else {
@@ -81,14 +126,9 @@ struct Ledger {
                 offset += Record.alignment
                 continue
             }
-            if header.type == Record.RecordType.data.rawValue,
-                let kept = kept(bytes[payload..<end], header.seq)
-            {
-                all.append(kept)
-            }
+            visit(header, bytes[payload..<end])
             offset += header.size
         }
-        return all
     }
 
     private static func kept(_ payload: ArraySlice<UInt8>, _ seq: UInt64) -> Kept? {

@@ -73,6 +73,16 @@ struct Message {
             || flags.hasPrefix(",\"clock\":\"unsynced\",\"backfill\":true")
     }
 
+    /// The part that is the same whenever the record is sent: all but the time and its flags.
+    var content: ArraySlice<UInt8> {
+        var rest = payload[39...].drop { (0x30...0x39).contains($0) }
+        for flag in [",\"clock\":\"unsynced\"", ",\"backfill\":true"]
+        where rest.starts(with: flag.utf8) {
+            rest = rest.dropFirst(flag.utf8.count)
+        }
+        return rest
+    }
+
     /// Whether this is the record's own text, with nothing added behind it.
     func carries(_ record: Kept) -> Bool {
         payload.count > record.body.count && payload.last == 0x7D

@@ -28,6 +28,8 @@ struct Oracle {
     private(set) var errors: [String: String] = [:]
     /// What its last state document says of its firmware.
     private(set) var firmware: [String: String] = [:]
+    /// From the bus's last answer in a reading to its arrival at the bridge.
+    private(set) var latencies: [Duration] = []
     private(set) var repeats = 0
     private(set) var backfilled = 0
     private var backfillSent = false
@@ -46,6 +48,13 @@ struct Oracle {
     private var unique: [String: UInt64] = [:]
     /// What this run of the process has sent: a repeat is the same to the byte.
     private var sentInThisLife: [UInt64: [UInt8]] = [:]
+    /// When records that were not durable were sent first.
+    private var sentEarly: [UInt64: Instant] = [:]
+    /// Records that were sent, and long after that neither acknowledged nor durable when the
+    /// gateway stopped.
+    private(set) var forsaken: [UInt64] = []
+    /// Time after which what was sent is durable or acknowledged: `sync`, and a slow disk.
+    private static let syncMax = Duration.seconds(15)
 
     init(_ site: Site) { self.site = site }
 
@@ -62,10 +71,20 @@ struct Oracle {
     ) {
         guard case .success = result else { return }
         if let complaint = ledger.observe(request, disk, at: now) { object(complaint, at: now) }
+        for record in ledger.takeNews() {
+            guard let message = sent[record.seq], !message.carries(record), !diskHasFailed else {
+                continue
+            }
+            object("seq \(record.seq) was sent and is on the disk with other content", at: now)
+        }
     }
 
-    mutating func stopped() {
+    mutating func stopped(at now: Instant) {
         ledger.stopped()
+        for (seq, at) in sentEarly where now - at > Self.syncMax && !diskHasFailed {
+            if ledger.durable(seq) == nil, received[seq] == nil { forsaken.append(seq) }
+        }
+        sentEarly = [:]
         // A crash forgets which of two lanes had been ahead, if the acknowledgements were not
         // synced yet.
         if backfillSent { (lastFirst, lastTaken) = ([:], [:]) }
@@ -100,12 +119,19 @@ struct Oracle {
                 "\(device): a payload without ts and seq: \(Notice.printable(payload))", at: now)
         }
         let seq = message.seq
-        guard let record = ledger.durable(seq) else {
+        if let record = ledger.durable(seq) {
+            if record.device != device || record.subfolder != subfolder || !message.carries(record)
+            {
+                object(
+                    "\(device): seq \(seq) is sent with other content than the disk has", at: now)
+            }
+        } else {
             if diskHasFailed { return }
-            return object("\(device): seq \(seq) is sent and not durable", at: now)
-        }
-        if record.device != device || record.subfolder != subfolder || !message.carries(record) {
-            object("\(device): seq \(seq) is sent with other content than the disk has", at: now)
+            let mayBeEarly = site.sendsEarly && !["gaps", "commands"].contains(subfolder)
+            guard mayBeEarly, seq < ledger.reserved else {
+                return object("\(device): seq \(seq) is sent and not durable", at: now)
+            }
+            if sentEarly[seq] == nil { sentEarly[seq] = now }
         }
         if let old = sentInThisLife.updateValue(payload, forKey: seq), old != payload {
             object("\(device): seq \(seq) is sent again with other bytes", at: now)
@@ -113,6 +139,9 @@ struct Oracle {
         if let old = sent[seq] {
             if old.device != device || old.subfolder != subfolder {
                 object("seq \(seq) belongs to \(old.device) and to \(device)", at: now)
+            }
+            if old.content != message.content, !diskHasFailed {
+                object("seq \(seq) of \(device) is sent with two contents", at: now)
             }
         } else {
             if let last = lastFirst[message.lane], last >= seq, !diskHasFailed {
@@ -146,7 +175,8 @@ struct Oracle {
             repeats += 1
             let isSame =
                 old.device == message.device
-                && ledger.durable(message.seq).map(message.carries) ?? diskHasFailed
+                && ledger.durable(message.seq).map(message.carries)
+                    ?? (diskHasFailed || old.content == message.content)
             if !isSame {
                 object(
                     "seq \(message.seq) of \(message.device) came twice with different content",
@@ -202,6 +232,8 @@ struct Oracle {
             return object(
                 "\(message.device): seq \(message.seq) is no reading of a known device", at: now)
         }
+        var newest: Instant?
+        defer { if let newest { latencies.append(now - newest) } }
         for value in values {
             guard let point = Site.pointsByName[value.name.string] else {
                 object("\(message.device): unknown point \(value.name)", at: now)
@@ -215,6 +247,7 @@ struct Oracle {
                 continue
             }
             lastValue[message.device] = max(served, lastValue[message.device] ?? served)
+            newest = max(served, newest ?? served)
             guard point.isUnique, let number = value.value.integer else { continue }
             let name = "\(message.device) \(point.name) \(number)"
             if let other = unique.updateValue(message.seq, forKey: name), !diskHasFailed {

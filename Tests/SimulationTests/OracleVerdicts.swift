@@ -5,6 +5,9 @@ import Simulators
 extension Oracle {
     /// Every synced record has arrived or is part of a gap that was reported.
     mutating func expectAllDelivered(except since: Instant, at now: Instant) {
+        for seq in forsaken where received[seq] == nil {
+            object("seq \(seq) was sent and long after that neither durable nor taken", at: now)
+        }
         let missing = ledger.synced.values
             .filter { received[$0.record.seq] == nil && $0.at < since && !isInGap($0.record) }
             .sorted { $0.record.seq < $1.record.seq }

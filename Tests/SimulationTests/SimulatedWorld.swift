@@ -130,7 +130,7 @@ final class SimulatedWorld {
         if let (request, result) = disk.stop(end, &random) {
             oracle.observe(request, result, disk.disk, at: now)
         }
-        oracle.stopped()
+        oracle.stopped(at: now)
         for index in lines.indices { lines[index].close() }
         dropLink(noticedWithin: 1)
     }

@@ -46,6 +46,8 @@ struct Site {
         var tokenLifetime = "1h"
         var unbound: Set<String> = []
         var maxBytes = "64MiB"
+        /// Whether readings are sent at once, or when they are durable.
+        var publish = "live"
         var clock = "auto"
         /// More keys of the setpoint.
         var safe = ""
@@ -76,6 +78,8 @@ struct Site {
 
     let options: Options
     let units: [Unit]
+    /// Whether readings may be sent before they are durable.
+    var sendsEarly: Bool { options.publish == "live" }
 
     init(_ options: Options = Options()) {
         self.options = options
@@ -177,7 +181,10 @@ struct Site {
                 gateway: "\(Self.gateway)", privateKey: "gw-7.pem", tokenLifetime: "\(options.tokenLifetime)",
                 \(options.bridge)
               },
-              spool: { maxBytes: "\(options.maxBytes)", minFree: "0MiB" }, clock: "\(options.clock)", \(options.top)
+              spool: {
+                maxBytes: "\(options.maxBytes)", minFree: "0MiB", publish: "\(options.publish)"
+              },
+              clock: "\(options.clock)", \(options.top)
               ports: {
             \(lines.joined(separator: "\n"))
               },

@@ -16,7 +16,7 @@ enum Exceptions {
         "Adapter.Point": 28,
         "Bridge.Session": 47,
         "Drivers.LineExchange": 31,
-        "Drivers.ModbusDriver": 27,
+        "Drivers.ModbusDriver": 26,
         "Drivers.PortStatistics": 21,
         "Drivers.Scanner": 22,
         "Gateway.CommandLog": 21,

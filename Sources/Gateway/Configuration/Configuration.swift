@@ -49,6 +49,8 @@ package struct Configuration: Hashable, Sendable {
     /// How records are kept until the bridge has them.
     package struct Spool: Hashable, Sendable {
         package enum WhenFull: String, Hashable, Sendable, CaseIterable { case dropOldest }
+        /// When a reading is published: at once, or when it is durable.
+        package enum Publish: String, Hashable, Sendable, CaseIterable { case live, durable }
 
         /// Nil: `spool` in the state directory.
         package var directory: Located<String>? = nil
@@ -62,6 +64,7 @@ package struct Configuration: Hashable, Sendable {
         package var priorityReserve = 4 << 20
         package var whenFull = WhenFull.dropOldest
         package var sync: Duration = .seconds(1)
+        package var publish = Publish.live
 
         package init() {}
     }

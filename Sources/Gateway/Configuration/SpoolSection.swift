@@ -13,6 +13,7 @@ extension ConfigurationReader {
         spool.maxRecord = cursor.size("maxRecord", in: 256...(255 << 10)) ?? spool.maxRecord
         spool.share = cursor.number("share", in: 0.01...1, default: spool.share)
         spool.whenFull = cursor.choice("whenFull", default: spool.whenFull)
+        spool.publish = cursor.choice("publish", default: spool.publish)
         spool.sync = cursor.duration("sync", in: .milliseconds(10)...(.seconds(60))) ?? spool.sync
         // By default a small journal keeps a small reserve.
         spool.priorityReserve = min(spool.priorityReserve, spool.maxBytes / 8)

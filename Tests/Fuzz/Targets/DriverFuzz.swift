@@ -69,7 +69,7 @@ private struct DriverRig {
                 port: PortName("a"), line: line,
                 responseTimeout: .milliseconds(100 + 10 * Int64(choices.byte())),
                 retries: choices.below(4), nodes: nodes),
-            seed: UInt64(flags), canSchedule: flags & 4 != 0)
+            seed: UInt64(flags), autonomy: LineAutonomy(schedules: flags & 4 != 0))
         open()
     }
 

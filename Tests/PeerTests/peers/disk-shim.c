@@ -60,12 +60,16 @@ __attribute__((constructor)) static void begin(void) {
     }
 }
 
-struct header { uint8_t kind, none[3]; uint32_t path; int64_t value; uint32_t data; uint32_t pad; };
+/* `time` in milliseconds of the monotonic clock. */
+struct header { uint8_t kind, none[3]; uint32_t path; int64_t value; uint32_t data; uint32_t time; };
 
 static void note(char kind, const char *path, int64_t value, const void *data, size_t length) {
     if (log_fd < 0) return;
     int saved = errno;
-    struct header header = { (uint8_t)kind, {0}, (uint32_t)strlen(path), value, (uint32_t)length, 0 };
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint32_t time = (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    struct header header = { (uint8_t)kind, {0}, (uint32_t)strlen(path), value, (uint32_t)length, time };
     struct iovec parts[3] = { { &header, sizeof header }, { (void *)path, header.path }, { (void *)data, length } };
     syscall(SYS_writev, log_fd, parts, 3);
     errno = saved;

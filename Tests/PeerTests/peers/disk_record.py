@@ -8,8 +8,9 @@ import shutil
 import struct
 import subprocess
 
-Event = collections.namedtuple("Event", "kind path value data")
-HEADER = struct.Struct("=B3xIqI4x")
+# `time` in milliseconds.
+Event = collections.namedtuple("Event", "kind path value data time")
+HEADER = struct.Struct("=B3xIqII")
 SECTOR = 512
 
 
@@ -26,10 +27,10 @@ def read(log):
         text = file.read()
     events, place = [], 0
     while place + HEADER.size <= len(text):
-        kind, path, value, data = HEADER.unpack_from(text, place)
+        kind, path, value, data, time = HEADER.unpack_from(text, place)
         place += HEADER.size
         name = text[place:place + path].decode()
-        events.append(Event(chr(kind), name, value, text[place + path:place + path + data]))
+        events.append(Event(chr(kind), name, value, text[place + path:place + path + data], time))
         place += path + data
     return events
 
