@@ -62,6 +62,29 @@ import Testing
         #expect(world.oracle.violations == [])
     }
 
+    /// Each PUBACK takes five seconds: what waits for one is on the disk in its time.
+    @Test(arguments: [7, 8, 9] as [UInt64]) func aSlowBridgeCostsCommitsAndNoReading(
+        seed: UInt64
+    ) throws {
+        let world = try quiet("live", seed: seed)
+        var faults = BridgeFaults()
+        faults.delayPubacks = .seconds(5)
+        world.befall(.bridge(faults))
+        world.run(for: .seconds(60))
+        let before = commits(world)
+        world.run(for: .seconds(60))
+        #expect(commits(world) - before > 20)
+        #expect(world.status("spool", "waiting")?.integer ?? .max < 200)
+        world.run(for: .milliseconds(1_345 * Int64(seed)))
+        world.stopGateway(.powerCut)
+        world.befall(.bridge(BridgeFaults()))
+        world.run(for: .seconds(2))
+        world.boot()
+        world.run(for: .seconds(120))
+        world.close()
+        #expect(world.oracle.violations == [])
+    }
+
     /// Killed or cut off at random moments, at work with a bridge that comes and goes.
     @Test(arguments: Effort.cases(4)) func noNumberHasTwoContentsAndNothingOldIsLost(
         seed: Int

@@ -63,7 +63,7 @@ enum Exceptions {
         "PeerTests": 39,
         "Platform": 39,
         "PlatformTests": 6,
-        "SimulationTests": 16,
+        "SimulationTests": 15,
         "Simulators": 13,
         "SimulatorsTests": 21,
         "Spool": 5,
