@@ -55,6 +55,9 @@ extension Gateway {
         writer.member("state", session.state)
         writer.member("online", session.isOnline)
         if let since = session.connectedSince { writer.member("since", since.wall) }
+        if !session.isOnline, let away = reports.health.awaySince {
+            writer.member("awaySince", now.at(away.instant).wall)
+        }
         if let next = session.nextTry {
             writer.member("nextTrySeconds", max(0, (next - now.instant).secondsValue))
         }

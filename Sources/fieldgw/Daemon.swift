@@ -47,33 +47,55 @@ struct Daemon {
         return place
     }
 
-    /// The answer as it came and as a document. An answer that says no is complained about and ends
-    /// the verb with the code of its kind.
-    func ask(
+    /// An answer that the gateway did not give, or that says no: words for a person and how it ends
+    /// a verb.
+    struct Failure: Error {
+        var words: String
+        var code: ExitCode
+    }
+
+    typealias Answer = (bytes: [UInt8], document: JSON)
+
+    /// The answer as it came and as a document.
+    func answer(
         _ request: String, within limit: Duration = .seconds(5)
-    ) throws -> (bytes: [UInt8], document: JSON) {
+    ) throws(Failure) -> Answer {
         let bytes: [UInt8]
         do throws(SystemFailure) {
             bytes = try ControlClient.ask(socket, Array(request.utf8), within: limit)
         } catch {
             let (words, code) = ControlClient.complaint(error, socket)
-            Console.complain(words)
-            throw code
+            throw Failure(words: words, code: code)
         }
         guard let document = try? JSONReader.parse(bytes) else {
-            Console.complain("\(socket): the answer is not JSON")
-            throw ExitCode.badData
+            throw Failure(words: "\(socket): the answer is not JSON", code: .badData)
         }
         if let error = document["error"]?.string {
-            Console.complain("the gateway says: \(Notice.printable(error))")
-            throw Self.code(document["kind"]?.string)
+            throw Failure(
+                words: "the gateway says: \(Notice.printable(error))",
+                code: Self.code(document["kind"]?.string))
         }
         return (bytes, document)
     }
 
+    /// Without an answer, or with one that says no, complains and ends the verb.
+    static func complaining<Result>(
+        _ body: () throws(Failure) -> Result
+    ) throws(ExitCode) -> Result {
+        do throws(Failure) { return try body() } catch {
+            Console.complain(error.words)
+            throw error.code
+        }
+    }
+
+    /// As `answer`; a failure is complained about and ends the verb.
+    func ask(_ request: String, within limit: Duration = .seconds(5)) throws -> Answer {
+        try Self.complaining { () throws(Failure) in try answer(request, within: limit) }
+    }
+
     func ask(
         within limit: Duration = .seconds(5), _ body: (inout JSONWriter) -> Void
-    ) throws -> (bytes: [UInt8], document: JSON) {
+    ) throws -> Answer {
         var writer = JSONWriter()
         writer.object(body)
         return try ask(writer.text, within: limit)
@@ -85,18 +107,6 @@ struct Daemon {
         case "denied": .noPermission
         case "exception", "checksum": .badData
         default: .unavailable
-        }
-    }
-
-    /// Shows a text over and over on a terminal, or once.
-    static func live(
-        _ arguments: Arguments, every interval: Duration = .seconds(1), _ text: () throws -> String
-    ) throws {
-        guard Console.isTerminal, !arguments.has("once") else { return Console.say(try text()) }
-        Console.emit(Array("\u{1B}[2J".utf8))
-        while Console.outputFailure == nil {
-            Console.redraw(try text() + "\n\nevery \(Text.duration(interval)); end it with Ctrl-C")
-            Console.wait(interval)
         }
     }
 }

@@ -47,10 +47,10 @@ enum StatusVerb {
             "bridge: \(bridge?["state"]?.string?.string ?? "?"), "
                 + "\(Plural.text(bridge?["attached"]?.integer ?? 0, "device")) attached, "
                 + "clock \(bridge?["clock"]?.string?.string ?? "?")")
-        if let trouble = document["bridgeTrouble"] {
-            let when = bridge?["online"]?.bool == true ? "before this connection" : "last failure"
+        showOutage(document)
+        if let trouble = document["bridgeTrouble"], bridge?["online"]?.bool == true {
             Console.say(
-                "bridge, \(when) (\(trouble["ts"]?.string?.string ?? "?")): "
+                "bridge, before this connection (\(trouble["ts"]?.string?.string ?? "?")): "
                     + (trouble["reason"]?.string?.string ?? "?"))
         }
         for alarm in document["alarms"]?.array ?? [] {
@@ -77,12 +77,15 @@ enum StatusVerb {
                 figures["trouble"]?.string?.string ?? Text.pause(of: figures) ?? "",
             ])
         }
-        Console.say(
-            Console.table(
-                [
-                    "port", "line", "requests", "replies", "timeouts", "crc errors", "exceptions",
-                    "",
-                ], rows))
+        show(
+            [
+                TextTable.Column("port"), TextTable.Column("line"),
+                TextTable.Column("requests", isNumber: true, rank: 3),
+                TextTable.Column("replies", isNumber: true, rank: 4),
+                TextTable.Column("timeouts", isNumber: true, rank: 1),
+                TextTable.Column("crc errors", isNumber: true, rank: 2),
+                TextTable.Column("exceptions", isNumber: true, rank: 5), TextTable.Column(""),
+            ], rows)
         showDiagnoses(document)
         Console.say("")
         rows = (document["devices"]?.members ?? []).map { device in
@@ -93,7 +96,33 @@ enum StatusVerb {
                 "\(device.value["waiting"]?.integer ?? 0)",
             ]
         }
-        Console.say(Console.table(["device", "address", "status", "bridge", "waiting"], rows))
+        show(
+            [
+                TextTable.Column("device"), TextTable.Column("address", rank: 2),
+                TextTable.Column("status"), TextTable.Column("bridge", rank: 1),
+                TextTable.Column("waiting", isNumber: true, rank: 3),
+            ], rows)
+    }
+
+    /// A table that is not wider than the terminal.
+    private static func show(_ columns: [TextTable.Column], _ rows: [[String]]) {
+        let width = Console.isTerminal ? Machine.terminalWidth(1) : nil
+        for line in TextTable(columns, rows).lines(within: width) { Console.say(line) }
+    }
+
+    /// Why there is no bridge, since when, and when the next try is.
+    private static func showOutage(_ document: JSON) {
+        guard let bridge = document["bridge"], bridge["online"]?.bool != true else { return }
+        let since = (bridge["awaySince"]?.string).map { ", since \($0)" } ?? ""
+        let reason = (document["bridgeTrouble"]?["reason"]?.string).map {
+            ": \(Notice.printable($0.string))"
+        }
+        let next = bridge["nextTrySeconds"]?.double.map {
+            $0 < 0.5
+                ? "; next try now"
+                : "; next try in \(Text.duration(.seconds(fraction: $0.rounded())))"
+        }
+        Console.say("bridge away\(since)\(reason ?? "")\(next ?? "")")
     }
 
     /// Shows the troubles of the lines and units, one sentence each.

@@ -37,6 +37,16 @@ enum Text {
         }
     }
 
+    /// Exactly so many decimals, for numbers that stand below each other.
+    static func fixed(_ value: Double, _ places: Int) -> String {
+        let text = decimal(value, places)
+        guard places > 0, text.allSatisfy({ "-0123456789.".contains($0) }) else { return text }
+        let parts = text.split(separator: ".", maxSplits: 1)
+        let digits = parts.count > 1 ? String(parts[1]) : ""
+        return "\(parts[0]).\(digits)"
+            + String(repeating: "0", count: max(0, places - digits.count))
+    }
+
     /// At most so many decimals, without trailing zeros.
     static func decimal(_ value: Double, _ places: Int) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }

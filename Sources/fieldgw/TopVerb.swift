@@ -7,152 +7,209 @@ enum TopVerb {
         "top", "",
         summary: "show the ports and units of a running gateway, those with trouble first",
         details: """
-            Rates are those of the last second (of the time since the start with --once or --json); load is the
-            share of the time in which a request was out or its reply awaited.
+            Rates are those of the last ten seconds (of the time since the start with --once or
+            --json); load is the share of the time in which a request was out or its reply awaited.
+            \(LiveView.keys)
             """,
-        options: Daemon.options + [
-            Option("once", nil, "print one table and end, also on a terminal"),
-            Option("json", nil, "one JSON object a line and unit, once"),
+        options: Daemon.options + LiveView.options + [
+            Option("json", nil, "one JSON object a line and unit, once")
         ]
     ) { arguments in
         guard arguments.positional.isEmpty else {
             throw Arguments.Misuse(message: "it takes no arguments but options")
         }
         let daemon = try Daemon(arguments)
-        var before: Sample?
-        func sample() throws -> Sample { Sample(try daemon.ask("{\"get\":\"status\"}").document) }
+        func sample() throws(Daemon.Failure) -> TopSample {
+            TopSample(try daemon.answer("{\"get\":\"status\"}").document)
+        }
         if arguments.has("json") {
-            for row in try sample().rows(since: nil) { Console.say(row.json) }
+            for row in try Daemon.complaining(sample).rows(since: nil) { Console.say(row.json) }
             return .ok
         }
-        try Daemon.live(arguments) {
-            let now = try sample()
-            defer { before = now }
-            return now.text(since: before)
+        var history = TopHistory()
+        try LiveView.run(arguments) { () throws(Daemon.Failure) in
+            let latest = try sample()
+            return latest.content(since: history.add(latest))
         }
         return .ok
     }
+}
 
-    /// One status document as figures.
-    struct Sample {
-        let document: JSON
-        let at = Clock.instant
+/// Samples of the last ten seconds, over which rates are taken.
+struct TopHistory {
+    private static let span = Duration.seconds(10)
+    private var figures: [TopSample.Figures] = []
 
-        init(_ document: JSON) { self.document = document }
+    /// - Returns: the earliest figures that are not too old; nil without any.
+    mutating func add(_ sample: TopSample) -> TopSample.Figures? {
+        let now = sample.figures
+        let isRestarted = figures.last.map { now.uptime < $0.uptime } ?? false
+        figures.removeAll { isRestarted || $0.at + Self.span < now.at }
+        defer { figures.append(now) }
+        return figures.first
+    }
+}
 
-        private func figure(_ place: JSON?, _ name: ByteString) -> Double {
-            place?[name]?.double ?? 0
-        }
+/// One status document as figures.
+struct TopSample {
+    /// Counters by port, and by port and unit.
+    struct Figures {
+        let at: Instant
+        /// Of the gateway, in seconds.
+        let uptime: Double
+        fileprivate var counters: [ByteString: [Double]] = [:]
+    }
 
-        func rows(since before: Sample?) -> [Row] {
-            let uptime = max(1, document["uptime"]?.double ?? 1)
-            let time = before.map { max(0.001, (at - $0.at).secondsValue) } ?? uptime
-            var rows: [Row] = []
-            for port in document["ports"]?.members ?? [] {
-                let earlier = before?.document["ports"]?[port.name]
-                func rate(_ now: JSON, _ old: JSON?, _ name: ByteString) -> Double {
-                    max(0, figure(now, name) - figure(old, name)) / time
-                }
-                var row = Row(
-                    port: port.name.string, unit: "",
-                    state: port.value["state"]?.string?.string ?? "?")
-                row.load = rate(port.value, earlier, "busTimeSeconds")
-                fill(&row, port.value, earlier, rate)
-                row.note =
-                    port.value["trouble"]?.string?.string
-                    ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
-                if port.value["state"]?.string != "open" { row.rank = 3 }
-                rows.append(row)
-                for unit in port.value["units"]?.members ?? []
-                where unit.value["configured"]?.bool != false {
-                    let old = earlier?["units"]?[unit.name]
-                    let state = unit.value["state"]?.string?.string ?? "unknown"
-                    var row = Row(port: port.name.string, unit: unit.name.string, state: state)
-                    fill(&row, unit.value, old, rate)
-                    let age = unit.value["lastGoodSecondsAgo"]?.double
-                    let heard =
-                        age.map { "last answer \(Text.age($0))" + ($0 < 1 ? "" : " ago") }
-                        ?? "never answered"
-                    row.note = unit.value["diagnosis"]?.string?.string ?? heard
-                    rows.append(row)
-                }
-            }
-            return rows.enumerated().sorted { left, right in
-                (-left.element.rank, -left.element.troubles, left.offset)
-                    < (-right.element.rank, -right.element.troubles, right.offset)
-            }.map(\.element)
-        }
+    private static let names: [ByteString] = [
+        "requests", "timeouts", "checksum", "exceptions", "busTimeSeconds",
+    ]
 
-        private func fill(
-            _ row: inout Row, _ now: JSON, _ old: JSON?, _ rate: (JSON, JSON?, ByteString) -> Double
-        ) {
-            row.requests = rate(now, old, "requests")
-            row.timeouts = rate(now, old, "timeouts")
-            row.damaged = rate(now, old, "checksum")
-            row.exceptions = rate(now, old, "exceptions")
-            switch row.state {
-            case "offline": row.rank = 2
-            case "degraded": row.rank = 1
-            default: break
+    private let document: JSON
+    private(set) var figures: Figures
+    /// Devices by their addresses.
+    private var devices: [ByteString: [String]] = [:]
+
+    init(_ document: JSON) {
+        self.document = document
+        figures = Figures(at: Clock.instant, uptime: document["uptime"]?.double ?? 0)
+        for port in document["ports"]?.members ?? [] {
+            count(port.value, as: port.name)
+            for unit in port.value["units"]?.members ?? [] {
+                count(unit.value, as: ByteString("\(port.name):\(unit.name)"))
             }
         }
-
-        func text(since before: Sample?) -> String {
-            let rows = rows(since: before).map { row in
-                [
-                    row.port, row.unit, row.state, Text.decimal(row.requests, 1),
-                    Text.decimal(row.timeouts, 2),
-                    Text.decimal(row.damaged, 2), Text.decimal(row.exceptions, 2),
-                    row.load.map { Text.percent($0) } ?? "", row.note,
-                ]
-            }
-            let spool = document["spool"]
-            return "gateway \(document["gateway"]?.string?.string ?? "?"): "
-                + "bridge \(document["bridge"]?["state"]?.string?.string ?? "?"), "
-                + "\(Plural.text(spool?["waiting"]?.integer ?? 0, "record waits", "records wait"))\n\n"
-                + Console.table(
-                    [
-                        "port", "unit", "state", "requests/s", "timeouts/s", "damaged/s",
-                        "exceptions/s", "load", "",
-                    ], rows)
+        for device in document["devices"]?.members ?? [] {
+            guard let address = device.value["address"]?.string else { continue }
+            devices[address, default: []].append(device.name.string)
         }
     }
 
-    struct Row {
-        var port: String
-        var unit: String
-        var state: String
-        var requests = 0.0
-        var timeouts = 0.0
-        var damaged = 0.0
-        var exceptions = 0.0
-        var load: Double?
-        var note = ""
-        /// How bad its state is; within that, how often something went wrong.
-        var rank = 0
+    private mutating func count(_ place: JSON, as key: ByteString) {
+        figures.counters[key] = Self.names.map { place[$0]?.double ?? 0 }
+    }
 
-        init(port: String, unit: String, state: String) {
-            self.port = port
-            self.unit = unit
-            self.state = state
+    func rows(since before: Figures?) -> [TopRow] {
+        let time =
+            before.map { max(0.001, (figures.at - $0.at).secondsValue) } ?? max(1, figures.uptime)
+        func rates(_ key: ByteString) -> [Double] {
+            let now = figures.counters[key] ?? []
+            let old = before?.counters[key] ?? now.map { _ in 0 }
+            return zip(now, old).map { max(0, $0 - $1) / time }
         }
-
-        var troubles: Double { timeouts + damaged + exceptions }
-
-        var json: String {
-            var writer = JSONWriter()
-            writer.object { writer in
-                writer.member("port", port)
-                if !unit.isEmpty { writer.member("unit", unit) }
-                writer.member("state", state)
-                writer.member("requestsPerSecond", requests)
-                writer.member("timeoutsPerSecond", timeouts)
-                writer.member("damagedPerSecond", damaged)
-                writer.member("exceptionsPerSecond", exceptions)
-                if let load { writer.member("load", load) }
-                if !note.isEmpty { writer.member("note", note) }
+        var rows: [TopRow] = []
+        for port in document["ports"]?.members ?? [] {
+            var row = TopRow(
+                port: port.name.string, unit: "",
+                state: port.value["state"]?.string?.string ?? "?", rates(port.name))
+            row.hasLoad = true
+            row.note =
+                port.value["trouble"]?.string?.string
+                ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
+            if port.value["state"]?.string != "open" { row.rank = 3 }
+            rows.append(row)
+            for unit in port.value["units"]?.members ?? []
+            where unit.value["configured"]?.bool != false {
+                let key = ByteString("\(port.name):\(unit.name)")
+                var row = TopRow(
+                    port: port.name.string, unit: unit.name.string,
+                    state: unit.value["state"]?.string?.string ?? "unknown", rates(key))
+                row.devices = (devices[key] ?? []).joined(separator: ", ")
+                row.age = unit.value["lastGoodSecondsAgo"]?.double
+                row.note = unit.value["diagnosis"]?.string?.string ?? Self.heard(row.age)
+                rows.append(row)
             }
-            return writer.text
         }
+        return rows.enumerated().sorted { left, right in
+            (-left.element.rank, -left.element.troubles, left.offset)
+                < (-right.element.rank, -right.element.troubles, right.offset)
+        }.map(\.element)
+    }
+
+    private static func heard(_ age: Double?) -> String {
+        guard let age else { return "never" }
+        return Text.age(age) + (age < 1 ? "" : " ago")
+    }
+
+    private static let columns = [
+        TextTable.Column("port", least: 5), TextTable.Column("unit", isNumber: true),
+        TextTable.Column("device", rank: 1, least: 6), TextTable.Column("state"),
+        TextTable.Column("requests/s", isNumber: true, rank: 2),
+        TextTable.Column("timeouts/s", isNumber: true, rank: 3),
+        TextTable.Column("damaged/s", isNumber: true, rank: 4),
+        TextTable.Column("exceptions/s", isNumber: true, rank: 5),
+        TextTable.Column("load %", isNumber: true, rank: 6),
+        TextTable.Column("last answer", rank: 1, least: 24),
+    ]
+
+    func content(since before: Figures?) -> LiveContent {
+        let spool = document["spool"]
+        let waiting = Plural.text(
+            spool?["waiting"]?.integer ?? 0, "record waits", "records wait")
+        let head =
+            "gateway \(document["gateway"]?.string?.string ?? "?"): "
+            + "bridge \(document["bridge"]?["state"]?.string?.string ?? "?"), \(waiting)"
+        return LiveContent(
+            head: [head, ""], columns: Self.columns, rows: rows(since: before).map(\.line))
+    }
+}
+
+/// A port or a unit.
+struct TopRow {
+    var port: String
+    var unit: String
+    var devices = ""
+    var state: String
+    /// Requests, timeouts, damaged replies, exceptions and seconds of the line, each second.
+    private var rates: [Double]
+    /// Only a line has a load.
+    var hasLoad = false
+    /// Since the last good reply, in seconds.
+    var age: Double?
+    var note = ""
+    /// How bad its state is; within that, how often something went wrong.
+    var rank = 0
+
+    init(port: String, unit: String, state: String, _ rates: [Double]) {
+        (self.port, self.unit, self.state) = (port, unit, state)
+        self.rates = rates.count == 5 ? rates : [0, 0, 0, 0, 0]
+        switch state {
+        case "offline": rank = 2
+        case "degraded": rank = 1
+        default: break
+        }
+    }
+
+    var troubles: Double { rates[1] + rates[2] + rates[3] }
+
+    var line: LiveTable.Row {
+        let load = hasLoad ? Text.fixed(rates[4] * 100, 1) : ""
+        let cells = [
+            port, unit, devices, state, Text.fixed(rates[0], 1), Text.fixed(rates[1], 2),
+            Text.fixed(rates[2], 2), Text.fixed(rates[3], 2), load, note,
+        ]
+        var numbers: [Int: Double] = [:]
+        for place in 0..<4 { numbers[place + 4] = rates[place] }
+        if hasLoad { numbers[8] = rates[4] }
+        numbers[9] = age
+        if let unit = Double(unit) { numbers[1] = -unit }
+        let mark: Colour? = rank >= 2 ? .red : rank == 1 ? .yellow : nil
+        return LiveTable.Row(cells, numbers: numbers, mark: mark)
+    }
+
+    var json: String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("port", port)
+            if !unit.isEmpty { writer.member("unit", unit) }
+            if !devices.isEmpty { writer.member("device", devices) }
+            writer.member("state", state)
+            writer.member("requestsPerSecond", rates[0])
+            writer.member("timeoutsPerSecond", rates[1])
+            writer.member("damagedPerSecond", rates[2])
+            writer.member("exceptionsPerSecond", rates[3])
+            if hasLoad { writer.member("load", rates[4]) }
+            if !note.isEmpty { writer.member("note", note) }
+        }
+        return writer.text
     }
 }

@@ -6,11 +6,9 @@ enum WatchVerb {
     static let verb = Verb(
         "watch", "[DEVICE]",
         summary: "show the last good values of a running gateway with their age",
-        details:
-            "On a terminal the table is drawn anew every second; elsewhere it is printed once.",
-        options: Daemon.options + [
-            Option("once", nil, "print one table and end, also on a terminal"),
-            Option("json", nil, "the whole document as one line of JSON, once"),
+        details: LiveView.keys,
+        options: Daemon.options + LiveView.options + [
+            Option("json", nil, "the whole document as one line of JSON, once")
         ]
     ) { arguments in
         guard arguments.positional.count <= 1 else {
@@ -19,17 +17,30 @@ enum WatchVerb {
         let daemon = try Daemon(arguments)
         let device = arguments.positional.first
         if arguments.has("json") {
-            Console.emit(try daemon.valuesText(of: device) + [0x0A])
+            let text = try Daemon.complaining { () throws(Daemon.Failure) in
+                try daemon.valuesText(of: device)
+            }
+            Console.emit(text + [0x0A])
             return .ok
         }
-        try Daemon.live(arguments) { text(of: try daemon.values(of: device)) }
+        try LiveView.run(arguments) { () throws(Daemon.Failure) in
+            content(of: try daemon.values(of: device))
+        }
         return .ok
     }
 
-    static func text(of devices: [JSON.Member]) -> String {
-        var rows: [[String]] = []
+    private static let columns = [
+        TextTable.Column("device", least: 8), TextTable.Column("state", rank: 3),
+        TextTable.Column("point", least: 8), TextTable.Column("value", isNumber: true, least: 12),
+        TextTable.Column("units", rank: 1), TextTable.Column("age", isNumber: true, rank: 2),
+        TextTable.Column(""),
+    ]
+
+    static func content(of devices: [JSON.Member]) -> LiveContent {
+        var rows: [LiveTable.Row] = []
         for device in devices {
             let status = device.value["status"]?.string?.string ?? "unknown"
+            let mark: Colour? = status == "offline" ? .red : status == "degraded" ? .yellow : nil
             let points = device.value["values"]?.members ?? []
             // A reason is told where it begins, and not again at every point that has the same.
             var told = device.value["error"]?.string?.string ?? ""
@@ -41,14 +52,22 @@ enum WatchVerb {
                 } else {
                     told = cells.last ?? ""
                 }
-                rows.append([device.name.string, status, point.name.string] + cells)
+                var row = LiveTable.Row(
+                    [device.name.string, status, point.name.string] + cells, mark: mark)
+                row.numbers[3] = point.value["value"]?.double
+                row.numbers[5] = point.value["age"]?.double
+                rows.append(row)
             }
-            if points.isEmpty { rows.append([device.name.string, status, "-", "-", "", "", ""]) }
+            if points.isEmpty {
+                let cells = [device.name.string, status, "-", "-", "", "", ""]
+                rows.append(LiveTable.Row(cells, mark: mark))
+            }
             if let error = device.value["error"]?.string?.string {
-                rows[first][6] = rows[first][6].isEmpty ? error : "\(error), \(rows[first][6])"
+                let note = rows[first].cells[6]
+                rows[first].cells[6] = note.isEmpty ? error : "\(error), \(note)"
             }
         }
-        return Console.table(["device", "state", "point", "value", "units", "age", ""], rows)
+        return LiveContent(head: [], columns: columns, rows: rows)
     }
 
     private static func cells(_ point: JSON) -> [String] {
@@ -64,14 +83,14 @@ enum WatchVerb {
 extension Daemon {
     /// The members of `devices`; of all devices page by page, for their values may be too much for
     /// one answer.
-    fileprivate func values(of device: String?) throws -> [JSON.Member] {
+    fileprivate func values(of device: String?) throws(Failure) -> [JSON.Member] {
         var devices: [JSON.Member] = []
         try eachPage(of: device) { devices += $1["devices"]?.members ?? [] }
         return devices
     }
 
     /// `{"ts","devices":{…}}` with the devices of all pages; `ts` is the first one's.
-    fileprivate func valuesText(of device: String?) throws -> [UInt8] {
+    func valuesText(of device: String?) throws(Failure) -> [UInt8] {
         var whole: [UInt8] = []
         let ending = Array("}}".utf8)
         try eachPage(of: device) { bytes, document in
@@ -89,14 +108,18 @@ extension Daemon {
         return whole + ending
     }
 
-    private func eachPage(of device: String?, _ body: ([UInt8], JSON) -> Void) throws {
+    private func eachPage(
+        of device: String?, _ body: ([UInt8], JSON) -> Void
+    ) throws(Failure) {
         var from: Int64? = device == nil ? 0 : nil
         repeat {
-            let page = try ask { writer in
+            var writer = JSONWriter()
+            writer.object { writer in
                 writer.member("get", "values")
                 if let device { writer.member("device", device) }
                 if let from { writer.member("from", from) }
             }
+            let page = try answer(writer.text)
             body(page.bytes, page.document)
             from = page.document["next"]?.integer
         } while from != nil

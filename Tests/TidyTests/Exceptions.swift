@@ -67,7 +67,7 @@ enum Exceptions {
         "Simulators": 13,
         "SimulatorsTests": 21,
         "Spool": 5,
-        "fieldgw": 83,
+        "fieldgw": 81,
         "fieldsim": 51,
     ]
     /// Comments that begin with a pronoun, by target.

@@ -31,12 +31,6 @@ package enum Console {
         write(2, "\r" + text.prefix(columns) + "\u{1B}[K")
     }
 
-    /// A whole screen anew, from its top left corner: what a live table prints each time.
-    package static func redraw(_ text: String) {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        write(1, "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J")
-    }
-
     /// Waits, as a program does that shows something every so often.
     package static func wait(_ duration: Duration) {
         let time = max(.zero, duration)
