@@ -18,6 +18,8 @@ import Base
 /// | `{"release":"meter-1"}` | `{"ok":true,"was":"refused: …"}` |
 /// | `{"get":"point","port","unit","table","address"}` | `{"point","type","order","sign"}` of the point there, or `{}` |
 /// | `{"read":{"port","unit","table","address","count"}}` | `{"registers":[…]}` or `{"bits":[…]}` |
+/// | `{"read":{"device","point"}}` | `{"value","units"}`, or `bad`, and the registers or bits |
+/// | `{"write":{"device","point","value"}}` | `{"ok":true}`, within the point's limits |
 /// | `{"write":{"port","unit","table","address","values":[…]}}` | `{"ok":true}`; with `"multiple":true` by function 15 or 16 |
 ///
 /// A lease belongs to its connection. It ends when the connection ends or sends `resume`; the

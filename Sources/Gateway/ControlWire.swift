@@ -10,6 +10,15 @@ extension Gateway {
         var count: Int
         /// Note for the person, added to the message of a failure.
         var note: String
+        /// The point that was asked for by its name.
+        var point: NamedPoint?
+    }
+
+    /// A configured point, and where it is.
+    struct NamedPoint: Sendable {
+        var device: DeviceID
+        var point: Point
+        var address: Address
     }
 
     static let wireReadsMax = 64
@@ -20,6 +29,7 @@ extension Gateway {
         guard wireReads.count < Self.wireReadsMax else {
             throw Control.Misuse(reason: "too many reads wait already", kind: "unavailable")
         }
+        if request["device"] != nil { return try readPoint(ticket, request, at: now) }
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
         let count = try number(request["count"] ?? JSON(.number("1")), "count", 1...2000)
         let id = commands.takeIDs(1)
@@ -40,6 +50,7 @@ extension Gateway {
             throw Control.Misuse(
                 reason: "only root and the gateway's own user may write", kind: "denied")
         }
+        if request["device"] != nil { return try writePoint(ticket, request, at: now) }
         let place = try wirePlace(request, tables: [.coil, .holding])
         guard let values = request["values"]?.array, (1...1968).contains(values.count) else {
             throw Control.Misuse(reason: "\"values\" must be an array of what to write")
@@ -88,6 +99,92 @@ extension Gateway {
                 ]))
     }
 
+    /// The point that a request names by device and point.
+    private func namedPoint(_ request: JSON) throws(Control.Misuse) -> NamedPoint {
+        let device = try device(named: request["device"] ?? JSON(.null))
+        guard let binding = adapter.binding(of: device) else {
+            throw Control.Misuse(reason: "there is no device \(device)")
+        }
+        if let port = request["port"]?.string, PortName(port) != binding.address.port {
+            throw Control.Misuse(
+                reason: "\(device) is on \(binding.address.port), not on \(Notice.printable(port))")
+        }
+        let name = request["point"]?.string ?? ""
+        guard let point = binding.points.first(where: { $0.name == name }) else {
+            let near = Suggestion.clause(for: name, in: binding.points.map(\.name))
+            throw Control.Misuse(
+                reason: "\(device) has no point \"\(Notice.printable(name))\"\(near)")
+        }
+        return NamedPoint(device: device, point: point, address: binding.address)
+    }
+
+    private mutating func readPoint(
+        _ ticket: ControlTicket, _ request: JSON, at now: Moment
+    ) throws(Control.Misuse) {
+        let named = try namedPoint(request)
+        let point = named.point
+        guard let port = index(of: named.address.port), point.table != .frame, point.isRead,
+            point.spans.count == 1
+        else {
+            throw Control.Misuse(
+                reason:
+                    "\(point.name) cannot be read by one request: see `fieldgw watch`"
+            )
+        }
+        let id = commands.takeIDs(1)
+        wireReads[id] = WireRead(
+            ticket: ticket, isBits: point.table.isBits, count: point.count, note: "", point: named)
+        ports[port].driver.submit(
+            Order(
+                id: id, address: named.address, table: point.table, start: point.address,
+                data: .nothing(count: point.count), isManual: true,
+                expires: now.instant + Command.expiryDefault),
+            at: now)
+    }
+
+    /// As a command does: within the point's limits, and counted.
+    private mutating func writePoint(
+        _ ticket: ControlTicket, _ request: JSON, at now: Moment
+    ) throws(Control.Misuse) {
+        let named = try namedPoint(request)
+        guard let value = request["value"] else {
+            throw Control.Misuse(reason: "\"value\" is missing")
+        }
+        let steps: [WriteStep]
+        do throws(WriteRefusal) {
+            steps = try adapter.steps(
+                [(named.point.name, value)], of: named.device, firstID: commands.takeIDs(1),
+                expires: now.instant + Command.expiryDefault, at: now)
+        } catch {
+            throw Control.Misuse(reason: error.message)
+        }
+        for (key, spent) in adapter.budgets.all(at: now.instant)
+        where key.device == named.device && key.point == named.point.name {
+            commands.keep(spent, key)
+        }
+        let number = steps.first?.order.id ?? 0
+        commands.run(
+            CommandDesk.Open(
+                device: named.device, id: "socket-\(now.wall.milliseconds)-\(number)",
+                origin: .socket, ticket: ticket, orders: steps))
+    }
+
+    /// `{"device","point","value","units"}`, or with `bad` in place of a value.
+    private func describe(
+        _ named: NamedPoint, _ part: ReadPart?, in writer: inout JSONWriter
+    ) {
+        writer.member("device", named.device.text)
+        writer.member("point", named.point.name)
+        if let units = named.point.units { writer.member("units", units) }
+        guard let part else { return writer.member("bad", "format") }
+        switch adapter.decode(part, of: named.device, point: named.point.name) {
+        case .success(let value):
+            writer.key("value")
+            writer.raw(value)
+        case .failure(let failure): writer.member("bad", failure.word)
+        }
+    }
+
     /// Facts that a tool needs to write a value of the type that the configuration gives.
     func pointFacts(_ request: JSON) throws(Control.Misuse) -> [UInt8] {
         let place = try wirePlace(request, tables: [.coil, .discrete, .input, .holding])
@@ -122,6 +219,9 @@ extension Gateway {
             .answer(
                 read.ticket,
                 Self.document { writer in
+                    if let named = read.point {
+                        describe(named, try? outcome.result.get(), in: &writer)
+                    }
                     writer.key(read.isBits ? "bits" : "registers")
                     writer.array { writer in
                         for index in 0..<read.count {

@@ -285,10 +285,12 @@ extension Gateway {
         case .online:
             adoptStrangers(at: now)
             session.attachFirst(Array(spool.readyDevices))
+            noteReconnect(at: now)
             reports.health.connected(at: now.instant)
             safe.bridge(isHere: true, at: now.instant)
         case .offline:
             lanes.disconnected()
+            reports.outage.away()
             reports.health.disconnected(at: now)
             safe.bridge(isHere: false, at: now.instant)
         case .finished:

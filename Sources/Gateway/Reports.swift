@@ -12,6 +12,7 @@ struct Reports: Sendable {
     var machine = MachineFigures()
     private(set) var lines = LineUse()
     private(set) var losses = LossWatch()
+    var outage = OutageNotes()
     /// Helper threads that do not come back from a call.
     var hungHelpers: [String] = []
     /// Why the file was refused when it was last read; nil if it was not.
@@ -85,6 +86,7 @@ extension Gateway {
     private mutating func reportAlarms(at now: Moment) -> Bool {
         guard phase == .running, reports.isLookDue(at: now.instant), isReady else { return false }
         if reports.isMeasureDue(at: now.instant) { effects.append(.measure) }
+        noteDelivery(at: now)
         reports.measure(ports, spool.statistics.lost, at: now.instant)
         let troubles = Troubles(of: self, at: now)
         let unknown = reports.alarms.sources.filter { Troubles.isUnknown($0, of: self) }
@@ -94,6 +96,24 @@ extension Gateway {
         for change in changes { tell(change, at: now) }
         store.keep(Kept.alarms, reports.alarms.document(at: now), .now, at: now.instant)
         return true
+    }
+
+    /// Tells how long an outage was; before the bridge is noted as connected.
+    mutating func noteReconnect(at now: Moment) {
+        guard session.counters.connects > 1, let away = reports.health.awaySince else { return }
+        let time = now.instant - away.instant
+        let words = reports.outage.back(
+            after: time, waiting: spool.waiting, last: spool.syncedSeq, at: now.instant)
+        if let words { tellOfBridge(words) }
+    }
+
+    private mutating func noteDelivery(at now: Moment) {
+        let oldest = spool.readyDevices.first.flatMap { spool.head($0) }?.seq
+        if let words = reports.outage.look(oldest: oldest, at: now.instant) { tellOfBridge(words) }
+    }
+
+    private mutating func tellOfBridge(_ words: String) {
+        effects.append(.notice(Notice(.info, "bridge", settings.gateway.text, words)))
     }
 
     private mutating func tell(_ change: Alarms.Change, at now: Moment) {

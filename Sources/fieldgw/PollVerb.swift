@@ -21,6 +21,7 @@ enum PollVerb {
             throw Arguments.Misuse(message: "one FILE is needed")
         }
         var file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
+        try refuseBesideGateway(file)
         if let list = arguments["node"] {
             try keep(list.split(separator: ",").map(String.init), in: &file.configuration)
         }
@@ -29,6 +30,30 @@ enum PollVerb {
         }
         let round = try poller.run()
         return report(file.configuration, round, json: arguments.has("json"))
+    }
+
+    /// Two masters on one line answer each other's questions: beside a gateway that has the lines
+    /// nothing is polled.
+    private static func refuseBesideGateway(_ file: ConfigurationFile) throws {
+        let socket = Places(file.configuration, file.path).control
+        guard let answer = try? ControlClient.ask(socket, Array("{\"get\":\"status\"}".utf8)),
+            let ports = (try? JSONReader.parse(answer))?["ports"]?.members
+        else { return }
+        let names = Set(file.configuration.ports.map(\.name.name))
+        let held = ports.filter { port in
+            names.contains(port.name) && port.value["state"]?.string == "open"
+        }
+        guard !held.isEmpty else { return }
+        let list = held.map(\.name.string).joined(separator: ", ")
+        let option = "--config \(file.path)"
+        Console.complain(
+            """
+            a running gateway (\(socket)) polls \(list); instead of poll:
+              fieldgw watch \(option)                           what it reads
+              fieldgw read PORT UNIT TABLE:ADDRESS \(option)    one read through it
+              fieldgw pause PORT 10m \(option)                  lends a line
+            """)
+        throw ExitCode.unavailable
     }
 
     /// Leaves only these devices, and the ports on which they are.

@@ -15,7 +15,8 @@ struct RegisterExchange {
             Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
             Option(
                 "type", "TYPE",
-                "how to read the registers: int16, uint24, float32, bcd32, hex … (default uint16)"),
+                "how to read the registers: int16, float32, hex … (default uint16); auto: all ways"
+            ),
             Option(
                 "order", "LETTERS",
                 "order of the bytes on the wire, A the most significant (default ABCD)"),
@@ -61,8 +62,14 @@ struct RegisterExchange {
         self.unit = unit
         let wanted: ValueType?
         do throws(RegisterPlace.Problem) {
-            place = try RegisterPlace(words[2])
-            wanted = try Self.type(arguments["type"])
+            let named = try RegisterPlace(words[2])
+            let isAuto = arguments["type"] == "auto" && !named.table.isBits
+            place =
+                isAuto && named.count == nil
+                ? RegisterPlace(table: named.table, address: named.address, count: 2) : named
+            // All readings are made of the plain registers.
+            wanted = try Self.type(
+                arguments["type"] == "auto" && !isWrite ? nil : arguments["type"])
             let coding = try Coding(
                 wanted, sign: arguments["sign"], layout: arguments["layout"],
                 encoding: arguments["encoding"])
@@ -85,6 +92,22 @@ struct RegisterExchange {
         {
             codec = typed
         }
+    }
+
+    /// The place of a point that the configuration has, as plain registers or bits.
+    init(
+        _ arguments: Arguments, _ port: ToolPort, unit: UInt8, _ place: RegisterPlace
+    ) throws {
+        (self.port, self.unit, self.place) = (port, unit, place)
+        do throws(RegisterPlace.Problem) {
+            codec = try RegisterCodec(place, type: nil, order: nil)
+        } catch {
+            throw Arguments.Misuse(message: error.message)
+        }
+        retries = try arguments.integer("retries", in: 0...10, default: 0)
+        let timeout = try ToolPort.duration("timeout", arguments)
+        patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
+        isForced = false
     }
 
     /// Type, order and sign of the point that the configuration has at this place.
@@ -277,6 +300,12 @@ struct RegisterExchange {
             }
         }
         if let time = read.turnaround { writer.member("turnaroundMs", Text.milliseconds(time)) }
+    }
+
+    /// The values in one line.
+    func line(_ read: Read) -> String {
+        codec.values(read.bytes, at: Clock.now()).map { Self.shown($0.json) }.joined(
+            separator: "  ")
     }
 
     /// A row per value: address, registers in hexadecimal, and what they mean.

@@ -6,15 +6,18 @@ import Platform
 /// One write to one unit, read back.
 enum WriteVerb {
     static let verb = Verb(
-        "write", "PORT UNIT TABLE:ADDRESS VALUE…",
+        "write", "PORT UNIT TABLE:ADDRESS VALUE… | PORT DEVICE POINT VALUE",
         summary: "write registers or coils of one unit, and read them back",
         details: """
             TABLE is coil or holding; VALUE is a number (0x… too), for coils on or off; with --type a value of that type.
             One value goes out with function 5 or 6, several with 15 or 16. Unit 0 is a broadcast. \(ToolPort.details)
+            A point by its name takes its value as a command does, scaled and within what
+            `writable` allows.
             At a configured point (a named port, with --config or held by a running gateway) a value has the point's type
             and order, unscaled, unless --type says otherwise, and keeps to what `writable` allows unless --force.
               fieldgw write /dev/ttyUSB0 3 holding:6 42
               fieldgw write /dev/ttyUSB0 3 holding:0x20 21.5 --type float32
+              fieldgw write bus-a tank-2 setpoint 42 --config gateway.json5
               fieldgw write bus-a 7 coil:0 on off on --config gateway.json5
             Exit code 69 if the unit is silent or the port cannot be used, 65 for an exception, a damaged answer, or a
             register that reads back differently.
@@ -29,6 +32,9 @@ enum WriteVerb {
                 "no-readback", nil, "for coils that are pulses and registers that cannot be read"),
         ]
     ) { arguments in
+        if NamedExchange.isMeant(arguments) {
+            return try NamedExchange(arguments, isWrite: true).write()
+        }
         let exchange = try RegisterExchange(arguments, isWrite: true)
         let data = try encode(exchange, Array(arguments.positional.dropFirst(3)))
         let outcome = try exchange.write(

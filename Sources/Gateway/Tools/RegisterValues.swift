@@ -20,7 +20,7 @@ package enum RegisterValues: Hashable, Sendable {
     }
 
     /// Nil for orders that write something else than values at a place.
-    init?(_ data: Order.Data) {
+    package init?(_ data: Order.Data) {
         switch data {
         case .registers(let words): self = .registers(words)
         case .bits(let flags): self = .bits(flags)

@@ -7,6 +7,10 @@ import Synchronization
 package enum Console {
     package static func say(_ text: String) { write(1, text + "\n") }
     package static func complain(_ text: String) { write(2, text + "\n") }
+    /// A question on standard error; on a terminal the answer stands behind it.
+    package static func prompt(_ text: String) {
+        write(2, text + (Machine.isTerminal(0) ? " " : "\n"))
+    }
     /// Without a line end.
     package static func emit(_ bytes: [UInt8]) { write(1, bytes) }
 
