@@ -157,6 +157,7 @@ package struct Gateway: Sendable {
         logLevel = settings.logLevel
         door = Door(settings.door, settings.bindings)
         self.random = random
+        logFrames()
     }
 
     // MARK: Events

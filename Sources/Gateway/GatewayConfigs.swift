@@ -132,7 +132,16 @@ extension Gateway {
         let level = configs.logLevel ?? settings.logLevel
         guard level != logLevel else { return }
         logLevel = level
+        logFrames()
         effects.append(.logLevel(level == settings.logLevel ? nil : level.notice))
+    }
+
+    /// Frames are told at the level `wire`.
+    mutating func logFrames() {
+        for index in ports.indices {
+            let isModbus = settings.configured[index].driver == .modbusRTU
+            ports[index].logFrames(isModbus: logLevel == .wire ? isModbus : nil)
+        }
     }
 
     /// Points that are not read, as far as drivers and adapter know of it.

@@ -14,7 +14,7 @@ import Base
 /// | `enabled` | `false`: not read and not written |
 /// | `every` | read at most this often; not shorter than the file's |
 /// | `report` | `"change"`: only values that differ from the last published one; `"all"`: as the file says |
-/// | `logLevel` | `error`, `warning`, `info` or `debug`; not more than the file's |
+/// | `logLevel` | `error`, `warning`, `info`, `debug` or `wire`; not more than the file's |
 package struct Narrowing: Hashable, Sendable {
     struct Rule: Hashable, Sendable {
         var isDisabled = false

@@ -138,7 +138,7 @@ package struct NarrowingReader {
 
     private func readLogLevel(_ value: JSON) throws(Narrowing.Refusal) -> Configuration.LogLevel {
         guard let level = value.string.flatMap(Configuration.LogLevel.init(word:)) else {
-            throw wrong("logLevel", "error, warning, info or debug", value)
+            throw wrong("logLevel", "error, warning, info, debug or wire", value)
         }
         guard level.severity <= logLevel.severity else {
             throw Narrowing.Refusal(
@@ -178,14 +178,14 @@ package struct NarrowingReader {
 
 extension Configuration.LogLevel {
     /// How much it lets through.
-    var severity: Int { notice.rawValue }
+    var severity: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
     package var notice: Notice.Level {
         switch self {
         case .error: .error
         case .warning: .warning
         case .info: .info
-        case .debug: .debug
+        case .debug, .wire: .debug
         }
     }
 }

@@ -59,6 +59,7 @@ struct PortKeeper: Sendable {
     }
 
     mutating func receive(_ event: LineEvent, at now: Moment) {
+        defer { if tape.log != nil { tellFrames() } }
         switch event {
         case .opened(let facts):
             guard state == .opening else { return }
@@ -245,6 +246,10 @@ struct PortKeeper: Sendable {
         if let due = doctor.due, due <= now.instant { examine(at: now) }
         if let due = pause?.until?.instant, due <= now.instant { expirePause(at: now) }
         if let due = pause?.letGoDue, due <= now.instant { letGo(at: now) }
+        if tape.log != nil {
+            tape.log?.timeout(at: now.instant)
+            tellFrames()
+        }
         if !isClosing || state == .open { driver.timeout(at: now) }
         letGoIfIdle(at: now)
     }
@@ -274,11 +279,24 @@ struct PortKeeper: Sendable {
         }
         if let reopen { earliest = min(earliest, reopen) }
         if let due = doctor.due { earliest = min(earliest, due) }
+        if let due = tape.log?.due { earliest = min(earliest, due) }
         if let pause {
             if let due = pause.until?.instant { earliest = min(earliest, due) }
             if let due = pause.letGoDue { earliest = min(earliest, due) }
         }
         deadline = earliest == .distantFuture ? nil : earliest
+    }
+
+    /// - Parameter isModbus: how frames are decoded; nil: they are not told in the log.
+    mutating func logFrames(isModbus: Bool?) {
+        guard isModbus != tape.log?.isModbus else { return }
+        tape.log = isModbus.map { WireLog(isModbus: $0) }
+    }
+
+    private mutating func tellFrames() {
+        while let line = tape.log?.next() {
+            outputs.append(.notice(Notice(.debug, WireLog.subsystem, name.text, line)))
+        }
     }
 
     mutating func nextEffect() -> Effect? { outputs.isEmpty ? nil : outputs.removeFirst() }

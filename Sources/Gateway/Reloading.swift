@@ -54,6 +54,7 @@ extension Gateway {
         told += rebuildDevices(old, at: now)
         unread = unreadInForce
         applyConfigs(at: now)
+        logFrames()
         adapter.rebind(bound.flatMap(\.bindings), unread: unreadInForce)
         door.adopt(settings.door, settings.bindings, before: old.bindings)
         effects.append(.logLevel(logLevel == settings.logLevel ? nil : logLevel.notice))

@@ -28,6 +28,8 @@ struct WireTape: Sendable {
         }
     }
 
+    /// Tells the frames in the log; nil: they are not wanted there.
+    var log: WireLog?
     private var older = Half()
     private var newer = Half()
     private var lastAt = Instant.zero
@@ -36,18 +38,21 @@ struct WireTape: Sendable {
     private var anchor: Int64?
 
     mutating func sent(_ bytes: [UInt8], at now: Moment) {
+        log?.sent(bytes, at: now)
         begin(.sent, bytes.count, at: now)
         newer.bytes += bytes
     }
 
     /// Removes the packet that was last recorded as sent: it was not sent.
     mutating func takeBack() {
+        log?.takeBack()
         guard let last = newer.packets.last, last.direction == .sent else { return }
         newer.packets.removeLast()
         newer.bytes.removeLast(min(last.count, newer.bytes.count))
     }
 
     mutating func received(_ bytes: [UInt8], at now: Moment) {
+        log?.received(bytes, at: now)
         if let last = newer.packets.last, last.direction == .received,
             now.instant - lastAt <= Self.joinWithin,
             last.count < 1024

@@ -13,7 +13,10 @@ enum RunVerb {
         Option(
             "control", "SOCKET",
             "the control socket; default: key `control`, $RUNTIME_DIRECTORY, the state directory"),
-        Option("log", "LEVEL", "error, warning, info or debug; default: key `logLevel`"),
+        Option(
+            "log", "LEVEL",
+            "error, warning, info, debug or wire (frames, decoded); default: key `logLevel`"
+        ),
     ]
 
     static let verb = Verb(
@@ -95,6 +98,9 @@ enum RunVerb {
         var settings = Gateway.Settings(
             configuration, keys: files.keys.algorithms, floor: Version.released,
             version: Version.text)
+        if let given = arguments["log"], let wanted = try? level(given) {
+            settings.logLevel = wanted
+        }
         settings.certificates = files.certificates
         settings.configurationHash = Hex.encode(digest(of: path).prefix(8), separator: "")
             .lowercased()
@@ -110,7 +116,7 @@ enum RunVerb {
         }
         return Reload(
             settings: settings, keys: files.keys, tls: files.tls, door: door,
-            logLevel: (try? level(arguments["log"] ?? configuration.logLevel.rawValue)) ?? .info,
+            logLevel: settings.logLevel.notice,
             needRestart: Places(configuration, path, arguments).differences(from: running))
     }
 
@@ -137,14 +143,10 @@ enum RunVerb {
         return .success(makings(of: configuration, files, path, arguments, running: running))
     }
 
-    private static func level(_ word: String) throws -> Notice.Level {
-        switch word {
-        case "error": .error
-        case "warning": .warning
-        case "info": .info
-        case "debug": .debug
-        default:
-            throw Arguments.Misuse(message: "--log is error, warning, info or debug, not \(word)")
-        }
+    private static func level(
+        _ word: String
+    ) throws(Arguments.Misuse) -> Configuration.LogLevel {
+        if let level = Configuration.LogLevel(rawValue: word) { return level }
+        throw Arguments.Misuse(message: "--log is error, warning, info, debug or wire, not \(word)")
     }
 }

@@ -97,6 +97,38 @@ import Testing
         }
     }
 
+    /// `--log wire` and, by a reload, `logLevel: "wire"`.
+    @Test(.timeLimit(.minutes(5))) func framesAreLoggedOnRequest() throws {
+        let site = try ToolEndTests.Site()
+        #expect(site.gateway.stop() == 0)
+        let wrong = try run(["run", "--config", site.file, "--log", "wires"])
+        #expect(wrong.code == 64 && wrong.errors.contains("debug or wire"), "\(wrong)")
+
+        let loud = try Peer(
+            try Tools.fieldgw(), ["run", "--config", site.file, "--log", "wire"])
+        let asked = try #require(loud.complaint { $0.contains(" wire bus-a: ") })
+        #expect(asked.contains(" > unit 1  read holding 0"), "\(asked)")
+        let answered = loud.complaint { $0.contains(" < unit 1  read holding 0") }
+        #expect(answered?.contains(" ms)  [01 03 ") == true, "\(answered ?? "nothing")")
+        #expect(loud.stop() == 0)
+
+        let text = try String(contentsOfFile: site.file, encoding: .utf8)
+        let quiet = try Peer(try Tools.fieldgw(), ["run", "--config", site.file])
+        #expect(quiet.complaint { $0.contains("opened ") } != nil)
+        try Tools.until("it has read") { try site.port()["replies"] as? Int ?? 0 > 10 }
+        try text.replacingOccurrences(of: "clock:", with: "logLevel: \"wire\", clock:").write(
+            toFile: site.file, atomically: true, encoding: .utf8)
+        quiet.hangUp()
+        var before: [String] = []
+        let first = quiet.complaint { line in
+            before.append(line)
+            return line.contains(" wire bus-a: ")
+        }
+        #expect(first != nil && before.contains { $0.contains("is in force") }, "\(before)")
+        #expect(quiet.stop() == 0)
+        site.stop()
+    }
+
     /// What must stay secret is in no file of the archive.
     @Test(.timeLimit(.minutes(5))) func anArchiveHoldsWhatHelpsAndNoSecret() throws {
         let site = try ToolEndTests.Site()

@@ -39,6 +39,16 @@ import Testing
         for notice in others { #expect(limiter.receive(notice, at: Self.at(1)) == [notice]) }
     }
 
+    /// A line of 115200 baud has some hundred frames a second, which are wanted then.
+    @Test func framesAreBoundedWhereTheyAreMade() {
+        var limiter = NoticeLimiter()
+        for number in 0..<1000 {
+            let frame = Notice(.debug, "wire", "bus-a", "frame \(number)")
+            #expect(limiter.receive(frame, at: Self.at(1)) == [frame])
+        }
+        #expect(limiter.deadline == nil)
+    }
+
     @Test func aQuietSourceHasItsBurstBack() {
         var limiter = NoticeLimiter()
         for number in 0..<30 { _ = limiter.receive(Self.refusal(number), at: Self.at(0)) }

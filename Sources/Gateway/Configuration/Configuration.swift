@@ -6,8 +6,9 @@ import Drivers
 /// against the directory of the file as it was named; everything else is a plain value.
 package struct Configuration: Hashable, Sendable {
     package enum ClockTrust: String, Hashable, Sendable, CaseIterable { case auto, trust }
+    /// Lines of the log that are wanted, from few to many; `wire`: every frame of the lines too.
     package enum LogLevel: String, Hashable, Sendable, CaseIterable {
-        case error, warning, info, debug
+        case error, warning, info, debug, wire
     }
 
     package var bridge: Bridge

@@ -25,7 +25,8 @@ struct LineDocument {
                     writer.object { writer in
                         writer.member("ts", packet.at)
                         writer.member("sent", packet.isSent)
-                        writer.member("text", reader.sentence(packet))
+                        writer.member(
+                            "text", reader.sentence(of: packet.bytes, isSent: packet.isSent))
                         writer.member(
                             "bytes",
                             Hex.encode(packet.bytes.prefix(Self.bytesShown))
@@ -40,31 +41,32 @@ struct LineDocument {
 /// Says what frames of one line mean, each with what was said before it.
 struct FrameReader {
     private let isModbus: Bool
-    private var asked: (unit: UInt8, request: Request)?
+    private var asked: (unit: UInt8, request: Request, frame: [UInt8])?
 
     init(isModbus: Bool) { self.isModbus = isModbus }
 
-    mutating func sentence(_ packet: WireTape.Excerpt) -> String {
-        guard isModbus else { return Notice.printable(packet.bytes.prefix(80)) }
-        guard packet.bytes.count >= RTUFrame.shortest,
-            (try? RTUFrame.verify(packet.bytes[...])) != nil
-        else {
-            return "no sound frame (CRC error)"
-        }
-        let unit = packet.bytes[0]
-        let pdu = packet.bytes.dropFirst().dropLast(2)
-        if packet.isSent {
+    static func isSound(_ frame: ArraySlice<UInt8>) -> Bool {
+        frame.count >= RTUFrame.shortest && (try? RTUFrame.verify(frame)) != nil
+    }
+
+    mutating func sentence(of bytes: [UInt8], isSent: Bool) -> String {
+        guard isModbus else { return Notice.printable(bytes.prefix(80)) }
+        guard Self.isSound(bytes[...]) else { return "no sound frame (CRC error)" }
+        let unit = bytes[0]
+        let pdu = bytes.dropFirst().dropLast(2)
+        if isSent {
             asked = nil
             guard let request = try? Request(pdu: pdu) else {
                 return "unit \(unit)  function \(pdu.first ?? 0)"
             }
-            asked = (unit, request)
+            asked = (unit, request, bytes)
             return "unit \(unit)  \(Overheard.words(request))"
         }
         guard let asked, asked.unit == unit,
             let response = try? Response(pdu: pdu, answering: asked.request)
         else {
-            return "unit \(unit)  a reply to no request"
+            let isEcho = asked?.frame == bytes
+            return "unit \(unit)  \(isEcho ? "the echo of the request" : "a reply to no request")"
         }
         let said = Overheard(
             content: .exchange(unit: unit, asked.request, .answer(response), turnaround: nil),

@@ -28,7 +28,9 @@ struct LiveFeed: Sendable {
 
     func change(of device: DeviceID) -> UInt64 { changed[device] ?? 0 }
 
+    /// Frames are not taken: the document of a line has them.
     mutating func add(_ notice: Notice, at now: WallTime) {
+        guard notice.subsystem != WireLog.subsystem else { return }
         latest += 1
         log.append(Line(number: latest, at: now, notice: notice))
         textSize += Self.size(notice)

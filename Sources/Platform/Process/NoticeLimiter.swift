@@ -18,6 +18,10 @@ package struct NoticeLimiter: Sendable {
     /// Sources remembered at once. The one that is quiet for longest is forgotten for a new one.
     package static let sourcesMax = 256
 
+    /// Subsystems that bound by themselves how much they say: frames of the lines, which are wanted
+    /// in a number that would be a flood of anything else.
+    package static let unlimited: Set<ByteString> = ["wire"]
+
     private struct Source: Hashable, Sendable {
         var subsystem: ByteString
         var subject: ByteString
@@ -55,7 +59,9 @@ package struct NoticeLimiter: Sendable {
     /// Notices that are to be written: this one, after the count of those before it that were left
     /// out; none if it is left out itself.
     package mutating func receive(_ notice: Notice, at now: Instant) -> [Notice] {
-        guard let budget = budgets[notice.kind] else { return [notice] }
+        guard let budget = budgets[notice.kind],
+            !Self.unlimited.contains(ByteString(notice.subsystem))
+        else { return [notice] }
         let source = Source(
             subsystem: ByteString(notice.subsystem), subject: ByteString(notice.subject),
             level: notice.level,
