@@ -21,7 +21,7 @@ func tests(_ name: String, _ dependencies: [String], optimised: Bool = false) ->
 
 /// What fuzz targets feed.
 let fuzzed = [
-    "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
+    "Base", "Modbus", "MQTT", "HTTP", "Line", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
     "Simulators",
 ]
 
@@ -35,14 +35,15 @@ let package = Package(
         library("Modbus", ["Base"]),
         library("MQTT", ["Base"]),
         library("HTTP", ["Base"]),
-        library("Drivers", ["Base", "Modbus"]),
+        library("Line", ["Base", "Modbus"]),
+        library("Drivers", ["Base", "Modbus", "Line"]),
         library("Adapter", ["Base"]),
         library("Spool", ["Base"]),
         library("Bridge", ["Base", "MQTT"]),
         .target(
             name: "Gateway",
             dependencies: [
-                "Base", "Modbus", "MQTT", "HTTP", "Drivers", "Adapter", "Spool", "Bridge",
+                "Base", "Modbus", "MQTT", "HTTP", "Line", "Drivers", "Adapter", "Spool", "Bridge",
             ],
             exclude: ["Door/Page"], swiftSettings: pure),
         library("Simulators", ["Base", "Modbus", "MQTT", "HTTP", "Bridge"]),
@@ -50,7 +51,8 @@ let package = Package(
         library(
             "Host",
             [
-                "Base", "Modbus", "MQTT", "Drivers", "Adapter", "Spool", "Bridge", "Gateway",
+                "Base", "Modbus", "MQTT", "Line", "Drivers", "Adapter", "Spool", "Bridge",
+                "Gateway",
                 "Platform",
             ]),
 
@@ -66,21 +68,22 @@ let package = Package(
         tests("ModbusTests", ["Modbus"]),
         tests("MQTTTests", ["MQTT"]),
         tests("HTTPTests", ["HTTP"]),
-        tests("DriversTests", ["Drivers"]),
+        tests("LineTests", ["Line"]),
+        tests("DriversTests", ["Drivers", "Line"]),
         tests("AdapterTests", ["Adapter"]),
         .testTarget(
             name: "SpoolTests", dependencies: ["Spool", "TestKit"], exclude: ["Golden"],
             swiftSettings: pure),
         tests("BridgeTests", ["Bridge"]),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "TestKit"], exclude: ["Golden"],
-            swiftSettings: plain),
+            name: "GatewayTests", dependencies: ["Gateway", "Line", "TestKit"],
+            exclude: ["Golden"], swiftSettings: plain),
         tests("PlatformTests", ["Platform", "CLinux"]),
         tests("SimulatorsTests", ["Simulators", "MQTT", "HTTP"]),
         tests(
             "SimulationTests",
-            ["Base", "Modbus", "MQTT", "Drivers", "Spool", "Gateway", "Simulators"], optimised: true
-        ),
+            ["Base", "Modbus", "MQTT", "Line", "Drivers", "Spool", "Gateway", "Simulators"],
+            optimised: true),
         .testTarget(
             name: "PeerTests", dependencies: ["Platform"], exclude: ["peers"], swiftSettings: plain),
         .target(

@@ -1,4 +1,5 @@
 import Base
+import Line
 
 /// Interface between a port and its driver, for any protocol on the line.
 package protocol LineDriver: Sendable {
@@ -97,20 +98,4 @@ package enum LineOutput: Hashable, Sendable {
     indirect case notice(Notice)
     /// State that should outlive the process, as a whole: it replaces the state given out before.
     case learned([UInt8])
-}
-
-/// Reason why a driver waits.
-package enum LineTimer: Hashable, Sendable {
-    /// The line has been silent long enough: for the next request, or to end a frame.
-    case silence
-    /// The first byte of the reply is overdue.
-    case reply
-    /// The rest of the reply is overdue.
-    case rest
-    /// A broadcast is out: the units carry it out.
-    case turnaround
-    /// A cycle is due, or a unit may be asked again.
-    case release
-    /// Held readings may go out, if nothing comes until then that speaks against them.
-    case doubt
 }

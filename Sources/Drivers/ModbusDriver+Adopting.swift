@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Another plan while the line is in use.

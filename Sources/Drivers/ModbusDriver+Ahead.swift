@@ -1,4 +1,5 @@
 import Base
+import Line
 
 /// A read that is decided before its time has come: given out as `schedule`, and taken back if
 /// something else is to happen first.

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Chooses the request that goes out next.

@@ -1,4 +1,5 @@
 import Base
+import Line
 
 /// The line is gone: everybody is told once, then there is silence until it is back.
 extension ModbusDriver {

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// The order of replies: what must be asked before what, and what becomes of answers that may be

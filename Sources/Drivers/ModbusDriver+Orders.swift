@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Orders: first on the wire, acknowledged, read back, answered with an `Outcome`.

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// From a job to the wire, and from the verdict back to readings, outcomes and unit states.
@@ -16,7 +17,7 @@ extension ModbusDriver {
         /// Its time is still to come; whoever begins it gives it out.
         case later
         /// It has left as one of a train.
-        case gone(ReplyPace.Forecast, frame: [UInt8])
+        case gone(ReplyForecast, frame: [UInt8])
     }
 
     /// - Parameter start: when the request goes out.
@@ -26,7 +27,7 @@ extension ModbusDriver {
         let unit: Int
         let request: Request
         let timeout: Duration
-        var forecast: ReplyPace.Forecast?
+        var forecast: ReplyForecast?
         switch work {
         case .read(let cycle):
             guard let job = cycles[cycle].run?.job else { return [] }

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Which job is next, and when to look again.

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Reads that are decided with the one before them, as far as can be foretold: every unit of steady
@@ -8,7 +9,7 @@ extension ModbusDriver {
     /// One read of a train behind its first.
     struct Follower: Sendable {
         let cycle: Int
-        let forecast: ReplyPace.Forecast
+        let forecast: ReplyForecast
         /// Its cycle as it was, if it was released for the train.
         let released: Release?
     }
@@ -30,7 +31,8 @@ extension ModbusDriver {
             let planned = cycles[cycle].run?.job?.read
         else { return emit(.schedule(frame, at: start)) }
         let first = ReadTrain.Read(
-            planned, answering: units[cycles[cycle].unit].answeringUnit, frame: frame,
+            planned.function, replyLength: planned.replyLength,
+            answering: units[cycles[cycle].unit].answeringUnit, frame: frame,
             notBefore: start,
             look: look - start)
         let reads = coupleFollowers(to: cycle, first, leavingAt: start, endingAt: ended, at: now)
@@ -188,7 +190,8 @@ extension ModbusDriver {
         }
         _ = units[unit].pace.foretell()
         let read = ReadTrain.Read(
-            planned, answering: units[unit].answeringUnit, frame: frame,
+            planned.function, replyLength: planned.replyLength,
+            answering: units[unit].answeringUnit, frame: frame,
             notBefore: follower.released?.notBefore ?? .zero, look: told.look)
         return (read, start + told.end)
     }

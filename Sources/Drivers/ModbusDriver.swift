@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// The Modbus-RTU master of one port: plans the reads, releases them on time, asks one unit after

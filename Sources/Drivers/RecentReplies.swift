@@ -1,18 +1,12 @@
 import Base
+import Line
 import Modbus
 
 /// The latest sound frames of one unit. A reply that comes twice is the same to the bit, so an
 /// answer that is the same as none of them is no repeat.
 struct RecentReplies: Sendable {
-    /// A frame, by what tells it from others.
-    struct Frame: Hashable, Sendable {
-        let function: UInt8
-        let length: Int
-        let checksum: UInt16
-    }
-
     private struct Entry: Sendable {
-        let frame: Frame
+        let frame: ReplyMark
         /// The request that it answered; nil: none that was open then.
         let request: Request?
         /// The frame was a reply, in time or late.
@@ -31,7 +25,7 @@ struct RecentReplies: Sendable {
     private var next = 0
 
     mutating func add(
-        _ frame: Frame, answering request: Request?, isReply: Bool = true, at now: Instant
+        _ frame: ReplyMark, answering request: Request?, isReply: Bool = true, at now: Instant
     ) {
         let entry = Entry(frame: frame, request: request, isReply: isReply, at: now)
         guard entries.count == Self.most else { return entries.append(entry) }
@@ -50,7 +44,7 @@ struct RecentReplies: Sendable {
     /// An answer that may be a repeat of an earlier one.
     /// - Parameter gap: how long after a reply its repeat has come at most, as far as is known.
     func mayBeRepeat(
-        _ frame: Frame, answering request: Request, gap: Duration, at now: Instant
+        _ frame: ReplyMark, answering request: Request, gap: Duration, at now: Instant
     ) -> Bool {
         entries.contains { entry in
             guard entry.frame == frame else { return false }
@@ -61,7 +55,7 @@ struct RecentReplies: Sendable {
     }
 
     /// How long ago the same frame was a reply; nil if it was none.
-    func age(of frame: Frame, at now: Instant) -> Duration? {
+    func age(of frame: ReplyMark, at now: Instant) -> Duration? {
         entries.lazy.filter { $0.frame == frame && $0.isReply }.map { now - $0.at }.min()
     }
 

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// Keeps which requests of one unit may still be answered, and which of its answers may be those of
@@ -196,7 +197,7 @@ struct ReplyFence: Sendable {
     ///   - travel: what the reply takes on the wire.
     /// - Returns: between which times its answers are refuted by this one; nil: none is.
     mutating func answered(
-        _ request: Request, _ mark: RecentReplies.Frame, sentUntil end: Instant, usual: Duration?,
+        _ request: Request, _ mark: ReplyMark, sentUntil end: Instant, usual: Duration?,
         travel: Duration,
         at now: Instant
     ) -> (since: Instant, until: Instant)? {

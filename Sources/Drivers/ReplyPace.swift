@@ -1,4 +1,5 @@
 import Base
+import Line
 
 /// When a unit's replies are whole, learned from those that were watched: then the line need not be
 /// looked at before. Only the earliest of what was watched counts, so a unit of unsteady pace is
@@ -17,13 +18,6 @@ struct ReplyPace: Sendable {
     /// More late ones than this among them, and all is learned anew.
     static let lateMost = 8
 
-    /// A reply that is to be there when the line is looked at.
-    struct Forecast: Hashable, Sendable {
-        var pause: Duration
-        /// After the pause and the reply.
-        var slack: Duration
-    }
-
     private static let (slackMax, slackUp, slackDown) = (
         Duration.microseconds(100), Duration.microseconds(12), Duration.microseconds(1)
     )
@@ -36,15 +30,15 @@ struct ReplyPace: Sendable {
     private var late = 0
 
     /// Result that the next call of `foretell` will have.
-    var expected: Forecast? {
+    var expected: ReplyForecast? {
         guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else {
             return nil
         }
-        return Forecast(pause: earliest, slack: slack)
+        return ReplyForecast(pause: earliest, slack: slack)
     }
 
     /// The reply to a request that leaves now; nil: it is to be watched.
-    mutating func foretell() -> Forecast? {
+    mutating func foretell() -> ReplyForecast? {
         guard pauses.count == Self.proof else { return nil }
         foretold += 1
         guard foretold < Self.trust else {
@@ -52,7 +46,7 @@ struct ReplyPace: Sendable {
             late = 0
             return nil
         }
-        return earliest.map { Forecast(pause: $0, slack: slack) }
+        return earliest.map { ReplyForecast(pause: $0, slack: slack) }
     }
 
     /// A good reply.

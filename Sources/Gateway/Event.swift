@@ -1,6 +1,7 @@
 import Base
 import Bridge
 import Drivers
+import Line
 
 /// Everything that can happen to a gateway. The shell makes these from descriptors and helpers; the
 /// simulation makes them from a virtual clock, line, network and disk. What is large and seldom is

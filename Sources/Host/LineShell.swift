@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 import Gateway
 import Platform
 
@@ -51,7 +52,6 @@ final class LineShell {
     /// When its next request leaves.
     private var departure: Instant?
     private var isHurried = false
-
     private var stall = StallWatch()
     /// Counts of the UART when it was last asked; nil where it does not count.
     private var errors: LineErrors?

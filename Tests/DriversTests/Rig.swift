@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 import Modbus
 import Testing
 
@@ -394,7 +395,6 @@ struct Rig {
 }
 
 func unit(_ number: Int) -> UnitID { UnitID(number)! }
-
 func line(_ baud: Int, _ parity: LineSettings.Parity = .even) -> LineSettings {
     LineSettings(device: .path("/dev/test"), baud: baud, parity: parity)
 }

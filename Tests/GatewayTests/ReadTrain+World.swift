@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 
 extension ReadTrain {
     /// What a line tells that has sent the first read and then had to stop.

@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 import Simulators
 
 /// A serial line with its units: the tty at this end, byte times and faults at the other.

@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 import Gateway
 import Simulators
 

@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// One question after another on a line that is ours, to any unit, each with its own patience. The

@@ -1,4 +1,5 @@
 import Base
+import Line
 
 /// Nodes that are asked, and when to look again.
 extension UARTDriver {

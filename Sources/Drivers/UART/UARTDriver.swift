@@ -1,4 +1,5 @@
 import Base
+import Line
 import Modbus
 
 /// The driver of a port with nodes that speak a plain serial protocol: some are asked and answer,

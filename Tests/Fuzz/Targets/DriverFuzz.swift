@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 import FuzzKit
 import Modbus
 

@@ -24,17 +24,20 @@ package struct ReadTrain: Hashable, Sendable {
         /// Third byte of a good reply: how many bytes of data follow.
         private let size: UInt8
 
-        /// - Parameter answering: the unit id of its reply.
-        init(
-            _ planned: PlannedRead, answering: UInt8, frame: [UInt8], notBefore: Instant,
-            look: Duration
+        /// - Parameters:
+        ///   - function: one of function codes 1 to 4.
+        ///   - replyLength: bytes of the PDU of a good reply.
+        ///   - answering: the unit id of its reply.
+        package init(
+            _ function: FunctionCode, replyLength: Int, answering: UInt8, frame: [UInt8],
+            notBefore: Instant, look: Duration
         ) {
             self.frame = frame
             self.notBefore = notBefore
             self.look = look
             unit = answering
-            function = planned.function.rawValue
-            size = UInt8(truncatingIfNeeded: planned.replyLength - 2)
+            self.function = function.rawValue
+            size = UInt8(truncatingIfNeeded: replyLength - 2)
         }
 
         func isAnswered(by bytes: ArraySlice<UInt8>) -> Bool {
@@ -54,7 +57,7 @@ package struct ReadTrain: Hashable, Sendable {
         package fileprivate(set) var reply: [UInt8]?
         package fileprivate(set) var receivedAt = Instant.zero
         /// It was not whole at the first look.
-        var isLate = false
+        package fileprivate(set) var isLate = false
     }
 
     /// When a reply that is a little late should be there.
@@ -79,7 +82,7 @@ package struct ReadTrain: Hashable, Sendable {
     package private(set) var step: Step
 
     /// - Parameter silence: before each request but the first.
-    init(_ reads: [Read], from start: Instant, silence: Duration) {
+    package init(_ reads: [Read], from start: Instant, silence: Duration) {
         self.reads = reads
         self.silence = silence
         step = .send(at: start)

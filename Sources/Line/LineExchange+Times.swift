@@ -17,8 +17,8 @@ extension LineExchange {
     /// - Parameters:
     ///   - sent: the request's bytes.
     ///   - length: as `Request.replyLength`.
-    func foretell(
-        _ forecast: ReplyPace.Forecast, _ sent: Int, _ length: Int, timeout: Duration
+    package func foretell(
+        _ forecast: ReplyForecast, _ sent: Int, _ length: Int, timeout: Duration
     ) -> (look: Duration, end: Duration)? {
         guard echo.knowledge == .absent else { return nil }
         let (request, reply) = (timing.time(of: sent), timing.time(of: length + RTUFrame.overhead))
@@ -30,20 +30,20 @@ extension LineExchange {
     }
 
     /// When a request may begin to a unit that wants the line silent for `delay` before it.
-    func quietUntil(_ delay: Duration) -> Instant {
+    package func quietUntil(_ delay: Duration) -> Instant {
         delay > timing.silence ? quietUntil + (delay - timing.silence) : quietUntil
     }
 
     /// When the request under way was out, and what the unit's good reply takes on the wire.
-    var asked: (until: Instant, travel: Duration) {
+    package var asked: (until: Instant, travel: Duration) {
         (sentUntil, timing.time(of: decoder.expectedLength))
     }
 
     /// The frame of the latest reply.
-    func mark(of response: Response) -> RecentReplies.Frame {
+    package func mark(of response: Response) -> ReplyMark {
         var code = request.function.rawValue
         if case .exception = response { code |= FunctionCode.exceptionBit }
-        return RecentReplies.Frame(
+        return ReplyMark(
             function: code, length: response.pduLength(of: request), checksum: decoder.checksum)
     }
 }

@@ -1,5 +1,5 @@
 import Base
-import Platform
+import Line
 import Testing
 
 /// RTS driven by this program: on before the first bit, off after the last, whatever the driver

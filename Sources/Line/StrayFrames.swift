@@ -2,15 +2,25 @@ import Base
 import Modbus
 
 /// A sound frame of a unit that answers nothing that is asked at that moment.
-struct HeardFrame: Sendable {
-    let unit: UInt8
-    let pdu: [UInt8]
+package struct HeardFrame: Sendable {
+    package let unit: UInt8
+    package let pdu: [UInt8]
     /// The frame was whole before the reply to the request could be.
-    var isEarly = false
-    let at: Instant
+    package let isEarly: Bool
+    package let at: Instant
 
-    var mark: RecentReplies.Frame {
-        RecentReplies.Frame(
+    /// - Parameters:
+    ///   - pdu: as it came.
+    ///   - isEarly: whole before the reply to the request could be.
+    package init(unit: UInt8, pdu: [UInt8], isEarly: Bool = false, at now: Instant) {
+        self.unit = unit
+        self.pdu = pdu
+        self.isEarly = isEarly
+        at = now
+    }
+
+    package var mark: ReplyMark {
+        ReplyMark(
             function: pdu.first ?? 0, length: pdu.count,
             checksum: CRC16.checksum(([unit] + pdu)[...]))
     }
@@ -88,11 +98,13 @@ struct StrayFrames: Sendable {
 
 /// Sound frames that answer nothing, oldest first: those that came while nobody was asked, in place
 /// of the answer, or behind it.
-struct UnaskedFrames: Sendable {
+package struct UnaskedFrames: Sendable {
     private var frames: [HeardFrame] = []
     private var strays = StrayFrames()
     /// The bytes behind the reply, and when they came.
     private var leftover: [UInt8] = []
+
+    init() {}
 
     /// Another request goes out.
     mutating func begin() {
@@ -114,25 +126,25 @@ struct UnaskedFrames: Sendable {
     mutating func leave(_ bytes: [UInt8]) { leftover = bytes }
 
     /// Cuts what came behind the reply, once the reply is known.
-    mutating func examine(silence: Duration, at now: Instant) {
+    package mutating func examine(silence: Duration, at now: Instant) {
         guard !leftover.isEmpty else { return }
         receive(leftover[...], silence: silence, at: now)
         leftover.removeAll(keepingCapacity: true)
     }
 
-    var isEmpty: Bool { frames.isEmpty }
+    package var isEmpty: Bool { frames.isEmpty }
 
     /// One of the unit that is not the same as this.
-    func holds(other mark: RecentReplies.Frame, of unit: UInt8) -> Bool {
+    package func holds(other mark: ReplyMark, of unit: UInt8) -> Bool {
         frames.contains { $0.unit == unit && $0.mark != mark }
     }
     /// Number of bytes that the unit's frame that has begun still needs at least.
     func missing(of unit: UInt8) -> Int { strays.missing(of: unit) }
 
     /// Something has come that is no sound frame and may have been one.
-    mutating func takeRubbish() -> Bool { strays.takeRubbish() }
+    package mutating func takeRubbish() -> Bool { strays.takeRubbish() }
 
-    mutating func take() -> [HeardFrame] {
+    package mutating func take() -> [HeardFrame] {
         defer { frames.removeAll(keepingCapacity: true) }
         return frames
     }

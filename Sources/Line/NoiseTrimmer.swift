@@ -2,12 +2,12 @@ import Base
 
 /// Takes away what a driver makes of switching direction: bytes 00 and FF before a reply, which no
 /// reply begins with. They are counted; the rest must still be a sound frame.
-struct NoiseTrimmer: Sendable {
+package struct NoiseTrimmer: Sendable {
     /// More than this before one reply is no switching noise.
     static let most = 8
 
     let isOn: Bool
-    private(set) var bytes = 0
+    package private(set) var bytes = 0
     private var unit: UInt8 = 0
     private var left = 0
 

@@ -9,8 +9,8 @@ import Modbus
 ///   the rest has its expected wire time × 1.5 + 50 ms.
 /// - A sound frame that is not the one asked for is counted and dropped; the wait goes on.
 /// - Our own echo and the noise of drivers that switch direction are no part of any of this.
-struct LineExchange: Sendable {
-    enum Verdict: Hashable, Sendable {
+package struct LineExchange: Sendable {
+    package enum Verdict: Hashable, Sendable {
         /// `turnaround`: from the end of our transmission to the first byte.
         case response(Response, turnaround: Duration)
         case silence
@@ -32,65 +32,65 @@ struct LineExchange: Sendable {
     /// that.
     private var restDue = Instant.zero
     /// Before this the reply cannot be whole; nil: it may be at any moment.
-    private(set) var restBegins: Instant?
+    package private(set) var restBegins: Instant?
     /// When the reply should be whole, if that could be foretold.
-    private(set) var foretoldEnd: Instant?
+    package private(set) var foretoldEnd: Instant?
 
-    let timing: RTUTiming
+    package let timing: RTUTiming
     let lead: Duration
     private var state = State.idle
-    private(set) var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
-    private(set) var echo: LineEcho
-    private(set) var noise: NoiseTrimmer
-    private(set) var sentBytes = 0
+    package private(set) var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
+    package private(set) var echo: LineEcho
+    package private(set) var noise: NoiseTrimmer
+    package private(set) var sentBytes = 0
     private var sentChecksum: UInt16 = 0
     private var sentAt = Instant.zero
-    private(set) var sentUntil = Instant.zero
+    package private(set) var sentUntil = Instant.zero
     private var replyDue = Instant.zero
     private var firstByte = Instant.zero
     private var lastByte = Instant.zero
     /// The bytes that just came may have been there for a while.
     private var wasHidden = false
     /// The line is not looked at before the reply should be whole.
-    private(set) var isForetold = false
+    package private(set) var isForetold = false
     /// From the end of our transmission to the beginning of the last good reply, as its end tells;
     /// nil if it was whole when the line was looked at.
-    private(set) var pause: Duration?
+    package private(set) var pause: Duration?
 
     /// A sound frame of the unit that was asked, but no answer to what it was asked.
     private var mismatch: FrameError?
 
     /// No request may begin earlier.
-    private(set) var quietUntil = Instant.zero
+    package private(set) var quietUntil = Instant.zero
     private var babblesSince: Instant?
     private var isBabbling = false
     /// The last exchange left bytes that nobody asked for, or may still do so.
-    private(set) var needsDiscard = true
+    package private(set) var needsDiscard = true
 
     /// Sound frames that answered nothing.
-    var unasked = UnaskedFrames()
+    package var unasked = UnaskedFrames()
     private var travel = TravelTime()
     /// An exception can only be the answer to what is asked now.
     private var acceptsException = true
-    private(set) var strayBytes = 0
+    package private(set) var strayBytes = 0
     /// Times that the line did not fall silent for longer than a frame takes.
-    private(set) var babbles = 0
-    private(set) var busTime = Duration.zero
+    package private(set) var babbles = 0
+    package private(set) var busTime = Duration.zero
 
-    init(_ line: LineSettings) {
+    package init(_ line: LineSettings) {
         timing = RTUTiming(line)
         lead = line.lead
         echo = LineEcho(line.echo)
         noise = NoiseTrimmer(isOn: line.trim)
     }
 
-    var isBusy: Bool { if case .idle = state { false } else { true } }
+    package var isBusy: Bool { if case .idle = state { false } else { true } }
 
     /// Request of the latest exchange.
-    var request: Request { decoder.request }
+    package var request: Request { decoder.request }
 
     /// When the wait for a reply ends; nil while no exchange is under way.
-    var deadline: (due: Instant, reason: LineTimer)? {
+    package var deadline: (due: Instant, reason: LineTimer)? {
         switch state {
         case .idle: nil
         case .awaiting: (replyDue, .reply)
@@ -100,7 +100,7 @@ struct LineExchange: Sendable {
     }
 
     /// The line was opened: whatever a unit was saying must end first.
-    mutating func reset(at now: Instant) {
+    package mutating func reset(at now: Instant) {
         state = .idle
         echo.reset()
         quietUntil = now + timing.silence
@@ -111,23 +111,23 @@ struct LineExchange: Sendable {
     }
 
     /// - Parameter isPhysical: bytes take the time that the line's speed says.
-    mutating func opened(isPhysical: Bool, at now: Instant) {
+    package mutating func opened(isPhysical: Bool, at now: Instant) {
         travel.isPhysical = isPhysical
         reset(at: now)
     }
 
     /// Forgets the mismatch: the frame was a late or repeated reply, the unit has not answered
     /// something else.
-    mutating func excuse() { mismatch = nil }
+    package mutating func excuse() { mismatch = nil }
 
     /// The unit is known to be late: its reply is waited for until then.
-    mutating func extend(to timeout: Duration) {
+    package mutating func extend(to timeout: Duration) {
         if case .awaiting = state { replyDue = max(replyDue, sentUntil + timeout) }
     }
 
-    mutating func start(
+    package mutating func start(
         unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration,
-        forecast: ReplyPace.Forecast? = nil,
+        forecast: ReplyForecast? = nil,
         acceptsException: Bool = true, at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
@@ -147,7 +147,7 @@ struct LineExchange: Sendable {
 
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
     /// (MODBUS over Serial Line V1.02, section 2.4.1: typically 100 to 200 ms).
-    mutating func startBroadcast(
+    package mutating func startBroadcast(
         _ request: Request, frame: [UInt8], wait: Duration, at now: Instant
     ) {
         decoder.expect(unit: 0, request: request)
@@ -172,7 +172,7 @@ struct LineExchange: Sendable {
     }
 
     /// Takes back an exchange that was begun and whose request did not go out.
-    mutating func takeBack() {
+    package mutating func takeBack() {
         state = .idle
         echo.forget()
         restBegins = nil
@@ -180,10 +180,10 @@ struct LineExchange: Sendable {
     }
 
     /// The reply was not there when it should have been.
-    mutating func lookedInVain() { restBegins = nil }
+    package mutating func lookedInVain() { restBegins = nil }
 
     /// Adds `time` to the times of the begun exchange: its request went out later.
-    mutating func delay(by time: Duration) {
+    package mutating func delay(by time: Duration) {
         sentAt += time
         sentUntil += time
         replyDue += time
@@ -191,7 +191,7 @@ struct LineExchange: Sendable {
         if let end = foretoldEnd { foretoldEnd = end + time }
     }
 
-    mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
+    package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         lastByte = now
         wasHidden = restBegins.map { $0 <= now } ?? false
         restBegins = nil
@@ -283,7 +283,7 @@ struct LineExchange: Sendable {
     }
 
     /// Call when `deadline` is due. Nil: the few bytes that came were noise, the wait goes on.
-    mutating func timeout(at now: Instant) -> Verdict? {
+    package mutating func timeout(at now: Instant) -> Verdict? {
         switch state {
         case .idle: return nil
         case .awaiting:

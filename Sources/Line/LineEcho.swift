@@ -8,11 +8,11 @@ import Base
 /// answer (a write of one register is answered with the same bytes). Three in a row, and it knows
 /// that there is an echo; three replies without one, and it knows that there is none and costs
 /// nothing any more. Opening the line forgets what was learned, since the adapter may be another.
-struct LineEcho: Sendable {
-    enum Knowledge: Hashable, Sendable { case learning, present, absent }
+package struct LineEcho: Sendable {
+    package enum Knowledge: Hashable, Sendable { case learning, present, absent }
 
     private let isLearned: Bool
-    private(set) var knowledge: Knowledge
+    package private(set) var knowledge: Knowledge
     /// For and against an echo, since the last exchange that said the contrary.
     private var score = 0
     /// The request did not come back as an echo, nor did anything else.
@@ -23,9 +23,9 @@ struct LineEcho: Sendable {
     /// One of those that came differs.
     private var isChanged = false
     /// Frames that came back, and frames that came back changed.
-    private(set) var echoes = 0
-    private(set) var echoBytes = 0
-    private(set) var collisions = 0
+    package private(set) var echoes = 0
+    package private(set) var echoBytes = 0
+    package private(set) var collisions = 0
 
     static let proof = 3
 
@@ -50,7 +50,7 @@ struct LineEcho: Sendable {
     }
 
     /// Enough is known that a request that comes back does not pass for its reply.
-    var knowsRequests: Bool { knowledge != .learning || score != 0 || isMute }
+    package var knowsRequests: Bool { knowledge != .learning || score != 0 || isMute }
 
     /// A request went out and nothing at all came, not even itself.
     mutating func heardNothing() { isMute = true }
