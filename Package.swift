@@ -63,12 +63,13 @@ let package = Package(
             swiftSettings: pure),
 
         .target(
-            name: "TestKit", dependencies: ["Base"], path: "Tests/TestKit", swiftSettings: pure),
+            name: "TestKit", dependencies: ["Base", "Line"], path: "Tests/TestKit",
+            swiftSettings: pure),
         tests("BaseTests", ["Base"]),
         tests("ModbusTests", ["Modbus"]),
         tests("MQTTTests", ["MQTT"]),
         tests("HTTPTests", ["HTTP"]),
-        tests("LineTests", ["Line"]),
+        tests("LineTests", ["Line", "Modbus"]),
         tests("DriversTests", ["Drivers", "Line"]),
         tests("AdapterTests", ["Adapter"]),
         .testTarget(

@@ -38,27 +38,23 @@ package protocol LineDriver: Sendable {
     mutating func takeBack()
     /// The scheduled request went out so much after its time.
     mutating func sentLate(by delay: Duration)
-    /// A train is over: what the line has carried out of it, oldest first, and what came that
+    /// A burst is over: what the line has carried out of it, oldest first, and what came that
     /// belongs to none of its replies.
-    mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    mutating func carried(_ log: [ReadBurst.Exchange], then bytes: [UInt8], at now: Moment)
     /// Tells the driver that its caller waits for the end of the exchange under way. True if that
     /// ends a train, by `carried`.
     @discardableResult
     mutating func recall() -> Bool
-    /// Until then reading the line would only cost time: a frame cannot be whole, or nobody may
-    /// speak. Nil: every byte is wanted at once.
-    var restBegins: Instant? { get }
     /// Everything that was counted; units in the order of the settings.
     var statistics: PortStatistics { get }
 }
 
 extension LineDriver {
     package mutating func restore(_ document: [UInt8], at now: Moment) {}
-    package var restBegins: Instant? { nil }
     package func hasScheduled(at now: Instant) -> Bool { false }
     package mutating func takeBack() {}
     package mutating func sentLate(by delay: Duration) {}
-    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    package mutating func carried(_ log: [ReadBurst.Exchange], then bytes: [UInt8], at now: Moment)
     {}
     @discardableResult
     package mutating func recall() -> Bool { false }
@@ -78,18 +74,7 @@ package enum LineDriverSettings: Hashable, Sendable {
 }
 
 package enum LineOutput: Hashable, Sendable {
-    /// Throw away what has arrived and was not read yet; always followed by `transmit`.
-    case discardInput
-    case transmit([UInt8])
-    /// To be transmitted at that time, if the line was silent until then; otherwise what came is
-    /// told and this is taken back.
-    case schedule([UInt8], at: Instant)
-    /// Several, the first as by `schedule`; answered by `carried` when it is over.
-    indirect case train(ReadTrain)
-    /// The exchange under way is the train's last.
-    case recall
-    /// Cancels the scheduled request, and a train of which nothing has left.
-    case unschedule
+    case line(LineCommand)
     case reading(Reading)
     indirect case outcome(Outcome)
     /// One step of the setup of a unit that has come, or come back.

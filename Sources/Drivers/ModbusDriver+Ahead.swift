@@ -34,6 +34,6 @@ extension ModbusDriver {
             return
         }
         takeBack()
-        emit(.unschedule)
+        emit(.line(.unschedule))
     }
 }

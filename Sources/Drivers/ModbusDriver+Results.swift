@@ -58,24 +58,23 @@ extension ModbusDriver {
         } else {
             frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
         }
-        switch departure {
-        case .now:
-            if exchange.needsDiscard { emit(.discardInput) }
-            emit(.transmit(frame))
-        case .later: scheduledAt = start
-        case .gone: break
-        }
+        if case .later = departure { scheduledAt = start }
+        if case .now = departure, exchange.needsDiscard { emit(.line(.discardInput)) }
         counters.requests += 1
         counters.bytesSent += frame.count
         units[unit].statistics.requests += 1
-        guard !units[unit].address.unit.isBroadcast else {
+        if units[unit].address.unit.isBroadcast {
             exchange.startBroadcast(request, frame: frame, wait: settings.broadcastWait, at: start)
-            return frame
+        } else {
+            exchange.start(
+                unit: units[unit].answeringUnit, request, frame: frame,
+                timeout: timeout, forecast: forecast,
+                acceptsException: acceptsException(work, request),
+                at: start)
         }
-        exchange.start(
-            unit: units[unit].answeringUnit, request, frame: frame,
-            timeout: timeout, forecast: forecast, acceptsException: acceptsException(work, request),
-            at: start)
+        if case .now = departure {
+            emit(.line(.transmit(frame, look: exchange.restBegins)))
+        }
         return frame
     }
 

@@ -29,27 +29,31 @@ extension ModbusDriver {
             isSound(cycles[cycle].unit, at: start),
             let look = exchange.restBegins, let ended = exchange.foretoldEnd,
             let planned = cycles[cycle].run?.job?.read
-        else { return emit(.schedule(frame, at: start)) }
-        let first = ReadTrain.Read(
+        else { return schedule(frame, at: start) }
+        let first = ReadBurst.Read(
             planned.function, replyLength: planned.replyLength,
             answering: units[cycles[cycle].unit].answeringUnit, frame: frame,
             notBefore: start,
             look: look - start)
         let reads = coupleFollowers(to: cycle, first, leavingAt: start, endingAt: ended, at: now)
-        guard reads.count > 1 else { return emit(.schedule(frame, at: start)) }
-        emit(.train(ReadTrain(reads, from: start, silence: exchange.timing.silence)))
+        guard reads.count > 1 else { return schedule(frame, at: start) }
+        emit(.line(.burst(ReadBurst(reads, from: start, silence: exchange.timing.silence))))
+    }
+
+    private mutating func schedule(_ frame: [UInt8], at start: Instant) {
+        emit(.line(.schedule(frame, at: start, look: exchange.restBegins)))
     }
 
     private mutating func coupleFollowers(
-        to cycle: Int, _ first: ReadTrain.Read, leavingAt start: Instant, endingAt end: Instant,
+        to cycle: Int, _ first: ReadBurst.Read, leavingAt start: Instant, endingAt end: Instant,
         at now: Moment
-    ) -> [ReadTrain.Read] {
+    ) -> [ReadBurst.Read] {
         // What is held is not held longer for it.
         let most = autonomy.span(load: plan.load)
         let span = held.isEmpty ? most : max(.zero, most - ReplyFence.longestHold * 3 / 2)
         var ended = end
         var followers: [Follower] = []
-        var reads: [ReadTrain.Read] = []
+        var reads: [ReadBurst.Read] = []
         followers.reserveCapacity(Self.trainLimit)
         reads.reserveCapacity(Self.trainLimit)
         reads.append(first)
@@ -175,7 +179,7 @@ extension ModbusDriver {
 
     private mutating func read(
         of follower: Follower, leavingAt start: Instant
-    ) -> (read: ReadTrain.Read, end: Instant)? {
+    ) -> (read: ReadBurst.Read, end: Instant)? {
         let unit = cycles[follower.cycle].unit
         guard let planned = cycles[follower.cycle].run?.read(after: cycles[follower.cycle].coupled)
         else { return nil }
@@ -189,7 +193,7 @@ extension ModbusDriver {
             return nil
         }
         _ = units[unit].pace.foretell()
-        let read = ReadTrain.Read(
+        let read = ReadBurst.Read(
             planned.function, replyLength: planned.replyLength,
             answering: units[unit].answeringUnit, frame: frame,
             notBefore: follower.released?.notBefore ?? .zero, look: told.look)
@@ -198,15 +202,15 @@ extension ModbusDriver {
 
     // MARK: what came of it
 
-    package mutating func carried(_ log: [ReadTrain.Exchange], then bytes: [UInt8], at now: Moment)
+    package mutating func carried(_ log: [ReadBurst.Exchange], then bytes: [UInt8], at now: Moment)
     {
         guard line == .open, train != nil else { return }
         replay(log, at: now)
         if !bytes.isEmpty { take(bytes[...], at: now) }
-        settle(at: now)
+        settleAndLookAway(at: now)
     }
 
-    private mutating func replay(_ log: [ReadTrain.Exchange], at now: Moment) {
+    private mutating func replay(_ log: [ReadBurst.Exchange], at now: Moment) {
         guard let followers = train, let first = log.first else { return takeBack() }
         train = nil
         isRecalled = false
@@ -249,7 +253,7 @@ extension ModbusDriver {
     package mutating func recall() -> Bool {
         guard train != nil, !isRecalled else { return false }
         isRecalled = true
-        emit(.recall)
+        emit(.line(.recall))
         return true
     }
 }

@@ -141,7 +141,19 @@ package struct ModbusDriver: LineDriver {
         // forgotten.
         if train != nil { uncouple() }
         take(bytes, at: now)
+        settleAndLookAway(at: now)
+    }
+
+    /// Ends a call that has brought bytes. The line is not looked at while no frame can be whole.
+    mutating func settleAndLookAway(at now: Moment) {
+        let wasBusy = exchange.isBusy
         settle(at: now)
+        var until = wasBusy ? exchange.restBegins : nil
+        // Whoever speaks during the silence before a request is heard before it goes out.
+        if !wasBusy, let wake, wake.reason == .silence, wake.due == exchange.quietUntil {
+            until = wake.due
+        }
+        if let until, until > now.instant { emit(.line(.lookAway(until: until))) }
     }
 
     mutating func take(_ bytes: ArraySlice<UInt8>, at now: Moment) {
@@ -181,12 +193,6 @@ package struct ModbusDriver: LineDriver {
     package var deadline: (due: Instant, reason: Timer)? { wake }
 
     package func isExchanging(at now: Instant) -> Bool { exchange.isBusy && !hasScheduled(at: now) }
-
-    package var restBegins: Instant? {
-        // Whoever speaks during the silence before a request is heard before it goes out.
-        if let wake, wake.reason == .silence, wake.due == exchange.quietUntil { return wake.due }
-        return exchange.restBegins
-    }
 
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {

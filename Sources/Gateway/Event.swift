@@ -36,23 +36,6 @@ package enum Event: Sendable {
     case door(DoorEvent)
 }
 
-package enum LineEvent: Sendable {
-    indirect case opened(LineFacts)
-    indirect case failed(LineFailure)
-    case received([UInt8])
-    /// This came before a scheduled request went out, so it did not.
-    case intruded([UInt8])
-    /// The scheduled request went out so much after its time.
-    case sentLate(Duration)
-    /// A train is over: what has been carried out of it, and what came that was no reply to it.
-    indirect case carried([ReadTrain.Exchange], [UInt8])
-    /// Errors that the UART has counted since the previous `errors` event.
-    indirect case errors(LineErrors)
-    indirect case lost(LineFailure)
-    /// Its descriptor is closed, as was wanted: another program can have it.
-    case closed
-}
-
 package enum LinkEvent: Sendable {
     case up
     indirect case failed(LinkFailure)
@@ -67,18 +50,8 @@ package enum Effect: Sendable {
     case closeLine(PortName)
     /// The port is not in the configuration any more: closed for good.
     case removeLine(PortName)
-    /// Throws away what has arrived and was not read: the silence before a request.
-    case discardInput(PortName)
-    case transmit(PortName, [UInt8])
-    /// To be transmitted at that time, unless something is received before: then `intruded` tells
-    /// it instead.
-    case schedule(PortName, [UInt8], at: Instant)
-    /// Several, by themselves; `carried` tells what came of it, and only then what else came.
-    indirect case train(PortName, ReadTrain)
-    /// The train ends with the exchange under way; `carried` is the answer, at once.
-    case recall(PortName)
-    /// Cancels the scheduled request, or a train of which nothing has been sent.
-    case unschedule(PortName)
+    /// For the carrier of an open line.
+    case line(PortName, LineCommand)
     indirect case connect(LinkTarget)
     case send([UInt8])
     case disconnect

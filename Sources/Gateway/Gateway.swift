@@ -286,11 +286,6 @@ package struct Gateway: Sendable {
 
     func index(of port: PortName) -> Int? { portNames.firstIndex(of: port) }
 
-    /// Before that the line need not be looked at; nil: every byte is wanted at once.
-    package func restBegins(of port: PortName) -> Instant? {
-        index(of: port).flatMap { ports[$0].restBegins }
-    }
-
     /// Statements that must hold between two calls and do not, in words; the parts of the journal
     /// make theirs.
     package func invariants() -> [String] { spool.invariants() + reports.alarms.invariants() }

@@ -122,27 +122,10 @@ extension Gateway {
         while let output = ports[index].driver.next() {
             var isNear = false
             switch output {
-            case .discardInput:
-                effects.append(.discardInput(name))
-                isNear = true
-            case .transmit(let bytes):
-                if ports[index].mayTransmit(bytes, at: now) {
-                    effects.append(.transmit(name, bytes))
+            case .line(let command):
+                if ports[index].permits(command, at: now) {
+                    effects.append(.line(name, command))
                 }
-                isNear = true
-            case .schedule(let bytes, let time):
-                if ports[index].mayTransmit(bytes, later: time, at: now) {
-                    effects.append(.schedule(name, bytes, at: time))
-                }
-                isNear = true
-            case .train(let train):
-                if ports[index].mayRunTrain(at: now) { effects.append(.train(name, train)) }
-                isNear = true
-            case .recall:
-                effects.append(.recall(name))
-                isNear = true
-            case .unschedule:
-                ports[index].unschedule()
                 isNear = true
             case .reading(let reading): isNear = !record(reading, at: now)
             case .outcome(let outcome): receive(outcome)

@@ -1,6 +1,7 @@
 import Adapter
 import Base
 import Drivers
+import Line
 
 /// One round of real readings without bridge and journal, for commissioning: every point of every
 /// unit is read once, at once, whatever its interval, and a unit that does not answer is not asked
@@ -92,15 +93,13 @@ package struct PollRound: Sendable {
         for index in ports.indices {
             while let output = ports[index].driver.next() {
                 switch output {
-                case .discardInput: effects.append(.discardInput(ports[index].name))
-                case .transmit(let bytes): effects.append(.transmit(ports[index].name, bytes))
+                case .line(let command): effects.append(.line(ports[index].name, command))
                 case .reading(let reading):
                     _ = adapter.receive(reading)
                     ports[index].open.remove(reading.address.unit)
                 case .notice(let notice):
                     if notice.level < .info { effects.append(.notice(notice)) }
-                case .unit, .outcome, .learned, .setup, .schedule, .train, .recall, .unschedule:
-                    break
+                case .unit, .outcome, .learned, .setup: break
                 }
             }
         }

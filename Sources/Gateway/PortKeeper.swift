@@ -1,5 +1,6 @@
 import Base
 import Drivers
+import Line
 
 /// One port: the driver and the state of its line. A line that cannot be opened or is lost is tried
 /// again for ever; each change of the reason is told once.
@@ -40,10 +41,8 @@ struct PortKeeper: Sendable {
     private(set) var isClosing = false
     /// When `timeout` must be called.
     private(set) var deadline: Instant?
-    /// Before this the line need not be looked at: no frame can be whole, and none is begun.
-    private(set) var restBegins: Instant?
-    /// Whether the line was last given a train; the part that was sent is known when it is over.
-    private var hasTrain = false
+    /// Whether the line was last given a burst; the part that was sent is known when it is over.
+    private var hasBurst = false
 
     init(name: PortName, line: LineSettings, driver: any LineDriver) {
         self.name = name
@@ -84,7 +83,7 @@ struct PortKeeper: Sendable {
             receive(.received(bytes), at: now)
         case .sentLate(let delay): if state == .open { driver.sentLate(by: delay) }
         case .carried(let log, let bytes):
-            hasTrain = false
+            hasBurst = false
             guard state == .open || state == .pausing else { return }
             for one in log {
                 tape.sent(one.frame, at: now.at(one.sentAt))
@@ -163,12 +162,6 @@ struct PortKeeper: Sendable {
         earlier = all
     }
 
-    mutating func unschedule() {
-        if !hasTrain { tape.takeBack() }
-        hasTrain = false
-        outputs.append(.unschedule(name))
-    }
-
     private mutating func reopenLine() {
         (facts, trouble, reopen) = (nil, nil, nil)
         doctor.end()
@@ -192,19 +185,25 @@ struct PortKeeper: Sendable {
         driver.closed(at: now)
     }
 
-    /// False: a port that is being closed or lent finishes its exchange and begins no other.
-    /// - Parameter time: when they go out; nil: now.
-    mutating func mayTransmit(_ bytes: [UInt8], later time: Instant? = nil, at now: Moment) -> Bool
-    {
-        guard mayBegin(at: now) else { return false }
-        tape.sent(bytes, at: time.map(now.at) ?? now)
-        return true
-    }
-
-    /// As `mayTransmit`.
-    mutating func mayRunTrain(at now: Moment) -> Bool {
-        guard mayBegin(at: now) else { return false }
-        hasTrain = true
+    /// Whether the driver may have this of its line. A port that is being closed or lent finishes
+    /// its exchange and begins no other.
+    mutating func permits(_ command: LineCommand, at now: Moment) -> Bool {
+        switch command {
+        case .discardInput, .recall: return true
+        case .lookAway: return state == .open
+        case .transmit(let bytes, _):
+            guard mayBegin(at: now) else { return false }
+            tape.sent(bytes, at: now)
+        case .schedule(let bytes, let time, _):
+            guard mayBegin(at: now) else { return false }
+            tape.sent(bytes, at: now.at(time))
+        case .burst:
+            guard mayBegin(at: now) else { return false }
+            hasBurst = true
+        case .unschedule:
+            if !hasBurst { tape.takeBack() }
+            hasBurst = false
+        }
         return true
     }
 
@@ -267,16 +266,11 @@ struct PortKeeper: Sendable {
         }
     }
 
-    /// Brings `deadline` and `restBegins` up to date, in place: they are asked for at every
-    /// turn of a loop, and a keeper is large.
+    /// Brings `deadline` up to date, in place: it is asked for at every turn of a loop, and a
+    /// keeper is large.
     mutating func noteDeadlines() {
-        let next = driver.deadline
-        restBegins = nil
         var earliest = Instant.distantFuture
-        if let next, !isClosing || state == .open {
-            earliest = next.due
-            if state == .open { restBegins = driver.restBegins }
-        }
+        if let next = driver.deadline, !isClosing || state == .open { earliest = next.due }
         if let reopen { earliest = min(earliest, reopen) }
         if let due = doctor.due { earliest = min(earliest, due) }
         if let due = tape.log?.due { earliest = min(earliest, due) }

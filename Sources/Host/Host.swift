@@ -193,14 +193,7 @@ package final class Host {
         case .removeLine(let name):
             line(name)?.close()
             lines.removeAll { $0.name == name }
-        case .discardInput(let name): line(name)?.discardInput()
-        case .transmit(let name, let bytes):
-            line(name)?.transmit(bytes, lookingAwayUntil: restBegins(of: name))
-        case .schedule(let name, let bytes, let due):
-            line(name)?.schedule(bytes, at: due, lookingAwayUntil: restBegins(of: name))
-        case .train(let name, let train): line(name)?.run(train)
-        case .recall(let name): line(name)?.endTrain()
-        case .unschedule(let name): line(name)?.unschedule()
+        case .line(let name, let command): line(name)?.carryOut(command)
         case .connect(let target): link.connect(target)
         case .send(let bytes): link.send(bytes)
         case .disconnect: link.disconnect()
@@ -284,22 +277,14 @@ package final class Host {
 
     // MARK: lines and a new configuration
 
-    /// Asked in place: a method that is called through the property would get a copy of the whole
-    /// gateway.
-    private func restBegins(of name: PortName) -> Instant? {
-        func ask(_ gateway: inout Gateway) -> Instant? { gateway.restBegins(of: name) }
-        return ask(&gateway)
-    }
-
     private func line(_ name: PortName) -> LineShell? { lines.first { $0.name == name } }
 
     private func makeLine(_ name: PortName) -> LineShell {
         lineCount += 1
         let line = LineShell(
             name, generation: lineCount, loop: loop, helpers: portHelpers, mailbox: mailbox
-        ) { [unowned self] event in
-            receive(.line(name, event))
-            return restBegins(of: name)
+        ) { [unowned self] in
+            receive(.line(name, $0))
         }
         lines.append(line)
         return line

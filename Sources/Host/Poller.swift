@@ -21,7 +21,6 @@ package final class Poller {
                 name, generation: index, loop: loop, helpers: helpers, mailbox: mailbox
             ) { [unowned self] event in
                 perform { $0.receive(name, event, at: $1) }
-                return nil
             }
         }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
@@ -59,8 +58,7 @@ package final class Poller {
         while let effect = round.next() {
             switch effect {
             case .openLine(let name, let settings): lines[name]?.open(settings)
-            case .discardInput(let name): lines[name]?.discardInput()
-            case .transmit(let name, let bytes): lines[name]?.transmit(bytes)
+            case .line(let name, let command): lines[name]?.carryOut(command)
             case .notice(let notice): tell(notice)
             default: break
             }

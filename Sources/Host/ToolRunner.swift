@@ -1,6 +1,7 @@
 import Base
 import Drivers
 import Gateway
+import Line
 import Platform
 
 /// Why a field tool came to its end early.
@@ -51,7 +52,6 @@ package final class ToolRunner<Tool: LineTool> {
         let line = LineShell(PortName("line"), loop: loop, helpers: helpers, mailbox: mailbox) {
             [unowned self] in
             take($0)
-            return nil
         }
         self.line = line
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in
@@ -136,8 +136,8 @@ package final class ToolRunner<Tool: LineTool> {
         feed(&tool, now)
         while let output = tool.next() {
             switch output {
-            case .discardInput: line?.discardInput()
-            case .transmit(let bytes): line?.transmit(bytes)
+            case .discardInput: line?.carryOut(.discardInput)
+            case .transmit(let bytes): line?.carryOut(.transmit(bytes))
             case .set(let settings): line?.open(settings)
             }
         }

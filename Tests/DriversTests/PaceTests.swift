@@ -1,13 +1,15 @@
 import Base
 import Drivers
 import Modbus
+import TestKit
 import Testing
 
-/// One unit on a line that nobody looks at before `restBegins`, and then a little late as threads
-/// wake up.
+/// One unit on a line that nobody looks at before its reply should be whole, and then a little
+/// late as threads wake up.
 private struct Watched {
     var driver: ModbusDriver
     private static let lateness = Duration.microseconds(60)
+    private var tty: CarriedLine
     let timing: RTUTiming
     var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     /// Requests whose reply was not watched for, and how long whole replies lay there.
@@ -24,6 +26,7 @@ private struct Watched {
             nodes: [node(1, every: interval)])
         driver = ModbusDriver(settings, seed: 1)
         timing = RTUTiming(settings.line)
+        tty = CarriedLine(settings.line)
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
     }
 
@@ -55,11 +58,17 @@ private struct Watched {
         return []
     }
 
+    /// When the line is looked at; nil: at every byte.
+    private var look: Instant? { tty.isWatched ? nil : tty.due }
+
     private mutating func drain() -> [UInt8]? {
         var frame: [UInt8]?
         while let output = driver.next() {
-            if case .transmit(let bytes) = output { frame = bytes }
+            if case .line(let command) = output { tty.carryOut(command, at: now.instant) }
             if case .reading = output { readings += 1 }
+        }
+        while let output = tty.next(at: now.instant) {
+            if case .sent(let bytes) = output { frame = bytes }
         }
         return frame
     }
@@ -79,7 +88,7 @@ private struct Watched {
         let pdu =
             refused ? [0x83, 2] : [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count)
         let answer = RTUFrame.encode(unit: frame[0], pdu)
-        foretold.append(driver.restBegins != nil)
+        foretold.append(look != nil)
         guard !silent else {
             // The line is looked at all the same, and the wait ends as ever.
             for _ in 0..<4 where driver.isExchanging(at: now.instant) {
@@ -91,7 +100,7 @@ private struct Watched {
             return
         }
         let whole = end(frame.count, pause, answer.count)
-        let looked = driver.restBegins.map { $0 + Self.lateness } ?? .zero
+        let looked = look.map { $0 + Self.lateness } ?? .zero
         if looked < whole {
             // The first bytes are there, or come, when somebody looks.
             let first = end(frame.count, pause, 8 < answer.count ? 8 : answer.count)

@@ -22,11 +22,23 @@ import Testing
             now = now + (due - now.instant)
             driver.timeout(at: now)
             while let output = driver.next() {
-                if case .transmit(let bytes) = output { frame = bytes }
+                if case .line(.transmit(let bytes, let look)) = output {
+                    frame = bytes
+                    #expect(look == nil)
+                }
             }
         }
         let timing = RTUTiming(settings.line)
         return (driver, frame, now + timing.time(of: frame.count), timing)
+    }
+
+    /// Until when the line is not looked at, as the driver has just said; nil: at every byte.
+    private static func look(of driver: inout ModbusDriver) -> Instant? {
+        var look: Instant?
+        while let output = driver.next() {
+            if case .line(.lookAway(let until)) = output { look = until }
+        }
+        return look
     }
 
     /// The good answer to a request for holding registers, all zero.
@@ -40,14 +52,13 @@ import Testing
     func itBeginsShortlyBeforeTheLastByteCanBeThere(_ baud: Int, _ first: Int) {
         var (driver, frame, end, timing) = asked(baud)
         let answer = reply(to: frame)
-        #expect(driver.restBegins == nil)
         let now = end + .milliseconds(5)
         driver.receive(answer[..<first], at: now)
         let rest = timing.time(of: answer.count - first)
-        #expect(driver.restBegins == now.instant + (rest - .microseconds(100)))
+        #expect(Self.look(of: &driver) == now.instant + (rest - .microseconds(100)))
         driver.receive(answer[first...], at: now + rest)
         // What follows the first reply of a unit waits for the silence of the line alone.
-        #expect(driver.restBegins == now.instant + rest + timing.silence)
+        #expect(Self.look(of: &driver) == now.instant + rest + timing.silence)
         #expect(driver.statistics.replies == 1)
     }
 
@@ -55,9 +66,9 @@ import Testing
         var (driver, frame, end, timing) = asked(115_200)
         let answer = reply(to: frame)
         driver.receive(answer[..<2], at: end + .milliseconds(5))
-        #expect(driver.restBegins == nil)
+        #expect(Self.look(of: &driver) == nil)
         driver.receive(answer[2..<22], at: end + .milliseconds(5) + timing.time(of: 20))
-        #expect(driver.restBegins == nil)
+        #expect(Self.look(of: &driver) == nil)
         driver.receive(answer[22...], at: end + .milliseconds(5) + timing.time(of: 23))
         #expect(driver.statistics.replies == 1)
     }
@@ -68,26 +79,26 @@ import Testing
         var answer = reply(to: frame)
         answer[2] = 200
         driver.receive(answer[..<8], at: end + .milliseconds(5))
-        #expect(driver.restBegins == nil && driver.deadline?.reason == .rest)
+        #expect(Self.look(of: &driver) == nil && driver.deadline?.reason == .rest)
         driver.receive(answer[8...], at: end + .milliseconds(5) + timing.time(of: 17))
         guard let due = driver.deadline, due.reason == .rest else {
             Issue.record("the rest is not waited for")
             return
         }
         driver.timeout(at: end + (due.due - end.instant))
-        #expect(driver.restBegins == nil && driver.statistics.checksumErrors == 1)
+        #expect(Self.look(of: &driver) == nil && driver.statistics.checksumErrors == 1)
     }
 
     /// Its rest did not come: the wait ends as ever, and so does the looking away.
     @Test func aReplyThatBreaksOffIsGivenUp() {
         var (driver, frame, end, _) = asked(9600)
         driver.receive(reply(to: frame)[..<8], at: end + .milliseconds(5))
-        guard let begins = driver.restBegins, let due = driver.deadline else {
+        guard let begins = Self.look(of: &driver), let due = driver.deadline else {
             Issue.record("nothing is waited for")
             return
         }
         #expect(begins < due.due && due.reason == .rest)
         driver.timeout(at: end + (due.due - end.instant))
-        #expect(driver.restBegins == nil && driver.statistics.checksumErrors == 1)
+        #expect(Self.look(of: &driver) == nil && driver.statistics.checksumErrors == 1)
     }
 }

@@ -2,6 +2,7 @@ import Base
 import Drivers
 import Line
 import Modbus
+import TestKit
 import Testing
 
 /// What a scripted slave does with one request.
@@ -56,17 +57,17 @@ struct Rig {
     private(set) var early = 0
     private(set) var wireTime = Duration.zero
     private var asked: [UInt8: Int] = [:]
-    /// A request that goes out at its time if nothing arrives before; the line is not looked at
-    /// until then.
-    private var single: (frame: [UInt8], at: Instant)?
-    /// Reads that the line carries out by itself; it is not looked at before a reply should be
-    /// whole.
-    private(set) var train: ReadTrain?
-    private var mustEnd = false
     /// What waking up is late for a look.
     static let lateness = Duration.microseconds(60)
-    /// Trains, what they carried, and those that ended before their end.
+    private var line: LineSettings
+    /// The line and its carrier.
+    private var tty: CarriedLine
+    /// Bursts, exchanges in them, and those that ended before their end.
     private(set) var trains = (begun: 0, exchanges: 0, broken: 0)
+    /// Requests that were sent, and times that the driver was told of something.
+    private var events = 0
+    /// Reads of the burst under way; nil if it was recalled.
+    private var burstSize: Int?
     /// Requests that were scheduled, and those that were taken back.
     private(set) var schedules = 0
     private(set) var takenBack = 0
@@ -79,16 +80,15 @@ struct Rig {
     ) {
         driver = ModbusDriver(settings, seed: seed, autonomy: .init(schedules: canSchedule))
         timing = RTUTiming(settings.line)
+        line = settings.line
+        tty = CarriedLine(line)
         self.script = script
     }
 
-    /// What goes out next if nothing arrives before: one request, or the first of a train.
-    var scheduled: (frame: [UInt8], at: Instant)? {
-        guard single == nil, let train, train.log.isEmpty, case .send(let due) = train.step else {
-            return single
-        }
-        return (train.next, due)
-    }
+    /// The request that goes out next if nothing arrives before: a single one, or the first of a
+    /// burst.
+    var scheduled: (frame: [UInt8], at: Instant)? { tty.upcoming }
+    var train: ReadBurst? { tty.burst }
 
     mutating func open() {
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
@@ -98,15 +98,20 @@ struct Rig {
     /// - Parameter keepsReplies: what the units have to say arrives all the same, when the line is
     ///   open again.
     mutating func close(keepsReplies: Bool = false) {
-        if !keepsReplies { arrivals.removeAll() }
+        hangUp(keepsReplies)
         driver.closed(at: now)
         drain()
     }
 
     mutating func pause(keepsReplies: Bool = false) {
-        if !keepsReplies { arrivals.removeAll() }
+        hangUp(keepsReplies)
         driver.pause(at: now)
         drain()
+    }
+
+    private mutating func hangUp(_ keepsReplies: Bool) {
+        if !keepsReplies { arrivals.removeAll() }
+        tty = CarriedLine(line)
     }
 
     /// Another plan, as soon as the exchange under way has ended.
@@ -119,6 +124,7 @@ struct Rig {
             }
         }
         let isAdopted = driver.adopt(.modbus(settings), at: now)
+        line = settings.line
         #expect(isAdopted)
         drain()
     }
@@ -132,10 +138,7 @@ struct Rig {
     mutating func sendLate(by delay: Duration) {
         guard let request = scheduled else { return }
         now = now + (request.at + delay - now.instant)
-        if train != nil { return ride() }
-        single = nil
-        answer(request.frame)
-        driver.sentLate(by: delay)
+        tty.timeout(at: now.instant)
         drain()
     }
 
@@ -144,111 +147,48 @@ struct Rig {
         deliver(bytes, from: now.instant + delay)
     }
 
-    /// One event. False when nothing will ever happen again, or not before `end`.
+    /// One event. False when nothing will ever happen again, or not before `end`. A look that finds
+    /// nothing is no event.
     mutating func step(until end: Instant) -> Bool {
-        let arrival = arrivals.first?.at ?? .distantFuture
-        let due = driver.deadline?.due ?? .distantFuture
-        if let train {
-            if let at = Self.time(of: train.step), at <= due {
-                guard at <= end else {
-                    now = now + (end - now.instant)
-                    return false
-                }
-                if at > now.instant { now = now + (at - now.instant) }
-                ride()
-                return true
+        while true {
+            let arrival = tty.isWatched ? arrivals.first?.at ?? .distantFuture : .distantFuture
+            let due = driver.deadline?.due ?? .distantFuture
+            let look = lookDue(before: due)
+            let next = min(arrival, due, look)
+            guard next <= end else {
+                now = now + (end - now.instant)
+                return false
             }
-        } else if let request = single {
-            if request.at <= due { return send(request.frame, at: request.at, until: end) }
-            return wake(at: due, until: end)
-        }
-        let next = min(arrival, due)
-        guard next <= end else {
-            now = now + (end - now.instant)
-            return false
-        }
-        if next > now.instant { now = now + (next - now.instant) }
-        if arrival <= due {
-            let bytes = arrivals.removeFirst().bytes
-            quietSince = max(quietSince, now.instant)
-            driver.receive(bytes[...], at: now)
-        } else {
-            driver.timeout(at: now)
-        }
-        drain()
-        return true
-    }
-
-    /// The driver has something to do that is not the line's.
-    private mutating func wake(at due: Instant, until end: Instant) -> Bool {
-        guard due <= end else {
-            now = now + (end - now.instant)
-            return false
-        }
-        if due > now.instant { now = now + (due - now.instant) }
-        driver.timeout(at: now)
-        drain()
-        return true
-    }
-
-    /// What has come meanwhile is found just before it would go out.
-    private mutating func send(_ frame: [UInt8], at due: Instant, until end: Instant) -> Bool {
-        guard due <= end else {
-            now = now + (end - now.instant)
-            return false
-        }
-        if due > now.instant { now = now + (due - now.instant) }
-        single = nil
-        let found = look()
-        if found.isEmpty {
-            answer(frame)
-        } else {
-            takenBack += 1
-            driver.takeBack()
-            driver.receive(found[...], at: now)
+            if next > now.instant { now = now + (next - now.instant) }
+            takeArrivals(tty.isWatched ? 1 : .max)
+            let isLook = arrival > min(due, look) && look <= due
+            let (before, inBurst) = (events, tty.burst != nil)
+            if isLook {
+                tty.timeout(at: now.instant)
+            } else if arrival > due {
+                driver.timeout(at: now)
+            }
             drain()
-        }
-        return true
-    }
-
-    /// What has arrived by now.
-    private mutating func look() -> [UInt8] {
-        let found = arrivals.prefix { $0.at <= now.instant }
-        arrivals.removeFirst(found.count)
-        if let last = found.last { quietSince = max(quietSince, last.at) }
-        return found.flatMap(\.bytes)
-    }
-
-    /// A train's next request leaves, or its reply should be there.
-    private mutating func ride() {
-        let found = look()
-        if let next = train?.next, !next.isEmpty, found.isEmpty {
-            _ = train?.sent(at: now.instant)
-            answer(next)
-        } else if let step = train?.received(found[...], at: now.instant) {
-            if step == .end { endTrain() }
-        } else {
-            trains.broken += 1
-            endTrain()
+            if !isLook || inBurst || events > before { return true }
         }
     }
 
-    private static func time(of step: ReadTrain.Step) -> Instant? {
-        switch step {
-        case .send(let due): due
-        case .look(let due): due + lateness
-        case .end: nil
-        }
+    /// When the line is looked at by itself. A look for a reply is late, one before a request is
+    /// not.
+    private func lookDue(before due: Instant) -> Instant {
+        guard let look = tty.due else { return .distantFuture }
+        let isSending = if case .send? = tty.burst?.step { true } else { tty.upcoming != nil }
+        return isSending || due < look ? look : min(look + Self.lateness, due)
     }
 
-    private mutating func endTrain() {
-        guard let train else { return }
-        let log = train.log
-        self.train = nil
-        trains.exchanges += log.count
-        if log.isEmpty { takenBack += 1 }
-        driver.carried(log, then: train.unclaimed, at: now)
-        drain()
+    /// Bytes that have come by now lie in the tty.
+    private mutating func takeArrivals(_ most: Int) {
+        for _ in 0..<most {
+            guard let first = arrivals.first, first.at <= now.instant else { return }
+            arrivals.removeFirst()
+            quietSince = max(quietSince, first.at)
+            tty.arrive(first.bytes)
+        }
     }
 
     /// Returns the number of events, which is bounded: a driver that spins fails here.
@@ -295,36 +235,70 @@ struct Rig {
     }
 
     private mutating func drain() {
-        while let output = driver.next() {
-            outputs.append(output)
+        repeat {
+            while let output = driver.next() {
+                outputs.append(output)
+                switch output {
+                case .line(let command): carryOut(command)
+                case .reading(let reading): readings.append((now.instant, reading))
+                case .outcome(let outcome): outcomes.append(outcome)
+                case .setup(_, let step, let outcome): setups.append((step, outcome))
+                case .unit(let address, let state, _): states.append((address, state))
+                case .notice(let notice): notices.append(notice)
+                case .learned(let document): learned.append(document)
+                }
+            }
+        } while drainLine()
+    }
+
+    private mutating func carryOut(_ command: LineCommand) {
+        switch command {
+        case .schedule: schedules += 1
+        case .burst(let burst):
+            schedules += 1
+            trains.begun += 1
+            burstSize = burst.count
+        case .recall: burstSize = nil
+        case .unschedule: takenBack += 1
+        case .discardInput, .transmit, .lookAway: break
+        }
+        tty.carryOut(command, at: now.instant)
+    }
+
+    /// Does what the carrier wants, until the driver has been told of something.
+    private mutating func drainLine() -> Bool {
+        while let output = tty.next(at: now.instant) {
             switch output {
-            case .transmit(let frame): answer(frame)
-            case .schedule(let frame, let due):
-                single = (frame, due)
-                schedules += 1
-            case .train(let begun):
-                train = begun
-                schedules += 1
-                trains.begun += 1
-            case .recall: mustEnd = true
-            case .unschedule:
-                (single, train) = (nil, nil)
-                takenBack += 1
-            case .reading(let reading): readings.append((now.instant, reading))
-            case .outcome(let outcome): outcomes.append(outcome)
-            case .setup(_, let step, let outcome): setups.append((step, outcome))
-            case .unit(let address, let state, _): states.append((address, state))
-            case .notice(let notice): notices.append(notice)
-            case .learned(let document): learned.append(document)
-            case .discardInput: break
+            case .sent(let frame): answer(frame)
+            case .report(let event):
+                tell(event)
+                return true
             }
         }
-        guard mustEnd else { return }
-        mustEnd = false
-        endTrain()
+        return false
+    }
+
+    private mutating func tell(_ event: LineEvent) {
+        events += 1
+        switch event {
+        case .received(let bytes): driver.receive(bytes[...], at: now)
+        case .intruded(let bytes):
+            takenBack += 1
+            driver.takeBack()
+            driver.receive(bytes[...], at: now)
+        case .sentLate(let delay): driver.sentLate(by: delay)
+        case .carried(let log, let bytes):
+            trains.exchanges += log.count
+            if log.isEmpty { takenBack += 1 }
+            if let burstSize, log.count < burstSize || log.last?.reply == nil { trains.broken += 1 }
+            driver.carried(log, then: bytes, at: now)
+        case .opened, .failed, .errors, .lost, .closed:
+            Issue.record("a line that is open tells \(event)")
+        }
     }
 
     private mutating func answer(_ frame: [UInt8]) {
+        events += 1
         if now.instant < quietSince + timing.silence { early += 1 }
         let silence = now.instant - quietSince
         let end = now.instant + timing.time(of: frame.count)

@@ -96,7 +96,7 @@ struct UARTRig {
         for _ in 0..<10_000 {
             guard let output = driver.next() else { return }
             switch output {
-            case .transmit(let bytes):
+            case .line(.transmit(let bytes, _)):
                 sent.append((bytes, now.instant))
                 if let reply = answer(bytes, sent.count - 1) {
                     arrivals.append((now.instant + reply.after, reply.bytes))
@@ -108,7 +108,7 @@ struct UARTRig {
             case .unit(let address, let state, let moment):
                 states.append((address.unit, state, moment.instant))
             case .notice(let notice): notices.append(notice)
-            case .discardInput, .learned, .schedule, .train, .recall, .unschedule: break
+            case .line, .learned: break
             }
         }
         Issue.record("outputs without end")

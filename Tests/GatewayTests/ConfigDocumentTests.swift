@@ -155,10 +155,11 @@ struct ConfigWorld {
         case .openLine(let name, _):
             events.append(
                 .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))))
-        case .transmit(let name, let request), .schedule(let name, let request, at: _):
+        case .line(let name, .transmit(let request, _)),
+            .line(let name, .schedule(let request, _, _)):
             answer(request, on: name)
-        case .train(let name, let train):
-            let log = train.brokenOff(at: now.instant)
+        case .line(let name, .burst(let burst)):
+            let log = burst.brokenOff(at: now.instant)
             events.append(.line(name, .carried(log, [])))
             for one in log { answer(one.frame, on: name) }
         case .disk(let request) where diskIsSlow && request.volume == .state: held.append(request)

@@ -1,6 +1,7 @@
 import Base
 import Drivers
 import Gateway
+import Line
 import Testing
 
 /// Copied several times in each exchange on a line: one large case would make all of them large.

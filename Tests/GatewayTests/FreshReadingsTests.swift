@@ -32,10 +32,11 @@ private struct BusyWorld: ComposedWorld {
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
         switch effect {
-        case .transmit(let name, let frame), .schedule(let name, let frame, at: _):
+        case .line(let name, .transmit(let frame, _)),
+            .line(let name, .schedule(let frame, _, _)):
             events.append(.line(name, .received(reply(to: frame))))
-        case .train(let name, let train):
-            let log = train.brokenOff(at: now.instant)
+        case .line(let name, .burst(let burst)):
+            let log = burst.brokenOff(at: now.instant)
             events.append(.line(name, .carried(log, [])))
             for one in log {
                 events.append(.line(name, .received(reply(to: one.frame))))

@@ -22,10 +22,11 @@ private struct LearnedWorld: ComposedWorld {
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
         switch effect {
-        case .transmit(let name, let bytes), .schedule(let name, let bytes, at: _):
+        case .line(let name, .transmit(let bytes, _)),
+            .line(let name, .schedule(let bytes, _, _)):
             events.append(.line(name, .received(answer(bytes))))
-        case .train(let name, let train):
-            let log = train.brokenOff(at: now.instant)
+        case .line(let name, .burst(let burst)):
+            let log = burst.brokenOff(at: now.instant)
             events.append(.line(name, .carried(log, [])))
             for one in log { events.append(.line(name, .received(answer(one.frame)))) }
         default: break

@@ -73,9 +73,9 @@ private struct LineWorld {
                 arrive(
                     .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))),
                     at: now.instant)
-            case .transmit(_, let frame): reply(to: frame, at: now.instant)
-            case .schedule(_, let frame, let due): reply(to: frame, at: due)
-            case .train(let name, let train): ride(train, on: name)
+            case .line(_, .transmit(let frame, _)): reply(to: frame, at: now.instant)
+            case .line(_, .schedule(let frame, let due, _)): reply(to: frame, at: due)
+            case .line(let name, .burst(let burst)): carry(burst, on: name)
             case .disk(let request):
                 arrive(.disk(request.ticket, disk.perform(request)), at: now.instant)
             case .answer(_, let line): answer = line
@@ -89,18 +89,18 @@ private struct LineWorld {
         arrive(.line(Self.port, .received(Self.answer(frame))), at: start + Self.exchange)
     }
 
-    private mutating func ride(_ begun: ReadTrain, on name: PortName) {
-        var train = begun
+    private mutating func carry(_ begun: ReadBurst, on name: PortName) {
+        var burst = begun
         var end = now.instant
-        while case .send(let due) = train.step {
-            let frame = train.next
-            _ = train.sent(at: due)
+        while case .send(let due) = burst.step {
+            let frame = burst.next
+            _ = burst.sent(at: due)
             end = due + Self.exchange
             if frame[1] == 3 { replies.append(end) }
-            if train.received(Self.answer(frame)[...], at: end) == nil { Issue.record("no reply") }
+            if burst.received(Self.answer(frame)[...], at: end) == nil { Issue.record("no reply") }
         }
-        carried += train.log.count
-        arrive(.line(name, .carried(train.log, train.unclaimed)), at: end)
+        carried += burst.log.count
+        arrive(.line(name, .carried(burst.log, burst.unclaimed)), at: end)
     }
 
     private static func answer(_ frame: [UInt8]) -> [UInt8] {

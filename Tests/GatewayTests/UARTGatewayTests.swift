@@ -32,7 +32,7 @@ private struct UARTWorld: ComposedWorld {
 
     mutating func carryOut(_ effect: Effect, _ events: inout [Event]) {
         switch effect {
-        case .transmit(_, let bytes): sent.append(bytes)
+        case .line(_, .transmit(let bytes, _)): sent.append(bytes)
         case .connect:
             decoder = PacketDecoder()
             events.append(.link(.up))

@@ -60,7 +60,7 @@ private struct ProfileLine {
                 published += adapter.receive(reading).map {
                     String(decoding: $0.body, as: UTF8.self)
                 }
-            case .transmit(let bytes):
+            case .line(.transmit(let bytes, _)):
                 sent.append(bytes)
                 if let reply = replies.first { due = (now.instant + .milliseconds(20), reply) }
                 if replies.count > 1 { replies.removeFirst() }

@@ -1,7 +1,7 @@
 import Base
-import Drivers
 import Line
 import Simulators
+import TestKit
 
 /// A serial line with its units: the tty at this end, byte times and faults at the other.
 struct SimulatedLine {
@@ -9,17 +9,16 @@ struct SimulatedLine {
 
     var bus: BusSimulator
     var state = State.closed
+    /// As the gateway wants it.
+    var settings: LineSettings?
     /// Opening fails until then: the adapter is unplugged.
     var missingUntil = Instant.zero
     /// Grows with every open and close: what belongs to an earlier one is void.
     var attempt = 0
-    /// What lies in the tty because the gateway does not look at the line.
-    var unread: [UInt8] = []
-    /// A request that goes out at its time if nothing lies in the tty by then.
-    var scheduled: (number: Int, bytes: [UInt8], due: Instant)?
-    var schedules = 0
-    /// Reads that the line carries out by itself.
-    var train: ReadTrain?
+    /// This end of the line, and its carrier; nil while it is not open.
+    var tty: CarriedLine?
+    /// When the carrier is woken next; a wake-up of another number is void.
+    private(set) var wake: (number: Int, due: Instant?) = (0, nil)
     /// Bytes arrive in order, however long the adapter keeps them.
     private var lastArrival = Instant.zero
 
@@ -33,12 +32,25 @@ struct SimulatedLine {
         return lastArrival
     }
 
+    /// The time at which the carrier wants to be woken, if that is another one than before.
+    mutating func takeWake() -> Instant? {
+        guard tty?.due != wake.due else { return nil }
+        wake = (wake.number + 1, tty?.due)
+        return wake.due
+    }
+
+    /// A wake-up has come. False: it is void.
+    mutating func isWoken(_ number: Int) -> Bool {
+        guard tty != nil, number == wake.number else { return false }
+        wake.due = nil
+        return true
+    }
+
     mutating func close() {
         attempt += 1
         state = .closed
-        unread = []
-        scheduled = nil
-        train = nil
+        tty = nil
+        wake = (wake.number + 1, nil)
         bus.disconnect()
     }
 }

@@ -1,5 +1,4 @@
 import Base
-import Drivers
 import Line
 import Gateway
 import Simulators
@@ -8,7 +7,7 @@ import Simulators
 extension SimulatedWorld {
     // MARK: Lines
 
-    func openLine(_ name: PortName) {
+    func openLine(_ name: PortName, _ settings: LineSettings) {
         guard let index = index(of: name) else { return }
         lines[index].close()
         lines[index].state = .opening
@@ -17,6 +16,7 @@ extension SimulatedWorld {
             now < lines[index].missingUntil
             ? .failed(LineFailure(.missing, "/dev/\(name) does not exist"))
             : .opened(LineFacts(path: "/dev/\(name)", isPseudoTerminal: false))
+        lines[index].settings = settings
         queue.add(
             .line(index, attempt: attempt, event),
             at: now + .seconds(fraction: random.uniform(0.001, 0.05)))
@@ -28,85 +28,32 @@ extension SimulatedWorld {
         queue.add(.line(index, attempt: lines[index].attempt, .closed), at: now + .milliseconds(5))
     }
 
-    /// The shell is woken a little late, and sometimes it was busy with something else.
-    func schedule(_ bytes: [UInt8], on name: PortName, at due: Instant) {
-        guard let index = index(of: name), lines[index].state == .open else { return }
-        lines[index].schedules += 1
-        let number = lines[index].schedules
-        lines[index].scheduled = (number, bytes, due)
-        let isBusy = random.uniform(0, 1) < 0.02
-        let late = Duration.seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
-        queue.add(.sends(index, number: number), at: now + (due - gatewayNow.instant) + late)
-    }
-
-    func run(_ train: ReadTrain, on name: PortName) {
-        guard let index = index(of: name), lines[index].state == .open else { return }
-        lines[index].train = train
-        take(train.step, on: index)
-    }
-
-    private func take(_ step: ReadTrain.Step, on index: Int) {
-        let due: Instant
-        switch step {
-        case .send(let at), .look(let at): due = at
-        case .end: return endTrain(on: index)
-        }
-        lines[index].schedules += 1
-        let isBusy = random.uniform(0, 1) < 0.02
-        let late = Duration.seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
-        queue.add(
-            .sends(index, number: lines[index].schedules),
-            at: now + (due - gatewayNow.instant) + late)
-    }
-
-    private func ride(_ index: Int) {
-        let found = lines[index].unread
-        if let next = lines[index].train?.next, !next.isEmpty, found.isEmpty,
-            let step = lines[index].train?.sent(at: gatewayNow.instant)
-        {
-            lines[index].bus.receive(next[...], at: now)
-            hear(index)
-            return take(step, on: index)
-        }
-        lines[index].unread = []
-        guard let step = lines[index].train?.received(found[...], at: gatewayNow.instant) else {
-            return endTrain(on: index)
-        }
-        take(step, on: index)
-    }
-
-    func endTrain(on index: Int) {
-        guard let train = lines[index].train else { return }
-        let log = train.log
-        lines[index].train = nil
-        lines[index].schedules += 1
-        trainsEnded += 1
-        exchangesInTrains += log.count
-        receive(.line(Site.lineNames[index], .carried(log, train.unclaimed)))
-        look(at: index)
-    }
-
-    func unschedule(_ name: PortName) {
-        guard let index = index(of: name) else { return }
-        lines[index].scheduled = nil
-        lines[index].train = nil
-        look(at: index)
-    }
-
-    func sendScheduled(on index: Int, _ number: Int) {
-        if lines[index].train != nil, number == lines[index].schedules { return ride(index) }
-        guard let request = lines[index].scheduled, request.number == number else { return }
-        lines[index].scheduled = nil
+    /// Does what the line's carrier wants, and plans when it is woken next: a little late, and
+    /// sometimes the shell is busy with something else when a request is to leave.
+    func drain(line index: Int) {
         let name = Site.lineNames[index]
-        let found = lines[index].unread
-        guard found.isEmpty else {
-            lines[index].unread = []
-            return receive(.line(name, .intruded(found)))
+        while let output = lines[index].tty?.next(at: gatewayNow.instant) {
+            switch output {
+            case .sent(let bytes):
+                lines[index].bus.receive(bytes[...], at: now)
+                hear(index)
+            case .report(let event):
+                if case .carried(let log, _) = event {
+                    trainsEnded += 1
+                    exchangesInTrains += log.count
+                }
+                receive(.line(name, event))
+            }
         }
-        lines[index].bus.receive(request.bytes[...], at: now)
-        hear(index)
-        let late = gatewayNow.instant - request.due
-        if late > .microseconds(100) { receive(.line(name, .sentLate(late))) }
+        guard let due = lines[index].takeWake() else { return }
+        var late = Duration.zero
+        if lines[index].tty?.upcoming != nil || lines[index].tty?.burst != nil {
+            let isBusy = random.uniform(0, 1) < 0.02
+            late = .seconds(fraction: random.uniform(0, isBusy ? 0.02 : 0.00015))
+        }
+        queue.add(
+            .wakes(index, number: lines[index].wake.number),
+            at: now + (due - gatewayNow.instant) + late)
     }
 
     /// Takes what the bus has put on the wire.

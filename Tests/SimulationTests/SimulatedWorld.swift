@@ -1,6 +1,8 @@
 import Base
 import Gateway
+import Line
 import Simulators
+import TestKit
 
 /// The composed gateway between simulated buses, disk, network and bridge, under one virtual clock
 /// and from one seed. Nothing here sleeps, and every loop is bounded: a gateway that is stuck or
@@ -8,10 +10,8 @@ import Simulators
 final class SimulatedWorld {
     enum Happening {
         case line(Int, attempt: Int, LineEvent)
-        /// The gateway may look at a line again.
-        case look(Int, attempt: Int)
-        /// A scheduled request goes out.
-        case sends(Int, number: Int)
+        /// The carrier of a line has something to do.
+        case wakes(Int, number: Int)
         case link(attempt: Int, LinkEvent)
         case linkOpens(attempt: Int)
         case bytesUp(ConnectionID, [UInt8])
@@ -200,14 +200,19 @@ final class SimulatedWorld {
         switch happening {
         case .line(let index, let attempt, let event):
             guard lines[index].attempt == attempt else { return }
-            if case .opened = event { lines[index].state = .open }
+            if case .opened = event {
+                lines[index].state = .open
+                lines[index].tty = lines[index].settings.map(CarriedLine.init)
+            }
             guard case .received(let bytes) = event else {
                 return receive(.line(Site.lineNames[index], event))
             }
-            lines[index].unread += bytes
-            look(at: index)
-        case .sends(let index, let number): sendScheduled(on: index, number)
-        case .look(let index, let attempt): if lines[index].attempt == attempt { look(at: index) }
+            lines[index].tty?.arrive(bytes)
+            drain(line: index)
+        case .wakes(let index, let number):
+            guard lines[index].isWoken(number) else { return }
+            lines[index].tty?.timeout(at: gatewayNow.instant)
+            drain(line: index)
         case .link(let attempt, let event):
             if link.attempt == attempt { receive(.link(event)) }
         case .linkOpens(let attempt):
@@ -241,19 +246,6 @@ final class SimulatedWorld {
         }
     }
 
-    /// What lies in the tty reaches the gateway, unless it looks away for a while.
-    func look(at index: Int) {
-        guard !lines[index].unread.isEmpty, lines[index].scheduled == nil, lines[index].train == nil
-        else { return }
-        if let rest = gateway?.restBegins(of: Site.lineNames[index]), rest > gatewayNow.instant {
-            let wait = rest - gatewayNow.instant
-            return queue.add(.look(index, attempt: lines[index].attempt), at: now + wait)
-        }
-        let bytes = lines[index].unread
-        lines[index].unread = []
-        receive(.line(Site.lineNames[index], .received(bytes)))
-    }
-
     func receive(_ event: Event) {
         gateway?.receive(event, at: gatewayNow)
         carryOut()
@@ -264,18 +256,12 @@ final class SimulatedWorld {
     private func carryOut() {
         while let effect = gateway?.next() {
             switch effect {
-            case .openLine(let name, _): openLine(name)
+            case .openLine(let name, let settings): openLine(name, settings)
             case .closeLine(let name), .removeLine(let name): closeLine(name)
-            case .discardInput(let name):
-                if let index = index(of: name) { lines[index].unread = [] }
-            case .transmit(let name, let bytes):
-                guard let index = index(of: name), lines[index].state == .open else { continue }
-                lines[index].bus.receive(bytes[...], at: now)
-                hear(index)
-            case .schedule(let name, let bytes, let due): schedule(bytes, on: name, at: due)
-            case .train(let name, let train): run(train, on: name)
-            case .recall(let name): if let index = index(of: name) { endTrain(on: index) }
-            case .unschedule(let name): unschedule(name)
+            case .line(let name, let command):
+                guard let index = index(of: name) else { continue }
+                lines[index].tty?.carryOut(command, at: gatewayNow.instant)
+                drain(line: index)
             case .connect: connect()
             case .send(let bytes): send(bytes)
             case .disconnect: dropLink(noticedWithin: 0.1)

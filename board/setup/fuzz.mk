@@ -36,7 +36,7 @@ $(call product,Drivers,Base Modbus Line)
 $(call product,Bridge,Base MQTT)
 $(call product,Gateway,Modbus MQTT HTTP Line Drivers Adapter Spool Bridge,$(gateway))
 $(call product,Simulators,Modbus MQTT HTTP Bridge)
-$(eval $(call module,TestKit,,Tests/TestKit/VirtualDisk.swift,Base))
+$(eval $(call module,TestKit,,Tests/TestKit/CarriedLine.swift Tests/TestKit/VirtualDisk.swift,Base Line))
 $(eval $(call module,FuzzKit,,$(wildcard Tests/Fuzz/Kit/*.swift),Base))
 
 # An object for each target, so that the archive can give them out one by one.

@@ -89,8 +89,8 @@ extension UARTDriver {
     private mutating func ask(_ node: Int, at now: Moment) {
         let format = nodes[node].plan.format
         guard let request = format.request else { return }
-        if streams.isEmpty { emit(.discardInput) }
-        emit(.transmit(request))
+        if streams.isEmpty { emit(.line(.discardInput)) }
+        emit(.line(.transmit(request)))
         counters.requests += 1
         counters.bytesSent += request.count
         nodes[node].statistics.requests += 1

@@ -3,6 +3,7 @@ import Drivers
 import Line
 import FuzzKit
 import Modbus
+import TestKit
 
 /// The Modbus master of one port: units that answer, refuse, stay silent, are damaged, late or
 /// double; orders, bursts that break off, and a line that comes and goes.
@@ -29,8 +30,8 @@ private struct DriverRig {
     private var script: [UInt8] = []
     private var scriptPlace = 0
     private var arrivals: [(at: Instant, bytes: [UInt8])] = []
-    private var scheduled: (frame: [UInt8], at: Instant)?
-    private var train: ReadTrain?
+    private let line: LineSettings
+    private var tty: CarriedLine
     /// Some reply came late, twice or from nowhere: what is read then is judged elsewhere.
     private var isTrusted = true
     private var isOpen = false
@@ -65,6 +66,8 @@ private struct DriverRig {
         }
         units = Set(nodes.map(\.unit.value))
         timing = RTUTiming(line)
+        self.line = line
+        tty = CarriedLine(line)
         driver = ModbusDriver(
             ModbusDriver.Settings(
                 port: PortName("a"), line: line,
@@ -90,7 +93,7 @@ private struct DriverRig {
         case 7: close(isPause: choices.bool())
         case 8: open()
         case 9: driver.receive(LineErrors(framing: choices.below(3), parity: choices.below(3)))
-        case 10: end(train: true)
+        case 10: tty.carryOut(.recall, at: now.instant)
         default: run(for: .milliseconds(40 * Int64(choices.byte())))
         }
         drain()
@@ -108,7 +111,7 @@ private struct DriverRig {
     private mutating func close(isPause: Bool) {
         guard isOpen else { return }
         isOpen = false
-        (arrivals, scheduled, train) = ([], nil, nil)
+        (arrivals, tty) = ([], CarriedLine(line))
         if isPause { driver.pause(at: now) } else { driver.closed(at: now) }
         drain()
     }
@@ -118,8 +121,7 @@ private struct DriverRig {
         var limit = StepLimit(20_000, "the driver never rests")
         while true {
             limit.step()
-            let due = [driver.deadline?.due, arrivals.first?.at, scheduled?.at, trainDue].compactMap
-            { $0 }.min()
+            let due = [driver.deadline?.due, arrivals.first?.at, tty.due].compactMap { $0 }.min()
             guard let due, due <= end.instant else { break }
             if due > now.instant { now = now + (due - now.instant) }
             turn()
@@ -128,64 +130,23 @@ private struct DriverRig {
         now = end
     }
 
-    private var trainDue: Instant? {
-        switch train?.step {
-        case .send(let at), .look(let at): at
-        case .end: now.instant
-        case nil: nil
-        }
-    }
-
     private mutating func turn() {
-        if let due = trainDue, due <= now.instant {
-            ride()
-        } else if train == nil, let request = scheduled, request.at <= now.instant {
-            scheduled = nil
-            let found = look()
-            if found.isEmpty { return answer(request.frame) }
-            driver.takeBack()
-            driver.receive(found[...], at: now)
-        } else if train == nil, scheduled == nil, let first = arrivals.first,
-            first.at <= now.instant
-        {
-            arrivals.removeFirst()
-            driver.receive(first.bytes[...], at: now)
+        takeArrivals()
+        if let due = tty.due, due <= now.instant {
+            tty.timeout(at: now.instant)
         } else if let due = driver.deadline?.due, due <= now.instant {
             driver.timeout(at: now)
             demand(
-                driver.deadline.map { $0.due > now.instant } ?? true || !arrivals.isEmpty,
+                driver.deadline.map { $0.due > now.instant } ?? true,
                 "the driver's deadline stays in the past")
-        } else if train != nil || scheduled != nil, let first = arrivals.first,
-            first.at <= now.instant
-        {
-            // Nobody looks before the request or the reply is due.
-            arrivals[0].at = min(trainDue ?? .distantFuture, scheduled?.at ?? .distantFuture)
         }
     }
 
-    private mutating func look() -> [UInt8] {
-        let found = arrivals.prefix { $0.at <= now.instant }
-        arrivals.removeFirst(found.count)
-        return found.flatMap(\.bytes)
-    }
-
-    private mutating func ride() {
-        let found = look()
-        if let next = train?.next, !next.isEmpty, found.isEmpty {
-            _ = train?.sent(at: now.instant)
-            answer(next)
-        } else if let step = train?.received(found[...], at: now.instant) {
-            if step == .end { end(train: true) }
-        } else {
-            end(train: true)
+    private mutating func takeArrivals() {
+        while let first = arrivals.first, first.at <= now.instant {
+            arrivals.removeFirst()
+            tty.arrive(first.bytes)
         }
-    }
-
-    private mutating func end(train isOver: Bool) {
-        guard isOver, let train else { return }
-        self.train = nil
-        driver.carried(train.log, then: train.unclaimed, at: now)
-        drain()
     }
 
     // MARK: The units
@@ -297,30 +258,57 @@ private struct DriverRig {
 
     private mutating func drain() {
         var limit = StepLimit(20_000, "outputs without end")
-        var isRecalled = false
-        while let output = driver.next() {
-            limit.step()
+        repeat {
+            while let output = driver.next() {
+                limit.step()
+                take(output)
+            }
+        } while drainLine()
+    }
+
+    private mutating func take(_ output: LineOutput) {
+        switch output {
+        case .line(let command):
+            let isFree = tty.upcoming == nil && tty.burst == nil
+            switch command {
+            case .schedule, .burst: demand(isFree, "a request is scheduled behind another")
+            case .discardInput: takeArrivals()
+            case .transmit, .recall, .unschedule, .lookAway: break
+            }
+            tty.carryOut(command, at: now.instant)
+        case .reading(let reading): check(reading)
+        case .outcome(let outcome):
+            demand(
+                openOrders.remove(outcome.id) != nil,
+                "order \(outcome.id) ends twice, or was never given")
+        case .setup, .unit, .learned: break
+        case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
+        }
+    }
+
+    /// Does what the carrier wants, until the driver has been told of something.
+    private mutating func drainLine() -> Bool {
+        while let output = tty.next(at: now.instant) {
             switch output {
-            case .discardInput: arrivals.removeAll { $0.at <= now.instant }
-            case .transmit(let frame): answer(frame)
-            case .schedule(let frame, let due):
-                demand(scheduled == nil && train == nil, "a request is scheduled behind another")
-                scheduled = (frame, due)
-            case .train(let begun):
-                demand(scheduled == nil && train == nil, "a burst is scheduled behind another")
-                train = begun
-            case .recall: isRecalled = true
-            case .unschedule: (scheduled, train) = (nil, nil)
-            case .reading(let reading): check(reading)
-            case .outcome(let outcome):
-                demand(
-                    openOrders.remove(outcome.id) != nil,
-                    "order \(outcome.id) ends twice, or was never given")
-            case .setup, .unit, .learned: break
-            case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
+            case .sent(let frame): answer(frame)
+            case .report(let event):
+                tell(event)
+                return true
             }
         }
-        if isRecalled { end(train: true) }
+        return false
+    }
+
+    private mutating func tell(_ event: LineEvent) {
+        switch event {
+        case .received(let bytes): driver.receive(bytes[...], at: now)
+        case .intruded(let bytes):
+            driver.takeBack()
+            driver.receive(bytes[...], at: now)
+        case .sentLate(let delay): driver.sentLate(by: delay)
+        case .carried(let log, let bytes): driver.carried(log, then: bytes, at: now)
+        case .opened, .failed, .errors, .lost, .closed: fatalError("a line tells \(event)")
+        }
     }
 
     /// A value is the one of its place, unless a reply was late or double.

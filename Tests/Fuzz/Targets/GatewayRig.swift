@@ -3,6 +3,7 @@ import Bridge
 import Drivers
 import FuzzKit
 import Gateway
+import Line
 import Modbus
 import MQTT
 import TestKit
@@ -29,8 +30,8 @@ struct GatewayRig {
     private var life: UInt8 = 1
     private var events: [Event] = []
     private var arrivals: [(at: Instant, port: PortName, bytes: [UInt8])] = []
-    private var openPorts: Set<PortName> = []
-    private var scheduled: [PortName: (frame: [UInt8], at: Instant)] = [:]
+    /// The lines that are open.
+    private var ttys: [PortName: CarriedLine] = [:]
     private var broker = PacketDecoder()
     private var isUp = false
     private var replies: [UInt8] = []
@@ -92,9 +93,8 @@ struct GatewayRig {
     }
 
     mutating func unplug(_ port: PortName) {
-        guard openPorts.remove(port) != nil else { return }
+        guard ttys.removeValue(forKey: port) != nil else { return }
         arrivals.removeAll { $0.port == port }
-        scheduled[port] = nil
         receive(.line(port, .lost(LineFailure(.lost, "pulled"))))
     }
 
@@ -124,7 +124,7 @@ struct GatewayRig {
         if powerCut { disk.crash(seed: UInt64(life)) }
         life &+= 1
         (events, arrivals, held, signatures, replies) = ([], [], [], [], [])
-        (openPorts, scheduled, isUp, closes, isFinished) = ([], [:], false, false, false)
+        (ttys, isUp, closes, isFinished) = ([:], false, false, false)
         openTickets = [:]
         gateway = Self.make(settings, life: life)
         gateway.start(at: now)
@@ -136,7 +136,7 @@ struct GatewayRig {
         var limit = StepLimit(50_000, "the gateway never rests")
         while true {
             limit.step()
-            let dues = [gateway.deadline, arrivals.first?.at, scheduled.values.map(\.at).min()]
+            let dues = [gateway.deadline, arrivals.first?.at, ttys.values.compactMap(\.due).min()]
             guard let due = dues.compactMap({ $0 }).min(), due <= end.instant else { break }
             if due > now.instant { now = now + (due - now.instant) }
             turn()
@@ -145,17 +145,16 @@ struct GatewayRig {
     }
 
     private mutating func turn() {
-        for (port, request) in scheduled.sorted(by: { $0.key < $1.key })
-        where request.at <= now.instant {
-            scheduled[port] = nil
-            answer(request.frame, on: port)
+        for port in ttys.keys.sorted() {
+            guard let due = ttys[port]?.due, due <= now.instant else { continue }
+            ttys[port]?.timeout(at: now.instant)
+            drain(line: port)
             return drain()
         }
         if let first = arrivals.first, first.at <= now.instant {
             arrivals.removeFirst()
-            if openPorts.contains(first.port) {
-                events.append(.line(first.port, .received(first.bytes)))
-            }
+            ttys[first.port]?.arrive(first.bytes)
+            drain(line: first.port)
             return drain()
         }
         gateway.timeout(at: now)
@@ -192,24 +191,16 @@ struct GatewayRig {
 
     private mutating func carryOut(_ effect: Effect) {
         switch effect {
-        case .openLine(let name, _): open(name)
+        case .openLine(let name, let settings): open(name, settings)
         case .closeLine(let name), .removeLine(let name):
-            openPorts.remove(name)
-            scheduled[name] = nil
+            ttys[name] = nil
             events.append(.line(name, .closed))
-        case .discardInput(let name): arrivals.removeAll { $0.port == name && $0.at <= now.instant }
-        case .transmit(let name, let frame): answer(frame, on: name)
-        case .schedule(let name, let frame, let due):
-            demand(scheduled[name] == nil, "a request is scheduled behind another")
-            scheduled[name] = (frame, due)
-        case .train(let name, let train):
-            // The first request goes out; the reply is not what was foretold.
-            var begun = train
-            _ = begun.sent(at: now.instant)
-            events.append(.line(name, .carried(begun.log, [])))
-            for one in begun.log { answer(one.frame, on: name) }
-        case .recall: break
-        case .unschedule(let name): scheduled[name] = nil
+        case .line(let name, let command):
+            if case .discardInput = command {
+                arrivals.removeAll { $0.port == name && $0.at <= now.instant }
+            }
+            ttys[name]?.carryOut(command, at: now.instant)
+            drain(line: name)
         case .connect: connect()
         case .send(let bytes): if isUp { receiveAtBroker(bytes) }
         case .disconnect: (isUp, replies, closes) = (false, [], false)
@@ -237,17 +228,26 @@ struct GatewayRig {
 
     // MARK: Lines
 
-    private mutating func open(_ name: PortName) {
+    private mutating func open(_ name: PortName, _ settings: LineSettings) {
         guard next(\.line) & 31 != 31 else {
             events.append(.line(name, .failed(LineFailure(.missing, "not there"))))
             return
         }
-        openPorts.insert(name)
+        ttys[name] = CarriedLine(settings)
         events.append(.line(name, .opened(LineFacts(path: "/dev/\(name)", isPseudoTerminal: true))))
     }
 
+    private mutating func drain(line name: PortName) {
+        while let output = ttys[name]?.next(at: now.instant) {
+            switch output {
+            case .sent(let frame): answer(frame, on: name)
+            case .report(let event): events.append(.line(name, event))
+            }
+        }
+    }
+
     private mutating func answer(_ frame: [UInt8], on port: PortName) {
-        demand(openPorts.contains(port), "a request on a line that is closed")
+        demand(ttys[port] != nil, "a request on a line that is closed")
         let mood = next(\.line)
         let reply =
             port.text == "scale" ? Array("ST,GS,+  12.34kg\r\n".utf8) : Self.reply(to: frame)

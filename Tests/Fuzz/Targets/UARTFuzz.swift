@@ -189,7 +189,7 @@ private struct UARTRig {
         while let output = driver.next() {
             limit.step()
             switch output {
-            case .transmit(let bytes):
+            case .line(.transmit(let bytes, _)):
                 asked += 1
                 demand(nodes.contains { $0.format.request == bytes }, "a request that no node has")
             case .reading(let reading): check(reading)
@@ -198,8 +198,7 @@ private struct UARTRig {
                     openOrders.remove(outcome.id) != nil,
                     "order \(outcome.id) ends twice, or was never given")
             case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
-            case .setup, .unit, .discardInput, .learned, .schedule, .train, .recall, .unschedule:
-                break
+            case .setup, .unit, .line, .learned: break
             }
         }
     }

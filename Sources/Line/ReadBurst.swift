@@ -3,13 +3,14 @@ import Modbus
 
 /// Reads that a line carries out by itself, one right behind the other, as long as each is answered
 /// exactly as it should be. The driver decides them together and hears of them together, so that
-/// most exchanges wake nobody but the line. Everything else ends the train, and the driver goes on
+/// most exchanges wake nobody but the line. Everything else ends the burst, and the driver goes on
 /// from there: silence, damage, a part of a reply, an exception, a byte that nobody asked for,
-/// `LineOutput.recall`.
+/// `LineCommand.recall`.
 ///
-/// The shell does what `step` says, and hands what is on the line to `received`; when that refuses
-/// it, `log` and `unclaimed` are due. A reply that is a little late is looked for once more.
-package struct ReadTrain: Hashable, Sendable {
+/// The carrier does what `step` says, and hands what is on the line to `received`; when that
+/// refuses it, `log` and `unclaimed` are due. A reply that is a little late is looked for once
+/// more.
+package struct ReadBurst: Hashable, Sendable {
     /// One of function codes 1 to 4.
     package struct Read: Hashable, Sendable {
         let frame: [UInt8]
@@ -63,7 +64,7 @@ package struct ReadTrain: Hashable, Sendable {
     /// When a reply that is a little late should be there.
     private static let secondLook = Duration.microseconds(50)
 
-    /// Next action of the shell, and its time.
+    /// Next action of the carrier, and its time.
     package enum Step: Hashable, Sendable {
         /// Look once more whether somebody speaks; if nobody does, send `next`.
         case send(at: Instant)
@@ -89,6 +90,9 @@ package struct ReadTrain: Hashable, Sendable {
         log.reserveCapacity(reads.count)
     }
 
+    /// Number of its reads.
+    package var count: Int { reads.count }
+
     /// The request that is to be sent; empty while one is under way, and after the last.
     package var next: [UInt8] {
         if case .send = step, log.count < reads.count { reads[log.count].frame } else { [] }
@@ -103,7 +107,7 @@ package struct ReadTrain: Hashable, Sendable {
         return step
     }
 
-    /// The next step if the line goes on as foretold; nil: the train is over.
+    /// The next step if the line goes on as predicted; nil: the burst is over.
     /// - Parameter bytes: what is there, if anything.
     package mutating func received(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Step? {
         let last = log.count - 1

@@ -1,12 +1,11 @@
 import Base
-import Drivers
 import Line
 
-extension ReadTrain {
+extension ReadBurst {
     /// What a line tells that has sent the first read and then had to stop.
     func brokenOff(at now: Instant) -> [Exchange] {
-        var train = self
-        _ = train.sent(at: now)
-        return train.log
+        var burst = self
+        _ = burst.sent(at: now)
+        return burst.log
     }
 }
