@@ -1,31 +1,38 @@
 import Base
 
-/// How far a line goes on without asking its driver.
+/// How far a line goes on by itself between two calls of its driver. What is read, and in which
+/// order, does not depend on it; how often somebody is woken does.
 package struct LineAutonomy: Hashable, Sendable {
-    /// It can send a request at a given time, and one behind the other.
+    /// The line can send a request at a given time, and one behind the other.
     package var schedules: Bool
-    /// How long the first reply of a train may wait for the last: what they bring is not told
-    /// sooner. Zero: no trains.
-    package var trainSpan: Duration
+    /// How long the first reply of a burst may wait for the last: what they bring is not told
+    /// sooner. Zero: no bursts.
+    package var burstSpan: Duration
     /// The same on a line that is not busy.
     package var calmSpan: Duration
+    /// The line is not looked at while no frame can be whole.
+    package var looksAway: Bool
 
     package init(
-        schedules: Bool, trainSpan: Duration = .milliseconds(250), calmSpan: Duration? = nil
+        schedules: Bool, burstSpan: Duration = .milliseconds(250), calmSpan: Duration? = nil,
+        looksAway: Bool = true
     ) {
         self.schedules = schedules
-        self.trainSpan = trainSpan
-        self.calmSpan = calmSpan ?? trainSpan
+        self.burstSpan = burstSpan
+        self.calmSpan = calmSpan ?? burstSpan
+        self.looksAway = looksAway
     }
 
-    /// Each request waits for its driver.
-    package static let none = LineAutonomy(schedules: false, trainSpan: .zero)
+    /// Each request waits for its driver, and every byte is read when it comes.
+    package static let none = LineAutonomy(schedules: false, burstSpan: .zero, looksAway: false)
 
-    /// Load of a line from which on it is busy: trains save most there.
+    /// Load of a line from which on it is busy: bursts save most there.
     static let busyLoad = 0.8
 
-    /// The longest train on a line with this load.
+    /// The longest burst on a line with this load.
     func span(load: Double) -> Duration {
-        load >= Self.busyLoad ? trainSpan : min(trainSpan, calmSpan)
+        load >= Self.busyLoad ? burstSpan : min(burstSpan, calmSpan)
     }
+
+    var bursts: Bool { schedules && burstSpan > .zero }
 }

@@ -30,7 +30,7 @@ extension ModbusDriver {
             return true
         }
         unschedule(at: now.instant)
-        uncouple()
+        depart()
         let before = plan
         if new.line != settings.line { changeLine(new.line) }
         let plan = ReadPlan.make(new)

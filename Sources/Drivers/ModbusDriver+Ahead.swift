@@ -1,39 +1,282 @@
 import Base
 import Line
+import Modbus
 
-/// A read that is decided before its time has come: given out as `schedule`, and taken back if
-/// something else is to happen first.
+/// Reads that are decided before their time has come, as far as can be foreseen: one, or a burst of
+/// units of steady pace, none whose silence is to be feared, while no command waits.
 extension ModbusDriver {
-    package func hasScheduled(at now: Instant) -> Bool { scheduledAt.map { $0 > now } ?? false }
+    /// A request was given out whose time has not come.
+    package func hasScheduled(at now: Instant) -> Bool { ahead.map { $0.leaves > now } ?? false }
 
-    package mutating func takeBack() {
-        guard scheduledAt != nil, case .read(let cycle)? = work else { return }
-        uncouple()
-        scheduledAt = nil
-        work = nil
-        isOnBudget = false
-        counters.requests -= 1
-        counters.bytesSent -= exchange.sentBytes
-        units[cycles[cycle].unit].statistics.requests -= 1
-        exchange.takeBack()
-        wake = (exchange.quietUntil, .silence)
-    }
-
-    package mutating func sentLate(by delay: Duration) {
-        guard let due = scheduledAt else { return }
-        scheduledAt = due + delay
-        startedAt += delay
-        exchange.delay(by: delay)
-        wake = exchange.deadline
-    }
-
-    /// A command has come, or the line goes: what is scheduled waits or falls.
+    /// A command has come, or the line goes: cancels the scheduled request, or ends the burst.
     mutating func unschedule(at now: Instant) {
         guard hasScheduled(at: now) else {
             recall()
             return
         }
-        takeBack()
+        forgetAhead()
         emit(.line(.unschedule))
+    }
+
+    /// The scheduled request did not go out.
+    mutating func forgetAhead() {
+        guard ahead != nil else { return }
+        ahead = nil
+        wake = (exchange.quietUntil, .silence)
+    }
+
+    @discardableResult
+    mutating func recall() -> Bool {
+        guard ahead?.isBurst == true, ahead?.isRecalled == false else { return false }
+        ahead?.isRecalled = true
+        emit(.line(.recall))
+        return true
+    }
+
+    /// The scheduled read has left: its exchange is under way. What was to follow is forgotten.
+    mutating func depart() {
+        guard let gone = ahead.take() else { return }
+        begin(
+            .read(cycle: gone.cycle), isOnBudget: gone.isOnBudget,
+            as: .gone(gone.forecast, frame: gone.frame), at: gone.leaves)
+        wake = exchange.deadline
+    }
+
+    mutating func sentLate(by delay: Duration) {
+        guard ahead != nil else { return }
+        ahead?.leaves += delay
+        depart()
+    }
+
+    /// Gives out a read that leaves at `start`, behind the silence, or a burst that begins with it.
+    mutating func schedule(
+        _ cycle: Int, isOnBudget: Bool, leavingAt start: Instant, at now: Moment
+    ) {
+        guard let planned = cycles[cycle].run?.job?.read else { return }
+        let unit = cycles[cycle].unit
+        let frame = RTUFrame.encode(unit: units[unit].address.unit.value, planned.request)
+        let timeout = readTimeout(of: unit)
+        let forecast = autonomy.looksAway ? units[unit].pace.expected(after: 0) : nil
+        let told = forecast.flatMap {
+            exchange.foretell($0, frame.count, planned.replyLength, timeout: timeout)
+        }
+        let travel = exchange.lead + exchange.timing.time(of: frame.count)
+        var next = ReadAhead(
+            cycle: cycle, frame: frame, forecast: forecast, isOnBudget: isOnBudget, leaves: start,
+            travel: travel, patience: travel + timeout)
+        wake = (next.replyDue, .reply)
+        if let told, autonomy.bursts, orders.isEmpty, !holdsUrgent, isSound(unit, at: start) {
+            let first = ReadBurst.Read(
+                planned.function, replyLength: planned.replyLength,
+                answering: units[unit].answeringUnit, frame: frame, notBefore: start,
+                look: told.look)
+            var draft = BurstDraft(
+                first, of: cycle, unit, start + told.end, cycles: cycles.count, units: units.count)
+            extend(&draft, at: now)
+            next.followers = draft.followers
+            if next.isBurst {
+                wake = (draft.ended + settings.responseTimeout + .seconds(1), .reply)
+                emit(
+                    .line(
+                        .burst(
+                            ReadBurst(draft.reads, from: start, silence: exchange.timing.silence))))
+            }
+        }
+        ahead = next
+        guard !next.isBurst else { return }
+        emit(.line(.schedule(frame, at: start, look: told.map { start + $0.look })))
+    }
+
+    // MARK: the reads of a burst
+
+    /// Adds the reads that would be chosen one after the other, up to the first that no burst
+    /// carries.
+    private mutating func extend(_ draft: inout BurstDraft, at now: Moment) {
+        // What is held is not held longer for it.
+        let most = autonomy.span(load: plan.load)
+        let span = held.isEmpty ? most : max(.zero, most - ReplyFence.longestHold * 3 / 2)
+        let end = draft.ended
+        while draft.reads.count < Self.burstLimit {
+            let leaves = draft.ended + exchange.timing.silence
+            guard leaves - end < span, let candidate = follower(draft, leavingAt: leaves),
+                add(candidate, to: &draft, leavingAt: leaves, before: end + span, at: now)
+            else { return }
+        }
+    }
+
+    private struct Candidate: Comparable {
+        let cycle: Int
+        let deadline: Instant
+        /// False: if it is the next, the burst ends before it.
+        let isCarried: Bool
+        /// Its cycle has to be released for it, at this time of its grid or off it.
+        let release: Instant?
+
+        static func < (left: Candidate, right: Candidate) -> Bool { left.deadline < right.deadline }
+    }
+
+    /// The read that would be chosen when the line is free (`chooseRead`, `earlyCycle`). Nil if
+    /// there is none, or if it is one that no burst carries.
+    private func follower(_ draft: BurstDraft, leavingAt start: Instant) -> Candidate? {
+        var best: Candidate?
+        var early: Candidate?
+        var nextRelease = Instant.distantFuture
+        for index in cycles.indices {
+            let isSuspect = units[cycles[index].unit].health.isSuspect
+            let release = draft.release(of: index)
+            let due = release.map { $0.due + cycles[index].period } ?? cycles[index].nextRelease
+            nextRelease = min(nextRelease, due)
+            if let job = untaken(of: index, draft) {
+                guard !isSuspect, job.failures == 0 else { return nil }
+                guard job.notBefore <= start else { continue }
+                let one = Candidate(
+                    cycle: index, deadline: job.deadline,
+                    isCarried: isSound(cycles[index].unit, at: start), release: nil)
+                best = min(one, best ?? one)
+                continue
+            }
+            if isSuspect {
+                guard due > draft.ended else { return nil }
+                continue
+            }
+            let isFree = cycles[index].run == nil && release == nil
+            if cycles[index].plan.reads.isEmpty || (!isFree && draft.taken(of: index) == 0) {
+                continue
+            }
+            // Its run is over by then; another one would be its second in this burst.
+            let isCarried = isFree && mayRelease(index, at: start)
+            let earliest =
+                release.map { $0.due + cycles[index].plan.interval } ?? cycles[index].earliest
+            if due <= draft.ended {
+                let one = Candidate(
+                    cycle: index, deadline: due + cycles[index].period, isCarried: isCarried,
+                    release: due)
+                best = min(one, best ?? one)
+            } else if earliest <= start {
+                let one = Candidate(
+                    cycle: index, deadline: due, isCarried: isCarried, release: start)
+                early = min(one, early ?? one)
+            }
+        }
+        if best == nil, plan.load > 1, start < nextRelease { best = early }
+        return best?.isCarried == true ? best : nil
+    }
+
+    /// The first read of a cycle's run that does not belong to the burst yet.
+    private func untaken(
+        of index: Int, _ draft: BurstDraft
+    ) -> (failures: Int, notBefore: Instant, deadline: Instant)? {
+        let taken = draft.taken(of: index)
+        if let release = draft.release(of: index) {
+            guard taken < release.jobs.count else { return nil }
+            return (0, release.jobs[taken].notBefore, release.due + cycles[index].period)
+        }
+        guard taken > 0 else {
+            return cycles[index].waiting.map { ($0.failures, $0.notBefore, $0.deadline) }
+        }
+        guard let run = cycles[index].run, run.next + taken < run.jobs.count else { return nil }
+        let job = run.jobs[run.next + taken]
+        return (job.failures, job.notBefore, run.deadline)
+    }
+
+    func isSound(_ unit: Int, at start: Instant) -> Bool {
+        !units[unit].health.isSuspect && units[unit].fence.isOpen && !isSlow(unit)
+            && units[unit].delay <= exchange.timing.silence && !units[unit].isUrgent
+    }
+
+    /// A cycle that only asks: what it takes from a faster one is not to be older than its release.
+    private func mayRelease(_ index: Int, at start: Instant) -> Bool {
+        isSound(cycles[index].unit, at: start) && !cycles[index].plan.reads.isEmpty
+            && cycles[index].plan.borrowed.isEmpty
+    }
+
+    /// False: its reply cannot be predicted, or would be too late.
+    private mutating func add(
+        _ candidate: Candidate, to draft: inout BurstDraft, leavingAt start: Instant,
+        before end: Instant, at now: Moment
+    ) -> Bool {
+        let index = candidate.cycle
+        let unit = cycles[index].unit
+        guard let forecast = units[unit].pace.expected(after: draft.asked(of: unit)) else {
+            return false
+        }
+        var release: BurstDraft.Release?
+        var notBefore = Instant.zero
+        if let due = candidate.release {
+            release = BurstDraft.Release(due: due, jobs: jobs(of: index, released: due, at: now))
+            // It does not leave sooner than it would have without a burst.
+            notBefore = max(cycles[index].earliest, min(due, draft.ended))
+        }
+        let planned: PlannedRead?
+        if let jobs = (release ?? draft.release(of: index))?.jobs {
+            let place = release == nil ? draft.taken(of: index) : 0
+            planned = place < jobs.count ? jobs[place].read : nil
+        } else {
+            planned = cycles[index].run?.read(after: draft.taken(of: index))
+        }
+        guard let planned else { return false }
+        let frame = RTUFrame.encode(unit: units[unit].address.unit.value, planned.request)
+        guard
+            let told = exchange.foretell(
+                forecast, frame.count, planned.replyLength, timeout: readTimeout(of: unit)),
+            start + told.end <= end
+        else { return false }
+        let read = ReadBurst.Read(
+            planned.function, replyLength: planned.replyLength,
+            answering: units[unit].answeringUnit, frame: frame, notBefore: notBefore,
+            look: told.look)
+        let follower = ReadAhead.Follower(
+            cycle: index, read: planned, forecast: forecast, release: release?.due)
+        draft.add(read, follower, release, of: unit, endingAt: start + told.end)
+        return true
+    }
+
+    // MARK: what came of a burst
+
+    mutating func carried(_ log: [ReadBurst.Exchange], then bytes: [UInt8], at now: Moment) {
+        guard line == .open, ahead?.isBurst == true else { return }
+        replay(log, at: now)
+        if !bytes.isEmpty { take(bytes[...], at: now) }
+        settleAndLookAway(at: now)
+    }
+
+    private mutating func replay(_ log: [ReadBurst.Exchange], at now: Moment) {
+        guard let burst = ahead, let first = log.first else { return forgetAhead() }
+        defer { ahead = nil }
+        for (index, one) in log.enumerated() {
+            if index == 0 {
+                begin(
+                    .read(cycle: burst.cycle), isOnBudget: burst.isOnBudget,
+                    as: .gone(burst.forecast, frame: burst.frame),
+                    at: max(burst.leaves, first.sentAt))
+            } else {
+                ahead?.reached = index
+                guard index <= burst.followers.count,
+                    resume(burst.followers[index - 1], at: now.at(one.sentAt))
+                else { return }
+                let follower = burst.followers[index - 1]
+                begin(
+                    .read(cycle: follower.cycle), isOnBudget: burst.isOnBudget,
+                    as: .gone(follower.forecast, frame: one.frame), at: one.sentAt)
+            }
+            guard let reply = one.reply else {
+                if one.isLate { exchange.lookedInVain() }
+                return
+            }
+            if one.isLate, let work { units[unit(of: work)].pace.wasLate() }
+            take(reply[...], at: now.at(one.receivedAt))
+            release(at: now.at(one.receivedAt))
+        }
+    }
+
+    /// The run of a read that has left, released for it if it has to be. False: it is not what its
+    /// cycle wants any more.
+    private mutating func resume(_ follower: ReadAhead.Follower, at now: Moment) -> Bool {
+        let index = follower.cycle
+        if cycles[index].run == nil, let due = follower.release {
+            cycles[index].nextRelease = due + cycles[index].period
+            startRun(index, released: due, at: now)
+        }
+        return cycles[index].run?.job?.read.isSamePlace(follower.read) ?? false
     }
 }

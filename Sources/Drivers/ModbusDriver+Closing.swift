@@ -7,7 +7,6 @@ extension ModbusDriver {
         unschedule(at: now.instant)
         if line == .unopened { spreadPhases(at: now.instant) }
         noteInterrupted()
-        uncouple()
         let wasClosed = line == .closed
         line = .closed
         work = nil
@@ -31,7 +30,6 @@ extension ModbusDriver {
     package mutating func pause(at now: Moment) {
         unschedule(at: now.instant)
         noteInterrupted()
-        uncouple()
         line = .paused
         work = nil
         held.removeAll()

@@ -71,12 +71,12 @@ extension ModbusDriver {
 
     /// The line goes while something is asked: it may be answered when the line is back.
     mutating func noteInterrupted() {
-        for follower in train ?? [] {
-            guard let read = cycles[follower.cycle].run?.job?.read else { continue }
+        for follower in ahead?.followers ?? [] {
             units[cycles[follower.cycle].unit].fence.missed(
-                ReplyShape(read.request), sentUntil: exchange.sentUntil)
+                ReplyShape(follower.read.request), sentUntil: ahead?.sentUntil ?? .zero)
         }
-        guard let work, scheduledAt == nil || exchange.isBusy else { return }
+        depart()
+        guard let work else { return }
         let unit = unit(of: work)
         guard !units[unit].address.unit.isBroadcast else { return }
         noteMissed(unit)
@@ -227,7 +227,7 @@ extension ModbusDriver {
         }
     }
 
-    /// Something is in doubt that is wanted at once: no train keeps it.
+    /// Something is in doubt that is wanted at once: no burst keeps it.
     var holdsUrgent: Bool { held.items.contains { units[$0.unit].isUrgent } }
 
     /// When the next doubt ends by itself.
@@ -282,7 +282,8 @@ extension ModbusDriver {
                 held.add(item)
                 continue
             }
-            let retries = cycles[item.cycle].run == nil ? settings.retries : 0
+            let isFree = cycles[item.cycle].run == nil && ahead?.releases(item.cycle) != true
+            let retries = isFree ? settings.retries : 0
             run.repeatReads(isRefuted, units[unit].planner, retries: retries)
             if run.isDone {
                 var reading = item.reading

@@ -14,31 +14,25 @@ extension ModbusDriver {
 
     enum Departure: Sendable {
         case now
-        /// Its time is still to come; whoever begins it gives it out.
-        case later
-        /// It has left as one of a train.
-        case gone(ReplyForecast, frame: [UInt8])
+        /// It has left by itself.
+        case gone(ReplyForecast?, frame: [UInt8])
     }
 
-    /// - Parameter start: when the request goes out.
-    /// - Returns: the request's frame.
-    @discardableResult
-    mutating func begin(_ work: Work, departure: Departure, at start: Instant) -> [UInt8] {
+    /// - Parameter start: when the request goes out, or went out.
+    mutating func begin(_ work: Work, isOnBudget: Bool, as departure: Departure, at start: Instant)
+    {
         let unit: Int
         let request: Request
         let timeout: Duration
         var forecast: ReplyForecast?
         switch work {
         case .read(let cycle):
-            guard let job = cycles[cycle].run?.job else { return [] }
+            guard let job = cycles[cycle].run?.job else { return }
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
-            if case .gone(let told, _) = departure {
-                forecast = told
-            } else {
-                forecast = units[unit].pace.foretell()
-            }
+            if autonomy.looksAway { forecast = units[unit].pace.foretell() }
+            if case .gone(let told, _) = departure { forecast = told }
         case .order:
             unit = orders[0].unit
             request = orders[0].request
@@ -49,16 +43,13 @@ extension ModbusDriver {
             timeout = fenceTimeout(of: job)
             units[unit].means.asked(job.kind)
         }
-        self.work = work
-        startedAt = start
-        scheduledAt = nil
+        (self.work, self.isOnBudget, startedAt) = (work, isOnBudget, start)
         let frame: [UInt8]
         if case .gone(_, let sent) = departure {
             frame = sent
         } else {
             frame = RTUFrame.encode(unit: units[unit].address.unit.value, request)
         }
-        if case .later = departure { scheduledAt = start }
         if case .now = departure, exchange.needsDiscard { emit(.line(.discardInput)) }
         counters.requests += 1
         counters.bytesSent += frame.count
@@ -75,14 +66,12 @@ extension ModbusDriver {
         if case .now = departure {
             emit(.line(.transmit(frame, look: exchange.restBegins)))
         }
-        return frame
     }
 
     /// The exchange under way has ended.
     mutating func finish(_ verdict: LineExchange.Verdict, at now: Moment) {
         guard let work else { return }
         self.work = nil
-        scheduledAt = nil
         if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)

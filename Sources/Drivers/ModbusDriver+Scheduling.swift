@@ -61,7 +61,8 @@ extension ModbusDriver {
         settleLine(at: now)
         // What the end of an exchange has left may be over at once.
         if line == .open, let due = doubtEnds, due <= now.instant { releaseHeld(at: now) }
-        guard line == .open, train == nil, let due = doubtEnds, due < wake?.due ?? .distantFuture
+        guard line == .open, ahead?.isBurst != true, let due = doubtEnds,
+            due < wake?.due ?? .distantFuture
         else { return }
         wake = (max(due, now.instant), .doubt)
     }
@@ -71,8 +72,12 @@ extension ModbusDriver {
         case .unopened, .paused: return wake = nil
         case .closed: reportPort(at: now)
         case .open:
-            guard train == nil else { return }
+            guard ahead?.isBurst != true else { return }
             release(at: now)
+            if let ahead {
+                wake = (ahead.replyDue, .reply)
+                return
+            }
             if let wait = exchange.deadline {
                 wake = wait
                 return
@@ -100,11 +105,12 @@ extension ModbusDriver {
             wake = (begin, .silence)
             return
         }
-        isOnBudget = choice.isOnBudget
-        let frame = self.begin(
-            work, departure: isAhead ? .later : .now, at: isAhead ? begin : now.instant)
-        wake = exchange.deadline
-        if isAhead, case .read(let cycle) = work { depart(frame, at: begin, of: cycle, at: now) }
+        if isAhead, case .read(let cycle) = work {
+            schedule(cycle, isOnBudget: choice.isOnBudget, leavingAt: begin, at: now)
+        } else {
+            self.begin(work, isOnBudget: choice.isOnBudget, as: .now, at: now.instant)
+            wake = exchange.deadline
+        }
     }
 
     // MARK: releases
@@ -167,16 +173,24 @@ extension ModbusDriver {
         return !exchange.needsDiscard && start == exchange.quietUntil
     }
 
-    mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
+    /// Reads of a run that is released then.
+    mutating func jobs(of index: Int, released: Instant, at now: Moment) -> [ReadJob] {
         let cycle = cycles[index]
         var jobs: [ReadJob] = []
-        let reads = cycle.reads(due: released)
-        for read in reads { units[cycle.unit].expand(read, at: now.instant, into: &jobs) }
+        for read in cycle.reads(due: released) {
+            units[cycle.unit].expand(read, at: now.instant, into: &jobs)
+        }
+        return jobs
+    }
+
+    mutating func startRun(_ index: Int, released: Instant, at now: Moment) {
+        let cycle = cycles[index]
+        let jobs = jobs(of: index, released: released, at: now)
         var run = CycleRun(
             cycle.plan, jobs, isProbe: units[cycle.unit].health.isOffline,
             deadline: released + cycle.period,
             at: now)
-        run.isPartial = reads.count < cycle.plan.reads.count
+        run.isPartial = cycle.reads(due: released).count < cycle.plan.reads.count
         cycles[index].earliest = released + cycle.plan.interval
         cycles[index].ledger.released(at: released)
         cycles[index].run = run

@@ -13,7 +13,7 @@ import Modbus
 ///   on time that nobody else wants, so that they cannot slow those that answer.
 /// - An overloaded line stretches every interval by its load; nothing queues up.
 /// - Where the line can wait for the right moment by itself, the next read is decided together with
-///   the reply before it and given out as `schedule`, or several as one `train`; a command goes
+///   the reply before it and given out as `schedule`, or several as one `burst`; a command goes
 ///   before all of them that have not left.
 package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
@@ -66,13 +66,11 @@ package struct ModbusDriver: LineDriver {
     /// The exchange under way goes at the expense of the unhealthy budget.
     var isOnBudget = false
     var startedAt = Instant.zero
-    /// When the read under way goes out, or went out, if it was scheduled.
-    var scheduledAt: Instant?
-    /// The reads that the line carries out by itself behind the scheduled one; nil: none.
-    var train: [Follower]?
-    var isRecalled = false
-    /// Reads in one train at most.
-    static let trainLimit = 16
+    /// The read that was given out before its time, with those behind it; nil: none, or it has
+    /// left as far as is known.
+    var ahead: ReadAhead?
+    /// Reads in one burst at most.
+    static let burstLimit = 16
     /// The unit whose attempt failed last: its retry lets others go first.
     var failedUnit: Int?
     var budget: UnhealthyBudget
@@ -135,11 +133,27 @@ package struct ModbusDriver: LineDriver {
         settle(at: now)
     }
 
+    package mutating func receive(_ input: LineInput, at now: Moment) {
+        switch input {
+        case .opened(let facts): opened(facts, at: now)
+        case .closed: closed(at: now)
+        case .lent: pause(at: now)
+        case .received(let bytes): receive(bytes[...], at: now)
+        case .intruded(let bytes):
+            forgetAhead()
+            receive(bytes[...], at: now)
+        case .sentLate(let delay): sentLate(by: delay)
+        case .carried(let log, let bytes): carried(log, then: bytes, at: now)
+        case .errors(let errors): counters.line += errors
+        case .learned(let document): restore(document, at: now)
+        }
+    }
+
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Moment) {
         guard line == .open, !bytes.isEmpty else { return }
-        // A line tells of its train first; of one that does not, all but the first read is
+        // A line tells of its burst first; of one that does not, all but the first read is
         // forgotten.
-        if train != nil { uncouple() }
+        depart()
         take(bytes, at: now)
         settleAndLookAway(at: now)
     }
@@ -148,6 +162,7 @@ package struct ModbusDriver: LineDriver {
     mutating func settleAndLookAway(at now: Moment) {
         let wasBusy = exchange.isBusy
         settle(at: now)
+        guard autonomy.looksAway else { return }
         var until = wasBusy ? exchange.restBegins : nil
         // Whoever speaks during the silence before a request is heard before it goes out.
         if !wasBusy, let wake, wake.reason == .silence, wake.due == exchange.quietUntil {
@@ -164,11 +179,10 @@ package struct ModbusDriver: LineDriver {
         if let verdict { finish(verdict, at: now) }
     }
 
-    package mutating func receive(_ errors: LineErrors) { counters.line += errors }
-
     package mutating func timeout(at now: Moment) {
-        if train != nil {
-            // The line tells of its train by itself; this is for a line that does not.
+        if let next = ahead, !next.isBurst, next.replyDue <= now.instant { depart() }
+        if ahead?.isBurst == true {
+            // The line tells of its burst by itself; this is for a line that does not.
             if let due = wake?.due, due <= now.instant, recall() {
                 wake = (now.instant + .seconds(1), .reply)
             }
@@ -192,7 +206,9 @@ package struct ModbusDriver: LineDriver {
 
     package var deadline: (due: Instant, reason: Timer)? { wake }
 
-    package func isExchanging(at now: Instant) -> Bool { exchange.isBusy && !hasScheduled(at: now) }
+    package func isExchanging(at now: Instant) -> Bool {
+        exchange.isBusy || ahead.map { $0.leaves <= now } ?? false
+    }
 
     /// Everything that was counted; units in the order of the settings.
     package var statistics: PortStatistics {

@@ -26,8 +26,6 @@ struct PollCycle: Sendable {
     var run: CycleRun? { didSet { waiting = run.flatMap(WaitingRead.init) } }
     /// The next request of `run`, in plain numbers: it is looked at whenever the line is free.
     private(set) var waiting: WaitingRead?
-    /// Reads of `run` that belong to the train that is being made, counted from its next.
-    var coupled = 0
     /// The line is down and this cycle has said so.
     var hasReportedPort = false
     /// Whether its last run brought nothing but exceptions; nil before the first.

@@ -29,9 +29,9 @@ struct ReplyPace: Sendable {
     private var foretold = 0
     private var late = 0
 
-    /// Result that the next call of `foretell` will have.
-    var expected: ReplyForecast? {
-        guard let earliest, pauses.count == Self.proof, foretold + 1 < Self.trust else {
+    /// Result that `foretell` will have after so many other calls.
+    func expected(after calls: Int) -> ReplyForecast? {
+        guard let earliest, pauses.count == Self.proof, foretold + calls + 1 < Self.trust else {
             return nil
         }
         return ReplyForecast(pause: earliest, slack: slack)

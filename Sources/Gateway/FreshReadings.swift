@@ -37,10 +37,10 @@ struct FreshReadings: Sendable {
     /// The same at a line that is not busy, where readings are sent at once.
     private static let calm = Duration.milliseconds(60)
 
-    /// How long the first reading of a train may wait at the line for the last.
+    /// How long the first reading of a burst may wait at the line for the last.
     var autonomy: LineAutonomy {
         LineAutonomy(
-            schedules: true, trainSpan: delay, calmSpan: areSentAtOnce ? Self.calm : delay)
+            schedules: true, burstSpan: delay, calmSpan: areSentAtOnce ? Self.calm : delay)
     }
 
     var isEmpty: Bool { readings.isEmpty }

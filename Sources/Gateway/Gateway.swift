@@ -308,8 +308,8 @@ package struct Gateway: Sendable {
 }
 
 extension LineDriverSettings {
-    /// - Parameter autonomy: how far the line goes on by itself; `none` if whoever carries out the
-    ///   outputs knows neither `schedule` nor `train`.
+    /// - Parameter autonomy: how far the line goes on by itself; `none` if the commands are
+    ///   carried out by something that knows neither `schedule` nor `burst`.
     func make(seed: UInt64, autonomy: LineAutonomy) -> any LineDriver {
         switch self {
         case .modbus(let settings):

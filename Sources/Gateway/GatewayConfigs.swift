@@ -182,12 +182,12 @@ extension Gateway {
         inForce[index] = plan.driver
         let learned = store.document(Kept.learned(ports[index].name))
         if ports[index].adopt(plan.driver, at: now) {
-            if hasOthers, let learned { ports[index].driver.restore(learned, at: now) }
+            if hasOthers, let learned { ports[index].driver.receive(.learned(learned), at: now) }
         } else {
             if !isOtherLine { ports[index].endLine(at: now) }
             drain(port: index, at: now)
             var driver = plan.driver.make(seed: random.next(), autonomy: fresh.autonomy)
-            if let learned { driver.restore(learned, at: now) }
+            if let learned { driver.receive(.learned(learned), at: now) }
             ports[index].replace(driver, at: now)
         }
         if isOtherLine { ports[index].change(to: plan.line) }

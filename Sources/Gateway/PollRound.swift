@@ -67,9 +67,9 @@ package struct PollRound: Sendable {
         switch event {
         case .opened(let facts):
             ports[index].isOpen = true
-            ports[index].driver.opened(facts, at: now)
-        case .received(let bytes): ports[index].driver.receive(bytes[...], at: now)
-        case .errors(let errors): ports[index].driver.receive(errors)
+            ports[index].driver.receive(.opened(facts), at: now)
+        case .received(let bytes): ports[index].driver.receive(.received(bytes), at: now)
+        case .errors(let errors): ports[index].driver.receive(.errors(errors), at: now)
         case .closed, .intruded, .sentLate, .carried: break
         case .failed(let failure), .lost(let failure):
             ports[index].failure = failure

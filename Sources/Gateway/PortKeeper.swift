@@ -69,19 +69,20 @@ struct PortKeeper: Sendable {
             trouble = nil
             say(.info, "opened \(facts.path) at \(line.describe)")
             for remark in facts.remarks { say(.warning, remark) }
-            driver.opened(facts, at: now)
+            driver.receive(.opened(facts), at: now)
             doctor.begin(statistics, at: now.instant)
         case .received(let bytes):
             guard state == .open || state == .pausing else { return }
             tape.received(bytes, at: now)
-            driver.receive(bytes[...], at: now)
+            driver.receive(.received(bytes), at: now)
             letGoIfIdle(at: now)
         case .intruded(let bytes):
             guard state == .open || state == .pausing else { return }
-            tape.takeBack()
-            driver.takeBack()
-            receive(.received(bytes), at: now)
-        case .sentLate(let delay): if state == .open { driver.sentLate(by: delay) }
+            tape.cancel()
+            tape.received(bytes, at: now)
+            driver.receive(.intruded(bytes), at: now)
+            letGoIfIdle(at: now)
+        case .sentLate(let delay): if state == .open { driver.receive(.sentLate(delay), at: now) }
         case .carried(let log, let bytes):
             hasBurst = false
             guard state == .open || state == .pausing else { return }
@@ -90,9 +91,9 @@ struct PortKeeper: Sendable {
                 if let reply = one.reply { tape.received(reply, at: now.at(one.receivedAt)) }
             }
             if !bytes.isEmpty { tape.received(bytes, at: now) }
-            driver.carried(log, then: bytes, at: now)
+            driver.receive(.carried(log, bytes), at: now)
             letGoIfIdle(at: now)
-        case .errors(let errors): driver.receive(errors)
+        case .errors(let errors): driver.receive(.errors(errors), at: now)
         case .failed(let failure):
             guard state == .opening else { return }
             state = .closed
@@ -106,7 +107,7 @@ struct PortKeeper: Sendable {
             state = .closed
             closedSince = now.instant
             complain(failure.message)
-            driver.closed(at: now)
+            driver.receive(.closed, at: now)
             doctor.end()
             outputs.append(.closeLine(name))
             reopen = isClosing ? nil : now.instant + Self.reopenDelay
@@ -127,7 +128,7 @@ struct PortKeeper: Sendable {
     /// The line will be another one, or spoken to by another driver: what is under way fails, which
     /// the driver's outputs say.
     mutating func endLine(at now: Moment) {
-        if state == .open || state == .pausing { driver.closed(at: now) }
+        if state == .open || state == .pausing { driver.receive(.closed, at: now) }
     }
 
     /// The driver's outputs have been taken; another one takes its place.
@@ -135,11 +136,11 @@ struct PortKeeper: Sendable {
         keepCounters()
         driver = new
         guard let facts else { return }
-        driver.opened(facts, at: now)
+        driver.receive(.opened(facts), at: now)
         switch state {
         case .open: doctor.begin(statistics, at: now.instant)
-        case .pausing, .paused: driver.pause(at: now)
-        case .closed, .opening: driver.closed(at: now)
+        case .pausing, .paused: driver.receive(.lent, at: now)
+        case .closed, .opening: driver.receive(.closed, at: now)
         }
     }
 
@@ -182,7 +183,7 @@ struct PortKeeper: Sendable {
         isClosing = true
         state = .closed
         doctor.end()
-        driver.closed(at: now)
+        driver.receive(.closed, at: now)
     }
 
     /// Whether the driver may have this of its line. A port that is being closed or lent finishes
@@ -196,12 +197,12 @@ struct PortKeeper: Sendable {
             tape.sent(bytes, at: now)
         case .schedule(let bytes, let time, _):
             guard mayBegin(at: now) else { return false }
-            tape.sent(bytes, at: now.at(time))
+            tape.schedule(bytes, at: now.at(time))
         case .burst:
             guard mayBegin(at: now) else { return false }
             hasBurst = true
         case .unschedule:
-            if !hasBurst { tape.takeBack() }
+            tape.cancel()
             hasBurst = false
         }
         return true
@@ -210,7 +211,7 @@ struct PortKeeper: Sendable {
     private mutating func mayBegin(at now: Moment) -> Bool {
         if state == .pausing { letGo(at: now) }
         if state == .open, !isClosing { return true }
-        driver.takeBack()
+        driver.receive(.intruded([]), at: now)
         return false
     }
 
@@ -228,7 +229,12 @@ struct PortKeeper: Sendable {
         reopen = nil
         pause = nil
         guard state == .open else { return }
-        if driver.isExchanging(at: now) { driver.recall() } else { close() }
+        if driver.isExchanging(at: now) { recall() } else { close() }
+    }
+
+    /// A burst under way ends with its present exchange, because something waits for that.
+    mutating func recall() {
+        if hasBurst { outputs.append(.line(name, .recall)) }
     }
 
     mutating func close() {

@@ -90,7 +90,7 @@ extension PortKeeper {
         let isBusy = state == .open && driver.isExchanging(at: now.instant)
         reopen = nil
         state = .pausing
-        if isBusy { driver.recall() } else { letGo(at: now) }
+        if isBusy { recall() } else { letGo(at: now) }
         return nil
     }
 
@@ -129,7 +129,7 @@ extension PortKeeper {
 
     private mutating func comeBack(at now: Moment, after delay: Duration? = nil) {
         if pause?.isLetGo == false {
-            driver.pause(at: now)
+            driver.receive(.lent, at: now)
             outputs.append(.closeLine(name))
         }
         pause = nil
@@ -148,7 +148,7 @@ extension PortKeeper {
     mutating func letGo(at now: Moment) {
         guard state == .pausing, pause?.isLetGo == false else { return }
         pause?.letGoDue = nil
-        driver.pause(at: now)
+        driver.receive(.lent, at: now)
         outputs.append(.closeLine(name))
     }
 

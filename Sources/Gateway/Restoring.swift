@@ -82,7 +82,7 @@ extension Gateway {
         restoreConfigs(at: now)
         for index in ports.indices {
             if let document = store.document(Kept.learned(ports[index].name)) {
-                ports[index].driver.restore(document, at: now)
+                ports[index].driver.receive(.learned(document), at: now)
             }
         }
         restoreCommands(at: now)

@@ -32,26 +32,47 @@ struct WireTape: Sendable {
     var log: WireLog?
     private var older = Half()
     private var newer = Half()
+    /// A request that is not recorded before it is known to have left.
+    private var scheduled: (bytes: [UInt8], at: Moment)?
     private var lastAt = Instant.zero
     /// Civil time minus time since boot, in microseconds, as it was when last set: civil time has
     /// only milliseconds, and what it is corrected by must not put packets out of order.
     private var anchor: Int64?
 
     mutating func sent(_ bytes: [UInt8], at now: Moment) {
-        log?.sent(bytes, at: now)
-        begin(.sent, bytes.count, at: now)
+        settle()
+        record(bytes, at: now)
+    }
+
+    private mutating func record(_ bytes: [UInt8], at time: Moment) {
+        log?.sent(bytes, at: time)
+        begin(.sent, bytes.count, at: time)
         newer.bytes += bytes
     }
 
-    /// Removes the packet that was last recorded as sent: it was not sent.
-    mutating func takeBack() {
-        log?.takeBack()
-        guard let last = newer.packets.last, last.direction == .sent else { return }
-        newer.packets.removeLast()
-        newer.bytes.removeLast(min(last.count, newer.bytes.count))
+    /// A request that leaves at `time`, unless `cancel` follows before anything else.
+    mutating func schedule(_ bytes: [UInt8], at time: Moment) {
+        settle()
+        scheduled = (bytes, time)
+    }
+
+    /// The scheduled request has not left.
+    mutating func cancel() { scheduled = nil }
+
+    /// The scheduled request has left, since something else has happened.
+    private mutating func settle() {
+        guard let (bytes, time) = scheduled.take() else { return }
+        record(bytes, at: time)
+    }
+
+    private var settled: WireTape {
+        var tape = self
+        tape.settle()
+        return tape
     }
 
     mutating func received(_ bytes: [UInt8], at now: Moment) {
+        settle()
         log?.received(bytes, at: now)
         if let last = newer.packets.last, last.direction == .received,
             now.instant - lastAt <= Self.joinWithin,
@@ -80,7 +101,9 @@ struct WireTape: Sendable {
                 count: count))
     }
 
-    var packets: Int { older.packets.count + newer.packets.count }
+    var packets: Int {
+        older.packets.count + newer.packets.count + (scheduled == nil ? 0 : 1)
+    }
 
     /// One packet by itself.
     struct Excerpt: Sendable {
@@ -92,7 +115,8 @@ struct WireTape: Sendable {
     /// The latest packets, oldest first. What came in pieces without a request between them is one.
     func latest(_ most: Int) -> [Excerpt] {
         var found: [Excerpt] = []
-        for half in [older, newer] {
+        let tape = settled
+        for half in [tape.older, tape.newer] {
             for packet in half.packets.suffix(2 * most) {
                 let end = min(packet.start + packet.count, half.bytes.count)
                 let bytes = half.bytes[min(packet.start, end)..<end]
@@ -112,7 +136,8 @@ struct WireTape: Sendable {
     /// As a capture file.
     var pcap: [UInt8] {
         var out = PcapWriter.header()
-        for half in [older, newer] {
+        let tape = settled
+        for half in [tape.older, tape.newer] {
             for packet in half.packets {
                 let end = min(packet.start + packet.count, half.bytes.count)
                 PcapWriter.append(

@@ -33,11 +33,9 @@ package struct LineExchange: Sendable {
     private var restDue = Instant.zero
     /// Before this the reply cannot be whole; nil: it may be at any moment.
     package private(set) var restBegins: Instant?
-    /// When the reply should be whole, if that could be foretold.
-    package private(set) var foretoldEnd: Instant?
 
     package let timing: RTUTiming
-    let lead: Duration
+    package let lead: Duration
     private var state = State.idle
     package private(set) var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
     package private(set) var echo: LineEcho
@@ -141,7 +139,6 @@ package struct LineExchange: Sendable {
             let told = foretell(forecast, frame.count, length, timeout: timeout)
         else { return }
         restBegins = now + told.look
-        foretoldEnd = now + told.end
         isForetold = true
     }
 
@@ -168,28 +165,10 @@ package struct LineExchange: Sendable {
         needsDiscard = false
         isForetold = false
         restBegins = nil
-        foretoldEnd = nil
-    }
-
-    /// Takes back an exchange that was begun and whose request did not go out.
-    package mutating func takeBack() {
-        state = .idle
-        echo.forget()
-        restBegins = nil
-        isForetold = false
     }
 
     /// The reply was not there when it should have been.
     package mutating func lookedInVain() { restBegins = nil }
-
-    /// Adds `time` to the times of the begun exchange: its request went out later.
-    package mutating func delay(by time: Duration) {
-        sentAt += time
-        sentUntil += time
-        replyDue += time
-        if let begins = restBegins { restBegins = begins + time }
-        if let end = foretoldEnd { foretoldEnd = end + time }
-    }
 
     package mutating func receive(_ bytes: ArraySlice<UInt8>, at now: Instant) -> Verdict? {
         lastByte = now

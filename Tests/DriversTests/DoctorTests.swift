@@ -238,7 +238,9 @@ import Testing
             var ward = Ward(
                 Self.rig { _, _, _ in .say([0x13, 0x9C, 0xE0, 0x7F, 0x31], .milliseconds(5)) })
             ward.watch(for: .seconds(5))
-            if counts { ward.rig.driver.receive(LineErrors(framing: 40)) }
+            if counts {
+                ward.rig.driver.receive(.errors(LineErrors(framing: 40)), at: ward.rig.now)
+            }
             ward.watch(for: .seconds(300))
             let expected: PortTrouble =
                 counts ? .wrongSpeed(framing: true, parity: false) : .noSoundFrame

@@ -24,7 +24,7 @@ private struct Watched {
             port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
             retries: 0,
             nodes: [node(1, every: interval)])
-        driver = ModbusDriver(settings, seed: 1)
+        driver = ModbusDriver(settings, seed: 1, autonomy: LineAutonomy(schedules: false))
         timing = RTUTiming(settings.line)
         tty = CarriedLine(settings.line)
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)

@@ -14,7 +14,7 @@ import Testing
             port: PortName("bus"), line: line(baud), responseTimeout: .milliseconds(300),
             retries: 2,
             nodes: [node(1)])
-        var driver = ModbusDriver(settings, seed: 1)
+        var driver = ModbusDriver(settings, seed: 1, autonomy: LineAutonomy(schedules: false))
         var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
         var frame: [UInt8] = []

@@ -281,17 +281,16 @@ struct Rig {
     private mutating func tell(_ event: LineEvent) {
         events += 1
         switch event {
-        case .received(let bytes): driver.receive(bytes[...], at: now)
+        case .received(let bytes): driver.receive(.received(bytes), at: now)
         case .intruded(let bytes):
             takenBack += 1
-            driver.takeBack()
-            driver.receive(bytes[...], at: now)
-        case .sentLate(let delay): driver.sentLate(by: delay)
+            driver.receive(.intruded(bytes), at: now)
+        case .sentLate(let delay): driver.receive(.sentLate(delay), at: now)
         case .carried(let log, let bytes):
             trains.exchanges += log.count
             if log.isEmpty { takenBack += 1 }
             if let burstSize, log.count < burstSize || log.last?.reply == nil { trains.broken += 1 }
-            driver.carried(log, then: bytes, at: now)
+            driver.receive(.carried(log, bytes), at: now)
         case .opened, .failed, .errors, .lost, .closed:
             Issue.record("a line that is open tells \(event)")
         }

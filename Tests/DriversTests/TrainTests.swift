@@ -45,7 +45,7 @@ import Testing
     ) -> (trains: Rig, single: Rig) {
         func run(_ span: Duration) -> Rig {
             var rig = Rig(settings, script: script)
-            rig.driver.autonomy.trainSpan = span
+            rig.driver.autonomy.burstSpan = span
             rig.open()
             rig.run(for: time)
             return rig

@@ -3,7 +3,6 @@
 enum Exceptions {
     /// Lines of a file, above `SizeTests.fileLinesMax`.
     static let fileLines: [String: Int] = [
-        "Sources/Line/LineExchange.swift": 410,
         "Sources/Host/Host.swift": 428,
         "Tests/Fuzz/Targets/GatewayRig.swift": 419,
         "Tests/GatewayTests/ConfigurationDiagnosticTests.swift": 430,
@@ -13,8 +12,8 @@ enum Exceptions {
         "Adapter.Decoder": 32,
         "Adapter.Point": 28,
         "Bridge.Session": 47,
-        "Line.LineExchange": 31,
-        "Drivers.ModbusDriver": 26,
+        "Line.LineExchange": 30,
+        "Drivers.ModbusDriver": 24,
         "Drivers.PortStatistics": 21,
         "Drivers.Scanner": 22,
         "Gateway.CommandLog": 21,
@@ -27,7 +26,7 @@ enum Exceptions {
     static let filesOfType: [String: Int] = [
         "Adapter.Decoder": 5,
         "Bridge.Session": 14,
-        "Drivers.ModbusDriver": 11,
+        "Drivers.ModbusDriver": 10,
         "Drivers.UARTDriver": 4,
         "Gateway.Configuration": 5,
         "Gateway.Configuration.Port": 4,

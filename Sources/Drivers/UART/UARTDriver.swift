@@ -177,7 +177,17 @@ package struct UARTDriver: LineDriver {
         settle(at: now)
     }
 
-    package mutating func receive(_ errors: LineErrors) { counters.line += errors }
+    package mutating func receive(_ input: LineInput, at now: Moment) {
+        switch input {
+        case .opened(let facts): opened(facts, at: now)
+        case .closed: closed(at: now)
+        case .lent: pause(at: now)
+        case .received(let bytes), .intruded(let bytes): receive(bytes[...], at: now)
+        case .errors(let errors): counters.line += errors
+        // Nothing is scheduled here, and nothing is learned that should outlive the process.
+        case .sentLate, .carried, .learned: break
+        }
+    }
 
     package mutating func pause(at now: Moment) {
         line = .paused

@@ -92,7 +92,9 @@ private struct DriverRig {
             arrivals.insert((now.instant, choices.block()), at: 0)
         case 7: close(isPause: choices.bool())
         case 8: open()
-        case 9: driver.receive(LineErrors(framing: choices.below(3), parity: choices.below(3)))
+        case 9:
+            driver.receive(
+                .errors(LineErrors(framing: choices.below(3), parity: choices.below(3))), at: now)
         case 10: tty.carryOut(.recall, at: now.instant)
         default: run(for: .milliseconds(40 * Int64(choices.byte())))
         }
@@ -301,12 +303,10 @@ private struct DriverRig {
 
     private mutating func tell(_ event: LineEvent) {
         switch event {
-        case .received(let bytes): driver.receive(bytes[...], at: now)
-        case .intruded(let bytes):
-            driver.takeBack()
-            driver.receive(bytes[...], at: now)
-        case .sentLate(let delay): driver.sentLate(by: delay)
-        case .carried(let log, let bytes): driver.carried(log, then: bytes, at: now)
+        case .received(let bytes): driver.receive(.received(bytes), at: now)
+        case .intruded(let bytes): driver.receive(.intruded(bytes), at: now)
+        case .sentLate(let delay): driver.receive(.sentLate(delay), at: now)
+        case .carried(let log, let bytes): driver.receive(.carried(log, bytes), at: now)
         case .opened, .failed, .errors, .lost, .closed: fatalError("a line tells \(event)")
         }
     }

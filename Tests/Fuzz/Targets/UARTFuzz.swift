@@ -141,7 +141,7 @@ private struct UARTRig {
             driver.closed(at: now)
             drain()
             driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
-        case 11: driver.receive(LineErrors(framing: 1))
+        case 11: driver.receive(.errors(LineErrors(framing: 1)), at: now)
         default: run(for: .milliseconds(5 * Int64(choices.byte())))
         }
         drain()
