@@ -80,6 +80,7 @@ let package = Package(
             name: "GatewayTests", dependencies: ["Gateway", "Line", "TestKit"],
             exclude: ["Golden"], swiftSettings: plain),
         tests("PlatformTests", ["Platform", "CLinux"]),
+        tests("HostTests", ["Host", "Line", "Modbus", "Platform"]),
         tests("SimulatorsTests", ["Simulators", "MQTT", "HTTP"]),
         tests(
             "SimulationTests",

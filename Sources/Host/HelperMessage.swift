@@ -4,7 +4,7 @@ import Gateway
 import Platform
 
 /// Results that the helper threads bring back to the loop.
-enum HelperMessage: Sendable {
+package enum HelperMessage: Sendable {
     case disk(UInt64, Result<DiskAnswer, DiskFailure>)
     case signed(UInt64, Result<[UInt8], SigningFailure>)
     case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)

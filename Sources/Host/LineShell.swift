@@ -4,7 +4,7 @@ import Platform
 
 /// One serial line: its descriptor on the loop, its lane of the port helpers for everything that
 /// can block (open, set, close), and the carrier that says what is done with it.
-final class LineShell {
+package final class LineShell {
     /// At most 64 KiB a turn: a babbling line cannot keep the loop from the others.
     private static let readsPerTurn = 16
 
@@ -27,7 +27,7 @@ final class LineShell {
 
     /// - Parameter generation: another one for every shell of a name, so that answers for an
     ///   earlier one find nobody.
-    init(
+    package init(
         _ name: PortName, generation: Int = 0, loop: EventLoop, helpers: WorkerPool,
         mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (LineEvent) -> Void
@@ -41,7 +41,7 @@ final class LineShell {
         self.deliver = deliver
     }
 
-    func open(_ settings: LineSettings) {
+    package func open(_ settings: LineSettings) {
         close()
         self.settings = settings
         let (name, attempt, mailbox) = (name, attempt, mailbox)
@@ -58,7 +58,7 @@ final class LineShell {
     }
 
     /// The helper's answer. One that belongs to an attempt given up since is closed and forgotten.
-    func opened(_ parcel: DescriptorParcel, _ facts: LineFacts, attempt: Int) {
+    package func opened(_ parcel: DescriptorParcel, _ facts: LineFacts, attempt: Int) {
         guard attempt == self.attempt, let settings, let taken = parcel.take() else { return }
         do {
             watch = try loop.watch(taken.number, .read) { [unowned self] in ready($0) }
@@ -75,12 +75,12 @@ final class LineShell {
         }
     }
 
-    func failed(_ failure: LineFailure, attempt: Int) {
+    package func failed(_ failure: LineFailure, attempt: Int) {
         if attempt == self.attempt { deliver(.failed(failure)) }
     }
 
     /// Closing can wait in the driver for 30 s, so the helper does it.
-    func close() {
+    package func close() {
         attempt += 1
         carrier?.end()
         drain()
@@ -105,7 +105,7 @@ final class LineShell {
     }
 
     /// The helper has closed what this attempt had open.
-    func closed(attempt: Int) {
+    package func closed(attempt: Int) {
         if attempt == self.attempt { deliver(.closed) }
     }
 
@@ -121,7 +121,7 @@ final class LineShell {
 
     // MARK: the carrier
 
-    func carryOut(_ command: LineCommand) {
+    package func carryOut(_ command: LineCommand) {
         guard carrier != nil else { return }
         carrier?.carryOut(command, at: Clock.instant)
         drain()
@@ -131,9 +131,9 @@ final class LineShell {
     var sendingDue: Instant? { carrier?.wait.sending }
 
     /// When `timeout` must be called; nil: not at all.
-    var deadline: Instant? { carrier?.wait.due }
+    package var deadline: Instant? { carrier?.wait.due }
 
-    func timeout(at now: Instant) {
+    package func timeout(at now: Instant) {
         guard let due = carrier?.wait.due, due <= now else { return }
         carrier?.timeout(at: now)
         drain()
@@ -141,7 +141,7 @@ final class LineShell {
 
     /// Call before the loop waits: it is not woken for every piece of a frame. Once a turn, because
     /// a line that is looked at by the clock alone then costs no call at all.
-    func settleInterest() {
+    package func settleInterest() {
         guard let watch, let wanted = carrier?.wait.interest, wanted != interest else { return }
         let readiness: EventLoop.Interest =
             switch wanted {
