@@ -10,8 +10,8 @@ import Drivers
 /// | `delay` after the first, and before every commit | where they must be durable first |
 /// | at once, but never twice within `pace` | where they are sent at once |
 /// | at once when there are `most` | memory is bounded |
-/// | at once when the unit has priority points | these wait for nobody, and are in no train |
-/// | before anything that is not a line's event | nobody sees the gateway without them (but for what a train has not told) |
+/// | at once when the unit has priority points | these wait for nobody, and are in no burst |
+/// | before anything that is not a line's event | nobody sees the gateway without them (but for what a burst has not told) |
 struct FreshReadings: Sendable {
     /// And never more than a quarter of the time between commits.
     private static let longest = Duration.milliseconds(250)

@@ -158,7 +158,7 @@ extension Gateway {
     /// True if a device's state document changes with it.
     @discardableResult
     mutating func take(_ reading: Reading, at now: Moment) -> Bool {
-        // Of a train, the first was read a while ago.
+        // Of a burst, the first was read a while ago.
         let readAt = min(now.instant, reading.parts.first?.at.instant ?? now.instant)
         fresh.add(
             reading, isUrgent: adapter.hasPriority(reading.address), readAt: readAt, at: now.instant

@@ -26,8 +26,8 @@ import Testing
     /// the driver hears of what came after it.
     private func expectTruth(_ rig: Rig, _ words: Comment = "") {
         let statistics = rig.driver.statistics
-        var unheard = rig.train?.log.map(\.frame.count) ?? []
-        if rig.train == nil, rig.scheduled == nil, rig.driver.hasScheduled(at: .zero) {
+        var unheard = rig.burst?.log.map(\.frame.count) ?? []
+        if rig.burst == nil, rig.scheduled == nil, rig.driver.hasScheduled(at: .zero) {
             unheard = [rig.sent.last.map { $0.pdu.count + 3 } ?? 0]
         }
         #expect(rig.early == 0, words)

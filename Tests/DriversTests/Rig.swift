@@ -63,7 +63,7 @@ struct Rig {
     /// The line and its carrier.
     private var tty: CarriedLine
     /// Bursts, exchanges in them, and those that ended before their end.
-    private(set) var trains = (begun: 0, exchanges: 0, broken: 0)
+    private(set) var bursts = (begun: 0, exchanges: 0, broken: 0)
     /// Requests that were sent, and times that the driver was told of something.
     private var events = 0
     /// Reads of the burst under way; nil if it was recalled.
@@ -88,7 +88,7 @@ struct Rig {
     /// The request that goes out next if nothing arrives before: a single one, or the first of a
     /// burst.
     var scheduled: (frame: [UInt8], at: Instant)? { tty.upcoming }
-    var train: ReadBurst? { tty.burst }
+    var burst: ReadBurst? { tty.burst }
 
     mutating func open() {
         driver.opened(LineFacts(path: "/dev/test", isPseudoTerminal: false), at: now)
@@ -256,7 +256,7 @@ struct Rig {
         case .schedule: schedules += 1
         case .burst(let burst):
             schedules += 1
-            trains.begun += 1
+            bursts.begun += 1
             burstSize = burst.count
         case .recall: burstSize = nil
         case .unschedule: takenBack += 1
@@ -287,9 +287,9 @@ struct Rig {
             driver.receive(.intruded(bytes), at: now)
         case .sentLate(let delay): driver.receive(.sentLate(delay), at: now)
         case .carried(let log, let bytes):
-            trains.exchanges += log.count
+            bursts.exchanges += log.count
             if log.isEmpty { takenBack += 1 }
-            if let burstSize, log.count < burstSize || log.last?.reply == nil { trains.broken += 1 }
+            if let burstSize, log.count < burstSize || log.last?.reply == nil { bursts.broken += 1 }
             driver.receive(.carried(log, bytes), at: now)
         case .opened, .failed, .errors, .lost, .closed:
             Issue.record("a line that is open tells \(event)")

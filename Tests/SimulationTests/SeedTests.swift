@@ -33,8 +33,8 @@ enum Seeds {
     }
 
     /// Or the hours would prove nothing of them.
-    @Test func readsGoInTrains() throws {
+    @Test func readsGoInBursts() throws {
         let world = try SimulatedWorld.hour(seed: 1)
-        #expect(world.trainsEnded > 20 && world.exchangesInTrains > world.trainsEnded)
+        #expect(world.burstsEnded > 20 && world.exchangesInBursts > world.burstsEnded)
     }
 }

@@ -39,8 +39,8 @@ extension SimulatedWorld {
                 hear(index)
             case .report(let event):
                 if case .carried(let log, _) = event {
-                    trainsEnded += 1
-                    exchangesInTrains += log.count
+                    burstsEnded += 1
+                    exchangesInBursts += log.count
                 }
                 receive(.line(name, event))
             }

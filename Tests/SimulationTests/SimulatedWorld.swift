@@ -55,9 +55,9 @@ final class SimulatedWorld {
     var closings: [String] = []
     /// How often the gateway has tried to connect.
     var attempts = 0
-    /// Trains that are over, and the requests that left with them.
-    var trainsEnded = 0
-    var exchangesInTrains = 0
+    /// Bursts that are over, and the requests that left with them.
+    var burstsEnded = 0
+    var exchangesInBursts = 0
     /// The gateway's wall clock minus the world's.
     private var wallError = Duration.zero
     var nextQuestion = Instant.zero

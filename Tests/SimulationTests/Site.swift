@@ -71,7 +71,7 @@ struct Site {
     static let gateway = "gw-7"
     static let lineNames = [PortName("bus-a"), PortName("bus-b")]
     static let setpoint = 10
-    /// Their alarms wait for nobody; the others' reads go in trains.
+    /// Their alarms wait for nobody; the others' reads go in bursts.
     static let urgent: Set = ["meter-1", "pump-7"]
     /// A serial number; every ten minutes it is that of another meter.
     static let serial = 20

@@ -127,11 +127,11 @@ private struct LineWorld {
 }
 
 /// What waits at the line is no later on the disk than what does not.
-@Suite struct TrainWorldTests {
-    /// Where little may be lost, no train is so short.
+@Suite struct BurstWorldTests {
+    /// Where little may be lost, no burst is so short.
     @Test(arguments: [("1s", Duration.seconds(1), true), ("20ms", .milliseconds(20), false)])
     func everyReadingIsDurableInItsTime(
-        _ sync: String, _ promise: Duration, _ hasTrains: Bool
+        _ sync: String, _ promise: Duration, _ hasBursts: Bool
     ) throws {
         var world = try LineWorld(sync: sync)
         world.run(for: .seconds(3))
@@ -143,6 +143,6 @@ private struct LineWorld {
             #expect(found >= promised, "at \(world.now.instant.nanoseconds / 1_000_000) ms")
         }
         #expect(world.replies.count > 500)
-        #expect(hasTrains ? world.carried > 300 : world.carried == 0)
+        #expect(hasBursts ? world.carried > 300 : world.carried == 0)
     }
 }

@@ -4,7 +4,7 @@ import Modbus
 import Testing
 
 /// Reads that a line carries out by itself, one behind the other.
-@Suite struct TrainTests {
+@Suite struct BurstTests {
     private static let port = PortName("bus")
 
     private func settings(
@@ -27,22 +27,22 @@ import Testing
             data: .registers([7]), readBack: false, expires: now.instant + .seconds(60))
     }
 
-    /// A rig whose units' pace is known, in the middle of a train that has had `count` replies.
+    /// A rig whose units' pace is known, in the middle of a burst that has had `count` replies.
     private func underWay(_ rig: inout Rig, after count: Int) {
         for _ in 0..<10_000 {
-            if let train = rig.train, case .look = train.step, train.log.count == count + 1 {
+            if let burst = rig.burst, case .look = burst.step, burst.log.count == count + 1 {
                 return
             }
             _ = rig.step(until: .distantFuture - .seconds(1))
         }
-        Issue.record("no train got so far")
+        Issue.record("no burst got so far")
     }
 
-    /// The same line with and without trains.
+    /// The same line with and without bursts.
     private func both(
         _ settings: ModbusDriver.Settings, for time: Duration,
         script: @escaping (UInt8, Request, Int) -> Behaviour
-    ) -> (trains: Rig, single: Rig) {
+    ) -> (bursts: Rig, single: Rig) {
         func run(_ span: Duration) -> Rig {
             var rig = Rig(settings, script: script)
             rig.driver.autonomy.burstSpan = span
@@ -53,24 +53,24 @@ import Testing
         return (run(.milliseconds(250)), run(.zero))
     }
 
-    /// With and without: as much is read, each unit as often, and it is told no later than a train
+    /// With and without: as much is read, each unit as often, and it is told no later than a burst
     /// is long.
     @Test(arguments: [(9600, 4), (19_200, 5), (115_200, 6)])
     func asMuchIsRead(_ baud: Int, _ atLeast: Int) {
-        let (trains, single) = both(settings(crowd(), baud: baud), for: .seconds(30)) { _, _, _ in
+        let (bursts, single) = both(settings(crowd(), baud: baud), for: .seconds(30)) { _, _, _ in
             .answer(.milliseconds(2))
         }
-        #expect(single.trains.begun == 0 && trains.early == 0)
-        #expect(abs(trains.readings.count - single.readings.count) <= single.readings.count / 100)
+        #expect(single.bursts.begun == 0 && bursts.early == 0)
+        #expect(abs(bursts.readings.count - single.readings.count) <= single.readings.count / 100)
         for unit in 1...8 {
-            #expect(abs(trains.readings(of: unit).count - single.readings(of: unit).count) <= 2)
+            #expect(abs(bursts.readings(of: unit).count - single.readings(of: unit).count) <= 2)
         }
-        for (told, reading) in trains.readings {
+        for (told, reading) in bursts.readings {
             #expect(told - reading.parts[0].at.instant <= .milliseconds(251))
         }
-        #expect(trains.trains.exchanges > trains.trains.begun * atLeast)
-        #expect(trains.trains.broken * 10 < trains.trains.begun + 10)
-        let statistics = trains.driver.statistics
+        #expect(bursts.bursts.exchanges > bursts.bursts.begun * atLeast)
+        #expect(bursts.bursts.broken * 10 < bursts.bursts.begun + 10)
+        let statistics = bursts.driver.statistics
         #expect(
             statistics.timeouts == 0 && statistics.strayBytes == 0
                 && statistics.skipped == single.driver.statistics.skipped)
@@ -81,7 +81,7 @@ import Testing
         var rig = Rig(settings(crowd())) { _, _, _ in .answer(.milliseconds(2)) }
         rig.open()
         rig.run(for: .seconds(5))
-        #expect(rig.trains.exchanges > 400)
+        #expect(rig.bursts.exchanges > 400)
         var latest: [UnitID: Instant] = [:]
         for (_, reading) in rig.readings {
             let part = reading.parts[0]
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    /// On a line with time to spare each cycle keeps its grid, train or not.
+    /// On a line with time to spare each cycle keeps its grid, burst or not.
     @Test func theGridIsKept() {
         var rig = Rig(settings(crowd(4, every: .milliseconds(100)))) { _, _, _ in
             .answer(.milliseconds(1))
@@ -123,7 +123,7 @@ import Testing
             underWay(&rig, after: replies)
             let (sent, asked) = (rig.sent.count, rig.now.instant)
             rig.submit(write(id % 8 + 1, id: UInt64(id), at: rig.now))
-            #expect(rig.train == nil && rig.driver.isExchanging(at: rig.now.instant))
+            #expect(rig.burst == nil && rig.driver.isExchanging(at: rig.now.instant))
             while rig.sent.count == sent { _ = rig.step(until: .distantFuture - .seconds(1)) }
             #expect(rig.sent.last?.pdu.first == 6)
             #expect(rig.now.instant - asked < .milliseconds(8))
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    /// Whatever is no whole good reply: the driver judges it, as if there were no trains.
+    /// Whatever is no whole good reply: the driver judges it, as if there were no bursts.
     @Test(arguments: [
         Behaviour.silent, .flip(30, .milliseconds(2)),
         .refuse(.serverDeviceFailure, .milliseconds(2)),
@@ -144,11 +144,11 @@ import Testing
         .say([4, 3, 2, 0, 0, 0x74, 0x44], .milliseconds(2)),
     ])
     func anythingElseEndsIt(_ trouble: Behaviour) {
-        let (trains, single) = both(settings(crowd()), for: .seconds(30)) { unit, _, count in
+        let (bursts, single) = both(settings(crowd()), for: .seconds(30)) { unit, _, count in
             unit == 3 && count % 20 == 19 ? trouble : .answer(.milliseconds(2))
         }
-        #expect(trains.trains.broken > 5 && trains.early == 0)
-        let (with, without) = (trains.driver.statistics, single.driver.statistics)
+        #expect(bursts.bursts.broken > 5 && bursts.early == 0)
+        let (with, without) = (bursts.driver.statistics, single.driver.statistics)
         for (one, other) in [
             (with.timeouts, without.timeouts), (with.checksumErrors, without.checksumErrors),
             (with.exceptions, without.exceptions), (with.wrongUnit, without.wrongUnit),
@@ -157,7 +157,7 @@ import Testing
         ] {
             #expect(abs(one - other) <= 2 + other / 50)
         }
-        #expect(abs(trains.readings.count - single.readings.count) <= single.readings.count / 50)
+        #expect(abs(bursts.readings.count - single.readings.count) <= single.readings.count / 50)
     }
 
     /// A byte in the silence between two of them.
@@ -170,12 +170,12 @@ import Testing
             underWay(&rig, after: 2)
             _ = rig.step(until: .distantFuture - .seconds(1))
             // Of those that were over with this reply, nothing is in between.
-            guard let train = rig.train, train.log.count == 3, !train.next.isEmpty else { continue }
+            guard let burst = rig.burst, burst.log.count == 3, !burst.next.isEmpty else { continue }
             disturbed += 1
             let sent = rig.sent.count
             rig.inject([0x55, 0xAA, 0x33], after: .microseconds(300))
             _ = rig.step(until: .distantFuture - .seconds(1))
-            #expect(rig.train == nil && rig.sent.count == sent)
+            #expect(rig.burst == nil && rig.sent.count == sent)
             #expect(rig.driver.deadline?.due == rig.now.instant + rig.timing.silence)
             rig.run(for: .milliseconds(200))
         }
@@ -191,8 +191,8 @@ import Testing
         }
         rig.open()
         rig.run(for: .seconds(30))
-        #expect(rig.trains.broken * 20 < rig.trains.begun)
-        #expect(rig.trains.exchanges > rig.trains.begun * 5)
+        #expect(rig.bursts.broken * 20 < rig.bursts.begun)
+        #expect(rig.bursts.exchanges > rig.bursts.begun * 5)
     }
 
     /// A unit with points that wait for nobody is told of at once.
@@ -202,7 +202,7 @@ import Testing
         var rig = Rig(settings(nodes)) { _, _, _ in .answer(.milliseconds(2)) }
         rig.open()
         rig.run(for: .seconds(10))
-        #expect(rig.trains.exchanges > 500)
+        #expect(rig.bursts.exchanges > 500)
         let waits = rig.readings.filter { $0.reading.address.unit.value == 3 }
             .map { $0.at - $0.reading.parts[0].at.instant }
         // Before a unit has answered well for a while it may turn out to answer twice.
@@ -213,7 +213,7 @@ import Testing
     }
 
     /// Several reads of one unit, some of which slower ones share.
-    @Test func aUnitsReadsAreOneTrain() {
+    @Test func aUnitsReadsAreOneBurst() {
         func plan(_ number: Int) -> NodePlan {
             NodePlan(
                 unit: unit(number),
@@ -223,17 +223,17 @@ import Testing
                         Span(.coil, 5, 3, every: .milliseconds(500)),
                     ])
         }
-        let (trains, single) = both(settings([plan(1), plan(2)]), for: .seconds(20)) { _, _, _ in
+        let (bursts, single) = both(settings([plan(1), plan(2)]), for: .seconds(20)) { _, _, _ in
             .answer(.milliseconds(2))
         }
-        #expect(trains.trains.exchanges > 250 && trains.early == 0)
-        #expect(trains.driver.statistics.skipped == 0 && trains.driver.statistics.late == 0)
+        #expect(bursts.bursts.exchanges > 250 && bursts.early == 0)
+        #expect(bursts.driver.statistics.skipped == 0 && bursts.driver.statistics.late == 0)
         #expect(
-            trains.sent.count == single.sent.count && trains.readings.count == single.readings.count
+            bursts.sent.count == single.sent.count && bursts.readings.count == single.readings.count
         )
     }
 
-    /// Noise, commands, closing, silent and broken units at any moment of a train.
+    /// Noise, commands, closing, silent and broken units at any moment of a burst.
     @Test(arguments: UInt64(1)...20)
     func atAnyMoment(_ seed: UInt64) {
         var random = RandomSource(seed: seed)
@@ -271,7 +271,7 @@ import Testing
             }
         }
         rig.run(for: .seconds(30))
-        #expect(rig.outcomes.count == orders && rig.trains.exchanges > 300, "seed \(seed)")
+        #expect(rig.outcomes.count == orders && rig.bursts.exchanges > 300, "seed \(seed)")
         #expect(rig.early == 0, "seed \(seed)")
         let counts = (1...6).map { rig.readings(of: $0).count }
         #expect((counts.max() ?? 0) < 2 * (counts.min() ?? 0), "seed \(seed): \(counts)")
