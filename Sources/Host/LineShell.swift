@@ -42,7 +42,7 @@ package final class LineShell {
     }
 
     package func open(_ settings: LineSettings) {
-        close()
+        release(telling: false)
         self.settings = settings
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         helpers.submit(lane) {
@@ -79,8 +79,14 @@ package final class LineShell {
         if attempt == self.attempt { deliver(.failed(failure)) }
     }
 
-    /// Closing can wait in the driver for 30 s, so the helper does it.
-    package func close() {
+    /// Closes the line; `closed` is reported when another program can have it.
+    package func close() { release(telling: true) }
+
+    /// Gives up the attempt under way. Closing can wait in the driver for 30 s, so the helper does
+    /// it.
+    /// - Parameter telling: whether the end of the closing is reported. A line that is opened again
+    ///   in the same call is not one that another program can have.
+    private func release(telling: Bool) {
         attempt += 1
         carrier?.end()
         drain()
@@ -93,7 +99,7 @@ package final class LineShell {
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         helpers.submit(lane) {
             if let descriptor = parcel?.take() { SerialPort.close(descriptor) }
-            mailbox.post(.lineClosed(name, attempt: attempt))
+            if telling { mailbox.post(.lineClosed(name, attempt: attempt)) }
         }
     }
 

@@ -128,6 +128,21 @@ import Testing
         #expect(losses.count == 1)
         bench.carryOut(.transmit(Self.frame))
         #expect(bench.events.last == .closed)
+        try bench.close()
+    }
+
+    /// A line that is opened again is not told of as one that another program can have.
+    @Test func onlyAClosingThatWasWantedIsTold() throws {
+        let first = try PseudoTerminal()
+        let second = try PseudoTerminal()
+        let bench = try ShellBench()
+        bench.open(first.path)
+        try bench.run(until: Self.isOpened)
+        bench.open(second.path)
+        try bench.run { $0.count >= 2 }
+        #expect(bench.events.count == 2 && Self.isOpened(Array(bench.events.dropFirst())))
+        try bench.close()
+        #expect(bench.events.dropFirst(2) == [.closed])
     }
 
     @Test func aLineThatIsNotThereFailsWithItsPath() throws {
