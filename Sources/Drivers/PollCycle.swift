@@ -49,11 +49,11 @@ struct PollCycle: Sendable {
         return reads.isEmpty ? plan.reads : reads
     }
 
-    /// The run under way will not be carried out: nothing of it counts as polled but what was.
+    /// Ends the run under way. It counts as polled only if something of it was read.
     mutating func dropRun() {
         guard let dropped = run else { return }
         run = nil
-        if dropped.parts.isEmpty { ledger.takeBack() }
+        if dropped.parts.isEmpty { ledger.endedUnread() }
     }
 
     /// Skips the past releases of a cycle that has not been polled for a long time. Its next

@@ -18,6 +18,11 @@ struct PollLedger: Sendable {
         var last: Instant?
         /// Spans that another cycle has polled last, until this one does.
         var others: [Place: Poll] = [:]
+
+        /// The same after a run that is released then has polled what it polls.
+        func after(_ due: Instant) -> Polls {
+            Polls(last: due, others: others.filter { $0.value.notBefore > due })
+        }
     }
 
     private struct Place: Hashable, Sendable {
@@ -28,9 +33,11 @@ struct PollLedger: Sendable {
         init(_ span: Span) { (table, address, count) = (span.table, span.address, span.count) }
     }
 
+    /// Polls of all runs before the last one.
     private var polls = Polls()
-    /// Before the last release.
-    private var before = Polls()
+    /// Release of the last run, which counts once another one is released. Nil: there was none, or
+    /// nothing of it has been carried out.
+    private var released: Instant?
 
     init() {}
 
@@ -43,28 +50,36 @@ struct PollLedger: Sendable {
     }
 
     /// Release of the last run.
-    var last: Instant? { polls.last }
+    var last: Instant? { released ?? polls.last }
 
     /// A run is released that polls all spans but those for which it is too soon.
     mutating func released(at due: Instant) {
-        before = polls
-        polls = Polls(last: due, others: polls.others.filter { $0.value.notBefore > due })
+        if let released { polls = polls.after(released) }
+        released = due
     }
 
+    /// The last run has ended before anything of it was read.
+    mutating func endedUnread() { released = nil }
+
     /// There may be spans that are not polled with the others.
-    var hasLatecomers: Bool { !polls.others.isEmpty }
+    var hasLatecomers: Bool { polls.others.contains { isOther($0.value) } }
 
     /// A run that is released before this does not poll the span.
-    func notBefore(_ span: Span) -> Instant { polls.others[Place(span)]?.notBefore ?? .zero }
+    func notBefore(_ span: Span) -> Instant {
+        guard let poll = polls.others[Place(span)], isOther(poll) else { return .zero }
+        return poll.notBefore
+    }
 
-    /// The last run will not be carried out.
-    mutating func takeBack() { polls = before }
+    /// The last run did not poll it.
+    private func isOther(_ poll: Poll) -> Bool { released.map { poll.notBefore > $0 } ?? true }
 
     /// The last poll of a span; nil: there was none.
     /// - Parameter isOutstanding: the last run has not come to it yet.
     func lastPoll(of span: Span, isOutstanding: Bool) -> Instant? {
-        let polls = isOutstanding ? before : polls
-        return polls.others[Place(span)].map(\.last) ?? polls.last
+        if let other = polls.others[Place(span)], isOutstanding || isOther(other) {
+            return other.last
+        }
+        return isOutstanding ? polls.last : last
     }
 }
 
