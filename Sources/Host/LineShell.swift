@@ -14,6 +14,8 @@ package final class LineShell {
     private let lane: Int
     private let mailbox: Mailbox<HelperMessage>
     private var descriptor: OwnedFD?
+    /// Filled by the helper that opens the line; nil unless its answer is awaited.
+    private var awaited: DescriptorParcel?
     private var watch: EventLoop.Watch?
     private var interest = LineCarrier.Interest.read
     private var attempt: Int
@@ -44,12 +46,14 @@ package final class LineShell {
     package func open(_ settings: LineSettings) {
         release(telling: false)
         self.settings = settings
+        let parcel = DescriptorParcel()
+        awaited = parcel
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         helpers.submit(lane) {
             do throws(LineFailure) {
                 let line = try SerialPort.open(settings)
                 let facts = line.facts
-                let parcel = DescriptorParcel(line.intoDescriptor())
+                parcel.put(line.intoDescriptor())
                 mailbox.post(.lineOpened(name, attempt: attempt, parcel, facts))
             } catch {
                 mailbox.post(.lineFailed(name, attempt: attempt, error))
@@ -60,6 +64,7 @@ package final class LineShell {
     /// The helper's answer. One that belongs to an attempt given up since is closed and forgotten.
     package func opened(_ parcel: DescriptorParcel, _ facts: LineFacts, attempt: Int) {
         guard attempt == self.attempt, let settings, let taken = parcel.take() else { return }
+        awaited = nil
         do {
             watch = try loop.watch(taken.number, .read) { [unowned self] in ready($0) }
             interest = .read
@@ -93,7 +98,8 @@ package final class LineShell {
         carrier = nil
         if let watch { loop.remove(watch) }
         watch = nil
-        var held: DescriptorParcel?
+        // A line that an attempt has just opened is locked by it.
+        var held = awaited.take()
         if let open = descriptor.take() { held = DescriptorParcel(open) }
         let parcel = held
         let (name, attempt, mailbox) = (name, attempt, mailbox)

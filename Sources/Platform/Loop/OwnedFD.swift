@@ -55,6 +55,15 @@ package final class DescriptorParcel: Sendable {
 
     package init(_ descriptor: consuming OwnedFD) { content = Mutex(descriptor) }
 
+    /// An empty one, to be filled by `put`.
+    package init() { content = Mutex(nil) }
+
+    /// Fills an empty one.
+    package func put(_ descriptor: consuming OwnedFD) {
+        var rest: OwnedFD? = consume descriptor
+        content.withLock { $0 = rest.take() }
+    }
+
     /// The descriptor, the first time.
     package func take() -> OwnedFD? {
         content.withLock { content in
