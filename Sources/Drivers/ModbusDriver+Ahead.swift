@@ -98,85 +98,21 @@ extension ModbusDriver {
         let end = draft.ended
         while draft.reads.count < Self.burstLimit {
             let leaves = draft.ended + exchange.timing.silence
-            guard leaves - end < span, let candidate = follower(draft, leavingAt: leaves),
-                add(candidate, to: &draft, leavingAt: leaves, before: end + span, at: now)
+            guard leaves - end < span else { return }
+            let choice = choose(at: leaves, in: draft)
+            guard case .read(let cycle)? = choice.work, isCarried(choice, of: cycle, at: leaves),
+                add(cycle, choice, to: &draft, leavingAt: leaves, before: end + span, at: now)
             else { return }
         }
     }
 
-    private struct Candidate: Comparable {
-        let cycle: Int
-        let deadline: Instant
-        /// False: if it is the next, the burst ends before it.
-        let isCarried: Bool
-        /// Its cycle has to be released for it, at this time of its grid or off it.
-        let release: Instant?
-
-        static func < (left: Candidate, right: Candidate) -> Bool { left.deadline < right.deadline }
-    }
-
-    /// The read that would be chosen when the line is free (`chooseRead`, `earlyCycle`). Nil if
-    /// there is none, or if it is one that no burst carries.
-    private func follower(_ draft: BurstDraft, leavingAt start: Instant) -> Candidate? {
-        var best: Candidate?
-        var early: Candidate?
-        var nextRelease = Instant.distantFuture
-        for index in cycles.indices {
-            let isSuspect = units[cycles[index].unit].health.isSuspect
-            let release = draft.release(of: index)
-            let due = release.map { $0.due + cycles[index].period } ?? cycles[index].nextRelease
-            nextRelease = min(nextRelease, due)
-            if let job = untaken(of: index, draft) {
-                guard !isSuspect, job.failures == 0 else { return nil }
-                guard job.notBefore <= start else { continue }
-                let one = Candidate(
-                    cycle: index, deadline: job.deadline,
-                    isCarried: isSound(cycles[index].unit, at: start), release: nil)
-                best = min(one, best ?? one)
-                continue
-            }
-            if isSuspect {
-                guard due > draft.ended else { return nil }
-                continue
-            }
-            let isFree = cycles[index].run == nil && release == nil
-            if cycles[index].plan.reads.isEmpty || (!isFree && draft.taken(of: index) == 0) {
-                continue
-            }
-            // Its run is over by then; another one would be its second in this burst.
-            let isCarried = isFree && mayRelease(index, at: start)
-            let earliest =
-                release.map { $0.due + cycles[index].plan.interval } ?? cycles[index].earliest
-            if due <= draft.ended {
-                let one = Candidate(
-                    cycle: index, deadline: due + cycles[index].period, isCarried: isCarried,
-                    release: due)
-                best = min(one, best ?? one)
-            } else if earliest <= start {
-                let one = Candidate(
-                    cycle: index, deadline: due, isCarried: isCarried, release: start)
-                early = min(one, early ?? one)
-            }
-        }
-        if best == nil, plan.load > 1, start < nextRelease { best = early }
-        return best?.isCarried == true ? best : nil
-    }
-
-    /// The first read of a cycle's run that does not belong to the burst yet.
-    private func untaken(
-        of index: Int, _ draft: BurstDraft
-    ) -> (failures: Int, notBefore: Instant, deadline: Instant)? {
-        let taken = draft.taken(of: index)
-        if let release = draft.release(of: index) {
-            guard taken < release.jobs.count else { return nil }
-            return (0, release.jobs[taken].notBefore, release.due + cycles[index].period)
-        }
-        guard taken > 0 else {
-            return cycles[index].waiting.map { ($0.failures, $0.notBefore, $0.deadline) }
-        }
-        guard let run = cycles[index].run, run.next + taken < run.jobs.count else { return nil }
-        let job = run.jobs[run.next + taken]
-        return (job.failures, job.notBefore, run.deadline)
+    /// Whether a burst goes on with this read; if not, it ends before it. A run is over when its
+    /// cycle is released again, and what a cycle takes from a faster one is not to be older than
+    /// its release.
+    private func isCarried(_ choice: Choice, of cycle: Int, at start: Instant) -> Bool {
+        guard choice.failures == 0, isSound(cycles[cycle].unit, at: start) else { return false }
+        return choice.release == nil
+            || (!choice.isRepeated && cycles[cycle].plan.borrowed.isEmpty)
     }
 
     func isSound(_ unit: Int, at start: Instant) -> Bool {
@@ -184,25 +120,18 @@ extension ModbusDriver {
             && units[unit].delay <= exchange.timing.silence && !units[unit].isUrgent
     }
 
-    /// A cycle that only asks: what it takes from a faster one is not to be older than its release.
-    private func mayRelease(_ index: Int, at start: Instant) -> Bool {
-        isSound(cycles[index].unit, at: start) && !cycles[index].plan.reads.isEmpty
-            && cycles[index].plan.borrowed.isEmpty
-    }
-
     /// False: its reply cannot be predicted, or would be too late.
     private mutating func add(
-        _ candidate: Candidate, to draft: inout BurstDraft, leavingAt start: Instant,
+        _ index: Int, _ choice: Choice, to draft: inout BurstDraft, leavingAt start: Instant,
         before end: Instant, at now: Moment
     ) -> Bool {
-        let index = candidate.cycle
         let unit = cycles[index].unit
         guard let forecast = units[unit].pace.expected(after: draft.asked(of: unit)) else {
             return false
         }
         var release: BurstDraft.Release?
         var notBefore = Instant.zero
-        if let due = candidate.release {
+        if let due = choice.release {
             release = BurstDraft.Release(due: due, jobs: jobs(of: index, released: due, at: now))
             // It does not leave sooner than it would have without a burst.
             notBefore = max(cycles[index].earliest, min(due, draft.ended))

@@ -91,13 +91,12 @@ extension ModbusDriver {
         let start = max(now.instant, exchange.quietUntil)
         let choice = choose(at: start)
         guard let work = choice.work else {
-            var due = min(choice.earliest, nextRelease)
-            if plan.load > 1, let (index, at) = earlyCycle(at: start), at < due {
-                guard at > start else { return beginEarly(index, at: now, start: start) }
-                due = at
-            }
+            let due = choice.earliest
             wake = due == .distantFuture ? nil : (max(due, now.instant), .release)
             return
+        }
+        if choice.release != nil, case .read(let cycle) = work {
+            return beginEarly(cycle, at: now, start: start)
         }
         let begin = max(start, exchange.quietUntil(units[unit(of: work)].delay))
         let isAhead = begin > now.instant
@@ -115,12 +114,6 @@ extension ModbusDriver {
 
     // MARK: releases
 
-    private var nextRelease: Instant {
-        var next = Instant.distantFuture
-        for cycle in cycles where cycle.nextRelease < next { next = cycle.nextRelease }
-        return next
-    }
-
     mutating func release(at now: Moment) {
         for index in cycles.indices where cycles[index].nextRelease <= now.instant {
             let behind = (now.instant - cycles[index].nextRelease).nanoseconds
@@ -137,22 +130,6 @@ extension ModbusDriver {
             }
             if !isBusy { startRun(index, released: due, at: now) }
         }
-    }
-
-    /// On a stretched schedule the line may turn out to be faster than planned: the cycle that is
-    /// due next then goes early, but never sooner than its own interval.
-    func earlyCycle(at start: Instant) -> (index: Int, at: Instant)? {
-        var best: (index: Int, at: Instant, due: Instant)?
-        for index in cycles.indices {
-            guard cycles[index].run == nil, !units[cycles[index].unit].health.isSuspect else {
-                continue
-            }
-            let at = max(cycles[index].earliest, start)
-            let due = cycles[index].nextRelease
-            if let known = best, (known.at, known.due) <= (at, due) { continue }
-            best = (index, at, due)
-        }
-        return best.map { ($0.index, $0.at) }
     }
 
     private mutating func beginEarly(_ index: Int, at now: Moment, start: Instant) {

@@ -88,13 +88,20 @@ struct WaitingRead: Sendable {
     /// Of its run.
     let deadline: Instant
 
-    /// Nil: nothing is left to be asked.
-    init?(_ run: CycleRun) {
-        guard run.next < run.jobs.count else { return nil }
-        let read = run.jobs[run.next].read
+    init(_ job: ReadJob, deadline: Instant) {
+        let read = job.read
         (function, replyLength, wireTime) = (read.function, read.replyLength, read.wireTime)
-        (failures, notBefore) = (run.jobs[run.next].failures, run.jobs[run.next].notBefore)
-        deadline = run.deadline
+        (failures, notBefore) = (job.failures, job.notBefore)
+        self.deadline = deadline
+    }
+
+    /// Nil: nothing is left to be asked.
+    init?(_ run: CycleRun) { self.init(run, after: 0) }
+
+    /// The read that comes so many after the next one. Nil: there is none.
+    init?(_ run: CycleRun, after count: Int) {
+        guard run.next + count < run.jobs.count else { return nil }
+        self.init(run.jobs[run.next + count], deadline: run.deadline)
     }
 }
 
