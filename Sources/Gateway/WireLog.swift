@@ -21,8 +21,6 @@ package struct WireLog: Sendable {
     let isModbus: Bool
     private var reader: FrameReader
     private var bucket = TokenBucket(burst: burst, perSecond: Double(perSecond))
-    /// A request that may still be taken back.
-    private var sent: Frame?
     /// The request before what comes now.
     private var request: Frame?
     /// Without the request a reply means nothing.
@@ -41,18 +39,10 @@ package struct WireLog: Sendable {
 
     package mutating func sent(_ bytes: [UInt8], at now: Moment) {
         flush()
-        sent = Frame(at: now, bytes: bytes)
-        due = now.instant + Self.patience
-    }
-
-    /// The last request was not sent.
-    package mutating func takeBack() {
-        guard sent.take() != nil else { return }
-        due = nil
+        tell(Frame(at: now, bytes: bytes), isSent: true)
     }
 
     package mutating func received(_ bytes: [UInt8], at now: Moment) {
-        if let frame = sent.take() { tell(frame, isSent: true) }
         var frame = received ?? Frame(at: now, bytes: [])
         frame.bytes += bytes
         received = frame
@@ -82,7 +72,6 @@ package struct WireLog: Sendable {
 
     private mutating func flush() {
         due = nil
-        if let frame = sent.take() { tell(frame, isSent: true) }
         guard var frame = received.take() else { return }
         if isModbus, !FrameReader.isSound(frame.bytes[...]), let count = echo(in: frame.bytes[...])
         {

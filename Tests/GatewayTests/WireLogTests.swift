@@ -37,18 +37,6 @@ import Testing
         }
     }
 
-    @Test func whatIsTakenBackIsNotTold() {
-        var log = WireLog(isModbus: true)
-        log.sent(Self.request, at: at(0))
-        log.takeBack()
-        log.timeout(at: at(5000).instant)
-        #expect(log.due == nil && lines(&log).isEmpty)
-        log.sent(Self.request, at: at(6000))
-        log.timeout(at: at(6100).instant)
-        log.takeBack()
-        #expect(lines(&log).count == 1, "it was sent long ago")
-    }
-
     @Test func damageIsToldAsItIs() throws {
         for bit in 0..<(8 * Self.reply.count) {
             var damaged = Self.reply
