@@ -122,12 +122,6 @@ package struct Adapter: Sendable {
         }
     }
 
-    /// Readings from there may have to be durable at once.
-    package func hasPriority(_ address: Address) -> Bool {
-        guard let port = port(address.port), port.hasPriority else { return false }
-        return port.route(address.unit)?.hasPriority ?? false
-    }
-
     /// Few ports: searching them is cheaper than hashing a name.
     private func port(_ name: PortName) -> PortMap? { ports.first { $0.name == name } }
 

@@ -7,15 +7,12 @@ struct PortMap: Sendable {
         var unit: UnitID
         /// Places in the port's `devices`.
         var devices: [Int] = []
-        /// One of its points has priority.
-        var hasPriority = false
         var groups: [(interval: Duration, lists: [(device: Int, points: [Int])])] = []
     }
 
     let name: PortName
     var devices: [Device]
     let routes: [Route]
-    let hasPriority: Bool
 
     /// - Parameters:
     ///   - bindings: of this port, each device once.
@@ -37,7 +34,6 @@ struct PortMap: Sendable {
             routes[route].add(index, binding, unread: unread[binding.device] ?? [])
         }
         self.routes = routes
-        hasPriority = routes.contains(where: \.hasPriority)
     }
 
     func holds(_ bindings: [Binding]) -> Bool {
@@ -69,7 +65,6 @@ struct PortMap: Sendable {
 extension PortMap.Route {
     mutating func add(_ device: Int, _ binding: Binding, unread: Set<ByteString>) {
         devices.append(device)
-        hasPriority = hasPriority || binding.points.contains(where: \.priority)
         let factors = Set(binding.points.compactMap(\.scaleFrom))
         // Scale factors come first, so that they are known when a value needs them.
         let order =

@@ -78,14 +78,18 @@ package struct Reading: Hashable, Sendable {
     /// Not all of the interval's points were asked for: nothing is said of those that no part
     /// touches.
     package var isPartial: Bool
+    /// Its unit has points with priority: it is wanted at once, not together with others.
+    package var isUrgent: Bool
 
     package init(
-        _ address: Address, every interval: Duration, _ parts: [ReadPart], isPartial: Bool = false
+        _ address: Address, every interval: Duration, _ parts: [ReadPart], isPartial: Bool = false,
+        isUrgent: Bool = false
     ) {
         self.address = address
         self.interval = interval
         self.parts = parts
         self.isPartial = isPartial
+        self.isUrgent = isUrgent
     }
 }
 

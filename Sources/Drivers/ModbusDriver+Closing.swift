@@ -45,12 +45,7 @@ extension ModbusDriver {
         run.failDoubtful(.port, units[cycles[index].unit].fence)
         run.fail(.port, rest: .port, at: now)
         cycles[index].hasReportedPort = true
-        let address = units[cycles[index].unit].address
-        emit(
-            .reading(
-                Reading(
-                    address, every: cycles[index].plan.interval, run.parts, isPartial: run.isPartial
-                )))
+        emit(.reading(reading(of: index, run)))
     }
 
     /// One failed reading per cycle when it is due.

@@ -236,10 +236,7 @@ extension ModbusDriver {
         guard let run = cycles[index].run else { return }
         cycles[index].run = nil
         let unit = cycles[index].unit
-        let interval = cycles[index].plan.interval
-        let reading = Reading(
-            units[unit].address, every: interval, run.parts, isPartial: run.isPartial)
-        publish(reading, unit, index, run, at: now)
+        publish(reading(of: index, run), unit, index, run, at: now)
         if now.instant > run.deadline, !run.isProbe {
             counters.late += 1
             units[unit].statistics.late += 1
@@ -257,6 +254,14 @@ extension ModbusDriver {
             cycles[slower].run?.take(run, fromCycle: place)
             if cycles[slower].run?.isDone == true { close(slower, at: now) }
         }
+    }
+
+    /// The reading that a run of a cycle has become.
+    func reading(of cycle: Int, _ run: CycleRun) -> Reading {
+        let unit = units[cycles[cycle].unit]
+        return Reading(
+            unit.address, every: cycles[cycle].plan.interval, run.parts, isPartial: run.isPartial,
+            isUrgent: unit.isUrgent)
     }
 
     // MARK: units
@@ -303,11 +308,7 @@ extension ModbusDriver {
             run.failDoubtful(.timeout, units[unit].fence)
             let wasAsked = index == failed || (run.job?.failures ?? 0) > 0
             run.fail(wasAsked ? .timeout : .offline, rest: .offline, at: now)
-            emit(
-                .reading(
-                    Reading(
-                        units[unit].address, every: cycles[index].plan.interval, run.parts,
-                        isPartial: run.isPartial)))
+            emit(.reading(reading(of: index, run)))
         }
         if !units[unit].health.isOffline, !units[unit].isGuest {
             say(.warning, unit: unit, "does not answer: offline, asked again with growing pauses")

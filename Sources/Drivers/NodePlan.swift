@@ -33,7 +33,8 @@ package struct NodePlan: Hashable, Sendable {
     /// The least silence on the line before a request to this unit; t3.5 is kept anyway.
     package var delay: Duration
     package var manners = UnitManners()
-    /// The readings of the unit are wanted at once, not together with those of other units.
+    /// The unit has points with priority: its readings are wanted at once, not together with those
+    /// of other units.
     package var isUrgent = false
     /// Orders that the unit gets when it is first heard and whenever it comes back, before it is
     /// polled on.

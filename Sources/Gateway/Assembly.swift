@@ -84,7 +84,7 @@ extension Configuration.Port {
                         delay: node.delay, setup: node.setup.map(\.order)))
                 plans[plans.count - 1].ranges = node.ranges
                 plans[plans.count - 1].manners = node.manners
-                plans[plans.count - 1].isUrgent = node.points.contains(where: \.priority)
+                plans[plans.count - 1].isUrgent = node.hasPriority
                 continue
             }
             plans[place].spans += spans
@@ -98,7 +98,7 @@ extension Configuration.Port {
             plans[place].noMerge = plans[place].noMerge || node.noMerge
             plans[place].delay = max(plans[place].delay, node.delay)
             plans[place].ranges.merge(node.ranges) { $0 + $1 }
-            plans[place].isUrgent = plans[place].isUrgent || node.points.contains(where: \.priority)
+            plans[place].isUrgent = plans[place].isUrgent || node.hasPriority
         }
         for index in plans.indices {
             var seen: Set<Span> = []
@@ -114,13 +114,18 @@ extension Configuration.Port {
     }
 }
 
+extension Configuration.Node {
+    /// A port reads a unit with such points by itself and gives its readings out at once.
+    fileprivate var hasPriority: Bool { points.contains(where: \.priority) }
+}
+
 extension UARTDriver.Node {
     /// Nil for a node of a Modbus port.
     package init?(_ node: Configuration.Node) {
         guard let format = node.uart else { return nil }
         self.init(
             unit: node.unit, format: format, intervals: Set(node.points.map(\.interval)).sorted(),
-            responseTimeout: node.responseTimeout)
+            responseTimeout: node.responseTimeout, isUrgent: node.hasPriority)
     }
 }
 

@@ -46,7 +46,7 @@ struct FreshReadings: Sendable {
     var isEmpty: Bool { readings.isEmpty }
 
     /// - Parameter readAt: when it was read; before `now` if it was at the line for a while.
-    mutating func add(_ reading: Reading, isUrgent urgent: Bool, readAt: Instant, at now: Instant) {
+    mutating func add(_ reading: Reading, readAt: Instant, at now: Instant) {
         if readings.isEmpty {
             since = readAt
             let earliest = lastTaken.map { max($0 + Self.pace, now) } ?? now
@@ -54,7 +54,9 @@ struct FreshReadings: Sendable {
         }
         readings.append(reading)
         let isDue = areSentAtOnce && due.map { $0 <= now } ?? false
-        if urgent || isDue || delay == .zero || readings.count >= Self.most { isUrgent = true }
+        if reading.isUrgent || isDue || delay == .zero || readings.count >= Self.most {
+            isUrgent = true
+        }
     }
 
     /// All of them, oldest first.

@@ -160,9 +160,7 @@ extension Gateway {
     mutating func take(_ reading: Reading, at now: Moment) -> Bool {
         // Of a burst, the first was read a while ago.
         let readAt = min(now.instant, reading.parts.first?.at.instant ?? now.instant)
-        fresh.add(
-            reading, isUrgent: adapter.hasPriority(reading.address), readAt: readAt, at: now.instant
-        )
+        fresh.add(reading, readAt: readAt, at: now.instant)
         return noteErrors(of: reading, at: now)
     }
 

@@ -48,17 +48,20 @@ package struct UARTDriver: LineDriver {
         /// How long a node that speaks by itself may be silent; nil: three of its shortest
         /// intervals.
         package var patience: Duration?
+        /// It has points with priority: its readings are wanted at once.
+        package var isUrgent: Bool
 
         package init(
             unit: UnitID, format: UARTProtocol, intervals: [Duration],
             responseTimeout: Duration? = nil,
-            patience: Duration? = nil
+            patience: Duration? = nil, isUrgent: Bool = false
         ) {
             self.unit = unit
             self.format = format
             self.intervals = intervals
             self.responseTimeout = responseTimeout
             self.patience = patience
+            self.isUrgent = isUrgent
         }
     }
 
@@ -269,7 +272,9 @@ package struct UARTDriver: LineDriver {
         nodes[node].cycles[cycle].isFresh = false
         emit(
             .reading(
-                Reading(nodes[node].address, every: nodes[node].cycles[cycle].interval, [part])))
+                Reading(
+                    nodes[node].address, every: nodes[node].cycles[cycle].interval, [part],
+                    isUrgent: nodes[node].plan.isUrgent)))
     }
 
     mutating func publish(_ node: Int, cycle: Int, _ failure: ReadFailure, at now: Moment) {
