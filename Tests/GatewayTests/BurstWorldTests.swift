@@ -6,8 +6,8 @@ import Modbus
 import TestKit
 import Testing
 
-/// The composed gateway on a line of four steady units, polled back to back, without a bridge. What
-/// a line carries out by itself is told at the end.
+/// The composed gateway on a line of four steady units, polled back to back, without a bridge. The
+/// line is driven by the carrier that the product uses.
 private struct LineWorld {
     var gateway: Gateway
     var disk: VirtualDisk
@@ -15,7 +15,13 @@ private struct LineWorld {
     /// When each reply to a read was whole; function 8 only proves the order of replies.
     private(set) var replies: [Instant] = []
     private(set) var carried = 0
-    private var arrivals: [(at: Instant, event: Event)] = []
+    private enum Arrival {
+        case event(Event)
+        /// Bytes at the line.
+        case bytes([UInt8])
+    }
+    private var arrivals: [(at: Instant, what: Arrival)] = []
+    private var tty: CarriedLine?
     private var answer: [UInt8] = []
 
     private static let port = PortName("a")
@@ -49,7 +55,9 @@ private struct LineWorld {
     mutating func run(for time: Duration) {
         let end = now.instant + time
         for _ in 0..<50_000 {
-            let due = min(gateway.deadline ?? .distantFuture, arrivals.first?.at ?? .distantFuture)
+            let due = min(
+                gateway.deadline ?? .distantFuture, arrivals.first?.at ?? .distantFuture,
+                tty?.due ?? .distantFuture)
             guard due <= end else {
                 now = now + (end - now.instant)
                 return
@@ -57,7 +65,12 @@ private struct LineWorld {
             if due > now.instant { now = now + (due - now.instant) }
             if let arrival = arrivals.first, arrival.at <= now.instant {
                 arrivals.removeFirst()
-                gateway.receive(arrival.event, at: now)
+                switch arrival.what {
+                case .event(let event): gateway.receive(event, at: now)
+                case .bytes(let bytes): tty?.arrive(bytes)
+                }
+            } else if let due = tty?.due, due <= now.instant {
+                tty?.timeout(at: now.instant)
             } else {
                 gateway.timeout(at: now)
             }
@@ -67,48 +80,50 @@ private struct LineWorld {
     }
 
     private mutating func drain() {
-        while let effect = gateway.next() {
-            switch effect {
-            case .openLine(let name, _):
-                arrive(
-                    .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true))),
-                    at: now.instant)
-            case .line(_, .transmit(let frame, _)): reply(to: frame, at: now.instant)
-            case .line(_, .schedule(let frame, let due, _)): reply(to: frame, at: due)
-            case .line(let name, .burst(let burst)): carry(burst, on: name)
-            case .disk(let request):
-                arrive(.disk(request.ticket, disk.perform(request)), at: now.instant)
-            case .answer(_, let line): answer = line
-            default: break
+        repeat {
+            while let effect = gateway.next() { carryOut(effect) }
+        } while carryLine()
+    }
+
+    private mutating func carryOut(_ effect: Effect) {
+        switch effect {
+        case .openLine(let name, let settings):
+            tty = CarriedLine(settings)
+            arrive(
+                .event(
+                    .line(name, .opened(LineFacts(path: "/dev/test", isPseudoTerminal: true)))),
+                at: now.instant)
+        case .line(_, let command): tty?.carryOut(command, at: now.instant)
+        case .disk(let request):
+            arrive(.event(.disk(request.ticket, disk.perform(request))), at: now.instant)
+        case .answer(_, let line): answer = line
+        default: break
+        }
+    }
+
+    /// Does what the line wants until it rests. True: the gateway was told of something.
+    private mutating func carryLine() -> Bool {
+        while let output = tty?.next(at: now.instant) {
+            switch output {
+            case .sent(let frame):
+                let end = now.instant + Self.exchange
+                if frame[1] == 3 { replies.append(end) }
+                arrive(.bytes(Self.answer(frame)), at: end)
+            case .report(let event):
+                if case .carried(let log, _) = event { carried += log.count }
+                gateway.receive(.line(Self.port, event), at: now)
+                return true
             }
         }
-    }
-
-    private mutating func reply(to frame: [UInt8], at start: Instant) {
-        if frame[1] == 3 { replies.append(start + Self.exchange) }
-        arrive(.line(Self.port, .received(Self.answer(frame))), at: start + Self.exchange)
-    }
-
-    private mutating func carry(_ begun: ReadBurst, on name: PortName) {
-        var burst = begun
-        var end = now.instant
-        while case .send(let due) = burst.step {
-            let frame = burst.next
-            _ = burst.sent(at: due)
-            end = due + Self.exchange
-            if frame[1] == 3 { replies.append(end) }
-            if burst.received(Self.answer(frame)[...], at: end) == nil { Issue.record("no reply") }
-        }
-        carried += burst.log.count
-        arrive(.line(name, .carried(burst.log, burst.unclaimed)), at: end)
+        return false
     }
 
     private static func answer(_ frame: [UInt8]) -> [UInt8] {
         frame[1] == 8 ? frame : RTUFrame.encode(unit: frame[0], [3, 2, 0, 7])
     }
 
-    private mutating func arrive(_ event: Event, at due: Instant) {
-        arrivals.append((due, event))
+    private mutating func arrive(_ what: Arrival, at due: Instant) {
+        arrivals.append((due, what))
         arrivals.sort { $0.at < $1.at }
     }
 
