@@ -84,7 +84,8 @@ import Testing
             {
               bridge: { host: "localhost", port: \(broker.port), ca: "ca.pem", gateway: "gw-peer" },
               spool: { directory: "spool" }, state: "state", clock: "trust",
-              ports: { line: { device: "\(ours)", driver: "modbus-rtu", baud: 115200, parity: "none", nodes: {
+              ports: { line: { device: "\(ours)", driver: "modbus-rtu", baud: 115200, parity: "none",
+                responseTimeout: "2s", nodes: {
                 "node-7": { unit: 7, every: "200ms", points: { a: { holding: 3 }, b: { input: 4 } } } } } },
             }
             """)
@@ -97,8 +98,8 @@ import Testing
             let document = try #require(
                 try JSONSerialization.jsonObject(with: payload) as? [String: Any])
             let values = try #require(document["values"] as? [String: Any])
-            #expect(values["a"] as? Int == 703)
-            #expect(values["b"] as? Int == 1004)
+            #expect(values["a"] as? Int == 703, "\(line)")
+            #expect(values["b"] as? Int == 1004, "\(line)")
             sequence.append(try #require(document["seq"] as? Int))
         }
         #expect(Set(sequence).count == 5, "a seq came twice: \(sequence)")
