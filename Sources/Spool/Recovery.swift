@@ -23,6 +23,8 @@ struct Recovery: Sendable {
     /// Waiting records that were found.
     private var records = 0
     private(set) var lost = 0
+    /// The highest number of a record that was read.
+    private(set) var readSeq: UInt64 = 0
     private var torn = 0
     /// Whether the newest file, in which numbers may skip, is damaged.
     private(set) var isLastSeqUnknown = false
@@ -251,6 +253,7 @@ struct Recovery: Sendable {
         segment.found(end: found.offset + header.size)
         guard header.isData else { return admitOther(found, bytes, &segment) }
         segment.raise(lastSeq: header.seq)
+        readSeq = max(readSeq, header.seq)
         let parts = Record.Parts(bytes, found.payload)
         let queue = parts.flatMap { backlog.index(ofName: bytes[$0.device]) }
         guard !segment.pages.contains(offset: found.offset) else {

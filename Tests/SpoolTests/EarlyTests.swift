@@ -139,6 +139,29 @@ import Testing
         #expect(next >= bound)
     }
 
+    /// Killed again at any operation, before or after it has told what it skipped.
+    @Test(arguments: 0..<40) func aRunOfNoLengthHidesNoSkippedNumbers(operations: Int) throws {
+        var rig = Rig(Self.settings)
+        rig.append(Self.meter, "a")
+        rig.advance(.seconds(2))
+        let first = rig.append(Self.meter, "b") ?? 0
+        var short = Rig(Self.settings, disk: rig.disk, seed: 2, now: rig.now, starts: false)
+        short.stopBefore = rig.disk.operations + operations
+        short.spool.start(numbersFrom: nil, at: short.now)
+        short.pump()
+        short.advance(.seconds(2))
+        rig = short.killed(seed: 3, settings: Self.settings)
+        rig.advance(.seconds(2))
+        let next = rig.append(Self.meter, "c") ?? 0
+        rig.advance(.seconds(2))
+        let records = rig.drainAll()
+        var known = Set(records.map(\.seq)).union([next])
+        for gap in records.compactMap({ $0.kind == .gap ? Gap(body: $0.body) : nil }) {
+            known.formUnion(gap.from...gap.to)
+        }
+        #expect((first..<next).allSatisfy { known.contains($0) })
+    }
+
     @Test func anOrderlyStopSkipsNothing() throws {
         var rig = Rig(Self.settings)
         var next: UInt64?
