@@ -78,7 +78,8 @@ package struct Reading: Hashable, Sendable {
     /// Not all of the interval's points were asked for: nothing is said of those that no part
     /// touches.
     package var isPartial: Bool
-    /// Its unit has points with priority: it is wanted at once, not together with others.
+    /// True where its unit has points with priority: the reading is wanted at once, not together
+    /// with others.
     package var isUrgent: Bool
 
     package init(

@@ -3,7 +3,7 @@ import Base
 /// One cycle as a choice sees it: as it is, or as it will be when the reads of a burst have been
 /// answered.
 struct CycleView {
-    /// Its next read; nil: none waits.
+    /// Next read of the cycle; nil: none waits.
     var waiting: WaitingRead?
     /// Release of the run that begins with `waiting`; nil: that run is under way.
     var release: Instant?
@@ -13,7 +13,7 @@ struct CycleView {
     var earliest: Instant
     /// No run is under way.
     var isIdle: Bool
-    /// Its next run would be its second in the burst.
+    /// True if the next run would be its second in the burst.
     var isRepeated = false
 
     /// The cycle as it is.

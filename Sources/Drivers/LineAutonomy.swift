@@ -1,7 +1,7 @@
 import Base
 
 /// How far a line goes on by itself between two calls of its driver. What is read, and in which
-/// order, does not depend on it; how often somebody is woken does.
+/// order, does not depend on it; how often the driver is called does.
 package struct LineAutonomy: Hashable, Sendable {
     /// The line can send a request at a given time, and one behind the other.
     package var schedules: Bool

@@ -8,7 +8,7 @@ package protocol LineDriver: Sendable {
     /// happened: phases, runs, orders under way, health, what was learned and counted. False: it is
     /// no plan for this driver.
     mutating func adopt(_ settings: LineDriverSettings, at now: Moment) -> Bool
-    /// Nothing is begun any more until `adopt`; what is only scheduled is cancelled. False: it was
+    /// Begins no more work until `adopt`; what is only scheduled is cancelled. False: it was
     /// held before.
     mutating func hold(at now: Moment) -> Bool
     /// Takes one order; its `Outcome` follows in every case.

@@ -2,8 +2,8 @@ import Base
 import Line
 import Modbus
 
-/// Reads that are decided before their time has come, as far as can be foreseen: one, or a burst of
-/// units of steady pace, none whose silence is to be feared, while no command waits.
+/// Reads that are decided before their time has come, as far as can be predicted: one, or a burst
+/// of units of steady pace, none whose silence is to be feared, while no command waits.
 extension ModbusDriver {
     /// A request was given out whose time has not come.
     package func hasScheduled(at now: Instant) -> Bool { ahead.map { $0.leaves > now } ?? false }
@@ -58,9 +58,9 @@ extension ModbusDriver {
         let timeout = readTimeout(of: unit)
         let forecast = autonomy.looksAway ? units[unit].pace.expected(after: 0) : nil
         let told = forecast.flatMap {
-            exchange.foretell($0, frame.count, planned.replyLength, timeout: timeout)
+            exchange.predict($0, frame.count, planned.replyLength, timeout: timeout)
         }
-        let travel = exchange.lead + exchange.timing.time(of: frame.count)
+        let travel = exchange.travel(of: frame.count)
         var next = ReadAhead(
             cycle: cycle, frame: frame, forecast: forecast, isOnBudget: isOnBudget, leaves: start,
             travel: travel, patience: travel + timeout)
@@ -146,7 +146,7 @@ extension ModbusDriver {
         guard let planned else { return false }
         let frame = RTUFrame.encode(unit: units[unit].address.unit.value, planned.request)
         guard
-            let told = exchange.foretell(
+            let told = exchange.predict(
                 forecast, frame.count, planned.replyLength, timeout: readTimeout(of: unit)),
             start + told.end <= end
         else { return false }
@@ -182,7 +182,7 @@ extension ModbusDriver {
                 ahead?.reached = index
                 guard index <= burst.followers.count,
                     resume(burst.followers[index - 1], at: now.at(one.sentAt))
-                else { return }
+                else { return noteUnheard(log.dropFirst(index), of: burst) }
                 let follower = burst.followers[index - 1]
                 begin(
                     .read(cycle: follower.cycle), isOnBudget: burst.isOnBudget,
@@ -195,6 +195,18 @@ extension ModbusDriver {
             if one.isLate, let work { units[unit(of: work)].pace.wasLate() }
             take(reply[...], at: now.at(one.receivedAt))
             release(at: now.at(one.receivedAt))
+        }
+    }
+
+    /// Reads that were carried out and are wanted no more: a late reply to one is no other's.
+    private mutating func noteUnheard(
+        _ rest: ArraySlice<ReadBurst.Exchange>, of burst: ReadAhead
+    ) {
+        for (one, follower) in zip(rest, burst.followers.dropFirst(rest.startIndex - 1))
+        where one.reply == nil {
+            units[cycles[follower.cycle].unit].fence.missed(
+                ReplyShape(follower.read.request),
+                sentUntil: one.sentAt + exchange.travel(of: one.frame.count))
         }
     }
 

@@ -35,7 +35,8 @@ extension ModbusDriver {
         return choice
     }
 
-    /// Nothing waits: the next release is due, or on a stretched schedule a cycle goes early.
+    /// Chooses where no read waits: the next release is due, or on a stretched schedule a cycle
+    /// goes early.
     private func chooseEarly(at start: Instant, _ draft: BurstDraft?, _ choice: inout Choice) {
         choice.earliest = min(choice.earliest, nextRelease(in: draft))
         guard plan.load > 1, let early = earlyCycle(at: start, in: draft),
@@ -144,7 +145,7 @@ extension ModbusDriver {
                     isRepeated: cycle.isRepeated),
                 at: start, &field, &choice)
         }
-        decide(field, at: start, draft, &choice)
+        decide(field, at: start, &choice)
     }
 
     /// Fences for what only they can settle.
@@ -198,11 +199,10 @@ extension ModbusDriver {
         }
     }
 
-    private func decide(
-        _ field: Field, at start: Instant, _ draft: BurstDraft?, _ choice: inout Choice
-    ) {
+    private func decide(_ field: Field, at start: Instant, _ choice: inout Choice) {
         choice.nextHealthy = field.nextHealthy
-        if !orders.isEmpty, plan.load > 1, let early = earlyCycle(at: start, in: draft)?.at {
+        // A draft of a burst is made only where no order waits.
+        if !orders.isEmpty, plan.load > 1, let early = earlyCycle(at: start, in: nil)?.at {
             choice.nextHealthy = min(early, choice.nextHealthy)
         }
         if let suspect = field.funded?.candidate, !(field.healthy?.isBefore(suspect) ?? false) {

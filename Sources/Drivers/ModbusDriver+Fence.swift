@@ -227,7 +227,7 @@ extension ModbusDriver {
         }
     }
 
-    /// Something is in doubt that is wanted at once: no burst keeps it.
+    /// Whether a held reading is wanted at once: no burst keeps it.
     var holdsUrgent: Bool { held.items.contains { units[$0.unit].isUrgent } }
 
     /// When the next doubt ends by itself.

@@ -14,7 +14,7 @@ extension ModbusDriver {
 
     enum Departure: Sendable {
         case now
-        /// It has left by itself.
+        /// Request that the line has sent by itself.
         case gone(ReplyForecast?, frame: [UInt8])
     }
 
@@ -31,7 +31,7 @@ extension ModbusDriver {
             unit = cycles[cycle].unit
             request = job.read.request
             timeout = readTimeout(of: unit)
-            if autonomy.looksAway { forecast = units[unit].pace.foretell() }
+            if autonomy.looksAway { forecast = units[unit].pace.predict() }
             if case .gone(let told, _) = departure { forecast = told }
         case .order:
             unit = orders[0].unit
@@ -112,7 +112,7 @@ extension ModbusDriver {
 
     private mutating func notePace(_ verdict: LineExchange.Verdict, _ unit: Int) {
         if case .response(.read, _) = verdict {
-            units[unit].pace.answered(after: exchange.pause, wasForetold: exchange.isForetold)
+            units[unit].pace.answered(after: exchange.pause, wasPredicted: exchange.isPredicted)
         } else {
             units[unit].pace.forget()
         }

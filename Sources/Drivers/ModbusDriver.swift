@@ -183,7 +183,8 @@ package struct ModbusDriver: LineDriver {
         if let next = ahead, !next.isBurst, next.replyDue <= now.instant { depart() }
         if ahead?.isBurst == true {
             // The line tells of its burst by itself; this is for a line that does not.
-            if let due = wake?.due, due <= now.instant, recall() {
+            if let due = wake?.due, due <= now.instant {
+                _ = recall()
                 wake = (now.instant + .seconds(1), .reply)
             }
         } else if let due = exchange.deadline?.due, due <= now.instant,

@@ -26,23 +26,23 @@ struct ReplyPace: Sendable {
     private var pauses: [Duration] = []
     private var next = 0
     private var earliest: Duration?
-    private var foretold = 0
+    private var predicted = 0
     private var late = 0
 
-    /// Result that `foretell` will have after so many other calls.
+    /// Result that `predict` will have after so many other calls.
     func expected(after calls: Int) -> ReplyForecast? {
-        guard let earliest, pauses.count == Self.proof, foretold + calls + 1 < Self.trust else {
+        guard let earliest, pauses.count == Self.proof, predicted + calls + 1 < Self.trust else {
             return nil
         }
         return ReplyForecast(pause: earliest, slack: slack)
     }
 
     /// The reply to a request that leaves now; nil: it is to be watched.
-    mutating func foretell() -> ReplyForecast? {
+    mutating func predict() -> ReplyForecast? {
         guard pauses.count == Self.proof else { return nil }
-        foretold += 1
-        guard foretold < Self.trust else {
-            foretold = 0
+        predicted += 1
+        guard predicted < Self.trust else {
+            predicted = 0
             late = 0
             return nil
         }
@@ -52,9 +52,9 @@ struct ReplyPace: Sendable {
     /// A good reply.
     /// - Parameters:
     ///   - pause: as it was watched; nil if the reply was whole when the line was looked at.
-    ///   - wasForetold: `foretell` had given a pause for it.
-    mutating func answered(after pause: Duration?, wasForetold: Bool) {
-        guard wasForetold else {
+    ///   - wasPredicted: `predict` had given a pause for it.
+    mutating func answered(after pause: Duration?, wasPredicted: Bool) {
+        guard wasPredicted else {
             if let pause { learn(pause) }
             return
         }

@@ -1,3 +1,4 @@
+import Adapter
 import Base
 
 /// The control protocol: one JSON object a line each way. Whoever may open the socket may ask,
@@ -163,17 +164,23 @@ extension Gateway {
     }
 
     func device(named name: JSON) throws(Control.Misuse) -> DeviceID {
-        let names = adapter.bindings.lazy.map { ByteString($0.device.text) }
+        try binding(named: name).device
+    }
+
+    func binding(
+        named name: JSON
+    ) throws(Control.Misuse) -> (device: DeviceID, binding: Binding) {
         guard let text = name.string else {
             throw Control.Misuse(reason: "a device is named by its ID")
         }
-        guard let device = try? DeviceID(text), adapter.binding(of: device) != nil else {
+        guard let device = try? DeviceID(text), let binding = adapter.binding(of: device) else {
+            let names = adapter.bindings.lazy.map { ByteString($0.device.text) }
             throw Control.Misuse(
                 reason:
                     "there is no device \"\(Notice.printable(text))\"\(Suggestion.clause(for: text, in: names))"
             )
         }
-        return device
+        return (device, binding)
     }
 
     // MARK: pause

@@ -101,10 +101,7 @@ extension Gateway {
 
     /// The point that a request names by device and point.
     private func namedPoint(_ request: JSON) throws(Control.Misuse) -> NamedPoint {
-        let device = try device(named: request["device"] ?? JSON(.null))
-        guard let binding = adapter.binding(of: device) else {
-            throw Control.Misuse(reason: "there is no device \(device)")
-        }
+        let (device, binding) = try binding(named: request["device"] ?? JSON(.null))
         if let port = request["port"]?.string, PortName(port) != binding.address.port {
             throw Control.Misuse(
                 reason: "\(device) is on \(binding.address.port), not on \(Notice.printable(port))")
@@ -142,7 +139,6 @@ extension Gateway {
             at: now)
     }
 
-    /// As a command does: within the point's limits, and counted.
     private mutating func writePoint(
         _ ticket: ControlTicket, _ request: JSON, at now: Moment
     ) throws(Control.Misuse) {
@@ -150,23 +146,40 @@ extension Gateway {
         guard let value = request["value"] else {
             throw Control.Misuse(reason: "\"value\" is missing")
         }
+        let steps = try steps([(named.point.name, value)], of: named.device, at: now)
+        run(steps, of: named.device, origin: .socket, ticket: ticket, at: now)
+    }
+
+    /// Writes to points as a command has them: within their limits, and counted.
+    mutating func steps(
+        _ points: [(name: ByteString, value: JSON)], of device: DeviceID, at now: Moment
+    ) throws(Control.Misuse) -> [WriteStep] {
         let steps: [WriteStep]
         do throws(WriteRefusal) {
             steps = try adapter.steps(
-                [(named.point.name, value)], of: named.device, firstID: commands.takeIDs(1),
+                points, of: device, firstID: commands.takeIDs(points.count),
                 expires: now.instant + Command.expiryDefault, at: now)
         } catch {
             throw Control.Misuse(reason: error.message)
         }
+        let names = Set(points.map(\.name))
         for (key, spent) in adapter.budgets.all(at: now.instant)
-        where key.device == named.device && key.point == named.point.name {
+        where key.device == device && names.contains(key.point) {
             commands.keep(spent, key)
         }
-        let number = steps.first?.order.id ?? 0
+        return steps
+    }
+
+    /// Carries out what `steps` has made; the answer goes to the ticket.
+    mutating func run(
+        _ steps: [WriteStep], of device: DeviceID, origin: CommandOrigin,
+        ticket: ControlTicket, at now: Moment
+    ) {
         commands.run(
             CommandDesk.Open(
-                device: named.device, id: "socket-\(now.wall.milliseconds)-\(number)",
-                origin: .socket, ticket: ticket, orders: steps))
+                device: device,
+                id: "\(origin)-\(now.wall.milliseconds)-\(steps.first?.order.id ?? 0)",
+                origin: origin, ticket: ticket, orders: steps))
     }
 
     /// `{"device","point","value","units"}`, or with `bad` in place of a value.

@@ -15,6 +15,8 @@ import Drivers
 struct FreshReadings: Sendable {
     /// And never more than a quarter of the time between commits.
     private static let longest = Duration.milliseconds(250)
+    /// Longest wait at a line that is not busy, where readings are sent at once.
+    private static let calm = Duration.milliseconds(60)
     private static let most = 64
     /// Least time between two takings of readings that are sent at once.
     static let pace = Duration.milliseconds(20)
@@ -33,9 +35,6 @@ struct FreshReadings: Sendable {
         delay = min(Self.longest, sync / 4)
         self.areSentAtOnce = areSentAtOnce
     }
-
-    /// The same at a line that is not busy, where readings are sent at once.
-    private static let calm = Duration.milliseconds(60)
 
     /// How long the first reading of a burst may wait at the line for the last.
     var autonomy: LineAutonomy {

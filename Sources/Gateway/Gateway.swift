@@ -225,6 +225,7 @@ package struct Gateway: Sendable {
     /// - Parameter servesDoor: false: a line has something to do in a moment, and the HTTP door
     ///   waits for it.
     package mutating func timeout(at now: Moment, servesDoor: Bool = true) {
+        // Whether a port's outputs are still to be carried to others.
         var isUnsettled = false
         for index in ports.indices where ports[index].deadline.map({ $0 <= now.instant }) ?? false {
             ports[index].timeout(at: now)
@@ -256,7 +257,8 @@ package struct Gateway: Sendable {
         combineDeadlines()
     }
 
-    /// Of what neither the lines nor the journal have.
+    /// Brings `quietUntil` up to date: the earliest deadline but for those of lines, journal and
+    /// door, and of fresh readings.
     mutating func noteQuiet() {
         var earliest = Instant.distantFuture
         if let due = session.deadline?.due { earliest = min(earliest, due) }

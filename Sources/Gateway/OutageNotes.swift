@@ -8,7 +8,7 @@ struct OutageNotes: Sendable {
 
     private struct Backlog: Sendable {
         var records: Int
-        /// The highest number among them.
+        /// The highest number that was durable or acknowledged when the bridge came back.
         var last: UInt64
         var since: Instant
         /// Looks at which none of them waited: what is on its way is back or gone by the second.
@@ -19,7 +19,8 @@ struct OutageNotes: Sendable {
 
     /// The bridge is back.
     /// - Parameter away: how long it was not there.
-    /// - Parameter last: the highest record number that there is.
+    /// - Parameter last: the highest number that is durable or acknowledged; nil while the disk
+    ///   fails: then the delivery is not told.
     mutating func back(
         after away: Duration, waiting: Int, last: UInt64?, at now: Instant
     ) -> String? {

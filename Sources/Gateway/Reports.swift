@@ -108,8 +108,8 @@ extension Gateway {
     }
 
     private mutating func noteDelivery(at now: Moment) {
-        let oldest = spool.readyDevices.first.flatMap { spool.head($0) }?.seq
-        if let words = reports.outage.look(oldest: oldest, at: now.instant) { tellOfBridge(words) }
+        let words = reports.outage.look(oldest: oldestHead?.seq, at: now.instant)
+        if let words { tellOfBridge(words) }
     }
 
     private mutating func tellOfBridge(_ words: String) {

@@ -56,7 +56,7 @@ extension Gateway {
         writer.member("online", session.isOnline)
         if let since = session.connectedSince { writer.member("since", since.wall) }
         if !session.isOnline, let away = reports.health.awaySince {
-            writer.member("awaySince", now.at(away.instant).wall)
+            writer.member("awaySince", now.corrected(away).wall)
         }
         if let next = session.nextTry {
             writer.member("nextTrySeconds", max(0, (next - now.instant).secondsValue))
@@ -237,9 +237,12 @@ extension Attachments.Status {
 }
 
 extension Gateway {
+    /// The oldest record that waits to be sent; nil if none does.
+    var oldestHead: QueueHead? { spool.readyDevices.first.flatMap { spool.head($0) } }
+
     /// Time of the oldest record that waits to be sent; nil if none does.
     private func oldestWaiting(at now: Moment) -> WallTime? {
-        spool.readyDevices.first.flatMap { spool.head($0) }.map { head in
+        oldestHead.map { head in
             head.thisBoot ? now.at(head.at).wall : head.wall
         }
     }

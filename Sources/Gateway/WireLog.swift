@@ -2,14 +2,14 @@ import Base
 import Modbus
 
 /// Frames of one line for the log, decoded: a line for each request and each reply, with its bytes.
-/// What they cost is bounded: beyond `burst` and `perSecond` they are counted and not decoded.
+/// Their cost is bounded: frames beyond `burst` and `perSecond` are counted and not decoded.
 package struct WireLog: Sendable {
-    /// Of its lines in the log.
+    /// Subsystem of its lines in the log.
     package static let subsystem = "wire"
     package static let burst = 400
     package static let perSecond = 200
     /// Bytes are told as they are when nothing has followed for so long.
-    package static let patience = Duration.milliseconds(100)
+    private static let patience = Duration.milliseconds(100)
     /// Longest piece that is told at once: as long as a frame with its request in front of it.
     private static let pieceMax = 2 * Limits.adu
 
@@ -18,22 +18,21 @@ package struct WireLog: Sendable {
         var bytes: [UInt8]
     }
 
-    let isModbus: Bool
+    var isModbus: Bool { reader.isModbus }
     private var reader: FrameReader
     private var bucket = TokenBucket(burst: burst, perSecond: Double(perSecond))
     /// The request before what comes now.
     private var request: Frame?
-    /// Without the request a reply means nothing.
+    /// Whether the last request was told: without it a reply means nothing.
     private var isRequestTold = true
     private var received: Frame?
     /// Frames that were not decoded since the last that was.
     private var untold = 0
     private var lines: [String] = []
-    /// When `timeout` must be called.
+    /// Time at which `timeout` must be called.
     package private(set) var due: Instant?
 
     package init(isModbus: Bool) {
-        self.isModbus = isModbus
         reader = FrameReader(isModbus: isModbus)
     }
 

@@ -81,7 +81,9 @@ package final class LineShell {
     }
 
     package func failed(_ failure: LineFailure, attempt: Int) {
-        if attempt == self.attempt { deliver(.failed(failure)) }
+        guard attempt == self.attempt else { return }
+        awaited = nil
+        deliver(.failed(failure))
     }
 
     /// Closes the line; `closed` is reported when another program can have it.
@@ -101,6 +103,7 @@ package final class LineShell {
         // A line that an attempt has just opened is locked by it.
         var held = awaited.take()
         if let open = descriptor.take() { held = DescriptorParcel(open) }
+        guard held != nil || telling else { return }
         let parcel = held
         let (name, attempt, mailbox) = (name, attempt, mailbox)
         helpers.submit(lane) {
@@ -124,6 +127,8 @@ package final class LineShell {
     /// Exchanges of a burst under way are told before the loss.
     private func lose(_ failure: LineFailure) {
         carryOut(.recall)
+        // Telling them may have brought a request, and with it the same loss.
+        guard carrier != nil else { return }
         close()
         deliver(.lost(failure))
     }

@@ -10,7 +10,7 @@ import Base
 ///   stay where they are until `look`.
 /// - `timeout` is due at `wait.due`.
 package struct LineCarrier: Sendable {
-    /// Something that the owner of the line is to do.
+    /// Action of the owner of the line.
     package enum Action: Hashable, Sendable {
         /// Read all that is there and hand it to `received`, then call `looked`.
         case look
@@ -83,7 +83,7 @@ package struct LineCarrier: Sendable {
 
     package mutating func next() -> Action? {
         guard done < actions.count else {
-            actions.removeAll(keepingCapacity: true)
+            if done > 0 { actions.removeAll(keepingCapacity: true) }
             done = 0
             return nil
         }
@@ -246,7 +246,7 @@ package struct LineCarrier: Sendable {
         noteWait()
     }
 
-    /// All that was there has been handed over: what waits for a silent line goes out.
+    /// Ends a look at the line: what waits for a silent line goes out.
     package mutating func looked(at now: Instant) {
         if let request = scheduled {
             if request.due <= now { send(request, at: now) }
@@ -290,8 +290,8 @@ package struct LineCarrier: Sendable {
 
     /// The burst ends with the exchange under way.
     private mutating func endBurst() {
-        guard let log = burst?.log, let unclaimed = burst?.unclaimed else { return }
-        (burst, restDue) = (nil, nil)
-        actions.append(.report(.carried(log, unclaimed)))
+        guard let ended = burst.take() else { return }
+        restDue = nil
+        actions.append(.report(.carried(ended.log, ended.unclaimed)))
     }
 }

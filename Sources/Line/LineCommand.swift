@@ -11,7 +11,7 @@ package enum LineCommand: Hashable, Sendable {
     /// To be transmitted at that time, if the line was silent until then; otherwise `intruded`
     /// tells what came, and it is not sent. `look`: as above, if the request leaves in time.
     indirect case schedule([UInt8], at: Instant, look: Instant? = nil)
-    /// Several reads, the first as by `schedule`; `carried` tells what came of them.
+    /// Reads in a row, the first as by `schedule`; `carried` tells what came of them.
     indirect case burst(ReadBurst)
     /// The exchange under way is the burst's last; `carried` is the answer, at once.
     case recall

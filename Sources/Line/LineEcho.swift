@@ -9,10 +9,10 @@ import Base
 /// that there is an echo; three replies without one, and it knows that there is none and costs
 /// nothing any more. Opening the line forgets what was learned, since the adapter may be another.
 package struct LineEcho: Sendable {
-    package enum Knowledge: Hashable, Sendable { case learning, present, absent }
+    enum Knowledge: Hashable, Sendable { case learning, present, absent }
 
     private let isLearned: Bool
-    package private(set) var knowledge: Knowledge
+    private(set) var knowledge: Knowledge
     /// For and against an echo, since the last exchange that said the contrary.
     private var score = 0
     /// The request did not come back as an echo, nor did anything else.

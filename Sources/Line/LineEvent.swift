@@ -6,7 +6,7 @@ package enum LineEvent: Hashable, Sendable {
     indirect case opened(LineFacts)
     indirect case failed(LineFailure)
     case received([UInt8])
-    /// These bytes came before a scheduled request went out, so it did not.
+    /// Bytes that came before a scheduled request went out, so it did not.
     case intruded([UInt8])
     /// The scheduled request went out so much after its time.
     case sentLate(Duration)
@@ -16,6 +16,6 @@ package enum LineEvent: Hashable, Sendable {
     /// Errors that the UART has counted since the previous `errors` event.
     indirect case errors(LineErrors)
     indirect case lost(LineFailure)
-    /// Its descriptor is closed, as was wanted: another program can have it.
+    /// The descriptor is closed, as was wanted: another program can have it.
     case closed
 }

@@ -11,21 +11,24 @@ extension LineExchange {
     /// A predicted reply may wait for at most this part of its exchange before it is read.
     static let slackShare = 60
 
+    /// From the writing of a request to its end on the wire.
+    package func travel(of bytes: Int) -> Duration { lead + timing.time(of: bytes) }
+
     /// Predicts from the usual pace of the unit when to look at the line and when the reply ends.
     /// To look any sooner would only cost time. Both count from when the request leaves; nil where
     /// the line must be watched.
     /// - Parameters:
     ///   - sent: the request's bytes.
     ///   - length: as `Request.replyLength`.
-    package func foretell(
+    package func predict(
         _ forecast: ReplyForecast, _ sent: Int, _ length: Int, timeout: Duration
     ) -> (look: Duration, end: Duration)? {
         guard echo.knowledge == .absent else { return nil }
         let (request, reply) = (timing.time(of: sent), timing.time(of: length + RTUFrame.overhead))
         let share = (reply + request + timing.silence) / Self.slackShare
-        let end = lead + request + forecast.pause + reply
+        let end = travel(of: sent) + forecast.pause + reply
         let look = end + min(share, forecast.slack) - Self.wakeLead
-        guard look > Self.shortRest, look < lead + request + timeout else { return nil }
+        guard look > Self.shortRest, look < travel(of: sent) + timeout else { return nil }
         return (look, end)
     }
 

@@ -35,12 +35,12 @@ package struct LineExchange: Sendable {
     package private(set) var restBegins: Instant?
 
     package let timing: RTUTiming
-    package let lead: Duration
+    let lead: Duration
     private var state = State.idle
     package private(set) var decoder = ReplyDecoder(unit: 0, request: .other(.diagnostics, []))
     package private(set) var echo: LineEcho
     package private(set) var noise: NoiseTrimmer
-    package private(set) var sentBytes = 0
+    private(set) var sentBytes = 0
     private var sentChecksum: UInt16 = 0
     private var sentAt = Instant.zero
     package private(set) var sentUntil = Instant.zero
@@ -50,7 +50,7 @@ package struct LineExchange: Sendable {
     /// The bytes that just came may have been there for a while.
     private var wasHidden = false
     /// The line is not looked at before the reply should be whole.
-    package private(set) var isForetold = false
+    package private(set) var isPredicted = false
     /// From the end of our transmission to the beginning of the last good reply, as its end tells;
     /// nil if it was whole when the line was looked at.
     package private(set) var pause: Duration?
@@ -136,10 +136,10 @@ package struct LineExchange: Sendable {
         replyDue = sentUntil + timeout
         state = .awaiting
         guard let forecast, let length = request.replyLength,
-            let told = foretell(forecast, frame.count, length, timeout: timeout)
+            let told = predict(forecast, frame.count, length, timeout: timeout)
         else { return }
         restBegins = now + told.look
-        isForetold = true
+        isPredicted = true
     }
 
     /// A write to all units (unit 0): nobody answers, but all need time to carry it out
@@ -157,13 +157,13 @@ package struct LineExchange: Sendable {
         sentBytes = frame.count
         sentChecksum = frame.suffix(2).reversed().reduce(0) { $0 << 8 | UInt16($1) }
         sentAt = now
-        sentUntil = now + lead + timing.time(of: frame.count)
+        sentUntil = now + travel(of: frame.count)
         mismatch = nil
         unasked.begin()
         travel.begin()
         babblesSince = nil
         needsDiscard = false
-        isForetold = false
+        isPredicted = false
         restBegins = nil
     }
 
@@ -256,7 +256,7 @@ package struct LineExchange: Sendable {
     private mutating func refusal(of response: Response, at now: Instant) -> Bool? {
         if case .exception = response, !acceptsException { return false }
         let length = response.pduLength(of: request) + RTUFrame.overhead
-        let soonest = lead + timing.time(of: sentBytes + length)
+        let soonest = travel(of: sentBytes + length)
         let isEcho = decoder.checksum == sentChecksum && length == sentBytes
         return travel.isTooSoon(now - sentAt, soonest: soonest, isEcho: isEcho) ? true : nil
     }

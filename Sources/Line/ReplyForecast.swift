@@ -4,9 +4,9 @@ import Base
 package struct ReplyForecast: Hashable, Sendable {
     /// From the end of our transmission to the beginning of the reply. Less than zero where replies
     /// come faster than the line carries them.
-    package var pause: Duration
+    let pause: Duration
     /// After the pause and the reply.
-    package var slack: Duration
+    let slack: Duration
 
     package init(pause: Duration, slack: Duration) {
         self.pause = pause

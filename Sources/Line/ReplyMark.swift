@@ -7,7 +7,7 @@ package struct ReplyMark: Hashable, Sendable {
     package let length: Int
     package let checksum: UInt16
 
-    package init(function: UInt8, length: Int, checksum: UInt16) {
+    init(function: UInt8, length: Int, checksum: UInt16) {
         self.function = function
         self.length = length
         self.checksum = checksum

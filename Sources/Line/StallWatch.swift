@@ -13,10 +13,10 @@ struct StallWatch {
 
     init() {}
 
-    /// Something has come: what was sent before is out.
+    /// Notes that bytes have come: what was sent before is out.
     mutating func heard() { hasHeard = true }
 
-    /// It takes no more bytes for now.
+    /// Notes that the line takes no more bytes for now.
     /// - Parameter hasMoved: it took some of them.
     mutating func refused(hasMoved: Bool, at now: Instant) {
         if hasMoved || due == nil { due = now + Self.limit }

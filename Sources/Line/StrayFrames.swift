@@ -12,7 +12,7 @@ package struct HeardFrame: Sendable {
     /// - Parameters:
     ///   - pdu: as it came.
     ///   - isEarly: whole before the reply to the request could be.
-    package init(unit: UInt8, pdu: [UInt8], isEarly: Bool = false, at now: Instant) {
+    init(unit: UInt8, pdu: [UInt8], isEarly: Bool = false, at now: Instant) {
         self.unit = unit
         self.pdu = pdu
         self.isEarly = isEarly

@@ -15,8 +15,8 @@ struct CommitWriter: Sendable {
         var areTotalsNew: Bool
         /// Losses that are reported by gap records in this commit or an earlier one.
         var marks: [LossLedger.Mark] = []
-        /// Bound of the reserve record that it writes; nil if it writes none.
-        var reserve: UInt64?
+        /// The reserve record that it writes.
+        var reserve: Record.Reserve?
         /// Numbers of records that were acknowledged since it began.
         var acknowledged: Set<UInt64> = []
 
@@ -30,8 +30,7 @@ struct CommitWriter: Sendable {
         var areTotalsNew: Bool
         /// The number of the next record that gets one.
         var nextSeq: UInt64
-        /// Bound of the reserve record; nil for none.
-        var reserve: UInt64?
+        var reserve: Record.Reserve?
     }
 
     /// Pending bytes from which on a commit does not wait for its time.
@@ -157,7 +156,7 @@ struct CommitWriter: Sendable {
     func fits(_ segment: SegmentState) -> Bool {
         let size =
             (pending.first?.size ?? Self.anchorSize) + LossTotals.recordSize
-            + Record.Reserve.recordSize
+            + Record.Reserve.recordSizeMax
         return !segment.isPoisoned && segment.end + size <= segment.fileSize
     }
 
@@ -166,7 +165,7 @@ struct CommitWriter: Sendable {
         _ segment: inout SegmentState, _ extras: Extras, at now: Instant
     ) -> [DiskRequest.Extent] {
         let start = segment.end
-        let reserveSize = extras.reserve == nil ? 0 : Record.Reserve.recordSize
+        let reserveSize = extras.reserve == nil ? 0 : Record.Reserve.recordSizeMax
         let room = segment.fileSize - start - LossTotals.recordSize - reserveSize
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(pending.bytes + Self.anchorSize, Self.batchMax))
@@ -176,11 +175,13 @@ struct CommitWriter: Sendable {
         }
         let items = take(segment, at: start, room, &bytes)
         let nextSeq = pending.firstSeq ?? extras.nextSeq
-        if let bound = extras.reserve {
-            let records = segment.pages.settled.records + items.count
+        var reserve = extras.reserve
+        if items.contains(where: { $0.gap?.reason == .restart }) { reserve?.untold = nil }
+        reserve?.records = segment.pages.settled.records + items.count
+        if let reserve {
             Record.append(
-                .reserve, Record.Reserve(bound: bound, records: records).payload, nextSeq: nextSeq,
-                at: now, seed: segment.seed, to: &bytes)
+                .reserve, reserve.payload, nextSeq: nextSeq, at: now, seed: segment.seed, to: &bytes
+            )
         }
         // They end every commit: their seq says how many records stood before them.
         Record.append(
@@ -196,7 +197,7 @@ struct CommitWriter: Sendable {
         commit = Commit(
             segment: segment.firstSeq, items: items, end: start + bytes.count,
             anchor: extras.anchor,
-            totals: extras.totals, areTotalsNew: extras.areTotalsNew, reserve: extras.reserve)
+            totals: extras.totals, areTotalsNew: extras.areTotalsNew, reserve: reserve)
         return extents
     }
 

@@ -81,7 +81,7 @@ extension Journal {
         outage.worked()
         counters.commits += 1
         ledger.totalsWritten(done.totals)
-        if let bound = done.reserve { reserve.written(bound) }
+        if let record = done.reserve { reserve.written(record) }
         if let place = catalogue.index(of: done.segment) {
             catalogue[place].committed(done.items, end: done.end)
             if isDraining { catalogue[place].pages.noteRecords() }
@@ -334,7 +334,7 @@ extension Journal {
         }
         let (last, skipped) = numbers.begin(
             after: done, catalogue, isReserving: settings.offersEarly, at: now.wall)
-        if let skipped { lose(skipped, at: now) }
+        if let skipped { skip(skipped, at: now) }
         // Memory-only mode may have begun below the numbers of a journal that could not be read
         // then.
         if mode.isMemory { backlog.raiseNumbers(above: last ?? 0, &numbers) }

@@ -39,6 +39,13 @@ extension Journal {
         }
     }
 
+    /// Tells of numbers that an earlier run had reserved. Until that is durable, each file keeps
+    /// from where on they are: this run may end before it has told.
+    mutating func skip(_ numbers: Loss, at now: Moment) {
+        if ledger.subfolder != nil { reserve.skipped(from: numbers.gap.from) }
+        lose(numbers, at: now)
+    }
+
     private mutating func remove(_ file: AsideFile, at now: Moment) {
         if file.isNewer {
             let seq = file.firstSeq
@@ -53,9 +60,9 @@ extension Journal {
     private mutating func create(_ header: Segment.Header, at now: Moment) {
         let size = settings.segmentSize
         let name = Segment.name(header.firstSeq)
-        let bound = reserve.next(numbers.next, at: now.instant)
-        room.reserves(bound)
-        let opening = Segment.opening(header, reserve: bound)
+        let record = reserve.next(numbers.next, at: now.instant)
+        room.reserves(record)
+        let opening = Segment.opening(header, reserve: record)
         if catalogue.index(of: header.firstSeq) != nil {
             // A recovered file of this name without a record: it is never appended to, and it is
             // never away either, for it may be all that remembers the numbers.
@@ -67,7 +74,7 @@ extension Journal {
     }
 
     mutating func created(_ result: Result<DiskAnswer, DiskFailure>, at now: Moment) {
-        guard let (header, bound) = room.end() else { return }
+        guard let (header, record) = room.end() else { return }
         let old = catalogue.index(of: header.firstSeq)
         if case .failure(let failure) = result {
             // A half-made file of this name would stand in the way of the next try. One that was
@@ -83,8 +90,8 @@ extension Journal {
             catalogue[last].pages.noteRecords()
         }
         catalogue.activate(
-            SegmentState(header, fileSize: settings.segmentSize, hasReserve: bound != nil))
-        if let bound { reserve.written(bound) }
+            SegmentState(header, fileSize: settings.segmentSize, reserve: record))
+        if let record { reserve.written(record) }
         clock.headerWritten(header)
         if mode.isMemory { returnToDisk(at: now) }
         reapAll(at: now)

@@ -19,6 +19,8 @@ struct NumberReserve: Sendable {
     /// When the bound was raised last because it was near.
     private var raised: Instant?
     private var isEnding = false
+    /// The first number that was skipped and is in no durable gap record; nil: each is in one.
+    private var untold: UInt64?
 
     init(isOn: Bool) { self.isOn = isOn }
 
@@ -30,10 +32,13 @@ struct NumberReserve: Sendable {
     /// Whether the bound is above the next number, and the journal ends.
     func isExcessive(_ next: UInt64) -> Bool { isEnding && bound > next }
 
-    /// The bound for a file that is written now; nil where numbers are not reserved.
-    mutating func next(_ next: UInt64, at now: Instant) -> UInt64? {
-        guard isOn else { return nil }
-        if isEnding { return next }
+    /// From this number on an earlier run's reserve is skipped.
+    mutating func skipped(from first: UInt64) { untold = first }
+
+    /// The record for a file that is written now; nil where there is nothing to keep.
+    mutating func next(_ next: UInt64, at now: Instant) -> Record.Reserve? {
+        guard isOn else { return untold.map { Record.Reserve(bound: next, untold: $0) } }
+        if isEnding { return Record.Reserve(bound: next, untold: untold) }
         if isLow(next) {
             if let raised, bound > 0 {
                 let lasted = now - raised
@@ -42,12 +47,13 @@ struct NumberReserve: Sendable {
             }
             raised = now
         }
-        return max(bound, min(next + size, Numbering.end))
+        return Record.Reserve(bound: max(bound, min(next + size, Numbering.end)), untold: untold)
     }
 
-    /// A file has this bound durably.
-    mutating func written(_ bound: UInt64) {
-        if isEnding ? bound < self.bound : bound > self.bound { self.bound = bound }
+    /// A file has this record durably.
+    mutating func written(_ record: Record.Reserve) {
+        if isEnding ? record.bound < bound : record.bound > bound { bound = record.bound }
+        if record.untold == nil { untold = nil }
     }
 
     /// From now on every record is durable before it is sent.
@@ -64,32 +70,40 @@ struct NumberReserve: Sendable {
 
 /// The reserve records that recovery finds.
 struct FoundReserves: Sendable {
-    /// That of the last one, which is in force.
-    private var last: UInt64?
+    /// The last one, which is in force.
+    private var last: Record.Reserve?
     private var highest: UInt64 = 0
 
+    /// As the last one has it.
+    var untold: UInt64? { last?.untold }
+
     mutating func add(_ reserve: Record.Reserve) {
-        last = reserve.bound
+        last = reserve
         highest = max(highest, reserve.bound)
     }
 
     /// The number below which an earlier run has reserved numbers; nil if there is no reserve.
     /// Where damage may have taken the last record, the highest counts.
-    func bound(isDamaged: Bool) -> UInt64? { last.map { isDamaged ? max($0, highest) : $0 } }
+    func bound(isDamaged: Bool) -> UInt64? {
+        last.map { isDamaged ? max($0.bound, highest) : $0.bound }
+    }
 }
 
 extension Record {
     /// Payload of a reserve record.
-    struct Reserve: Hashable, Sendable {
-        static let recordSize = Record.size(payload: 24)
+    package struct Reserve: Hashable, Sendable {
+        static let recordSizeMax = Record.size(payload: 32)
 
         /// No number from here on was given when it was written.
         var bound: UInt64
         /// Data records before it in the file.
         var records: Int
+        /// The first number that was skipped and is in no durable gap record: a run may be killed
+        /// before it has told what it skips.
+        var untold: UInt64?
 
-        init(bound: UInt64, records: Int) {
-            (self.bound, self.records) = (bound, records)
+        init(bound: UInt64, records: Int = 0, untold: UInt64? = nil) {
+            (self.bound, self.records, self.untold) = (bound, records, untold)
         }
 
         /// nil if it is not of this version.
@@ -99,12 +113,16 @@ extension Record {
             else { return nil }
             bound = min(little(bytes, payload.lowerBound + 8, UInt64.self), Numbering.end)
             records = Int(clamping: little(bytes, payload.lowerBound + 16, UInt64.self))
+            guard payload.count >= 32 else { return }
+            let first = little(bytes, payload.lowerBound + 24, UInt64.self)
+            if first > 0, first < bound { untold = first }
         }
 
         var payload: [UInt8] {
             var bytes = versioned
             bytes.appendLittle(bound)
             bytes.appendLittle(UInt64(records))
+            if let untold { bytes.appendLittle(untold) }
             return bytes
         }
     }

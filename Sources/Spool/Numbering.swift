@@ -92,10 +92,7 @@ package struct Numbering: Sendable {
         }
         begin(after: last, reserved: done.reserved, at: wall)
         guard let last, next == done.reserved else { return (last, nil) }
-        // A run that was killed at its beginning has left a file and no record that tells what it
-        // skipped: a file's first number is no record's.
-        let isWhole = done.lost == 0 && last == catalogue.last?.lastSeq && done.readSeq > 0
-        let from = (isWhole ? min(done.readSeq, last) : last) + 1
+        let from = done.untold ?? last + 1
         guard next > from else { return (last, nil) }
         let gap = Gap(device: nil, from: from, to: next - 1, count: 0, reason: .restart)
         return (last, Loss(gap))

@@ -23,8 +23,6 @@ struct Recovery: Sendable {
     /// Waiting records that were found.
     private var records = 0
     private(set) var lost = 0
-    /// The highest number of a record that was read.
-    private(set) var readSeq: UInt64 = 0
     private var torn = 0
     /// Whether the newest file, in which numbers may skip, is damaged.
     private(set) var isLastSeqUnknown = false
@@ -253,7 +251,6 @@ struct Recovery: Sendable {
         segment.found(end: found.offset + header.size)
         guard header.isData else { return admitOther(found, bytes, &segment) }
         segment.raise(lastSeq: header.seq)
-        readSeq = max(readSeq, header.seq)
         let parts = Record.Parts(bytes, found.payload)
         let queue = parts.flatMap { backlog.index(ofName: bytes[$0.device]) }
         guard !segment.pages.contains(offset: found.offset) else {
@@ -381,6 +378,9 @@ struct Recovery: Sendable {
 
     /// The number below which an earlier run has reserved numbers; nil if none has.
     var reserved: UInt64? { reserves.bound(isDamaged: lost > 0) }
+
+    /// The first number that was skipped before and never told of; nil if each was.
+    var untold: UInt64? { reserves.untold }
 
     /// Renames and removes the files that are set aside; answers those that stay.
     func setAside(_ outbox: inout Outbox) -> [AsideFile] { aside.settle(&outbox) }

@@ -27,8 +27,8 @@ struct Rewrite: Sendable {
     /// Offsets of the loss notes.
     var notes: [Int] = []
     private var body: [UInt8] = []
-    /// Bound of the old file's last reserve record.
-    private var reserve: UInt64?
+    /// The old file's last reserve record.
+    private var reserve: Record.Reserve?
     private let seed: UInt32
 
     init(_ old: Segment.Header, salt: UInt32) {
@@ -69,7 +69,7 @@ struct Rewrite: Sendable {
             let record = file[found.offset..<min(found.offset + found.header.size, file.count)]
             if found.header.type == Record.RecordType.anchor.rawValue { keep(record) }
             if found.header.type == Record.RecordType.reserve.rawValue {
-                reserve = Record.Reserve(file, found.payload)?.bound
+                reserve = Record.Reserve(file, found.payload)
             }
             guard found.header.isData, old.waits(at: found.offset),
                 let parts = Record.Parts(file, found.payload),
@@ -116,10 +116,11 @@ struct Rewrite: Sendable {
             places[index].new = places[index].new.map { $0 + bytes.count }
         }
         bytes.append(contentsOf: body)
-        if let reserve {
-            let record = Record.Reserve(bound: reserve, records: settled.records)
+        if var reserve {
+            reserve.records = settled.records
             Record.append(
-                .reserve, record.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed, to: &bytes
+                .reserve, reserve.payload, nextSeq: lastSeq &+ 1, at: instant, seed: seed,
+                to: &bytes
             )
         }
         Record.append(

@@ -32,8 +32,8 @@ struct RoomMaker: Sendable {
     private let settings: Journal.Settings
     /// Header of the segment that is to be made.
     private(set) var creating: Segment.Header?
-    /// Bound of the reserve record in it.
-    private var reserve: UInt64?
+    /// The reserve record in it.
+    private var reserve: Record.Reserve?
     private var work: Work?
     private var steps = 0
     /// Bytes that became free since `begin`.
@@ -57,11 +57,11 @@ struct RoomMaker: Sendable {
         (creating, reserve) = (header, nil)
     }
 
-    /// The segment is made now, with this bound in its reserve record.
-    mutating func reserves(_ bound: UInt64?) { reserve = bound }
+    /// The segment is made now, with this reserve record.
+    mutating func reserves(_ record: Record.Reserve?) { reserve = record }
 
-    /// Ends the making of a segment; answers its header and the bound of its reserve record.
-    mutating func end() -> (header: Segment.Header, reserve: UInt64?)? {
+    /// Ends the making of a segment; answers its header and its reserve record.
+    mutating func end() -> (header: Segment.Header, reserve: Record.Reserve?)? {
         creating.take().map { ($0, reserve) }
     }
 

@@ -88,8 +88,8 @@ package enum Segment {
     }
 
     /// Beginning of a new file: header, pages without a bit, the header's copy, and a reserve
-    /// record with this bound.
-    package static func opening(_ header: Header, reserve: UInt64? = nil) -> [UInt8] {
+    /// record.
+    package static func opening(_ header: Header, reserve: Record.Reserve? = nil) -> [UInt8] {
         var bytes = header.encoded
         bytes.append(contentsOf: repeatElement(0, count: dataStart - bytes.count))
         Record.append(
@@ -97,7 +97,7 @@ package enum Segment {
             seed: Record.seed(salt: header.salt), to: &bytes)
         if let reserve {
             Record.append(
-                .reserve, Record.Reserve(bound: reserve, records: 0).payload,
+                .reserve, reserve.payload,
                 nextSeq: header.firstSeq, at: header.created.instant,
                 seed: Record.seed(salt: header.salt), to: &bytes)
         }

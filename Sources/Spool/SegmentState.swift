@@ -81,7 +81,7 @@ struct SegmentState: Sendable {
 
     init(
         _ header: Segment.Header, fileSize: Int, pages: SettledPages = SettledPages(),
-        hasReserve: Bool = false
+        reserve: Record.Reserve? = nil
     ) {
         self.header = header
         self.fileSize = fileSize
@@ -90,7 +90,7 @@ struct SegmentState: Sendable {
         last = .known(header.firstSeq &- 1)
         start =
             Segment.dataStart + Record.size(payload: header.encoded.count)
-            + (hasReserve ? Record.Reserve.recordSize : 0)
+            + (reserve.map { Record.size(payload: $0.payload.count) } ?? 0)
         end = start
         newest = header.created
         seed = Record.seed(salt: header.salt)

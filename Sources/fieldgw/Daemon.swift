@@ -78,7 +78,7 @@ struct Daemon {
         return (bytes, document)
     }
 
-    /// Without an answer, or with one that says no, complains and ends the verb.
+    /// Runs `body`; a failure is complained about and ends the verb.
     static func complaining<Result>(
         _ body: () throws(Failure) -> Result
     ) throws(ExitCode) -> Result {
@@ -88,7 +88,7 @@ struct Daemon {
         }
     }
 
-    /// As `answer`; a failure is complained about and ends the verb.
+    /// Asks as `answer` does; a failure is complained about and ends the verb.
     func ask(_ request: String, within limit: Duration = .seconds(5)) throws -> Answer {
         try Self.complaining { () throws(Failure) in try answer(request, within: limit) }
     }

@@ -26,10 +26,10 @@ enum LiveView {
         Option("once", nil, "print one table and end, also on a terminal"), Colour.option,
     ]
     static let keys = """
-        On a terminal the table fills the window and is drawn anew every second: arrows, Page Up
-        and Page Down scroll, s and r sort by another column and turn the order round, / filters,
-        Esc ends the filter, q or Ctrl-C ends it. Columns that do not fit into the window are left
-        out, the least important first. Elsewhere it is printed once.
+        On a terminal the table fills the window and is drawn anew every second: up, down, Page Up
+        and Page Down scroll, s, right and left sort by another column, r turns the order round,
+        / filters and Esc shows all again, q or Ctrl-C ends the program. Columns that do not fit
+        into the window are left out, the least important first. Elsewhere it is printed once.
         """
     private static let interval = Duration.seconds(1)
 
@@ -41,9 +41,9 @@ enum LiveView {
         let colours = try Colour.isWanted(arguments)
         let isLive = Console.isTerminal && Machine.environment("TERM") != "dumb"
         guard isLive, !arguments.has("once") else {
-            let width = Console.isTerminal ? Machine.terminalWidth(1) : nil
             return Console.say(
-                try Daemon.complaining(sample).text(within: width, colours: colours))
+                try Daemon.complaining(sample).text(
+                    within: Machine.terminalWidth(1), colours: colours))
         }
         let signals = try SignalInbox()
         var content = try Daemon.complaining(sample)

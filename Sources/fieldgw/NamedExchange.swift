@@ -33,6 +33,7 @@ struct NamedExchange {
                 message: "\(words[0]) is a device, and points are named on a configured port")
         }
         port = try ToolPort(words[0], arguments)
+        try port.refuseWithoutEffect(ToolPort.lineWords + ["no-readback"], arguments)
         (device, point) = (words[1], words[2])
         self.arguments = arguments
     }
@@ -56,7 +57,7 @@ struct NamedExchange {
             }
         case .device:
             let (adapter, named) = try local()
-            let exchange = try exchange(named, isWrite: false)
+            let exchange = try exchange(named)
             return try exchange.read().map { read in
                 let part = ReadPart(
                     named.point.table, named.point.address, named.point.count,
@@ -121,32 +122,7 @@ struct NamedExchange {
             }
             if case .failure(let trouble) = answer { return report(trouble) }
         case .device:
-            var (adapter, named) = try local()
-            let data: RegisterValues
-            do throws(WriteRefusal) {
-                let orders = try adapter.orders(
-                    [(named.point.name, value)], of: named.device, firstID: 0,
-                    expires: .distantFuture, at: Clock.now())
-                guard orders.count == 1,
-                    let values = orders.first.flatMap({ RegisterValues($0.data) })
-                else {
-                    return report(
-                        Trouble(
-                            .usage,
-                            "\(point) is a part of a register: a gateway must write it by name"
-                        ))
-                }
-                data = values
-            } catch {
-                return report(Trouble(.usage, "\(error.message); nothing was written"))
-            }
-            let exchange = try exchange(named, isWrite: true)
-            let readsBack = !arguments.has("no-readback")
-            switch try exchange.write(data, readsBack: readsBack, multiple: false) {
-            case .failure(let trouble): return report(trouble)
-            case .success(let written):
-                if case .failure(let trouble) = written.readBack { return report(trouble) }
-            }
+            if let trouble = try writeHere(value) { return report(trouble) }
         }
         if arguments.has("json") {
             var writer = JSONWriter()
@@ -163,6 +139,50 @@ struct NamedExchange {
                 "\(device) \(point) = \(Notice.printable(arguments.positional[3])), written")
         }
         return .ok
+    }
+
+    /// Writes on a line that is opened here, as a command does; nil if the point has the value.
+    private func writeHere(_ value: JSON) throws -> Trouble? {
+        var (adapter, named) = try local()
+        let orders: [Order]
+        do throws(WriteRefusal) {
+            orders = try adapter.orders(
+                [(named.point.name, value)], of: named.device, firstID: 0,
+                expires: .distantFuture, at: Clock.now())
+        } catch {
+            return Trouble(.usage, "\(error.message); nothing was written")
+        }
+        guard orders.count == 1, let order = orders.first, let data = RegisterValues(order.data)
+        else {
+            return Trouble(
+                .usage, "\(point) is a part of a register: a gateway must write it by name")
+        }
+        let outcome = try exchange(named).write(
+            data, readsBack: order.readBack && !arguments.has("no-readback"),
+            multiple: order.function.map { $0 > 6 } ?? false)
+        switch outcome {
+        case .failure(let trouble): return trouble
+        case .success(let written):
+            switch written.readBack {
+            case .success(let read) where order.compare:
+                let part = ReadPart(
+                    named.point.table, named.point.address, named.point.count,
+                    .success(read.bytes), at: Clock.now())
+                guard adapter.confirms(part, order, of: named.device, point: named.point.name)
+                else {
+                    return Trouble(
+                        .checksum,
+                        "\(device) confirmed the write, and \(point) reads back differently: "
+                            + "it limits or ignores this value")
+                }
+            case .failure(let trouble):
+                return Trouble(
+                    trouble.kind,
+                    "written and confirmed, but it could not be read back: \(trouble.message)")
+            case .success, nil: break
+            }
+        }
+        return nil
     }
 
     private static func value(_ text: String) -> JSON {
@@ -213,7 +233,7 @@ struct NamedExchange {
         return (adapter, Named(device: node.device, unit: node.unit, point: found))
     }
 
-    private func exchange(_ named: Named, isWrite: Bool) throws -> RegisterExchange {
+    private func exchange(_ named: Named) throws -> RegisterExchange {
         let point = named.point
         return try RegisterExchange(
             arguments, port, unit: named.unit.value,

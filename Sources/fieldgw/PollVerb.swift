@@ -9,8 +9,9 @@ enum PollVerb {
     static let verb = Verb(
         "poll", "FILE", summary: "read every point once and show it; no bridge needed",
         details: """
-            Exit code 0 if every point was read, 69 if a port could not be opened or a unit was silent, 65 if a unit
-            answered with an exception, damaged data or an impossible value.
+            Exit code 0 if every point was read, 69 if a port could not be opened, a unit was silent
+            or a running gateway polls one of the lines, 65 if a unit answered with an exception,
+            damaged data or an impossible value.
             """,
         options: [
             Option("node", "LIST", "only these devices: meter-1,tank-2"),
@@ -21,10 +22,10 @@ enum PollVerb {
             throw Arguments.Misuse(message: "one FILE is needed")
         }
         var file = try ConfigurationFile.load(arguments.positional[0], loadsFiles: false)
-        try refuseBesideGateway(file)
         if let list = arguments["node"] {
             try keep(list.split(separator: ",").map(String.init), in: &file.configuration)
         }
+        try refuseBesideGateway(file)
         let poller = try Poller(PollRound(file.configuration, seed: Machine.seed())) { notice in
             Console.complain("\(notice.subject): \(notice.message)")
         }

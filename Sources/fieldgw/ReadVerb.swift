@@ -26,6 +26,9 @@ enum ReadVerb {
             guard let interval else { return try exchange.read() }
             return try repeatedly(every: interval) { try exchange.read(at: $0) }
         }
+        guard arguments["type"] != "auto" || interval == nil && !arguments.has("json") else {
+            throw Arguments.Misuse(message: "--type auto is a table: without --every and --json")
+        }
         let exchange = try RegisterExchange(arguments, isWrite: false)
         if let interval {
             let isJSON = arguments.has("json")
@@ -53,7 +56,7 @@ enum ReadVerb {
 
     private static let leastInterval = Duration.milliseconds(100)
 
-    /// Again and again, until the output or the process ends. A failure ends it only if it would be
+    /// Repeats `body` until the output or the process ends. A failure ends it only if it would be
     /// the same the next time.
     private static func repeatedly(
         every interval: Duration, _ body: (WallTime) throws -> ExitCode
@@ -68,7 +71,7 @@ enum ReadVerb {
         return .ok
     }
 
-    /// One read as one line.
+    /// Prints one read as one line.
     private static func line(
         _ exchange: RegisterExchange, at time: WallTime, isJSON: Bool
     ) throws -> ExitCode {

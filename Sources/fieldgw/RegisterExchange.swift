@@ -15,7 +15,7 @@ struct RegisterExchange {
             Option("retries", "N", "ask again after silence or a damaged answer (default 0)"),
             Option(
                 "type", "TYPE",
-                "how to read the registers: int16, float32, hex … (default uint16); auto: all ways"
+                "how to read the registers: int16, float32, hex … (default uint16)"
             ),
             Option(
                 "order", "LETTERS",
@@ -81,8 +81,7 @@ struct RegisterExchange {
         retries = try arguments.integer("retries", in: 0...10, default: 0)
         let timeout = try ToolPort.duration("timeout", arguments)
         port = try ToolPort(words[0], arguments)
-        try port.refuseWithoutEffect(
-            ["baud", "parity", "stop-bits", "timeout", "retries"], arguments)
+        try port.refuseWithoutEffect(ToolPort.lineWords, arguments)
         patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
         isForced = arguments.has("force")
         guard isWrite, wanted == nil, let (type, order, sign) = configuredType() else { return }

@@ -3,7 +3,7 @@ import Base
 import Gateway
 import Platform
 
-/// All that a few registers can mean: for a manual that does not say, or is wrong.
+/// Table of all that a few registers can mean: for a manual that does not say, or is wrong.
 enum RegisterMeanings {
     private static let orders16 = ["AB", "BA"]
     private static let orders32 = ["ABCD", "CDAB", "BADC", "DCBA"]
@@ -29,13 +29,12 @@ enum RegisterMeanings {
                     RegisterExchange.hex(UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1]))
                 }
                 for type in types {
-                    let cells = orders.map { reading(of: bytes, place, type, $0) }
-                    let names = orders.count == cells.count ? orders : []
-                    rows += zip(names, cells).filter { $0.1 != nil }.map { order, cell in
-                        [
+                    for order in orders {
+                        guard let cell = reading(of: bytes, place, type, order) else { continue }
+                        rows.append([
                             "\(place.address)", hex.joined(separator: " "), type.rawValue, order,
-                            cell ?? "",
-                        ]
+                            cell,
+                        ])
                     }
                 }
             }
@@ -45,11 +44,11 @@ enum RegisterMeanings {
             TextTable.Column("hex", rank: 1), TextTable.Column("type"), TextTable.Column("order"),
             TextTable.Column("value", isNumber: true),
         ]
-        let width = Console.isTerminal ? Machine.terminalWidth(1) : nil
-        return TextTable(columns, rows).lines(within: width).joined(separator: "\n")
+        return TextTable(columns, rows).lines(within: Machine.terminalWidth(1)).joined(
+            separator: "\n")
     }
 
-    /// Nil where the registers are no such value.
+    /// The value as JSON text; nil where the registers are no such value.
     private static func reading(
         of bytes: [UInt8], _ place: RegisterPlace, _ type: ValueType, _ order: String
     ) -> String? {

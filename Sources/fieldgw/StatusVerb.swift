@@ -106,11 +106,12 @@ enum StatusVerb {
 
     /// A table that is not wider than the terminal.
     private static func show(_ columns: [TextTable.Column], _ rows: [[String]]) {
-        let width = Console.isTerminal ? Machine.terminalWidth(1) : nil
-        for line in TextTable(columns, rows).lines(within: width) { Console.say(line) }
+        for line in TextTable(columns, rows).lines(within: Machine.terminalWidth(1)) {
+            Console.say(line)
+        }
     }
 
-    /// Why there is no bridge, since when, and when the next try is.
+    /// Shows why there is no bridge, since when, and when the next try is.
     private static func showOutage(_ document: JSON) {
         guard let bridge = document["bridge"], bridge["online"]?.bool != true else { return }
         let since = (bridge["awaySince"]?.string).map { ", since \($0)" } ?? ""

@@ -85,8 +85,12 @@ private struct SupportArchive {
     }
 
     mutating func addGateway(_ daemon: Daemon?) {
-        guard let daemon, let status = try? daemon.ask("{\"get\":\"status\"}") else {
-            return add("status.txt", "no gateway answers\n")
+        guard let daemon else { return add("status.txt", "no gateway was asked\n") }
+        let status: Daemon.Answer
+        do throws(Daemon.Failure) {
+            status = try daemon.answer("{\"get\":\"status\"}")
+        } catch {
+            return add("status.txt", error.words + "\n")
         }
         add("status.json", status.bytes + [0x0A])
         if let values = try? daemon.valuesText(of: nil) { add("values.json", values + [0x0A]) }
@@ -109,11 +113,14 @@ private struct SupportArchive {
 }
 
 /// A configuration without what must stay secret.
-enum MaskedDocument {
-    private static let secrets: Set<ByteString> = [
-        "password", "username", "proxy", "token", "secret", "passphrase", "privateKey",
-        "clientKey", "key",
-    ]
+private enum MaskedDocument {
+    /// Parts of names, so that a misspelt key hides its value too.
+    private static let secrets = ["pas", "user", "proxy", "token", "secret", "key"]
+
+    private static func isSecret(_ name: String) -> Bool {
+        let name = name.lowercased()
+        return secrets.contains { name.contains($0) }
+    }
 
     static func write(_ json: JSON, to writer: inout JSONWriter) {
         switch json.kind {
@@ -121,7 +128,9 @@ enum MaskedDocument {
             writer.object { writer in
                 for member in members {
                     writer.key(member.name)
-                    if secrets.contains(member.name) {
+                    // Objects have names of their own: of a device, say.
+                    let isObject = if case .object = member.value.kind { true } else { false }
+                    if isSecret(member.name.string), !isObject {
                         writer.string("***")
                     } else {
                         write(member.value, to: &writer)

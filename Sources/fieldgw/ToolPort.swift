@@ -94,6 +94,9 @@ struct ToolPort {
     }
 
     /// A gateway that holds the port asks it as it is configured: what says otherwise is a mistake.
+    /// Options about the line, which a gateway that holds it has its own values for.
+    static let lineWords = ["baud", "parity", "stop-bits", "timeout", "retries"]
+
     func refuseWithoutEffect(_ options: [String], _ arguments: Arguments) throws(Arguments.Misuse) {
         guard case .gateway = way else { return }
         let given = options.filter { arguments.has($0) }.map { "--\($0)" }

@@ -55,7 +55,7 @@ struct TopSample {
     /// Counters by port, and by port and unit.
     struct Figures {
         let at: Instant
-        /// Of the gateway, in seconds.
+        /// Uptime of the gateway, in seconds.
         let uptime: Double
         fileprivate var counters: [ByteString: [Double]] = [:]
     }
@@ -163,10 +163,10 @@ struct TopRow {
     private var rates: [Double]
     /// Only a line has a load.
     var hasLoad = false
-    /// Since the last good reply, in seconds.
+    /// Time since the last good reply, in seconds.
     var age: Double?
     var note = ""
-    /// How bad its state is; within that, how often something went wrong.
+    /// Badness of its state; within that, how often something went wrong.
     var rank = 0
 
     init(port: String, unit: String, state: String, _ rates: [Double]) {

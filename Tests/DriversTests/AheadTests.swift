@@ -86,7 +86,7 @@ import Testing
             #expect(rig.sent.last?.pdu.first == 6)
             rig.run(for: .milliseconds(200))
         }
-        #expect(rig.outcomes.count == 20 && rig.takenBack == 20)
+        #expect(rig.outcomes.count == 20 && rig.cancelled == 20)
         expectTruth(rig)
     }
 
@@ -109,7 +109,7 @@ import Testing
             rig.run(for: .milliseconds(200))
         }
         let after = rig.driver.statistics
-        #expect(after.strayBytes - before.strayBytes == 60 && rig.takenBack == 20)
+        #expect(after.strayBytes - before.strayBytes == 60 && rig.cancelled == 20)
         #expect(after.timeouts == 0 && after.checksumErrors == 0)
         expectTruth(rig)
     }
@@ -145,7 +145,7 @@ import Testing
             rig.open()
         }
         rig.run(for: .seconds(1))
-        #expect(rig.takenBack == 10 && rig.driver.statistics.timeouts == 0)
+        #expect(rig.cancelled == 10 && rig.driver.statistics.timeouts == 0)
     }
 
     /// Noise, commands, silent and broken units at any moment.

@@ -3,7 +3,7 @@ import Drivers
 import Modbus
 import Testing
 
-/// What a line does by itself changes how often its driver is called, and nothing that is read.
+/// Autonomy of a line changes how often its driver is called, and nothing that is read.
 @Suite struct AutonomyTests {
     /// A reading without the order and the times in which its parts came.
     private struct Told: Hashable {

@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    /// Whatever is no whole good reply: the driver judges it, as if there were no bursts.
+    /// A reply that is not whole and good: the driver judges it, as if there were no bursts.
     @Test(arguments: [
         Behaviour.silent, .flip(30, .milliseconds(2)),
         .refuse(.serverDeviceFailure, .milliseconds(2)),
@@ -255,7 +255,7 @@ import Testing
             switch step % 6 {
             case 0:
                 orders += 1
-                rig.submit(write(step % 6 + 1, id: UInt64(step), at: rig.now))
+                rig.submit(write(step / 6 % 6 + 1, id: UInt64(step), at: rig.now))
             case 1:
                 rig.inject(
                     [0, 0xFF, UInt8(step & 0xFF)],

@@ -13,7 +13,7 @@ private struct Watched {
     let timing: RTUTiming
     var now = Moment(.zero, WallTime(milliseconds: 1_800_000_000_000))
     /// Requests whose reply was not watched for, and how long whole replies lay there.
-    private(set) var foretold: [Bool] = []
+    private(set) var predicted: [Bool] = []
     private(set) var lain: [Duration] = []
     private(set) var readings = 0
     /// Requests that only prove the order of replies.
@@ -88,7 +88,7 @@ private struct Watched {
         let pdu =
             refused ? [0x83, 2] : [3, UInt8(2 * count)] + [UInt8](repeating: 0, count: 2 * count)
         let answer = RTUFrame.encode(unit: frame[0], pdu)
-        foretold.append(look != nil)
+        predicted.append(look != nil)
         guard !silent else {
             // The line is looked at all the same, and the wait ends as ever.
             for _ in 0..<4 where driver.isExchanging(at: now.instant) {
@@ -126,9 +126,9 @@ private struct Watched {
         for _ in 0..<80 { line.exchange(pause: .milliseconds(5)) }
         line.rest()
         #expect(line.readings == 80 && line.fences <= 5)
-        #expect(!line.foretold[..<8].contains(true))
+        #expect(!line.predicted[..<8].contains(true))
         // One of 32 is watched all the same.
-        #expect(line.foretold[8...].count { $0 } == 72 - 72 / 32)
+        #expect(line.predicted[8...].count { $0 } == 72 - 72 / 32)
         #expect(line.lain.count == 72 - 72 / 32)
         #expect(line.lain.allSatisfy { $0 <= .microseconds(200) })
         #expect(line.driver.statistics.replies == 80 + line.fences)
@@ -155,7 +155,7 @@ private struct Watched {
         for _ in 0..<40 { line.exchange(pause: .milliseconds(5)) }
         for _ in 0..<60 { line.exchange(pause: .milliseconds(9)) }
         #expect(line.lain.suffix(20).allSatisfy { $0 <= .microseconds(200) })
-        #expect(line.foretold.suffix(20).contains(true))
+        #expect(line.predicted.suffix(20).contains(true))
         for _ in 0..<80 { line.exchange(pause: .milliseconds(2)) }
         #expect(line.lain.suffix(20).allSatisfy { $0 <= .microseconds(200) })
         line.rest()
@@ -166,14 +166,14 @@ private struct Watched {
     func afterARefusalOrSilenceItIsWatchedAgain(_ isRefused: Bool) {
         var line = Watched(19_200)
         for _ in 0..<10 { line.exchange(pause: .milliseconds(5)) }
-        #expect(line.foretold.last == true)
+        #expect(line.predicted.last == true)
         line.exchange(pause: .milliseconds(5), refused: isRefused, silent: !isRefused)
-        #expect(line.foretold.last == true)
+        #expect(line.predicted.last == true)
         for _ in 0..<8 {
             line.exchange(pause: .milliseconds(5))
-            #expect(line.foretold.last == false)
+            #expect(line.predicted.last == false)
         }
         line.exchange(pause: .milliseconds(5))
-        #expect(line.foretold.last == true)
+        #expect(line.predicted.last == true)
     }
 }

@@ -68,9 +68,9 @@ struct Rig {
     private var events = 0
     /// Reads of the burst under way; nil if it was recalled.
     private var burstSize: Int?
-    /// Requests that were scheduled, and those that were taken back.
+    /// Requests that were scheduled, and those that were cancelled.
     private(set) var schedules = 0
-    private(set) var takenBack = 0
+    private(set) var cancelled = 0
     private var arrivals: [(at: Instant, bytes: [UInt8])] = []
     private var quietSince = Instant.zero
 
@@ -259,7 +259,7 @@ struct Rig {
             bursts.begun += 1
             burstSize = burst.count
         case .recall: burstSize = nil
-        case .unschedule: takenBack += 1
+        case .unschedule: cancelled += 1
         case .discardInput, .transmit, .lookAway: break
         }
         tty.carryOut(command, at: now.instant)
@@ -283,12 +283,12 @@ struct Rig {
         switch event {
         case .received(let bytes): driver.receive(.received(bytes), at: now)
         case .intruded(let bytes):
-            takenBack += 1
+            cancelled += 1
             driver.receive(.intruded(bytes), at: now)
         case .sentLate(let delay): driver.receive(.sentLate(delay), at: now)
         case .carried(let log, let bytes):
             bursts.exchanges += log.count
-            if log.isEmpty { takenBack += 1 }
+            if log.isEmpty { cancelled += 1 }
             if let burstSize, log.count < burstSize || log.last?.reply == nil { bursts.broken += 1 }
             driver.receive(.carried(log, bytes), at: now)
         case .opened, .failed, .errors, .lost, .closed:

@@ -44,6 +44,36 @@ import Testing
         site.stop()
     }
 
+    /// As a command is: what the unit confirmed and does not hold was not written.
+    @Test(.timeLimit(.minutes(5))) func aNamedWriteIsComparedWithWhatTheUnitHolds() throws {
+        let workspace = try Workspace()
+        let (socat, ours, theirs) = try Tools.serialPair(in: workspace)
+        let slave = try Peer(
+            try Tools.python(), [Tools.peer("pymodbus-slave.py"), theirs, "19200", "N", "7"])
+        defer { slave.stop(); socat.stop() }
+        #expect(slave.line() == "ready")
+        let file = try workspace.write(
+            "gateway.json5",
+            """
+            {
+              bridge: { host: "127.0.0.1", port: 1, tls: false, gateway: "gw" }, state: "state",
+              ports: { bus: { device: "\(ours)", driver: "modbus-rtu", baud: 19200, parity: "none",
+                responseTimeout: "2s", nodes: { pump: { unit: 7, points: {
+                  limit: { holding: 60, writable: { function: 16, min: 0, max: 1000 } },
+                  pulse: { holding: 60, writable: { function: 16, readback: false } } } } } } },
+            }
+            """)
+        for (words, code, part) in [
+            (["limit", "90"], 0, ""), (["limit", "500"], 65, "reads back differently"),
+            (["limit", "500", "--no-readback"], 0, ""), (["pulse", "500"], 0, ""),
+        ] as [([String], Int32, String)] {
+            let written = try run(["write", "bus", "pump"] + words + ["--config", file])
+            #expect(
+                written.code == code && (part.isEmpty || written.errors.contains(part)),
+                "\(words): \(written)")
+        }
+    }
+
     @Test(.timeLimit(.minutes(5))) func aRegisterIsReadAgainAndAgainAndInEveryWay() throws {
         let site = try ToolEndTests.Site()
         let config = ["--config", site.file]

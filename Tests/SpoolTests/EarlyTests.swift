@@ -140,17 +140,26 @@ import Testing
     }
 
     /// Killed again at any operation, before or after it has told what it skipped.
-    @Test(arguments: 0..<40) func aRunOfNoLengthHidesNoSkippedNumbers(operations: Int) throws {
+    /// - Parameter isWritten: some records are on the disk; else all were acknowledged in time.
+    @Test(arguments: 0..<60, [true, false]) func aRunOfNoLengthHidesNoSkippedNumbers(
+        operations: Int, isWritten: Bool
+    ) throws {
         var rig = Rig(Self.settings)
-        rig.append(Self.meter, "a")
-        rig.advance(.seconds(2))
-        let first = rig.append(Self.meter, "b") ?? 0
-        var short = Rig(Self.settings, disk: rig.disk, seed: 2, now: rig.now, starts: false)
-        short.stopBefore = rig.disk.operations + operations
-        short.spool.start(numbersFrom: nil, at: short.now)
-        short.pump()
-        short.advance(.seconds(2))
-        rig = short.killed(seed: 3, settings: Self.settings)
+        var first = rig.append(Self.meter, "a") ?? 0
+        if isWritten {
+            rig.advance(.seconds(2))
+            first = rig.append(Self.meter, "b") ?? 0
+        }
+        rig.spool.settle(try take(&rig).seq, at: rig.now)
+        for seed in [2, 3] as [UInt64] {
+            var short = Rig(Self.settings, disk: rig.disk, seed: seed, now: rig.now, starts: false)
+            short.stopBefore = rig.disk.operations + operations / Int(seed - 1)
+            short.spool.start(numbersFrom: nil, at: short.now)
+            short.pump()
+            short.advance(.seconds(2))
+            rig = short
+        }
+        rig = rig.killed(seed: 4, settings: Self.settings)
         rig.advance(.seconds(2))
         let next = rig.append(Self.meter, "c") ?? 0
         rig.advance(.seconds(2))
@@ -159,7 +168,8 @@ import Testing
         for gap in records.compactMap({ $0.kind == .gap ? Gap(body: $0.body) : nil }) {
             known.formUnion(gap.from...gap.to)
         }
-        #expect((first..<next).allSatisfy { known.contains($0) })
+        let hole = (first..<next).filter { !known.contains($0) }
+        #expect(hole.isEmpty, "\(hole.first ?? 0) to \(hole.last ?? 0)")
     }
 
     @Test func anOrderlyStopSkipsNothing() throws {

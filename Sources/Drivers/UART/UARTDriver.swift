@@ -48,7 +48,7 @@ package struct UARTDriver: LineDriver {
         /// How long a node that speaks by itself may be silent; nil: three of its shortest
         /// intervals.
         package var patience: Duration?
-        /// It has points with priority: its readings are wanted at once.
+        /// The node has points with priority: its readings are wanted at once.
         package var isUrgent: Bool
 
         package init(
@@ -238,7 +238,7 @@ package struct UARTDriver: LineDriver {
 
     package mutating func next() -> LineOutput? {
         guard drained < outputs.count else {
-            outputs.removeAll(keepingCapacity: true)
+            if drained > 0 { outputs.removeAll(keepingCapacity: true) }
             drained = 0
             return nil
         }

@@ -87,25 +87,10 @@ extension Gateway {
                 reason: "\"write\" is an object of 1 to 32 points with their values")
         }
         let points = writes.map { (name: $0.name, value: $0.value) }
-        let steps: [WriteStep]
-        do throws(WriteRefusal) {
-            steps = try adapter.steps(
-                points, of: device, firstID: commands.takeIDs(points.count),
-                expires: now.instant + Command.expiryDefault, at: now)
-        } catch {
-            throw Control.Misuse(reason: error.message)
-        }
-        let names = Set(points.map(\.name))
-        for (key, spent) in adapter.budgets.all(at: now.instant)
-        where key.device == device && names.contains(key.point) {
-            commands.keep(spent, key)
-        }
-        let words = names.sorted().map { Notice.printable($0) }.joined(separator: ", ")
+        let steps = try steps(points, of: device, at: now)
+        let words = Set(points.map(\.name)).sorted().map { Notice.printable($0) }.joined(
+            separator: ", ")
         note(id, "write \(device.text): \(words)", at: now)
-        commands.run(
-            CommandDesk.Open(
-                device: device, id: "http-\(now.wall.milliseconds)-\(steps.first?.order.id ?? 0)",
-                origin: .http,
-                ticket: door.takeTicket(for: id), orders: steps))
+        run(steps, of: device, origin: .http, ticket: door.takeTicket(for: id), at: now)
     }
 }

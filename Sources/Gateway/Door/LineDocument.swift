@@ -40,7 +40,7 @@ struct LineDocument {
 
 /// Says what frames of one line mean, each with what was said before it.
 struct FrameReader {
-    private let isModbus: Bool
+    let isModbus: Bool
     private var asked: (unit: UInt8, request: Request, frame: [UInt8])?
 
     init(isModbus: Bool) { self.isModbus = isModbus }

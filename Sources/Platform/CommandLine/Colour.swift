@@ -1,7 +1,6 @@
 /// Colours of a terminal: of sixteen, so that every terminal and every theme has them.
 package enum Colour: String, Sendable {
     case red = "31"
-    case green = "32"
     case yellow = "33"
     case bold = "1"
 

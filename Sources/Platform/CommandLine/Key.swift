@@ -43,7 +43,7 @@ package struct KeyDecoder: Sendable {
         return keys
     }
 
-    /// Nothing has followed for a while: an escape that stands alone is the key.
+    /// Ends a pause in which nothing followed: an escape that stands alone is the key.
     package mutating func pause() -> [Key] {
         guard held.first == 0x1B else { return [] }
         held = []

@@ -2,7 +2,7 @@
 package struct LiveTable: Sendable {
     package struct Row: Sendable {
         package var cells: [String]
-        /// Of the cells that are numbers, for sorting.
+        /// Values of the cells that are numbers by their column, for sorting.
         package var numbers: [Int: Double]
         package var mark: Colour?
 
@@ -68,7 +68,11 @@ package struct LiveTable: Sendable {
         _ head: [String], _ columns: [TextTable.Column], _ rows: [Row], height: Int, width: Int,
         colours: Bool
     ) -> [String] {
-        let shown = sorted(rows.filter(isShown))
+        let wanted = filter.lowercased()
+        let shown = sorted(
+            rows.filter { row in
+                wanted.isEmpty || row.cells.contains { $0.lowercased().contains(wanted) }
+            })
         let room = max(1, height - head.count - 2)
         above = min(above, max(0, shown.count - room))
         let table = TextTable(columns, shown.map(\.cells)).lines(within: width)
@@ -82,10 +86,6 @@ package struct LiveTable: Sendable {
         while lines.count < height - 1 { lines.append("") }
         lines.append(TextWidth.cut(footer(shown.count, of: rows.count, room, columns), to: width))
         return lines
-    }
-
-    private func isShown(_ row: Row) -> Bool {
-        filter.isEmpty || row.cells.contains { $0.lowercased().contains(filter.lowercased()) }
     }
 
     private func sorted(_ rows: [Row]) -> [Row] {
@@ -117,6 +117,6 @@ package struct LiveTable: Sendable {
         var text = shown == 0 ? "0 of \(all)" : "\(above + 1)-\(last) of \(shown)"
         if !filter.isEmpty { text += ", filter \(filter)" }
         if let sorting, sorting < columns.count { text += ", by \(columns[sorting].title)" }
-        return text + "  q quit  / filter  s sort  r reverse  arrows"
+        return text + "  q quit  / filter  s sort  r reverse  up/down scroll"
     }
 }

@@ -41,7 +41,7 @@ package final class Screen {
         if var before { tcsetattr(0, TCSAFLUSH, &before) }
     }
 
-    /// In characters.
+    /// Size of the window, in characters.
     package var size: (height: Int, width: Int) {
         var size = winsize()
         guard ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0, size.ws_col > 0 else {

@@ -2,14 +2,14 @@
 /// left out until the others fit. Then the last one is cut.
 package struct TextTable: Sendable {
     package struct Column: Sendable {
-        package var title: String
+        let title: String
         /// Numbers end at one place.
-        package var isNumber: Bool
+        let isNumber: Bool
         /// A column of a higher rank is left out before one of a lower; 0 is never left out.
-        package var rank: Int
+        let rank: Int
         /// Width to which its cells may be cut before it is left out; nil: they are not cut. Of the
         /// last column the width that it wants more than columns of a higher rank.
-        package var least: Int?
+        let least: Int?
 
         package init(_ title: String, isNumber: Bool = false, rank: Int = 0, least: Int? = nil) {
             (self.title, self.isNumber, self.rank, self.least) = (title, isNumber, rank, least)

@@ -11,8 +11,6 @@ package final class EventLoop {
     package enum Interest: Hashable, Sendable {
         case none, read, write, both
 
-        package var includesWrite: Bool { self == .write || self == .both }
-
         fileprivate var events: UInt32 {
             switch self {
             case .none: 0

@@ -56,8 +56,7 @@ package final class Link: @unchecked Sendable {
     var isEstablished = false
     /// Why reading and writing is over.
     var end: End?
-    /// Nothing waits inside OpenSSL that a read may answer, and nothing was taken from the socket
-    /// since.
+    /// Whether OpenSSL holds nothing that a read may answer, until a byte is taken from the socket.
     private var isStarved = false
     /// The last read has an answer to send first (to a KeyUpdate), for which the socket had no
     /// room.

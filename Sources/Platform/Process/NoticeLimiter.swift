@@ -20,7 +20,7 @@ package struct NoticeLimiter: Sendable {
 
     /// Subsystems that bound by themselves how much they say: frames of the lines, which are wanted
     /// in a number that would be a flood of anything else.
-    package static let unlimited: Set<ByteString> = ["wire"]
+    private static let unlimited: Set<ByteString> = ["wire"]
 
     private struct Source: Hashable, Sendable {
         var subsystem: ByteString

@@ -1,5 +1,6 @@
 """A Modbus-RTU slave made of pymodbus, for the peer tests: pymodbus-slave.py DEVICE BAUD PARITY [name=NAME] UNIT...
-Holding register n of unit u holds 100 * u + n; registers 40 and 41 hold the float32 12.5. NAME is what functions 17
+Holding register n of unit u holds 100 * u + n; registers 40 and 41 hold the float32 12.5, and register 60 limits
+what is written to 100. NAME is what functions 17
 and 43/14 tell. Prints "ready"."""
 import asyncio
 import struct
@@ -11,6 +12,11 @@ from pymodbus.framer import FramerType
 from pymodbus.server import StartAsyncSerialServer
 
 
+class Limiting(ModbusSequentialDataBlock):
+    def setValues(self, address, values):
+        super().setValues(address, [min(value, 100) if address + n == 61 else value for n, value in enumerate(values)])
+
+
 def unit_map(unit):
     registers = [100 * unit + n for n in range(64)]
     registers[40:42] = struct.unpack(">HH", struct.pack(">f", 12.5))
@@ -18,7 +24,7 @@ def unit_map(unit):
     return ModbusSlaveContext(
         di=ModbusSequentialDataBlock(1, [n % 2 == 0 for n in range(64)]),
         co=ModbusSequentialDataBlock(1, [n % 3 == 0 for n in range(64)]),
-        hr=ModbusSequentialDataBlock(1, registers),
+        hr=Limiting(1, registers),
         ir=ModbusSequentialDataBlock(1, [1000 + n for n in range(64)]),
     )
 
