@@ -49,6 +49,16 @@ extension Network {
             #expect(failure?.message.contains("127.0.0.1:\(port)") == true)
         }
 
+        /// A child has copies of all our descriptors from its fork to its exec.
+        @Test func aClosedListenerIsClosedForWhoeverHoldsACopy() throws {
+            let listener = try Listener()
+            let port = listener.port
+            let copy = try OwnedFD("dup") { dup(listener.descriptor) }
+            listener.close()
+            #expect(failure(Connector.connect(target(port), context: nil))?.kind == .refused)
+            withExtendedLifetime(copy) {}
+        }
+
         @Test(
             "Fault 21, no DNS answer, no connection: said in words",
             arguments: [

@@ -63,7 +63,7 @@ enum Exceptions {
         "Simulators": 13,
         "SimulatorsTests": 21,
         "Spool": 5,
-        "fieldgw": 81,
+        "fieldgw": 80,
         "fieldsim": 51,
     ]
     /// Comments that begin with a pronoun, by target.

@@ -66,8 +66,13 @@ package final class Listener: @unchecked Sendable {
         return .wouldBlock
     }
 
+    /// Lets no client in from now on, also while a child that was just started still has its copy
+    /// of the descriptor: its exec closes the copy, and until then a client would get into the
+    /// queue.
     package func close() {
-        if descriptor >= 0 { Glibc.close(descriptor) }
+        guard descriptor >= 0 else { return }
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        Glibc.close(descriptor)
         descriptor = -1
     }
 
