@@ -17,6 +17,7 @@ import Testing
         "gateway": GatewayFuzz.self, "http": HTTPFuzz.self, "json": JSONFuzz.self,
         "modbus": ModbusFuzz.self,
         "packet": PacketFuzz.self, "recovery": RecoveryFuzz.self, "segment": SegmentFuzz.self,
+        "server": ServerFuzz.self,
         "session": SessionFuzz.self, "tools": ToolsFuzz.self, "uart": UARTFuzz.self,
     ]
 
