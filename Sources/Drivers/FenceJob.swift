@@ -11,6 +11,8 @@ struct FenceJob: Sendable {
         case order(UInt64)
         /// The last reading is in doubt.
         case doubt
+        /// The unit's first request of another master waits for it.
+        case served
 
         var isRead: Bool { if case .cycle = self { true } else { false } }
     }

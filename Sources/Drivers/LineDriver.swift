@@ -13,6 +13,10 @@ package protocol LineDriver: Sendable {
     mutating func hold(at now: Moment) -> Bool
     /// Takes one order; its `Outcome` follows in every case.
     mutating func submit(_ order: Order, at now: Moment)
+    /// Takes a request of another master; its `ServedReply` follows in every case.
+    mutating func serve(_ request: ServedRequest, at now: Moment)
+    /// The other master has gone: nobody waits for its answers.
+    mutating func forget(_ client: ConnectionID)
     /// Call when `deadline.due` has come.
     mutating func timeout(at now: Moment)
     /// Drain until nil after every other call.
@@ -62,6 +66,8 @@ package enum LineOutput: Hashable, Sendable {
     case line(LineCommand)
     case reading(Reading)
     indirect case outcome(Outcome)
+    /// The answer to a request of another master.
+    indirect case served(ServedReply)
     /// One step of the setup of a unit that has come, or come back.
     indirect case setup(Address, step: Int, Outcome)
     indirect case unit(Address, UnitState, Moment)

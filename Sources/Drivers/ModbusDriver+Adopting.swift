@@ -29,6 +29,7 @@ extension ModbusDriver {
             settle(at: now)
             return true
         }
+        let wasServed = served.isOn
         unschedule(at: now.instant)
         depart()
         let before = plan
@@ -38,6 +39,7 @@ extension ModbusDriver {
         budget.adopt(limit: new.longestAttempt, at: now.instant)
         if line == .open { announceLoad(after: before) }
         settle(at: now)
+        if wasServed { giveServedReplies() }
         return true
     }
 

@@ -3,12 +3,14 @@ import Line
 import Modbus
 
 /// Reads that are decided before their time has come, as far as can be predicted: one, or a burst
-/// of units of steady pace, none whose silence is to be feared, while no command waits.
+/// of units of steady pace, none whose silence is to be feared, while neither a command nor a
+/// request of another master waits.
 extension ModbusDriver {
     /// A request was given out whose time has not come.
     package func hasScheduled(at now: Instant) -> Bool { ahead.map { $0.leaves > now } ?? false }
 
-    /// A command has come, or the line goes: cancels the scheduled request, or ends the burst.
+    /// An order or a request of another master has come, or the line goes: cancels the scheduled
+    /// request, or ends the burst.
     mutating func unschedule(at now: Instant) {
         guard hasScheduled(at: now) else {
             recall()
@@ -65,7 +67,9 @@ extension ModbusDriver {
             cycle: cycle, frame: frame, forecast: forecast, isOnBudget: isOnBudget, leaves: start,
             travel: travel, patience: travel + timeout)
         wake = (next.replyDue, .reply)
-        if let told, autonomy.bursts, orders.isEmpty, !holdsUrgent, isSound(unit, at: start) {
+        if let told, autonomy.bursts, orders.isEmpty, served.isEmpty, !holdsUrgent,
+            isSound(unit, at: start)
+        {
             let first = ReadBurst.Read(
                 planned.function, replyLength: planned.replyLength,
                 answering: units[unit].answeringUnit, frame: frame, notBefore: start,
@@ -94,7 +98,8 @@ extension ModbusDriver {
     private mutating func extend(_ draft: inout BurstDraft, at now: Moment) {
         // What is held is not held longer for it.
         let most = autonomy.span(load: plan.load)
-        let span = held.isEmpty ? most : max(.zero, most - ReplyFence.longestHold * 3 / 2)
+        let isHolding = !held.isEmpty || served.hasDoubt
+        let span = isHolding ? max(.zero, most - ReplyFence.longestHold * 3 / 2) : most
         let end = draft.ended
         while draft.reads.count < Self.burstLimit {
             let leaves = draft.ended + exchange.timing.silence

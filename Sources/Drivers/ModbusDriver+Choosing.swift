@@ -22,8 +22,8 @@ extension ModbusDriver {
     }
 
     /// The request to send at `start`.
-    /// - Parameter draft: the burst behind which it is sent, while no order waits; nil: it is the
-    ///   next on the line.
+    /// - Parameter draft: the burst behind which it is sent, while neither an order nor a request
+    ///   of another master waits; nil: it is the next on the line.
     mutating func choose(at start: Instant, in draft: BurstDraft? = nil) -> Choice {
         var choice = Choice()
         if draft == nil {
@@ -50,7 +50,9 @@ extension ModbusDriver {
 
     private mutating func chooseAny(at start: Instant, _ choice: inout Choice) {
         guard !orders.isEmpty, let next = chooseOrder(at: start, &choice.earliest) else {
-            return chooseRead(at: start, nil, &choice)
+            chooseRead(at: start, nil, &choice)
+            if !served.isEmpty { offerLine(&choice, at: start) }
+            return
         }
         let order = orders[next.index]
         let mustWait = order.failures > 0 && order.unit == failedUnit

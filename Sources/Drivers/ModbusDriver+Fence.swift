@@ -182,6 +182,7 @@ extension ModbusDriver {
             guard let index = orders.firstIndex(where: { $0.unit == job.unit }) else { return }
             orders.insert(orders.remove(at: index), at: 0)
             failOrder(.timeout, at: now)
+        case .served: failServed(job.unit, at: now)
         case .doubt:
             guard units[job.unit].health.timeouts > settings.retries else { return }
             giveUp(job.unit, failed: nil, at: now)
@@ -211,8 +212,11 @@ extension ModbusDriver {
 
     /// Gives out what has become certain.
     mutating func releaseHeld(at now: Moment) {
-        guard !held.isEmpty || orders.contains(where: { $0.held != nil }) else { return }
+        guard !held.isEmpty || served.hasDoubt || orders.contains(where: { $0.held != nil }) else {
+            return
+        }
         for unit in units.indices { units[unit].fence.settle(at: now.instant) }
+        if served.hasDoubt { releaseServed() }
         let certain = held.items.map { areCertain($0.reading.parts, $0.unit) }
         for reading in held.take(certain) { emit(.reading(reading)) }
         guard !isOrderUnderWay else { return }
@@ -239,15 +243,19 @@ extension ModbusDriver {
         for job in orders where job.held != nil {
             if let due = units[job.unit].fence.doubtEnds { next = min(due, next ?? due) }
         }
+        if served.hasDoubt, let due = servedDoubtEnds { next = min(due, next ?? due) }
         return next
     }
 
     /// Units with something in doubt that only a fence can end.
     func doubtful() -> [Int] {
-        guard !held.isEmpty || orders.contains(where: { $0.held != nil }) else { return [] }
+        guard !held.isEmpty || served.hasDoubt || orders.contains(where: { $0.held != nil }) else {
+            return []
+        }
         return units.indices.filter { unit in
             units[unit].fence.wantsFence
-                && (held.holds(unit) || orders.contains { $0.unit == unit && $0.held != nil })
+                && (held.holds(unit) || served.isInDoubt(units[unit].address.unit)
+                    || orders.contains { $0.unit == unit && $0.held != nil })
         }
     }
 
@@ -292,6 +300,9 @@ extension ModbusDriver {
             } else {
                 cycles[item.cycle].run = run
             }
+        }
+        if served.hasDoubt {
+            served.refute(units[unit].address.unit, retries: settings.retries, isRefuted)
         }
         for index in orders.indices.reversed() where orders[index].unit == unit {
             guard let at = orders[index].held?.at.instant, isRefuted(at) else { continue }

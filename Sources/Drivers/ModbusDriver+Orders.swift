@@ -22,7 +22,7 @@ extension ModbusDriver {
     }
 
     /// A unit that a person asks for and the configuration does not know: nothing of it is polled.
-    private mutating func admitGuest(_ address: Address, at now: Instant) {
+    mutating func admitGuest(_ address: Address, at now: Instant) {
         guard address.port == settings.port, !units.contains(where: { $0.address == address })
         else { return }
         if let guest = guest(address) {

@@ -9,6 +9,7 @@ extension ModbusDriver {
         case .read(let cycle): cycles[cycle].unit
         case .order: orders[0].unit
         case .fence(let job): job.unit
+        case .served(let job): job.unit
         }
     }
 
@@ -42,7 +43,11 @@ extension ModbusDriver {
             request = job.request
             timeout = fenceTimeout(of: job)
             units[unit].means.asked(job.kind)
+        case .served(let job):
+            (unit, request, timeout) = (job.unit, job.request, job.timeout)
+            served.begin(job.id)
         }
+        if served.isOn { served.note(request, to: units[unit].address.unit, at: start) }
         (self.work, self.isOnBudget, startedAt) = (work, isOnBudget, start)
         let frame: [UInt8]
         if case .gone(_, let sent) = departure {
@@ -76,6 +81,7 @@ extension ModbusDriver {
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
         account(for: work, unit, at: now.instant)
+        if served.isOn { noteServed(work, units[unit].address.unit, at: now.instant) }
         let isVoid = count(verdict, work, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
         let function = exchange.request.function.rawValue
@@ -86,6 +92,7 @@ extension ModbusDriver {
             finishRead(cycle, verdict, at: now)
         case .order: finishOrder(verdict, at: now)
         case .fence(let job): finishFence(job, verdict, at: now)
+        case .served(let job): finishServed(job, verdict, at: now)
         }
     }
 
@@ -95,10 +102,10 @@ extension ModbusDriver {
         switch work {
         case .order: order = orders[0]
         case .fence(let job):
-            if job.cause.isRead { break }
+            if job.cause.isRead || job.cause == .served { break }
             let first = orders.first { $0.unit == job.unit }
             if job.cause != .doubt || first?.held != nil { order = first }
-        case .read: break
+        case .read, .served: break
         }
         if let order {
             let wait = max(.zero, units[unit].delay - exchange.timing.silence)
@@ -144,6 +151,8 @@ extension ModbusDriver {
             if case .fence(let job) = work, job.isTrial { break }
             counters.timeouts += 1
             units[unit].statistics.timeouts += 1
+            // Silence to a request of another master says little of a unit that we poll.
+            if case .served = work, !units[unit].cycles.isEmpty { break }
             if !units[unit].health.isProven, units[unit].health.timeouts == 0 { silentStarts += 1 }
             units[unit].health.silent()
         case .damage(let error):
@@ -284,7 +293,7 @@ extension ModbusDriver {
     }
 
     /// A unit that was given up, or never heard, has answered: all its cycles are due.
-    private mutating func comeBack(_ unit: Int, at now: Moment) {
+    mutating func comeBack(_ unit: Int, at now: Moment) {
         let state = units[unit].health.state
         guard state == nil || state == .offline else { return }
         if state == .offline, !units[unit].isGuest { say(.info, unit: unit, "answers again") }

@@ -15,6 +15,7 @@ import Modbus
 /// - Where the line can wait for the right moment by itself, the next read is decided together with
 ///   the reply before it and given out as `schedule`, or several as one `burst`; a command goes
 ///   before all of them that have not left.
+/// - A request of another master (`serve`) takes the line only if every cycle still ends in time.
 package struct ModbusDriver: LineDriver {
     package struct Settings: Hashable, Sendable {
         package var port: PortName
@@ -31,6 +32,8 @@ package struct ModbusDriver: LineDriver {
         package var broadcastWait = Duration.milliseconds(100)
         /// One per unit.
         package var nodes: [NodePlan]
+        /// Nil: no other master uses the line.
+        package var serve: ServeSettings?
 
         package init(
             port: PortName, line: LineSettings, responseTimeout: Duration = .milliseconds(1000),
@@ -51,7 +54,7 @@ package struct ModbusDriver: LineDriver {
     package typealias Timer = LineTimer
 
     enum Line: Sendable { case unopened, open, closed, paused }
-    enum Work: Sendable { case read(cycle: Int), order, fence(FenceJob) }
+    enum Work: Sendable { case read(cycle: Int), order, fence(FenceJob), served(ServedWork) }
 
     private(set) var settings: Settings
     package var autonomy: LineAutonomy
@@ -86,8 +89,9 @@ package struct ModbusDriver: LineDriver {
     /// Nothing is begun before another plan is adopted.
     var isHeld = false
     var wake: (due: Instant, reason: Timer)?
-    private(set) var outputs: [Output] = []
-    private var drained = 0
+    /// Requests of other masters.
+    var served: ServedQueue
+    private var outputs = OutputQueue<Output>()
 
     /// Orders beyond this many waiting on a port are refused as busy; steps of setup do not count.
     package static let orderLimit = 64
@@ -103,6 +107,7 @@ package struct ModbusDriver: LineDriver {
         // A write and its read-back, of some registers.
         orderBudget = OrderBudget(burst: exchange.timing.time(of: 64) + settings.turnaround * 2)
         self.plan = plan
+        served = ServedQueue(settings.serve)
     }
 
     /// Other settings, by `adopt` alone.
@@ -110,6 +115,7 @@ package struct ModbusDriver: LineDriver {
         _ settings: Settings, _ plan: ReadPlan, _ units: [LineUnit], _ cycles: [PollCycle]
     ) {
         (self.settings, self.plan, self.units, self.cycles) = (settings, plan, units, cycles)
+        served.adopt(settings.serve)
     }
 
     // MARK: the line
@@ -195,15 +201,7 @@ package struct ModbusDriver: LineDriver {
         settle(at: now)
     }
 
-    package mutating func next() -> Output? {
-        guard drained < outputs.count else {
-            if drained > 0 { outputs.removeAll(keepingCapacity: true) }
-            drained = 0
-            return nil
-        }
-        drained += 1
-        return outputs[drained - 1]
-    }
+    package mutating func next() -> Output? { outputs.next() }
 
     package var deadline: (due: Instant, reason: Timer)? { wake }
 
@@ -236,7 +234,10 @@ package struct ModbusDriver: LineDriver {
     /// Silent units that are given all their time before the others' first attempts are short.
     private static let patientStarts = 2
 
-    mutating func emit(_ output: Output) { outputs.append(output) }
+    mutating func emit(_ output: Output) {
+        if served.isOn, case .reading(let reading) = output { served.note(reading) }
+        outputs.append(output)
+    }
 
     mutating func say(_ level: Notice.Level, unit: Int? = nil, _ message: String) {
         if let unit {

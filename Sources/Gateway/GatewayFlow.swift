@@ -133,6 +133,7 @@ extension Gateway {
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
             case .notice(let notice): effects.append(.notice(notice))
             case .learned(let document): keepLearned(document, of: name, at: now)
+            case .served: isNear = true
             }
             reach = max(reach, isNear ? .near : .everywhere)
         }

@@ -99,7 +99,7 @@ package struct PollRound: Sendable {
                     ports[index].open.remove(reading.address.unit)
                 case .notice(let notice):
                     if notice.level < .info { effects.append(.notice(notice)) }
-                case .unit, .outcome, .learned, .setup: break
+                case .unit, .outcome, .learned, .setup, .served: break
                 }
             }
         }

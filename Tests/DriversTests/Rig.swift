@@ -234,7 +234,7 @@ struct Rig {
         readings.map(\.reading).filter { Int($0.address.unit.value) == unit }
     }
 
-    private mutating func drain() {
+    mutating func drain() {
         repeat {
             while let output = driver.next() {
                 outputs.append(output)
@@ -246,6 +246,7 @@ struct Rig {
                 case .unit(let address, let state, _): states.append((address, state))
                 case .notice(let notice): notices.append(notice)
                 case .learned(let document): learned.append(document)
+                case .served: break
                 }
             }
         } while drainLine()

@@ -104,7 +104,7 @@ struct UARTRig {
                 }
             case .reading(let reading): readings.append((now.instant, reading))
             case .outcome(let outcome): outcomes.append(outcome)
-            case .setup: break
+            case .setup, .served: break
             case .unit(let address, let state, let moment):
                 states.append((address.unit, state, moment.instant))
             case .notice(let notice): notices.append(notice)

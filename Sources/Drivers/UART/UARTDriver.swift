@@ -224,6 +224,17 @@ package struct UARTDriver: LineDriver {
                 Outcome(id: order.id, .failure(isKnown ? .read(.range) : .unknownUnit), at: now)))
     }
 
+    /// Other masters speak Modbus: there is no path to such a node.
+    package mutating func serve(_ request: ServedRequest, at now: Moment) {
+        emit(
+            .served(
+                ServedReply(
+                    id: request.id, pdu: request.request.refused(.gatewayPathUnavailable),
+                    source: .closed)))
+    }
+
+    package mutating func forget(_ client: ConnectionID) {}
+
     package mutating func timeout(at now: Moment) {
         if line == .open {
             for index in streams.indices {

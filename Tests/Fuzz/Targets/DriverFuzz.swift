@@ -6,7 +6,7 @@ import Modbus
 import TestKit
 
 /// The Modbus master of one port: units that answer, refuse, stay silent, are damaged, late or
-/// double; orders, bursts that break off, and a line that comes and goes.
+/// double; orders, other masters, bursts that break off, and a line that comes and goes.
 package enum DriverFuzz: FuzzTarget {
     package static let budget = Duration.milliseconds(300)
 
@@ -37,6 +37,8 @@ private struct DriverRig {
     private var isOpen = false
     private var openOrders: Set<UInt64> = []
     private var lastOrder: UInt64 = 0
+    /// Requests of other masters that wait for their answers.
+    private var openServed: [UInt64: ServedRequest] = [:]
 
     init(_ choices: inout Choices) {
         let flags = choices.byte()
@@ -68,12 +70,15 @@ private struct DriverRig {
         timing = RTUTiming(line)
         self.line = line
         tty = CarriedLine(line)
+        var settings = ModbusDriver.Settings(
+            port: PortName("a"), line: line,
+            responseTimeout: .milliseconds(100 + 10 * Int64(choices.byte())),
+            retries: choices.below(4), nodes: nodes)
+        if flags & 8 != 0 {
+            settings.serve = ServeSettings(maxAge: .milliseconds(Int64(flags >> 4) * 100))
+        }
         driver = ModbusDriver(
-            ModbusDriver.Settings(
-                port: PortName("a"), line: line,
-                responseTimeout: .milliseconds(100 + 10 * Int64(choices.byte())),
-                retries: choices.below(4), nodes: nodes),
-            seed: UInt64(flags), autonomy: LineAutonomy(schedules: flags & 4 != 0))
+            settings, seed: UInt64(flags), autonomy: LineAutonomy(schedules: flags & 4 != 0))
         open()
     }
 
@@ -96,6 +101,7 @@ private struct DriverRig {
             driver.receive(
                 .errors(LineErrors(framing: choices.below(3), parity: choices.below(3))), at: now)
         case 10: tty.carryOut(.recall, at: now.instant)
+        case 11: serve(&choices)
         default: run(for: .milliseconds(40 * Int64(choices.byte())))
         }
         drain()
@@ -283,6 +289,7 @@ private struct DriverRig {
             demand(
                 openOrders.remove(outcome.id) != nil,
                 "order \(outcome.id) ends twice, or was never given")
+        case .served(let reply): check(reply)
         case .setup, .unit, .learned: break
         case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
         }
@@ -309,6 +316,37 @@ private struct DriverRig {
         case .carried(let log, let bytes): driver.receive(.carried(log, bytes), at: now)
         case .opened, .failed, .errors, .lost, .closed: fatalError("a line tells \(event)")
         }
+    }
+
+    private mutating func serve(_ choices: inout Choices) {
+        lastOrder += 1
+        let kind = choices.byte()
+        let known = kind & 0x87 == 0x80 ? nil : UnitID(1 + choices.below(6))
+        let place = UInt16(choices.below(64))
+        let request: Request =
+            switch kind & 7 {
+            case 0: .writeRegisters(address: place, [choices.short()])
+            case 1: .other(FunctionCode(rawValue: 100), choices.bytes(choices.below(8)))
+            case 2: .read(.readCoils, address: place, count: UInt16(1 + choices.below(30)))
+            default: .read(.readHoldingRegisters, address: place, count: UInt16(1 + kind >> 4))
+            }
+        let one = ServedRequest(
+            id: lastOrder, client: ConnectionID(UInt64(kind >> 3 & 3)), unit: known ?? .broadcast,
+            request)
+        byHand.insert(one.unit.value)
+        openServed[lastOrder] = one
+        driver.serve(one, at: now)
+    }
+
+    /// Each is answered once, with what its request asked for.
+    private mutating func check(_ reply: ServedReply) {
+        guard let one = openServed.removeValue(forKey: reply.id) else {
+            fatalError("request \(reply.id) is answered twice, or was never asked")
+        }
+        let isGood = (reply.pdu.first ?? 0) & FunctionCode.exceptionBit == 0
+        guard isTrusted, isGood, case .read = one.request else { return }
+        let wanted = Self.serve(one.request, one.unit.value).pdu
+        demand(reply.pdu == wanted, "\(reply.pdu) for \(one.request), not \(wanted)")
     }
 
     /// A value is the one of its place, unless a reply was late or double.
@@ -341,7 +379,10 @@ private struct DriverRig {
     mutating func end() {
         open()
         script = []
-        for _ in 0..<30 where !openOrders.isEmpty { run(for: .seconds(30)) }
+        for _ in 0..<30 where !openOrders.isEmpty || !openServed.isEmpty {
+            run(for: .seconds(30))
+        }
+        demand(openServed.isEmpty, "requests without an answer: \(openServed.keys.sorted())")
         demand(openOrders.isEmpty, "orders without an outcome: \(openOrders)")
     }
 }

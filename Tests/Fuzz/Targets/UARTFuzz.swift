@@ -198,7 +198,7 @@ private struct UARTRig {
                     openOrders.remove(outcome.id) != nil,
                     "order \(outcome.id) ends twice, or was never given")
             case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
-            case .setup, .unit, .line, .learned: break
+            case .setup, .unit, .line, .learned, .served: break
             }
         }
     }
