@@ -45,7 +45,9 @@ package struct KeyAlgorithms: Hashable, Sendable {
 
 extension Gateway.Settings.Port {
     package init(_ port: Configuration.Port) {
-        self.init(name: port.name, line: port.line, driver: port.driverSettings)
+        self.init(
+            name: port.name, line: port.line, driver: port.driverSettings,
+            service: port.withoutPlaces.serve)
     }
 }
 
@@ -53,16 +55,21 @@ extension Configuration.Port {
     package var driverSettings: Gateway.Settings.Driver {
         switch driver {
         case .modbusRTU:
-            .modbus(
-                ModbusDriver.Settings(
-                    port: name, line: line, responseTimeout: responseTimeout, retries: retries,
-                    turnaround: turnaround, maxLoad: maxLoad, nodes: nodePlans))
+            .modbus(modbusSettings)
         case .uart:
             .uart(
                 UARTDriver.Settings(
                     port: name, line: line, responseTimeout: responseTimeout, retries: retries,
                     nodes: nodes.compactMap(UARTDriver.Node.init)))
         }
+    }
+
+    private var modbusSettings: ModbusDriver.Settings {
+        var settings = ModbusDriver.Settings(
+            port: name, line: line, responseTimeout: responseTimeout, retries: retries,
+            turnaround: turnaround, maxLoad: maxLoad, nodes: nodePlans)
+        settings.serve = serve?.driver
+        return settings
     }
 
     /// One plan per unit: devices that share a unit are read together, by the more careful of their

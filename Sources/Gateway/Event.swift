@@ -34,6 +34,8 @@ package enum Event: Sendable {
     /// SIGTERM: commit, disconnect, finish.
     case terminate
     case door(DoorEvent)
+    /// Event of a connection to the server of a line.
+    case service(PortName, DoorEvent)
 }
 
 package enum LinkEvent: Sendable {
@@ -75,6 +77,7 @@ package enum Effect: Sendable {
     case reloaded(isInForce: Bool)
     case finished(ExitReason)
     case door(DoorEffect)
+    case service(PortName, ServiceEffect)
 }
 
 /// A request on the control socket.

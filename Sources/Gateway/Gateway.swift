@@ -18,6 +18,8 @@ package struct Gateway: Sendable {
             package var name: PortName
             package var line: LineSettings
             package var driver: Driver
+            /// The server for other masters of the line; nil: none.
+            package var service: LineServiceSettings?
         }
 
         package var gateway: DeviceID
@@ -97,8 +99,7 @@ package struct Gateway: Sendable {
     var lanes: Lanes
     var batching: Batching?
     var tally = Tally()
-    var effects: [Effect] = []
-    var effectsRead = 0
+    var effects = OutputQueue<Effect>()
     var phase = Phase.fresh
     var isReady = false
     var isRestored = false
@@ -130,7 +131,8 @@ package struct Gateway: Sendable {
         ports = settings.ports.map { port in
             PortKeeper(
                 name: port.name, line: port.line,
-                driver: port.driver.make(seed: random.next(), autonomy: fresh.autonomy))
+                driver: port.driver.make(seed: random.next(), autonomy: fresh.autonomy),
+                service: port.service)
         }
         portNames = settings.ports.map(\.name)
         adapter = Adapter(settings.bindings)
@@ -173,9 +175,10 @@ package struct Gateway: Sendable {
 
     package mutating func receive(_ event: Event, at now: Moment) {
         if case .door(let event) = event { return receive(event, at: now) }
+        if case .service(let name, let event) = event { return serve(name, event, at: now) }
         if case .line = event {} else { recordFresh(at: now) }
         switch event {
-        case .door: return
+        case .door, .service: return
         case .line(let name, let event):
             guard let index = index(of: name) else { return }
             ports[index].receive(event, at: now)
@@ -293,9 +296,7 @@ package struct Gateway: Sendable {
     package func invariants() -> [String] { spool.invariants() + reports.alarms.invariants() }
 
     package mutating func next() -> Effect? {
-        while effectsRead < effects.count {
-            effectsRead += 1
-            let effect = effects[effectsRead - 1]
+        while let effect = effects.next() {
             guard case .answer(let ticket, let line) = effect, Door.owns(ticket) else {
                 return effect
             }
@@ -303,8 +304,6 @@ package struct Gateway: Sendable {
             combineDeadlines()
         }
         if let effect = door.nextEffect() { return .door(effect) }
-        if effectsRead > 0 { effects.removeAll(keepingCapacity: true) }
-        effectsRead = 0
         return nil
     }
 }

@@ -116,8 +116,8 @@ extension Gateway {
         var reach = Reach.nowhere
         let name = ports[index].name
         while let effect = ports[index].nextEffect() {
+            if case .service = effect { reach = max(reach, .near) } else { reach = .everywhere }
             effects.append(effect)
-            reach = .everywhere
         }
         while let output = ports[index].driver.next() {
             var isNear = false
@@ -133,11 +133,21 @@ extension Gateway {
             case .unit(let address, let state, let moment): unit(address, state, at: moment)
             case .notice(let notice): effects.append(.notice(notice))
             case .learned(let document): keepLearned(document, of: name, at: now)
-            case .served: isNear = true
+            case .served(let reply):
+                ports[index].answer(reply, at: now)
+                while let effect = ports[index].nextEffect() { effects.append(effect) }
+                isNear = true
             }
             reach = max(reach, isNear ? .near : .everywhere)
         }
         return reach
+    }
+
+    /// An event of a connection to a line's server.
+    mutating func serve(_ name: PortName, _ event: DoorEvent, at now: Moment) {
+        guard let index = index(of: name) else { return }
+        ports[index].serve(event, at: now)
+        settle(port: index, at: now)
     }
 
     /// Takes all that a port has read before its devices are others: its readings belong to those

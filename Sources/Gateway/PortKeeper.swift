@@ -43,11 +43,16 @@ struct PortKeeper: Sendable {
     private(set) var deadline: Instant?
     /// Whether the line was last given a burst; the part that was sent is known when it is over.
     private var hasBurst = false
+    /// The server for other masters of the line; nil: none.
+    private(set) var service: LineService?
 
-    init(name: PortName, line: LineSettings, driver: any LineDriver) {
+    init(
+        name: PortName, line: LineSettings, driver: any LineDriver, service: LineServiceSettings?
+    ) {
         self.name = name
         self.line = line
         self.driver = driver
+        self.service = service.map { LineService($0, port: name) }
         if case .path(let path) = line.device { self.path = path }
     }
 
@@ -55,6 +60,8 @@ struct PortKeeper: Sendable {
         state = .opening
         hasNews = false
         outputs.append(.openLine(name, line))
+        service?.listen()
+        drainService(at: nil)
     }
 
     mutating func receive(_ event: LineEvent, at now: Moment) {
@@ -184,6 +191,7 @@ struct PortKeeper: Sendable {
         state = .closed
         doctor.end()
         driver.receive(.closed, at: now)
+        serve(as: nil)
     }
 
     /// Whether the driver may have this of its line. A port that is being closed or lent finishes
@@ -228,6 +236,7 @@ struct PortKeeper: Sendable {
         isClosing = true
         reopen = nil
         pause = nil
+        serve(as: nil)
         guard state == .open else { return }
         if driver.isExchanging(at: now) { recall() } else { close() }
     }
@@ -251,6 +260,10 @@ struct PortKeeper: Sendable {
         if let due = doctor.due, due <= now.instant { examine(at: now) }
         if let due = pause?.until?.instant, due <= now.instant { expirePause(at: now) }
         if let due = pause?.letGoDue, due <= now.instant { letGo(at: now) }
+        if let due = service?.due, due <= now.instant {
+            service?.timeout(at: now.instant)
+            drainService(at: now)
+        }
         if tape.log != nil {
             tape.log?.timeout(at: now.instant)
             tellFrames()
@@ -280,6 +293,7 @@ struct PortKeeper: Sendable {
         if let reopen { earliest = min(earliest, reopen) }
         if let due = doctor.due { earliest = min(earliest, due) }
         if let due = tape.log?.due { earliest = min(earliest, due) }
+        if let due = service?.due { earliest = min(earliest, due) }
         if let pause {
             if let due = pause.until?.instant { earliest = min(earliest, due) }
             if let due = pause.letGoDue { earliest = min(earliest, due) }
@@ -296,6 +310,42 @@ struct PortKeeper: Sendable {
     private mutating func tellFrames() {
         while let line = tape.log?.next() {
             outputs.append(.notice(Notice(.debug, WireLog.subsystem, name.text, line)))
+        }
+    }
+
+    // MARK: other masters
+
+    /// Other settings of its server. If they differ, its clients are sent away.
+    mutating func serve(as settings: LineServiceSettings?) {
+        guard settings != service?.settings else { return }
+        let old = service
+        service?.end()
+        drainService(at: nil)
+        service = settings.map { LineService($0, port: name) }
+        if let old { service?.inherit(old) }
+        if state != .closed, !isClosing { service?.listen() }
+        drainService(at: nil)
+    }
+
+    mutating func serve(_ event: DoorEvent, at now: Moment) {
+        service?.receive(event, at: now.instant)
+        drainService(at: now)
+    }
+
+    mutating func answer(_ reply: ServedReply, at now: Moment) {
+        service?.answer(reply, at: now.instant)
+        drainService(at: now)
+    }
+
+    /// - Parameter now: nil where no request can come out.
+    private mutating func drainService(at now: Moment?) {
+        while let output = service?.next() {
+            switch output {
+            case .effect(let effect): outputs.append(.service(name, effect))
+            case .notice(let notice): outputs.append(.notice(notice))
+            case .forget(let client): driver.forget(client)
+            case .ask(let request): if let now { driver.serve(request, at: now) }
+            }
         }
     }
 

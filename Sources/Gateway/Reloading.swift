@@ -11,6 +11,7 @@ import Spool
 /// | a port's nodes or timing | its driver takes the new plan between two exchanges; what stays the same does not notice |
 /// | a port's line | it is opened again |
 /// | a port that is new, or gone | opened, or closed |
+/// | a port's `serve` | its clients are sent away, and it listens as the file says now |
 /// | a device that is new | attached |
 /// | a device that is gone | its state says so; detached once nothing of it waits |
 /// | how the bridge is met | connected again after an orderly end |
@@ -109,6 +110,7 @@ extension Gateway {
         for port in settings.ports {
             if let place = places.firstIndex(of: port.name) {
                 ports.append(before[place])
+                ports[ports.count - 1].serve(as: port.service)
                 inForce.append(drivers[place])
                 bound.append(bindings[place])
                 if old.configured[place] != settings.configured[ports.count - 1] {
@@ -117,7 +119,9 @@ extension Gateway {
             } else {
                 let driver = port.driver.make(seed: random.next(), autonomy: fresh.autonomy)
                 let configured = settings.configured[ports.count]
-                ports.append(PortKeeper(name: port.name, line: port.line, driver: driver))
+                ports.append(
+                    PortKeeper(
+                        name: port.name, line: port.line, driver: driver, service: port.service))
                 inForce.append(port.driver)
                 bound.append(Bound(Source(port: configured), configured.bindings))
                 ports[ports.count - 1].start()

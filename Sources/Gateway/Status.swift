@@ -130,6 +130,10 @@ extension Gateway {
         writer.member("skipped", figures.skipped)
         writer.member("busTimeSeconds", figures.busTime.secondsValue)
         writeHygiene(figures, &writer)
+        if let service = port.service {
+            writer.key("serve")
+            writer.object { service.write(&$0) }
+        }
         let findings = port.findings
         if let trouble = findings.port { writer.member("diagnosis", trouble.sentence) }
         guard detail != .none else { return }

@@ -24,7 +24,8 @@ package struct DoorPlace: Sendable {
     }
 }
 
-/// The HTTP door's socket and connections. It carries bytes and bounds what each client may hold.
+/// A listening socket and its connections: the HTTP door's, or those of a line's server. It carries
+/// bytes and bounds what each client may hold.
 final class DoorShell {
     private final class Peer {
         let link: Link
@@ -63,6 +64,9 @@ final class DoorShell {
     private let loop: EventLoop
     private let deliver: (DoorEvent) -> Void
     private let tell: (Notice) -> Void
+    /// Subsystem and subject of its lines in the log.
+    private let subsystem: String
+    private let subject: String
     private var place: DoorPlace?
     private var listener: Listener?
     private var listenerWatch: EventLoop.Watch?
@@ -77,9 +81,13 @@ final class DoorShell {
     /// Clients for which OpenSSL holds bytes that no descriptor reports.
     private var pending: Set<ConnectionID> = []
 
-    init(loop: EventLoop, deliver: @escaping (DoorEvent) -> Void, tell: @escaping (Notice) -> Void)
-    {
+    init(
+        loop: EventLoop, subsystem: String = "door", subject: String = "",
+        deliver: @escaping (DoorEvent) -> Void, tell: @escaping (Notice) -> Void
+    ) {
         self.loop = loop
+        self.subsystem = subsystem
+        self.subject = subject
         self.deliver = deliver
         self.tell = tell
     }
@@ -107,13 +115,13 @@ final class DoorShell {
             self.listener = listener
             retryDue = nil
             watchListener()
-            tell(
-                Notice(
-                    .info, "door", "",
-                    "listening on \(place.tls == nil ? "http" : "https")://\(place.describe)"))
+            let scheme = subsystem == "door" ? (place.tls == nil ? "http://" : "https://") : ""
+            tell(Notice(.info, subsystem, subject, "listening on \(scheme)\(place.describe)"))
         } catch {
             retryDue = Clock.instant + Self.retry
-            if complaint != error.message { tell(Notice(.warning, "door", "", error.message)) }
+            if complaint != error.message {
+                tell(Notice(.warning, subsystem, subject, error.message))
+            }
             complaint = error.message
         }
     }

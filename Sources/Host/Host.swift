@@ -38,7 +38,7 @@ package final class Host {
     private var link: LinkShell!
     private var portWatch: PortWatch?
     private let adapterScan: AdapterScan
-    private var door: DoorShell!
+    private var doors: Doors!
     private var control: ControlSocket?
     private var controlClients: [Int: ControlSocket.Client] = [:]
     private var controlRequests = 0
@@ -72,8 +72,8 @@ package final class Host {
         link = try LinkShell(loop: loop, mailbox: mailbox, context: tls) { [unowned self] event in
             receive(.link(event))
         }
-        door = DoorShell(loop: loop) { [unowned self] in
-            receive(.door($0))
+        doors = Doors(loop: loop) { [unowned self] in
+            receive($0)
         } tell: { [unowned self] in
             say($0)
         }
@@ -83,7 +83,7 @@ package final class Host {
         }
         _ = try loop.watch(mailbox.descriptor, .read) { [unowned self] _ in takeHelperMessages() }
         if let path = settings.controlPath { openControl(path) }
-        door.open(settings.door)
+        doors.open(settings.door)
     }
 
     /// Runs until SIGTERM or a fatal answer of the disk; the exit code for the shell.
@@ -95,12 +95,12 @@ package final class Host {
         perform { $0.start(at: $1) }
         while exit == nil {
             let wake = nextWake()
-            _ = try loop.wait(until: link.hasPending || door.hasPending ? .zero : wake.due)
+            _ = try loop.wait(until: link.hasPending || doors.hasPending ? .zero : wake.due)
             let now = wakeLatency.woken(for: wake.sending)
             for line in lines { line.timeout(at: now) }
             if link.hasPending { link.readPending() }
-            let serves = door.mayServe(before: wake.sending, at: now)
-            if serves, door.hasPending { door.takeTurn() }
+            let serves = doors.mayServe(before: wake.sending, at: now)
+            if serves, doors.hasPending { doors.takeTurn() }
             if wake.choresDue <= now { tick(at: now) }
             if let due = gateway.deadline, due <= now {
                 perform { $0.timeout(at: $1, servesDoor: serves) }
@@ -127,7 +127,7 @@ package final class Host {
         if let due = releaseDue { next = min(next, due) }
         if let due = statusDue { next = min(next, due) }
         if let due = control?.deadline { next = min(next, due) }
-        if let due = door.deadline { next = min(next, due) }
+        if let due = doors.deadline { next = min(next, due) }
         let chores = next
         if let due = gateway.deadline { next = min(next, due) }
         var sending = Instant.distantFuture
@@ -161,7 +161,7 @@ package final class Host {
         adapterScan.stop()
         reloading.stop()
         control?.shutdown()
-        door.close()
+        doors.close()
         diskWorker.stop()
         keyWorker.stop()
         disk.close()
@@ -223,8 +223,8 @@ package final class Host {
             let offered = reloading.end()
             takeUp(isInForce ? offered : nil)
             expectSettling()
-        case .door(.send(let id, let bytes)): door.send(id, bytes)
-        case .door(.close(let id)): door.close(id)
+        case .door(let effect): doors.carryOut(effect)
+        case .service(let name, let effect): doors.carryOut(effect, of: name)
         case .finished(let reason): exit = exit ?? reason
         }
     }
@@ -301,7 +301,7 @@ package final class Host {
             keys = reload.keys
             link.use(reload.tls)
             logLevelMax = reload.logLevel
-            door.open(reload.door)
+            doors.open(reload.door)
             portWatch?.expect(gateway.portDevices)
         }
         service.notify("READY=1")
@@ -362,7 +362,7 @@ package final class Host {
         }
         portWatch?.tick()
         control?.timeout(at: now)
-        door.timeout(at: now)
+        doors.timeout(at: now)
         if let due = watchdogDue, due <= now {
             service.notify("WATCHDOG=1")
             watchdogDue = service.watchdogInterval.map { now + $0 }
@@ -385,7 +385,7 @@ package final class Host {
     /// A line for the log, which the door's clients see too.
     private func say(_ notice: Notice) {
         log.write(notice)
-        if door.isOpen, notice.level <= log.threshold { receive(.door(.logged(notice))) }
+        if doors.isOpen, notice.level <= log.threshold { receive(.door(.logged(notice))) }
     }
 
     private func expectSettling() {

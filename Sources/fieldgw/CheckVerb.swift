@@ -20,7 +20,7 @@ enum CheckVerb {
         let configuration = found.configuration
         var diagnostics = found.diagnostics
         if let configuration {
-            diagnostics += overload(configuration)
+            diagnostics += overload(configuration) + crowds(configuration)
             diagnostics += JournalCheck.problems(
                 of: configuration, Places(configuration, arguments.positional[0], arguments))
         }
@@ -44,6 +44,22 @@ enum CheckVerb {
                 port.place, .warning,
                 "port \(port.name) needs \(Text.percent(load)) of the line's time, more than maxLoad "
                     + "\(Text.percent(port.maxLoad))\(hint)")
+        }
+    }
+
+    /// Warnings about lines on which other masters get less than their budget.
+    private static func crowds(_ configuration: Configuration) -> [Diagnostic] {
+        configuration.ports.compactMap { port in
+            guard let serve = port.serve, port.budget.load + serve.driver.budget > 1 else {
+                return nil
+            }
+            let (own, left) = (port.budget.load, max(0, 1 - port.budget.load))
+            let budget = Text.percent(serve.driver.budget)
+            return Diagnostic(
+                serve.place, .warning,
+                "our own reads need \(Text.percent(own)) of the line: other masters get at most "
+                    + "\(Text.percent(left)) of it, not their budget of \(budget)"
+            )
         }
     }
 
@@ -80,17 +96,20 @@ enum CheckVerb {
     }
 
     private static func budget(_ configuration: Configuration) -> String {
+        let isServed = configuration.ports.contains { $0.serve != nil }
         let rows = configuration.ports.map { port -> [String] in
             let plan = port.budget
             let points = port.nodes.reduce(0) { $0 + $1.points.count }
+            let serve = port.serve.map { Text.percent($0.driver.budget) } ?? ""
             return [
                 port.name.text, port.line.describe, "\(port.nodes.count)", "\(points)",
                 "\(plan.reads)",
                 Text.percent(plan.load), Text.duration(plan.worstBlocking),
-            ]
+            ] + (isServed ? [serve] : [])
         }
         return Console.table(
-            ["port", "line", "nodes", "points", "reads", "load", "worst blocking"], rows)
+            ["port", "line", "nodes", "points", "reads", "load", "worst blocking"]
+                + (isServed ? ["others"] : []), rows)
     }
 
     private static func json(_ configuration: Configuration?, _ diagnostics: [Diagnostic]) -> String
@@ -108,6 +127,9 @@ enum CheckVerb {
                         writer.member("reads", plan.reads)
                         writer.member("load", plan.load)
                         writer.member("maxLoad", port.maxLoad)
+                        if let serve = port.serve {
+                            writer.member("serveBudget", serve.driver.budget)
+                        }
                         writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)
                         if port.driver == .modbusRTU, let read = port.readPlan.worstRead {
                             writer.key("worstRead")

@@ -74,6 +74,7 @@ struct TopSample {
         figures = Figures(at: Clock.instant, uptime: document["uptime"]?.double ?? 0)
         for port in document["ports"]?.members ?? [] {
             count(port.value, as: port.name)
+            if let serve = port.value["serve"] { count(serve, as: Self.serveKey(port.name)) }
             for unit in port.value["units"]?.members ?? [] {
                 count(unit.value, as: ByteString("\(port.name):\(unit.name)"))
             }
@@ -83,6 +84,9 @@ struct TopSample {
             devices[address, default: []].append(device.name.string)
         }
     }
+
+    /// Place of the counters of a port's other masters.
+    private static func serveKey(_ port: ByteString) -> ByteString { ByteString("\(port) serve") }
 
     private mutating func count(_ place: JSON, as key: ByteString) {
         figures.counters[key] = Self.names.map { place[$0]?.double ?? 0 }
@@ -105,6 +109,11 @@ struct TopSample {
             row.note =
                 port.value["trouble"]?.string?.string
                 ?? Text.pause(of: port.value) ?? port.value["diagnosis"]?.string?.string ?? ""
+            if row.note.isEmpty, let serve = port.value["serve"] {
+                let requests = rates(Self.serveKey(port.name)).first ?? 0
+                let clients = Plural.text(serve["clients"]?.integer ?? 0, "client")
+                row.note = "\(clients), \(Text.fixed(requests, 1)) requests/s of theirs"
+            }
             if port.value["state"]?.string != "open" { row.rank = 3 }
             rows.append(row)
             for unit in port.value["units"]?.members ?? []

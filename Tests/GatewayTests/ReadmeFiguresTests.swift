@@ -65,7 +65,9 @@ import Testing
         "turnaround": "\"7ms\"", "minFree": "\"65MiB\"", "publish": "\"durable\"",
     ]
     /// Defaults that are no value of the key, and are tested below or elsewhere.
-    private static let described: Set = ["clientID", "ca", "batch", "rate", "inFlight", "dataBits"]
+    private static let described: Set = [
+        "clientID", "ca", "batch", "rate", "inFlight", "dataBits", "serve",
+    ]
 
     private static let document: String = {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

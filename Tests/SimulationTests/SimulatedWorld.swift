@@ -275,7 +275,7 @@ final class SimulatedWorld {
                 onNotice?(notice)
                 trace("gateway", "\(notice.subsystem) \(notice.subject): \(notice.message)")
             case .reloaded(let isInForce): reloads.append(isInForce)
-            case .ready, .logLevel, .scan, .endScan, .door, .measure: break
+            case .ready, .logLevel, .scan, .endScan, .door, .service, .measure: break
             case .finished(let reason): exit = reason
             }
         }

@@ -89,6 +89,8 @@ package struct Configuration: Hashable, Sendable {
         /// How long its line may be gone before its devices are detached.
         package var detachAfter: Duration
         package var nodes: [Node]
+        /// The server for other masters of the line; nil: none.
+        package var serve: LineServiceSettings?
     }
 
     /// One device and how it is read.
@@ -136,6 +138,7 @@ extension Configuration.Port {
         let nowhere = FilePlace("", TextPosition(line: 0, column: 0))
         var port = self
         port.place = nowhere
+        port.serve?.place = nowhere
         for index in port.nodes.indices {
             port.nodes[index].place = nowhere
             port.nodes[index].privateKey?.place = nowhere

@@ -19,6 +19,20 @@ extension ConfigurationReader {
         }
     }
 
+    /// One address, one server.
+    func checkServices(_ ports: [Configuration.Port]) {
+        var first: [ByteString: PortName] = [:]
+        for port in ports {
+            guard let serve = port.serve,
+                let other = first.updateValue(port.name, forKey: ByteString(serve.describe))
+            else { continue }
+            problems.error(
+                serve.place,
+                "port \"\(port.name)\" listens on \(serve.describe), as port \"\(other)\" does: "
+                    + "every line needs a TCP port of its own")
+        }
+    }
+
     /// One device at one address, one address for one device (unless it is shared).
     func checkDevices(_ ports: [Configuration.Port], gateway: DeviceID?) {
         var byDevice: [DeviceID: (node: Configuration.Node, port: PortName)] = [:]

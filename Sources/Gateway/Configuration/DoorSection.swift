@@ -55,7 +55,9 @@ extension ConfigurationReader {
     mutating func readDoor(_ field: Field) -> Configuration.Door? {
         guard var cursor = ObjectCursor(field, "\"http\"", problems) else { return nil }
         let listen = cursor.require("listen")
-        let endpoint = listen.flatMap { readListen($0, cursor) }
+        let endpoint = listen.flatMap {
+            Self.readListen($0, cursor, portDefault: Configuration.Door.portDefault)
+        }
         let token = cursor.take("token")
         let secret = token.flatMap { readToken($0, cursor) }
         let certificate = cursor.located("certificate").map { keep($0, .serverCertificate) }
@@ -97,11 +99,14 @@ extension ConfigurationReader {
     }
 
     /// `address:port`; the address is numeric, so that nothing has to be resolved.
-    private func readListen(_ field: Field, _ cursor: ObjectCursor) -> (host: String, port: Int)? {
+    static func readListen(
+        _ field: Field, _ cursor: ObjectCursor, portDefault: Int
+    ) -> (host: String, port: Int)? {
+        let problems = cursor.problems
         guard let text = cursor.string(of: field) else { return nil }
         guard
-            let (name, port) = Self.split(
-                endpoint: text.string, port: Configuration.Door.portDefault)
+            let (name, port) = split(
+                endpoint: text.string, port: portDefault)
         else {
             problems.error(
                 field.place,
@@ -109,11 +114,11 @@ extension ConfigurationReader {
             return nil
         }
         let host = name == "localhost" ? "127.0.0.1" : name
-        guard Self.isAddress(host) else {
+        guard isAddress(host) else {
             problems.error(
                 field.place,
-                "\"listen\" is \"\(text.prefix(60))\"; write a numeric address and a port, as in \"127.0.0.1:8420\" or "
-                    + "\"[::1]:8420\"")
+                "\"listen\" is \"\(text.prefix(60))\"; write a numeric address and a port, as in "
+                    + "\"127.0.0.1:\(portDefault)\" or \"[::1]:\(portDefault)\"")
             return nil
         }
         return (host, port)

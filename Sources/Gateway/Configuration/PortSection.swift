@@ -19,6 +19,7 @@ extension ConfigurationReader {
         }
         let ports = cursor.fields.compactMap { readPort($0) }
         checkLines(ports)
+        checkServices(ports)
         checkDevices(ports, gateway: gateway)
         checkStreams(ports)
         return ports
@@ -40,6 +41,9 @@ extension ConfigurationReader {
         let maxLoad = cursor.number("maxLoad", in: 0.05...1, default: 0.9)
         let detachAfter = cursor.duration("detachAfter", in: .seconds(10)...(.seconds(7 * 86_400)))
         let context = PortContext(name: name, driver: driver, every: every)
+        let serve = cursor.take("serve").flatMap {
+            LineServiceReader(problems).read($0, isModbus: driver == .modbusRTU)
+        }
         let nodes = cursor.require("nodes").map { readNodes($0, of: context) } ?? []
         cursor.finish()
         guard let line else { return nil }
@@ -47,7 +51,7 @@ extension ConfigurationReader {
             name: name, place: field.keyPlace, driver: driver, line: line,
             responseTimeout: timeout ?? .milliseconds(1000), retries: retries ?? 2,
             turnaround: turnaround ?? .milliseconds(5), every: every, maxLoad: maxLoad,
-            detachAfter: detachAfter ?? .seconds(600), nodes: nodes)
+            detachAfter: detachAfter ?? .seconds(600), nodes: nodes, serve: serve)
     }
 
     /// Port names stand in commands and messages, before a colon or where a device path could be.

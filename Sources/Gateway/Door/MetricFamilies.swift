@@ -6,7 +6,8 @@ import Spool
 /// The metrics, in the order in which they are written. Names are a contract: dashboards and alerts
 /// hold them.
 extension MetricFamily {
-    static let all: [MetricFamily] = gateway + bridge + spool + ports + lines + units + values
+    static let all: [MetricFamily] =
+        gateway + bridge + spool + ports + lines + serve + units + values
 
     private static func counter(
         _ name: String, _ help: String, _ scope: Scope,
@@ -219,6 +220,38 @@ extension MetricFamily {
                 ("break", figures.line.breaks),
             ] { out.sample(name, labels, "kind", kind, Int(count)) }
         }
+    ]
+
+    private static func ofService(
+        _ kind: Kind, _ name: String, _ help: String,
+        _ value: @escaping @Sendable (LineService) -> Double
+    ) -> MetricFamily {
+        MetricFamily(name: "fieldgw_serve_\(name)", kind: kind, help: help, scope: .port) {
+            name, view, index, out in
+            let port = view.base.ports[index]
+            if let service = port.service { out.sample(name, port.labels, value(service)) }
+        }
+    }
+
+    /// Other masters of the line.
+    private static let serve: [MetricFamily] = [
+        ofService(.gauge, "clients", "Other masters that are connected.") { Double($0.clients) },
+        ofService(.counter, "turned_away_total", "Connections that were not let in.") {
+            Double($0.figures.turnedAway)
+        },
+        ofService(.counter, "writes_total", "Writes of other masters that units acknowledged.") {
+            Double($0.figures.writes)
+        },
+        ofService(.counter, "bus_seconds_total", "Time of the line used for other masters.") {
+            $0.figures.lineTime.secondsValue
+        },
+        counter("serve_requests_total", "Requests of other masters, by result.", .port) {
+            name, view, index, out in
+            let port = view.base.ports[index]
+            for (result, count) in port.service?.results ?? [] {
+                out.sample(name, port.labels, "result", result, count)
+            }
+        },
     ]
 
     private static let units: [MetricFamily] = [

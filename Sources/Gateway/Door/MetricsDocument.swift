@@ -7,6 +7,8 @@ struct PortFigures: Sendable {
     var labels: MetricsWriter.Labels
     var isOpen: Bool
     var statistics: PortStatistics
+    /// The server for other masters of the line; nil: none.
+    var service: LineService?
 }
 
 /// Everything that is counted and measured, for Prometheus: family by family, as its format wants
@@ -33,7 +35,7 @@ struct MetricsDocument: SlicedDocument {
                 PortFigures(
                     labels: MetricsWriter.Labels(("port", port.name.text)),
                     isOpen: port.state == .open,
-                    statistics: figures))
+                    statistics: figures, service: port.service))
         }
         base = MetricsView.Base(
             ports: ports, units: units, devices: gateway.adapter.bindings.map(\.device))

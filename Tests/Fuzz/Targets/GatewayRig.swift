@@ -213,7 +213,7 @@ struct GatewayRig {
                 "a line of the log: \(notice.message)")
         case .scan(let entry): events.append(.scanned(entry, .failure(ScanFailure("nobody"))))
         case .finished: isFinished = true
-        case .endScan, .logLevel, .ready, .reloaded, .door, .measure: break
+        case .endScan, .logLevel, .ready, .reloaded, .door, .service, .measure: break
         }
     }
 
