@@ -32,11 +32,12 @@ extension Backlog {
     // MARK: - Records that are not durable yet
 
     /// Offers a new record that may be sent before it is durable, unless something of its queue
-    /// waits that must go first; answers whether it did.
+    /// waits that must go first; answers whether it did. Beside a backlog no record may: recovery
+    /// knows by the settled ones on the disk that the backlog was overtaken.
     mutating func offer(_ item: Item) -> Bool {
-        guard self[item.queue].isLoadedToTheEnd, hasRoom(item.queue, item.size) else {
-            return false
-        }
+        let queue = self[item.queue]
+        guard queue.main == item.queue, queue.isLoadedToTheEnd, hasRoom(item.queue, item.size)
+        else { return false }
         load(item)
         return true
     }
