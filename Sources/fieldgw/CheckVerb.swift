@@ -107,9 +107,12 @@ enum CheckVerb {
                 Text.percent(plan.load), Text.duration(plan.worstBlocking),
             ] + (isServed ? [serve] : [])
         }
-        return Console.table(
-            ["port", "line", "nodes", "points", "reads", "load", "worst blocking"]
-                + (isServed ? ["others"] : []), rows)
+        let columns: [TextTable.Column] = [
+            "port", TextTable.Column("line", rank: 4), .number("nodes", rank: 3),
+            .number("points", rank: 2), .number("reads", rank: 2), .number("load"),
+            .number("worst blocking", rank: 1),
+        ]
+        return TextTable(columns + (isServed ? [.number("others")] : []), rows).text
     }
 
     private static func json(_ configuration: Configuration?, _ diagnostics: [Diagnostic]) -> String

@@ -44,7 +44,11 @@ enum DeviceVerb {
                 "\(device.value["waiting"]?.integer ?? 0)", retry ?? "",
             ]
         }
-        Console.say(Console.table(["device", "address", "status", "bridge", "waiting", ""], rows))
+        let columns: [TextTable.Column] = [
+            "device", TextTable.Column("address", rank: 2), "status",
+            TextTable.Column("bridge", rank: 1), .number("waiting"), TextTable.Column("", rank: 3),
+        ]
+        Console.say(TextTable(columns, rows).text)
         return .ok
     }
 

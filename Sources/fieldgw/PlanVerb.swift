@@ -46,8 +46,13 @@ enum PlanVerb {
             ]
         }
         Console.say(
-            Console.table(
-                ["unit", "table", "address", "count", "every", "wire time", "points"], rows))
+            TextTable(
+                [
+                    .number("unit"), "table", .number("address"), .number("count"),
+                    .number("every", rank: 1), .number("wire time", rank: 2),
+                    .number("points", rank: 3),
+                ], rows
+            ).text)
         for (unit, span) in plan.unreadable {
             Console.say(
                 "unit \(unit): \(span.table.rawValue) \(span.address) cannot be read in one request"
@@ -82,11 +87,13 @@ enum PlanVerb {
             ]
         }
         Console.say(
-            Console.table(
+            TextTable(
                 [
-                    "unit", "table", "device", "how", "bytes at most", "every", "wire time",
-                    "points",
-                ], rows))
+                    .number("unit"), TextTable.Column("table", rank: 5), "device",
+                    TextTable.Column("how", rank: 4), .number("bytes at most", rank: 3),
+                    .number("every"), .number("wire time", rank: 1), .number("points", rank: 2),
+                ], rows
+            ).text)
         Console.say("")
     }
 

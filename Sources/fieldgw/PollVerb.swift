@@ -102,8 +102,16 @@ enum PollVerb {
                 }
             }
         }
-        if !json { Console.say(Console.table(["device", "unit", "point", "value", ""], rows)) }
+        if !json { Console.say(Self.table(rows)) }
         return code
+    }
+
+    private static func table(_ rows: [[String]]) -> String {
+        let columns: [TextTable.Column] = [
+            TextTable.Column("device", least: 6), .number("unit", rank: 1), "point",
+            .number("value"), "",
+        ]
+        return TextTable(columns, rows).text
     }
 
     private static func row(_ node: Configuration.Node, _ value: LastValue) -> [String] {

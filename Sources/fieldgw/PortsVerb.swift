@@ -48,11 +48,15 @@ enum PortsVerb {
                 port.users.map(\.description).joined(separator: ", "),
             ]
         }
-        return Console.table(
+        return TextTable(
             [
-                "port", "driver", "serial", "path", "usb id", "device", "stable name", "rs-485",
-                "in use by",
-            ], rows)
+                "port", TextTable.Column("driver", rank: 4),
+                TextTable.Column("serial", rank: 2, least: 8), TextTable.Column("path", rank: 6),
+                TextTable.Column("usb id", rank: 7), TextTable.Column("device", rank: 5),
+                TextTable.Column("stable name", rank: 1, least: 20),
+                TextTable.Column("rs-485", rank: 3), "in use by",
+            ], rows
+        ).text
     }
 
     private static func line(_ port: PortReport) -> String {

@@ -28,7 +28,12 @@ enum ProfileText {
         }
         lines += [
             "",
-            Console.table(["point", "address", "type", "unit", "writable", ""], rows),
+            TextTable(
+                [
+                    "point", "address", "type", "unit", TextTable.Column("writable", rank: 1),
+                    TextTable.Column("", rank: 2),
+                ], rows
+            ).text,
         ]
         return lines.map { $0.trimmingBlanks }.joined(separator: "\n")
     }

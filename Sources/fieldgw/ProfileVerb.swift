@@ -61,7 +61,13 @@ enum ProfileVerb {
                 let parameters = profile.parameters.map(\.name.string).joined(separator: ", ")
                 return [name, profile.driver.rawValue, parameters, profile.title ?? ""]
             }
-            Console.say(Console.table(["profile", "driver", "parameters", "device"], rows))
+            Console.say(
+                TextTable(
+                    [
+                        "profile", TextTable.Column("driver", rank: 2),
+                        TextTable.Column("parameters", rank: 1, least: 10), "device",
+                    ], rows
+                ).text)
         }
         return found.isEmpty ? .noInput : .ok
     }

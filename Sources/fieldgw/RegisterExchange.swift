@@ -311,29 +311,37 @@ struct RegisterExchange {
     func table(_ read: Read, isTyped: Bool) -> String {
         let values = codec.values(read.bytes, at: Clock.now())
         if codec.table.isBits {
-            return Console.table(
-                [codec.table.rawValue, "value"],
-                values.map { ["\($0.address)", Self.bit($0.json)] })
+            return TextTable(
+                [.number(codec.table.rawValue), .number("value")],
+                values.map { ["\($0.address)", Self.bit($0.json)] }
+            ).text
         }
         if isTyped {
-            return Console.table(
-                [codec.table.rawValue, "hex", "value"],
+            return TextTable(
+                [
+                    .number(codec.table.rawValue), TextTable.Column("hex", rank: 1),
+                    .number("value"),
+                ],
                 values.map { value in
                     [
                         "\(value.address)", value.registers.map(Self.hex).joined(separator: " "),
                         Self.shown(value.json),
                     ]
-                })
+                }
+            ).text
         }
-        return Console.table(
-            [codec.table.rawValue, "hex", "decimal", "signed", "text"],
+        return TextTable(
+            [
+                .number(codec.table.rawValue), "hex", .number("decimal"), .number("signed"), "text",
+            ],
             values.map { value in
                 let word = value.registers.first ?? 0
                 return [
                     "\(value.address)", Self.hex(word), "\(word)", "\(Int16(bitPattern: word))",
                     Self.text(word),
                 ]
-            })
+            }
+        ).text
     }
 
     static func hex(_ word: UInt16) -> String {

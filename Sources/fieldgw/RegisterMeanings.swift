@@ -44,8 +44,7 @@ enum RegisterMeanings {
             TextTable.Column("hex", rank: 1), TextTable.Column("type"), TextTable.Column("order"),
             TextTable.Column("value", isNumber: true),
         ]
-        return TextTable(columns, rows).lines(within: Machine.terminalWidth(1)).joined(
-            separator: "\n")
+        return TextTable(columns, rows).text
     }
 
     /// The value as JSON text; nil where the registers are no such value.

@@ -161,9 +161,14 @@ enum ScanVerb {
         let found = scanner.findings
         var profiles: [UInt8: [String]] = [:]
         for unit in found { profiles[unit.unit] = matcher.matches(unit) }
-        let table = Console.table(
-            ["unit", "line", "answered", "after", "what it is"],
-            found.map { row($0, profiles[$0.unit] ?? []) })
+        // It goes into a comment of the configuration.
+        let width = Machine.terminalWidth(1).map { max(20, $0 - "// ".count) }
+        let table = TextTable(
+            [
+                .number("unit"), "line", TextTable.Column("answered", rank: 1),
+                .number("after", rank: 2), "what it is",
+            ], found.map { row($0, profiles[$0.unit] ?? []) }
+        ).lines(within: width).joined(separator: "\n")
         let configuration = ScanStanza.text(
             found, device: lease.member, port: lease.portName,
             profiles: profiles.compactMapValues(\.first),

@@ -211,11 +211,13 @@ enum SniffSummary {
                 row.slowest.map(Text.duration) ?? "",
             ]
         }
-        return Console.table(
+        return TextTable(
             [
-                "unit", "request", "asked", "every", "silent", "damaged", "exceptions",
-                "slowest answer",
-            ], rows)
+                .number("unit"), "request", .number("asked"), .number("every", rank: 1),
+                .number("silent"), .number("damaged"), .number("exceptions"),
+                .number("slowest answer", rank: 2),
+            ], rows
+        ).text
     }
 
     private static func what(_ key: Traffic.Key) -> String {

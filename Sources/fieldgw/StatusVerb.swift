@@ -106,9 +106,7 @@ enum StatusVerb {
 
     /// A table that is not wider than the terminal.
     private static func show(_ columns: [TextTable.Column], _ rows: [[String]]) {
-        for line in TextTable(columns, rows).lines(within: Machine.terminalWidth(1)) {
-            Console.say(line)
-        }
+        Console.say(TextTable(columns, rows).text)
     }
 
     /// Shows why there is no bridge, since when, and when the next try is.

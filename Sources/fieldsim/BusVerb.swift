@@ -123,7 +123,12 @@ enum BusVerb {
                 "\(unit)", "\(figures.requests)", "\(figures.replies)", "\(figures.exceptions)",
             ]
         }
-        Console.say(Console.table(["unit", "requests", "replies", "exceptions"], rows))
+        Console.say(
+            TextTable(
+                [
+                    .number("unit"), .number("requests"), .number("replies"), .number("exceptions"),
+                ], rows
+            ).text)
         Console.say(
             "frames \(bus.statistics.frames), early starts \(bus.statistics.earlyStarts), "
                 + "line in use for \(JSONWriter.number(bus.statistics.busTime.secondsValue)) s")

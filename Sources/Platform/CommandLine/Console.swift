@@ -67,25 +67,4 @@ package enum Console {
             rest = rest.dropFirst(count)
         }
     }
-
-    /// Columns padded to their widest cell, two spaces between; numbers are the caller's to align.
-    package static func table(_ header: [String], _ rows: [[String]]) -> String {
-        var widths = header.map(\.count)
-        for row in rows {
-            for (column, cell) in row.enumerated() where column < widths.count {
-                widths[column] = max(widths[column], cell.count)
-            }
-        }
-        func line(_ cells: [String]) -> String {
-            var text = ""
-            for (column, cell) in cells.enumerated() {
-                text += cell
-                if column < cells.count - 1 {
-                    text += String(repeating: " ", count: widths[column] - cell.count + 2)
-                }
-            }
-            return text
-        }
-        return ([header] + rows).map(line).joined(separator: "\n")
-    }
 }

@@ -14,6 +14,10 @@ package struct TextTable: Sendable {
         package init(_ title: String, isNumber: Bool = false, rank: Int = 0, least: Int? = nil) {
             (self.title, self.isNumber, self.rank, self.least) = (title, isNumber, rank, least)
         }
+
+        package static func number(_ title: String, rank: Int = 0) -> Column {
+            Column(title, isNumber: true, rank: rank)
+        }
     }
 
     private static let gap = 2
@@ -26,6 +30,9 @@ package struct TextTable: Sendable {
     package init(_ columns: [Column], _ rows: [[String]]) {
         (self.columns, self.rows) = (columns, rows)
     }
+
+    /// The lines for standard output, not wider than its window if that is a terminal.
+    package var text: String { lines(within: Machine.terminalWidth(1)).joined(separator: "\n") }
 
     /// The header and a line for each row.
     /// - Parameter width: in columns of the terminal; nil: as wide as it comes.
@@ -123,4 +130,8 @@ package enum TextWidth {
         default: return first.properties.isGraphemeExtend ? 0 : 1
         }
     }
+}
+
+extension TextTable.Column: ExpressibleByStringLiteral {
+    package init(stringLiteral title: String) { self.init(title) }
 }
