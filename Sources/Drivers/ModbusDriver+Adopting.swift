@@ -153,6 +153,5 @@ extension LineExchange {
         all.echoBytes += echo.echoBytes
         all.collisions += echo.collisions
         all.babbles += babbles
-        all.busTime += busTime
     }
 }

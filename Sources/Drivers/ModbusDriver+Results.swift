@@ -77,6 +77,7 @@ extension ModbusDriver {
     mutating func finish(_ verdict: LineExchange.Verdict, at now: Moment) {
         guard let work else { return }
         self.work = nil
+        counters.lineTimes.add(now.instant - startedAt, use(of: work))
         if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
@@ -93,6 +94,16 @@ extension ModbusDriver {
         case .order: finishOrder(verdict, at: now)
         case .fence(let job): finishFence(job, verdict, at: now)
         case .served(let job): finishServed(job, verdict, at: now)
+        }
+    }
+
+    private func use(of work: Work) -> LineTimes.Use {
+        switch work {
+        case .read where isOnBudget: .silent
+        case .read(let cycle): (cycles[cycle].run?.job?.failures ?? 0) > 0 ? .retries : .polls
+        case .order: .commands
+        case .fence: .checks
+        case .served: .others
         }
     }
 

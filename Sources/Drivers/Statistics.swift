@@ -33,12 +33,13 @@ package struct PortStatistics: Hashable, Sendable {
     package var line = LineErrors()
     package var bytesSent = 0
     package var bytesReceived = 0
-    /// From the first bit of each request to the end of its exchange.
-    package var busTime = Duration.zero
+    package var lineTimes = LineTimes()
     /// By unit id.
     package var units: [UnitStatistics] = []
 
     package init() {}
+
+    package var busTime: Duration { lineTimes.total }
 }
 
 package struct UnitStatistics: Hashable, Sendable {
@@ -100,7 +101,7 @@ extension PortStatistics {
         if sign < 0 { sum.line = line - other.line } else { sum.line += other.line }
         sum.bytesSent += sign * other.bytesSent
         sum.bytesReceived += sign * other.bytesReceived
-        sum.busTime += other.busTime * sign
+        sum.lineTimes = lineTimes.adding(other.lineTimes, times: sign)
         for index in units.indices {
             let unit = units[index].unit
             // Mostly both have the same ones in the same order.

@@ -129,6 +129,12 @@ extension Gateway {
         writer.member("late", figures.late)
         writer.member("skipped", figures.skipped)
         writer.member("busTimeSeconds", figures.busTime.secondsValue)
+        writer.key("lineTimeSeconds")
+        writer.object { writer in
+            for use in LineTimes.Use.allCases where figures.lineTimes[use] > .zero {
+                writer.member(use.rawValue, figures.lineTimes[use].secondsValue)
+            }
+        }
         writeHygiene(figures, &writer)
         if let service = port.service {
             writer.key("serve")

@@ -73,7 +73,6 @@ package struct LineExchange: Sendable {
     package private(set) var strayBytes = 0
     /// Times that the line did not fall silent for longer than a frame takes.
     package private(set) var babbles = 0
-    package private(set) var busTime = Duration.zero
 
     package init(_ line: LineSettings) {
         timing = RTUTiming(line)
@@ -359,7 +358,6 @@ package struct LineExchange: Sendable {
     private mutating func finish(at now: Instant) {
         state = .idle
         restBegins = nil
-        busTime += now - sentAt
         quietUntil = max(lastByte, sentUntil) + timing.silence
     }
 

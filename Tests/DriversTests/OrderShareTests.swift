@@ -25,6 +25,33 @@ import Testing
             data: .registers([value]), expires: rig.now.instant + time)
     }
 
+    /// Unit 9 is silent, unit 2 answers damaged now and then, unit 1 is written to.
+    @Test func theTimeOfTheLineIsToldByItsUse() {
+        let nodes = [1, 2, 9].map { node($0, every: .milliseconds(500)) }
+        var rig = Rig(Self.settings(nodes, baud: 9600)) { unit, _, count in
+            if unit == 9 { return .silent }
+            return unit == 2 && count % 10 == 7
+                ? .flip(20, .milliseconds(5))
+                : .answer(.milliseconds(5))
+        }
+        rig.open()
+        rig.run(for: .seconds(10))
+        let start = rig.driver.statistics
+        #expect(start.lineTimes[.checks] > .zero && start.lineTimes[.commands] == .zero)
+        for id in 0..<10 as Range<UInt64> {
+            rig.submit(Self.write(id, to: 1, in: rig))
+            rig.run(for: .seconds(6))
+        }
+        let times = rig.driver.statistics.lineTimes
+        for use in LineTimes.Use.allCases {
+            #expect((times[use] > start.lineTimes[use]) == (use != .others), "\(use)")
+        }
+        let all = (times.total - start.busTime).secondsValue
+        let silent = (times[.silent] - start.lineTimes[.silent]).secondsValue
+        let polls = (times[.polls] - start.lineTimes[.polls]).secondsValue
+        #expect(silent < 0.11 * 60 && polls > 0.5 * (all - silent) && all < 60)
+    }
+
     /// 9600 baud, units that take 50 ms, ten commands a second: there was no poll at all.
     @Test func tenCommandsASecondLeaveASlowLineHalfOfItsPolls() {
         let nodes = (1...5).map { node($0, every: .milliseconds(500)) }

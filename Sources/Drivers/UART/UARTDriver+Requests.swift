@@ -184,7 +184,8 @@ extension UARTDriver {
     private mutating func finish(_ result: Result<[UInt8], ReadFailure>, at now: Moment) {
         guard let ended = exchange else { return }
         exchange = nil
-        counters.busTime += now.instant - ended.startedAt
+        counters.lineTimes.add(
+            now.instant - ended.startedAt, ended.isProbe ? .silent : .polls)
         quietUntil = max(quietUntil, now.instant + timing.silence)
         switch result {
         case .success(let bytes):

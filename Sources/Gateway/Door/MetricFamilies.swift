@@ -185,6 +185,15 @@ extension MetricFamily {
         ofPort("bus_seconds_total", "Time of the line used by exchanges.") {
             $0.busTime.secondsValue
         },
+        counter("port_line_seconds_total", "The same by what the line was used for.", .port) {
+            name, view, index, out in
+            let (labels, times) = (
+                view.base.ports[index].labels, view.base.ports[index].statistics.lineTimes
+            )
+            for use in LineTimes.Use.allCases {
+                out.sample(name, labels, "use", use.rawValue, times[use].secondsValue)
+            }
+        },
         ofPort("sent_bytes_total", "Bytes sent.") { Double($0.bytesSent) },
         ofPort("received_bytes_total", "Bytes received.") { Double($0.bytesReceived) },
         ofPort("late_cycles_total", "Cycles that ended after their next release.") {

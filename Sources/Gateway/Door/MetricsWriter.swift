@@ -36,6 +36,14 @@ struct MetricsWriter: Sendable {
         end(value)
     }
 
+    mutating func sample(
+        _ name: String, _ labels: Labels, _ key: String, _ word: String, _ value: Double
+    ) {
+        begin(name, labels)
+        label(key, word)
+        end(JSONWriter.number(value).utf8)
+    }
+
     /// Begins a sample; `end` ends it.
     mutating func begin(_ name: String, _ labels: Labels) {
         bytes += name.utf8

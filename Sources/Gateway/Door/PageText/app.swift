@@ -159,6 +159,9 @@ function connect() {
     for (const name in data) {
       S.ports[name] = data[name];
       rates('bus ' + name, data[name].busTimeSeconds, name);
+      for (const [use, seconds] of Object.entries(data[name].lineTimeSeconds || {})) {
+        rates('use ' + name + ' ' + use, seconds, 'use ' + name + ' ' + use);
+      }
       if (S.load[name] !== undefined) S.load[name] = Math.min(1, S.load[name]);
     }
   });

@@ -10,7 +10,8 @@ const BOUNDS = [.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5];
 port.open = (main, name) => {
   port.name = name;
   port.detail = null;
-  main.replaceChildren(h('h2', null, 'Line ' + name), h('p', { id: 'p-state', role: 'status' }), h('div', { id: 'p-actions' }),
+  main.replaceChildren(h('h2', null, 'Line ' + name), h('p', { id: 'p-state', role: 'status' }),
+    h('div', { id: 'p-use' }), h('div', { id: 'p-actions' }),
     h('p', { id: 'p-outcome', class: 'outcome', role: 'status' }), h('h2', null, 'Units'),
     h('div', { class: 'scroll' }, h('table', { class: 'cards' }, h('thead', null, h('tr', null,
       ['unit', 'devices', 'state', 'reply p50, p99', 'requests', 'timeouts', 'CRC', 'exceptions', 'last good', 'last hour'].map(
@@ -60,11 +61,35 @@ port.paint = () => {
   put($('p-state'), facts.filter(Boolean).join(' · '),
     figures.trouble ? h('span', { class: 'alarm' }, ' ' + figures.trouble) : null,
     figures.diagnosis ? h('strong', { class: 'warn' }, ' ' + figures.diagnosis) : null);
+  put($('p-use'), useBar(figures.lineTimeSeconds || {}));
   put($('p-units'), Object.entries(figures.units || {}).map(([id, unit]) => unitRow(id, unit)));
   if (port.detail) put($('p-frames'), port.detail.frames.slice().reverse().map((frame) => h('tr', null,
     h('td', null, frame.ts.slice(11, 23)), h('td', null, frame.sent ? '→ sent' : '← received'), h('td', null, frame.text),
     h('td', { class: 'quiet' }, frame.bytes))));
 };
+
+const USES = { polls: 'polls', retries: 'retries', silent: 'silent units', commands: 'commands',
+  checks: 'checks', others: 'other masters', free: 'free' };
+
+/** The line's time of the last ten seconds by what it was used for. */
+function useBar(totals) {
+  const parts = Object.keys(USES).filter((use) => use in totals);
+  if (!parts.length) return [];
+  const shares = parts.map((use) => S.load['use ' + port.name + ' ' + use] || 0);
+  const sum = shares.reduce((all, share) => all + share, 0);
+  const scale = 100 / Math.max(1, sum);
+  let x = 0;
+  const bar = parts.map((use, index) => {
+    const width = shares[index] * scale;
+    x += width;
+    return h('rect', { class: 'u-' + use, x: x - width, width, height: 4 });
+  });
+  const words = parts.concat('free').map((use, index) => h('span', { class: 'key' },
+    h('i', { class: 'u-' + use }),
+    USES[use] + ' ' + (use === 'free' ? 100 - x : shares[index] * scale).toFixed(1) + ' %'));
+  return [h('svg', { class: 'use', viewBox: '0 0 100 4', preserveAspectRatio: 'none',
+    'aria-hidden': 'true' }, bar), h('p', { class: 'quiet' }, words)];
+}
 
 function unitRow(id, unit) {
   const devices = (S.site ? Object.entries(S.site.devices) : []).filter(([, device]) => device.address === port.name + ':' + id);

@@ -74,6 +74,18 @@ button { cursor: pointer; border-color: var(--accent); color: var(--accent); }
 button:disabled { border-color: var(--rule); color: var(--quiet); cursor: default; }
 meter { width: 8rem; height: .8rem; vertical-align: -1px; }
 svg { display: block; }
+svg.use { width: 100%; height: .8rem; background: var(--wash); border: 1px solid var(--rule); }
+.key { margin-right: 1.2em; white-space: nowrap; }
+.key i { display: inline-block; width: .7em; height: .7em; margin-right: .35em;
+  border: 1px solid var(--quiet); background: var(--wash); }
+.u-polls { color: var(--accent); }
+.u-retries { color: var(--late); }
+.u-silent { color: var(--ink); }
+.u-commands { color: var(--good); }
+.u-checks { color: var(--quiet); }
+.u-others { color: var(--alarm); }
+.use rect { fill: currentColor; }
+.key [class]:not(.u-free) { background: currentColor; }
 svg.spark { width: 7rem; height: 1.3rem; }
 .spark path { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .spark rect { fill: var(--alarm); }

@@ -1,0 +1,48 @@
+import Base
+
+/// Time of a line by what it was used for, each from the first bit of a request to the end of its
+/// exchange.
+package struct LineTimes: Hashable, Sendable {
+    package enum Use: String, CaseIterable, Sendable {
+        /// Reads that are due, and what a node without requests of its own is asked.
+        case polls
+        /// Reads that failed before.
+        case retries
+        /// Units that are silent, or have not answered yet.
+        case silent
+        /// Commands, settings, and reads by hand.
+        case commands
+        /// Requests that tell whether an answer is of the request before.
+        case checks
+        /// Requests of other masters.
+        case others
+    }
+
+    private var times = [Duration](repeating: .zero, count: Use.allCases.count)
+
+    package init() {}
+
+    package var total: Duration { times.reduce(.zero, +) }
+
+    package subscript(_ use: Use) -> Duration { times[Self.place(of: use)] }
+
+    mutating func add(_ time: Duration, _ use: Use) { times[Self.place(of: use)] += time }
+
+    /// - Parameter sign: 1 or -1.
+    func adding(_ other: LineTimes, times sign: Int) -> LineTimes {
+        var sum = self
+        for place in times.indices { sum.times[place] += other.times[place] * sign }
+        return sum
+    }
+
+    private static func place(of use: Use) -> Int {
+        switch use {
+        case .polls: 0
+        case .retries: 1
+        case .silent: 2
+        case .commands: 3
+        case .checks: 4
+        case .others: 5
+        }
+    }
+}
