@@ -68,6 +68,8 @@ package enum GatewayFuzz: FuzzTarget {
         case 24: rig.disk.capacity = choices.bool() ? 1 << 40 : rig.disk.used
         case 25: if choices.byte() & 15 == 0 { rig.receive(.terminate) }
         case 26: rig.wait(.seconds(choices.below(30)))
+        case 27, 28: rig.visitDoor(&choices)
+        case 29: rig.visitLine(&choices)
         default: rig.wait(.milliseconds(10 * Int64(choices.byte())))
         }
     }

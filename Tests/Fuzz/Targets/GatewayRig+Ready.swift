@@ -13,9 +13,11 @@ extension GatewayRig {
     ) -> Gateway.Settings {
         let text = """
             { bridge: { host: "h", gateway: "gw-7", \(batch ? "batch: { maxDelay: \"1s\" }," : "") \(bridge) },
-              spool: { \(spool) }, scanAdapters: true, logLevel: "debug",
+              spool: { \(spool) }, http: { listen: "127.0.0.1:8420", token: "0123456789", actions: true },
+              scanAdapters: true, logLevel: "debug",
               ports: {
-                bus: { device: "/dev/bus", baud: 19200, parity: "even", every: "1s", responseTimeout: "100ms", nodes: {
+                bus: { device: "/dev/bus", baud: 19200, parity: "even", every: "1s",
+                  responseTimeout: "100ms", serve: { listen: "127.0.0.1:1502", allow: { "*": "write", "9": "raw" } }, nodes: {
                   "meter-1": { unit: 1, points: {
                     a: { holding: 0, type: "float32", deadband: 0.5, heartbeat: "10s" }, b: { holding: 2, scale: 0.1, units: "V" },
                     c: { coil: 3, writable: { perMinute: 4 } }, sf: { holding: 4, type: "int16", hidden: true },
@@ -56,6 +58,7 @@ extension GatewayRig {
         rig.receive(.clock(ClockFacts(synchronised: true, hasRTC: true)))
         rig.wait(.seconds(4))
         demand(rig.published > 5, "the rig does not publish: \(rig.published)")
+        rig.tryDoors()
         return rig
     }
 }

@@ -26,18 +26,20 @@ struct GatewayRig {
     private(set) var gateway: Gateway
     var disk: VirtualDisk
     var moods = Moods()
-    private(set) var now = Self.start
+    var now = Self.start
     private var life: UInt8 = 1
     private var events: [Event] = []
     private var arrivals: [(at: Instant, port: PortName, bytes: [UInt8])] = []
     /// The lines that are open.
     private var ttys: [PortName: CarriedLine] = [:]
     private var broker = PacketDecoder()
-    private var isUp = false
+    private(set) var isUp = false
     private var replies: [UInt8] = []
     private var closes = false
     private var held: [DiskRequest] = []
     private var signatures: [UInt64] = []
+    var door = Visitors.ofDoor
+    var guests = Visitors(answersBeginWith: "")
     private var openTickets: [Int: Int] = [:]
     private(set) var isFinished = false
     /// What was published under each device and number, without time and marks.
@@ -45,7 +47,7 @@ struct GatewayRig {
     private(set) var published = 0
     /// The result of each command, by device and id.
     private var results: [String: String] = [:]
-    private var lastPublish: (topic: String, id: UInt16) = ("/devices/gw-7/events", 1)
+    private(set) var lastPublish: (topic: String, id: UInt16) = ("/devices/gw-7/events", 1)
 
     init(_ settings: Gateway.Settings) {
         self.settings = settings
@@ -65,26 +67,6 @@ struct GatewayRig {
         events.append(event)
         drain()
     }
-
-    /// A message from the broker on a config or command topic.
-    mutating func deliver(_ topic: String, _ payload: [UInt8], id: UInt16?) {
-        guard isUp, let name = try? TopicName(topic) else { return }
-        let packet =
-            id.flatMap { PacketID($0) }.map { Publish(topic: name, payload: payload, packetID: $0) }
-            ?? Publish(topic: name, payload: payload)
-        receive(.link(.received(Packet.publish(packet).bytes)))
-    }
-
-    /// An error document about the last message.
-    mutating func report(_ code: String, about device: String) {
-        let document = """
-            {"error_type":"\(code)","description":"x","device_id":"\(device)","mqtt_message_info":\
-            {"message_type":"PUBLISH","topic":"\(lastPublish.topic)","packet_id":\(lastPublish.id)}}
-            """
-        deliver("/devices/gw-7/errors", Array(document.utf8), id: nil)
-    }
-
-    mutating func hear(_ bytes: [UInt8]) { if isUp { receive(.link(.received(bytes))) } }
 
     mutating func cut() {
         guard isUp else { return }
@@ -109,8 +91,6 @@ struct GatewayRig {
         receive(.control(ticket, line))
     }
 
-    mutating func setClock(back: Bool) { now.wall = now.wall + .seconds(back ? -7200 : 7200) }
-
     mutating func finishDisk() {
         let requests = held
         held = []
@@ -126,6 +106,8 @@ struct GatewayRig {
         (events, arrivals, held, signatures, replies) = ([], [], [], [], [])
         (ttys, isUp, closes, isFinished) = ([:], false, false, false)
         openTickets = [:]
+        door = .ofDoor
+        guests.end()
         gateway = Self.make(settings, life: life)
         gateway.start(at: now)
         drain()
@@ -213,7 +195,9 @@ struct GatewayRig {
                 "a line of the log: \(notice.message)")
         case .scan(let entry): events.append(.scanned(entry, .failure(ScanFailure("nobody"))))
         case .finished: isFinished = true
-        case .endScan, .logLevel, .ready, .reloaded, .door, .service, .measure: break
+        case .door(let effect): carryOut(effect).map { events.append($0) }
+        case .service(_, let effect): carryOut(effect).map { events.append($0) }
+        case .endScan, .logLevel, .ready, .reloaded, .measure: break
         }
     }
 
