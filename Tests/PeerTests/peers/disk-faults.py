@@ -56,7 +56,7 @@ def account(site, what):
     """What all runs of the case have journaled has arrived, or was told as lost."""
     def made():
         with open(site.path("log"), errors="replace") as log:
-            return sum(int(number) for number in re.findall(r"stopped: (\d+) records journaled", log.read()))
+            return sum(int(number) for number in re.findall(r"stopped: (\d+) records? journaled", log.read()))
 
     def found():
         return len(site.arrived) - len(site.gaps()) + sum(site.told().values())
