@@ -13,7 +13,7 @@ enum ReadVerb {
             \(ToolPort.details)
               fieldgw read /dev/ttyUSB0 1 holding:0:4 --baud 19200 --parity even
               fieldgw read bus-a tank-2 level --config gateway.json5
-              fieldgw read bus-a 17 input:0x10 --type float32 --order CDAB --config gateway.json5
+              fieldgw read bus-a 17 input:0x10 --type float32 --order CDAB
             Exit code 69 if the unit is silent or the port cannot be used, 65 for an exception or a damaged answer.
             """,
         options: RegisterExchange.options + [

@@ -15,8 +15,9 @@ enum SniffVerb {
             adapter tells it). The port is opened for reading only. \(ToolPort.details)
             A port that a running gateway uses is paused meanwhile, and its line is silent unless there is another master.
               fieldgw sniff /dev/ttyUSB0 --baud 19200 --parity even
-              fieldgw sniff /dev/ttyUSB0 --seconds 60 --stanza > gateway.json5   # what the old master reads
-              fieldgw sniff /dev/ttyUSB0 --pcap line.pcap                      # Wireshark: Decode As, RTAC Serial, Modbus RTU
+            What the old master reads, and a capture for Wireshark (Decode As, RTAC Serial, Modbus RTU):
+              fieldgw sniff /dev/ttyUSB0 --seconds 60 --stanza > gateway.json5
+              fieldgw sniff /dev/ttyUSB0 --pcap line.pcap
             Ctrl-C ends it. Exit code 69 if nothing sound was heard or the port cannot be used.
             """,
         options: ToolPort.lineOptions + [

@@ -28,6 +28,15 @@ let table = VerbTable(
         ("/usr/share/doc/fieldgw/README.md", "what it does, and which document of docs/ says what"),
         ("/usr/share/doc/fieldgw/docs/configuration.md", "every key of the configuration"),
     ],
+    environment: [
+        ("FIELDGW_PROFILES", "a folder of profiles that goes before those of the package"),
+        (
+            "STATE_DIRECTORY, RUNTIME_DIRECTORY, CREDENTIALS_DIRECTORY",
+            "as systemd.exec(5) sets them"
+        ),
+        ("NO_COLOR, TERM", "no colours if the one is set or the other is \"dumb\""),
+        ("TMPDIR", "where temporary files go, /tmp without it"),
+    ],
     seeAlso: ["systemctl(1)", "udevadm(8)"])
 
 table.main()

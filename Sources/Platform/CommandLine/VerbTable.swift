@@ -33,19 +33,26 @@ package struct VerbTable: Sendable {
     package var version: String
     /// For the manual page: paths that the program knows, and other pages.
     package var files: [(path: String, meaning: String)]
+    /// For the manual page: variables that it reads.
+    package var environment: [(path: String, meaning: String)]
     package var seeAlso: [String]
 
     package init(
         program: String, summary: String, version: String, verbs: [Verb],
-        files: [(path: String, meaning: String)] = [], seeAlso: [String] = []
+        files: [(path: String, meaning: String)] = [],
+        environment: [(path: String, meaning: String)] = [], seeAlso: [String] = []
     ) {
         self.program = program
         self.summary = summary
         self.version = version
         self.verbs = verbs
         self.files = files
+        self.environment = environment
         self.seeAlso = seeAlso
     }
+
+    /// Columns of help that does not go to a terminal.
+    private static let widthOfText = 100
 
     /// Runs the verb that this process was started with, and ends it.
     package func main() -> Never {
@@ -94,11 +101,17 @@ package struct VerbTable: Sendable {
         return code == .ok ? .inputOutput : code
     }
 
-    /// `help`, `help VERB`, `help --man`, `help --completion bash`.
+    /// `help`, `help VERB`, `help --man`, `help --completion SHELL`.
     private func help(_ words: ArraySlice<String>) -> ExitCode {
         switch words.first {
         case "--man": Console.say(manualPage)
-        case "--completion": Console.say(bashCompletion)
+        case "--completion":
+            guard let shell = words.dropFirst().first.flatMap({ Shell(rawValue: $0) }) else {
+                let known = Shell.allCases.map(\.rawValue).joined(separator: ", ")
+                Console.complain("\(program) help: --completion takes one of \(known)")
+                return .usage
+            }
+            Console.say(completion(for: shell))
         case let name?:
             guard let verb = verbs.first(where: { $0.name == name }) else { return unknown(name) }
             Console.say(help(verb))
@@ -132,17 +145,27 @@ package struct VerbTable: Sendable {
         var usage = "usage: \(program) \(verb.name)"
         if !verb.options.isEmpty { usage += " [options]" }
         if !verb.arguments.isEmpty { usage += " \(verb.arguments)" }
-        var lines = [verb.summary, "", usage]
-        if !verb.details.isEmpty { lines.append(contentsOf: ["", verb.details]) }
-        if !verb.options.isEmpty {
-            lines.append("")
-            let names = verb.options.map { "--\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
-            let width = names.map(\.count).max() ?? 0
-            for (name, option) in zip(names, verb.options) {
-                lines.append(
-                    "  " + name + String(repeating: " ", count: width - name.count + 2)
-                        + option.help)
+        let width = Machine.terminalWidth(1).map { max(40, $0) } ?? Self.widthOfText
+        var lines = TextWrap.lines(of: verb.summary, width: width)
+        lines += [""] + TextWrap.lines(of: usage, width: width)
+        for part in TextWrap.parts(of: verb.details) {
+            switch part {
+            case .paragraph(let text): lines += [""] + TextWrap.lines(of: text, width: width)
+            case .asItIs(let text): lines += ["", text]
             }
+        }
+        if !verb.options.isEmpty { lines.append("") }
+        let names = verb.options.map { "--\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
+        let column = min(names.map(\.count).max() ?? 0, width / 2) + 4
+        for (name, option) in zip(names, verb.options) {
+            var help = TextWrap.lines(of: option.help, width: max(20, width - column))[...]
+            let left = "  " + name
+            if left.count + 2 <= column, let first = help.popFirst() {
+                lines.append(left + String(repeating: " ", count: column - left.count) + first)
+            } else {
+                lines.append(left)
+            }
+            lines += help.map { String(repeating: " ", count: column) + $0 }
         }
         return lines.joined(separator: "\n")
     }
