@@ -170,6 +170,7 @@ extension ModbusDriver {
             if !exchange.decoder.hasForm || !units[unit].fence.isClean { noteMissed(unit) }
             noteRubbish(at: now)
             if error.isStranger { units[unit].statistics.mismatches += 1 }
+            if case .byteCount = error { units[unit].statistics.wrongLengths += 1 }
             counters.checksumErrors += 1
             units[unit].statistics.checksumErrors += 1
             units[unit].health.damaged()

@@ -63,6 +63,8 @@ package struct UnitStatistics: Hashable, Sendable {
     package var answeredBy: UInt8?
     /// Of `checksumErrors`, sound frames that answered something else.
     package var mismatches = 0
+    /// Of `mismatches`, answers to what was asked with another number of bytes.
+    package var wrongLengths = 0
     package var skipped = 0
     package var late = 0
     /// From the end of our transmission to the first byte, slowly forgotten peak; nil until
@@ -133,6 +135,7 @@ extension UnitStatistics {
         sum.repeatedReplies += sign * other.repeatedReplies
         sum.wrongUnit += sign * other.wrongUnit
         sum.mismatches += sign * other.mismatches
+        sum.wrongLengths += sign * other.wrongLengths
         sum.skipped += sign * other.skipped
         sum.late += sign * other.late
         sum.replyTimes = replyTimes.adding(other.replyTimes, times: sign)

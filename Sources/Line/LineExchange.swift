@@ -187,6 +187,7 @@ package struct LineExchange: Sendable {
             echo.strip(&chunk)
             if echo.held == 0 { noise.trim(&chunk) }
         }
+        noise.follow(chunk)
         if chunk.isEmpty, decoder.pending == 0, echo.held == 0 {
             state = .awaiting
             return nil
@@ -233,11 +234,7 @@ package struct LineExchange: Sendable {
                 }
                 break
             } catch {
-                guard error.isStranger else {
-                    finish(at: now)
-                    needsDiscard = true
-                    return .damage(error)
-                }
+                guard error.isStranger else { return damaged(error, at: now) }
                 unasked.add(decoder.stranger, isEarly: false, at: now)
                 if case .unit = error {} else { mismatch = error }
                 chunk = []
@@ -295,10 +292,23 @@ package struct LineExchange: Sendable {
                 state = .awaiting
                 return now < replyDue ? nil : fallSilent(at: now)
             }
-            finish(at: now)
-            needsDiscard = true
-            return .damage(.incomplete(received: received, expected: decoder.expectedLength))
+            return damaged(
+                .incomplete(received: received, expected: decoder.expectedLength), at: now)
         }
+    }
+
+    /// Damage, if it is not a frame of another unit together with what was taken for noise: then
+    /// the wait goes on.
+    private mutating func damaged(_ error: FrameError, at now: Instant) -> Verdict? {
+        if let frame = noise.takeFrame() {
+            unasked.add(frame, isEarly: false, at: now)
+            decoder.expect(unit: decoder.unit, request: decoder.request)
+            state = .awaiting
+            return now < replyDue ? nil : fallSilent(at: now)
+        }
+        finish(at: now)
+        needsDiscard = true
+        return .damage(error)
     }
 
     /// The beginning of an echo whose end did not come: of a known one it is a collision or a loss,

@@ -1,7 +1,9 @@
 import Base
+import Modbus
 
 /// Takes away what a driver makes of switching direction: bytes 00 and FF before a reply, which no
-/// reply begins with. They are counted; the rest must still be a sound frame.
+/// reply begins with but those of unit 0 or 255. They are counted; the rest must be a sound frame,
+/// or it is one together with the last of them.
 package struct NoiseTrimmer: Sendable {
     /// More than this before one reply is no switching noise.
     static let most = 8
@@ -10,6 +12,8 @@ package struct NoiseTrimmer: Sendable {
     package private(set) var bytes = 0
     private var unit: UInt8 = 0
     private var left = 0
+    /// The last byte that was taken before this reply, and what has come since; empty: none was.
+    private var taken: [UInt8] = []
 
     init(isOn: Bool) { self.isOn = isOn }
 
@@ -17,6 +21,7 @@ package struct NoiseTrimmer: Sendable {
     mutating func begin(unit: UInt8) {
         self.unit = unit
         left = isOn ? Self.most : 0
+        taken.removeAll(keepingCapacity: true)
     }
 
     mutating func trim(_ chunk: inout ArraySlice<UInt8>) {
@@ -24,7 +29,26 @@ package struct NoiseTrimmer: Sendable {
             chunk = chunk.dropFirst()
             left -= 1
             bytes += 1
+            taken = [byte]
         }
+    }
+
+    /// Notes what comes behind the bytes that were taken.
+    mutating func follow(_ chunk: ArraySlice<UInt8>) {
+        if !taken.isEmpty { taken += chunk.prefix(Limits.adu - taken.count) }
+    }
+
+    /// Unit and PDU of a sound frame that begins with the last byte that was taken; it was no noise
+    /// then.
+    mutating func takeFrame() -> [UInt8]? {
+        guard taken.count >= RTUFrame.shortest,
+            case .bytes(let length) = PDULength.ofReply(taken[1...]),
+            taken.count >= length + RTUFrame.overhead,
+            CRC16.checksum(taken[..<(length + RTUFrame.overhead)]) == 0
+        else { return nil }
+        defer { taken.removeAll(keepingCapacity: true) }
+        bytes -= 1
+        return Array(taken[...length])
     }
 
     /// Bytes outside a reply: true, and counted, if they are such noise.

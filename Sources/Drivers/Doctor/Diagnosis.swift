@@ -60,7 +60,9 @@ extension Findings {
         if unit.lateReplies >= 2, unit.isShare(unit.lateReplies, percent: 5) { return .late }
         if unit.isSilent { return unit.lastGood == nil ? .neverAnswers : .stoppedAnswering }
         if unit.isDamaged { return .damaged }
-        if unit.mismatches >= 3, unit.isShare(unit.mismatches, percent: 3) { return .mismatched }
+        if unit.mismatches >= 3, unit.isShare(unit.mismatches, percent: 3) {
+            return unit.wrongLengths * 2 > unit.mismatches ? .wrongLength : .mismatched
+        }
         if unit.exceptions >= 3, unit.isShare(unit.exceptions, percent: 10) {
             let worst = unit.exceptionCodes.max { ($0.value, $1.key) < ($1.value, $0.key) }
             return worst.map { .refuses($0.key) }

@@ -98,6 +98,8 @@ package enum UnitTrouble: Hashable, Sendable {
     case damaged
     case answeredBy(UInt8)
     case mismatched
+    /// Its replies are sound and have another number of bytes than was asked for.
+    case wrongLength
     case refuses(UInt8)
 
     var isSilence: Bool { self == .neverAnswers || self == .stoppedAnswering }
@@ -116,12 +118,17 @@ package enum UnitTrouble: Hashable, Sendable {
         case .late: "answers after the response timeout: raise responseTimeout for it"
         case .damaged:
             "alone answers with CRC errors: two devices with this id, or its stub of the cable"
+        case .answeredBy(0):
+            "answers as unit 0: `answersAs: 0` of its node takes such replies"
         case .answeredBy(let other):
             "is answered for by unit \(other): an id that was set wrongly, or another master that asks at the same"
                 + " time"
         case .mismatched:
             "answers something else than it is asked: another master on the line, or not the device that is"
                 + " configured"
+        case .wrongLength:
+            "answers with another number of bytes than it is asked for: a device that counts"
+                + " wrongly, or whose values are not registers of 16 bits"
         case .refuses(1):
             "does not know the function it is asked for (exception 1): another table or device type"
         case .refuses(2):
