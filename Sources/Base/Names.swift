@@ -124,18 +124,23 @@ package struct PortName: Hashable, Comparable, Sendable, CustomStringConvertible
 /// the node's place on the port, from 1.
 package struct UnitID: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let value: UInt8
+    package let isBroadcast: Bool
 
     package init?(_ value: Int) {
         guard (1...255).contains(value) else { return nil }
-        self.value = UInt8(value)
+        self.init(UInt8(value), isBroadcast: false)
     }
 
-    private init(broadcast: Void) { value = 0 }
+    private init(_ value: UInt8, isBroadcast: Bool) {
+        self.value = value
+        self.isBroadcast = isBroadcast
+    }
 
     /// Unit 0: every unit carries out what is written to it, and none answers.
-    package static let broadcast = UnitID(broadcast: ())
+    package static let broadcast = UnitID(0, isBroadcast: true)
+    /// Unit 0 of Modbus TCP: the device at the other end of the connection, which answers.
+    package static let zero = UnitID(0, isBroadcast: false)
 
-    package var isBroadcast: Bool { value == 0 }
     package var isReserved: Bool { value > 247 }
     package var description: String { String(value) }
     package static func < (left: UnitID, right: UnitID) -> Bool { left.value < right.value }

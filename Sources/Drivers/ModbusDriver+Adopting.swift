@@ -23,7 +23,10 @@ extension ModbusDriver {
     }
 
     package mutating func adopt(_ wanted: LineDriverSettings, at now: Moment) -> Bool {
-        guard case .modbus(let new) = wanted, new.port == settings.port else { return false }
+        guard case .modbus(let new) = wanted, new.port == settings.port,
+            new.line.isNetwork == settings.line.isNetwork,
+            new.line.framing == settings.line.framing
+        else { return false }
         isHeld = false
         guard new != settings else {
             settle(at: now)

@@ -74,19 +74,20 @@ extension ModbusDriver {
     }
 
     /// The exchange under way has ended.
-    mutating func finish(_ verdict: LineExchange.Verdict, at now: Moment) {
+    mutating func finish(_ ended: LineExchange.Verdict, at now: Moment) {
         guard let work else { return }
         self.work = nil
         counters.lineTimes.add(now.instant - startedAt, use(of: work))
         if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
+        let heard = isPassedOnSilence(ended) ? .silence : ended
         account(for: work, unit, at: now.instant)
         if served.isOn { noteServed(work, units[unit].address.unit, at: now.instant) }
-        let isVoid = count(verdict, work, unit, at: now)
+        let isVoid = count(heard, work, unit, at: now)
         if failedUnit != unit { failedUnit = nil }
         let function = exchange.request.function.rawValue
-        let verdict = isVoid ? .damage(.function(received: function, expected: function)) : verdict
+        let verdict = isVoid ? .damage(.function(received: function, expected: function)) : heard
         switch work {
         case .read(let cycle):
             notePace(verdict, unit)
@@ -105,6 +106,14 @@ extension ModbusDriver {
         case .fence: .checks
         case .served: .others
         }
+    }
+
+    /// Modbus TCP in front of a serial line: the converter says that the unit is silent, or that it
+    /// has no line on which to ask it.
+    private func isPassedOnSilence(_ verdict: LineExchange.Verdict) -> Bool {
+        guard settings.line.framing == .mbap, case .response(.exception(_, let code), _) = verdict
+        else { return false }
+        return code == .gatewayTargetFailedToRespond || code == .gatewayPathUnavailable
     }
 
     /// Charges what the exchange that has ended took from the reads, with the silences around it.

@@ -123,7 +123,7 @@ package struct ModbusDriver: LineDriver {
     package mutating func opened(_ facts: LineFacts, at now: Moment) {
         if line == .open { closed(at: now) }
         line = .open
-        exchange.opened(isPhysical: !facts.isPseudoTerminal, at: now.instant)
+        exchange.opened(isPhysical: facts.isTimed, at: now.instant)
         budget.restart(at: now.instant)
         silentStarts = 0
         failedUnit = nil

@@ -65,7 +65,7 @@ package struct RefusedRanges: Hashable, Sendable {
         for item in items {
             guard
                 let unit = item["unit"]?.integer.flatMap({ Int(exactly: $0) }).flatMap({
-                    UnitID($0)
+                    $0 == 0 ? .zero : UnitID($0)
                 }),
                 let plan = item["plan"]?.string.flatMap({ UInt64($0.string, radix: 16) }),
                 let table = item["table"]?.string.flatMap({ Table(word: $0) }),

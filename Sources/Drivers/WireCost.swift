@@ -13,13 +13,17 @@ struct WireCost: Sendable {
 
     /// Unit, function, address, count, checksum.
     static let requestBytes = 8
+    /// Cost of a byte where the speed of the line is not known, so that requests do not span every
+    /// hole: as at 100,000 baud.
+    private static let unknownCharacter = Duration.microseconds(100)
     /// Unit, function, byte count, checksum.
     static let replyBytes = 5
 
     init(_ timing: RTUTiming, turnaround: Duration, delay: Duration = .zero) {
         self.timing = timing
         self.turnaround = turnaround
-        character = timing.character.nanoseconds
+        let isKnown = timing.character > .zero
+        character = (isKnown ? timing.character : Self.unknownCharacter).nanoseconds
         fixed =
             timing.time(of: Self.requestBytes + Self.replyBytes).nanoseconds
             + max(0, turnaround.nanoseconds) + max(timing.silence, delay).nanoseconds

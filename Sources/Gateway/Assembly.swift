@@ -54,7 +54,7 @@ extension Gateway.Settings.Port {
 extension Configuration.Port {
     package var driverSettings: Gateway.Settings.Driver {
         switch driver {
-        case .modbusRTU:
+        case .modbusRTU, .modbusTCP, .modbusASCII:
             .modbus(modbusSettings)
         case .uart:
             .uart(

@@ -268,15 +268,15 @@ extension Gateway {
         _ request: JSON, tables: [Table]
     ) throws(Control.Misuse) -> (port: Int, address: Address, table: Table, start: Int) {
         let index = try port(named: request["port"] ?? JSON(.null))
-        guard settings.configured[index].driver == .modbusRTU else {
+        guard settings.configured[index].driver.isModbus else {
             throw Control.Misuse(
                 reason:
                     "port \(ports[index].name) is a uart port: only Modbus units have registers that can be read and written"
             )
         }
-        guard let unit = UnitID(try number(request["unit"] ?? JSON(.null), "unit", 1...255)) else {
-            throw Control.Misuse(reason: "\"unit\" is from 1 to 255")
-        }
+        let least = settings.configured[index].driver == .modbusTCP ? 0 : 1
+        let unitID = try number(request["unit"] ?? JSON(.null), "unit", least...255)
+        let unit = UnitID(unitID) ?? .zero
         let word = request["table"]?.string ?? "nothing"
         guard let table = Table(word: word), tables.contains(table) else {
             let known = tables.map { ByteString($0.rawValue) }

@@ -314,7 +314,8 @@ extension LineDriverSettings {
     func make(seed: UInt64, autonomy: LineAutonomy) -> any LineDriver {
         switch self {
         case .modbus(let settings):
-            return ModbusDriver(settings, seed: seed, autonomy: autonomy)
+            return ModbusDriver(
+                settings, seed: seed, autonomy: settings.line.carriesFrames ? autonomy : .none)
         case .uart(let settings): return UARTDriver(settings, seed: seed)
         }
     }

@@ -139,7 +139,7 @@ extension Gateway {
     /// Frames are told at the level `wire`.
     mutating func logFrames() {
         for index in ports.indices {
-            let isModbus = settings.configured[index].driver == .modbusRTU
+            let isModbus = settings.configured[index].driver.isModbus
             ports[index].logFrames(isModbus: logLevel == .wire ? isModbus : nil)
         }
     }

@@ -7,7 +7,7 @@ import Line
 ///
 /// | state | becomes |
 /// |---|---|
-/// | closed | opening, by itself after `reopenDelay` |
+/// | closed | opening, by itself after a pause (`ReopenPace`) |
 /// | opening | open, or closed with a reason |
 /// | open | closed when the line is lost; pausing when somebody wants it |
 /// | pausing | the exchange under way ends, the line is closed; then paused |
@@ -15,9 +15,8 @@ import Line
 struct PortKeeper: Sendable {
     enum State: Sendable, Equatable { case closed, opening, open, pausing, paused }
 
-    /// Between two attempts to open a line.
-    static let reopenDelay = Duration.seconds(2)
-    /// The same when a port appeared while the attempt that failed was under way.
+    /// Between two attempts to open a line when a port appeared
+    /// while the attempt that failed was under way.
     static let hurriedDelay = Duration.milliseconds(100)
 
     let name: PortName
@@ -36,6 +35,7 @@ struct PortKeeper: Sendable {
     private(set) var tape = WireTape()
     var pause: PortPause?
     var reopen: Instant?
+    private var pace = ReopenPace()
     private var hasNews = false
     var outputs: [Effect] = []
     private(set) var isClosing = false
@@ -53,7 +53,7 @@ struct PortKeeper: Sendable {
         self.line = line
         self.driver = driver
         self.service = service.map { LineService($0, port: name) }
-        if case .path(let path) = line.device { self.path = path }
+        path = line.device.text ?? ""
     }
 
     mutating func start() {
@@ -74,13 +74,15 @@ struct PortKeeper: Sendable {
             self.facts = facts
             path = facts.path
             trouble = nil
-            say(.info, "opened \(facts.path) at \(line.describe)")
+            let word = line.isSet ? "at" : "as"
+            say(.info, "opened \(facts.path) \(word) \(line.describe)")
             for remark in facts.remarks { say(.warning, remark) }
             driver.receive(.opened(facts), at: now)
             doctor.begin(statistics, at: now.instant)
         case .received(let bytes):
             guard state == .open || state == .pausing else { return }
             tape.received(bytes, at: now)
+            pace.reset()
             driver.receive(.received(bytes), at: now)
             letGoIfIdle(at: now)
         case .intruded(let bytes):
@@ -106,8 +108,8 @@ struct PortKeeper: Sendable {
             state = .closed
             closedSince = closedSince ?? now.instant
             complain(failure.message)
-            reopen =
-                isClosing ? nil : now.instant + (hasNews ? Self.hurriedDelay : Self.reopenDelay)
+            let pause = pace.pause(isNetwork: line.isNetwork)
+            reopen = isClosing ? nil : now.instant + (hasNews ? Self.hurriedDelay : pause)
         case .lost(let failure):
             if state == .pausing { return letGo(at: now) }
             guard state == .open else { return }
@@ -117,7 +119,7 @@ struct PortKeeper: Sendable {
             driver.receive(.closed, at: now)
             doctor.end()
             outputs.append(.closeLine(name))
-            reopen = isClosing ? nil : now.instant + Self.reopenDelay
+            reopen = isClosing ? nil : now.instant + pace.pause(isNetwork: line.isNetwork)
         case .closed:
             guard state == .pausing, pause?.isLetGo == true else { return }
             state = .paused
@@ -173,7 +175,7 @@ struct PortKeeper: Sendable {
     private mutating func reopenLine() {
         (facts, trouble, reopen) = (nil, nil, nil)
         doctor.end()
-        if case .path(let wanted) = line.device { path = wanted }
+        if let wanted = line.device.text { path = wanted }
         if state != .pausing, state != .paused, !isClosing { start() }
     }
 

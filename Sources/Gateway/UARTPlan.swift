@@ -56,7 +56,7 @@ extension Configuration.Port {
     /// of the line. `worstBlocking` is the longest time for which one exchange can keep the line.
     package var budget: (reads: Int, load: Double, worstBlocking: Duration) {
         switch driver {
-        case .modbusRTU:
+        case .modbusRTU, .modbusTCP, .modbusASCII:
             let plan = readPlan
             return (plan.reads.count, plan.load, plan.worstBlocking)
         case .uart:

@@ -9,6 +9,8 @@ package enum HelperMessage: Sendable {
     case signed(UInt64, Result<[UInt8], SigningFailure>)
     case lineOpened(PortName, attempt: Int, DescriptorParcel, LineFacts)
     case lineFailed(PortName, attempt: Int, LineFailure)
+    /// A connection was made again.
+    case lineRenewed(PortName, attempt: Int, DescriptorParcel)
     case lineClosed(PortName, attempt: Int)
     /// USB adapters that no configured port means.
     case unclaimedPorts([SerialPortEntry])

@@ -25,6 +25,9 @@ package final class Host {
     private let keyWorker: Worker
     /// Opens, sets and closes lines.
     private let portHelpers = WorkerPool("fgw-port", threadsMax: ServiceLimits.portHelpersMax)
+    /// Connects lines at the other end of a network.
+    private let lineConnectors = WorkerPool(
+        "fgw-line", threadsMax: ServiceLimits.lineConnectorsMax)
     private let disk: DiskExecutor
     private var keys: KeyRing
     private let log: LogSink
@@ -260,6 +263,8 @@ package final class Host {
                 line(name)?.opened(parcel, facts, attempt: attempt)
             case .lineFailed(let name, let attempt, let failure):
                 line(name)?.failed(failure, attempt: attempt)
+            case .lineRenewed(let name, let attempt, let parcel):
+                line(name)?.renewed(parcel, attempt: attempt)
             case .lineClosed(let name, let attempt): line(name)?.closed(attempt: attempt)
             case .reload(.success(let reload)):
                 reloading.offer(reload)
@@ -282,7 +287,8 @@ package final class Host {
     private func makeLine(_ name: PortName) -> LineShell {
         lineCount += 1
         let line = LineShell(
-            name, generation: lineCount, loop: loop, helpers: portHelpers, mailbox: mailbox
+            name, generation: lineCount, loop: loop, helpers: portHelpers,
+            network: lineConnectors, mailbox: mailbox
         ) { [unowned self] in
             receive(.line(name, $0))
         }

@@ -2,15 +2,17 @@ import Base
 import Line
 import Platform
 
-/// One serial line: its descriptor on the loop, its lane of the port helpers for everything that
-/// can block (open, set, close), and the carrier that says what is done with it.
+/// One line: its descriptor on the loop, its lane of the helpers for everything that can block
+/// (open, set, connect, close), and the carrier that says what is done with it.
 package final class LineShell {
     /// At most 64 KiB a turn: a babbling line cannot keep the loop from the others.
     private static let readsPerTurn = 16
 
     let name: PortName
     private let loop: EventLoop
+    /// Helpers for serial ports, and for connections: one that hangs keeps none of the other kind.
     private let helpers: WorkerPool
+    private let network: WorkerPool
     private let lane: Int
     private let mailbox: Mailbox<HelperMessage>
     private var descriptor: OwnedFD?
@@ -20,6 +22,7 @@ package final class LineShell {
     private var interest = LineCarrier.Interest.read
     private var attempt: Int
     private var settings: LineSettings?
+    private var access = LineAccess.terminal
     /// Names along the links of the path, the node at their end included: "ttyUSB0".
     private var nodes: Set<String> = []
     private var buffer = [UInt8](repeating: 0, count: SerialPort.readMax)
@@ -27,16 +30,19 @@ package final class LineShell {
     /// Nil unless the line is open.
     private var carrier: LineCarrier?
 
-    /// - Parameter generation: another one for every shell of a name, so that answers for an
-    ///   earlier one find nobody.
+    /// - Parameters:
+    ///   - generation: another one for every shell of a name, so that answers for an earlier one
+    ///     find nobody.
+    ///   - network: for connections; nil: the same helpers.
     package init(
         _ name: PortName, generation: Int = 0, loop: EventLoop, helpers: WorkerPool,
-        mailbox: Mailbox<HelperMessage>,
+        network: WorkerPool? = nil, mailbox: Mailbox<HelperMessage>,
         deliver: @escaping (LineEvent) -> Void
     ) {
         self.name = name
         lane = generation
         self.helpers = helpers
+        self.network = network ?? helpers
         attempt = generation << 32
         self.loop = loop
         self.mailbox = mailbox
@@ -46,12 +52,13 @@ package final class LineShell {
     package func open(_ settings: LineSettings) {
         release(telling: false)
         self.settings = settings
+        access = LineAccess(settings)
         let parcel = DescriptorParcel()
         awaited = parcel
         let (name, attempt, mailbox) = (name, attempt, mailbox)
-        helpers.submit(lane) {
+        workers.submit(lane) {
             do throws(LineFailure) {
-                let line = try SerialPort.open(settings)
+                let line = try LineAccess.open(settings)
                 let facts = line.facts
                 parcel.put(line.intoDescriptor())
                 mailbox.post(.lineOpened(name, attempt: attempt, parcel, facts))
@@ -68,21 +75,29 @@ package final class LineShell {
         do {
             watch = try loop.watch(taken.number, .read) { [unowned self] in ready($0) }
             interest = .read
-            carrier = LineCarrier(settings, errors: SerialPort.errors(taken))
+            carrier = LineCarrier(settings, errors: access.errors(taken))
             descriptor = consume taken
-            nodes = Set(
-                FileSystem.linkChain(facts.path).compactMap {
-                    $0.split(separator: "/").last.map(String.init)
-                })
+            nodes = facts.isNetwork ? [] : Self.nodes(of: facts.path)
             deliver(.opened(facts))
         } catch {
             deliver(.failed(LineFailure(.other, "\(facts.path) cannot be watched: \(error)")))
         }
     }
 
+    private static func nodes(of path: String) -> Set<String> {
+        Set(
+            FileSystem.linkChain(path).compactMap {
+                $0.split(separator: "/").last.map(String.init)
+            })
+    }
+
+    private var workers: WorkerPool { access == .connection ? network : helpers }
+
     package func failed(_ failure: LineFailure, attempt: Int) {
         guard attempt == self.attempt else { return }
         awaited = nil
+        // A connection that could not be made again.
+        guard carrier == nil else { return lose(failure) }
         deliver(.failed(failure))
     }
 
@@ -105,9 +120,9 @@ package final class LineShell {
         if let open = descriptor.take() { held = DescriptorParcel(open) }
         guard held != nil || telling else { return }
         let parcel = held
-        let (name, attempt, mailbox) = (name, attempt, mailbox)
-        helpers.submit(lane) {
-            if let descriptor = parcel?.take() { SerialPort.close(descriptor) }
+        let (name, attempt, mailbox, access) = (name, attempt, mailbox, access)
+        workers.submit(lane) {
+            if let descriptor = parcel?.take() { access.close(descriptor) }
             if telling { mailbox.post(.lineClosed(name, attempt: attempt)) }
         }
     }
@@ -133,8 +148,53 @@ package final class LineShell {
         deliver(.lost(failure))
     }
 
+    // MARK: a connection
+
+    /// The line was lost, or the other end has closed a connection that is made again.
+    private func hungUp(_ failure: LineFailure) {
+        let isClosed = access == .connection && failure.kind == .lost
+        guard isClosed, carrier?.connectionEnded() == true else { return lose(failure) }
+        drain()
+    }
+
+    /// Closes the connection and makes it again, which nobody is told of.
+    private func renew() {
+        guard let settings else { return }
+        attempt += 1
+        if let watch { loop.remove(watch) }
+        watch = nil
+        interest = .none
+        if let open = descriptor.take() { access.close(open) }
+        let parcel = DescriptorParcel()
+        awaited = parcel
+        let (name, attempt, mailbox) = (name, attempt, mailbox)
+        workers.submit(lane) {
+            do throws(LineFailure) {
+                parcel.put(try LineAccess.reopen(settings))
+                mailbox.post(.lineRenewed(name, attempt: attempt, parcel))
+            } catch {
+                mailbox.post(.lineFailed(name, attempt: attempt, error))
+            }
+        }
+    }
+
+    /// The helper's answer to `renew`.
+    package func renewed(_ parcel: DescriptorParcel, attempt: Int) {
+        guard attempt == self.attempt, carrier != nil, let taken = parcel.take() else { return }
+        awaited = nil
+        do {
+            watch = try loop.watch(taken.number, .read) { [unowned self] in ready($0) }
+            interest = .read
+            descriptor = consume taken
+            carrier?.renewed()
+            drain()
+        } catch {
+            lose(LineFailure(.other, "the connection cannot be watched: \(error)"))
+        }
+    }
+
     /// Since when the helper has been in one call.
-    var helperBusySince: Instant? { helpers.busySince(lane) }
+    var helperBusySince: Instant? { workers.busySince(lane) }
 
     // MARK: the carrier
 
@@ -182,6 +242,8 @@ package final class LineShell {
             receive(isHungUp: false)
             carrier?.looked(at: Clock.instant)
         case .write: write()
+        case .renew: renew()
+        case .discardInput where access == .connection: discardReceived()
         default:
             // The descriptor cannot be copied: it is asked where it stands.
             switch descriptor {
@@ -195,11 +257,10 @@ package final class LineShell {
         switch action {
         case .discardInput: SerialPort.discardInput(open)
         case .drive(let on): SerialPort.setRTS(open, on)
-        case .askSent: carrier?.hasSent(SerialPort.hasSentAll(open), at: Clock.instant)
-        case .askQueued:
-            carrier?.queued(SerialPort.outputPending(open) ?? 0, at: Clock.instant)
-        case .askErrors: carrier?.counted(SerialPort.errors(open))
-        case .look, .write, .report, .fail: break
+        case .askSent: carrier?.hasSent(access.hasSentAll(open), at: Clock.instant)
+        case .askQueued: carrier?.queued(access.outputPending(open), at: Clock.instant)
+        case .askErrors: carrier?.counted(access.errors(open))
+        case .look, .write, .report, .fail, .renew: break
         }
     }
 
@@ -208,7 +269,7 @@ package final class LineShell {
         while let rest = carrier?.unsent[sent...], !rest.isEmpty {
             let transfer: Transfer
             switch descriptor {
-            case .some(let open): transfer = SerialPort.write(open, rest)
+            case .some(let open): transfer = access.write(open, rest)
             case .none: return
             }
             switch transfer {
@@ -216,7 +277,7 @@ package final class LineShell {
             case .wouldBlock:
                 carrier?.wrote(sent, at: Clock.instant)
                 return settleInterest()
-            case .hungUp(let failure): return lose(failure)
+            case .hungUp(let failure): return hungUp(failure)
             }
         }
         carrier?.wrote(sent, at: Clock.instant)
@@ -236,7 +297,7 @@ package final class LineShell {
         for _ in 0..<Self.readsPerTurn {
             let transfer: Transfer
             switch descriptor {
-            case .some(let open): transfer = SerialPort.read(open, into: &buffer)
+            case .some(let open): transfer = access.read(open, into: &buffer)
             case .none: return
             }
             switch transfer {
@@ -251,8 +312,22 @@ package final class LineShell {
                     lose(LineFailure(.lost, "the line hung up: the adapter is unplugged or gone"))
                 }
                 return
-            case .hungUp(let failure): return lose(failure)
+            case .hungUp(let failure): return hungUp(failure)
             }
+        }
+    }
+
+    /// A connection has no call for it: the bytes are read.
+    private func discardReceived() {
+        for _ in 0..<Self.readsPerTurn {
+            let transfer: Transfer
+            switch descriptor {
+            case .some(let open): transfer = access.read(open, into: &buffer)
+            case .none: return
+            }
+            // An end is found by the next read.
+            guard case .bytes(let count) = transfer else { return }
+            carrier?.discarded(buffer[..<count])
         }
     }
 }

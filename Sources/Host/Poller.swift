@@ -49,6 +49,8 @@ package final class Poller {
             lines[name]?.opened(parcel, facts, attempt: attempt)
         case .lineFailed(let name, let attempt, let failure):
             lines[name]?.failed(failure, attempt: attempt)
+        case .lineRenewed(let name, let attempt, let parcel):
+            lines[name]?.renewed(parcel, attempt: attempt)
         default: break
         }
     }

@@ -110,6 +110,7 @@ package final class ToolRunner<Tool: LineTool> {
         case .lineOpened(_, let attempt, let parcel, let facts):
             line?.opened(parcel, facts, attempt: attempt)
         case .lineFailed(_, let attempt, let failure): line?.failed(failure, attempt: attempt)
+        case .lineRenewed(_, let attempt, let parcel): line?.renewed(parcel, attempt: attempt)
         case .lineClosed(_, let attempt): line?.closed(attempt: attempt)
         default: break
         }

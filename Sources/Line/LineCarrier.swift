@@ -28,6 +28,8 @@ package struct LineCarrier: Sendable {
         case report(LineEvent)
         /// The line does not move any more: close it.
         indirect case fail(LineFailure)
+        /// Close the connection and make it again, then call `renewed`.
+        case renew
     }
 
     /// Readiness of the line that its owner is to be woken for.
@@ -70,6 +72,11 @@ package struct LineCarrier: Sendable {
     private var errors: ErrorCounter
     /// Nil unless this program drives RTS.
     private var direction: DirectionSwitch?
+    private var codec: WireCodec
+    /// Nil unless the line is a connection.
+    private var renewal: ConnectionRenewal?
+    /// The connection is being made again: nothing is written meanwhile.
+    private var isRenewing = false
     private var actions: [Action] = []
     private var done = 0
 
@@ -77,6 +84,8 @@ package struct LineCarrier: Sendable {
     package init(_ settings: LineSettings, errors: LineErrors? = nil) {
         isHurried = settings.baud > Self.leisurelyBaud
         self.errors = ErrorCounter(errors)
+        codec = WireCodec(settings)
+        if settings.isNetwork { renewal = ConnectionRenewal() }
         guard let rs485 = settings.rs485, rs485.rts == .software else { return }
         direction = DirectionSwitch(settings, rs485)
     }
@@ -95,7 +104,9 @@ package struct LineCarrier: Sendable {
 
     package mutating func carryOut(_ command: LineCommand, at now: Instant) {
         switch command {
-        case .discardInput: actions.append(.discardInput)
+        case .discardInput:
+            actions.append(.discardInput)
+            unsent += codec.purge
         case .transmit(let bytes, let look):
             restDue = look
             write(bytes, at: now)
@@ -119,7 +130,7 @@ package struct LineCarrier: Sendable {
     package mutating func end() {
         (unsent, scheduled, burst, restDue, stall) = ([], nil, nil, nil, StallWatch())
         // A transmitter that stays on would jam the bus for everybody.
-        if direction.take() != nil { actions.append(.drive(false)) }
+        if direction.take() != nil, codec.rts(false) == nil { actions.append(.drive(false)) }
         noteWait()
     }
 
@@ -175,13 +186,54 @@ package struct LineCarrier: Sendable {
 
     // MARK: sending
 
-    private mutating func write(_ bytes: [UInt8], at now: Instant) {
+    private mutating func write(_ frame: [UInt8], at now: Instant) {
+        if renewal?.needsAnother == true, !isRenewing { renew() }
+        let bytes = codec.encode(frame)
+        renewal?.sent(bytes, frame)
         if errors.mustAsk(at: now) { actions.append(.askErrors) }
         guard unsent.count + bytes.count <= Self.unsentMax else { return failSending() }
         if stall.mustAsk() { actions.append(.askQueued) }
         unsent += bytes
-        guard direction != nil else { return actions.append(.write) }
+        guard direction != nil else {
+            if !isRenewing { actions.append(.write) }
+            return
+        }
         for step in direction?.send(bytes.count, at: now) ?? [] { take(step) }
+    }
+
+    private mutating func drive(_ isOn: Bool) {
+        guard let bytes = codec.rts(isOn) else { return actions.append(.drive(isOn)) }
+        // Before the frame that waits to be sent, and behind the one that was.
+        if isOn { unsent.insert(contentsOf: bytes, at: 0) } else { unsent += bytes }
+        if !isRenewing { actions.append(.write) }
+    }
+
+    // MARK: a connection
+
+    /// The other end has closed the connection.
+    /// - Returns: whether it is made again; otherwise the line is lost.
+    package mutating func connectionEnded() -> Bool {
+        guard let rest = renewal?.ended() else { return false }
+        unsent = rest
+        isRenewing = true
+        codec.restart()
+        actions.append(.renew)
+        noteWait()
+        return true
+    }
+
+    private mutating func renew() {
+        _ = renewal?.renew()
+        isRenewing = true
+        codec.restart()
+        actions.append(.renew)
+    }
+
+    /// The connection was made again.
+    package mutating func renewed() {
+        isRenewing = false
+        becameWritable()
+        noteWait()
     }
 
     private mutating func failSending() {
@@ -191,7 +243,7 @@ package struct LineCarrier: Sendable {
     private mutating func take(_ step: DirectionSwitch.Step) {
         switch step {
         case .write: actions.append(.write)
-        case .drive(let on): actions.append(.drive(on))
+        case .drive(let on): drive(on)
         case .ask: actions.append(.askSent)
         }
     }
@@ -209,7 +261,9 @@ package struct LineCarrier: Sendable {
     }
 
     /// The line takes bytes again.
-    package mutating func becameWritable() { if !unsent.isEmpty { actions.append(.write) } }
+    package mutating func becameWritable() {
+        if !unsent.isEmpty, !isRenewing { actions.append(.write) }
+    }
 
     /// Answers `askQueued`.
     package mutating func queued(_ count: Int, at now: Instant) {
@@ -235,15 +289,33 @@ package struct LineCarrier: Sendable {
     /// Takes bytes that have come.
     package mutating func received(_ bytes: ArraySlice<UInt8>, at now: Instant) {
         stall.heard()
+        renewal?.heard()
+        let heard = codec.decode(bytes)
+        if let fault = codec.fault { return fail(fault) }
+        answer()
         if burst != nil {
-            carry(bytes, at: now)
-        } else {
+            carry(heard[...], at: now)
+        } else if !heard.isEmpty {
             restDue = nil
             let wasScheduled = scheduled.take() != nil
-            let heard = Array(bytes)
             actions.append(.report(wasScheduled ? .intruded(heard) : .received(heard)))
         }
         noteWait()
+    }
+
+    /// Takes bytes that the driver does not want. Where a frame begins behind them is still known.
+    package mutating func discarded(_ bytes: ArraySlice<UInt8>) {
+        renewal?.heard()
+        _ = codec.decode(bytes)
+        answer()
+    }
+
+    /// Sends what the converter itself is to be told.
+    private mutating func answer() {
+        let reply = codec.takeReply()
+        unsent += reply
+        if !reply.isEmpty, !isRenewing { actions.append(.write) }
+        if let told = codec.takeErrors() { actions.append(.report(.errors(told))) }
     }
 
     /// Ends a look at the line: what waits for a silent line goes out.

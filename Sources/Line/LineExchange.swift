@@ -196,7 +196,7 @@ package struct LineExchange: Sendable {
         } else {
             firstByte = now
             let rest = max(0, decoder.expectedLength - chunk.count) + echo.held
-            restDue = now + timing.time(of: rest) * 3 / 2 + .milliseconds(50)
+            restDue = now + timing.time(of: rest) * 3 / 2 + timing.patience
             state = .receiving(until: restDue)
         }
         if let verdict = judge(chunk, at: now) { return verdict }

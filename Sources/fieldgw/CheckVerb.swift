@@ -39,7 +39,7 @@ enum CheckVerb {
         configuration.ports.compactMap { port in
             let load = port.budget.load
             guard load > port.maxLoad else { return nil }
-            let hint = port.driver == .modbusRTU ? modbusHint(port) : ""
+            let hint = port.driver.isModbus ? modbusHint(port) : ""
             return Diagnostic(
                 port.place, .warning,
                 "port \(port.name) needs \(Text.percent(load)) of the line's time, more than maxLoad "
@@ -82,6 +82,7 @@ enum CheckVerb {
         hint +=
             "; it would fit if everything were read \(Text.decimal((plan.load / port.maxLoad * 100).rounded(.up) / 100, 2)) "
             + "times less often (`every`)"
+        guard port.line.isSet else { return hint + ", or on two lines" }
         var faster = port
         for baud in [9600, 19_200, 38_400, 57_600, 115_200] where baud > port.line.baud {
             faster.line.baud = baud
@@ -134,7 +135,7 @@ enum CheckVerb {
                             writer.member("serveBudget", serve.driver.budget)
                         }
                         writer.member("worstBlockingMs", plan.worstBlocking.secondsValue * 1000)
-                        if port.driver == .modbusRTU, let read = port.readPlan.worstRead {
+                        if port.driver.isModbus, let read = port.readPlan.worstRead {
                             writer.key("worstRead")
                             writer.object { writer in
                                 writer.member("unit", read.unit.value)

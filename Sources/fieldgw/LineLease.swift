@@ -30,10 +30,10 @@ final class LineLease {
             if let line {
                 self.line = line
             } else {
-                let plain = LineSettings(device: .path(connection.device))
+                let plain = try ToolPort.plain(connection.device, arguments)
                 self.line = adjusts ? try ToolPort.adjusted(plain, arguments) : plain
             }
-            self.line.device = .path(connection.device)
+            if !self.line.isNetwork { self.line.device = .path(connection.device) }
             Console.complain("the gateway pauses \(word) (\(connection.device)) meanwhile")
         }
     }
@@ -61,7 +61,11 @@ final class LineLease {
     /// `device: "…"`, or `match: …` for a USB adapter that has a serial number: its node's name
     /// changes.
     var member: String {
-        guard let path = line.path else { return "device: \"\"" }
+        guard let path = line.path else {
+            var writer = JSONWriter()
+            writer.string(line.device.text ?? "")
+            return "device: \(writer.text)"
+        }
         let node = FileSystem.realPath(path) ?? path
         let isUSB = node.hasPrefix("/dev/ttyUSB") || node.hasPrefix("/dev/ttyACM")
         if isUSB, path == node,

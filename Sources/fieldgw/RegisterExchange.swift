@@ -54,10 +54,9 @@ struct RegisterExchange {
         guard isWrite ? words.count >= 4 : words.count == 3 else {
             throw Arguments.Misuse(message: usage)
         }
-        let lowest = isWrite ? 0 : 1
-        guard let unit = UInt8(words[1]), Int(unit) >= lowest else {
+        guard let unit = UInt8(words[1]) else {
             throw Arguments.Misuse(
-                message: "UNIT is a unit id from \(lowest) to 247, not \(words[1])")
+                message: "UNIT is a unit id from \(isWrite ? 0 : 1) to 247, not \(words[1])")
         }
         self.unit = unit
         let wanted: ValueType?
@@ -82,6 +81,10 @@ struct RegisterExchange {
         let timeout = try ToolPort.duration("timeout", arguments)
         port = try ToolPort(words[0], arguments)
         try port.refuseWithoutEffect(ToolPort.lineWords, arguments)
+        guard unit > 0 || isWrite || port.isModbusTCP else {
+            throw Arguments.Misuse(
+                message: "UNIT is a unit id from 1 to 247; 0 answers only on Modbus TCP")
+        }
         patience = timeout ?? port.configured?.responseTimeout ?? .seconds(1)
         isForced = arguments.has("force")
         guard isWrite, wanted == nil, let (type, order, sign) = configuredType() else { return }
@@ -122,7 +125,9 @@ struct RegisterExchange {
     }
 
     private var address: Address {
-        Address(port: PortName(port.name), unit: UnitID(Int(unit)) ?? .broadcast)
+        Address(
+            port: PortName(port.name),
+            unit: UnitID(Int(unit)) ?? (port.isModbusTCP ? .zero : .broadcast))
     }
 
     /// Configured points of the units of this port; nil for a device, of which nothing is known,
@@ -201,7 +206,8 @@ struct RegisterExchange {
                     "\(refusal.message); nothing was written, --force would do it all the same"))
         }
         let request = Self.request(place.address, data, multiple: multiple)
-        let back = readsBack && unit != 0 ? readRequest(count: data.count) : nil
+        let answers = unit != 0 || line.framing == .mbap
+        let back = readsBack && answers ? readRequest(count: data.count) : nil
         let steps = try run([request] + [back].compactMap { $0 }, on: line)
         guard let first = steps.first, first.isGood else {
             return .failure(trouble(steps.first, request, line))

@@ -51,7 +51,7 @@ enum ReplayVerb {
     private static func port(
         _ arguments: Arguments, in configuration: Configuration
     ) throws -> Configuration.Port {
-        let ports = configuration.ports.filter { $0.driver == .modbusRTU }
+        let ports = configuration.ports.filter { $0.driver.isModbus }
         let names = ports.map(\.name.text)
         guard let name = arguments["port"] else {
             guard ports.count == 1, let only = ports.first else {

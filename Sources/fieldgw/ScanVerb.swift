@@ -31,12 +31,14 @@ enum ScanVerb {
                 "parity", "LIST",
                 "of none, even, odd (default none,even; a configured port: its own)"),
             Option("stop-bits", "1|2", "stop bits (default 1)"),
+            ToolPort.driverOption,
             Option(
                 "probe", "LIST",
                 "what to ask for (default holding:0); several are asked until one is answered"),
             Option(
                 "timeout", "TIME",
-                "patience with a silent unit (default 200ms; less once units have answered)"),
+                "patience with a silent unit (default 200ms, on a network 1s; less once units have answered)"
+            ),
             Option("first", nil, "stop at the first unit"),
             Option("all", nil, "go through every speed and parity, whatever answers"),
             Option("no-identify", nil, "do not ask units what they are"),
@@ -87,10 +89,11 @@ enum ScanVerb {
                     }
                     return baud
                 }
-            } ?? (isNamed ? [line.baud] : [9600, 19_200, 38_400, 57_600, 115_200])
+            } ?? (isNamed || !line.isSet ? [line.baud] : [9600, 19_200, 38_400, 57_600, 115_200])
         let parities =
             try list("parity", arguments).map { try $0.map { try ToolPort.parity($0) } }
-            ?? (isNamed ? [line.parity] : [.none, .even])
+            ?? (isNamed || !line.isSet
+                ? [line.parity] : line.framing == .ascii ? [.even, .none] : [.none, .even])
         let stopBits = try arguments.integer("stop-bits", in: 1...2, default: line.stopBits)
         var lines: [LineSettings] = []
         for baud in bauds {
@@ -100,12 +103,14 @@ enum ScanVerb {
                 if !lines.contains(one) { lines.append(one) }
             }
         }
-        let patience = try ToolPort.duration("timeout", arguments) ?? .milliseconds(200)
+        let patience =
+            try ToolPort.duration("timeout", arguments)
+            ?? .milliseconds(line.isNetwork ? 1000 : 200)
         guard patience <= .seconds(10) else {
             throw Arguments.Misuse(message: "--timeout is at most 10s here")
         }
         return ScanSettings(
-            lines: lines, units: try units(arguments["units"] ?? "1-247"),
+            lines: lines, units: try units(arguments, isModbusTCP: line.framing == .mbap),
             probes: try probes(arguments), patience: patience, first: arguments.has("first"),
             all: arguments.has("all"), identifies: !arguments.has("no-identify"))
     }
@@ -117,17 +122,22 @@ enum ScanVerb {
         return words
     }
 
-    private static func units(_ text: String) throws -> [UInt8] {
+    /// On Modbus TCP also 255 and 0, by which a device that needs no unit id is asked.
+    private static func units(_ arguments: Arguments, isModbusTCP: Bool) throws -> [UInt8] {
+        let text = arguments["units"] ?? (isModbusTCP ? "255,0,1-247" : "1-247")
+        let lowest: UInt8 = isModbusTCP ? 0 : 1
         var units: [UInt8] = []
         for word in text.split(separator: ",") {
             let ends = word.split(separator: "-", omittingEmptySubsequences: false).map {
                 UInt8($0)
             }
             guard (1...2).contains(ends.count), let low = ends[0], let high = ends[ends.count - 1],
-                low >= 1, low <= high
+                low >= lowest, low <= high
             else {
                 throw Arguments.Misuse(
-                    message: "--units takes ids from 1 to 247 such as 1-32 or 1,5,9, not \(text)")
+                    message:
+                        "--units takes ids from \(lowest) to 247 such as 1-32 or 1,5,9, not \(text)"
+                )
             }
             for unit in low...high where !units.contains(unit) { units.append(unit) }
         }

@@ -43,6 +43,11 @@ enum SniffVerb {
         // and the lease with it.
         let signals = try SignalInbox()
         var line = lease.line
+        guard !line.isNetwork else {
+            throw Arguments.Misuse(
+                message: "\(line.device.text ?? "") is no serial port of this machine: "
+                    + "the pauses between frames do not come through a connection")
+        }
         line.listensOnly = true
         line.rs485 = nil
         let output = SniffOutput(

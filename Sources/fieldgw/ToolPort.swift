@@ -16,15 +16,20 @@ struct ToolPort {
         Option("baud", "N", "speed of the line (default 9600, or as configured)"),
         Option("parity", "none|even|odd", "parity of the line (default none, or as configured)"),
         Option("stop-bits", "1|2", "stop bits (default 1, or as configured)"),
+        driverOption,
     ]
+    static let driverOption = Option(
+        "driver", "NAME",
+        "modbus-rtu (default), modbus-ascii, or modbus-tcp at tcp://…; a configured port: its own")
     static let gatewayOptions = [
         Option("config", "FILE", "the configuration that has PORT's name"),
         Option("control", "SOCKET", "the running gateway's control socket"),
         Option("state", "DIR", "the running gateway's state directory"),
     ]
     static let details = """
-        PORT is a device (/dev/ttyUSB0) or a name from the configuration. A named port that a running gateway
-        holds is used through its control socket, any other is opened. A pseudo-terminal has no baud and parity.
+        PORT is a device (/dev/ttyUSB0), an address (tcp://10.0.0.5:4001, rfc2217://10.0.0.5:2217) or a name from
+        the configuration. A named port that a running gateway holds is used through its control socket, any
+        other is opened. A pseudo-terminal and tcp:// have no baud and parity that could be set.
         """
 
     let name: String
@@ -45,7 +50,7 @@ struct ToolPort {
                 throw Arguments.Misuse(
                     message: "--config goes with a port's name, and \(word) is a device")
             }
-            way = .device(try adjusted(LineSettings(device: .path(word))))
+            way = .device(try adjusted(try Self.plain(word, arguments)))
             configured = nil
             return
         }
@@ -95,7 +100,7 @@ struct ToolPort {
 
     /// A gateway that holds the port asks it as it is configured: what says otherwise is a mistake.
     /// Options about the line, which a gateway that holds it has its own values for.
-    static let lineWords = ["baud", "parity", "stop-bits", "timeout", "retries"]
+    static let lineWords = ["baud", "parity", "stop-bits", "driver", "timeout", "retries"]
 
     func refuseWithoutEffect(_ options: [String], _ arguments: Arguments) throws(Arguments.Misuse) {
         guard case .gateway = way else { return }
@@ -128,10 +133,34 @@ struct ToolPort {
         return complaint.code == .noPermission || isFile ? complaint : nil
     }
 
+    /// The line at a device or an address, with the usual settings of its driver.
+    static func plain(_ word: String, _ arguments: Arguments) throws -> LineSettings {
+        let name = arguments["driver"] ?? Configuration.Port.Driver.modbusRTU.rawValue
+        guard let driver = Configuration.Port.Driver(rawValue: name), driver.isModbus else {
+            throw Arguments.Misuse(
+                message: "--driver is modbus-rtu, modbus-tcp or modbus-ascii, not \(name)")
+        }
+        do throws(NetworkAddress.Problem) {
+            return try LineSettings.usual(word, driver)
+        } catch {
+            throw Arguments.Misuse(message: error.message)
+        }
+    }
+
+    /// The frames on this port are those of Modbus TCP, where unit 0 answers.
+    var isModbusTCP: Bool {
+        switch way {
+        case .device(let line): line.framing == .mbap
+        case .gateway(_, let line): line?.framing == .mbap
+        }
+    }
+
     /// Applies the options about the line, which go before everything else.
     static func adjusted(_ line: LineSettings, _ arguments: Arguments) throws -> LineSettings {
         var line = line
-        line.baud = try arguments.integer("baud", in: 50...12_000_000, default: line.baud)
+        if arguments.has("baud") || line.isSet {
+            line.baud = try arguments.integer("baud", in: 50...12_000_000, default: line.baud)
+        }
         line.stopBits = try arguments.integer("stop-bits", in: 1...2, default: line.stopBits)
         if let word = arguments["parity"] { line.parity = try parity(word) }
         return line
@@ -198,7 +227,7 @@ extension LineErrors {
 }
 
 extension LineSettings {
-    /// The device node as it was named; nil if it is looked for by its identity.
+    /// The device node as it was named; nil if it is looked for by its identity, or a connection.
     var path: String? { if case .path(let path) = device { path } else { nil } }
 }
 

@@ -33,6 +33,7 @@ final class ShellBench {
         case .lineOpened(_, let attempt, let parcel, let facts):
             shell?.opened(parcel, facts, attempt: attempt)
         case .lineFailed(_, let attempt, let failure): shell?.failed(failure, attempt: attempt)
+        case .lineRenewed(_, let attempt, let parcel): shell?.renewed(parcel, attempt: attempt)
         case .lineClosed(_, let attempt): shell?.closed(attempt: attempt)
         default: Issue.record("another message of a helper")
         }
@@ -41,6 +42,8 @@ final class ShellBench {
     func open(_ path: String, baud: Int = 115_200) {
         shell?.open(LineSettings(device: .path(path), baud: baud))
     }
+
+    func open(_ settings: LineSettings) { shell?.open(settings) }
 
     func carryOut(_ command: LineCommand) { shell?.carryOut(command) }
 

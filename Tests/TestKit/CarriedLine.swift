@@ -57,7 +57,7 @@ package struct CarriedLine: Sendable {
                 carrier.wrote(frame.count, at: now)
                 return .sent(frame)
             case .discardInput: unread = []
-            case .drive: break
+            case .drive, .renew: break
             case .askSent: carrier.hasSent(true, at: now)
             case .askQueued: carrier.queued(0, at: now)
             case .askErrors: carrier.counted(nil)

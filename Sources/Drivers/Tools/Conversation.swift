@@ -65,8 +65,13 @@ package struct Conversation: Sendable {
     private var partners: [UInt8: Partner] = [:]
     private var stranger: UInt8?
 
+    /// Modbus TCP: unit 0 is the device at the other end, and a converter there says of a unit that
+    /// it is silent.
+    private let isModbusTCP: Bool
+
     package init(_ line: LineSettings) {
         exchange = LineExchange(line)
+        isModbusTCP = line.framing == .mbap
     }
 
     package var isIdle: Bool { if case .idle = state { true } else { false } }
@@ -80,7 +85,7 @@ package struct Conversation: Sendable {
         exchange.opened(isPhysical: isPhysical, at: now)
     }
 
-    /// Unit 0 is a broadcast. One question at a time: only while `isIdle`.
+    /// Unit 0 is a broadcast, except on Modbus TCP. One question at a time: only while `isIdle`.
     package mutating func ask(
         unit: UInt8, _ request: Request, within patience: Duration, at now: Instant
     ) {
@@ -127,7 +132,7 @@ package struct Conversation: Sendable {
     // MARK: the order of replies
 
     private mutating func approach(_ question: Question, at now: Instant) {
-        guard question.unit != 0 else { return send(question, at: now) }
+        guard !isBroadcast(question.unit) else { return send(question, at: now) }
         let partner = partners[question.unit, default: Partner(question.patience)]
         let shape = ReplyShape(question.request)
         let isFree = partner.fence.freedom(of: shape, at: now) == .free
@@ -172,7 +177,7 @@ package struct Conversation: Sendable {
         let frame = RTUFrame.encode(unit: unit, request)
         if exchange.needsDiscard { outputs.append(.discardInput) }
         outputs.append(.transmit(frame))
-        guard unit != 0 else {
+        guard !isBroadcast(unit) else {
             return exchange.startBroadcast(
                 request, frame: frame, wait: Self.broadcastDelay, at: now)
         }
@@ -195,7 +200,13 @@ package struct Conversation: Sendable {
         }
     }
 
-    private mutating func conclude(_ verdict: LineExchange.Verdict, at now: Instant) {
+    private func isBroadcast(_ unit: UInt8) -> Bool { unit == 0 && !isModbusTCP }
+
+    private mutating func conclude(_ ended: LineExchange.Verdict, at now: Instant) {
+        var verdict = ended
+        if isModbusTCP, case .response(.exception(_, .gatewayTargetFailedToRespond), _) = ended {
+            verdict = .silence
+        }
         switch state {
         case .idle, .waiting: return
         case .asking(let question, let strayBefore):
@@ -223,7 +234,7 @@ package struct Conversation: Sendable {
         _ verdict: LineExchange.Verdict, _ question: Question, _ kind: FenceMeans.Kind?,
         at now: Instant
     ) {
-        guard question.unit != 0 else { return }
+        guard !isBroadcast(question.unit) else { return }
         var partner = partners[question.unit, default: Partner(question.patience)]
         if case .response(let response, let turnaround) = verdict {
             var isException = false

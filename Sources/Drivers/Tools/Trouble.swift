@@ -32,6 +32,12 @@ package struct Trouble: Error, Hashable, Sendable {
                 "unit \(unit) gave no sound answer at \(line.describe), but "
                     + "\(Plural.text(stray, "byte")) came: is the baud rate or the "
                     + "parity another, or does somebody else talk on this line?")
+        case .silence where !line.isSet, nil where !line.isSet:
+            self.init(
+                .timeout,
+                "unit \(unit) did not answer within \(Self.milliseconds(patience)) through "
+                    + "\(line.device.text ?? "") (\(line.describe)): check its id, the settings of "
+                    + "the line at the converter, and the protocol there (--driver)")
         case .silence, nil:
             self.init(
                 .timeout,

@@ -74,7 +74,20 @@ package struct Configuration: Hashable, Sendable {
     package struct Port: Hashable, Sendable {
         package enum Driver: String, Hashable, Sendable, CaseIterable {
             case modbusRTU = "modbus-rtu"
+            case modbusTCP = "modbus-tcp"
+            case modbusASCII = "modbus-ascii"
             case uart
+
+            package var isModbus: Bool { self != .uart }
+            /// The driver that a profile is for, whatever form the frames have.
+            var family: Driver { isModbus ? .modbusRTU : .uart }
+            package var framing: LineSettings.Framing {
+                switch self {
+                case .modbusRTU, .uart: .plain
+                case .modbusTCP: .mbap
+                case .modbusASCII: .ascii
+                }
+            }
         }
 
         package var name: PortName

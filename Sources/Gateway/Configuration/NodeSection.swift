@@ -39,7 +39,7 @@ extension ConfigurationReader {
         let profile = reference.flatMap { loadProfile($0, driver: port.driver) }
         if let profile { cursor.inherit(profile, except: [pointsKey]) }
 
-        let unit = port.driver == .uart ? UnitID(index + 1) : readUnit(&cursor)
+        let unit = port.driver == .uart ? UnitID(index + 1) : readUnit(&cursor, on: port)
         let share = cursor.bool("share", default: false)
         let every = cursor.duration("every", in: Self.intervals) ?? port.every
         let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
@@ -149,7 +149,9 @@ extension ConfigurationReader {
     }
 
     /// 1–247; 248–255 are reserved and 0 is broadcast (MODBUS over Serial Line V1.02, section 2.2).
-    private func readUnit(_ cursor: inout ObjectCursor) -> UnitID? {
+    /// A device that speaks Modbus TCP by itself is 255, or 0 (Messaging on TCP/IP Implementation
+    /// Guide V1.0b, section 4.4.2.1).
+    private func readUnit(_ cursor: inout ObjectCursor, on port: PortContext) -> UnitID? {
         let isBroadcast = cursor.bool("broadcast", default: false)
         guard let field = cursor.require("unit") else { return nil }
         if isBroadcast {
@@ -162,12 +164,13 @@ extension ConfigurationReader {
             else {
                 return nil
             }
-            if unit.isReserved {
+            if unit.isReserved, !(port.isModbusTCP && value == 255) {
                 problems.warning(
                     field.place, "unit \(unit) is reserved (248 to 255); few devices answer there")
             }
             return unit
         }
+        if port.isModbusTCP { return .zero }
         problems.error(
             field.place,
             "unit 0 is broadcast and never answers; units are 1 to 247. "

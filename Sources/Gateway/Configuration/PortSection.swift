@@ -5,7 +5,10 @@ extension ConfigurationReader {
     /// Settings that the nodes of a port take from it.
     struct PortContext {
         var name: PortName
+        /// `modbusRTU` for each form of Modbus.
         var driver: Configuration.Port.Driver
+        /// Unit 0 is a device, and 255 is usual.
+        var isModbusTCP: Bool
         var every: Duration
     }
 
@@ -40,18 +43,24 @@ extension ConfigurationReader {
         let every = cursor.duration("every", in: Self.intervals) ?? .seconds(10)
         let maxLoad = cursor.number("maxLoad", in: 0.05...1, default: 0.9)
         let detachAfter = cursor.duration("detachAfter", in: .seconds(10)...(.seconds(7 * 86_400)))
-        let context = PortContext(name: name, driver: driver, every: every)
+        let context = PortContext(
+            name: name, driver: driver.family, isModbusTCP: driver == .modbusTCP, every: every)
         let serve = cursor.take("serve").flatMap {
-            LineServiceReader(problems).read($0, isModbus: driver == .modbusRTU)
+            LineServiceReader(problems).read($0, isModbus: driver.isModbus)
         }
         let nodes = cursor.require("nodes").map { readNodes($0, of: context) } ?? []
         cursor.finish()
         guard let line else { return nil }
         return Configuration.Port(
             name: name, place: field.keyPlace, driver: driver, line: line,
-            responseTimeout: timeout ?? .milliseconds(1000), retries: retries ?? 2,
+            responseTimeout: timeout ?? Self.responseTimeout(of: line), retries: retries ?? 2,
             turnaround: turnaround ?? .milliseconds(5), every: every, maxLoad: maxLoad,
             detachAfter: detachAfter ?? .seconds(600), nodes: nodes, serve: serve)
+    }
+
+    /// A converter adds its own time, and a segment that was lost is sent again after a second.
+    private static func responseTimeout(of line: LineSettings) -> Duration {
+        line.isNetwork ? .seconds(2) : .seconds(1)
     }
 
     /// Port names stand in commands and messages, before a colon or where a device path could be.
@@ -67,110 +76,4 @@ extension ConfigurationReader {
         return allowed
             ? nil : "\"\(Notice.printable(name))\" may have letters, digits and - . _ only"
     }
-
-    private mutating func readLine(
-        _ cursor: inout ObjectCursor, port: PortName, driver: Configuration.Port.Driver
-    ) -> LineSettings? {
-        let device = readDevice(&cursor, port: port)
-        let baud = cursor.integer("baud", in: 50...12_000_000) ?? 9600
-        let parity = cursor.choice("parity", default: LineSettings.Parity.none)
-        let dataBits = cursor.integer("dataBits", in: 5...8) ?? 8
-        let stopBits = cursor.integer("stopBits", in: 1...2) ?? 1
-        if driver == .modbusRTU, dataBits != 8, let field = cursor.take("dataBits") {
-            problems.error(field.place, "Modbus-RTU needs 8 data bits, not \(dataBits)")
-        }
-        let rs485 = cursor.take("rs485").flatMap { readRS485($0) }
-        let echo = cursor.take("echo").map { readEcho($0) } ?? .learn
-        let trim = cursor.bool("trim", default: true)
-        return device.map {
-            LineSettings(
-                device: $0, baud: baud, parity: parity, dataBits: dataBits, stopBits: stopBits,
-                rs485: rs485,
-                echo: echo, trim: trim)
-        }
-    }
-
-    private func readEcho(_ field: Field) -> LineSettings.Echo {
-        if let isThere = field.json.bool { return isThere ? .always : .never }
-        if field.json.string != "auto" {
-            problems.error(
-                field.place, "\"echo\" must be \"auto\", true or false, not \(field.json.describe)")
-        }
-        return .learn
-    }
-
-    private mutating func readDevice(
-        _ cursor: inout ObjectCursor, port: PortName
-    ) -> LineSettings.Device? {
-        let device = cursor.take("device")
-        let match = cursor.take("match")
-        switch (device, match) {
-        case (nil, nil):
-            _ = cursor.require("device")
-            return nil
-        case (_?, let match?):
-            problems.error(match.keyPlace, "\"device\" and \"match\" exclude each other")
-            return nil
-        case (let device?, nil):
-            guard let text = cursor.string(of: device) else { return nil }
-            let path = resolve(Located(text, at: device.place))
-            files.append(Configuration.FileReference(.device(port), path))
-            return .path(path.value)
-        case (nil, let match?):
-            return readMatch(match)
-        }
-    }
-
-    private func readMatch(_ field: Field) -> LineSettings.Device? {
-        guard var cursor = ObjectCursor(field, "\"match\"", problems) else { return nil }
-        let serial = cursor.string("serial")?.string
-        let path = cursor.string("path")?.string
-        let vendor = readUSBID("vendor", &cursor)
-        let product = readUSBID("product", &cursor)
-        let interface = cursor.string("interface")?.string
-        cursor.finish()
-        if cursor.fields.isEmpty {
-            problems.error(
-                field.place, "\"match\" is empty: give serial, path, vendor, product or interface")
-        }
-        return .match(
-            serial: serial, path: path, vendor: vendor, product: product, interface: interface)
-    }
-
-    /// Four hexadecimal digits, as lsusb prints them; in small letters.
-    private func readUSBID(_ key: ByteString, _ cursor: inout ObjectCursor) -> String? {
-        guard let field = cursor.take(key) else { return nil }
-        guard let text = field.json.string, text.count == 4, Hex.decode(text.string)?.count == 2
-        else {
-            problems.error(
-                field.place,
-                "\"\(key)\" must be four hexadecimal digits in quotes, as lsusb prints them: \"0403\""
-            )
-            return nil
-        }
-        return text.string.lowercased()
-    }
-
-    private func readRS485(_ field: Field) -> LineSettings.RS485? {
-        if field.json.bool == false { return nil }
-        guard var cursor = ObjectCursor(field, "\"rs485\"", problems) else { return nil }
-        var settings = LineSettings.RS485()
-        settings.rts = cursor.choice("rts", default: settings.rts)
-        // The kernel takes whole milliseconds, at most 100.
-        let delays: ClosedRange<Duration> = .zero...(.milliseconds(100))
-        settings.delayBeforeSend = cursor.duration("delayBeforeSend", in: delays) ?? .zero
-        settings.delayAfterSend = cursor.duration("delayAfterSend", in: delays) ?? .zero
-        settings.receiveDuringSend = cursor.bool("receiveDuringSend", default: false)
-        settings.terminate = cursor.bool("terminate", default: false)
-        cursor.finish()
-        return settings
-    }
-}
-
-extension LineSettings.Parity: CaseIterable {
-    package static var allCases: [LineSettings.Parity] { [.none, .even, .odd] }
-}
-
-extension LineSettings.RS485.RTS: CaseIterable {
-    package static var allCases: [LineSettings.RS485.RTS] { [.onSend, .afterSend, .software] }
 }

@@ -29,7 +29,9 @@ package struct ProfileListing: Sendable {
         }
         let node = reader.readNode(
             nodeField(bytes, profile, fileName, given),
-            of: .init(name: PortName("profile"), driver: profile.driver, every: .seconds(10)),
+            of: .init(
+                name: PortName("profile"), driver: profile.driver, isModbusTCP: false,
+                every: .seconds(10)),
             index: 0)
         let inNode = reader.problems.sorted(main: fileName)
         let problems = (diagnostics.filter { !inNode.contains($0) } + inNode)

@@ -96,7 +96,7 @@ extension ConfigurationReader {
         let manual = cursor.string("manual")?.string
         _ = cursor.string("description")
         _ = cursor.take("parameters")
-        let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
+        let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU).family
         let identify = cursor.take("identify").map { field in
             cursor.items(of: field).flatMap { readIdentity($0) }
         }

@@ -13,7 +13,7 @@ struct LineServiceReader {
         guard var cursor = ObjectCursor(field, "\"serve\"", problems) else { return nil }
         if !isModbus {
             problems.error(
-                field.keyPlace, "\"serve\" needs driver \"modbus-rtu\": other masters speak Modbus")
+                field.keyPlace, "\"serve\" needs a Modbus driver: other masters speak Modbus")
         }
         let listen = cursor.require("listen")
         let endpoint = listen.flatMap {

@@ -7,6 +7,8 @@ package enum ServiceLimits {
     package static let pointsMax = 131_072
     /// Helpers that open, set and close lines at one time; a close can wait in its driver for 30 s.
     package static let portHelpersMax = 16
+    /// Helpers that connect lines at the other end of a network, each for 2.5 s at most.
+    package static let lineConnectorsMax = 16
     /// The loop, disk, keys, network, log, ports, reload and scan; two look-ups of names.
     package static let otherTasks = 10
     /// A scan of an adapter that nobody has configured runs in a process of its own.
@@ -32,7 +34,7 @@ package enum ServiceLimits {
     package static var memory: Int {
         pointsMax * bytesPerPoint + otherBytes + 2 * historyBytesMax + doorBytes
     }
-    package static var tasks: Int { portHelpersMax + otherTasks + scanTasks }
+    package static var tasks: Int { portHelpersMax + lineConnectorsMax + otherTasks + scanTasks }
     package static var descriptors: Int {
         portsMax * descriptorsPerPort + otherDescriptors + doorDescriptors
     }

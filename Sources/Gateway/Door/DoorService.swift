@@ -90,7 +90,7 @@ extension Gateway {
             do throws(Control.Misuse) {
                 let index = try port(
                     named: request.query("port").map { JSON(.string($0)) } ?? JSON(.null))
-                let isModbus = settings.configured[index].driver == .modbusRTU
+                let isModbus = settings.configured[index].driver.isModbus
                 respond(
                     id,
                     ReadyDocument(

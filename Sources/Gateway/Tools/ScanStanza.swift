@@ -23,14 +23,29 @@ package enum ScanStanza {
               spool: { directory: "spool" },
               ports: {
                 "\(port)": {
-                  \(device), driver: "modbus-rtu", baud: \(line.baud), parity: "\(line.parity.rawValue)",\
-            \(line.stopBits == 1 ? "" : " stopBits: \(line.stopBits),")
+                  \(device), driver: "\(driver(line))",\(speed(line))
                   responseTimeout: "\(timeout(units))", turnaround: "\(turnaround(units))",
                   nodes: {
 
             """
         for unit in units { text += "        " + node(unit, profile: profiles[unit.unit]) + "\n" }
         return text + "      },\n    },\n  },\n}"
+    }
+
+    private static func driver(_ line: LineSettings) -> String {
+        let driver: Configuration.Port.Driver =
+            switch line.framing {
+            case .plain: .modbusRTU
+            case .mbap: .modbusTCP
+            case .ascii: .modbusASCII
+            }
+        return driver.rawValue
+    }
+
+    private static func speed(_ line: LineSettings) -> String {
+        guard line.isSet else { return "" }
+        return " baud: \(line.baud), parity: \"\(line.parity.rawValue)\","
+            + (line.stopBits == 1 ? "" : " stopBits: \(line.stopBits),")
     }
 
     private static func node(_ unit: Finding, profile: String?) -> String {

@@ -26,6 +26,16 @@ extension OwnedFD {
         set(tcp, TCP_USER_TIMEOUT, 30_000)
     }
 
+    /// For a line, which is asked all the time: a peer that vanished is noticed in 5 s while a
+    /// request is under way, and in 20 s while nothing is.
+    func tuneLine() {
+        let tcp = Int32(IPPROTO_TCP)
+        set(tcp, TCP_KEEPIDLE, 10)
+        set(tcp, TCP_KEEPINTVL, 5)
+        set(tcp, TCP_KEEPCNT, 2)
+        set(tcp, TCP_USER_TIMEOUT, 5000)
+    }
+
     /// The error of a non-blocking connect that has ended; 0 if it is connected.
     var pendingError: Int32 {
         var error: Int32 = 0

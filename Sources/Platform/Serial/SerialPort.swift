@@ -63,6 +63,8 @@ package enum SerialPort {
         switch device {
         case .path(let path):
             return path
+        case .network(let address):
+            throw LineFailure(.settings, "\(address.text) is no serial port of this machine")
         case .match(let serial, let path, let vendor, let product, let interface):
             let wanted = PortIdentity(
                 serial: serial, path: path, vendor: vendor, product: product, interface: interface)
@@ -86,6 +88,7 @@ package enum SerialPort {
         _ device: LineSettings.Device, _ opened: String, in system: SystemPaths
     ) throws(LineFailure) {
         switch device {
+        case .network: return
         case .match:
             guard try resolve(device, in: system) == opened else {
                 throw LineFailure(.missing, "\(opened) is another adapter now; trying again")

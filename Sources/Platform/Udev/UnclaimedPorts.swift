@@ -12,6 +12,7 @@ extension SerialPorts {
         for device in devices {
             switch device {
             case .path(let path): nodes.formUnion([path] + FileSystem.linkChain(path))
+            case .network: break
             case .match(let serial, let path, let vendor, let product, let interface):
                 wanted.append(
                     PortIdentity(
