@@ -18,6 +18,8 @@ package final class Host {
     private static let statusDelay = Duration.milliseconds(500)
     /// At the end lines may take so long to be closed; whatever hangs is left to the kernel.
     private static let closingTime = Duration.seconds(2)
+    /// More warnings about a file that is taken up are for `fieldgw check`.
+    private static let warningsMax = 20
 
     private let loop: EventLoop
     private let mailbox: Mailbox<HelperMessage>
@@ -304,6 +306,9 @@ package final class Host {
     /// told that it is over.
     private func takeUp(_ reload: Reload?) {
         if let reload {
+            for words in reload.warnings.prefix(Self.warningsMax) {
+                say(Notice(.warning, "gateway", "configuration", words))
+            }
             keys = reload.keys
             link.use(reload.tls)
             logLevelMax = reload.logLevel

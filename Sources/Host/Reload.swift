@@ -11,6 +11,8 @@ package struct Reload: Sendable {
     package var logLevel: Notice.Level
     /// Keys of the file that differ and that only a start takes up.
     package var needRestart: [String]
+    /// Warnings about the file, as a start prints them.
+    package var warnings: [String] = []
 
     package init(
         settings: Gateway.Settings, keys: KeyRing, tls: TLSContext?, door: DoorPlace?,

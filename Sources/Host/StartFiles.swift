@@ -15,11 +15,14 @@ package struct StartFiles: Sendable {
     /// Loads every file once, and tells each that cannot be used at its place in the configuration.
     /// - Parameter references: files that could be made out in a configuration with errors
     ///   elsewhere.
+    /// - Parameter isCheck: whether a key that only the service is given, in its environment or as
+    ///   a credential, is a warning.
     /// - Returns: nil if there is no configuration, or with at least one error.
     package static func load(
-        _ configuration: Configuration?, _ references: [Configuration.FileReference]
+        _ configuration: Configuration?, _ references: [Configuration.FileReference],
+        isCheck: Bool = false
     ) -> (StartFiles?, [Diagnostic]) {
-        var loader = StartFileLoader()
+        var loader = StartFileLoader(isCheck: isCheck)
         var files: StartFiles?
         if let configuration {
             files = loader.files(of: configuration)
@@ -27,14 +30,18 @@ package struct StartFiles: Sendable {
             loader.look(at: references)
         }
         loader.lookForDevices(references)
+        loader.lookForReaders(references)
         return (loader.hasErrors ? nil : files, loader.problems)
     }
 }
 
 /// One run over the files of one configuration.
 private struct StartFileLoader {
+    let isCheck: Bool
     private(set) var problems: [Diagnostic] = []
     private var certificates: [CertificateEnd] = []
+
+    init(isCheck: Bool) { self.isCheck = isCheck }
 
     var hasErrors: Bool { problems.contains { $0.severity == .error } }
 
@@ -83,7 +90,12 @@ private struct StartFileLoader {
     private mutating func privateKey(_ location: Located<String>) -> PrivateKey? {
         do throws(CredentialError) { return try PrivateKey.load(location.value) } catch {
             let hint = error.kind == .missing ? "; make one with `fieldgw key generate`" : ""
-            complain(location, "the private key: \(error.message)\(hint)")
+            let words = "the private key: \(error.message)"
+            if isCheck, error.kind == .notGiven {
+                problems.append(Diagnostic(location.place, .warning, "\(words); not checked here"))
+            } else {
+                complain(location, words + hint)
+            }
             return nil
         }
     }
@@ -156,7 +168,7 @@ private struct StartFileLoader {
                 } catch {
                     complain(file.path, "the CA file (`ca`): \(error.message)")
                 }
-            case .clientCertificate, .serverCertificate, .device: break
+            case .clientCertificate, .serverCertificate, .device, .clearSecret, .secretFile: break
             }
         }
     }
@@ -170,6 +182,31 @@ private struct StartFileLoader {
                 Diagnostic(
                     file.path.place, .warning,
                     "\(file.path.value) does not exist now: port \(port) is tried again until it appears"
+                ))
+        }
+    }
+
+    /// Warns of secrets that every user of this machine can read: once a file.
+    mutating func lookForReaders(_ references: [Configuration.FileReference]) {
+        var told: Set<ByteString> = []
+        for file in references {
+            let words: String
+            switch file.role {
+            case .clearSecret(let key):
+                words =
+                    "\"\(key)\" stands here in the clear: keep it elsewhere, { file: \"…\" }, or"
+            case .secretFile(let key): words = "\"\(key)\" is a secret:"
+            default: continue
+            }
+            let path = file.path.value
+            guard FileSystem.isReadableByAll(path), told.insert(ByteString(path)).inserted else {
+                continue
+            }
+            problems.append(
+                Diagnostic(
+                    file.path.place, .warning,
+                    "every user of this machine can read \(path), and \(words) run `chmod o-rwx` "
+                        + "on that file"
                 ))
         }
     }

@@ -16,7 +16,8 @@ enum CheckVerb {
         guard arguments.positional.count == 1 else {
             throw Arguments.Misuse(message: "one FILE is needed")
         }
-        let found = try ConfigurationFile.examine(arguments.positional[0], loadsFiles: true)
+        let found = try ConfigurationFile.examine(
+            arguments.positional[0], loadsFiles: true, for: .check)
         let configuration = found.configuration
         var diagnostics = found.diagnostics
         if let configuration {

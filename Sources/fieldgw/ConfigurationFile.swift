@@ -38,24 +38,33 @@ struct ConfigurationFile {
         return ConfigurationFile(configuration: configuration, path: path, files: found.files)
     }
 
-    static func examine(_ path: String, loadsFiles: Bool) throws -> Examined {
+    static func examine(
+        _ path: String, loadsFiles: Bool, for purpose: SecretSources.Purpose = .start
+    ) throws -> Examined {
         let bytes: [UInt8]
         do { bytes = try FileSystem.read(path) } catch {
             Console.complain("\(path): \(error.words)")
             throw ExitCode.noInput
         }
-        return examine(bytes, path, loadsFiles: loadsFiles)
+        return examine(bytes, path, loadsFiles: loadsFiles, for: purpose)
     }
 
-    /// - Parameter loadsFiles: whether keys and certificates are loaded, and directories looked at.
-    static func examine(_ bytes: [UInt8], _ path: String, loadsFiles: Bool) -> Examined {
+    /// - Parameter loadsFiles: whether keys, certificates and secrets are loaded, and directories
+    ///   looked at.
+    static func examine(
+        _ bytes: [UInt8], _ path: String, loadsFiles: Bool,
+        for purpose: SecretSources.Purpose = .start
+    ) -> Examined {
         let library = ProfileLibrary(beside: path)
         let (configuration, diagnostics, references) = Configuration.examine(
-            bytes, fileName: path, profileLoader: { library.load($0) })
+            bytes, fileName: path,
+            secretLoader: loadsFiles ? SecretSources.loader(for: purpose) : nil,
+            profileLoader: { library.load($0) })
         var found = Examined(
             configuration: configuration, diagnostics: diagnostics, places: PlaceKeys(bytes, path))
         guard loadsFiles else { return found }
-        let (files, problems) = StartFiles.load(configuration, references)
+        let (files, problems) = StartFiles.load(
+            configuration, references, isCheck: purpose == .check)
         found.files = files
         found.diagnostics += problems
         if let configuration {

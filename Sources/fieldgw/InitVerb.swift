@@ -27,7 +27,7 @@ enum InitVerb {
             Console.complain("\(path): \(error.words)")
             return .inputOutput
         }
-        let found = try ConfigurationFile.examine(path, loadsFiles: true)
+        let found = try ConfigurationFile.examine(path, loadsFiles: true, for: .check)
         for each in found.diagnostics { Console.complain(each.description) }
         Console.say(
             """

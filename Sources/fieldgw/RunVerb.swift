@@ -106,12 +106,14 @@ enum RunVerb {
             .lowercased()
         // Another key under the same name is another key.
         settings.credentials = settings.credentials.map { path in
-            "\(path) \(Hex.encode(digest(of: path)))"
+            "\(path) \(Hex.encode(PrivateKey.contents(of: path).map(SHA256.digest) ?? []))"
         }
         let door = configuration.door.map { door in
             DoorPlace(
                 address: door.address, port: door.port, tls: files.doorTLS,
-                mark: [door.certificate, door.key].flatMap { $0.map { digest(of: $0.value) } ?? [] }
+                mark: [door.certificate, door.key].flatMap {
+                    $0.flatMap { PrivateKey.contents(of: $0.value).map(SHA256.digest) } ?? []
+                }
             )
         }
         return Reload(
@@ -134,13 +136,16 @@ enum RunVerb {
         }
         let found = ConfigurationFile.examine(bytes, path, loadsFiles: true)
         let errors = found.errors
+        let warnings = found.diagnostics.filter { $0.severity == .warning }.map(\.description)
         guard let configuration = found.configuration, let files = found.files, errors.isEmpty
         else {
             let more =
                 errors.count > 1 ? " (and \(errors.count - 1) more: `fieldgw check \(path)`)" : ""
             return .failure(ReloadFailure("\(errors.first?.description ?? path)\(more)"))
         }
-        return .success(makings(of: configuration, files, path, arguments, running: running))
+        var reload = makings(of: configuration, files, path, arguments, running: running)
+        reload.warnings = warnings
+        return .success(reload)
     }
 
     private static func level(

@@ -76,7 +76,7 @@ private struct SupportArchive {
         guard let bytes = try? FileSystem.read(path) else {
             return add("check.txt", "\(path) cannot be read\n")
         }
-        let found = ConfigurationFile.examine(bytes, path, loadsFiles: true)
+        let found = ConfigurationFile.examine(bytes, path, loadsFiles: true, for: .check)
         add("check.txt", found.diagnostics.map { $0.description + "\n" }.joined())
         guard let document = JSONReader.parseAll(bytes).json else { return }
         var writer = JSONWriter()
@@ -115,14 +115,17 @@ private struct SupportArchive {
 /// A configuration without what must stay secret.
 private enum MaskedDocument {
     /// Parts of names, so that a misspelt key hides its value too.
-    private static let secrets = ["pas", "user", "proxy", "token", "secret", "key"]
+    private static let secrets = ["pas", "user", "proxy", "token", "secret", "key", "url"]
+    /// Members of an object under such a name that say where the secret is kept.
+    private static let places: [ByteString] = ["file", "env", "credential"]
 
     private static func isSecret(_ name: String) -> Bool {
         let name = name.lowercased()
         return secrets.contains { name.contains($0) }
     }
 
-    static func write(_ json: JSON, to writer: inout JSONWriter) {
+    /// - Parameter isPlace: whether the object may say where a secret is kept.
+    static func write(_ json: JSON, to writer: inout JSONWriter, isPlace: Bool = false) {
         switch json.kind {
         case .object(let members):
             writer.object { writer in
@@ -130,10 +133,12 @@ private enum MaskedDocument {
                     writer.key(member.name)
                     // Objects have names of their own: of a device, say.
                     let isObject = if case .object = member.value.kind { true } else { false }
-                    if isSecret(member.name.string), !isObject {
+                    let isHidden = isSecret(member.name.string)
+                    let isStray = isPlace && !places.contains(member.name)
+                    if isHidden || isStray, !isObject {
                         writer.string("***")
                     } else {
-                        write(member.value, to: &writer)
+                        write(member.value, to: &writer, isPlace: isHidden && isObject)
                     }
                 }
             }

@@ -28,6 +28,19 @@ import Testing
         }
         """
 
+    /// The place of a secret, in which the secret itself was written.
+    private static let placed = """
+        {
+          bridge: { host: "h", gateway: "gw-1",
+            proxy: { url: %, password: { env: % } },
+            username: { file: % },
+            password: { credential: % },
+            clientCertificate: "a.crt", clientKey: { env: % },
+          },
+          ports: { a: { device: "/d", nodes: { "node-1": { unit: 1, points: { x: { holding: 0 } } } } } },
+        }
+        """
+
     /// A secret as somebody may write it, mostly wrong. Its pieces hold what breaks a text.
     private static func secret(_ random: inout RandomSource) -> String {
         let joints = [
@@ -61,7 +74,8 @@ import Testing
         var told = 0
         for number in Effort.cases(4000) {
             var text = ""
-            for (index, part) in (number % 2 == 0 ? Self.plain : Self.cloud).split(separator: "%")
+            let templates = [Self.plain, Self.cloud, Self.placed]
+            for (index, part) in templates[number % 3].split(separator: "%")
                 .enumerated()
             {
                 text +=

@@ -3,7 +3,7 @@ import Bridge
 
 /// The parts of `bridge` that have their own objects: where to, how fast, under which topics.
 extension ConfigurationReader {
-    func readEndpoints(_ cursor: inout ObjectCursor) -> [LinkTarget] {
+    mutating func readEndpoints(_ cursor: inout ObjectCursor) -> [LinkTarget] {
         let tls = cursor.bool("tls", default: true)
         if !tls, let place = cursor.take("tls")?.keyPlace {
             problems.warning(

@@ -36,7 +36,7 @@ extension ConfigurationReader {
     }
 
     /// All of project, region and registry, or none.
-    private func readDialect(
+    private mutating func readDialect(
         _ cursor: inout ObjectCursor, gateway: DeviceID?
     ) -> Configuration.Bridge.Dialect {
         let names: [ByteString] = ["project", "region", "registry"]
@@ -44,9 +44,15 @@ extension ConfigurationReader {
         if given.isEmpty {
             names.forEach { _ = cursor.take($0) }
             let clientID = cursor.string("clientID")
-            let username = cursor.string("username")
-            let password = cursor.string("password", mayBeEmpty: true)
-            if password != nil, !cursor.has("username"),
+            // Without a password and a certificate it can only be a token.
+            let isToken = !cursor.has("password") && !cursor.has("clientCertificate")
+            let username = cursor.take("username").flatMap {
+                secrets.text($0, cursor, isPublic: !isToken, resolve: resolve)
+            }
+            let password = cursor.take("password").flatMap {
+                secrets.text($0, cursor, mayBeEmpty: true, resolve: resolve)
+            }
+            if cursor.has("password"), !cursor.has("username"),
                 let place = cursor.take("password")?.keyPlace
             {
                 problems.error(
@@ -104,7 +110,7 @@ extension ConfigurationReader {
         let ca = file("ca", .certificateAuthority, &cursor)
         guard !cloud else { return (privateKeys, ca, nil, nil) }
         let certificate = file("clientCertificate", .clientCertificate, &cursor)
-        let clientKey = file("clientKey", .clientKey, &cursor)
+        let clientKey = cursor.take("clientKey").flatMap { key($0, .clientKey, cursor) }
         let pairs: [(ByteString, ByteString)] = [
             ("clientCertificate", "clientKey"), ("clientKey", "clientCertificate"),
         ]
@@ -126,7 +132,7 @@ extension ConfigurationReader {
                 field.place, "\"privateKey\" is one key or a list of two, not of \(items.count)")
         }
         return items.prefix(2).compactMap { item in
-            cursor.string(of: item).map { keep(Located($0, at: item.place), .privateKey) }
+            key(item, .privateKey, cursor)
         }
     }
 
@@ -135,6 +141,28 @@ extension ConfigurationReader {
         required: Bool = false
     ) -> Located<String>? {
         cursor.located(key, required: required).map { keep($0, role) }
+    }
+
+    /// Where a private key is: a path, a store URI, or what `PrivateKey.load` takes for a variable
+    /// and a credential.
+    mutating func key(
+        _ field: Field, _ role: Configuration.FileReference.Role, _ cursor: ObjectCursor
+    ) -> Located<String>? {
+        guard field.json.members != nil else {
+            guard let text = cursor.string(of: field) else { return nil }
+            if text.string.lowercased().contains("pin-value=") { secrets.noteClear(field) }
+            return keep(Located(text, at: field.place), role)
+        }
+        guard let source = secrets.source(field, resolve: { $0 }) else { return nil }
+        let location: String
+        switch source {
+        case .file(let path): return keep(Located(ByteString(path), at: field.place), role)
+        case .environment(let name): location = "env:\(name)"
+        case .credential(let name): location = "credential:\(name)"
+        }
+        let place = Located(location, at: field.place)
+        files.append(Configuration.FileReference(role, place))
+        return place
     }
 
     /// The path as it is used; it is noted for checks against the file system.

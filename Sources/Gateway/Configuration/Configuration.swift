@@ -37,6 +37,10 @@ package struct Configuration: Hashable, Sendable {
             /// The HTTP door's.
             case serverCertificate, serverKey
             case device(PortName)
+            /// The configuration itself, in which this key's secret stands in the clear.
+            case clearSecret(ByteString)
+            /// A file that holds the secret of this key.
+            case secretFile(ByteString)
         }
         package var role: Role
         package var path: Located<String>

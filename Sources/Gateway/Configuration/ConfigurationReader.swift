@@ -29,21 +29,30 @@ extension Configuration {
     ///   directory.
     /// - Returns: nil with at least one error, or the configuration with warnings at most.
     package static func read(
-        _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
+        _ bytes: [UInt8], fileName: String, secretLoader: SecretLoader? = nil,
+        profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic]) {
         let (configuration, diagnostics, _) = examine(
-            bytes, fileName: fileName, profileLoader: profileLoader)
+            bytes, fileName: fileName, secretLoader: secretLoader, profileLoader: profileLoader)
         return (configuration, diagnostics)
     }
 
     /// The same, with every file and device that could be made out in spite of errors elsewhere.
+    ///
+    /// - Parameter secretLoader: nil if secrets that are kept elsewhere are not needed: they are
+    ///   nil in the configuration then.
     package static func examine(
-        _ bytes: [UInt8], fileName: String, profileLoader: @escaping ProfileLoader
+        _ bytes: [UInt8], fileName: String, secretLoader: SecretLoader? = nil,
+        profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic], [FileReference]) {
-        var reader = ConfigurationReader(fileName: fileName, loader: profileLoader)
+        var reader = ConfigurationReader(
+            fileName: fileName, secrets: secretLoader, loader: profileLoader)
         let configuration = reader.read(bytes)
         let diagnostics = reader.problems.sorted(main: fileName)
-        return (reader.problems.hasErrors ? nil : configuration, diagnostics, reader.files)
+        return (
+            reader.problems.hasErrors ? nil : configuration, diagnostics,
+            reader.files + reader.secrets.files
+        )
     }
 }
 
@@ -57,10 +66,12 @@ struct ConfigurationReader {
     var pointsRead = 0
     /// Whether the IDs of gateway and devices follow Cloud IoT's rule.
     var isCloudIoT = false
+    var secrets: SecretReader
     var shelf = ProfileShelf()
 
-    init(fileName: String, loader: @escaping ProfileLoader) {
+    init(fileName: String, secrets: SecretLoader? = nil, loader: @escaping ProfileLoader) {
         self.fileName = fileName
+        self.secrets = SecretReader(secrets, problems)
         self.loader = loader
     }
 

@@ -61,7 +61,7 @@ extension ConfigurationReader {
         let token = cursor.take("token")
         let secret = token.flatMap { readToken($0, cursor) }
         let certificate = cursor.located("certificate").map { keep($0, .serverCertificate) }
-        let key = cursor.located("key").map { keep($0, .serverKey) }
+        let key = cursor.take("key").flatMap { self.key($0, .serverKey, cursor) }
         for (one, other) in [("certificate", "key"), ("key", "certificate")]
             as [(ByteString, ByteString)]
         {
@@ -137,11 +137,10 @@ extension ConfigurationReader {
     }
 
     /// Nothing of it is ever in a message.
-    private func readToken(_ field: Field, _ cursor: ObjectCursor) -> ByteString? {
-        guard let text = field.json.string else {
-            problems.error(field.place, "\"token\" must be a string, not \(field.json.describe)")
-            return nil
-        }
+    private mutating func readToken(_ field: Field, _ cursor: ObjectCursor) -> ByteString? {
+        guard
+            let text = secrets.text(field, cursor, mayBeEmpty: true, resolve: resolve)
+        else { return nil }
         guard Self.tokenLengths.contains(text.count),
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {

@@ -44,7 +44,7 @@ extension ConfigurationReader {
         let every = cursor.duration("every", in: Self.intervals) ?? port.every
         let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
         let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
-        let privateKey = cursor.located("privateKey").map { keep($0, .privateKey) }
+        let privateKey = cursor.take("privateKey").flatMap { key($0, .privateKey, cursor) }
         var context = NodeContext(driver: port.driver, every: every)
         var maxBits = 2000
         var noMerge = false

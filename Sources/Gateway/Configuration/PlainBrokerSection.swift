@@ -57,11 +57,32 @@ extension ConfigurationReader {
         problems.error(cursor.place, "\"configTopic\" and \"commandTopic\" cannot be told apart")
     }
 
-    /// `http://[user:password@]host[:port]`, a proxy that opens the way with CONNECT.
-    func readProxy(_ cursor: inout ObjectCursor) -> LinkTarget.Proxy? {
-        guard let field = cursor.take("proxy"), let text = cursor.string(of: field)?.string else {
-            return nil
+    /// `http://[user:password@]host[:port]`, a proxy that opens the way with CONNECT: as a string,
+    /// as the place where that is kept, or with the password beside it: `{ url, password }`.
+    mutating func readProxy(_ cursor: inout ObjectCursor) -> LinkTarget.Proxy? {
+        guard let field = cursor.take("proxy") else { return nil }
+        guard field.json.members?.contains(where: { $0.name == "url" }) == true else {
+            let isClear = field.json.string.map { $0.utf8.contains(0x40) } ?? false
+            return secrets.text(field, cursor, isPublic: !isClear, resolve: resolve).flatMap {
+                proxy($0.string, field)
+            }
         }
+        guard var inner = ObjectCursor(field, "\"proxy\"", problems) else { return nil }
+        let url = inner.take("url").flatMap { url in inner.string(of: url).map { (url, $0) } }
+        let given = inner.take("password")
+        let password = given.flatMap {
+            secrets.text($0, inner, mayBeEmpty: true, resolve: resolve)
+        }
+        inner.finish()
+        guard let (place, text) = url else { return nil }
+        if given == nil, text.utf8.contains(0x40) { secrets.noteClear(place) }
+        return proxy(text.string, place, password: given == nil ? nil : password?.string ?? "")
+    }
+
+    /// - Parameter password: of the user in the text, which then has none; nil: it stands there.
+    private func proxy(
+        _ text: String, _ field: Field, password: String? = nil
+    ) -> LinkTarget.Proxy? {
         func wrong(_ why: String) -> LinkTarget.Proxy? {
             problems.error(
                 field.place,
@@ -77,11 +98,18 @@ extension ConfigurationReader {
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         var credentials: String?
         if let at = rest.lastIndex(of: "@") {
-            guard let plain = Self.unescape(rest[..<at]), plain.contains(0x3A) else {
-                return wrong("has no password behind its user, or a % that escapes nothing")
+            guard var plain = Self.unescape(rest[..<at]), plain.contains(0x3A) == (password == nil)
+            else {
+                return wrong(
+                    password == nil
+                        ? "has no password behind its user, or a % that escapes nothing"
+                        : "has a password in \"url\" and beside it, or a % that escapes nothing")
             }
+            if let password { plain += [0x3A] + Array(password.utf8) }
             credentials = Base64.encode(plain)
             rest = rest[rest.index(after: at)...]
+        } else if password != nil {
+            return wrong("has a password and no user in \"url\"")
         }
         guard let (host, port) = Self.split(endpoint: String(rest), port: 3128), Self.isHost(host)
         else {

@@ -4,6 +4,8 @@ package struct CredentialError: Error, Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         /// The file does not exist.
         case missing
+        /// A variable that is not set, or a credential in a process that was given none.
+        case notGiven
         /// It is there but cannot be read.
         case unreadable
         /// A private key that its group or others can read.

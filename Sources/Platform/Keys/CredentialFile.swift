@@ -17,7 +17,10 @@ struct CredentialFile: ~Copyable {
     /// only root may read is taken from there too: `LoadCredential=keys:/etc/fieldgw/keys` hands
     /// `/etc/fieldgw/keys/gw-7.pem` over as `keys_gw-7.pem`, so one configuration serves the unit
     /// and a shell.
-    init(_ named: String, secret: Bool, credentialsDirectory: String?) throws(CredentialError) {
+    init(
+        _ named: String, secret: Bool, sizeMax: Int = CredentialFile.sizeMax,
+        credentialsDirectory: String?
+    ) throws(CredentialError) {
         let path = Self.place(of: named, credentialsDirectory)
         let descriptor = try Self.open(path)
         var facts = stat()
@@ -28,9 +31,9 @@ struct CredentialFile: ~Copyable {
             try Self.checkPrivacy(facts.st_mode & 0o777, path, credentialsDirectory)
         }
         guard facts.st_size > 0 else { throw CredentialError(.malformed, "\(path) is empty") }
-        guard facts.st_size <= Self.sizeMax else {
+        guard facts.st_size <= sizeMax else {
             throw CredentialError(
-                .malformed, "\(path) has \(facts.st_size) bytes; \(Self.sizeMax) are allowed")
+                .malformed, "\(path) has \(facts.st_size) bytes; \(sizeMax) are allowed")
         }
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: Int(facts.st_size), alignment: 1)
@@ -60,6 +63,9 @@ struct CredentialFile: ~Copyable {
 
     /// A read-only BIO over the bytes; valid while this value lives.
     func bio() -> BIOHandle { BIOHandle(BIO_new_mem_buf(memory.baseAddress, Int32(count))) }
+
+    /// A copy of the bytes, which nobody wipes.
+    var bytes: [UInt8] { Array(memory.prefix(count)) }
 
     private static func place(of path: String, _ credentialsDirectory: String?) -> String {
         guard access(path, R_OK) != 0, let directory = credentialsDirectory,

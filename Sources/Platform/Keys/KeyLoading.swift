@@ -3,7 +3,8 @@ import Glibc
 
 extension PrivateKey {
     /// Loads the key that the configuration names: the path of a PEM file, or an OpenSSL store URI
-    /// (`file:`, `pkcs11:`, `handle:` …) whose provider openssl.cnf activates.
+    /// (`file:`, `pkcs11:`, `handle:` …) whose provider openssl.cnf activates. `credential:NAME` is
+    /// a file that systemd hands over, `env:NAME` a variable with the PEM text itself.
     /// Nothing ever asks for a passphrase; a PKCS#11 PIN belongs into the URI (`pin-source`).
     package static func load(
         _ location: String, credentialsDirectory: String? = environment("CREDENTIALS_DIRECTORY")
@@ -11,10 +12,49 @@ extension PrivateKey {
         guard let scheme = storeScheme(of: location) else {
             return try load(file: location, credentialsDirectory)
         }
-        guard scheme == "file" else { return try load(store: location) }
-        let path = location.dropFirst(5)
-        return try load(
-            file: String(path.hasPrefix("///") ? path.dropFirst(2) : path), credentialsDirectory)
+        let path = location.dropFirst(scheme.utf8.count + 1)
+        switch scheme {
+        case "file":
+            return try load(
+                file: String(path.hasPrefix("///") ? path.dropFirst(2) : path),
+                credentialsDirectory)
+        case "credential":
+            let file = try SecretPlace.path(
+                ofCredential: String(path), directory: credentialsDirectory)
+            return try load(file: file, credentialsDirectory)
+        case "env":
+            let text = try SecretPlace.variable(String(path), limit: variableMax)
+            let bio = BIOHandle.text(String(decoding: text, as: UTF8.self))
+            return try PrivateKey(owning: decode(bio, "the variable"), named: "the variable")
+        default: return try load(store: location)
+        }
+    }
+
+    /// Largest PEM text in a variable, in bytes.
+    private static let variableMax = 64 << 10
+
+    /// Content of the key's file, for comparing it with a later one; nil if it is in no file that
+    /// can be read.
+    package static func contents(
+        of location: String, credentialsDirectory: String? = environment("CREDENTIALS_DIRECTORY")
+    ) -> [UInt8]? {
+        var path = location
+        switch storeScheme(of: location) {
+        case nil: break
+        case "file":
+            let rest = location.dropFirst(5)
+            path = String(rest.hasPrefix("///") ? rest.dropFirst(2) : rest)
+        case "credential":
+            guard
+                let file = try? SecretPlace.path(
+                    ofCredential: String(location.dropFirst(11)), directory: credentialsDirectory)
+            else { return nil }
+            path = file
+        default: return nil
+        }
+        return try? CredentialFile(
+            path, secret: false, credentialsDirectory: credentialsDirectory
+        ).bytes
     }
 
     /// A key from PEM text, for keys that were made in this process.
