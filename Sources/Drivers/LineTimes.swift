@@ -26,7 +26,10 @@ package struct LineTimes: Hashable, Sendable {
 
     package subscript(_ use: Use) -> Duration { times[Self.place(of: use)] }
 
-    mutating func add(_ time: Duration, _ use: Use) { times[Self.place(of: use)] += time }
+    /// A reply in less than no time (on a line that is none) takes none.
+    mutating func add(_ time: Duration, _ use: Use) {
+        times[Self.place(of: use)] += max(.zero, time)
+    }
 
     /// - Parameter sign: 1 or -1.
     func adding(_ other: LineTimes, times sign: Int) -> LineTimes {
