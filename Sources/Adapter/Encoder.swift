@@ -183,7 +183,7 @@ struct Encoder {
     }
 
     /// The raw values that the type can hold.
-    private var span: ClosedRange<Int128> {
+    var span: ClosedRange<Int128> {
         let bits = Int128(decoder.valueBits)
         let isMagnitude = point.coding.sign == .magnitude
         if decoder.type.isBCD {

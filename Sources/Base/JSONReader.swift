@@ -49,11 +49,26 @@ package struct JSONReader {
                 let value = try reader.whole()
                 return (value, reader.passed ?? [])
             } catch {
-                return (nil, (reader.passed ?? []) + [error])
+                let told = reader.unclosed(error) ?? error
+                return (nil, (reader.passed ?? []) + [told])
             }
         } catch {
             return (nil, [error])
         }
+    }
+
+    /// The end of the text within an object or an array, told where that begins.
+    private mutating func unclosed(_ error: JSONError) -> JSONError? {
+        guard index == text.count, error.message.hasPrefix("an "),
+            let open = OpenBracket.find(in: text)
+        else { return nil }
+        work += text.count
+        let (what, mark) = open.bracket == "{" ? ("an object", "}") : ("an array", "]")
+        let start = open.position
+        return JSONError(
+            position: start,
+            message: "\(what) that never ends: \(mark) is missing for the \(open.bracket) at line "
+                + "\(start.line), column \(start.column); the text ends at line \(line)")
     }
 
     /// Steps that reading this text takes, whether it is sound or not.

@@ -4,12 +4,15 @@ package enum Suggestion {
     /// one edit per three characters, upper and lower case counting as the same. A word that holds
     /// the other is near too: "baudrate" means "baud", "timeout" means "responseTimeout".
     ///
+    /// A word of the same meaning goes before: "slave" means "unit", and "float" means "float32".
+    ///
     /// Words of more than 64 bytes have no neighbours, and only the first thousand are looked at.
     package static func nearest(
         to word: ByteString, in words: some Sequence<ByteString>
     ) -> ByteString? {
         let lengths = 1...64
         guard lengths.contains(word.count) else { return nil }
+        if let meant = meaning(of: word, in: words) { return meant }
         let wanted = word.utf8.map(lower)
         var best: (word: ByteString, distance: Int)?
         for candidate in words.prefix(1000) where lengths.contains(candidate.count) {
@@ -28,6 +31,27 @@ package enum Suggestion {
 
     package static func nearest(to word: String, in words: some Sequence<String>) -> String? {
         nearest(to: ByteString(word), in: words.lazy.map { ByteString($0) })?.string
+    }
+
+    /// The same word in other letters, or one that says the same.
+    private static func meaning(
+        of word: ByteString, in words: some Sequence<ByteString>
+    ) -> ByteString? {
+        let plain = Meanings.squeezed(word)
+        let meant = Meanings.of(plain)
+        var best: (word: ByteString, rank: Int)?
+        for candidate in words.prefix(1000) where candidate.count <= 64 {
+            if (0...4).contains(candidate.count - plain.count),
+                Meanings.squeezed(candidate) == plain
+            {
+                return candidate
+            }
+            guard let rank = meant.firstIndex(of: candidate), rank < best?.rank ?? .max else {
+                continue
+            }
+            best = (candidate, rank)
+        }
+        return best?.word
     }
 
     private static func lower(_ byte: UInt8) -> UInt8 {

@@ -168,16 +168,43 @@ private struct StartFileLoader {
                 } catch {
                     complain(file.path, "the CA file (`ca`): \(error.message)")
                 }
-            case .clientCertificate, .serverCertificate, .device, .clearSecret, .secretFile: break
+            case .clientCertificate: pair(file.path, references, .clientKey)
+            case .serverCertificate: pair(file.path, references, .serverKey)
+            case .device, .clearSecret, .secretFile: break
             }
+        }
+    }
+
+    /// A certificate and its key, where nothing else of the configuration can be used.
+    private mutating func pair(
+        _ certificate: Located<String>, _ references: [Configuration.FileReference],
+        _ role: Configuration.FileReference.Role
+    ) {
+        guard let key = references.first(where: { $0.role == role })?.path,
+            (try? PrivateKey.load(key.value)) != nil
+        else { return }
+        do throws(CredentialError) {
+            _ = try ServerContext(certificate: certificate.value, key: key.value)
+        } catch {
+            let what = role == .clientKey ? "the client certificate" : "the door's certificate"
+            complain(error.kind == .mismatch ? key : certificate, "\(what): \(error.message)")
         }
     }
 
     mutating func lookForDevices(_ references: [Configuration.FileReference]) {
         for file in references {
-            guard case .device(let port) = file.role, !FileSystem.exists(file.path.value) else {
-                continue
+            guard case .device(let port) = file.role else { continue }
+            let path = file.path.value
+            if let what = FileSystem.noDevice(path) {
+                // A shell that writes to the name of an adapter that is away makes a file there.
+                let isLeftBehind = what == "a file" && path.hasPrefix("/dev/")
+                problems.append(
+                    Diagnostic(
+                        file.path.place, isLeftBehind ? .warning : .error,
+                        "\(path) is \(what), not a serial line"
+                            + (isLeftBehind ? ": remove it, and plug the adapter in again" : "")))
             }
+            guard !FileSystem.exists(path) else { continue }
             problems.append(
                 Diagnostic(
                     file.path.place, .warning,

@@ -33,7 +33,7 @@ struct Complaint: Sendable, CustomTestStringConvertible {
 
 @Suite struct ConfigurationDiagnosticTests {
     static let files = [
-        Complaint(.file, "{ bridge: {", "1:12", "} is missing"),
+        Complaint(.file, "{ bridge: {", "1:11", "} is missing"),
         Complaint(.file, "", "1:1", "a value is expected"),
         Complaint(.file, "{ bridge: 5, ports: { } ]", "1:25", "a comma or } is expected"),
         Complaint(.file, "[]", "1:1", "must be an object, not an array"),

@@ -202,7 +202,9 @@ import Testing
         .timeLimit(.minutes(5)),
         arguments: [
             ("clientKey", "b.pem", "does not belong to"),
-            ("clientCertificate", "a.pem", "holds no certificate"),
+            ("clientCertificate", "a.pem", "a.pem holds a private key and no certificate"),
+            ("clientKey", "a.crt", "a.crt holds a certificate and no private key"),
+            ("ca", "a.pem", "a.pem holds a private key and no certificate"),
         ])
     func aCertificateThatCannotWorkIsAnErrorAtItsPlace(
         _ key: String, _ value: String, _ words: String
@@ -215,6 +217,31 @@ import Testing
         #expect(
             check.code == 78 && check.errors.contains(words) && check.errors.contains("\(file):2:"),
             "\(check)")
+    }
+
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            (".", 78, ". is a directory, not a serial line"),
+            ("gateway.json5", 78, "gateway.json5 is a file, not a serial line"),
+            ("/dev/shm", 78, "/dev/shm is a directory, not a serial line"),
+            ("/dev/ptmx", 0, ""),
+        ])
+    func aPortThatIsNoLineIsToldAtItsDevice(_ device: String, _ code: Int32, _ words: String) throws
+    {
+        let workspace = try Workspace()
+        let file = try workspace.write(
+            "gateway.json5",
+            """
+            { bridge: { host: "127.0.0.1", gateway: "gw-1", tls: false }, state: "state",
+              ports: { a: { device: "\(device)",
+                nodes: { d: { unit: 1, points: { x: { coil: 0 } } } } } } }
+            """)
+        let check = try Peer(try Tools.fieldgw(), ["check", file]).finish()
+        #expect(check.code == code, "\(check)")
+        #expect(check.errors.contains("serial line") == !words.isEmpty, "\(check)")
+        #expect(words.isEmpty || check.errors.contains(words), "\(check)")
+        #expect(words.isEmpty || check.errors.contains("\(file):2:"), "\(check)")
     }
 
     /// `run` starts with these and tells them when it is too late; `check` tells them before.

@@ -18,6 +18,15 @@ extension ConfigurationReader {
             }
         }
         let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
+        if tls, port == 1883, let place = cursor.take("port")?.place {
+            problems.warning(
+                place,
+                "port 1883 is for MQTT without TLS, and this connection has TLS: write port: 8883, "
+                    + "or tls: false if the broker has no TLS")
+        } else if !tls, port == 8883, let place = cursor.take("port")?.place {
+            problems.warning(
+                place, "port 8883 is for MQTT with TLS, and \"tls: false\" is written: use 1883")
+        }
         let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
         if !tls {
             cursor.ignore(

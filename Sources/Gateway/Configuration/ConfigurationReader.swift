@@ -48,6 +48,7 @@ extension Configuration {
         var reader = ConfigurationReader(
             fileName: fileName, secrets: secretLoader, loader: profileLoader)
         let configuration = reader.read(bytes)
+        reader.problems.tellRemarks()
         let diagnostics = reader.problems.sorted(main: fileName)
         return (
             reader.problems.hasErrors ? nil : configuration, diagnostics,
@@ -109,6 +110,7 @@ struct ConfigurationReader {
         let (json, errors) = JSONReader.parseAll(bytes)
         if !errors.isEmpty { problems.veil(SecretText(bytes).broken(by: errors), in: file) }
         for error in errors { problems.syntax(FilePlace(file, error.position), error.message) }
+        if let json { LiteralVariables(problems, file: file).remark(json) }
         return json.map { Field(name: "", json: $0, file: file, keyPosition: start) }
     }
 

@@ -82,6 +82,10 @@ final class Problems {
     /// Places where the text is no JSON5: what else could be said about them is a consequence.
     private var broken: Set<FilePlace> = []
     private(set) var hasErrors = false
+    /// Above 0 while what is read follows from a mistake that has been told.
+    private var mutes = 0
+    /// Remarks on what stands at a place, for the first message about it or for one of their own.
+    private var remarks: [FilePlace: String] = [:]
     /// Broken text in which a secret may stand, by file.
     private var veiled: [String: [SecretText.Region]] = [:]
     /// Message for broken text that may be a secret: it shows nothing of the text.
@@ -117,14 +121,33 @@ final class Problems {
         add(Diagnostic(place, .warning, message))
     }
 
+    /// Reads something without telling its problems if they are consequences of one that was told.
+    func quietly<Result>(_ isConsequence: Bool, _ read: () -> Result) -> Result {
+        mutes += isConsequence ? 1 : 0
+        defer { mutes -= isConsequence ? 1 : 0 }
+        return read()
+    }
+
+    /// Keeps a remark for the message about a place; without one it becomes a warning.
+    func remark(_ place: FilePlace, _ remark: String) { remarks[place] = remark }
+
+    /// Tells the remarks that no message has taken up.
+    func tellRemarks() {
+        let rest = remarks
+        remarks = [:]
+        for (place, remark) in rest.sorted(by: { $0.key < $1.key }) { warning(place, remark) }
+    }
+
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
         if diagnostic.severity == .error { hasErrors = true }
-        guard !isFull, !broken.contains(diagnostic.place), veil(of: diagnostic.place) == nil,
-            seen.insert(diagnostic).inserted
+        guard mutes == 0, !isFull, !broken.contains(diagnostic.place),
+            veil(of: diagnostic.place) == nil, seen.insert(diagnostic).inserted
         else { return }
+        let remark = remarks.removeValue(forKey: diagnostic.place).map { "; \($0)" } ?? ""
         found.append(
-            Diagnostic(diagnostic.place, diagnostic.severity, Self.line(diagnostic.message)))
+            Diagnostic(
+                diagnostic.place, diagnostic.severity, Self.line(diagnostic.message + remark)))
     }
 
     /// One line, whatever a message quotes: control characters become escapes.

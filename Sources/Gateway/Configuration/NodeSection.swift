@@ -42,13 +42,11 @@ extension ConfigurationReader {
         let unit = port.driver == .uart ? UnitID(index + 1) : readUnit(&cursor, on: port)
         let share = cursor.bool("share", default: false)
         let every = cursor.duration("every", in: Self.intervals) ?? port.every
-        let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
+        let timeout = readTimeout(&cursor, port)
         let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
         let privateKey = cursor.take("privateKey").flatMap { key($0, .privateKey, cursor) }
         var context = NodeContext(driver: port.driver, every: every)
-        var maxBits = 2000
-        var noMerge = false
-        var delay = Duration.zero
+        var (maxBits, noMerge, delay) = (2000, false, Duration.zero)
         var manners = UnitManners()
         if port.driver == .uart {
             let key = readKey(&cursor)
@@ -66,7 +64,9 @@ extension ConfigurationReader {
             context.ranges = readRanges(&cursor, base: context.base)
         }
         let identify = readIdentify(&cursor, driver: port.driver, profile: profileName)
-        let points = readPoints(pointsKey, &cursor, profile: profile, in: context)
+        let points = problems.quietly(reference != nil && profile == nil) {
+            readPoints(pointsKey, &cursor, profile: profile, in: context)
+        }
         if port.driver == .uart { readUARTAddress(&cursor, &context) }
         if points == nil, !cursor.has("profile") || profile != nil {
             _ = cursor.require(pointsKey)
@@ -92,6 +92,13 @@ extension ConfigurationReader {
             uart: context.uart)
         node.manners = manners
         return node
+    }
+
+    private func readTimeout(_ cursor: inout ObjectCursor, _ port: PortContext) -> Duration? {
+        let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
+        port.checks?.checkTimeout(
+            cursor.take("responseTimeout"), timeout, isModbus: port.driver == .modbusRTU)
+        return timeout
     }
 
     private enum Acknowledgement: String, CaseIterable { case strict, lenient }

@@ -169,7 +169,15 @@ extension ObjectCursor {
         let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
         problems.error(
             field.place, "\"\(key)\" is \"\(text.prefix(40))\"; it must be one of \(list)\(guess)")
-        return standard
+        return Self.meant(by: text) ?? standard
+    }
+
+    /// The choice that a wrong word probably means. What follows is read as if it were given.
+    static func meant<Choice: RawRepresentable & CaseIterable>(
+        by text: ByteString
+    ) -> Choice? where Choice.RawValue == String {
+        let words = Choice.allCases.map { ByteString($0.rawValue) }
+        return Suggestion.nearest(to: text, in: words).flatMap { Choice(word: $0) }
     }
 
     /// The items of an array, or of one value that stands alone.

@@ -36,6 +36,7 @@ struct PointSite {
 /// A point and those of its members that name other points.
 struct ReadPoint {
     var point: Point
+    var place: FilePlace
     var scaleFrom: Field?
     var negativeIf: Field?
 }
@@ -54,6 +55,8 @@ extension ConfigurationReader {
         let over = own.flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
 
         var points: [ReadPoint] = []
+        // Points that are there and could not be read: what names one of them is no mistake.
+        var failed: Set<ByteString> = []
         let inheritedFields = under?.fields ?? []
         let overrides = Dictionary((over?.fields ?? []).map { ($0.name, $0) }) { first, _ in first }
         for field in inheritedFields {
@@ -64,6 +67,8 @@ extension ConfigurationReader {
                 override ?? field, under: override == nil ? nil : field, in: context)
             {
                 points.append(point)
+            } else {
+                failed.insert(field.name)
             }
         }
         let known = Set(inheritedFields.map(\.name))
@@ -77,13 +82,20 @@ extension ConfigurationReader {
                 continue
             }
             if Self.isAction(field) { continue }
-            if let point = readPoint(field, under: nil, in: context) { points.append(point) }
+            if let point = readPoint(field, under: nil, in: context) {
+                points.append(point)
+            } else {
+                failed.insert(field.name)
+            }
         }
         if (over?.fields ?? []).isEmpty, inheritedFields.isEmpty, let own {
             problems.error(own.place, "\(node.what) has no \(key)")
         }
-        checkScales(points)
-        resolveSigns(&points)
+        problems.quietly(!failed.isEmpty) {
+            checkScales(points)
+            resolveSigns(&points)
+        }
+        PointChecks(problems: problems).checkOverlaps(points)
         return points.map { $0.point }
     }
 
@@ -114,12 +126,28 @@ extension ConfigurationReader {
         let site =
             context.driver == .uart
             ? readFrameSite(&cursor, in: context) : readRegisterSite(&cursor, in: context)
-        let point = readMeaning(&cursor, field.name, site, in: context)
+        // Of a type or a place that could not be made out nothing more can be said.
+        let (point, negativeIf) = problems.quietly(site == nil || hasUnknownType(cursor)) {
+            let point = readMeaning(&cursor, field.name, site, in: context)
+            PointChecks(problems: problems).checkWriteLimits(point, cursor)
+            return (point, readNegativeIf(&cursor, point, in: context))
+        }
         let scaleFrom = cursor.take("scaleFrom")
-        let negativeIf = readNegativeIf(&cursor, point, in: context)
         cursor.finish()
         return site == nil
-            ? nil : ReadPoint(point: point, scaleFrom: scaleFrom, negativeIf: negativeIf)
+            ? nil
+            : ReadPoint(
+                point: point, place: field.keyPlace, scaleFrom: scaleFrom, negativeIf: negativeIf)
+    }
+
+    /// Whether the type is a word that resembles none.
+    private func hasUnknownType(_ cursor: ObjectCursor) -> Bool {
+        // It has been told by now.
+        guard problems.hasErrors, let field = cursor.fields.first(where: { $0.name == "type" })
+        else { return false }
+        guard let text = field.json.string else { return true }
+        let meant: ValueType? = ValueType(word: text) ?? ObjectCursor.meant(by: text)
+        return meant == nil
     }
 
     /// `{ point, equals }`; the other forms are those of a frame and are read with its place.

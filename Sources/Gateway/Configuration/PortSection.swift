@@ -10,6 +10,8 @@ extension ConfigurationReader {
         /// Unit 0 is a device, and 255 is usual.
         var isModbusTCP: Bool
         var every: Duration
+        /// Nil where the line's settings could not be read.
+        var checks: LineChecks?
     }
 
     /// From the fastest poll that makes sense on a serial line to once a month.
@@ -43,8 +45,13 @@ extension ConfigurationReader {
         let every = cursor.duration("every", in: Self.intervals) ?? .seconds(10)
         let maxLoad = cursor.number("maxLoad", in: 0.05...1, default: 0.9)
         let detachAfter = cursor.duration("detachAfter", in: .seconds(10)...(.seconds(7 * 86_400)))
+        let checks = line.map { LineChecks($0, problems) }
+        checks?.checkRate(cursor.take("baud"))
+        checks?.checkTimeout(
+            cursor.take("responseTimeout"), timeout, isModbus: driver.isModbus)
         let context = PortContext(
-            name: name, driver: driver.family, isModbusTCP: driver == .modbusTCP, every: every)
+            name: name, driver: driver.family, isModbusTCP: driver == .modbusTCP, every: every,
+            checks: checks)
         let serve = cursor.take("serve").flatMap {
             LineServiceReader(problems).read($0, isModbus: driver.isModbus)
         }

@@ -81,6 +81,22 @@ package enum FileSystem {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Kind of a file that is no character device, such as "a directory"; nil if it is one, or does
+    /// not exist.
+    package static func noDevice(_ path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        switch status.st_mode & S_IFMT {
+        case S_IFCHR: return nil
+        case S_IFDIR: return "a directory"
+        case S_IFREG: return "a file"
+        case S_IFIFO: return "a pipe"
+        case S_IFSOCK: return "a socket"
+        case S_IFBLK: return "a block device"
+        default: return "something else"
+        }
+    }
+
     /// Absolute, with every symbolic link followed; nil if it does not exist.
     package static func realPath(_ path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))

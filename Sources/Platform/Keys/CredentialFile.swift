@@ -7,6 +7,7 @@ struct CredentialFile: ~Copyable {
     /// Largest size of a PEM file, in bytes. A whole system CA bundle is about 220 kB.
     static let sizeMax = 4 << 20
 
+    private let path: String
     private let memory: UnsafeMutableRawBufferPointer
     private let count: Int
 
@@ -52,6 +53,7 @@ struct CredentialFile: ~Copyable {
             buffer.deallocate()
             throw CredentialError(.unreadable, "\(path): \(systemWords(failure))")
         }
+        self.path = path
         memory = buffer
         count = filled
     }
@@ -59,6 +61,28 @@ struct CredentialFile: ~Copyable {
     deinit {
         OPENSSL_cleanse(memory.baseAddress, memory.count)
         memory.deallocate()
+    }
+
+    /// Refuses a private key where a certificate is wanted.
+    func requireCertificate() throws(CredentialError) {
+        guard holds("PRIVATE KEY-----"), !holds("-----BEGIN CERTIFICATE"),
+            !holds("-----BEGIN TRUSTED CERTIFICATE")
+        else { return }
+        throw CredentialError(
+            .malformed, "\(path) holds a private key and no certificate; were the two confused?")
+    }
+
+    /// Refuses a certificate where a private key is wanted.
+    func requireKey() throws(CredentialError) {
+        guard holds("-----BEGIN CERTIFICATE"), !holds("PRIVATE KEY-----") else { return }
+        throw CredentialError(
+            .malformed, "\(path) holds a certificate and no private key; were the two confused?")
+    }
+
+    private func holds(_ text: String) -> Bool {
+        let mark = Array(text.utf8)
+        guard let start = memory.baseAddress, count >= mark.count else { return false }
+        return (0...count - mark.count).contains { memcmp(start + $0, mark, mark.count) == 0 }
     }
 
     /// A read-only BIO over the bytes; valid while this value lives.

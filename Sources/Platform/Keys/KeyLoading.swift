@@ -78,8 +78,19 @@ extension PrivateKey {
     private static func load(
         file path: String, _ credentialsDirectory: String?
     ) throws(CredentialError) -> PrivateKey {
-        let file = try CredentialFile(
-            path, secret: true, credentialsDirectory: credentialsDirectory)
+        let file: CredentialFile
+        do throws(CredentialError) {
+            file = try CredentialFile(
+                path, secret: true, credentialsDirectory: credentialsDirectory)
+        } catch {
+            // A certificate may be read by all: then its rights are not the mistake.
+            if error.kind == .openToOthers {
+                try CredentialFile(path, secret: false, credentialsDirectory: credentialsDirectory)
+                    .requireKey()
+            }
+            throw error
+        }
+        try file.requireKey()
         return try PrivateKey(owning: decode(file.bio(), path), named: path)
     }
 

@@ -57,6 +57,7 @@ package final class TLSContext: @unchecked Sendable {
     ) throws(CredentialError) {
         let privateKey = try PrivateKey.load(key)
         let file = try CredentialFile(certificate, secret: false, credentialsDirectory: nil)
+        try file.requireCertificate()
         try use(file.bio(), certificate, key: privateKey.handle, keyName: key, in: context)
     }
 

@@ -25,6 +25,7 @@ package enum TrustSource: Hashable, Sendable {
         case .system: try Self.loadSystem(into: context)
         case .file(let path):
             let file = try CredentialFile(path, secret: false, credentialsDirectory: nil)
+            try file.requireCertificate()
             try Self.add(file.bio(), path, to: context)
         case .pem(let text): try Self.add(BIOHandle.text(text), "the CA", to: context)
         }
