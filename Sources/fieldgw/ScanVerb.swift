@@ -175,7 +175,7 @@ enum ScanVerb {
         let width = Machine.terminalWidth(1).map { max(20, $0 - "// ".count) }
         let table = TextTable(
             [
-                .number("unit"), "line", TextTable.Column("answered", rank: 1),
+                "unit", "line", TextTable.Column("answered", rank: 1),
                 .number("after", rank: 2), "what it is",
             ], found.map { row($0, profiles[$0.unit] ?? []) }
         ).lines(within: width).joined(separator: "\n")
