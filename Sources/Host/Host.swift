@@ -25,11 +25,11 @@ package final class Host {
     private let mailbox: Mailbox<HelperMessage>
     private let diskWorker: Worker
     private let keyWorker: Worker
-    /// Opens, sets and closes lines.
-    private let portHelpers = WorkerPool("fgw-port", threadsMax: ServiceLimits.portHelpersMax)
-    /// Connects lines at the other end of a network.
-    private let lineConnectors = WorkerPool(
-        "fgw-line", threadsMax: ServiceLimits.lineConnectorsMax)
+    /// Open, set and close lines; connect those at the other end of a network.
+    private let lineHelpers = (
+        ports: WorkerPool("fgw-port", threadsMax: ServiceLimits.portHelpersMax),
+        network: WorkerPool("fgw-line", threadsMax: ServiceLimits.lineConnectorsMax)
+    )
     private let disk: DiskExecutor
     private var keys: KeyRing
     private let log: LogSink
@@ -170,7 +170,7 @@ package final class Host {
         diskWorker.stop()
         keyWorker.stop()
         disk.close()
-        portHelpers.drain(within: Self.closingTime)
+        lineHelpers.ports.drain(within: Self.closingTime)
         switch exit {
         case .unavailable(let reason): return (.unavailable, reason)
         case .drained, nil: return (.ok, nil)
@@ -289,8 +289,8 @@ package final class Host {
     private func makeLine(_ name: PortName) -> LineShell {
         lineCount += 1
         let line = LineShell(
-            name, generation: lineCount, loop: loop, helpers: portHelpers,
-            network: lineConnectors, mailbox: mailbox
+            name, generation: lineCount, loop: loop, helpers: lineHelpers.ports,
+            network: lineHelpers.network, mailbox: mailbox
         ) { [unowned self] in
             receive(.line(name, $0))
         }

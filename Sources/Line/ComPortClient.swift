@@ -6,7 +6,7 @@ import Base
 /// | step | sent | ends with |
 /// |---|---|---|
 /// | agreeing | WILL COM-PORT-OPTION, binary both ways, no go-ahead | DO COM-PORT-OPTION |
-/// | setting | speed, data bits, parity, stop bits, no flow control | each confirmed with its value |
+/// | setting | speed, data bits, parity, stop bits, no flow control | a confirmation of each |
 /// | ready | data, purge, RTS | – |
 package struct ComPortClient: Sendable {
     package enum Progress: Hashable, Sendable {
@@ -27,7 +27,7 @@ package struct ComPortClient: Sendable {
             (UInt8, UInt8, UInt8, UInt8, UInt8) =
                 (1, 2, 3, 4, 5)
         static let (lineMask, purge): (UInt8, UInt8) = (10, 12)
-        /// What the server adds to the number of a command in its answer.
+        /// Number that the server adds to that of a command in its answer.
         static let answer: UInt8 = 100
         static let lineState: UInt8 = 106
     }

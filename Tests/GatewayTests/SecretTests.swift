@@ -17,7 +17,8 @@ import Testing
             password: %,
             clientCertificate: "a.crt", clientKey: %,
           },
-          ports: { a: { device: "/d", nodes: { "node-1": { unit: 1, points: { x: { holding: 0 } } } } } },
+          ports: { a: { device: "/d", nodes: {
+            "node-1": { unit: 1, points: { x: { holding: 0 } } } } } },
         }
         """
     private static let cloud = """

@@ -10,7 +10,7 @@ package enum SecretSource: Hashable, Sendable {
     case credential(String)
 }
 
-/// Why a secret cannot be had: finishes the sentence `"password": …` and holds nothing of a secret.
+/// Failure to get at a secret: finishes the sentence `"password": …` and holds nothing of a secret.
 package struct SecretFailure: Error, Hashable, Sendable {
     package var message: String
     /// The secret may be there for the gateway all the same: `check` runs in a shell, which has
@@ -34,7 +34,7 @@ struct SecretReader {
     private let problems: Problems
     /// Nil: secrets that are kept elsewhere are not needed, and not looked at.
     private let loader: SecretLoader?
-    /// What the file system has to be asked: who may read the secrets.
+    /// Questions to the file system: who may read the secrets.
     private(set) var files: [Configuration.FileReference] = []
 
     init(_ loader: SecretLoader?, _ problems: Problems) {

@@ -17,7 +17,8 @@ extension GatewayRig {
               scanAdapters: true, logLevel: "debug",
               ports: {
                 bus: { device: "/dev/bus", baud: 19200, parity: "even", every: "1s",
-                  responseTimeout: "100ms", serve: { listen: "127.0.0.1:1502", allow: { "*": "write", "9": "raw" } },
+                  responseTimeout: "100ms",
+                  serve: { listen: "127.0.0.1:1502", allow: { "*": "write", "9": "raw" } },
                   nodes: {
                   "meter-1": { unit: 1, points: {
                     a: { holding: 0, type: "float32", deadband: 0.5, heartbeat: "10s" }, b: { holding: 2, scale: 0.1, units: "V" },
