@@ -21,10 +21,18 @@ import Testing
         whole.indices.contains { whole[$0...].starts(with: part) }
     }
 
+    private func data(_ client: inout ComPortClient, _ bytes: [UInt8]) -> [UInt8] {
+        client.receive(bytes[...])
+    }
+
+    private func replies(_ client: inout ComPortClient) -> [UInt8] { client.takeReply() }
+
+    private func errors(_ client: inout ComPortClient) -> LineErrors? { client.takeErrors() }
+
     @Test func theLineIsSetOnceTheServerAgrees() {
         var client = ComPortClient(Self.settings)
-        #expect(Self.isPart([255, 251, 44], of: client.takeReply()))
-        #expect(client.receive(Self.agrees[...]) == [] && client.progress == .setting)
+        #expect(Self.isPart([255, 251, 44], of: replies(&client)))
+        #expect(data(&client, Self.agrees) == [] && client.progress == .setting)
         let asked = client.takeReply()
         #expect(Self.isPart([255, 250, 44, 1, 0, 0, 0x4B, 0, 255, 240], of: asked))
         for setting: [UInt8] in [[2, 8], [3, 3], [4, 1], [5, 1]] {
@@ -34,7 +42,7 @@ import Testing
         #expect(client.progress == .setting)
         _ = client.receive([240])
         #expect(client.progress == .ready && client.isBetweenCommands)
-        #expect(client.takeReply() == [])
+        #expect(replies(&client) == [])
     }
 
     @Test func everySplitGivesTheSame() {
@@ -74,25 +82,25 @@ import Testing
     @Test func otherOptionsAreRefusedOnce() {
         var client = ComPortClient(agreed: Self.settings)
         _ = client.receive([255, 251, 1, 255, 253, 24, 255, 251, 1, 255, 251, 3])
-        #expect(client.takeReply() == [255, 254, 1, 255, 252, 24])
+        #expect(replies(&client) == [255, 254, 1, 255, 252, 24])
         _ = client.receive([255, 251, 1])
-        #expect(client.takeReply() == [])
+        #expect(replies(&client) == [])
     }
 
     @Test func errorsOfTheLineAreCounted() {
         var client = ComPortClient(agreed: Self.settings)
-        #expect(client.takeErrors() == nil)
+        #expect(errors(&client) == nil)
         _ = client.receive([255, 250, 44, 106, 0x08, 255, 240, 255, 250, 44, 106, 0x06, 255, 240])
-        #expect(client.takeErrors() == LineErrors(framing: 1, parity: 1, overruns: 1))
-        #expect(client.takeErrors() == nil)
+        #expect(errors(&client) == LineErrors(framing: 1, parity: 1, overruns: 1))
+        #expect(errors(&client) == nil)
     }
 
     @Test func aCommandWithoutAnEndStaysSmallAndTheDataBehindItIsThere() {
         var client = ComPortClient(agreed: Self.settings)
         _ = client.receive([255, 250, 44])
-        for _ in 0..<10_000 { #expect(client.receive([7]) == []) }
+        for _ in 0..<10_000 { #expect(data(&client, [7]) == []) }
         #expect(!client.isBetweenCommands)
-        #expect(client.receive([255, 240, 9]) == [9])
+        #expect(data(&client, [255, 240, 9]) == [9])
     }
 
     @Test func aCarrierEscapesDataAndPurgesBeforeARequest() {

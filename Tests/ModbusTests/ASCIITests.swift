@@ -11,6 +11,10 @@ import Testing
         String(decoding: ASCIIFrame.encode(unit: unit, pdu[...]), as: UTF8.self)
     }
 
+    private func read(_ decoder: inout ASCIIDecoder, _ text: String) -> [UInt8] {
+        decoder.receive(Array(text.utf8)[...])
+    }
+
     /// The example of the Serial Line specification's section on the LRC, and a reply.
     @Test func framesAreThoseOfTheSpecification() {
         #expect(Self.text(0xF7, [0x03, 0x13, 0x89, 0x00, 0x0A]) == ":F7031389000A60\r\n")
@@ -29,9 +33,9 @@ import Testing
     /// A driver knows that a reply has begun before it is whole.
     @Test func bytesComeAsSoonAsTheyAreNotTheChecksum() {
         var decoder = ASCIIDecoder()
-        #expect(decoder.receive(Array(":0103".utf8)[...]) == [1])
-        #expect(decoder.receive(Array("02".utf8)[...]) == [3])
-        #expect(decoder.receive(Array("AB".utf8)[...]) == [2])
+        #expect(read(&decoder, ":0103") == [1])
+        #expect(read(&decoder, "02") == [3])
+        #expect(read(&decoder, "AB") == [2])
     }
 
     @Test func smallLettersAndTextAroundAFrameAreTaken() {

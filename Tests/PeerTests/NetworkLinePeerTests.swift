@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Lines at the other end of a connection: pymodbus, ser2net, and converters that misbehave.
@@ -195,5 +196,30 @@ import Testing
             }
         }
         #expect(good >= 60)
+    }
+
+    /// A cable that is cut for a while: what was read is kept, and polling is back within 5 s.
+    @Test(.timeLimit(.minutes(5))) func aCutCableLosesNothingThatWasRead() throws {
+        guard getuid() == 0 else {
+            print("not run: network namespaces need root")
+            return
+        }
+        let workspace = try Workspace()
+        let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
+        let peer = try Peer(
+            try Tools.find("unshare", package: "util-linux"),
+            [
+                "-n", try Tools.python(), Tools.peer("network-cut.py"), try Tools.fieldgw(),
+                Tools.peer("converter.py"), workspace.url.path, isLong ? "60" : "12",
+            ])
+        var output = ""
+        while let line = peer.line(within: .seconds(120)) { output += line + "\n" }
+        let (code, _, errors) = peer.finish()
+        if let reason = output.split(separator: "\n").first(where: { $0.hasPrefix("cannot: ") }) {
+            print("not run: \(reason)")
+            return
+        }
+        #expect(code == 0 && output.hasSuffix("ok\n"), "\(output)\(errors)")
+        print(output)
     }
 }
