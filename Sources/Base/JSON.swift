@@ -1,11 +1,25 @@
 /// A place in a text, both counted from 1; the column counts Unicode scalars.
 package struct TextPosition: Hashable, Sendable, Comparable {
     package var line: Int
-    package var column: Int
+    /// The column, with the source in the bits above it: a large text has many positions.
+    private var place: Int
 
-    package init(line: Int, column: Int) {
+    private static let columnBits = 40
+
+    package init(line: Int, column: Int, source: Int = 0) {
         self.line = line
-        self.column = column
+        place = column | source << Self.columnBits
+    }
+
+    package var column: Int {
+        get { place & (1 << Self.columnBits - 1) }
+        set { place = newValue | source << Self.columnBits }
+    }
+
+    /// Number of the text among several that are read as one; 0 is the first.
+    package var source: Int {
+        get { place >> Self.columnBits }
+        set { place = column | newValue << Self.columnBits }
     }
 
     package static func < (left: TextPosition, right: TextPosition) -> Bool {

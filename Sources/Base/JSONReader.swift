@@ -15,6 +15,8 @@ package struct JSONReader {
 
     let text: [UInt8]
     let dialect: Dialect
+    /// The source of every position.
+    private var source = 0
     var index: Int
     private var line = 1
     /// Counted in scalars.
@@ -41,10 +43,13 @@ package struct JSONReader {
     /// For files that people write: a bad number, a bare word or a missing comma does not end the
     /// reading, so that all of them are told at once. A bad value is null; the value is nil if the
     /// structure cannot be made out.
-    package static func parseAll(_ bytes: [UInt8]) -> (json: JSON?, errors: [JSONError]) {
+    package static func parseAll(
+        _ bytes: [UInt8], source: Int = 0
+    ) -> (json: JSON?, errors: [JSONError]) {
         do {
             var reader = try JSONReader(bytes, .json5)
             reader.passed = []
+            reader.source = source
             do {
                 let value = try reader.whole()
                 return (value, reader.passed ?? [])
@@ -64,7 +69,8 @@ package struct JSONReader {
         else { return nil }
         work += text.count
         let (what, mark) = open.bracket == "{" ? ("an object", "}") : ("an array", "]")
-        let start = open.position
+        var start = open.position
+        start.source = source
         return JSONError(
             position: start,
             message: "\(what) that never ends: \(mark) is missing for the \(open.bracket) at line "
@@ -128,7 +134,7 @@ package struct JSONReader {
         return place
     }
 
-    var position: TextPosition { TextPosition(line: line, column: column) }
+    var position: TextPosition { TextPosition(line: line, column: column, source: source) }
 
     func error(_ message: String) -> JSONError { JSONError(position: position, message: message) }
 

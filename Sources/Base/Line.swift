@@ -98,13 +98,8 @@ package struct LineSettings: Hashable, Sendable {
     /// At the other end of a TCP connection.
     package var isNetwork: Bool { if case .network = device { true } else { false } }
 
-<<<<<<< ours
     /// Whether requests go out by themselves at their time: the bytes of the frames are those of
     /// the wire, and their time is known.
-=======
-    /// Whether requests can go out by themselves at their time: the frames of the drivers are those
-    /// of the wire, and their time is known.
->>>>>>> theirs
     package var carriesFrames: Bool { !isNetwork && framing == .plain }
 
     /// Whether speed and parity are this program's to set.

@@ -11,7 +11,13 @@ enum CheckVerb {
             Problems go to standard error as file:line:col: error|warning: message, the budget per port to
             standard output. Exit code 0 without errors, 78 with errors, 66 if the file cannot be read.
             """,
-        options: [Option("json", nil, "the budget and the problems as one JSON document")]
+        options: [
+            Option("json", nil, "the budget and the problems as one JSON document"),
+            Option(
+                "print", nil,
+                "instead of the budget the configuration itself: included files merged, repeated "
+                    + "nodes written out, secrets masked"),
+        ]
     ) { arguments in
         guard arguments.positional.count == 1 else {
             throw Arguments.Misuse(message: "one FILE is needed")
@@ -26,7 +32,13 @@ enum CheckVerb {
                 of: configuration, Places(configuration, arguments.positional[0], arguments))
         }
         for each in diagnostics { Console.complain(each.description) }
-        if configuration == nil, arguments.has("json") {
+        if arguments.has("print") {
+            let path = arguments.positional[0]
+            let document = (try? FileSystem.read(path)).map { ConfigurationFile.document($0, path) }
+            if let root = document?.root {
+                Console.say(PrintedConfiguration.text(root, isStrict: false))
+            }
+        } else if configuration == nil, arguments.has("json") {
             Console.say(json(nil, diagnostics))
         } else if let configuration {
             Console.say(

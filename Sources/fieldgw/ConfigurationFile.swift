@@ -49,6 +49,21 @@ struct ConfigurationFile {
         return examine(bytes, path, loadsFiles: loadsFiles, for: purpose)
     }
 
+    /// This machine: included files are read from its disk, `{hostname}` is its name up to a dot.
+    private static var surroundings: Surroundings {
+        let name = Machine.hostname.prefix { $0 != "." }
+        return Surroundings(hostName: name.isEmpty ? nil : String(name)) { path in
+            do throws(SystemFailure) { return .success(try FileSystem.read(path)) } catch {
+                return .failure(ProfileFailure("cannot be read: \(error.words)"))
+            }
+        }
+    }
+
+    /// The file with those that it includes, whatever errors it has.
+    static func document(_ bytes: [UInt8], _ path: String) -> ConfigurationDocument {
+        ConfigurationDocument.read(bytes, fileName: path, in: surroundings)
+    }
+
     /// - Parameter loadsFiles: whether keys, certificates and secrets are loaded, and directories
     ///   looked at.
     static func examine(
@@ -57,11 +72,12 @@ struct ConfigurationFile {
     ) -> Examined {
         let library = ProfileLibrary(beside: path)
         let (configuration, diagnostics, references) = Configuration.examine(
-            bytes, fileName: path,
+            bytes, fileName: path, in: surroundings,
             secretLoader: loadsFiles ? SecretSources.loader(for: purpose) : nil,
             profileLoader: { library.load($0) })
         var found = Examined(
-            configuration: configuration, diagnostics: diagnostics, places: PlaceKeys(bytes, path))
+            configuration: configuration, diagnostics: diagnostics,
+            places: PlaceKeys(document(bytes, path)))
         guard loadsFiles else { return found }
         let (files, problems) = StartFiles.load(
             configuration, references, isCheck: purpose == .check)

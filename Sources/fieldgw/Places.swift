@@ -16,10 +16,13 @@ struct PlaceKeys {
         control = configuration.control?.value
     }
 
-    init(_ bytes: [UInt8], _ path: String) {
-        let document = JSONReader.parseAll(bytes).json
-        state = document?["state"]?.string.map { Places.folder(of: path, $0.string) }
-        control = document?["control"]?.string.map { Places.folder(of: path, $0.string) }
+    init(_ document: ConfigurationDocument) {
+        func path(_ key: ByteString) -> String? {
+            guard let value = document.root?[key], let text = value.string else { return nil }
+            return Places.folder(of: document.file(of: value), text.string)
+        }
+        state = path("state")
+        control = path("control")
     }
 }
 

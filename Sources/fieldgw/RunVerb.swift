@@ -123,7 +123,8 @@ enum RunVerb {
     }
 
     private static func digest(of path: String) -> [UInt8] {
-        (try? FileSystem.read(path)).map(SHA256.digest) ?? []
+        guard let bytes = try? FileSystem.read(path) else { return [] }
+        return SHA256.digest(ConfigurationFile.document(bytes, path).texts.flatMap { $0 })
     }
 
     /// SIGHUP. Runs on a helper thread.

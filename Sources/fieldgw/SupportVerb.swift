@@ -78,10 +78,8 @@ private struct SupportArchive {
         }
         let found = ConfigurationFile.examine(bytes, path, loadsFiles: true, for: .check)
         add("check.txt", found.diagnostics.map { $0.description + "\n" }.joined())
-        guard let document = JSONReader.parseAll(bytes).json else { return }
-        var writer = JSONWriter()
-        MaskedDocument.write(document, to: &writer)
-        add("configuration.json", writer.bytes + [0x0A])
+        guard let document = ConfigurationFile.document(bytes, path).root else { return }
+        add("configuration.json", PrintedConfiguration.text(document, isStrict: true) + "\n")
     }
 
     mutating func addGateway(_ daemon: Daemon?) {
@@ -108,44 +106,6 @@ private struct SupportArchive {
             {
                 add("\(port.name.string.filter { $0 != "/" }).pcap", bytes)
             }
-        }
-    }
-}
-
-/// A configuration without what must stay secret.
-private enum MaskedDocument {
-    /// Parts of names, so that a misspelt key hides its value too.
-    private static let secrets = ["pas", "user", "proxy", "token", "secret", "key", "url"]
-    /// Members of an object under such a name that say where the secret is kept.
-    private static let places: [ByteString] = ["file", "env", "credential"]
-
-    private static func isSecret(_ name: String) -> Bool {
-        let name = name.lowercased()
-        return secrets.contains { name.contains($0) }
-    }
-
-    /// - Parameter isPlace: whether the object may say where a secret is kept.
-    static func write(_ json: JSON, to writer: inout JSONWriter, isPlace: Bool = false) {
-        switch json.kind {
-        case .object(let members):
-            writer.object { writer in
-                for member in members {
-                    writer.key(member.name)
-                    // Objects have names of their own: of a device, say.
-                    let isObject = if case .object = member.value.kind { true } else { false }
-                    let isHidden = isSecret(member.name.string)
-                    let isStray = isPlace && !places.contains(member.name)
-                    if isHidden || isStray, !isObject {
-                        writer.string("***")
-                    } else {
-                        write(member.value, to: &writer, isPlace: isHidden && isObject)
-                    }
-                }
-            }
-        case .array(let items):
-            writer.array { writer in for item in items { write(item, to: &writer) } }
-        case .string(let text): writer.string(text.string.contains("-----") ? "***" : text.string)
-        default: writer.raw(Array(json.text.utf8))
         }
     }
 }

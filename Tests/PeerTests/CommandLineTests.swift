@@ -221,4 +221,34 @@ import Testing
         let other = try run(["run", "--config", file, "--state", workspace.path("link/spool")])
         #expect(other.code == 78 && other.errors.contains("one of its own"))
     }
+
+    /// Included files, a repeated node and the machine's name, with nothing secret in it.
+    @Test(.timeLimit(.minutes(5))) func checkPrintsWhatComesOfItsFiles() throws {
+        let workspace = try Workspace()
+        try FileManager.default.createDirectory(
+            atPath: workspace.path("site"), withIntermediateDirectories: true)
+        try workspace.write(
+            "site/common.json5",
+            """
+            { bridge: { host: "127.0.0.1", gateway: "gw-{hostname}", tls: false,
+                username: "plant", password: "geheim" },
+              state: "state", ports: { a: { device: "nowhere", nodes: {
+                "meter-{unit}": { unit: "1-3", points: { x: { holding: 0x9C41 } } } } } } }
+            """)
+        let file = try workspace.write("gateway.json5", "{ include: [\"site/common.json5\"] }")
+        let shown = try run(["check", "--print", file])
+        #expect(shown.code == 0, "\(shown)")
+        let name = ProcessInfo.processInfo.hostName.split(separator: ".").first ?? ""
+        for part in ["\"meter-1\"", "\"meter-3\"", "***", "\"gw-\(name)\"", "0x9C41"] {
+            #expect(shown.output.contains(part), "\(shown)")
+        }
+        for part in ["geheim", "plant", "include", "{unit}"] {
+            #expect(!shown.output.contains(part), "\(shown)")
+        }
+        // It is a configuration itself, and the problems of the parts have their own files.
+        let again = try run(["check", try workspace.write("printed.json5", shown.output)])
+        #expect(again.code == 0, "\(again)")
+        #expect(shown.errors.contains("site/common.json5:3:"), "\(shown)")
+        #expect(shown.errors.contains("site/nowhere does not exist now"), "\(shown)")
+    }
 }

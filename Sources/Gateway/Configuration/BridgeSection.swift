@@ -47,10 +47,10 @@ extension ConfigurationReader {
             // Without a password and a certificate it can only be a token.
             let isToken = !cursor.has("password") && !cursor.has("clientCertificate")
             let username = cursor.take("username").flatMap {
-                secrets.text($0, cursor, isPublic: !isToken, resolve: resolve)
+                secrets.text($0, cursor, isPublic: !isToken)
             }
             let password = cursor.take("password").flatMap {
-                secrets.text($0, cursor, mayBeEmpty: true, resolve: resolve)
+                secrets.text($0, cursor, mayBeEmpty: true)
             }
             if cursor.has("password"), !cursor.has("username"),
                 let place = cursor.take("password")?.keyPlace
@@ -153,7 +153,7 @@ extension ConfigurationReader {
             if text.string.lowercased().contains("pin-value=") { secrets.noteClear(field) }
             return keep(Located(text, at: field.place), role)
         }
-        guard let source = secrets.source(field, resolve: { $0 }) else { return nil }
+        guard let source = secrets.source(field, resolves: false) else { return nil }
         let location: String
         switch source {
         case .file(let path): return keep(Located(ByteString(path), at: field.place), role)

@@ -29,11 +29,12 @@ extension Configuration {
     ///   directory.
     /// - Returns: nil with at least one error, or the configuration with warnings at most.
     package static func read(
-        _ bytes: [UInt8], fileName: String, secretLoader: SecretLoader? = nil,
-        profileLoader: @escaping ProfileLoader
+        _ bytes: [UInt8], fileName: String, in surroundings: Surroundings = Surroundings(),
+        secretLoader: SecretLoader? = nil, profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic]) {
         let (configuration, diagnostics, _) = examine(
-            bytes, fileName: fileName, secretLoader: secretLoader, profileLoader: profileLoader)
+            bytes, fileName: fileName, in: surroundings, secretLoader: secretLoader,
+            profileLoader: profileLoader)
         return (configuration, diagnostics)
     }
 
@@ -42,12 +43,12 @@ extension Configuration {
     /// - Parameter secretLoader: nil if secrets that are kept elsewhere are not needed: they are
     ///   nil in the configuration then.
     package static func examine(
-        _ bytes: [UInt8], fileName: String, secretLoader: SecretLoader? = nil,
-        profileLoader: @escaping ProfileLoader
+        _ bytes: [UInt8], fileName: String, in surroundings: Surroundings = Surroundings(),
+        secretLoader: SecretLoader? = nil, profileLoader: @escaping ProfileLoader
     ) -> (Configuration?, [Diagnostic], [FileReference]) {
         var reader = ConfigurationReader(
             fileName: fileName, secrets: secretLoader, loader: profileLoader)
-        let configuration = reader.read(bytes)
+        let configuration = reader.read(bytes, in: surroundings)
         reader.problems.tellRemarks()
         let diagnostics = reader.problems.sorted(main: fileName)
         return (
@@ -76,9 +77,12 @@ struct ConfigurationReader {
         self.loader = loader
     }
 
-    mutating func read(_ bytes: [UInt8]) -> Configuration? {
-        guard let root = parse(bytes, file: fileName),
-            var cursor = ObjectCursor(root, "the configuration", problems)
+    mutating func read(_ bytes: [UInt8], in surroundings: Surroundings) -> Configuration? {
+        var documents = DocumentReader(problems, surroundings)
+        let start = TextPosition(line: 1, column: 1)
+        guard let json = documents.read(bytes, file: fileName) else { return nil }
+        let root = Field(name: "", json: json, file: fileName, keyPosition: start)
+        guard var cursor = ObjectCursor(root, "the configuration", problems)
         else { return nil }
         let bridge = cursor.require("bridge").flatMap { readBridge($0) }
         let spool = cursor.take("spool").flatMap { readSpool($0) } ?? Configuration.Spool()
@@ -114,14 +118,9 @@ struct ConfigurationReader {
         return json.map { Field(name: "", json: $0, file: file, keyPosition: start) }
     }
 
-    /// Relative to the directory of the configuration file as it was named.
+    /// Relative to the directory of the file that the path stands in.
     func resolve(_ path: Located<ByteString>) -> Located<String> {
-        Located(resolve(path.value.string), at: path.place)
-    }
-
-    func resolve(_ path: String) -> String {
-        guard !path.hasPrefix("/"), let slash = fileName.lastIndex(of: "/") else { return path }
-        return String(fileName[...slash])
-            + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)
+        let file = path.place.file
+        return Located(RelativePath.resolve(path.value.string, beside: file), at: path.place)
     }
 }

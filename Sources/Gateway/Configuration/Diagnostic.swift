@@ -84,6 +84,14 @@ final class Problems {
     private(set) var hasErrors = false
     /// Above 0 while what is read follows from a mistake that has been told.
     private var mutes = 0
+    /// The files of the configuration by `TextPosition.source`.
+    var sources: [String] = []
+    /// Whether nodes were left out because of a mistake that was told.
+    var hasDroppedNodes = false
+    /// Places that something was told of.
+    private var told: Set<FilePlace> = []
+    /// Whether what is read was read before, under another number.
+    private var isRepeat = false
     /// Remarks on what stands at a place, for the first message about it or for one of their own.
     private var remarks: [FilePlace: String] = [:]
     /// Broken text in which a secret may stand, by file.
@@ -128,6 +136,28 @@ final class Problems {
         return read()
     }
 
+    /// Reads what stands in the text once and is there several times: each place is told once.
+    func repeating<Result>(_ isRepeat: Bool, _ read: () -> Result) -> Result {
+        self.isRepeat = isRepeat
+        defer { self.isRepeat = false }
+        return read()
+    }
+
+    /// The file that a value of the configuration is from.
+    /// - Parameter file: that of the object around it.
+    func file(of position: TextPosition, in file: String) -> String {
+        // Positions in a profile have no source of their own.
+        guard sources.count > 1, sources.indices.contains(position.source),
+            sources.contains(where: { ByteString($0) == ByteString(file) })
+        else { return file }
+        return sources[position.source]
+    }
+
+    /// Where a value of the merged files stands.
+    func place(of json: JSON) -> FilePlace {
+        FilePlace(file(of: json.position, in: sources.first ?? ""), json.position)
+    }
+
     /// Keeps a remark for the message about a place; without one it becomes a warning.
     func remark(_ place: FilePlace, _ remark: String) { remarks[place] = remark }
 
@@ -141,9 +171,11 @@ final class Problems {
     /// A profile that thirty nodes use is read thirty times: the same problem is told once.
     private func add(_ diagnostic: Diagnostic) {
         if diagnostic.severity == .error { hasErrors = true }
-        guard mutes == 0, !isFull, !broken.contains(diagnostic.place),
+        guard mutes == 0, !isFull, !isRepeat || !told.contains(diagnostic.place),
+            !broken.contains(diagnostic.place),
             veil(of: diagnostic.place) == nil, seen.insert(diagnostic).inserted
         else { return }
+        told.insert(diagnostic.place)
         let remark = remarks.removeValue(forKey: diagnostic.place).map { "; \($0)" } ?? ""
         found.append(
             Diagnostic(

@@ -139,7 +139,7 @@ extension ConfigurationReader {
     /// Nothing of it is ever in a message.
     private mutating func readToken(_ field: Field, _ cursor: ObjectCursor) -> ByteString? {
         guard
-            let text = secrets.text(field, cursor, mayBeEmpty: true, resolve: resolve)
+            let text = secrets.text(field, cursor, mayBeEmpty: true)
         else { return nil }
         guard Self.tokenLengths.contains(text.count),
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })

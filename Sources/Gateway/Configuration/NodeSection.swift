@@ -5,7 +5,7 @@ import Drivers
 extension ConfigurationReader {
     mutating func readNodes(_ field: Field, of port: PortContext) -> [Configuration.Node] {
         guard let cursor = ObjectCursor(field, "\"nodes\"", problems) else { return [] }
-        if cursor.fields.isEmpty {
+        if cursor.fields.isEmpty, !problems.hasDroppedNodes {
             problems.warning(
                 field.place, "port \"\(port.name)\" has no nodes: nothing will be read")
         }
@@ -14,9 +14,14 @@ extension ConfigurationReader {
                 field.place, "a UART port has at most 255 nodes, not \(cursor.fields.count)")
         }
         var nodes: [Configuration.Node] = []
+        var places: Set<FilePlace> = []
         for (index, member) in cursor.fields.enumerated()
         where pointsRead <= ServiceLimits.pointsMax {
-            guard let node = readNode(member, of: port, index: index) else { continue }
+            let isRepeat = !places.insert(member.keyPlace).inserted
+            guard
+                let node = problems.repeating(
+                    isRepeat, { readNode(member, of: port, index: index) })
+            else { continue }
             nodes.append(node)
             count(node)
         }

@@ -41,7 +41,8 @@ struct ObjectCursor {
         var seen: [ByteString: TextPosition] = [:]
         for member in members {
             let new = Field(
-                name: member.name, json: member.value, file: field.file,
+                name: member.name, json: member.value,
+                file: problems.file(of: member.value.position, in: field.file),
                 keyPosition: member.position)
             if let first = seen.updateValue(member.position, forKey: member.name) {
                 seen[member.name] = first

@@ -63,7 +63,7 @@ extension ConfigurationReader {
         guard let field = cursor.take("proxy") else { return nil }
         guard field.json.members?.contains(where: { $0.name == "url" }) == true else {
             let isClear = field.json.string.map { $0.utf8.contains(0x40) } ?? false
-            return secrets.text(field, cursor, isPublic: !isClear, resolve: resolve).flatMap {
+            return secrets.text(field, cursor, isPublic: !isClear).flatMap {
                 proxy($0.string, field)
             }
         }
@@ -71,7 +71,7 @@ extension ConfigurationReader {
         let url = inner.take("url").flatMap { url in inner.string(of: url).map { (url, $0) } }
         let given = inner.take("password")
         let password = given.flatMap {
-            secrets.text($0, inner, mayBeEmpty: true, resolve: resolve)
+            secrets.text($0, inner, mayBeEmpty: true)
         }
         inner.finish()
         guard let (place, text) = url else { return nil }

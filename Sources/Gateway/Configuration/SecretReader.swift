@@ -46,30 +46,34 @@ struct SecretReader {
     /// looked at.
     ///
     /// - Parameter isPublic: whether text in the clear may be read by all, as that of a user name.
-    /// - Parameter resolve: makes a path absolute or relative to the working directory.
     mutating func text(
-        _ field: Field, _ cursor: ObjectCursor, mayBeEmpty: Bool = false, isPublic: Bool = false,
-        resolve: (String) -> String
+        _ field: Field, _ cursor: ObjectCursor, mayBeEmpty: Bool = false, isPublic: Bool = false
     ) -> ByteString? {
         guard field.json.members != nil else {
             let text = cursor.string(of: field, mayBeEmpty: mayBeEmpty)
             if let text, !text.isEmpty, !isPublic { noteClear(field) }
             return text
         }
-        guard let source = source(field, resolve: resolve) else { return nil }
+        guard let source = source(field) else { return nil }
         return load(source, for: field)
     }
 
     /// Place that `{ file }`, `{ env }` or `{ credential }` names; nil, and reported, if it names
     /// none.
-    func source(_ field: Field, resolve: (String) -> String) -> SecretSource? {
+    ///
+    /// - Parameter resolves: whether a path is taken as relative to the folder of the file that it
+    ///   stands in.
+    func source(_ field: Field, resolves: Bool = true) -> SecretSource? {
         guard let members = field.json.members, members.count == 1,
             let text = members[0].value.string,
             (1...ObjectCursor.textMax).contains(text.count),
             text.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
         else { return refuse(field) }
         switch members[0].name {
-        case "file": return .file(resolve(text.string))
+        case "file":
+            let path = text.string
+            return .file(
+                resolves ? RelativePath.resolve(path, beside: field.place.file) : path)
         case "env":
             let isName = text.utf8.allSatisfy { Self.isWord($0) } && !Self.isDigit(text.utf8.first!)
             if isName { return .environment(text.string) }
