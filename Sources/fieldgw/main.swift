@@ -12,7 +12,7 @@ let table = VerbTable(
         ScanVerb.verb, ReadVerb.verb, WriteVerb.verb, SniffVerb.verb,
         PortsVerb.verb, StatusVerb.verb, TopVerb.verb, WatchVerb.verb,
         PauseVerb.pause, PauseVerb.resume, DeviceVerb.verb, CaptureVerb.verb, SpoolVerb.verb,
-        KeyVerb.verb, ReplayVerb.verb, SupportVerb.verb, InitVerb.verb,
+        KeyVerb.verb, ReplayVerb.verb, SupportVerb.verb, InitVerb.verb, ImportVerb.verb,
     ],
     files: [
         (

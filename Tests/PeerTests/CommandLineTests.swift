@@ -57,6 +57,9 @@ import Testing
             (["pause"], 64, "one PORT is needed"),
             (["capture", "bus-a"], 64, "a FILE are needed"),
             (["device", "lst"], 64, "did you mean \"list\"?"),
+            (["import", "csv"], 64, "a format and one FILE are needed"),
+            (["import", "xml", "x"], 64, "csv, modpoll or sunspec, not xml"),
+            (["import", "csv", "/nonexistent/t.csv"], 66, "No such file"),
         ] as [([String], Int32, String)])
     func aMistakeIsNamedWithWhatToDo(_ arguments: [String], _ code: Int32, _ words: String) throws {
         let result = try run(arguments)
@@ -250,5 +253,29 @@ import Testing
         #expect(again.code == 0, "\(again)")
         #expect(shown.errors.contains("site/common.json5:3:"), "\(shown)")
         #expect(shown.errors.contains("site/nowhere does not exist now"), "\(shown)")
+    }
+
+    @Test(.timeLimit(.minutes(5))) func anImportedTableIsAConfiguration() throws {
+        let workspace = try Workspace()
+        let table = try workspace.write(
+            "map.csv", "name,address,type,unit\nvoltage,6,float,V\nbroken,x,uint16,\n")
+        let asked = try run(["import", "csv", table, "--table", "input"])
+        #expect(asked.code == 64 && asked.errors.contains("--base 0 or"), "\(asked)")
+        let made = try run(["import", "csv", table, "--table", "input", "--base", "1"])
+        #expect(
+            made.code == 0
+                && made.output.hasPrefix(
+                    "voltage: { input: 5, type: \"float32\", units: \"V\" },\n"),
+            "\(made)")
+        #expect(made.errors.contains("\(table):3:1: warning: dropped: \"x\""), "\(made)")
+        #expect(made.errors.contains("1 point, 1 row dropped"), "\(made)")
+        let file = try workspace.write(
+            "gateway.json5",
+            """
+            { bridge: { host: "127.0.0.1", gateway: "gw-1", tls: false }, state: "state",
+              ports: { a: { device: "nowhere", nodes: { d: { unit: 1, points: {
+            \(made.output) } } } } } }
+            """)
+        #expect(try run(["check", file]).code == 0)
     }
 }
