@@ -12,6 +12,9 @@ package struct LinkTarget: Hashable, Sendable {
     /// Asked to open the way with CONNECT (RFC 9110 section 9.3.6); nil goes there directly.
     package var proxy: Proxy?
 
+    /// Protocol that the server is told in the TLS handshake (ALPN, RFC 7301); empty: none.
+    package var alpn = ""
+
     package struct Proxy: Hashable, Sendable {
         package var host: String
         package var port: Int

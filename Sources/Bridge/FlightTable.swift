@@ -9,10 +9,15 @@ struct Flight: Sendable {
         case detach
         case state
         case availability
+        case latest(ByteString)
+        /// An empty message on a topic whose retained one is to go.
+        case clearing(ByteString)
     }
 
     var kind: Kind
     var device: DeviceID
+    var topics: TopicKind
+    var topic: TopicName
     var sent: Instant
     /// Counts messages, so that the order of sending survives.
     var number: UInt64
@@ -32,7 +37,7 @@ struct Flight: Sendable {
         case .record: seqs.map { Suspects.Key(device, .record($0)) }
         case .attach: [Suspects.Key(device, .attach)]
         case .state: [Suspects.Key(device, .state)]
-        case .detach, .availability: []
+        case .detach, .availability, .latest, .clearing: []
         }
     }
 }
@@ -61,15 +66,15 @@ struct FlightTable: Sendable {
     subscript(id: PacketID) -> Flight? { flights[id.value] }
 
     mutating func add(
-        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, others: [UInt64] = [],
-        bytes: Int = 0,
+        _ id: PacketID, _ kind: Flight.Kind, _ device: DeviceID, _ topics: TopicKind,
+        _ topic: TopicName, others: [UInt64] = [], bytes: Int = 0,
         at now: Instant
     ) {
         numbers += 1
         flights.insert(
             Flight(
-                kind: kind, device: device, sent: now, number: numbers, others: others, bytes: bytes
-            ),
+                kind: kind, device: device, topics: topics, topic: topic, sent: now,
+                number: numbers, others: others, bytes: bytes),
             for: id.value)
         self.bytes += bytes
         self.others += others.count
@@ -80,7 +85,7 @@ struct FlightTable: Sendable {
         case .attach:
             attaches += 1
             attachOrder.append(id)
-        case .detach, .state, .availability: break
+        case .detach, .state, .availability, .latest, .clearing: break
         }
     }
 
@@ -94,7 +99,7 @@ struct FlightTable: Sendable {
             let left = (perDevice[flight.device] ?? 1) - 1
             perDevice[flight.device] = left > 0 ? left : nil
         case .attach: attaches -= 1
-        case .detach, .state, .availability: break
+        case .detach, .state, .availability, .latest, .clearing: break
         }
         return flight
     }
@@ -111,6 +116,20 @@ struct FlightTable: Sendable {
     func ids(of device: DeviceID, where matches: (Flight.Kind) -> Bool) -> [PacketID] {
         flights.elements.filter { $0.value.device == device && matches($0.value.kind) }
             .sorted { $0.value.number < $1.value.number }.compactMap { PacketID($0.id) }
+    }
+
+    /// All as packets without an answer, in the order of sending.
+    var unanswered: [TopicTrust.Packet] {
+        flights.elements.map(\.value).sorted { $0.number < $1.number }.map {
+            TopicTrust.Packet(
+                kind: $0.topics,
+                words: Unanswered.describe(publish: $0.bytes, to: $0.topic.text))
+        }
+    }
+
+    /// The largest of those that carry several records, in bytes.
+    var largestBatch: Int? {
+        flights.elements.filter { !$0.value.others.isEmpty }.map(\.value.bytes).max()
     }
 
     /// When the oldest of them left.

@@ -99,7 +99,7 @@ extension Session {
                 emit(.returned(seq))
             }
         case .state: states.returned(flight.device)
-        case .attach, .detach, .availability: break
+        case .attach, .detach, .availability, .latest, .clearing: break
         }
     }
 
@@ -120,7 +120,7 @@ extension Session {
                 emit(.rejected(seq, device, reason: error.word))
             }
         case .state: states.forget(device)
-        case .attach, .detach, .availability: break
+        case .attach, .detach, .availability, .latest, .clearing: break
         }
     }
 

@@ -31,6 +31,9 @@ extension Session {
             emit(
                 .command(device, subfolder: subfolder, payload: message.payload, delivery: delivery)
             )
+        case .set(let device, let point):
+            counters.commands += 1
+            emit(.set(device, point: point, payload: message.payload, delivery: delivery))
         case .errors:
             acknowledge(delivery, at: now)
         }

@@ -29,9 +29,11 @@ extension Session {
         case .link, .closed: break
         default: if tellShell { emit(.disconnect) }
         }
-        let reason = explain(loss, wasOpen: wasOpen)
+        let cause = wasOpen && isSuspicious(loss) ? cause(at: now) : .unknown
+        let reason = explain(loss, cause, wasOpen: wasOpen)
         client = nil
-        giveBack(suspicious: wasOpen && isSuspicious(loss), at: now)
+        giveBack(suspicious: wasOpen && isSuspicious(loss) && cause == .unknown, at: now)
+        if cause != .unknown { backoff.reset() }
         attachments.disconnected()
         subscriptions = Subscriptions()
         inbox = Inbox()
@@ -53,6 +55,47 @@ extension Session {
         let wait = nextWait(after: loss)
         timers.arm(.reconnect, at: now.instant + wait)
         report(loss, reason, wasOpen: wasOpen, wait: wait)
+        if case .topic(let packet) = cause { tell(leftOut: packet) }
+    }
+
+    /// Reason for a close that what was on the wire shows.
+    enum Cause: Hashable {
+        case unknown
+        /// One of several kinds of topics.
+        case topics
+        /// One kind of topic, which is left out from now on.
+        case topic(TopicTrust.Packet)
+        /// The size of messages with several records, whose bound is this from now on.
+        case size(Int)
+    }
+
+    private mutating func cause(at now: Moment) -> Cause {
+        guard !settings.dialect.usesToken else { return .unknown }
+        let packets = flights.unanswered + subscriptions.unanswered
+        switch suspects.topics.closed(packets, at: now.instant) {
+        case .doubted: return .topics
+        case .forbidden(let packet): return .topic(packet)
+        case .none: break
+        }
+        let bound = flights.largestBatch.flatMap { suspects.topics.closed(batch: $0) }
+        return bound.map { .size($0) } ?? .unknown
+    }
+
+    private mutating func tell(leftOut packet: TopicTrust.Packet) {
+        let kind = packet.kind
+        if kind == .state {
+            let latest = states.latest
+            states = StateDocuments(interval: settings.stateInterval)
+            states.latest = latest
+        } else if kind == .latest {
+            states.latest.forgetAll()
+        }
+        notice(
+            .warning,
+            "the broker closes the connection when it gets \(packet.words): everything of that "
+                + "kind is left out, and tried again on the first connection after an hour; "
+                + "permit it there, or turn it "
+                + "off here (`\(kind.setting)`)")
     }
 
     /// Only a close by the peer can be its answer to something we sent.
@@ -110,7 +153,9 @@ extension Session {
                     emit(.returned(seq))
                 }
             case .state: states.returned(flight.device, at: now.instant)
-            case .attach, .detach, .availability: break
+            case .latest(let point):
+                states.latest.returned(LatestValues.Key(device: flight.device, point: point))
+            case .attach, .detach, .availability, .clearing: break
             }
         }
         if let rejected { giveUp(rejected, at: now) }
@@ -172,7 +217,7 @@ extension Session {
         guard
             takeover.ended(
                 after: lived, byPeer: isSuspicious(loss), isExplained: reason.conclusion != nil,
-                unanswered: reason.unanswered?.last)
+                unanswered: reason.unanswered?.name)
         else { return }
         notice(
             .warning,

@@ -62,7 +62,8 @@ extension Session {
         arm(.rate, blocked ? limiter.opens : nil)
         // What could not leave although it is due waits for the rate or the end of the turn.
         let idle = !blocked && turn == nil
-        arm(.subscribe, idle ? subscriptions.due.map { max($0, now + .milliseconds(10)) } : nil)
+        let wanted = subscriptions.due(suspects.topics)
+        arm(.subscribe, idle ? wanted.map { max($0, now + .milliseconds(10)) } : nil)
         arm(.state, idle ? states.due.map { max($0, now + .milliseconds(10)) } : nil)
         arm(.inbox, blocked ? nil : inbox.due)
         if turn == nil { arm(.turn, suspects.isEmpty ? nil : now + .seconds(1)) }
@@ -86,6 +87,7 @@ extension Session {
 
     /// The errors topic first, so that no attach error is missed; then our own; then the devices.
     mutating func setUp(at now: Moment) {
+        suspects.topics.connected(at: now.instant)
         announceAvailability("online", at: now.instant)
         guard settings.dialect.hasErrors else { return open(at: now) }
         phase = .settingUp
@@ -95,7 +97,12 @@ extension Session {
     private mutating func open(at now: Moment) {
         phase = .open
         turnNotBefore = now.instant
-        subscribe(filters(of: settings.gateway), at: now.instant)
+        let own = filters(of: settings.gateway)
+        if suspects.topics.isCareful {
+            subscriptions.want(own, at: now.instant)
+        } else {
+            subscribe(own, at: now.instant)
+        }
         emit(.attached(settings.gateway))
         attachments.connected(first: attachFirst)
         attachFirst = []
@@ -103,15 +110,17 @@ extension Session {
         if !settings.attachesByMessage { attachAtOnce() }
     }
 
-    private func filters(of device: DeviceID) -> [(String, QoS)] {
-        settings.layout.filters(of: device).map { ($0, .atLeastOnce) }
+    private func filters(of device: DeviceID) -> [Subscriptions.Item] {
+        settings.layout.filters(of: device).filter { !suspects.topics.isForbidden($0.kind) }.map {
+            Subscriptions.Item(device: device, kind: $0.kind, filter: ByteString($0.filter))
+        }
     }
 
     /// Message on the availability topic, sent by us or as the will; nil where there is none.
     func availability(_ word: String) -> Connect.Will? {
-        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }) else {
-            return nil
-        }
+        guard let topic = settings.layout.availability.flatMap({ try? TopicName($0.string) }),
+            !suspects.topics.isForbidden(.availability)
+        else { return nil }
         return Connect.Will(
             topic: topic, payload: Array(word.utf8), qos: .atLeastOnce, retain: true)
     }
@@ -123,7 +132,18 @@ extension Session {
                 at: now)
         else { return }
         pay(at: now)
-        flights.add(id, .availability, settings.gateway, at: now)
+        suspects.topics.began(.availability)
+        flights.add(
+            id, .availability, settings.gateway, .availability, will.topic,
+            bytes: will.payload.count, at: now)
+    }
+
+    private mutating func subscribe(_ items: [Subscriptions.Item], at now: Instant) {
+        guard let id = subscribe(items.map { ($0.filter.string, .atLeastOnce) }, at: now) else {
+            return
+        }
+        for item in items { suspects.topics.began(item.kind) }
+        subscriptions.sent(id, items)
     }
 
     @discardableResult
@@ -146,12 +166,15 @@ extension Session {
             }
             return open(at: now)
         }
-        for device in subscriptions.answered(id, codes, at: now.instant) {
+        let (kinds, refused) = subscriptions.answered(id, codes, at: now.instant)
+        for kind in kinds { suspects.topics.answered(kind) }
+        if suspects.topics.isCareful { states.wake() }
+        for item in refused {
             notice(
                 .warning,
-                "the bridge refused the subscription to config and commands of this device; trying again "
+                "the bridge refused the subscription to \(item.filter); trying again "
                     + "in \(Self.seconds(Subscriptions.retryAfter))",
-                about: device)
+                about: item.device)
         }
     }
 
@@ -169,7 +192,7 @@ extension Session {
     func wantsSetup(at now: Instant) -> Bool {
         guard turn == nil else { return false }
         return settings.attachesByMessage && wantsAttach
-            || subscriptions.isReady(at: now, eager: !isAttaching)
+            || subscriptions.isReady(at: now, eager: !isAttaching, suspects.topics)
     }
 
     private var isAttaching: Bool { attachesUnderWay > 0 || attachments.hasQueued }
@@ -205,7 +228,8 @@ extension Session {
 
     mutating func sendAttach(_ device: DeviceID, payload: [UInt8] = [0x7B, 0x7D], at now: Instant) {
         counters.attaches += 1
-        if !publish(settings.layout.attach.topic(device), payload, .attach, device, at: now) {
+        let topic = settings.layout.attach.topic(device)
+        if !publish(topic, payload, .attach, device, .attach, at: now) {
             attachments.setAside(device)
         }
     }
@@ -213,7 +237,7 @@ extension Session {
     private mutating func attached(_ device: DeviceID, at now: Moment) {
         let failures = attachments.failures(of: device)
         guard attachments.accepted(device, at: now.instant) else { return }
-        subscriptions.want(device, at: now.instant)
+        subscriptions.want(filters(of: device), at: now.instant)
         states.wake()
         if announcer.changed("attach \(device)", to: "attached"), failures > 0 {
             notice(.info, "attached", about: device)
@@ -233,11 +257,12 @@ extension Session {
     }
 
     private mutating func sendSubscription(at now: Instant) -> Bool {
-        while let devices = subscriptions.next(at: now, eager: !isAttaching) {
-            let known = devices.filter { attachments.isAttached($0) }
-            guard !known.isEmpty, let id = subscribe(known.flatMap { filters(of: $0) }, at: now)
-            else { continue }
-            subscriptions.sent(id, known)
+        while let items = subscriptions.next(at: now, eager: !isAttaching, suspects.topics) {
+            let known = items.filter {
+                $0.device == settings.gateway || attachments.isAttached($0.device)
+            }
+            guard !known.isEmpty else { continue }
+            subscribe(known, at: now)
             return true
         }
         return false
@@ -266,6 +291,8 @@ extension Session {
         becomeHealthy(at: now)
         guard let flight = flights.remove(id) else { return acknowledgedLate(id, at: now) }
         for key in flight.suspects { suspects.acknowledged(key) }
+        suspects.topics.answered(flight.topics, bytes: flight.bytes)
+        if suspects.topics.isCareful { states.wake() }
         endTurnIfIdle()
         switch flight.kind {
         case .record(let seq):
@@ -277,6 +304,9 @@ extension Session {
         case .detach: emit(.detached(flight.device, reason: "removed"))
         case .state: states.acknowledged(flight.device, at: now.instant)
         case .availability: break
+        case .latest(let point):
+            states.latest.acknowledged(LatestValues.Key(device: flight.device, point: point))
+        case .clearing(let topic): emit(.cleared(topic))
         }
     }
 

@@ -49,11 +49,17 @@ extension Session {
         case returned(UInt64)
         /// The bridge will never take this record: drop it and note a gap, reason "rejected".
         case rejected(UInt64, DeviceID, reason: String)
+        /// The broker forbids the topic of this record, which was told: it ends here.
+        case withheld(UInt64)
         case attached(DeviceID)
         /// One device while the connection stands. `offline` detaches all without naming them.
         case detached(DeviceID, reason: String)
         case config(DeviceID, payload: [UInt8], delivery: Delivery)
         case command(DeviceID, subfolder: ByteString, payload: [UInt8], delivery: Delivery)
+        /// A bare value for a point.
+        case set(DeviceID, point: ByteString, payload: [UInt8], delivery: Delivery)
+        /// The broker keeps no message on this topic any more.
+        case cleared(ByteString)
         case online
         case offline
         /// After `stop`: nothing follows.

@@ -19,7 +19,7 @@ extension Session {
     }
 
     /// Before the connection's state is forgotten.
-    func explain(_ loss: Loss, wasOpen: Bool) -> Reason {
+    func explain(_ loss: Loss, _ cause: Cause, wasOpen: Bool) -> Reason {
         let unanswered = client?.unanswered
         func plain(_ text: String) -> Reason {
             let rest = unanswered.map { "; unanswered: \($0.words)" } ?? ""
@@ -29,7 +29,8 @@ extension Session {
         case .planned, .clock: return Reason(sentence: "")
         case .link(let failure):
             return Reason(sentence: "no connection: \(Self.clause(failure.message))")
-        case .closed(let failure): return explainClose(failure, unanswered, wasOpen: wasOpen)
+        case .closed(let failure):
+            return explainClose(failure, unanswered, cause, wasOpen: wasOpen)
         case .refused(let code): return Reason(sentence: refusal(code))
         case .signing(let why):
             return Reason(sentence: "the private key could not sign a token: \(Self.clause(why))")
@@ -44,7 +45,7 @@ extension Session {
     }
 
     private func explainClose(
-        _ failure: LinkFailure, _ unanswered: Unanswered?, wasOpen: Bool
+        _ failure: LinkFailure, _ unanswered: Unanswered?, _ cause: Cause, wasOpen: Bool
     ) -> Reason {
         let when = wasOpen ? "was lost" : "was closed before the bridge had answered"
         var sentence = "the connection \(when): \(Self.clause(failure.message))"
@@ -56,14 +57,21 @@ extension Session {
             return Reason(sentence: sentence + (wasOpen ? " with nothing of ours unanswered" : ""))
         }
         sentence += " after \(unanswered.words)"
-        let conclusion = conclude()
+        let conclusion = conclude(cause)
         if let conclusion { sentence += ": \(conclusion)" }
         return Reason(sentence: sentence, unanswered: unanswered, conclusion: conclusion)
     }
 
     /// The bridge gives no reason when it closes; where it did so says something.
-    private func conclude() -> String? {
+    private func conclude(_ cause: Cause) -> String? {
         let gateway = settings.gateway
+        switch cause {
+        case .unknown: break
+        case .topics: return "is one of its topics forbidden to this client?"
+        case .topic(let packet): return "\(packet.words) is left out from now on;"
+        case .size(let bytes):
+            return "messages with several readings have at most \(bytes) bytes from now on;"
+        }
         switch phase {
         case .handshaking:
             return settings.dialect.usesToken

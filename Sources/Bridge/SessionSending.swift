@@ -75,6 +75,8 @@ extension Session {
             return giveBack(record)
         }
         granted = nil
+        let topics = Self.topics(of: record)
+        guard suspects.topics.mayBegin(topics) else { return postpone(record, topics, at: now) }
         guard let topic = eventTopic(record.device, record.subfolder) else {
             counters.rejected += record.seqs.count
             let shown = Notice.printable(record.subfolder)
@@ -96,8 +98,8 @@ extension Session {
         }
         guard
             send(
-                topic, record.payload, .record(record.seq), record.device, others: record.others,
-                at: now.instant)
+                topic, record.payload, .record(record.seq), record.device, topics,
+                others: record.others, at: now.instant)
         else { return giveBack(record) }
         counters.published += 1 + record.others.count
         shares.charge(slot == .urgent ? .urgent : .record)
@@ -111,6 +113,26 @@ extension Session {
         for seq in record.seqs { emit(.returned(seq)) }
     }
 
+    private static func topics(of record: Outgoing) -> TopicKind {
+        record.subfolder.isEmpty ? .telemetry : .report(ByteString(record.subfolder))
+    }
+
+    /// Its kind of topic is left out, and then it ends here; or another kind is on the wire that
+    /// may have closed the connection, and then its device waits a moment.
+    private mutating func postpone(_ record: Outgoing, _ topics: TopicKind, at now: Moment) {
+        guard !suspects.topics.isForbidden(topics) else {
+            for seq in record.seqs { emit(.withheld(seq)) }
+            return
+        }
+        let until = now.instant + .milliseconds(100)
+        holds[record.device] = Hold(until: until, failures: holds[record.device]?.failures ?? 0)
+        timers.arm(.hold, at: min(timers.due(.hold) ?? until, until))
+        giveBack(record)
+    }
+
+    /// Bound of a message with several records, in bytes; nil where the broker has shown none.
+    package var batchBytesMax: Int? { suspects.topics.batchBytesMax }
+
     private mutating func eventTopic(_ device: DeviceID, _ subfolder: String) -> TopicName? {
         let key = TopicKey(device: device, subfolder: subfolder)
         if let topic = eventTopics[key] { return topic }
@@ -123,24 +145,25 @@ extension Session {
 
     /// False if it did not leave: no connection, or no packet id left.
     mutating func publish(
-        _ topic: String, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID,
-        at now: Instant
+        _ topic: String?, _ payload: [UInt8], _ kind: Flight.Kind, _ device: DeviceID,
+        _ topics: TopicKind, retain: Bool = false, at now: Instant
     ) -> Bool {
-        guard let name = try? TopicName(topic) else { return false }
-        return send(name, Payload(payload), kind, device, at: now)
+        guard let name = topic.flatMap({ try? TopicName($0) }) else { return false }
+        return send(name, Payload(payload), kind, device, topics, retain: retain, at: now)
     }
 
     private mutating func send(
         _ topic: TopicName, _ payload: Payload, _ kind: Flight.Kind, _ device: DeviceID,
-        others: [UInt64] = [],
-        at now: Instant
+        _ topics: TopicKind, others: [UInt64] = [], retain: Bool = false, at now: Instant
     ) -> Bool {
         guard client?.isConnected == true,
-            let id = client?.publish(topic: topic, payload: payload, at: now),
+            let id = client?.publish(topic: topic, payload: payload, retain: retain, at: now),
             client?.isConnected == true
         else { return false }
         pay(at: now)
-        flights.add(id, kind, device, others: others, bytes: payload.count, at: now)
+        suspects.topics.began(topics)
+        flights.add(
+            id, kind, device, topics, topic, others: others, bytes: payload.count, at: now)
         return true
     }
 
@@ -152,19 +175,70 @@ extension Session {
         _ device: DeviceID, document: [UInt8], mark: Int? = nil, at now: Moment
     ) {
         see(now)
-        guard device == settings.gateway || attachments.contains(device) else { return }
+        guard device == settings.gateway || attachments.contains(device),
+            settings.layout.state != nil, !suspects.topics.isForbidden(.state)
+        else { return }
         states.submit(device, document, mark: mark)
         settle(at: now)
     }
 
     /// Whether `sendState` may have something to send.
     func wantsState(at now: Instant) -> Bool {
-        turn == nil && hasRoom && states.mayHaveNext(at: now)
+        turn == nil && hasRoom && (states.mayHaveNext(at: now) || states.latest.hasNext)
+    }
+
+    // MARK: Latest values
+
+    /// The latest value of a point, as it goes on its own topic; empty if it has none.
+    package mutating func latest(
+        _ device: DeviceID, _ point: ByteString, _ value: [UInt8], at now: Moment
+    ) {
+        guard settings.layout.latest != nil, isOnline, !suspects.topics.isForbidden(.latest)
+        else { return }
+        states.latest.set(LatestValues.Key(device: device, point: point), value)
+    }
+
+    /// Has the broker forget what it keeps on these topics; `.cleared` tells of each.
+    package mutating func clear(_ topics: [ByteString], at now: Moment) {
+        guard isOnline else { return }
+        see(now)
+        states.latest.clear(topics)
+        settle(at: now)
+    }
+
+    /// One latest value, or one topic cleared; false if none has left.
+    private mutating func sendLatest(at now: Instant) -> Bool {
+        if let topic = states.latest.nextStale() {
+            let gateway = settings.gateway
+            return publish(
+                topic.string, [], .clearing(topic), gateway, .latest, retain: true, at: now)
+        }
+        guard suspects.topics.mayBegin(.latest) else { return false }
+        while let (key, value) = nextLatest() {
+            let topic = settings.layout.latest?.topic(key.device, key.point)
+            if let topic,
+                send(
+                    topic, Payload(value), .latest(key.point), key.device, .latest,
+                    retain: settings.retainsLatest, at: now)
+            {
+                return true
+            }
+            states.latest.acknowledged(key)
+        }
+        return false
+    }
+
+    private mutating func nextLatest() -> (key: LatestValues.Key, value: [UInt8])? {
+        // As in `nextState`.
+        var latest = LatestValues()
+        swap(&latest, &states.latest)
+        defer { swap(&latest, &states.latest) }
+        return latest.next { isReady($0) }
     }
 
     /// One state document; false if none has left.
     mutating func sendState(at now: Instant) -> Bool {
-        guard let (device, document) = nextState(at: now) else { return false }
+        guard let (device, document) = nextState(at: now) else { return sendLatest(at: now) }
         guard sendState(device, document, at: now) else {
             states.returned(device)
             return false
@@ -176,7 +250,9 @@ extension Session {
     private mutating func sendState(
         _ device: DeviceID, _ document: [UInt8], at now: Instant
     ) -> Bool {
-        publish(settings.layout.state.topic(device), document, .state, device, at: now)
+        let topic = settings.layout.state?.topic(device)
+        return publish(
+            topic, document, .state, device, .state, retain: settings.retainsState, at: now)
     }
 
     private mutating func nextState(at now: Instant) -> (device: DeviceID, document: [UInt8])? {
@@ -186,6 +262,7 @@ extension Session {
         defer { swap(&documents, &states) }
         return documents.next(at: now) { device in
             isReady(device) && !suspects.contains(Suspects.Key(device, .state))
+                && suspects.topics.mayBegin(.state)
         }
     }
 

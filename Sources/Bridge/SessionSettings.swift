@@ -19,6 +19,9 @@ extension Session {
         package var layout: TopicLayout
         /// Devices are attached and detached by message.
         package var attachesByMessage: Bool
+        /// The broker keeps the last state document of each device, and the latest values.
+        package var retainsState = false
+        package var retainsLatest = false
         /// Between two state documents of one device; never under 2 s.
         package var stateInterval: Duration
         /// Before this no clock is right: the day this program was released.

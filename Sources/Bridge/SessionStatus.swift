@@ -37,6 +37,9 @@ extension Session {
         states.holds(device) || !flights.ids(of: device, where: { _ in true }).isEmpty
     }
 
+    /// Packets for which the broker closes the connection, and which are therefore left out.
+    package var leftOut: [String] { suspects.topics.left }
+
     package func status(of device: DeviceID) -> Attachments.Status? {
         attachments.status(of: device)
     }
@@ -60,7 +63,8 @@ extension Session {
     }
 
     mutating func sendDetach(_ device: DeviceID, at now: Instant) -> Bool {
-        publish(settings.layout.detach.topic(device), [], .detach, device, at: now)
+        let topic = settings.layout.detach?.topic(device)
+        return publish(topic, [], .detach, device, .detach, at: now)
     }
 
     /// Devices whose records have waited longest; they are attached first after the next connect.
@@ -88,6 +92,7 @@ extension Session {
         }
         attachments.remove(device)
         states.forget(device)
+        states.latest.forget(device)
         subscriptions.forget(device)
         suspects.clearAll(of: device)
         holds[device] = nil

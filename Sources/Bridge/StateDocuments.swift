@@ -17,6 +17,8 @@ package struct StateDocuments: Sendable {
         var acknowledgedMark: Int?
     }
 
+    /// The other messages of which only the latest counts.
+    var latest = LatestValues()
     private let interval: Duration
     private var items: [DeviceID: Item] = [:]
     private var waiting: [DeviceID] = []

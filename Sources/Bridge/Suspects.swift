@@ -41,6 +41,8 @@ package struct Suspects: Sendable {
     package static let closesMax = 3
     private static let unusedMax = 3
 
+    /// Whole kinds of topics, on a plain broker.
+    var topics = TopicTrust()
     private var entries: [Key: Entry] = [:]
     private var places: UInt64 = 0
     private var heldRecords: [DeviceID: Int] = [:]

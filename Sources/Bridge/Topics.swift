@@ -31,10 +31,14 @@ package enum Inbound: Hashable, Sendable {
     /// `subfolder` is what stands behind `commands/`, "" if nothing does.
     case command(DeviceID, subfolder: ByteString)
     case errors(DeviceID)
+    /// A bare value for a point.
+    case set(DeviceID, point: ByteString)
 
     package var device: DeviceID {
         switch self {
-        case .config(let device), .command(let device, _), .errors(let device): device
+        case .config(let device), .command(let device, _), .errors(let device),
+            .set(let device, _):
+            device
         }
     }
 }

@@ -18,9 +18,7 @@ extension Gateway.Settings {
             bindings: configuration.bindings,
             spool: Journal.Settings(configuration),
             session: Session.Settings(configuration, keys: keys, floor: floor),
-            topics: Gateway.Topics(
-                health: bridge.topics.health, gaps: bridge.topics.gaps,
-                commands: bridge.topics.commands, alarms: bridge.topics.alarms),
+            topics: Gateway.Topics(bridge),
             liveWithin: bridge.liveWithin, batch: bridge.batch, version: version,
             credentials: ([bridge.ca, bridge.clientCertificate, bridge.clientKey].map {
                 $0?.value ?? ""
@@ -29,6 +27,17 @@ extension Gateway.Settings {
             scansAdapters: configuration.scansAdapters, door: configuration.door?.withoutPlaces,
             alarms: configuration.alarms,
             health: configuration.health)
+        publish = bridge.publish
+    }
+}
+
+extension Gateway.Topics {
+    /// Without telemetry there is no topic that a report could be below.
+    fileprivate init(_ bridge: Configuration.Bridge) {
+        let topics = bridge.layout.telemetry == nil ? nil : bridge.topics
+        self.init(
+            health: topics?.health, gaps: topics?.gaps, commands: topics?.commands,
+            alarms: topics?.alarms)
     }
 }
 
@@ -145,7 +154,8 @@ extension Journal.Settings {
             case .plain: "//\(bridge.gateway)"
             }
         self.init(
-            identity: identity, gateway: bridge.gateway, gapSubfolder: bridge.topics.gaps,
+            identity: identity, gateway: bridge.gateway,
+            gapSubfolder: bridge.layout.telemetry == nil ? nil : bridge.topics.gaps,
             maxBytes: spool.maxBytes, minFree: spool.minFree, maxAge: spool.maxAge,
             maxRecord: spool.maxRecord,
             share: spool.share, priorityReserve: spool.priorityReserve, sync: spool.sync,

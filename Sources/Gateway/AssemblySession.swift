@@ -23,5 +23,7 @@ extension Session.Settings {
             inFlight: InFlight(total: bridge.inFlight.total, perDevice: bridge.inFlight.perDevice),
             layout: bridge.layout, attachesByMessage: bridge.attachMessages,
             releaseDate: floor, trustClock: configuration.clock == .trust)
+        retainsState = bridge.publish.retainsState
+        retainsLatest = bridge.publish.retainsLatest && bridge.layout.latest != nil
     }
 }

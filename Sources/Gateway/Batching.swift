@@ -1,3 +1,4 @@
+import Adapter
 import Base
 import Bridge
 import Spool
@@ -24,11 +25,12 @@ struct Batching: Sendable {
     /// Before all devices are asked.
     mutating func look() { due = nil }
 
-    mutating func isDue(_ head: QueueHead, at now: Instant) -> Bool {
+    /// - Parameter bound: of a message's size, where the bridge takes less than is configured.
+    mutating func isDue(_ head: QueueHead, bound: Int?, at now: Instant) -> Bool {
         if head.kind != .reading || head.hasPriority || head.isSplit || !head.thisBoot {
             return true
         }
-        if head.isMore || head.bytes >= settings.maxBytes { return true }
+        if head.isMore || head.bytes >= min(settings.maxBytes, bound ?? .max) { return true }
         let end = head.at + settings.maxDelay
         if end <= now { return true }
         due = min(due ?? end, end)
@@ -36,8 +38,8 @@ struct Batching: Sendable {
     }
 
     /// Whether one more record goes into a message of so many bytes.
-    func fits(body: Int, behind bytes: Int) -> Bool {
-        bytes + 1 + Envelope.overheadMax + body + 1 <= settings.maxBytes
+    func fits(body: Int, behind bytes: Int, bound: Int?) -> Bool {
+        bytes + 1 + Envelope.overheadMax + body + 1 <= min(settings.maxBytes, bound ?? .max)
     }
 }
 
@@ -47,7 +49,7 @@ extension Gateway {
         guard batching != nil, phase == .running, let head = spool.head(device, lane) else {
             return true
         }
-        return batching?.isDue(head, at: now.instant) ?? true
+        return batching?.isDue(head, bound: session.batchBytesMax, at: now.instant) ?? true
     }
 
     /// This record, or an array of it and of the readings behind it, as many as go into one
@@ -56,29 +58,50 @@ extension Gateway {
         into outgoing: inout Outgoing, _ first: StoredRecord, _ lane: Lane, at now: Moment
     ) {
         let isArray = batching != nil && first.kind == .reading
-        envelope(of: first).append(
-            to: &outgoing.payload, body: first.body, after: isArray ? 0x5B : nil)
+        let points = settings.publish.isStandard ? [] : points(of: first.device)
+        put(first, points, into: &outgoing, after: isArray ? 0x5B : nil)
         guard let batching, isArray else { return }
+        let growth = settings.publish.growth(first.device, points)
+        let bound = session.batchBytesMax
         let most = session.recordsAtOnce(of: first.device)
         while outgoing.others.count + 1 < most, let head = spool.head(first.device, lane),
             head.kind == .reading,
             head.subfolder == first.subfolder,
-            batching.fits(body: head.bodySize, behind: outgoing.payload.count),
+            batching.fits(
+                body: head.bodySize + growth, behind: outgoing.payload.count, bound: bound),
             let next = spool.take(first.device, lane, at: now)
         {
             // Between the two one may have become too old.
             guard
                 next.seq == head.seq
                     || next.kind == .reading && next.subfolder == first.subfolder
-                        && batching.fits(body: next.body.count, behind: outgoing.payload.count)
+                        && batching.fits(
+                            body: next.body.count + growth, behind: outgoing.payload.count,
+                            bound: bound)
             else {
                 spool.giveBack(next.seq, at: now)
                 break
             }
-            envelope(of: next).append(to: &outgoing.payload, body: next.body, after: 0x2C)
+            put(next, points, into: &outgoing, after: 0x2C)
             outgoing.others.append(next.seq)
         }
         outgoing.payload.append([0x5D])
+    }
+
+    private func points(of device: DeviceID) -> [Point] {
+        adapter.binding(of: device)?.points ?? []
+    }
+
+    /// - Parameter points: of the record's device, where the form of messages needs them.
+    private func put(
+        _ record: StoredRecord, _ points: [Point], into outgoing: inout Outgoing,
+        after lead: UInt8?
+    ) {
+        if settings.publish.isStandard {
+            envelope(of: record).append(to: &outgoing.payload, body: record.body, after: lead)
+        } else {
+            outgoing.payload.append(settings.publish.bytes(of: record, points, after: lead))
+        }
     }
 
     func envelope(of record: StoredRecord) -> Envelope {

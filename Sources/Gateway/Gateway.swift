@@ -32,6 +32,8 @@ package struct Gateway: Sendable {
         package var topics: Topics
         /// A backlog that would delay a live reading by more goes beside what is live.
         package var liveWithin: Duration = .seconds(5)
+        /// Form of the messages.
+        package var publish = PayloadFormat()
         /// Several readings of one device in one message; nil: each in one of its own.
         package var batch: Configuration.Bridge.Batch?
         package var version: String

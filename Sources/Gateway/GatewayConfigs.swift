@@ -204,9 +204,10 @@ extension Gateway {
             device == settings.gateway
             ? states.own(since: startedAt.wall, version: settings.version, config, at: now.wall)
             : states.document(of: device, config, firmware: firmware(of: device), at: now.wall)
-        if let document {
-            session.state(device, document: document.bytes, mark: document.mark, at: now)
-        }
+        guard let document else { return }
+        session.state(
+            device, document: settings.publish.state(document.bytes, of: device, at: now.wall),
+            mark: document.mark, at: now)
     }
 
     /// The clock is trusted: documents from before say when things really began.

@@ -185,6 +185,8 @@ extension Gateway {
             for telemetry in adapter.receive(reading) {
                 tally.readings += 1
                 tally.values += telemetry.good
+                publishLatest(telemetry, at: now)
+                guard settings.session.layout.telemetry != nil else { continue }
                 tally.recorded += 1
                 spool.append(
                     Entry(
@@ -273,10 +275,16 @@ extension Gateway {
                 adapter: &adapter, at: now)
             keepCommands(at: now)
             commandStore.hold(.acknowledge(delivery))
+        case .set(let device, let point, let payload, let delivery):
+            set(point, of: device, payload, delivery, at: now)
+        case .cleared(let topic):
+            if states.retained.cleared(topic) { keepRetained(at: now) }
+        case .withheld(let seq): spool.settle(seq, at: now)
         case .rejected(let seq, let device, let reason): reject(seq, device, reason, at: now)
         case .online:
             adoptStrangers(at: now)
             session.attachFirst(Array(spool.readyDevices))
+            session.clear(states.retained.stale, at: now)
             noteReconnect(at: now)
             reports.health.connected(at: now.instant)
             safe.bridge(isHere: true, at: now.instant)
@@ -292,6 +300,35 @@ extension Gateway {
                 phase = .stopping(stopping)
             }
         case .notice(let notice): effects.append(.notice(notice))
+        }
+    }
+
+    /// A bare value on the topic of a point is a command of its own.
+    private mutating func set(
+        _ point: ByteString, of device: DeviceID, _ payload: [UInt8], _ delivery: Delivery,
+        at now: Moment
+    ) {
+        let type = adapter.binding(of: device)?.points.first { $0.name == point }?.type
+        let id = "set-\(now.wall.milliseconds)-\(commands.takeIDs(1))"
+        if let command = SetValue.command(payload, for: point, isBool: type == .bool, id: id) {
+            commands.receive(
+                command, for: device, isRetained: delivery.isRetained, adapter: &adapter, at: now)
+            keepCommands(at: now)
+        } else if !payload.isEmpty {
+            effects.append(
+                .notice(
+                    Notice(
+                        .warning, "command", device.text,
+                        "what came for \(Notice.printable(point)) is no value: text of at most "
+                            + "\(SetValue.sizeMax) bytes is one", kind: .peer)))
+        }
+        commandStore.hold(.acknowledge(delivery))
+    }
+
+    private mutating func publishLatest(_ telemetry: Telemetry, at now: Moment) {
+        guard settings.session.layout.latest != nil, session.isOnline else { return }
+        for (point, text) in settings.publish.latest(telemetry.body) {
+            session.latest(telemetry.device, point, text, at: now)
         }
     }
 

@@ -71,6 +71,13 @@ extension Gateway {
                         ? "the time of day is impossible: no token is signed until it is set"
                         : "nothing proves the time of day: readings are marked as unsynced"))
         }
+        for packet in session.leftOut {
+            found.append(
+                Problem(
+                    severity: .warning, subject: "bridge",
+                    text: "the broker closes the connection when it gets \(packet): it is left out")
+            )
+        }
         for device in session.quarantined {
             found.append(
                 Problem(

@@ -67,6 +67,9 @@ extension Gateway {
         if settings.topics != old.topics {
             told.append("the topics of reports are others from now on")
         }
+        if settings.publish != old.publish {
+            told.append("messages have another form from now on")
+        }
         if settings.liveWithin != old.liveWithin || settings.batch != old.batch {
             told.append("`liveWithin` and `batch` hold from the next message on")
         }
@@ -182,6 +185,7 @@ extension Gateway {
             }
         }
         for device in gone { publishState(of: device, at: now) }
+        wantRetained(at: now)
         return Self.sentence(
             "device", [("added", added.map(\.text)), ("removed", gone.map(\.text))])
     }
@@ -251,6 +255,7 @@ extension Gateway {
             session.detach(device, at: now)
             any = true
         }
+        if any { wantRetained(at: now) }
         return any
     }
 

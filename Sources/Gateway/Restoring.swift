@@ -30,6 +30,8 @@ extension Gateway {
             case bridge: return "how often the bridge could not be reached is lost"
             case losses: return "losses of an earlier run are not told"
             case StartCount.name: return "how often it was started is lost"
+            case RetainedTopics.name:
+                return "retained messages of devices that are gone stay at the broker"
             case alarms: return "alarms of an earlier run that are over are not cleared"
             case NumberFloor.name:
                 return
@@ -79,6 +81,8 @@ extension Gateway {
         reports.starts.restore(store.document(StartCount.name))
         keepStart(hasEnded: false, at: now)
         if let document = store.document(Kept.alarms) { reports.alarms.restore(document) }
+        states.retained.restore(store.document(RetainedTopics.name))
+        wantRetained(at: now)
         restoreConfigs(at: now)
         for index in ports.indices {
             if let document = store.document(Kept.learned(ports[index].name)) {
@@ -86,6 +90,33 @@ extension Gateway {
             }
         }
         restoreCommands(at: now)
+    }
+
+    /// Notes the topics on which the broker keeps something of ours, and clears those that are no
+    /// more.
+    mutating func wantRetained(at now: Moment) {
+        let session = settings.session
+        var topics: Set<ByteString> = []
+        let devices = settings.bindings.map(\.device) + leaving
+        if session.retainsState, let state = session.layout.state {
+            for device in [settings.gateway] + devices {
+                topics.insert(ByteString(state.topic(device)))
+            }
+        }
+        if session.retainsLatest, let latest = session.layout.latest {
+            for binding in settings.bindings {
+                for point in binding.points where !point.hidden {
+                    let topic = latest.topic(binding.device, point.name)
+                    if let topic { topics.insert(ByteString(topic.text)) }
+                }
+            }
+        }
+        if states.retained.want(topics) { keepRetained(at: now) }
+        self.session.clear(states.retained.stale, at: now)
+    }
+
+    mutating func keepRetained(at now: Moment) {
+        store.keep(RetainedTopics.name, states.retained.document, .now, at: now.instant)
     }
 
     /// At the end, when the disk has failed to the end.

@@ -11,6 +11,8 @@ struct StateBook: Sendable {
         var known = false
     }
 
+    /// Where the broker keeps a state or a value.
+    var retained = RetainedTopics()
     private var states: [DeviceID: State] = [:]
     /// Devices that are known not to be online.
     private(set) var unwell: Set<DeviceID> = []

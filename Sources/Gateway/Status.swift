@@ -52,6 +52,10 @@ extension Gateway {
 
     func writeBridge(_ writer: inout JSONWriter, at now: Moment) {
         let counters = session.counters
+        if !session.leftOut.isEmpty {
+            writer.key("leftOut")
+            writer.array { writer in for packet in session.leftOut { writer.string(packet) } }
+        }
         writer.member("state", session.state)
         writer.member("online", session.isOnline)
         if let since = session.connectedSince { writer.member("since", since.wall) }

@@ -266,17 +266,20 @@ package struct Client: Sendable {
         case .closed: return unansweredAtClose
         case .connected: break
         }
-        var last: (number: Int, text: String)?
-        func consider(_ number: Int, _ text: @autoclosure () -> String) {
-            if number > last?.number ?? -1 { last = (number, text()) }
+        var last: (number: Int, text: String, name: String)?
+        func consider(_ number: Int, _ text: String, _ name: String? = nil) {
+            if number > last?.number ?? -1 { last = (number, text, name ?? text) }
         }
         if let request = requests.last {
             consider(request.number, Unanswered.describe(request.filters, request.firstFilter))
         }
         if pingSent != nil { consider(pingNumber, "PINGREQ") }
-        if let (number, topic) = flights.latest { consider(number, "PUBLISH \(topic)") }
+        if let (number, topic, payload) = flights.latest {
+            let words = Unanswered.describe(publish: payload, to: topic)
+            consider(number, words, "PUBLISH to \(topic)")
+        }
         let count = requests.count + flights.waiting + (pingSent == nil ? 0 : 1)
-        return last.map { Unanswered(count: count, last: $0.text) }
+        return last.map { Unanswered(count: count, last: $0.text, name: $0.name) }
     }
 
     // MARK: Output

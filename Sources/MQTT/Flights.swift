@@ -25,11 +25,14 @@ struct Flights: Sendable {
     var waiting: Int { flights.elements.count { !$0.value.isAbandoned } }
 
     /// The one that was sent last of those that are still waited for.
-    var latest: (number: Int, topic: String)? {
+    var latest: (number: Int, topic: String, payload: Int)? {
         let newest = flights.elements.map(\.value).filter { !$0.isAbandoned }.max {
             $0.number < $1.number
         }
-        return newest.map { ($0.number, Unanswered.topic(ofPublish: $0.bytes)) }
+        return newest.map {
+            let (topic, payload) = Unanswered.parts(ofPublish: $0.bytes)
+            return ($0.number, topic, payload)
+        }
     }
 
     mutating func add(_ id: PacketID, _ bytes: [UInt8], number: Int, at now: Instant) {

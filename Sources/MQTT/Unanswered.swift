@@ -1,13 +1,16 @@
-/// Packets that a client has sent and got no answer to: `last` is the packet that left last, by its
-/// type and topic.
+/// Packets that a client has sent and got no answer to, and which of them left last.
 package struct Unanswered: Hashable, Sendable {
     package var count: Int
-    /// "CONNECT", "SUBSCRIBE /devices/gw-7/errors", "PUBLISH /devices/dev-1/attach", "PINGREQ".
+    /// The one that left last: "CONNECT", "SUBSCRIBE to /devices/gw-7/errors", "PUBLISH of 2 bytes
+    /// to /devices/dev-1/attach", "PINGREQ".
     package var last: String
+    /// The same without a size: it names the packet when it is sent again.
+    package var name: String
 
-    package init(count: Int, last: String) {
+    package init(count: Int, last: String, name: String? = nil) {
         self.count = count
         self.last = last
+        self.name = name ?? last
     }
 
     /// One phrase: with how many others, if there are any.
@@ -17,17 +20,25 @@ package struct Unanswered: Hashable, Sendable {
 
     /// A SUBSCRIBE with so many filters, or an UNSUBSCRIBE.
     static func describe(_ filters: Int?, _ first: String) -> String {
-        guard let filters else { return "UNSUBSCRIBE \(first)" }
-        return "SUBSCRIBE \(first)" + (filters > 1 ? " and \(filters - 1) more" : "")
+        guard let filters else { return "UNSUBSCRIBE from \(first)" }
+        return "SUBSCRIBE to \(first)" + (filters > 1 ? " and \(filters - 1) more" : "")
     }
 
-    /// The topic inside the bytes of a whole PUBLISH that we made.
-    static func topic(ofPublish bytes: [UInt8]) -> String {
+    /// A PUBLISH with a payload of so many bytes.
+    package static func describe(publish bytes: Int, to topic: String) -> String {
+        "PUBLISH of \(bytes) byte\(bytes == 1 ? "" : "s") to \(topic)"
+    }
+
+    /// Topic and payload size of a whole PUBLISH with QoS 1 that we made.
+    static func parts(ofPublish bytes: [UInt8]) -> (topic: String, payload: Int) {
         var start = 1
         while start < min(bytes.count, 5), bytes[start] & 0x80 != 0 { start += 1 }
         start += 1
-        guard start + 2 <= bytes.count else { return "" }
+        guard start + 2 <= bytes.count else { return ("", 0) }
         let count = Int(bytes[start]) << 8 | Int(bytes[start + 1])
-        return String(decoding: bytes[(start + 2)...].prefix(count), as: UTF8.self)
+        let topic = bytes[(start + 2)...].prefix(count)
+        return (
+            String(decoding: topic, as: UTF8.self), max(0, bytes.count - start - 2 - count - 2)
+        )
     }
 }

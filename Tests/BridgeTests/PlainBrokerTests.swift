@@ -53,7 +53,8 @@ import Testing
     @Test(arguments: [
         ("plant/{device}/x", "plant/dev-1/x", "dev-1"), ("{device}", "dev-1", "dev-1"),
         ("{device}.state", "dev.one.state", "dev.one"), ("a/b-{device}-c/d", "a/b-x-y-c/d", "x-y"),
-        ("{device}aa", "dev-aaaa", "dev-aa"),
+        ("{device}aa", "dev-aaaa", "dev-aa"), ("a/{device}/", "a/dev-1/", "dev-1"),
+        ("a/{device}/b/", "a/dev-1/b/", "dev-1"),
     ])
     func aTopicGivesItsDeviceBack(_ text: String, _ topic: String, _ name: String) {
         #expect(Self.template(text).topic(device(name)) == topic)
@@ -62,7 +63,7 @@ import Testing
         #expect(layout.inbound(utf8: Array(topic.utf8)) == .command(device(name), subfolder: ""))
         #expect(
             layout.inbound(utf8: Array((topic + "/a/b").utf8))
-                == .command(device(name), subfolder: "a/b"))
+                == .command(device(name), subfolder: topic.hasSuffix("/") ? "/a/b" : "a/b"))
         #expect(layout.inbound(utf8: Array(("$" + topic).utf8)) == nil)
         #expect(
             layout.inbound(utf8: Array(String(topic.dropLast()).utf8))
@@ -70,9 +71,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "plant/data", "{device}/{device}", "", "a//{device}", "a/{device}/#", "+/{device}",
+        "{device}/{device}", "", "/", "a//{device}", "a/{device}/#", "+/{device}",
         "$SYS/{device}",
-        "{devices}/{device}", "a/{device}/", String(repeating: "x", count: 600) + "{device}",
+        "{devices}/{device}", "a/{device}//", String(repeating: "x", count: 600) + "{device}",
     ])
     func whatIsNoTemplateIsRefused(_ text: String) {
         let template = try? TopicTemplate(ByteString(text), gateway: Self.gateway)

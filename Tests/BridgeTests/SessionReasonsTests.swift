@@ -18,14 +18,14 @@ import Testing
         world.start()
         world.run(.milliseconds(200))
         let words =
-            "the connection was lost: the bridge closed the connection after SUBSCRIBE /devices/gw-7/errors: "
+            "the connection was lost: the bridge closed the connection after SUBSCRIBE to /devices/gw-7/errors: "
             + "is gw-7 registered as a gateway? trying again in "
         #expect(world.says(words) == 1)
         world.run(.seconds(600))
         #expect(world.online > 10)
         #expect(world.says("no other gateway uses the id") == 0, "the reason is known")
         let trouble = try #require(world.session.trouble)
-        #expect(trouble.unanswered == "SUBSCRIBE /devices/gw-7/errors")
+        #expect(trouble.unanswered == "SUBSCRIBE to /devices/gw-7/errors")
         #expect(trouble.reason.hasSuffix("is gw-7 registered as a gateway?"))
     }
 
@@ -34,7 +34,7 @@ import Testing
         world.broker.answer = { $0.topic.text.hasSuffix("/attach") ? .close : .acknowledge }
         world.start()
         world.run(.seconds(1))
-        #expect(world.says("after PUBLISH /devices/dev-2/attach, the last of ") == 1)
+        #expect(world.says("after PUBLISH of 2 bytes to /devices/dev-2/attach, the last of ") == 1)
         #expect(
             world.says("is gw-7 registered as a gateway, and are its devices bound to it?") >= 1)
     }
@@ -61,14 +61,14 @@ import Testing
         closed(&world)
         #expect(
             world.says(
-                "closed the connection after PUBLISH /devices/dev-2/events, the last of 2 packets without "
+                "closed the connection after PUBLISH of 9 bytes to /devices/dev-2/events, the last of 2 packets without "
                     + "an answer; trying again in") == 1)
-        #expect(world.session.trouble?.unanswered == "PUBLISH /devices/dev-2/events")
+        #expect(world.session.trouble?.unanswered == "PUBLISH of 9 bytes to /devices/dev-2/events")
         world.run(.seconds(5))
         world.run(.seconds(60)) { $0.offline == 2 }
         #expect(
             world.says(
-                "acknowledged nothing for 30 s while messages waited; unanswered: PUBLISH /devices/dev-"
+                "acknowledged nothing for 30 s while messages waited; unanswered: PUBLISH of 9 bytes to /devices/dev-"
             ) == 1)
         world.run(.seconds(5))
         world.loseLink(LinkFailure(.unreachable, "bridge no longer answers"))

@@ -140,6 +140,9 @@ struct World {
     var settled: [UInt64] = []
     var returned: [UInt64] = []
     var rejected: [UInt64] = []
+    var withheld: [UInt64] = []
+    var sets: [(DeviceID, ByteString, [UInt8], Delivery)] = []
+    var cleared: [String] = []
     var attached: [DeviceID] = []
     var detached: [DeviceID] = []
     var notices: [Notice] = []
@@ -285,7 +288,9 @@ struct World {
             if let seq = waiting[device]?.first, session.accepts(device, at: now) {
                 waiting[device]?.removeFirst()
                 let payload = Array("{\"seq\":\(seq)}".utf8)
-                session.publish(Outgoing(seq: seq, device: device, payload: payload), at: now)
+                let outgoing = Outgoing(
+                    seq: seq, device: device, subfolder: subfolders[seq] ?? "", payload: payload)
+                session.publish(outgoing, at: now)
                 owner[seq] = device
                 any = true
             } else if slot == .urgent {
@@ -296,6 +301,9 @@ struct World {
         }
         return any || session.hasOutputs
     }
+
+    /// Of records that are no telemetry.
+    var subfolders: [UInt64: String] = [:]
 
     /// The devices of `waiting`, sorted.
     private var order: [DeviceID] = []
@@ -337,12 +345,16 @@ struct World {
                 waiting[device]?.sort()
             }
         case .rejected(let seq, _, _): rejected.append(seq)
+        case .withheld(let seq): withheld.append(seq)
         case .attached(let device): attached.append(device)
         case .detached(let device, _): detached.append(device)
         case .config(let device, let payload, let delivery):
             configs.append((device, payload, delivery))
         case .command(let device, let subfolder, let payload, let delivery):
             commands.append((device, subfolder, payload, delivery))
+        case .set(let device, let point, let payload, let delivery):
+            sets.append((device, point, payload, delivery))
+        case .cleared(let topic): cleared.append(topic.string)
         case .online: online += 1
         case .offline: offline += 1
         case .finished: finished = true

@@ -29,7 +29,8 @@ import Testing
     private static let cloudKeys: [(String, String, Effect)] = [
         ("host", "\"other.test\"", .reconnect), ("port", "443", .reconnect),
         ("fallback", "[\"b.test:443\"]", .reconnect),
-        ("serverName", "\"c.test\"", .reconnect), ("proxy", "\"http://p.test:3128\"", .reconnect),
+        ("serverName", "\"c.test\"", .reconnect), ("alpn", "\"mqtt\"", .reconnect),
+        ("proxy", "\"http://p.test:3128\"", .reconnect),
         ("tls", "false", .reconnect), ("ca", "\"ca.pem\"", .reconnect),
         ("privateKey", "\"other.pem\"", .reconnect),
         ("project", "\"other\"", .refused), ("registry", "\"other\"", .refused),
@@ -54,7 +55,10 @@ import Testing
         ("attachTopic", "\"e/{device}\"", .reconnect),
         ("detachTopic", "\"f/{device}\"", .reconnect),
         ("attachMessages", "true", .reconnect),
-        ("availabilityTopic", "\"g/{gateway}\"", .reconnect),
+        ("availabilityTopic", "\"g/{gateway}\"", .reconnect), ("stateTopic", "false", .reconnect),
+        ("setTopic", "\"h/{device}/{point}\"", .reconnect),
+        ("publish", "{ format: \"flat\" }", .atOnce),
+        ("publish", "{ latestTopic: \"i/{device}/{point}\" }", .reconnect),
     ]
 
     private static func read(_ bridge: [String: String]) -> (Configuration?, [Diagnostic]) {

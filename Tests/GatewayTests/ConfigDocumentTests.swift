@@ -84,8 +84,10 @@ struct ConfigWorld {
     }
 
     /// Another file: the same but for its nodes.
-    mutating func reload(_ nodes: String) throws {
-        let (configuration, _) = Samples.read(Samples.withNodes(nodes))
+    mutating func reload(_ nodes: String, bridge: String = "") throws {
+        let (configuration, _) = Samples.read(
+            Samples.withNodes(nodes).replacing(
+                "gateway: \"gw-1\"", with: "gateway: \"gw-1\", " + bridge))
         let settings = Gateway.Settings(
             try #require(configuration), keys: KeyAlgorithms(), floor: WallTime(milliseconds: 0),
             version: "9.9")
@@ -106,7 +108,7 @@ struct ConfigWorld {
         return status?["spool"]?["waiting"]?.integer.map { Int($0) } ?? -1
     }
 
-    private mutating func deliver(
+    mutating func deliver(
         _ topic: String, _ text: String, _ id: UInt16, retain: Bool = false
     ) throws {
         let topic = try TopicName(topic)
@@ -177,7 +179,7 @@ struct ConfigWorld {
         }
     }
 
-    /// Every register holds 7, and takes any value.
+    /// Every register holds 7, every bit 1, and both take any value.
     private mutating func answer(_ request: [UInt8], on port: PortName) {
         guard request.count == 8 else { return }
         // What only proves the order of replies comes back as it is.
@@ -186,12 +188,16 @@ struct ConfigWorld {
         }
         requests.append(Array(request[1..<4]))
         asked.append((now.instant, request[3]))
-        if request[1] == 6 {
+        if request[1] == 6 || request[1] == 5 {
             return replies.append((now.instant + .milliseconds(30), port, request))
         }
         let count = request[5]
         let body: [UInt8] =
-            [request[0], request[1], count * 2] + (0..<count).flatMap { _ in [0, 7] as [UInt8] }
+            request[1] <= 2
+            ? [request[0], request[1], (count + 7) / 8]
+                + [UInt8](repeating: 0xFF, count: (Int(count) + 7) / 8)
+            : [request[0], request[1], count * 2]
+                + (0..<count).flatMap { _ in [0, 7] as [UInt8] }
         let crc = CRC16.checksum(body[...])
         replies.append(
             (now.instant + .milliseconds(30), port, body + [UInt8(crc & 0xFF), UInt8(crc >> 8)]))

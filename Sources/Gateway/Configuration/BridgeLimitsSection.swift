@@ -30,11 +30,16 @@ extension ConfigurationReader {
         let serverName = cursor.take("serverName").flatMap { readHost($0, cursor) }
         if !tls {
             cursor.ignore(
-                ["ca", "serverName", "clientCertificate"], "is not used with \"tls: false\"")
+                ["ca", "serverName", "clientCertificate", "alpn"], "is not used with \"tls: false\""
+            )
         }
         let proxy = readProxy(&cursor)
+        let alpn = tls ? readProtocol(&cursor) : ""
         func target(_ host: String, _ port: Int) -> LinkTarget {
-            LinkTarget(host: host, port: port, serverName: serverName, tls: tls, proxy: proxy)
+            var target = LinkTarget(
+                host: host, port: port, serverName: serverName, tls: tls, proxy: proxy)
+            target.alpn = alpn
+            return target
         }
         var endpoints: [LinkTarget] = []
         if let host { endpoints.append(target(host, port)) }
@@ -57,6 +62,22 @@ extension ConfigurationReader {
             problems.error(fallback.place, "\"fallback\" may have 7 entries at most")
         }
         return endpoints
+    }
+
+    /// A name of the TLS registry of protocols, such as "mqtt" or "x-amzn-mqtt-ca".
+    private func readProtocol(_ cursor: inout ObjectCursor) -> String {
+        guard let field = cursor.take("alpn"), let text = cursor.string(of: field) else {
+            return ""
+        }
+        guard text.count <= 255, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            problems.error(
+                field.place,
+                "\"alpn\" must be one protocol name of at most 255 printable characters, "
+                    + "as in \"mqtt\""
+            )
+            return ""
+        }
+        return text.string
     }
 
     private func warn(about host: String, at place: FilePlace) {

@@ -20,12 +20,14 @@ extension ConfigurationReader {
         let rate = cursor.take("rate").flatMap { readRate($0, cloud: cloud) }
         let inFlight = readInFlight(&cursor, cloud: cloud)
         let topics = readTopics(&cursor)
-        let layout = readLayout(&cursor, gateway: gateway, cloud: cloud)
+        var layout = readLayout(&cursor, gateway: gateway, cloud: cloud)
+        let publish = PublishSection(&cursor, gateway: gateway, cloud: cloud)
+        layout.latest = publish.latestTopic
         let attachMessages = cloud || cursor.bool("attachMessages", default: false)
         let batch = cursor.take("batch").flatMap { readBatch($0) }
         cursor.finish()
         guard let gateway else { return nil }
-        return Configuration.Bridge(
+        var bridge = Configuration.Bridge(
             place: field.place, dialect: dialect, gateway: gateway, endpoints: endpoints,
             privateKeys: keys.privateKeys, ca: keys.ca, clientCertificate: keys.certificate,
             clientKey: keys.clientKey, tokenLifetime: lifetime ?? .seconds(3600),
@@ -33,6 +35,8 @@ extension ConfigurationReader {
             liveWithin: liveWithin ?? .seconds(5), rate: rate ?? (cloud ? .cloudIoT : .unlimited),
             inFlight: inFlight, topics: topics, layout: layout, attachMessages: attachMessages,
             batch: batch)
+        bridge.publish = publish.format
+        return bridge
     }
 
     /// All of project, region and registry, or none.

@@ -75,6 +75,8 @@ extension Configuration {
         package var topics: Topics
         /// Where things go on a plain broker.
         package var layout: TopicLayout
+        /// Form of the messages there.
+        package var publish = PayloadFormat()
         /// Devices are attached by message; on a plain broker only if asked for.
         package var attachMessages: Bool
         package var batch: Batch?

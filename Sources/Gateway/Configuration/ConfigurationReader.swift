@@ -105,7 +105,8 @@ struct ConfigurationReader {
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel,
             scansAdapters: scansAdapters, door: door, alarms: alarms ?? Alarms.Settings(),
             health: health ?? HealthSettings(),
-            state: state, control: control, ports: ports, files: files)
+            state: state, control: control, ports: ports, files: files
+        ).withTopics(problems)
     }
 
     /// The root value of a JSON5 text; nil, and reported, if it is none.

@@ -7,36 +7,44 @@ import Bridge
 extension ConfigurationReader {
     func readLayout(_ cursor: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) -> TopicLayout {
         var layout = TopicLayout.standard
-        let topics: [(key: ByteString, place: WritableKeyPath<TopicLayout, TopicTemplate>)] = [
+        let topics: [(key: ByteString, place: WritableKeyPath<TopicLayout, TopicTemplate?>)] = [
             ("telemetryTopic", \.telemetry), ("stateTopic", \.state), ("configTopic", \.config),
-            ("commandTopic", \.commands), ("attachTopic", \.attach), ("detachTopic", \.detach),
+            ("commandTopic", \.commands), ("detachTopic", \.detach),
         ]
-        let keys = topics.map(\.key)
+        let keys = topics.map(\.key) + ["attachTopic", "availabilityTopic", "setTopic"]
         guard !cloud else {
             cursor.ignore(
-                keys + ["availabilityTopic", "attachMessages"],
+                keys + ["attachMessages", "publish"],
                 "is for a plain broker; the topics of Cloud IoT are fixed")
             return layout
         }
         guard let gateway else {
-            for key in keys + ["availabilityTopic"] { _ = cursor.take(key) }
+            for key in keys { _ = cursor.take(key) }
             return layout
         }
         for (key, place) in topics {
-            guard let field = cursor.take(key), let text = cursor.string(of: field) else {
-                continue
+            guard let field = cursor.take(key) else { continue }
+            if field.json.bool == false {
+                layout[keyPath: place] = nil
+            } else if let template = readTopic(field, cursor, gateway) {
+                layout[keyPath: place] = template
             }
-            do throws(TopicTemplate.Refusal) {
-                layout[keyPath: place] = try TopicTemplate(text, gateway: gateway)
-            } catch {
-                problems.error(
-                    field.place,
-                    "\"\(key)\" is no topic template: it \(error.reason); write it as in \"plant/{device}/data\""
-                )
+        }
+        if let field = cursor.take("attachTopic") {
+            if field.json.bool == false {
+                if cursor.has("attachMessages"), cursor.bool("attachMessages", default: false) {
+                    problems.error(
+                        field.place, "\"attachTopic\" is false although \"attachMessages\" is true")
+                }
+            } else if let template = readTopic(field, cursor, gateway) {
+                layout.attach = template
             }
         }
         checkInbound(layout, cursor)
-        if let field = cursor.take("availabilityTopic"), let text = cursor.string(of: field) {
+        layout.set = cursor.take("setTopic").flatMap { PointTopic($0, cursor, gateway) }
+        if let field = cursor.take("availabilityTopic"), field.json.bool != false,
+            let text = cursor.string(of: field)
+        {
             let topic = TopicTemplate.replacing("{gateway}", in: text, with: gateway.text)
             if let complaint = TopicTemplate.complaint(topic) {
                 problems.error(field.place, "\"availabilityTopic\" is no topic: it \(complaint)")
@@ -47,11 +55,30 @@ extension ConfigurationReader {
         return layout
     }
 
+    private func readTopic(
+        _ field: Field, _ cursor: ObjectCursor, _ gateway: DeviceID
+    ) -> TopicTemplate? {
+        guard let text = cursor.string(of: field) else { return nil }
+        do throws(TopicTemplate.Refusal) { return try TopicTemplate(text, gateway: gateway) } catch
+        {
+            problems.error(
+                field.place,
+                "\"\(field.shown)\" is no topic template: it \(error.reason); write it as in "
+                    + "\"plant/{device}/data\", or false for none")
+            return nil
+        }
+    }
+
     /// A config must not look like a command, or the gateway would write what was meant to be read.
     private func checkInbound(_ layout: TopicLayout, _ cursor: ObjectCursor) {
-        guard let device = try? DeviceID("device"),
-            layout.inbound(utf8: Array(layout.config.topic(device).utf8)) != .config(device)
-                || layout.inbound(utf8: Array(layout.commands.topic(device).utf8))
+        guard let device = try? DeviceID("device"), let config = layout.config,
+            let commands = layout.commands
+        else { return }
+        var layout = layout
+        layout.only = device
+        guard
+            layout.inbound(utf8: Array(config.topic(device).utf8)) != .config(device)
+                || layout.inbound(utf8: Array(commands.topic(device).utf8))
                     != .command(device, subfolder: "")
         else { return }
         problems.error(cursor.place, "\"configTopic\" and \"commandTopic\" cannot be told apart")

@@ -61,7 +61,9 @@ package enum Connector {
         let link = Link(
             owning: descriptor, ssl: ssl, side: .client, peer: target.describe, notes: notes,
             trustName: context.trust.name, expectedName: name.text)
-        guard let ssl, SSL_set_fd(ssl, descriptor) == 1, name.require(on: ssl) else {
+        guard let ssl, SSL_set_fd(ssl, descriptor) == 1, name.require(on: ssl),
+            offer(target.alpn, on: ssl)
+        else {
             return .failure(
                 LinkFailure(.other, "TLS cannot be set up: \(OpenSSLErrors.take().summary)"))
         }
@@ -76,6 +78,14 @@ package enum Connector {
                 ))
         }
         return .success(link)
+    }
+
+    /// One protocol name behind its length (RFC 7301 section 3.1).
+    private static func offer(_ alpn: String, on ssl: OpaquePointer) -> Bool {
+        let name = Array(alpn.utf8)
+        guard let length = UInt8(exactly: name.count), length > 0 else { return name.isEmpty }
+        // This one function of OpenSSL answers 0 for success.
+        return SSL_set_alpn_protos(ssl, [length] + name, UInt32(name.count + 1)) == 0
     }
 }
 

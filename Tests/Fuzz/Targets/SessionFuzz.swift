@@ -279,14 +279,15 @@ private struct SessionRig {
         case .sign(let ticket, _, _): signatures.append(ticket)
         case .settled(let seq): move(seq, to: .over)
         case .returned(let seq): move(seq, to: .waiting)
-        case .rejected(let seq, _, _): move(seq, to: .over)
-        case .config(_, _, let delivery), .command(_, _, _, let delivery):
+        case .rejected(let seq, _, _), .withheld(let seq): move(seq, to: .over)
+        case .config(_, _, let delivery), .command(_, _, _, let delivery),
+            .set(_, _, _, let delivery):
             deliveries.append(delivery)
         case .attached(let device), .detached(let device, _):
             demand(Self.devices.contains(device), "\(device) is none of ours")
         case .finished: isFinished = true
         case .notice(let notice): demand(!notice.message.isEmpty, "an empty line")
-        case .online, .offline: break
+        case .online, .offline, .cleared: break
         }
     }
 

@@ -1,0 +1,105 @@
+import Base
+import Bridge
+
+/// The key `publish` of a plain broker's section: the form of messages, and what the broker keeps.
+struct PublishSection {
+    var format = PayloadFormat()
+    var latestTopic: PointTopic?
+
+    init(_ bridge: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) {
+        guard !cloud, var cursor = bridge.object("publish") else { return }
+        format.form = cursor.choice("format", default: .readings)
+        format.time = cursor.choice("time", default: .iso)
+        format.booleans = cursor.choice("booleans", default: .json)
+        format.hasUnits = cursor.bool("units", default: false)
+        let topic = cursor.take("latestTopic")
+        if let topic, let gateway { latestTopic = PointTopic(topic, cursor, gateway) }
+        if let field = cursor.take("retain") { readRetain(field, cursor) }
+        cursor.finish()
+    }
+
+    private mutating func readRetain(_ field: Field, _ cursor: ObjectCursor) {
+        (format.retainsState, format.retainsLatest) = (false, false)
+        if field.json.bool == false { return }
+        for item in cursor.items(of: field) {
+            switch cursor.string(of: item) {
+            case "state": format.retainsState = true
+            case "latest": format.retainsLatest = true
+            case nil: continue
+            default:
+                cursor.problems.error(
+                    item.place,
+                    "\"retain\" is a list of \"state\" and \"latest\", or false: the "
+                        + "broker keeps no reading, as nobody could tell how old it is")
+            }
+        }
+    }
+}
+
+extension PointTopic {
+    /// A topic of one point; false is none.
+    init?(_ field: Field, _ cursor: ObjectCursor, _ gateway: DeviceID) {
+        guard field.json.bool != false, let text = cursor.string(of: field) else { return nil }
+        do throws(TopicTemplate.Refusal) {
+            try self.init(text, gateway: gateway)
+        } catch {
+            cursor.problems.error(
+                field.place,
+                "\"\(field.shown)\" is no topic of a point: it \(error.reason); write it as in "
+                    + "\"plant/{device}/{point}\", or false for none")
+            return nil
+        }
+    }
+}
+
+extension Configuration {
+    /// Checks topics and messages of a plain broker against the devices, and finishes them: a topic
+    /// that names no device is for one, or its messages name it.
+    func withTopics(_ problems: Problems) -> Configuration {
+        guard !bridge.isCloudIoT else { return self }
+        var configuration = self
+        let nodes = ports.flatMap(\.nodes)
+        let layout = bridge.layout
+        configuration.bridge.layout.only = nodes.count == 1 ? nodes[0].device : nil
+        let inbound: [(key: String, namesDevice: Bool?)] = [
+            ("configTopic", layout.config?.namesDevice),
+            ("commandTopic", layout.commands?.namesDevice),
+            ("setTopic", layout.set?.namesDevice), ("latestTopic", layout.latest?.namesDevice),
+        ]
+        for (key, namesDevice) in inbound where namesDevice == false && nodes.count > 1 {
+            problems.error(
+                bridge.place,
+                "\"\(key)\" does not say {device}, and there are \(nodes.count): only a "
+                    + "gateway with one device can do without")
+        }
+        let hidesTelemetry = layout.telemetry.map { !$0.namesDevice } ?? false
+        let hidesState = layout.state.map { !$0.namesDevice } ?? false
+        configuration.bridge.publish.namesDevice = hidesTelemetry && nodes.count > 1
+        configuration.bridge.publish.namesDeviceInState = hidesState
+        let form = bridge.publish.form
+        if form == .values, hidesTelemetry, nodes.count > 1 {
+            problems.error(
+                bridge.place,
+                "nothing would tell the readings of \(nodes.count) devices apart: let "
+                    + "\"telemetryTopic\" say {device}, or take format "
+                    + "\"flat\", whose messages name it")
+        }
+        for node in nodes {
+            let hidden = node.points.map(\.name).filter { PayloadFormat.reserved.contains($0) }
+            if form == .flat, let name = hidden.first {
+                problems.error(
+                    node.place,
+                    "with format \"flat\" the point \"\(name)\" would hide a member of the "
+                        + "message: give it another name")
+            }
+            guard layout.latest != nil || layout.set != nil else { continue }
+            for point in node.points where !PointTopic.isLevel(point.name) {
+                problems.warning(
+                    node.place,
+                    "the point \"\(Notice.printable(point.name))\" has no topic of its own: "
+                        + "its name is no level of a topic")
+            }
+        }
+        return configuration
+    }
+}
