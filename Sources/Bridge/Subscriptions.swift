@@ -90,7 +90,7 @@ struct Subscriptions: Sendable {
         }.sorted { ByteString($0.words) < ByteString($1.words) }
     }
 
-    /// What a packet asked for, and those that the bridge refused.
+    /// Topics that a packet asked for, and those that the bridge refused.
     mutating func answered(
         _ id: PacketID, _ codes: [UInt8], at now: Instant
     ) -> (kinds: Set<TopicKind>, refused: [Item]) {

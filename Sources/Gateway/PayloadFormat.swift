@@ -25,7 +25,7 @@ package struct PayloadFormat: Hashable, Sendable {
     package var booleans = Booleans.json
     /// The units of the points beside their values.
     package var hasUnits = false
-    /// What the broker is asked to keep.
+    /// Messages that the broker is asked to keep.
     package var retainsState = false
     package var retainsLatest = true
     /// The member `device` in messages to telemetry's topic and to the state's, where the topic

@@ -188,8 +188,8 @@ import Testing
         #expect(world.returned == [1, 2, 3, 1, 2, 3] && world.session.suspectCount == 0)
         #expect(
             world.says(
-                "after PUBLISH of 40000 bytes to /devices/dev-1/events: messages with several readings have "
-                    + "at most 20000 bytes from now on; trying again") == 1)
+                "after PUBLISH of 40000 bytes to /devices/dev-1/events: messages with several "
+                    + "readings have at most 20000 bytes from now on; trying again") == 1)
         #expect(world.says("at most 10000 bytes from now on") == 1)
     }
 }

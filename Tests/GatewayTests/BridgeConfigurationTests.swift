@@ -56,7 +56,8 @@ import Testing
         #expect(diagnostics == [])
         let bridge = try #require(configuration?.bridge)
         #expect(bridge.layout.events(meter, "gaps") == "plant/gw-1/dev-1/data/gaps")
-        #expect(bridge.layout.filters(of: meter) == ["/devices/dev-1/config", "do/dev-1/#"])
+        let filters = bridge.layout.filters(of: meter).map(\.filter)
+        #expect(filters == ["/devices/dev-1/config", "do/dev-1/#"])
         #expect(bridge.layout.availability == "plant/gw-1/available")
         #expect(bridge.attachMessages)
         let settings = Gateway.Settings(

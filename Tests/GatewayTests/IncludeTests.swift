@@ -221,7 +221,7 @@ import Testing
         #expect(configuration.ports[0].nodes[0].device.text == "pi-17-m")
         #expect(configuration.spool.directory?.value == "/var/pi-17/spool")
         let device = try DeviceID("m")
-        #expect(configuration.bridge.layout.telemetry.topic(device) == "plant/pi-17/m")
+        #expect(configuration.bridge.layout.telemetry?.topic(device) == "plant/pi-17/m")
     }
 
     /// Fifty gateways of forty meters share all but two lines.

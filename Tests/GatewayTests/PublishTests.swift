@@ -8,10 +8,14 @@ import Testing
 /// What consumers on a plain broker want to have otherwise: the form of messages, topics, values
 /// that the broker keeps, bare values to write.
 @Suite struct PublishTests {
-    private static let nodes =
-        #""meter-1": { unit: 1, every: "1s", points: { power: { holding: 0, units: "W" }, on: { coil: 3 } } },"#
-    private static let pump =
-        #""pump-1": { unit: 1, every: "1s", points: { a: { holding: 0, writable: { min: 0, max: 9 } }, on: { coil: 3, writable: true } } },"#
+    private static let nodes = #"""
+        "meter-1": { unit: 1, every: "1s", points: {
+          power: { holding: 0, units: "W" }, on: { coil: 3 } } },
+        """#
+    private static let pump = #"""
+        "pump-1": { unit: 1, every: "1s", points: {
+          a: { holding: 0, writable: { min: 0, max: 9 } }, on: { coil: 3, writable: true } } },
+        """#
 
     private func first(_ world: ConfigWorld, _ topic: String) throws -> JSON {
         try JSONReader.parse(try #require(world.texts(topic).first, "\(world.topics)"))
@@ -208,7 +212,8 @@ import Testing
         var world = try ConfigWorld(
             Self.pump,
             bridge: #"""
-                telemetryTopic: "d2c/", commandTopic: "c2d/", setTopic: "set/{point}", configTopic: false,
+                telemetryTopic: "d2c/", commandTopic: "c2d/", setTopic: "set/{point}",
+                configTopic: false,
                 publish: { format: "values", latestTopic: "now/{point}" },
                 """#)
         world.run(for: .seconds(2))

@@ -101,12 +101,13 @@ struct ConfigurationReader {
         checkSize(ports)
         checkDeviceKeys(ports, of: bridge)
         if let door { checkHistory(door, ports) }
-        return Configuration(
+        let configuration = Configuration(
             bridge: bridge, spool: spool, clock: clock, logLevel: logLevel,
             scansAdapters: scansAdapters, door: door, alarms: alarms ?? Alarms.Settings(),
             health: health ?? HealthSettings(),
             state: state, control: control, ports: ports, files: files
-        ).withTopics(problems)
+        )
+        return TopicChecks.finished(configuration, problems)
     }
 
     /// The root value of a JSON5 text; nil, and reported, if it is none.

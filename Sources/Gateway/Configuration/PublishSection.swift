@@ -52,13 +52,15 @@ extension PointTopic {
     }
 }
 
-extension Configuration {
+/// Topics and messages of a plain broker, against the devices.
+enum TopicChecks {
     /// Checks topics and messages of a plain broker against the devices, and finishes them: a topic
     /// that names no device is for one, or its messages name it.
-    func withTopics(_ problems: Problems) -> Configuration {
-        guard !bridge.isCloudIoT else { return self }
-        var configuration = self
-        let nodes = ports.flatMap(\.nodes)
+    static func finished(_ read: Configuration, _ problems: Problems) -> Configuration {
+        let bridge = read.bridge
+        guard !bridge.isCloudIoT else { return read }
+        var configuration = read
+        let nodes = read.ports.flatMap(\.nodes)
         let layout = bridge.layout
         configuration.bridge.layout.only = nodes.count == 1 ? nodes[0].device : nil
         let inbound: [(key: String, namesDevice: Bool?)] = [

@@ -118,7 +118,9 @@ package struct ImportedNodes {
             name: "node", json: JSON(.object(keys)), file: file, keyPosition: start)
         _ = reader.readNode(
             field,
-            of: .init(name: PortName("import"), driver: .modbusRTU, every: .seconds(10)), index: 0)
+            of: .init(
+                name: PortName("import"), driver: .modbusRTU, isModbusTCP: false,
+                every: .seconds(10)), index: 0)
         var refused: Set<Int> = []
         for problem in reader.problems.sorted(main: file) {
             let line = problem.place.position.line
