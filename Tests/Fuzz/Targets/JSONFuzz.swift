@@ -79,7 +79,7 @@ package enum JSONFuzz: FuzzTarget {
     }
 
     /// Every problem of a file that people write has its place, and reading one more tolerantly
-    /// finds no less.
+    /// finds no less. A bracket that is never closed is told where it was opened.
     private static func checkFive(_ input: [UInt8], _ extent: TextExtent) {
         let (value, errors) = JSONReader.parseAll(input)
         for error in errors { extent.check(error.position) }
@@ -93,7 +93,9 @@ package enum JSONFuzz: FuzzTarget {
             _ = try JSONReader.parse(input, .json5)
             fatalError("a problem is told of a text that is read without")
         } catch {
-            demand(error == first, "the first problem is another one when all are told")
+            let isUnclosed = errors.count == 1 && first.message.contains("never ends")
+            demand(
+                error == first || isUnclosed, "the first problem is another one when all are told")
         }
     }
 }
