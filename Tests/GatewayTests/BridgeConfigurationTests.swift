@@ -67,7 +67,6 @@ import Testing
     }
 
     static let complaints = [
-        Complaint(.bridge, "telemetryTopic: \"plant/data\"", "2:17", "it does not say {device}"),
         Complaint(
             .bridge, "stateTopic: \"{device}/{device}\"", "2:13", "says {device} more than once"),
         Complaint(.bridge, "stateTopic: \"{device}/#\"", "2:13", "has a wildcard"),

@@ -106,7 +106,7 @@ struct Complaint: Sendable, CustomTestStringConvertible {
             "four hexadecimal digits"),
         Complaint(
             .ports, "a: { device: \"/d\", driver: \"modbus\", nodes: {} }", "2:28",
-            "must be one of \"modbus-rtu\", \"uart\""),
+            "must be one of \"modbus-rtu\", \"modbus-tcp\""),
         Complaint(
             .ports, "a: { device: \"/d\", parity: \"evn\", nodes: {} }", "2:28",
             "did you mean \"even\"?"),

@@ -61,12 +61,12 @@ import Testing
         "clock": "\"trust\"", "logLevel": "\"debug\"", "parity": "\"even\"", "stopBits": "2",
         "maxLoad": "0.5",
         "share": "0.5", "type": "\"int16\"", "split": "\";\"", "decimal": "\",\"",
-        "delay": "\"5ms\"", "echo": "true",
+        "delay": "\"5ms\"", "echo": "true", "driver": "\"modbus-ascii\"",
         "turnaround": "\"7ms\"", "minFree": "\"65MiB\"", "publish": "\"durable\"",
     ]
     /// Defaults that are no value of the key, and are tested below or elsewhere.
     private static let described: Set = [
-        "clientID", "ca", "batch", "rate", "inFlight", "dataBits", "serve",
+        "clientID", "ca", "batch", "rate", "inFlight", "dataBits", "serve", "alpn",
     ]
 
     private static let document: String = {

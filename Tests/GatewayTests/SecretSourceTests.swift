@@ -20,13 +20,16 @@ import Testing
         }
     }
 
+    private static func text(_ members: String, http: String) -> String {
+        Samples.withBridge(members).replacing(
+            "{ ports:", with: "{ http: { listen: \"127.0.0.1:1\", \(http) }, ports:")
+    }
+
     private static func read(
         _ members: String, http: String = "", secrets: SecretLoader? = loader()
     ) -> (configuration: Configuration?, diagnostics: [Diagnostic]) {
-        let text = Samples.withBridge(members).replacing(
-            "{ ports:", with: "{ http: { listen: \"127.0.0.1:1\", \(http) }, ports:")
-        return Configuration.read(
-            Array(text.utf8), fileName: "conf/gw.json5", secretLoader: secrets,
+        Configuration.read(
+            Array(text(members, http: http).utf8), fileName: "conf/gw.json5", secretLoader: secrets,
             profileLoader: { _ in .failure(ProfileFailure("none")) })
     }
 
@@ -147,7 +150,10 @@ import Testing
     /// The shell looks whether others can read the files.
     @Test func secretsInTheClearAreNoted() throws {
         func noted(_ members: String, http: String = "") -> [String] {
-            (Self.read(members, http: http).configuration?.files ?? []).compactMap {
+            Configuration.examine(
+                Array(Self.text(members, http: http).utf8), fileName: "conf/gw.json5",
+                profileLoader: { _ in .failure(ProfileFailure("none")) }
+            ).2.compactMap {
                 switch $0.role {
                 case .clearSecret(let key): "\(key) in \($0.path.value)"
                 case .secretFile(let key): "\(key) from \($0.path.value)"

@@ -88,7 +88,7 @@ import Testing
 
     @Test func itNeedsAModbusLineAndAPortOfItsOwn() {
         let uart = Samples.read(Self.text("listen: \"127.0.0.1:1502\"", driver: "uart")).1
-        #expect(uart.contains { $0.message.contains("\"serve\" needs driver \"modbus-rtu\"") })
+        #expect(uart.contains { $0.message.contains("\"serve\" needs a Modbus driver") })
         let serve = "serve: { listen: \"127.0.0.1:1502\" }, nodes: {}"
         let two = Samples.read(
             Samples.withPorts(

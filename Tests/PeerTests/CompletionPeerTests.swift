@@ -22,7 +22,9 @@ import Testing
 
     @Test(.timeLimit(.minutes(2)))
     func bashCompletesVerbsAndOptions() throws {
-        let file = try file("bash", in: Workspace())
+        let workspace = try Workspace()
+        defer { withExtendedLifetime(workspace) {} }
+        let file = try file("bash", in: workspace)
         for (words, place, wanted) in [
             ("fieldgw sta", 1, "status"), ("fieldgw read --eve", 2, "--every"),
         ] {
@@ -35,7 +37,9 @@ import Testing
 
     @Test(.timeLimit(.minutes(2)))
     func fishCompletesVerbsAndOptions() throws {
-        let file = try file("fish", in: Workspace())
+        let workspace = try Workspace()
+        defer { withExtendedLifetime(workspace) {} }
+        let file = try file("fish", in: workspace)
         for (words, wanted) in [("fieldgw sta", "status\t"), ("fieldgw read --eve", "--every\t")] {
             let script = "source \(file); complete -C '\(words)'"
             let found = try run("fish", package: "fish", ["--no-config", "-c", script])
@@ -46,13 +50,15 @@ import Testing
     /// zsh completes inside its line editor only, so it is asked for the words that it would offer.
     @Test(.timeLimit(.minutes(2)))
     func zshCompletesVerbsAndOptions() throws {
-        let file = try file("zsh", in: Workspace())
+        let workspace = try Workspace()
+        defer { withExtendedLifetime(workspace) {} }
+        let file = try file("zsh", in: workspace)
         for (words, count, wanted) in [
             ("fieldgw sta", 2, "status:"), ("fieldgw read --eve", 3, "--every["),
         ] {
             let script = """
                 compdef() { :; }; _describe() { print -l "${(@P)2}"; }
-                _arguments() { print -l "$@"; }
+                _arguments() { print -l -- "$@"; }
                 source \(file); words=(\(words)); CURRENT=\(count); _fieldgw
                 """
             let found = try run("zsh", package: "zsh", ["-f", "-c", script])
@@ -72,10 +78,11 @@ import Testing
     @Test(.timeLimit(.minutes(2)))
     func theManualPageIsSetInEightyColumns() throws {
         let workspace = try Workspace()
+        defer { withExtendedLifetime(workspace) {} }
         let page = try workspace.write("fieldgw.1", try print(["--man"]))
         let (code, output, errors) = try Peer(
             try Tools.find("groff", package: "groff-base"),
-            ["-man", "-Tascii", "-ww", "-rLL=78n", "-P-c", "-P-b", "-P-u", page]
+            ["-k", "-man", "-Tutf8", "-ww", "-rLL=78n", "-P-c", "-P-b", "-P-u", page]
         ).finish()
         #expect(code == 0 && errors.isEmpty, "\(errors)")
         for part in ["EXIT STATUS", "ENVIRONMENT", "FILES", "fieldgw.service"] {

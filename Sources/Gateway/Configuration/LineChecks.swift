@@ -23,7 +23,7 @@ struct LineChecks {
         baud = line.baud
         // A start bit, and a parity bit if there is one.
         let bits = 1 + line.dataBits + (line.parity == .none ? 0 : 1) + line.stopBits
-        character = .seconds(bits) / line.baud
+        character = baud > 0 ? .seconds(bits) / baud : .zero
     }
 
     /// Warns of a rate that hardly any device has.
@@ -38,7 +38,8 @@ struct LineChecks {
     /// Refuses a timeout in which not even one character of a reply could come. Warns of one that
     /// ends before a unit may answer: Modbus wants 3.5 characters of silence before a reply.
     func checkTimeout(_ field: Field?, _ timeout: Duration?, isModbus: Bool) {
-        guard let field, let timeout else { return }
+        // Where no speed is known the line is at the other end of a network.
+        guard let field, let timeout, baud > 0 else { return }
         let shown = "\"responseTimeout\" is \(Quantity.describe(timeout))"
         let one = "one character takes \(describe(character)) at \(baud) baud"
         if timeout < character {
