@@ -4,7 +4,7 @@ enum Meanings {
     /// The known words that `word` means, the likeliest first.
     static func of(_ word: ByteString) -> [ByteString] { table[word] ?? [] }
 
-    /// Small letters and digits alone.
+    /// The word in small letters, without blanks, dashes and underscores.
     static func squeezed(_ word: ByteString) -> ByteString {
         ByteString(
             decoding: word.utf8.filter { ![0x20, 0x2D, 0x5F].contains($0) }

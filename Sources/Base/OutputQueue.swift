@@ -8,6 +8,9 @@
 
     @inlinable public mutating func append(_ output: Element) { waiting.append(output) }
 
+    /// Drops what has not been taken.
+    @inlinable public mutating func removeWaiting() { waiting.removeSubrange(taken...) }
+
     @inlinable public mutating func next() -> Element? {
         guard taken < waiting.count else {
             if taken > 0 { waiting.removeAll(keepingCapacity: true) }

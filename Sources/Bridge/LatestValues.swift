@@ -27,7 +27,7 @@ struct LatestValues: Sendable {
         guard flying.count < Self.flyingMax else { return nil }
         while let key = order.popFirst() {
             guard let value = pending[key] else { continue }
-            // It waits for its device to be attached, or will be set again.
+            // A newer one is set when the device is read again.
             guard isReady(key.device) else {
                 pending[key] = nil
                 continue
@@ -43,7 +43,7 @@ struct LatestValues: Sendable {
         if flying.removeValue(forKey: key) != nil, pending[key] != nil { order.append(key) }
     }
 
-    /// Its connection is gone, or it did not leave.
+    /// Takes a value back: its connection is gone, or it did not leave.
     mutating func returned(_ key: Key) {
         guard let value = flying.removeValue(forKey: key) else { return }
         if pending[key] == nil { pending[key] = value }

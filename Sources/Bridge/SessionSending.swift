@@ -215,15 +215,15 @@ extension Session {
         }
         guard suspects.topics.mayBegin(.latest) else { return false }
         while let (key, value) = nextLatest() {
-            let topic = settings.layout.latest?.topic(key.device, key.point)
-            if let topic,
-                send(
-                    topic, Payload(value), .latest(key.point), key.device, .latest,
-                    retain: settings.retainsLatest, at: now)
-            {
-                return true
+            guard let topic = settings.layout.latest?.topic(key.device, key.point) else {
+                states.latest.acknowledged(key)
+                continue
             }
-            states.latest.acknowledged(key)
+            let isSent = send(
+                topic, Payload(value), .latest(key.point), key.device, .latest,
+                retain: settings.retainsLatest, at: now)
+            if !isSent { states.latest.returned(key) }
+            return isSent
         }
         return false
     }

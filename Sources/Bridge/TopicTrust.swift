@@ -80,7 +80,7 @@ struct TopicTrust: Sendable {
 
     func isForbidden(_ kind: TopicKind) -> Bool { forbidden[kind] != nil }
 
-    /// Words for what is left out, in the order of their keys.
+    /// Words for what is left out, sorted.
     var left: [String] { forbidden.values.map(\.packet.words).sorted() }
 
     /// Whether a message of this kind may leave now.

@@ -3,7 +3,7 @@ import Base
 /// Time of a line by what it was used for, each from the first bit of a request to the end of its
 /// exchange.
 package struct LineTimes: Hashable, Sendable {
-    package enum Use: String, CaseIterable, Sendable {
+    package enum Use: Int, CaseIterable, Sendable {
         /// Reads that are due, and what a node without requests of its own is asked.
         case polls
         /// Reads that failed before.
@@ -24,11 +24,11 @@ package struct LineTimes: Hashable, Sendable {
 
     package var total: Duration { times.reduce(.zero, +) }
 
-    package subscript(_ use: Use) -> Duration { times[Self.place(of: use)] }
+    package subscript(_ use: Use) -> Duration { times[use.rawValue] }
 
     /// A reply in less than no time (on a line that is none) takes none.
     mutating func add(_ time: Duration, _ use: Use) {
-        times[Self.place(of: use)] += max(.zero, time)
+        times[use.rawValue] += max(.zero, time)
     }
 
     /// - Parameter sign: 1 or -1.
@@ -36,16 +36,5 @@ package struct LineTimes: Hashable, Sendable {
         var sum = self
         for place in times.indices { sum.times[place] += other.times[place] * sign }
         return sum
-    }
-
-    private static func place(of use: Use) -> Int {
-        switch use {
-        case .polls: 0
-        case .retries: 1
-        case .silent: 2
-        case .commands: 3
-        case .checks: 4
-        case .others: 5
-        }
     }
 }

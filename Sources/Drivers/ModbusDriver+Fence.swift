@@ -56,9 +56,11 @@ extension ModbusDriver {
         return min(usual, max(turnaround * 4, UnitHealth.shortestFirstTimeout))
     }
 
-    func acceptsException(_ work: Work, _ request: Request) -> Bool {
-        if case .fence = work { return true }
-        return units[unit(of: work)].fence.acceptsException(request.function)
+    func exceptions(_ work: Work, _ request: Request) -> AcceptedExceptions {
+        if case .fence = work { return .all }
+        return AcceptedExceptions(
+            units[unit(of: work)].fence.acceptsException(request.function),
+            isModbusTCP: settings.line.framing == .mbap)
     }
 
     func isSlow(_ unit: Int) -> Bool { units[unit].health.isSlow(units[unit].responseTimeout) }

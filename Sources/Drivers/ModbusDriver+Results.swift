@@ -65,7 +65,7 @@ extension ModbusDriver {
             exchange.start(
                 unit: units[unit].answeringUnit, request, frame: frame,
                 timeout: timeout, forecast: forecast,
-                acceptsException: acceptsException(work, request),
+                exceptions: exceptions(work, request),
                 at: start)
         }
         if case .now = departure {
@@ -81,10 +81,11 @@ extension ModbusDriver {
         if exchange.unasked.takeRubbish() { noteRubbish(at: now) }
         if isOnBudget { budget.spend(now.instant - startedAt, at: now.instant) }
         let unit = unit(of: work)
-        let heard = isPassedOnSilence(ended) ? .silence : ended
+        let isToldSilent = isPassedOnSilence(ended)
+        let heard = isToldSilent ? .silence : ended
         account(for: work, unit, at: now.instant)
         if served.isOn { noteServed(work, units[unit].address.unit, at: now.instant) }
-        let isVoid = count(heard, work, unit, at: now)
+        let isVoid = count(heard, work, unit, isToldSilent: isToldSilent, at: now)
         if failedUnit != unit { failedUnit = nil }
         let function = exchange.request.function.rawValue
         let verdict = isVoid ? .damage(.function(received: function, expected: function)) : heard
@@ -113,7 +114,7 @@ extension ModbusDriver {
     private func isPassedOnSilence(_ verdict: LineExchange.Verdict) -> Bool {
         guard settings.line.framing == .mbap, case .response(.exception(_, let code), _) = verdict
         else { return false }
-        return code == .gatewayTargetFailedToRespond || code == .gatewayPathUnavailable
+        return code.tellsSilence
     }
 
     /// Charges what the exchange that has ended took from the reads, with the silences around it.
@@ -145,9 +146,11 @@ extension ModbusDriver {
         }
     }
 
+    /// - Parameter isToldSilent: a converter has answered for the unit, so no reply is on its way.
     /// - Returns: whether the answer was contradicted by what came with it.
     private mutating func count(
-        _ verdict: LineExchange.Verdict, _ work: Work, _ unit: Int, at now: Moment
+        _ verdict: LineExchange.Verdict, _ work: Work, _ unit: Int, isToldSilent: Bool,
+        at now: Moment
     ) -> Bool {
         switch verdict {
         case .response(let response, let turnaround):
@@ -167,7 +170,7 @@ extension ModbusDriver {
             units[unit].health.answered(turnaround: turnaround)
             return noteAnswer(response, work, unit, at: now)
         case .silence:
-            noteMissed(unit)
+            if !isToldSilent { noteMissed(unit) }
             if case .fence(let job) = work, job.isTrial { break }
             counters.timeouts += 1
             units[unit].statistics.timeouts += 1

@@ -25,12 +25,13 @@ package struct PayloadFormat: Hashable, Sendable {
     package var booleans = Booleans.json
     /// The units of the points beside their values.
     package var hasUnits = false
-    /// Messages that the broker is asked to keep.
+    /// Whether the broker is asked to keep states.
     package var retainsState = false
+    /// Whether the broker is asked to keep latest values.
     package var retainsLatest = true
-    /// The member `device` in messages to telemetry's topic and to the state's, where the topic
-    /// does not name it.
+    /// Whether telemetry names its device in a member: its topic does not, and there are several.
     package var namesDevice = false
+    /// Whether states name their device in a member: their topic does not.
     package var namesDeviceInState = false
 
     /// Members that a point of a flat message would hide.

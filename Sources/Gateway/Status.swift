@@ -136,7 +136,7 @@ extension Gateway {
         writer.key("lineTimeSeconds")
         writer.object { writer in
             for use in LineTimes.Use.allCases where figures.lineTimes[use] > .zero {
-                writer.member(use.rawValue, figures.lineTimes[use].secondsValue)
+                writer.member("\(use)", figures.lineTimes[use].secondsValue)
             }
         }
         writeHygiene(figures, &writer)

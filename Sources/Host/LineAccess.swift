@@ -50,12 +50,13 @@ enum LineAccess {
         }
     }
 
-    /// Bytes that the line still has to send. A connection answers for its own by ending.
+    /// Bytes that the line still has to send; 0 for a connection, which ends if it is stuck
+    /// (TCP_USER_TIMEOUT).
     func outputPending(_ descriptor: borrowing OwnedFD) -> Int {
         self == .terminal ? SerialPort.outputPending(descriptor) ?? 0 : 0
     }
 
-    /// Whether everything has left; nil where nobody can tell.
+    /// Whether everything has left; nil for a connection.
     func hasSentAll(_ descriptor: borrowing OwnedFD) -> Bool? {
         self == .terminal ? SerialPort.hasSentAll(descriptor) : nil
     }

@@ -1,7 +1,7 @@
 import Base
 import Modbus
 
-/// Decides whether a connection that the other end has closed is made again without a word, as
+/// Decides whether a connection that the other end has closed is made again without a report, as
 /// converters close it when it was idle, or after each reply. One that has brought nothing since it
 /// was made is lost.
 package struct ConnectionRenewal: Sendable {
@@ -14,9 +14,10 @@ package struct ConnectionRenewal: Sendable {
     /// Requests since the connection was made.
     private var requests = 0
     private var shortLives = 0
-    /// Bytes sent since the last byte came.
+    /// Latest request as it was sent; empty once something has come after it. What was given up
+    /// before it is not sent again.
     private var flight: [UInt8] = []
-    /// Nothing of them writes.
+    /// The latest request changes nothing.
     private var mayRepeat = true
 
     init() {}
@@ -29,9 +30,22 @@ package struct ConnectionRenewal: Sendable {
     ///   - frame: as the driver made it.
     mutating func sent(_ wire: [UInt8], _ frame: [UInt8]) {
         requests += 1
-        flight += wire
-        let isRead = frame.count > 1 && [1, 2, 3, 4, 7, 11, 12, 17, 20, 24, 43].contains(frame[1])
-        mayRepeat = mayRepeat && isRead
+        flight = wire
+        mayRepeat = Self.changesNothing(frame)
+    }
+
+    private static func changesNothing(_ frame: [UInt8]) -> Bool {
+        // Another driver's frames are not Modbus, and may do anything.
+        guard frame.count >= RTUFrame.shortest, CRC16.checksum(frame[...]) == 0 else {
+            return false
+        }
+        switch frame[1] {
+        case 1...4, 7, 11, 12, 17, 20, 24: return true
+        // Return Query Data alone: the drivers prove the order of replies with it.
+        case 8: return frame[2] == 0 && frame[3] == 0
+        case 43: return frame[2] == DeviceIdentification.meiType
+        default: return false
+        }
     }
 
     mutating func heard() {

@@ -77,8 +77,7 @@ package struct LineCarrier: Sendable {
     private var renewal: ConnectionRenewal?
     /// The connection is being made again: nothing is written meanwhile.
     private var isRenewing = false
-    private var actions: [Action] = []
-    private var done = 0
+    private var actions = OutputQueue<Action>()
 
     /// - Parameter errors: counts of the UART when the line was opened; nil where it counts none.
     package init(_ settings: LineSettings, errors: LineErrors? = nil) {
@@ -90,15 +89,7 @@ package struct LineCarrier: Sendable {
         direction = DirectionSwitch(settings, rs485)
     }
 
-    package mutating func next() -> Action? {
-        guard done < actions.count else {
-            if done > 0 { actions.removeAll(keepingCapacity: true) }
-            done = 0
-            return nil
-        }
-        done += 1
-        return actions[done - 1]
-    }
+    package mutating func next() -> Action? { actions.next() }
 
     // MARK: commands
 
@@ -180,7 +171,7 @@ package struct LineCarrier: Sendable {
     }
 
     private mutating func fail(_ message: String) {
-        actions.removeSubrange(done...)
+        actions.removeWaiting()
         actions.append(.fail(LineFailure(.lost, message)))
     }
 
@@ -188,6 +179,8 @@ package struct LineCarrier: Sendable {
 
     private mutating func write(_ frame: [UInt8], at now: Instant) {
         if renewal?.needsAnother == true, !isRenewing { renew() }
+        // What waits for a connection was given up when the next request comes.
+        if isRenewing { unsent.removeAll(keepingCapacity: true) }
         let bytes = codec.encode(frame)
         renewal?.sent(bytes, frame)
         if errors.mustAsk(at: now) { actions.append(.askErrors) }

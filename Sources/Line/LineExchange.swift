@@ -68,8 +68,7 @@ package struct LineExchange: Sendable {
     /// Sound frames that answered nothing.
     package var unasked = UnaskedFrames()
     private var travel = TravelTime()
-    /// An exception can only be the answer to what is asked now.
-    private var acceptsException = true
+    private var exceptions = AcceptedExceptions.all
     package private(set) var strayBytes = 0
     /// Times that the line did not fall silent for longer than a frame takes.
     package private(set) var babbles = 0
@@ -125,10 +124,10 @@ package struct LineExchange: Sendable {
     package mutating func start(
         unit: UInt8, _ request: Request, frame: [UInt8], timeout: Duration,
         forecast: ReplyForecast? = nil,
-        acceptsException: Bool = true, at now: Instant
+        exceptions: AcceptedExceptions = .all, at now: Instant
     ) {
         decoder.expect(unit: unit, request: request)
-        self.acceptsException = acceptsException
+        self.exceptions = exceptions
         echo.sent(frame, isAmbiguous: request.mayBeEchoed || decoder.expectedLength == frame.count)
         noise.begin(unit: unit)
         begin(frame, at: now)
@@ -247,10 +246,10 @@ package struct LineExchange: Sendable {
         return nil
     }
 
-    /// Why a reply of the right form answers nothing: nil: it does; true: it was whole before it
-    /// could be; false: another request may have had this exception.
+    /// Reason why a reply of the right form answers nothing. Nil: it does. True: it was whole
+    /// before it could be. False: another request may have had this exception.
     private mutating func refusal(of response: Response, at now: Instant) -> Bool? {
-        if case .exception = response, !acceptsException { return false }
+        guard exceptions.holds(response) else { return false }
         let length = response.pduLength(of: request) + RTUFrame.overhead
         let soonest = travel(of: sentBytes + length)
         let isEcho = decoder.checksum == sentChecksum && length == sentBytes

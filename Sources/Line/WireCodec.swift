@@ -4,8 +4,8 @@ import Modbus
 /// Turns the frames of a driver, which are RTU frames, into the bytes of the line, and back.
 ///
 /// On Modbus TCP each request has a transaction id of its own, and only the first frame with the id
-/// of the latest request is passed on. A reply that comes after its request was given up is dropped
-/// and counted.
+/// of the latest request is passed on. A reply that comes after its request was given up is
+/// dropped.
 struct WireCodec: Sendable {
     private enum Form: Sendable {
         case plain
@@ -105,16 +105,17 @@ struct WireCodec: Sendable {
 struct MBAPClient: Sendable {
     private var decoder = MBAPDecoder()
     private var latest: UInt16 = 0
+    /// Function code of the latest request.
+    private var function: UInt8 = 0
     /// The latest request has not been answered.
     private var isWaiting = false
-    /// Frames that answered an earlier request, or none.
-    private(set) var dropped = 0
 
     init() {}
 
     /// - Parameter frame: unit id, PDU and checksum.
     mutating func encode(_ frame: [UInt8]) -> [UInt8] {
         latest &+= 1
+        function = frame[1]
         isWaiting = true
         return MBAPFrame(
             transaction: latest, unit: frame[0], pdu: Array(frame[1..<(frame.count - 2)])
@@ -125,14 +126,18 @@ struct MBAPClient: Sendable {
         decoder.receive(bytes)
         var frames: [UInt8] = []
         while let frame = try decoder.next() {
-            guard isWaiting, frame.transaction == latest else {
-                dropped += 1
-                continue
-            }
+            guard isWaiting, frame.transaction == latest else { continue }
             isWaiting = false
-            frames += RTUFrame.encode(unit: frame.unit, frame.pdu)
+            frames += RTUFrame.encode(unit: frame.unit, withFunction(frame.pdu))
         }
         return frames
+    }
+
+    /// Adds the function code to an exception without one (0x80). pymodbus answers so for a unit
+    /// that it does not have; the transaction id tells which request it answers.
+    private func withFunction(_ pdu: [UInt8]) -> [UInt8] {
+        guard pdu.count == 2, pdu[0] == FunctionCode.exceptionBit else { return pdu }
+        return [function | FunctionCode.exceptionBit, pdu[1]]
     }
 
     mutating func restart() { decoder = MBAPDecoder() }

@@ -53,5 +53,10 @@ package struct ExceptionCode: RawRepresentable, Hashable, Sendable, Error, Custo
     /// Codes 5 and 6 ask the client to come back later; the others are final.
     package var isTemporary: Bool { self == .acknowledge || self == .serverDeviceBusy }
 
+    /// Codes by which a gateway says that the unit is silent, or that no line leads to it.
+    package var tellsSilence: Bool {
+        self == .gatewayPathUnavailable || self == .gatewayTargetFailedToRespond
+    }
+
     package var description: String { "exception \(rawValue) (\(name))" }
 }

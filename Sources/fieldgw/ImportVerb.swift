@@ -39,7 +39,7 @@ enum ImportVerb {
             return .noInput
         }
         let made: ImportedNodes
-        let settings = try Settings(arguments)
+        let settings = try Settings(arguments, format)
         do throws(RegisterTable.Failure) {
             made = try settings.read(format, bytes, path)
         } catch {
@@ -67,14 +67,22 @@ enum ImportVerb {
         var base: Int?
         var table: Table?
 
-        init(_ arguments: Arguments) throws {
+        init(_ arguments: Arguments, _ format: String) throws {
             if let word = arguments["base"] {
-                guard let base = Int(word), (0...65_535).contains(base) else {
-                    throw Arguments.Misuse(message: "--base takes a number, not \(word)")
+                guard format != "modpoll" else {
+                    throw Arguments.Misuse(message: "--base is for csv and sunspec")
+                }
+                let allowed = format == "csv" ? 0...1 : 0...65_535
+                guard let base = Int(word), allowed.contains(base) else {
+                    let wanted = format == "csv" ? "0 or 1" : "an address"
+                    throw Arguments.Misuse(message: "--base takes \(wanted), not \(word)")
                 }
                 self.base = base
             }
             if let word = arguments["table"] {
+                guard format == "csv" else {
+                    throw Arguments.Misuse(message: "--table is for csv")
+                }
                 guard let table = Table(rawValue: word), table != .frame else {
                     throw Arguments.Misuse(
                         message: "--table is coil, discrete, input or holding, not \(word)")

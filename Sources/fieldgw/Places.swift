@@ -19,7 +19,7 @@ struct PlaceKeys {
     init(_ document: ConfigurationDocument) {
         func path(_ key: ByteString) -> String? {
             guard let value = document.root?[key], let text = value.string else { return nil }
-            return Places.folder(of: document.file(of: value), text.string)
+            return RelativePath.resolve(text.string, beside: document.file(of: value))
         }
         state = path("state")
         control = path("control")
@@ -67,7 +67,7 @@ struct Places: Sendable {
     private static func state(_ keys: PlaceKeys, _ path: String, _ arguments: Arguments?) -> String
     {
         arguments?["state"] ?? keys.state ?? Machine.environment("STATE_DIRECTORY")
-            ?? folder(of: path, "state")
+            ?? RelativePath.resolve("state", beside: path)
     }
 
     /// The control socket of a gateway that runs with this file.
@@ -81,11 +81,5 @@ struct Places: Sendable {
     static func control(_ arguments: Arguments) -> String {
         arguments["control"] ?? arguments["state"].map { $0 + "/control.sock" }
             ?? (Machine.environment("RUNTIME_DIRECTORY") ?? "/run/fieldgw") + "/control.sock"
-    }
-
-    /// A path as a configuration means it: relative to the folder of its file.
-    static func folder(of file: String, _ path: String) -> String {
-        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
-        return String(file[...slash]) + path
     }
 }

@@ -9,6 +9,18 @@ enum PrintedConfiguration {
     /// Members of an object under such a name that say where the secret is kept.
     private static let places: [ByteString] = ["file", "env", "credential"]
 
+    /// Objects whose members have names that people choose.
+    private static let named: [ByteString] = ["ports", "nodes", "points", "fields", "bits", "map"]
+
+    /// Kind of the object around a member.
+    private enum Around {
+        case settings
+        /// It may say where a secret is kept; what else it has is hidden.
+        case secret
+        /// Its members are ports, devices, points.
+        case names
+    }
+
     private static func isSecret(_ name: String) -> Bool {
         let name = name.lowercased()
         return secrets.contains { name.contains($0) }
@@ -18,15 +30,13 @@ enum PrintedConfiguration {
     /// - Parameter isStrict: JSON for programs. In JSON5 a hexadecimal number stays one, because an
     ///   address such as 0x9C41 would be refused as 40001.
     static func text(_ json: JSON, isStrict: Bool, indent: Int = 0) -> String {
-        text(json, isStrict, indent, isPlace: false)
+        text(json, isStrict, indent, .settings)
     }
 
-    /// - Parameter isPlace: whether the object may say where a secret is kept; what else it has is
-    ///   hidden.
     private static func text(
-        _ json: JSON, _ isStrict: Bool, _ indent: Int, isPlace: Bool
+        _ json: JSON, _ isStrict: Bool, _ indent: Int, _ around: Around
     ) -> String {
-        let line = oneLine(json, isStrict, isPlace: isPlace)
+        let line = oneLine(json, isStrict, around)
         if indent > 0, line.utf8.count + indent <= columns { return line }
         let blanks = String(repeating: " ", count: indent + 2)
         let end = "\n" + String(repeating: " ", count: indent)
@@ -34,41 +44,48 @@ enum PrintedConfiguration {
         case .object(let members) where !members.isEmpty:
             let lines = members.map { member in
                 "\(blanks)\(quoted(member.name)): "
-                    + (isMasked(member, isPlace)
+                    + (isMasked(member, around)
                         ? "\"***\""
-                        : text(
-                            member.value, isStrict, indent + 2,
-                            isPlace: isSecret(member.name.string)))
+                        : text(member.value, isStrict, indent + 2, inside(member, around)))
             }
             return "{\n" + lines.joined(separator: ",\n") + end + "}"
         case .array(let items) where !items.isEmpty:
-            let lines = items.map { blanks + text($0, isStrict, indent + 2, isPlace: isPlace) }
+            let lines = items.map { blanks + text($0, isStrict, indent + 2, around) }
             return "[\n" + lines.joined(separator: ",\n") + end + "]"
         default: return line
         }
     }
 
-    /// Objects have names of their own, of a device for example: those are looked into.
-    private static func isMasked(_ member: JSON.Member, _ isPlace: Bool) -> Bool {
-        if case .object = member.value.kind { return false }
-        let isStray = isPlace && !places.contains(member.name)
-        return isStray || isSecret(member.name.string)
+    /// Kind of the object that a member is.
+    private static func inside(_ member: JSON.Member, _ around: Around) -> Around {
+        if around == .names { return .settings }
+        if named.contains(member.name) { return .names }
+        return isSecret(member.name.string) ? .secret : .settings
     }
 
-    private static func oneLine(_ json: JSON, _ isStrict: Bool, isPlace: Bool) -> String {
+    /// Objects are looked into. A number under a name that somebody has chosen is no secret.
+    private static func isMasked(_ member: JSON.Member, _ around: Around) -> Bool {
+        if member.value.members != nil { return false }
+        switch around {
+        case .names: return member.value.string != nil && isSecret(member.name.string)
+        case .secret: return !places.contains(member.name) || isSecret(member.name.string)
+        case .settings: return isSecret(member.name.string)
+        }
+    }
+
+    private static func oneLine(_ json: JSON, _ isStrict: Bool, _ around: Around) -> String {
         switch json.kind {
         case .object(let members):
             let shown = members.map { member in
                 "\(quoted(member.name)): "
-                    + (isMasked(member, isPlace)
+                    + (isMasked(member, around)
                         ? "\"***\""
-                        : oneLine(
-                            member.value, isStrict, isPlace: isSecret(member.name.string)))
+                        : oneLine(member.value, isStrict, inside(member, around)))
             }
             return shown.isEmpty ? "{}" : "{ " + shown.joined(separator: ", ") + " }"
         case .array(let items):
             return "["
-                + items.map { oneLine($0, isStrict, isPlace: isPlace) }.joined(separator: ", ")
+                + items.map { oneLine($0, isStrict, around) }.joined(separator: ", ")
                 + "]"
         case .string(let text):
             return text.string.contains("-----") ? "\"***\"" : quoted(text)

@@ -147,6 +147,42 @@ import Testing
         #expect(rig.early == 0)
     }
 
+    /// Exception 0x0B behind Modbus TCP was silence with a reply that may still come. The next 0x0B
+    /// was taken for that reply, so that each retry waited for the whole response timeout.
+    @Test func silenceThatAConverterTellsIsNotWaitedFor() {
+        var settings = settings([node(4, count: 1)])
+        settings.line = LineSettings(
+            device: .network(NetworkAddress(.tcp, host: "10.0.0.5", port: 502)),
+            baud: LineSettings.baudUnknown, echo: .never, framing: .mbap)
+        var driver = ModbusDriver(settings, seed: 1)
+        var now = Moment(.zero, WallTime(milliseconds: 0))
+        driver.receive(
+            .opened(LineFacts(path: "tcp", isPseudoTerminal: false, isNetwork: true)), at: now)
+        var requests = 0
+        var results: [Result<[UInt8], ReadFailure>] = []
+        for _ in 0..<50 where results.isEmpty {
+            var asked: UInt8?
+            while let output = driver.next() {
+                switch output {
+                case .line(.transmit(let frame, _)): asked = frame[1]
+                case .reading(let reading): results += reading.parts.map(\.result)
+                default: break
+                }
+            }
+            if let function = asked {
+                requests += 1
+                now = now + .milliseconds(1)
+                driver.receive(
+                    .received(RTUFrame.encode(unit: 4, [function | 0x80, 0x0B])), at: now)
+            } else if let due = driver.deadline?.due {
+                now = now.at(max(due, now.instant))
+                driver.timeout(at: now)
+            }
+        }
+        #expect(requests == 3 && results == [.failure(.timeout)])
+        #expect(driver.statistics.lateReplies == 0)
+    }
+
     @Test func aReplyOfAnotherUnitIsDroppedAndTheWaitGoesOn() {
         var rig = Rig(settings([node(1)])) { _, _, _ in .answer(.milliseconds(50)) }
         rig.open()

@@ -78,6 +78,13 @@ import Testing
         Complaint(
             .bridge, "configTopic: \"x/{device}\", commandTopic: \"x/{device}\"", "1:111",
             "cannot be told apart"),
+        Complaint(
+            .bridge,
+            "setTopic: \"p/{device}/{point}\", publish: { latestTopic: \"p/{device}/{point}\" }",
+            "1:111", "would come back as a command"),
+        Complaint(
+            .bridge, "commandTopic: \"p/{device}\", telemetryTopic: \"p/{device}/data\"", "1:111",
+            "published to \"telemetryTopic\" would come back"),
         Complaint(.bridge, "proxy: \"proxy.lan:3128\"", "2:8", "does not begin with http://"),
         Complaint(.bridge, "proxy: \"https://proxy.lan\"", "2:8", "must be an http:// proxy"),
         Complaint(

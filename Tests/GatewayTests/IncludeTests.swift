@@ -122,6 +122,39 @@ import Testing
             Set(files.map(\.path.value)) == ["etc/site/c.pem", "etc/own.pem", "/d"], "\(files)")
     }
 
+    /// By two ways, and with a mistake in it.
+    @Test func aFileThatIsIncludedTwiceIsToldOnce() {
+        let (found, problems) = read(
+            "{ include: [\"a.json5\", \"b.json5\"] }",
+            [
+                ("etc/a.json5", "{ include: \"c.json5\" }"),
+                ("etc/b.json5", "{ include: \"c.json5\" }"),
+                (
+                    "etc/c.json5",
+                    """
+                    { bridge: { host: "h", gateway: "g", prot: 1 },
+                      ports: { a: { device: "/d", nodes: { \(Self.nodes) } } } }
+                    """
+                ),
+            ])
+        let told = problems.filter { $0.severity == .error }.map(\.description)
+        #expect(found == nil && told.count == 1, "\(told)")
+        #expect(told.first?.hasPrefix("etc/c.json5:1:") == true, "\(told)")
+        #expect(told.first?.contains("\"prot\"") == true, "\(told)")
+        #expect(told.first?.contains("profile") == false, "\(told)")
+    }
+
+    /// A secret in the clear is never changed; the path of one is.
+    @Test func theHostsNameStandsInThePathOfASecret() {
+        let document = ConfigurationDocument.read(
+            Array(
+                "{ bridge: { password: { file: \"{hostname}.pw\" }, token: \"{hostname}\" } }"
+                    .utf8), fileName: "gw.json5", in: surroundings([], "pi-17"))
+        let bridge = document.root?["bridge"]
+        #expect(bridge?["password"]?["file"]?.string == "pi-17.pw")
+        #expect(bridge?["token"]?.string == "{hostname}")
+    }
+
     @Test(arguments: [
         ("include: 5", "1:12", "must be a path or a list of paths, not a number"),
         ("include: [\"\"]", "1:13", "not empty"),

@@ -67,6 +67,16 @@ import Testing
         #expect(drain(&line).received == [], "one request has one reply")
     }
 
+    /// pymodbus answers 80 0B for a unit that it does not have. It was no answer to function 3, and
+    /// the unit's points were bad with the word "format" after the whole response timeout.
+    @Test func anExceptionWithoutAFunctionIsThatOfItsRequest() {
+        var line = Self.line(.mbap)
+        line.carryOut(.transmit(Self.request), at: .zero)
+        _ = drain(&line)
+        line.arrive(mbap(1, 17, [0x80, 0x0B]))
+        #expect(drain(&line).received == RTUFrame.encode(unit: 17, [0x83, 0x0B]))
+    }
+
     @Test func aHeaderOfAnotherProtocolEndsTheLine() {
         var line = Self.line(.mbap)
         line.carryOut(.transmit(Self.request), at: .zero)
@@ -122,6 +132,34 @@ import Testing
         carrier.carryOut(
             .transmit(RTUFrame.encode(unit: 17, .writeRegister(address: 0, 1))), at: .zero)
         #expect(!isMadeAgain(&carrier))
+    }
+
+    /// Function 8 follows a unit's first reply. A converter that had closed behind that reply lost
+    /// the line over it, again after each opening, and all readings were bad with "port".
+    @Test func aProofOfOrderIsSentAgain() {
+        for (function, isRepeated) in [
+            (DiagnosticFunction.returnQueryData, true),
+            (.clearCounters, false),
+        ] {
+            var carrier = LineCarrier(LineSettings(device: .network(Self.address)))
+            carrier.carryOut(.transmit(Self.request), at: .zero)
+            carrier.received(Self.reply[...], at: .zero)
+            let probe = RTUFrame.encode(unit: 17, .diagnose(function, 0))
+            carrier.carryOut(.transmit(probe), at: .zero)
+            #expect(isMadeAgain(&carrier) == isRepeated)
+            if isRepeated { #expect(carrier.unsent == probe) }
+        }
+    }
+
+    /// Requests that were given up piled up and went out together on the next connection.
+    @Test func onlyTheLatestRequestIsSentAgain() {
+        var carrier = LineCarrier(LineSettings(device: .network(Self.address)))
+        carrier.carryOut(.transmit(Self.request), at: .zero)
+        carrier.received(Self.reply[...], at: .zero)
+        carrier.carryOut(.transmit(Self.request), at: .zero)
+        let other = RTUFrame.encode(unit: 18, .read(.readHoldingRegisters, address: 0, count: 1))
+        carrier.carryOut(.transmit(other), at: .zero)
+        #expect(isMadeAgain(&carrier) && carrier.unsent == other)
     }
 
     /// A converter that closes after each reply gets a connection for each request.

@@ -236,13 +236,16 @@ import Testing
             { bridge: { host: "127.0.0.1", gateway: "gw-{hostname}", tls: false,
                 username: "plant", password: "geheim" },
               state: "state", ports: { a: { device: "nowhere", nodes: {
-                "meter-{unit}": { unit: "1-3", points: { x: { holding: 0x9C41 } } } } } } }
+                "meter-{unit}": { unit: "1-3", points: {
+                  x: { holding: 0x9C41 }, bypass: { holding: 7 } } } } } } }
             """)
         let file = try workspace.write("gateway.json5", "{ include: [\"site/common.json5\"] }")
         let shown = try run(["check", "--print", file])
         #expect(shown.code == 0, "\(shown)")
         let name = ProcessInfo.processInfo.hostName.split(separator: ".").first ?? ""
-        for part in ["\"meter-1\"", "\"meter-3\"", "***", "\"gw-\(name)\"", "0x9C41"] {
+        for part in ["\"meter-1\"", "\"meter-3\"", "***", "\"gw-\(name)\"", "0x9C41"]
+            + ["\"bypass\": { \"holding\": 7 }"]
+        {
             #expect(shown.output.contains(part), "\(shown)")
         }
         for part in ["geheim", "plant", "include", "{unit}"] {

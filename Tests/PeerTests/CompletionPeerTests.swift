@@ -3,14 +3,14 @@ import Testing
 
 /// What the packages ship beside the programs, in the shells and the formatter that read it.
 @Suite struct CompletionPeerTests {
-    private func print(_ words: [String]) throws -> String {
+    private func help(_ words: [String]) throws -> String {
         let (code, output, errors) = try Peer(try Tools.fieldgw(), ["help"] + words).finish()
         #expect(code == 0 && errors.isEmpty, "\(errors)")
         return output
     }
 
     private func file(_ shell: String, in workspace: Workspace) throws -> String {
-        try workspace.write("completion.\(shell)", try print(["--completion", shell]))
+        try workspace.write("completion.\(shell)", try help(["--completion", shell]))
     }
 
     private func run(_ program: String, package: String, _ words: [String]) throws -> String {
@@ -79,7 +79,7 @@ import Testing
     func theManualPageIsSetInEightyColumns() throws {
         let workspace = try Workspace()
         defer { withExtendedLifetime(workspace) {} }
-        let page = try workspace.write("fieldgw.1", try print(["--man"]))
+        let page = try workspace.write("fieldgw.1", try help(["--man"]))
         let (code, output, errors) = try Peer(
             try Tools.find("groff", package: "groff-base"),
             ["-k", "-man", "-Tutf8", "-ww", "-rLL=78n", "-P-c", "-P-b", "-P-u", page]
@@ -96,7 +96,7 @@ import Testing
     @Test(.timeLimit(.minutes(2)))
     func helpIsWrapped() throws {
         for verb in ["run", "check", "read", "write", "scan", "status", "poll"] {
-            let wide = try print([verb]).split(separator: "\n").filter { $0.count > 100 }
+            let wide = try help([verb]).split(separator: "\n").filter { $0.count > 100 }
             #expect(wide.isEmpty, "\(verb): \(wide)")
         }
     }

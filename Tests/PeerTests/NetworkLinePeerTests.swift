@@ -63,6 +63,8 @@ import Testing
         let alive = documents.first { $0["device"] as? String == "node-a" }?["values"]
         #expect((alive as? [String: Any])?["r"] as? Int == 100 * unit + 3, "\(poll)")
         #expect((alive as? [String: Any])?["i"] as? Int == 1007)
+        let dead = documents.first { $0["device"] as? String == "dead" }?["bad"]
+        #expect((dead as? [String: Any])?["r"] as? String == "timeout", "\(poll)")
 
         let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file], quiet: true)
         try Tools.until("readings are recorded", within: 20) {
@@ -78,7 +80,11 @@ import Testing
 
     private func records(_ workspace: Workspace) throws -> [[String: Any]] {
         let export = try run(["spool", "export", workspace.path("spool")])
-        return export.output.split(separator: "\n").map { object(String($0)) }
+        return export.output.split(separator: "\n").map { line in
+            let row = object(String(line))
+            let payload = row["payload"] as? [String: Any] ?? [:]
+            return payload.merging(row) { $1 }
+        }
     }
 
     @Test(.timeLimit(.minutes(5))) func pymodbusOnModbusTCP() throws {
@@ -158,5 +164,69 @@ import Testing
         defer { slave.stop() }
         let read = try run(["read", "rfc2217://127.0.0.1:\(port)", "3", "holding:0"])
         #expect(read.code == 69 && read.errors.contains("write tcp://"), "\(read)")
+    }
+
+    /// Whatever the converter does, a value belongs to its register, and no good unit is lost.
+    @Test(.timeLimit(.minutes(5)), arguments: ["pieces", "silent", "late", "merge", "close"])
+    func convertersThatMisbehaveGiveNoWrongValue(_ mode: String) throws {
+        let workspace = try Workspace()
+        let tcp = try Tools.freePort()
+        let converter = try Peer(
+            try Tools.python(), [Tools.peer("converter.py"), "\(tcp)", mode])
+        defer { converter.stop() }
+        #expect(converter.line() == "ready")
+        let nodes = (1...3).map { unit in
+            "\"u\(unit)\": { unit: \(unit), every: \"\(90 + 20 * unit)ms\", noMerge: true, "
+                + "points: { r0: { holding: 0 }, r7: { holding: 7 }, r50: { holding: 50 } } }, "
+        }.joined()
+        let file = try workspace.write(
+            "gateway.json5",
+            configuration("device: \"tcp://127.0.0.1:\(tcp)\"", nodes: nodes))
+        let gateway = try Peer(try Tools.fieldgw(), ["run", "--config", file], quiet: true)
+        try Tools.until("there are readings", within: 60) {
+            // A record of bad points has empty values.
+            try self.records(workspace).count {
+                ($0["values"] as? [String: Any])?.isEmpty == false
+            } >= 10
+        }
+        #expect(gateway.end().code == 0)
+        var good = 0
+        for record in try records(workspace) {
+            guard let device = record["device"] as? String, device.hasPrefix("u"),
+                let values = record["values"] as? [String: Any]
+            else { continue }
+            for (name, value) in values {
+                let unit = Int(device.dropFirst()) ?? 0
+                let place = Int(name.dropFirst()) ?? 0
+                #expect((value as? Int).map { $0 / 10 } == 100 * unit + place, "\(record)")
+                good += 1
+            }
+        }
+        #expect(good >= 24)
+    }
+
+    /// A cable that is cut for a while: what was read is kept, and polling is back within 5 s.
+    @Test(.timeLimit(.minutes(5))) func aCutCableLosesNothingThatWasRead() throws {
+        guard getuid() == 0 else {
+            print("not run: network namespaces need root")
+            return
+        }
+        let workspace = try Workspace()
+        let isLong = ProcessInfo.processInfo.environment["FIELDGW_LONG"] == "1"
+        let peer = try Peer(
+            try Tools.find("unshare", package: "util-linux"),
+            [
+                "-n", try Tools.python(), Tools.peer("network-cut.py"), try Tools.fieldgw(),
+                Tools.peer("converter.py"), workspace.url.path, isLong ? "60" : "12",
+            ])
+        var output = ""
+        while let line = peer.line(within: .seconds(120)) { output += line + "\n" }
+        let (code, _, errors) = peer.finish()
+        if let reason = output.split(separator: "\n").first(where: { $0.hasPrefix("cannot: ") }) {
+            print("not run: \(reason)")
+            return
+        }
+        #expect(code == 0 && output.hasSuffix("ok\n"), "\(output)\(errors)")
+        print(output)
     }
 }

@@ -181,13 +181,13 @@ package struct Conversation: Sendable {
             return exchange.startBroadcast(
                 request, frame: frame, wait: Self.broadcastDelay, at: now)
         }
-        var acceptsException = true
+        var isCertain = true
         if case .asking = state {
-            acceptsException = partners[unit]?.fence.acceptsException(request.function) ?? true
+            isCertain = partners[unit]?.fence.acceptsException(request.function) ?? true
         }
         exchange.start(
             unit: unit, request, frame: frame, timeout: patience,
-            acceptsException: acceptsException, at: now)
+            exceptions: AcceptedExceptions(isCertain, isModbusTCP: isModbusTCP), at: now)
     }
 
     /// Late and repeated replies, and those of units that were not asked.
@@ -204,7 +204,7 @@ package struct Conversation: Sendable {
 
     private mutating func conclude(_ ended: LineExchange.Verdict, at now: Instant) {
         var verdict = ended
-        if isModbusTCP, case .response(.exception(_, .gatewayTargetFailedToRespond), _) = ended {
+        if isModbusTCP, case .response(.exception(_, let code), _) = ended, code.tellsSilence {
             verdict = .silence
         }
         switch state {

@@ -112,8 +112,7 @@ package struct UARTDriver: LineDriver {
     var counters = PortStatistics()
     var usefulBytes = 0
     var wake: (due: Instant, reason: LineTimer)?
-    private var outputs: [LineOutput] = []
-    private var drained = 0
+    private var outputs = OutputQueue<LineOutput>()
 
     package init(_ settings: Settings, seed: UInt64) {
         self.settings = settings
@@ -247,15 +246,7 @@ package struct UARTDriver: LineDriver {
         settle(at: now)
     }
 
-    package mutating func next() -> LineOutput? {
-        guard drained < outputs.count else {
-            if drained > 0 { outputs.removeAll(keepingCapacity: true) }
-            drained = 0
-            return nil
-        }
-        drained += 1
-        return outputs[drained - 1]
-    }
+    package mutating func next() -> LineOutput? { outputs.next() }
 
     package var deadline: (due: Instant, reason: LineTimer)? { wake }
     package func isExchanging(at now: Instant) -> Bool { exchange != nil }

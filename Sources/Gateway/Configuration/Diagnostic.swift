@@ -147,10 +147,14 @@ final class Problems {
     /// - Parameter file: that of the object around it.
     func file(of position: TextPosition, in file: String) -> String {
         // Positions in a profile have no source of their own.
-        guard sources.count > 1, sources.indices.contains(position.source),
-            sources.contains(where: { ByteString($0) == ByteString(file) })
+        guard sources.count > 1, sources.indices.contains(position.source), isSource(file)
         else { return file }
         return sources[position.source]
+    }
+
+    /// Whether a file is one of the configuration's, not a profile.
+    func isSource(_ file: String) -> Bool {
+        sources.contains { ByteString($0) == ByteString(file) }
     }
 
     /// Where a value of the merged files stands.

@@ -11,6 +11,8 @@ struct DocumentReader {
     private let surroundings: Surroundings
     /// The main file first.
     private(set) var files: [String] = []
+    /// Files that were included before, by path; nil in place of one that cannot be used.
+    private var included: [ByteString: JSON?] = [:]
     private(set) var texts: [[UInt8]] = []
 
     init(_ problems: Problems, _ surroundings: Surroundings) {
@@ -71,6 +73,7 @@ struct DocumentReader {
             problems.error(place, "\"\(shown)\" includes itself")
             return nil
         }
+        if let known = included[ByteString(path)] { return known }
         guard files.count < Self.filesMax, chain.count < Self.depthMax else {
             problems.error(
                 place,
@@ -83,18 +86,19 @@ struct DocumentReader {
             problems.error(place, "the included file \"\(shown)\" \(failure.message)")
             return nil
         case .success(let bytes):
-            guard let json = merged(bytes, path, under: chain) else { return nil }
-            guard json.members != nil else {
+            let json = merged(bytes, path, under: chain)
+            if let json, json.members == nil {
                 problems.error(
                     FilePlace(path, json.position),
                     "an included file must be an object, not \(json.describe)")
-                return nil
             }
-            return json
+            let usable = json?.members == nil ? nil : json
+            included[ByteString(path)] = .some(usable)
+            return usable
         }
     }
 
-    /// Keys whose texts stay as they are: secrets are never changed.
+    /// Keys whose own texts stay as they are: a secret in the clear is never changed.
     private static let secrets: Set<ByteString> = ["password", "token", "proxy"]
 
     /// Puts the host's name in place of `{hostname}` in keys and texts.
@@ -109,7 +113,7 @@ struct DocumentReader {
 }
 
 extension JSON {
-    /// This value over another one: objects by key, everything else replaces.
+    /// Lays this value over another one: objects by key, everything else replaces.
     func merged(over base: JSON) -> JSON {
         guard let own = members, let under = base.members else { return self }
         var places: [ByteString: Int] = [:]
@@ -149,7 +153,8 @@ extension JSON {
                 .array(items.map { $0.replacing(mark, with: text, except: keys) }), at: position)
         case .object(let members):
             let filled = members.map { member -> Member in
-                guard !keys.contains(member.name) else { return member }
+                // An object says where the secret is kept, or has other members.
+                if keys.contains(member.name), member.value.members == nil { return member }
                 return Member(
                     name: fill(member.name), position: member.position,
                     value: member.value.replacing(mark, with: text, except: keys))

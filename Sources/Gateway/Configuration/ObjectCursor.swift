@@ -103,7 +103,8 @@ struct ObjectCursor {
         let open = asked.filter { !has($0) }
         var mistyped: Set<ByteString> = []
         for field in fields where !known.contains(field.name) && !problems.isFull {
-            let what = field.file == place.file ? self.what : "the profile"
+            let isOwn = field.file == place.file || problems.isSource(field.file)
+            let what = isOwn ? self.what : "the profile"
             if let guess = Suggestion.nearest(to: field.name, in: open) {
                 mistyped.insert(guess)
                 problems.error(

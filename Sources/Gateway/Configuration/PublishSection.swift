@@ -63,6 +63,7 @@ enum TopicChecks {
         let nodes = read.ports.flatMap(\.nodes)
         let layout = bridge.layout
         configuration.bridge.layout.only = nodes.count == 1 ? nodes[0].device : nil
+        checkEchoes(layout, nodes.first?.device ?? bridge.gateway, at: bridge.place, problems)
         let inbound: [(key: String, namesDevice: Bool?)] = [
             ("configTopic", layout.config?.namesDevice),
             ("commandTopic", layout.commands?.namesDevice),
@@ -71,7 +72,7 @@ enum TopicChecks {
         for (key, namesDevice) in inbound where namesDevice == false && nodes.count > 1 {
             problems.error(
                 bridge.place,
-                "\"\(key)\" does not say {device}, and there are \(nodes.count): only a "
+                "\"\(key)\" does not say {device}, and there are \(nodes.count) devices: only a "
                     + "gateway with one device can do without")
         }
         let hidesTelemetry = layout.telemetry.map { !$0.namesDevice } ?? false
@@ -103,5 +104,29 @@ enum TopicChecks {
             }
         }
         return configuration
+    }
+
+    /// A broker sends what is published to whoever subscribes, the gateway itself included.
+    private static func checkEchoes(
+        _ layout: TopicLayout, _ device: DeviceID, at place: FilePlace, _ problems: Problems
+    ) {
+        var subscribed = layout
+        subscribed.only = device
+        let published: [(key: String, topic: String?)] = [
+            ("telemetryTopic", layout.telemetry?.topic(device)),
+            ("stateTopic", layout.state?.topic(device)),
+            ("availabilityTopic", layout.availability?.string),
+            ("latestTopic", layout.latest?.topic(device, "point")?.text),
+        ]
+        for (key, topic) in published {
+            switch topic.flatMap({ subscribed.inbound(utf8: Array($0.utf8)) }) {
+            case nil, .errors: continue
+            case .config, .command, .set:
+                problems.error(
+                    place,
+                    "what is published to \"\(key)\" would come back as a command or a config: "
+                        + "give it a topic of its own")
+            }
+        }
     }
 }

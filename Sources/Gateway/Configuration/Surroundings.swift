@@ -43,8 +43,8 @@ package struct ConfigurationDocument: Sendable {
 }
 
 /// A path as a file means it: relative to the folder of that file.
-enum RelativePath {
-    static func resolve(_ path: String, beside file: String) -> String {
+package enum RelativePath {
+    package static func resolve(_ path: String, beside file: String) -> String {
         guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
         return String(file[...slash])
             + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)

@@ -191,7 +191,7 @@ extension MetricFamily {
                 view.base.ports[index].labels, view.base.ports[index].statistics.lineTimes
             )
             for use in LineTimes.Use.allCases {
-                out.sample(name, labels, "use", use.rawValue, times[use].secondsValue)
+                out.sample(name, labels, "use", "\(use)", times[use].secondsValue)
             }
         },
         ofPort("sent_bytes_total", "Bytes sent.") { Double($0.bytesSent) },

@@ -161,9 +161,8 @@ package enum RegisterTable {
             readNumbers(row, &point, &made)
             point.units = ImportWords.name(cell(row, .units))
             let access = ImportWords.squeezed(cell(row, .access))
-            let writes = ["rw", "w", "wo", "readwrite", "write", "yes", "true", "rm", "r", "ro"]
-            point.isWritable =
-                writes.prefix(7).contains(access) && (table == .coil || table == .holding)
+            let writes = ["rw", "w", "wo", "readwrite", "write", "yes", "true"]
+            point.isWritable = writes.contains(access) && (table == .coil || table == .holding)
             return point
         }
 

@@ -64,8 +64,7 @@ package struct ModbusServer: Sendable {
     private var connections: [ConnectionID: ServerConnection] = [:]
     private var owners: [UInt64: ConnectionID] = [:]
     private var lastNumber: UInt64 = 0
-    private var outputs: [Output] = []
-    private var drained = 0
+    private var outputs = OutputQueue<Output>()
     /// Requests that were answered with exception 6 because too many waited.
     package private(set) var overflows = 0
 
@@ -188,15 +187,7 @@ package struct ModbusServer: Sendable {
         }
     }
 
-    package mutating func next() -> Output? {
-        guard drained < outputs.count else {
-            outputs.removeAll(keepingCapacity: outputs.count <= 64)
-            drained = 0
-            return nil
-        }
-        drained += 1
-        return outputs[drained - 1]
-    }
+    package mutating func next() -> Output? { outputs.next() }
 
     /// Statements that must hold between two calls and do not, in words.
     package func invariants() -> [String] {
