@@ -231,17 +231,20 @@ package struct LastValue: Hashable, Sendable {
     /// The last good value as JSON text and when it was read; nil before the first.
     package var json: String?
     package var at: Moment?
+    /// Registers that it came from; nil for points that are no registers, or more than four.
+    package var registers: [UInt16]?
     /// Why the latest reading was bad, nil if it was good.
     package var bad: ReadFailure?
 
     package init(
         name: ByteString, units: ByteString? = nil, json: String? = nil, at: Moment? = nil,
-        bad: ReadFailure? = nil
+        registers: [UInt16]? = nil, bad: ReadFailure? = nil
     ) {
         self.name = name
         self.units = units
         self.json = json
         self.at = at
+        self.registers = registers
         self.bad = bad
     }
 }

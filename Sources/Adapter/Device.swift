@@ -11,6 +11,8 @@ struct Device: Sendable {
         /// Time of the reading that was last published, for dead bands; nil makes the next good
         /// value pass.
         var sentAt: Instant?
+        /// Registers of the last good value, the first in the highest place.
+        var raw: UInt64 = 0
         /// Number that was last published, for dead bands.
         var sentNumber: Double?
         /// JSON text that was last published, for dead bands.
@@ -85,10 +87,14 @@ struct Device: Sendable {
     func place(of name: ByteString) -> Int? { binding.points.firstIndex { $0.name == name } }
 
     var lastValues: [LastValue] {
-        zip(binding.points, states).filter(\.0.isRead).map { point, state in
-            let json = state.at == nil ? nil : String(decoding: state.json, as: UTF8.self)
-            return LastValue(
-                name: point.name, units: point.units, json: json, at: state.at, bad: state.bad)
+        states.indices.filter { binding.points[$0].isRead }.map { index in
+            let (point, state) = (binding.points[index], states[index])
+            var value = LastValue(
+                name: point.name, units: point.units, at: state.at, bad: state.bad)
+            guard state.at != nil else { return value }
+            value.json = String(decoding: state.json, as: UTF8.self)
+            value.registers = decoders[index].registers(of: state.raw)
+            return value
         }
     }
 
@@ -141,7 +147,10 @@ struct Device: Sendable {
                 bad += 1
                 if let at, badAt.map({ $0.instant < at.instant }) ?? true { badAt = at }
                 priority = priority || hasPriority[point]
-            } else if let at, keep(point, verdict, body[text...], at: at), !isHidden[point] {
+            } else if let at,
+                keep(point, verdict, body[text...], raw: source.raw(of: decoder), at: at),
+                !isHidden[point]
+            {
                 good += 1
                 priority = priority || hasPriority[point]
             } else {
@@ -259,13 +268,12 @@ struct Device: Sendable {
 
     /// Remembers a good value and says whether it is to be published.
     private mutating func keep(
-        _ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, at: Moment
-    )
-        -> Bool
-    {
+        _ point: Int, _ verdict: Verdict, _ json: ArraySlice<UInt8>, raw: UInt64, at: Moment
+    ) -> Bool {
         var number: Double?
         if case .number(let value) = verdict { number = value }
         states[point].become(json, number, at: at)
+        states[point].raw = raw
         guard let filter = filters[point] else { return true }
         guard filter.passes(states[point], at: at.instant) else { return false }
         states[point].sentAt = at.instant
@@ -302,6 +310,31 @@ struct Filter: Sendable {
 }
 
 extension Decoder {
+    private static let registersMost = 4
+
+    /// Registers of the point, if they are so few that they are shown; else 0.
+    private var registerCount: Int {
+        guard table != .frame, !table.isBits else { return 0 }
+        let all = isScattered ? coding.registers.count : count
+        return all <= Self.registersMost ? all : 0
+    }
+
+    /// Registers of the point as one number, the first in the highest place, from bytes that begin
+    /// at address `start`.
+    func raw(_ bytes: [UInt8], from start: Int) -> UInt64 {
+        let (first, size) = (position(from: start, size: bytes.count), 2 * registerCount)
+        guard size > 0, first >= 0, first + size <= bytes.count else { return 0 }
+        return bytes[first..<(first + size)].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The same one by one; nil for points that are no registers, or many.
+    func registers(of raw: UInt64) -> [UInt16]? {
+        guard registerCount > 0 else { return nil }
+        return (1...registerCount).map {
+            UInt16(truncatingIfNeeded: raw >> (16 * UInt64(registerCount - $0)))
+        }
+    }
+
     func isCovered(by part: ReadPart) -> Bool {
         if table == .frame { return part.table == .frame }
         return part.table == table && part.address <= address

@@ -17,6 +17,9 @@ struct PointSource {
         return holds(decoder) || take(decoder, from: reading)
     }
 
+    /// Registers of the point that was found, as one number.
+    func raw(of decoder: Decoder) -> UInt64 { decoder.raw(bytes, from: address) }
+
     /// False for points of frames, of which nothing is read in advance.
     private func holds(_ decoder: Decoder) -> Bool {
         address <= decoder.address && decoder.address + decoder.count <= end

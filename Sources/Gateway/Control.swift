@@ -9,7 +9,7 @@ import Base
 /// | `{"get":"status"}` | the document that `fieldgw status --json` prints |
 /// | `{"get":"metrics"}` | `{"metrics":"…"}`: what the HTTP door serves at `/metrics` |
 /// | `{"get":"spool"}` | the journal's part of it, as cheap as can be |
-/// | `{"get":"values","device":"meter-1"}` | last good values with their age; all devices' without `device` |
+/// | `{"get":"values","device":"meter-1"}` | last good values, their age and registers; all without `device` |
 /// | `{"get":"values","from":0}` | the same in pages: the next one begins at the answer's `next`, the last has none |
 /// | `{"get":"pcap","port":"bus-a"}` | `{"port","link":250,"packets","pcap":"base64"}`: the line's latest traffic |
 /// | `{"pause":{"port":"bus-a","for":"10m"}}` | `{"ok":true,"port","device","until"}` once the line is closed |

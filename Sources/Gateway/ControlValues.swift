@@ -48,6 +48,12 @@ extension Gateway {
                     writer.member("age", max(0, (now.instant - at.instant).secondsValue))
                     writer.member("ts", at.wall)
                 }
+                if let registers = value.registers {
+                    let words = registers.map {
+                        Hex.encode([UInt8($0 >> 8), UInt8($0 & 0xFF)], separator: "")
+                    }
+                    writer.member("raw", words.joined(separator: " "))
+                }
                 if let units = value.units { writer.member("units", units) }
                 if let bad = value.bad { writer.member("bad", bad.word) }
             }

@@ -187,10 +187,26 @@ import Testing
         reading(failed(.holding, 0, 1, .checksum, at: 2), failed(.coil, 0, 1, .timeout)))
     #expect(
         machine.lastValues(of: device("meter-1")) == [
-            LastValue(name: "a", units: "V", json: "9", at: at(1), bad: .checksum),
+            LastValue(
+                name: "a", units: "V", json: "9", at: at(1), registers: [9], bad: .checksum),
             LastValue(name: "b", bad: .timeout),
         ])
     #expect(machine.health(of: device("meter-1")) == (0, 2))
+}
+
+@Test func tellsTheRegistersOfTheLastGoodValue() {
+    var apart = Coding()
+    apart.registers = [0, 4]
+    var machine = adapter(
+        Point(name: "f", table: .holding, address: 1, type: .float32),
+        Point(name: "s", table: .holding, address: 0, type: .uint32, coding: apart),
+        Point(name: "t", table: .holding, address: 0, type: .string, length: 10),
+        Point(name: "b", table: .coil, address: 0))
+    _ = machine.receive(
+        reading(good(.holding, 0, "12 34 42 F6 E9 79 00 00 56 78"), good(.coil, 0, "01")))
+    let values = machine.lastValues(of: device("meter-1"))
+    #expect(values.map(\.registers) == [[0x42F6, 0xE979], [0x1234, 0x5678], nil, nil])
+    #expect(values[0].json?.hasPrefix("123.456") == true)
 }
 
 /// Every cut and every garbage byte: no trap, and always one JSON object per reading.

@@ -32,6 +32,8 @@ import Testing
         let value = try world.ask("/api/v1/values?device=meter-1").json["devices"]?["meter-1"]?[
             "values"]?["a"]
         #expect(value?["units"]?.string == "W" && value?["value"]?.integer ?? 0 > 10)
+        let raw = value?["raw"]?.string?.string ?? ""
+        #expect(Int64(raw, radix: 16) == value?["value"]?.integer, "\(raw)")
         let missing = try world.ask("/api/v1/values?device=meter-2")
         #expect(missing.status == 404 && missing.text.contains("did you mean \\\"meter-1\\\"?"))
         #expect(try world.ask("/nothing").status == 404)

@@ -13,7 +13,7 @@ import HTTP
 /// | `/api/v1/status` | the document of `fieldgw status --json` |
 /// | `/api/v1/site` | what the configuration says about lines, devices and points: see `SiteDocument` |
 /// | `/api/v1/line?port=` | the latest frames and the last hour of its units: see `LineDocument` |
-/// | `/api/v1/values[?device=]` | last good values with their age |
+/// | `/api/v1/values[?device=]` | last good values with their age and registers |
 /// | `/api/v1/history?device=` | what was read lately: see `HistoryDocument` |
 /// | `/api/v1/log[?after=]` | `{"lines":[…]}`: the latest lines of the log with a higher number |
 /// | `/api/v1/events` | server-sent events: see `LiveStream` |

@@ -1,8 +1,8 @@
 // One device: its points, a chart of what was chosen, and what may be written.
-const device = { name: null, chosen: null, range: 'hour', past: null, day: {}, timer: null };
+const device = { name: null, chosen: null, range: 'hour', past: null, day: {}, raw: {} };
 
 device.open = (main, name) => {
-  Object.assign(device, { name, chosen: null, past: null, day: {} });
+  Object.assign(device, { name, chosen: null, past: null, day: {}, raw: {} });
   const range = (word) => h('label', null, h('input', { type: 'radio', name: 'range', value: word, checked: device.range === word,
     onchange: () => { device.range = word; device.load(); } }), word);
   main.replaceChildren(h('h2', null, 'Device ' + name), h('p', { id: 'd-state', role: 'status' }),
@@ -14,9 +14,27 @@ device.open = (main, name) => {
         h('th', { class: [1, 2, 4, 5].includes(index) ? 'n' : null }, word)))), h('tbody', { id: 'd-points' })));
   device.rows = {};
   device.load();
+  device.loadRaw();
 };
 
-device.close = () => { clearTimeout(device.timer); device.name = null; };
+/** What stood in the registers, for the integrator. */
+device.loadRaw = async () => {
+  clearTimeout(device.rawTimer);
+  const name = device.name;
+  try {
+    const found = (await get('/api/v1/values?device=' + encodeURIComponent(name))).devices[name];
+    if (device.name === name && found) device.raw = found.values;
+  } catch (error) {
+    device.raw = {};
+  }
+  if (device.name === name) device.rawTimer = setTimeout(device.loadRaw, 2000);
+};
+
+device.close = () => {
+  clearTimeout(device.timer);
+  clearTimeout(device.rawTimer);
+  device.name = null;
+};
 device.site = () => (S.site && S.site.devices[device.name]) || { points: [] };
 device.releaseButton = () => S.site && S.site.actions ? h('button', { onclick: () =>
   perform($('d-outcome'), 'release', { action: 'release', device: device.name }) }, 'Release at the bridge') : null;
@@ -73,13 +91,14 @@ device.paint = () => {
 device.row = (name, point) => {
   const td = (label, tone) => h('td', { class: tone || null, 'data-l': label });
   const cells = { value: td('value', 'n'), age: td('age', 'n'), quality: td('quality'), low: td('day min', 'n'),
-    high: td('day max', 'n') };
+    high: td('day max', 'n'), raw: h('small', { class: 'mono' }) };
   const box = h('input', { type: 'checkbox', 'aria-label': 'chart of ' + name, onchange: (event) => {
     device.chosen = (device.chosen || []).filter((one) => one !== name).concat(event.target.checked ? [name] : []);
     device.charts();
   } });
   const node = h('tr', null, h('td', { class: 'who' }, name), cells.value, cells.age, cells.quality, cells.low, cells.high,
-    h('td', { 'data-l': 'place' }, h('code', { class: 'quiet' }, point.place || '')), h('td', { 'data-l': 'chart' }, box),
+    h('td', { 'data-l': 'place' }, h('code', { class: 'quiet' }, point.place || ''), ' ', cells.raw),
+    h('td', { 'data-l': 'chart' }, box),
     h('td', { 'data-l': 'write' }, point.writable && S.site.actions ? device.writer(name, point) : ''));
   return { node, cells, box, point };
 };
@@ -92,6 +111,7 @@ device.paintRow = (row, known, item, name) => {
   put(row.cells.age, age === null ? '' : duration(age));
   put(row.cells.quality, isBad ? h('span', { class: 'alarm' }, '○ ' + item[2]) : item[0] === null ? '' :
     h('span', { class: 'good' }, '● good'));
+  put(row.cells.raw, (device.raw[name] || {}).raw || '');
   const day = device.day[name];
   put(row.cells.low, day ? number(day[0], point.decimals) : '');
   put(row.cells.high, day ? number(day[1], point.decimals) : '');
