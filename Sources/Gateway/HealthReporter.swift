@@ -36,9 +36,11 @@ package struct HealthSettings: Hashable, Sendable {
 
     /// Nil, and reported, if it is no object.
     init?(_ field: Field, _ problems: Problems) {
-        guard var cursor = ObjectCursor(field, "\"health\"", problems) else { return nil }
-        every = cursor.duration("every", in: .seconds(10)...(.seconds(86_400))) ?? every
-        units = cursor.bool("units", default: units)
+        guard var cursor = ObjectCursor(field, "\"health\"", problems, TopKeys.health) else {
+            return nil
+        }
+        every = cursor.duration("every")
+        units = cursor.bool("units")
         cursor.finish()
     }
 }

@@ -26,7 +26,7 @@ let table = VerbTable(
         ),
         ("/var/lib/fieldgw", "journal and state"),
         ("/usr/share/doc/fieldgw/README.md", "what it does, and which document of docs/ says what"),
-        ("/usr/share/doc/fieldgw/docs/configuration.md", "every key of the configuration"),
+        ("/usr/share/doc/fieldgw/docs/configuration.md", "how a configuration is written"),
     ],
     environment: [
         ("FIELDGW_PROFILES", "a folder of profiles that goes before those of the package"),
@@ -37,6 +37,7 @@ let table = VerbTable(
         ("NO_COLOR, TERM", "no colours if the one is set or the other is \"dumb\""),
         ("TMPDIR", "where temporary files go, /tmp without it"),
     ],
-    seeAlso: ["systemctl(1)", "udevadm(8)"])
+    seeAlso: ["fieldgw.json5(5)", "fieldgw-payloads(7)", "systemctl(1)", "udevadm(8)"],
+    texts: ConfigurationHelp.texts, pages: { [ConfigurationHelp.page] })
 
 table.main()

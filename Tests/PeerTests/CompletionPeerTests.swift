@@ -75,21 +75,30 @@ import Testing
     }
 
     /// Without a warning of the formatter, and in 80 columns but for what is a table.
-    @Test(.timeLimit(.minutes(2)))
-    func theManualPageIsSetInEightyColumns() throws {
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            ("fieldgw", ["EXIT STATUS", "ENVIRONMENT", "FILES", "fieldgw.service"]),
+            ("fieldgw.json5", ["maxBytes", "WRITABLE", "priorityReserve", "[1s]"]),
+        ])
+    func aManualPageIsSetInEightyColumns(_ name: String, _ parts: [String]) throws {
         let workspace = try Workspace()
         defer { withExtendedLifetime(workspace) {} }
-        let page = try workspace.write("fieldgw.1", try help(["--man"]))
+        let page = try workspace.write(name, try help(["--man", name]))
         let (code, output, errors) = try Peer(
             try Tools.find("groff", package: "groff-base"),
             ["-k", "-man", "-Tutf8", "-ww", "-rLL=78n", "-P-c", "-P-b", "-P-u", page]
         ).finish()
         #expect(code == 0 && errors.isEmpty, "\(errors)")
-        for part in ["EXIT STATUS", "ENVIRONMENT", "FILES", "fieldgw.service"] {
-            #expect(output.contains(part), "\(part)")
-        }
+        for part in parts { #expect(output.contains(part), "\(part)") }
         let wide = output.split(separator: "\n").filter { $0.count > 80 }
         #expect(wide.isEmpty, "\(wide.prefix(10))")
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func anUnknownPageIsRefused() throws {
+        let (code, _, errors) = try Peer(try Tools.fieldgw(), ["help", "--man", "fstab"]).finish()
+        #expect(code == 64 && errors.contains("fieldgw, fieldgw.json5"), "\(errors)")
     }
 
     /// Where there is no terminal it is no wider than 100 columns.

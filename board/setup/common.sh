@@ -75,7 +75,7 @@ need_packages() {
 
 # python_peers: a virtual environment with the Modbus and MQTT peers of the tests; prints its python.
 python_peers() {
-    local venv wanted="pymodbus==3.9.2 pyserial==3.5 pika==1.3.2 paho-mqtt==2.1.0 google-api-python-client==2.97.0 pyjwt[crypto]==2.9.0 tlslite-ng==0.8.2"
+    local venv wanted="pymodbus==3.9.2 pyserial==3.5 pika==1.3.2 paho-mqtt==2.1.0 google-api-python-client==2.97.0 pyjwt[crypto]==2.9.0 tlslite-ng==0.8.2 jsonschema==4.23.0 json5==0.9.25"
     # One for each list: checkouts that want different things do not take it from each other.
     venv=$cache/peers-$(printf %s "$wanted" | cksum | cut -d ' ' -f 1)
     if [ "$(cat "$venv/.wanted" 2>/dev/null)" != "$wanted" ]; then

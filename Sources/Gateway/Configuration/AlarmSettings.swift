@@ -13,9 +13,10 @@ extension Alarms {
 extension Alarms.Settings {
     /// Nil, and reported, if it is no object.
     init?(_ field: Field, _ problems: Problems) {
-        guard var cursor = ObjectCursor(field, "\"alarms\"", problems) else { return nil }
-        let range = Duration.seconds(10)...Duration.seconds(7 * 86_400)
-        if let away = cursor.duration("bridgeAway", in: range) { bridgeAway = away }
+        guard var cursor = ObjectCursor(field, "\"alarms\"", problems, TopKeys.alarms) else {
+            return nil
+        }
+        bridgeAway = cursor.duration("bridgeAway")
         cursor.finish()
     }
 }

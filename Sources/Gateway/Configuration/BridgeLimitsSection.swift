@@ -4,7 +4,7 @@ import Bridge
 /// The parts of `bridge` that have their own objects: where to, how fast, under which topics.
 extension ConfigurationReader {
     mutating func readEndpoints(_ cursor: inout ObjectCursor) -> [LinkTarget] {
-        let tls = cursor.bool("tls", default: true)
+        let tls = cursor.bool("tls")
         if !tls, let place = cursor.take("tls")?.keyPlace {
             problems.warning(
                 place,
@@ -17,7 +17,7 @@ extension ConfigurationReader {
                 return host
             }
         }
-        let port = cursor.integer("port", in: 1...65_535) ?? (tls ? 8883 : 1883)
+        let port = cursor.givenInteger("port") ?? (tls ? 8883 : 1883)
         if tls, port == 1883, let place = cursor.take("port")?.place {
             problems.warning(
                 place,
@@ -156,10 +156,12 @@ extension ConfigurationReader {
             )
             return nil
         }
-        guard var cursor = ObjectCursor(field, "\"rate\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"rate\"", problems, BridgeKeys.rate) else {
+            return nil
+        }
         var rate = cloud ? Configuration.Bridge.Rate.cloudIoT : .unlimited
-        rate.messages = cursor.integer("messages", in: 1...1_000_000) ?? rate.messages
-        rate.bytes = cursor.size("bytes", in: 1024...(1 << 40)) ?? rate.bytes
+        rate.messages = cursor.givenInteger("messages") ?? rate.messages
+        rate.bytes = cursor.givenSize("bytes") ?? rate.bytes
         if cloud, rate.messages ?? 0 > 100 || rate.bytes ?? 0 > 512_000 {
             problems.warning(
                 field.place,
@@ -175,9 +177,8 @@ extension ConfigurationReader {
         guard var object = cursor.object("inFlight") else {
             return Configuration.Bridge.InFlight(total: standard, perDevice: cloud ? 1 : standard)
         }
-        // MQTT has 65,535 packet ids.
-        let total = object.integer("total", in: 1...32_768) ?? standard
-        let perDevice = object.integer("perDevice", in: 1...32_768) ?? (cloud ? 1 : total)
+        let total = object.givenInteger("total") ?? standard
+        let perDevice = object.givenInteger("perDevice") ?? (cloud ? 1 : total)
         if cloud, perDevice > 1, let place = object.take("perDevice")?.place {
             problems.warning(
                 place,
@@ -231,10 +232,11 @@ extension ConfigurationReader {
 
     func readBatch(_ field: Field) -> Configuration.Bridge.Batch? {
         if field.json.bool == false { return nil }
-        guard var cursor = ObjectCursor(field, "\"batch\"", problems) else { return nil }
-        let maxDelay =
-            cursor.duration("maxDelay", in: .milliseconds(10)...(.seconds(3600))) ?? .seconds(1)
-        let maxBytes = cursor.size("maxBytes", in: 256...(255 << 10)) ?? 64 << 10
+        guard var cursor = ObjectCursor(field, "\"batch\"", problems, BridgeKeys.batch) else {
+            return nil
+        }
+        let maxDelay = cursor.duration("maxDelay")
+        let maxBytes = cursor.size("maxBytes")
         cursor.finish()
         return Configuration.Bridge.Batch(maxDelay: maxDelay, maxBytes: maxBytes)
     }

@@ -3,40 +3,54 @@ import Bridge
 
 extension ConfigurationReader {
     mutating func readBridge(_ field: Field) -> Configuration.Bridge? {
-        guard var cursor = ObjectCursor(field, "\"bridge\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"bridge\"", problems, BridgeKeys.bridge) else {
+            return nil
+        }
         isCloudIoT = ["project", "region", "registry"].contains { cursor.has($0) }
         let gateway = cursor.require("gateway").flatMap { readDeviceID($0, "the gateway's ID") }
         let endpoints = readEndpoints(&cursor)
         let dialect = readDialect(&cursor, gateway: gateway)
         let cloud = if case .cloudIoT = dialect { true } else { false }
         let keys = readKeys(&cursor, cloud: cloud)
-        let lifetime = cursor.duration("tokenLifetime", in: .seconds(10)...(.seconds(86_400)))
-        // 1.5 times the keep alive must stay under the bridge's 20 minutes of idleness; MQTT has 16
-        // bits.
-        let keepAlive = cursor.duration(
-            "keepAlive", in: .seconds(5)...(.seconds(cloud ? 1200 : 65_535)))
-        let ackTimeout = cursor.duration("ackTimeout", in: .milliseconds(100)...(.seconds(600)))
-        let liveWithin = cursor.duration("liveWithin", in: .milliseconds(100)...(.seconds(86_400)))
+        let lifetime = cursor.duration("tokenLifetime")
+        let keepAlive = readKeepAlive(&cursor, cloud: cloud)
+        let ackTimeout = cursor.duration("ackTimeout")
+        let liveWithin = cursor.duration("liveWithin")
         let rate = cursor.take("rate").flatMap { readRate($0, cloud: cloud) }
         let inFlight = readInFlight(&cursor, cloud: cloud)
         let topics = readTopics(&cursor)
         var layout = readLayout(&cursor, gateway: gateway, cloud: cloud)
         let publish = PublishSection(&cursor, gateway: gateway, cloud: cloud)
         layout.latest = publish.latestTopic
-        let attachMessages = cloud || cursor.bool("attachMessages", default: false)
+        let attachMessages = cloud || cursor.bool("attachMessages")
         let batch = cursor.take("batch").flatMap { readBatch($0) }
         cursor.finish()
         guard let gateway else { return nil }
         var bridge = Configuration.Bridge(
             place: field.place, dialect: dialect, gateway: gateway, endpoints: endpoints,
             privateKeys: keys.privateKeys, ca: keys.ca, clientCertificate: keys.certificate,
-            clientKey: keys.clientKey, tokenLifetime: lifetime ?? .seconds(3600),
-            keepAlive: keepAlive ?? .seconds(60), ackTimeout: ackTimeout ?? .seconds(10),
-            liveWithin: liveWithin ?? .seconds(5), rate: rate ?? (cloud ? .cloudIoT : .unlimited),
+            clientKey: keys.clientKey, tokenLifetime: lifetime,
+            keepAlive: keepAlive, ackTimeout: ackTimeout,
+            liveWithin: liveWithin, rate: rate ?? (cloud ? .cloudIoT : .unlimited),
             inFlight: inFlight, topics: topics, layout: layout, attachMessages: attachMessages,
             batch: batch)
         bridge.publish = publish.format
         return bridge
+    }
+
+    /// Cloud IoT ends a connection that is idle for 20 minutes; MQTT allows 1.5 times the keep
+    /// alive.
+    private static let keepAliveMostOfCloud = Duration.seconds(1200)
+
+    private func readKeepAlive(_ cursor: inout ObjectCursor, cloud: Bool) -> Duration {
+        let keepAlive = cursor.duration("keepAlive")
+        guard cloud, keepAlive > Self.keepAliveMostOfCloud, let field = cursor.take("keepAlive")
+        else { return keepAlive }
+        problems.error(
+            field.place,
+            "\"keepAlive\" is \(Quantity.describe(keepAlive)); Cloud IoT ends a connection that is "
+                + "idle for 20m, so it must be from 5s to 20m")
+        return Self.keepAliveMostOfCloud
     }
 
     /// All of project, region and registry, or none.

@@ -82,13 +82,13 @@ struct ConfigurationReader {
         let start = TextPosition(line: 1, column: 1)
         guard let json = documents.read(bytes, file: fileName) else { return nil }
         let root = Field(name: "", json: json, file: fileName, keyPosition: start)
-        guard var cursor = ObjectCursor(root, "the configuration", problems)
+        guard var cursor = ObjectCursor(root, "the configuration", problems, TopKeys.root)
         else { return nil }
         let bridge = cursor.require("bridge").flatMap { readBridge($0) }
         let spool = cursor.take("spool").flatMap { readSpool($0) } ?? Configuration.Spool()
-        let clock = cursor.choice("clock", default: Configuration.ClockTrust.auto)
-        let logLevel = cursor.choice("logLevel", default: Configuration.LogLevel.info)
-        let scansAdapters = cursor.bool("scanAdapters", default: false)
+        let clock = cursor.choice("clock", of: Configuration.ClockTrust.self)
+        let logLevel = cursor.choice("logLevel", of: Configuration.LogLevel.self)
+        let scansAdapters = cursor.bool("scanAdapters")
         let door = cursor.take("http").flatMap { readDoor($0) }
         let alarms = cursor.take("alarms").flatMap { Alarms.Settings($0, problems) }
         let health = cursor.take("health").flatMap { HealthSettings($0, problems) }

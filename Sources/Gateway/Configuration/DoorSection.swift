@@ -53,7 +53,9 @@ extension ConfigurationReader {
     private static let tokenLengthAdvised = 16
 
     mutating func readDoor(_ field: Field) -> Configuration.Door? {
-        guard var cursor = ObjectCursor(field, "\"http\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"http\"", problems, TopKeys.http) else {
+            return nil
+        }
         let listen = cursor.require("listen")
         let endpoint = listen.flatMap {
             Self.readListen($0, cursor, portDefault: Configuration.Door.portDefault)
@@ -69,7 +71,7 @@ extension ConfigurationReader {
             problems.error(given.keyPlace, "\"\(one)\" needs \"\(other)\"")
         }
         let names = readNames(&cursor)
-        let actions = cursor.bool("actions", default: false)
+        let actions = cursor.bool("actions")
         if actions, token == nil, let place = cursor.take("actions")?.keyPlace {
             problems.error(
                 place,
@@ -177,7 +179,8 @@ extension ConfigurationReader {
     private func readHistory(_ cursor: inout ObjectCursor) -> Configuration.Door.History? {
         guard let field = cursor.take("history") else { return Configuration.Door.History() }
         if field.json.bool == false { return nil }
-        guard field.json.members != nil, var inner = ObjectCursor(field, "\"history\"", problems)
+        guard field.json.members != nil,
+            var inner = ObjectCursor(field, "\"history\"", problems, TopKeys.history)
         else {
             problems.error(
                 field.place,
@@ -185,11 +188,8 @@ extension ConfigurationReader {
             return nil
         }
         var history = Configuration.Door.History()
-        history.keep =
-            inner.duration("keep", in: .seconds(3600)...(.seconds(7 * 86_400))) ?? history.keep
-        history.maxBytes =
-            inner.size("maxBytes", in: (64 << 10)...ServiceLimits.historyBytesMax)
-            ?? history.maxBytes
+        history.keep = inner.duration("keep")
+        history.maxBytes = inner.size("maxBytes")
         inner.finish()
         return history
     }

@@ -11,10 +11,10 @@ extension ConfigurationReader {
     ) -> LineSettings? {
         let device = readDevice(&cursor, port: port, driver: driver)
         let isASCII = driver == .modbusASCII
-        let baud = cursor.integer("baud", in: 50...12_000_000)
+        let baud = cursor.givenInteger("baud")
         let parity = cursor.choice("parity", default: isASCII ? LineSettings.Parity.even : .none)
-        let dataBits = cursor.integer("dataBits", in: 5...8) ?? (isASCII ? 7 : 8)
-        let stopBits = cursor.integer("stopBits", in: 1...2) ?? 1
+        let dataBits = cursor.givenInteger("dataBits") ?? (isASCII ? 7 : 8)
+        let stopBits = cursor.integer("stopBits")
         if let field = cursor.take("dataBits") {
             if driver == .modbusRTU, dataBits != 8 {
                 problems.error(field.place, "Modbus-RTU needs 8 data bits, not \(dataBits)")
@@ -25,7 +25,7 @@ extension ConfigurationReader {
         let rs485Field = cursor.take("rs485")
         let rs485 = rs485Field.flatMap { readRS485($0) }
         let echo = cursor.take("echo").map { readEcho($0) } ?? .learn
-        let trim = cursor.bool("trim", default: true)
+        let trim = cursor.bool("trim")
         guard let device else { return nil }
         var line = LineSettings(
             device: device, baud: baud ?? 9600, parity: parity, dataBits: dataBits,
@@ -121,7 +121,9 @@ extension ConfigurationReader {
     }
 
     private func readMatch(_ field: Field) -> LineSettings.Device? {
-        guard var cursor = ObjectCursor(field, "\"match\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"match\"", problems, PortKeys.match) else {
+            return nil
+        }
         let serial = cursor.string("serial")?.string
         let path = cursor.string("path")?.string
         let vendor = readUSBID("vendor", &cursor)
@@ -152,15 +154,15 @@ extension ConfigurationReader {
 
     private func readRS485(_ field: Field) -> LineSettings.RS485? {
         if field.json.bool == false { return nil }
-        guard var cursor = ObjectCursor(field, "\"rs485\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"rs485\"", problems, PortKeys.rs485) else {
+            return nil
+        }
         var settings = LineSettings.RS485()
-        settings.rts = cursor.choice("rts", default: settings.rts)
-        // The kernel takes whole milliseconds, at most 100.
-        let delays: ClosedRange<Duration> = .zero...(.milliseconds(100))
-        settings.delayBeforeSend = cursor.duration("delayBeforeSend", in: delays) ?? .zero
-        settings.delayAfterSend = cursor.duration("delayAfterSend", in: delays) ?? .zero
-        settings.receiveDuringSend = cursor.bool("receiveDuringSend", default: false)
-        settings.terminate = cursor.bool("terminate", default: false)
+        settings.rts = cursor.choice("rts")
+        settings.delayBeforeSend = cursor.duration("delayBeforeSend")
+        settings.delayAfterSend = cursor.duration("delayAfterSend")
+        settings.receiveDuringSend = cursor.bool("receiveDuringSend")
+        settings.terminate = cursor.bool("terminate")
         cursor.finish()
         return settings
     }

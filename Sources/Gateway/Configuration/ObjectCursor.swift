@@ -25,14 +25,19 @@ struct ObjectCursor {
     let place: FilePlace
     /// Name of the object in messages: `port "bus-a"`.
     let what: String
+    /// Declarations of its keys; nil where their names are the owner's choice.
+    private let section: KeySection?
     private(set) var fields: [Field] = []
     private var asked: [ByteString] = []
     private var missing: [ByteString] = []
 
     /// Nil, and reported, if `field` is no object.
-    init?(_ field: Field, _ what: String, _ problems: Problems) {
+    init?(
+        _ field: Field, _ what: String, _ problems: Problems, _ section: KeySection? = nil
+    ) {
         self.problems = problems
         self.what = what
+        self.section = section
         place = field.place
         guard let members = field.json.members else {
             problems.error(field.place, "\(what) must be an object, not \(field.json.describe)")
@@ -71,6 +76,7 @@ struct ObjectCursor {
     func has(_ key: ByteString) -> Bool { fields.contains { $0.name == key } }
 
     mutating func take(_ key: ByteString) -> Field? {
+        assert(section == nil || section?[key] != nil, "\(key) of \(what) is not declared")
         asked.append(key)
         return fields.first { $0.name == key }
     }
@@ -82,6 +88,14 @@ struct ObjectCursor {
         return field
     }
 
+    /// Declared values of a key that has its bounds in the table.
+    func declared(_ key: ByteString) -> KeyValue {
+        guard let declaration = section?[key] else {
+            preconditionFailure("\(key) of \(what) is not declared")
+        }
+        return declaration.value
+    }
+
     /// Known but not used under these circumstances: `why` finishes the sentence `"key" …`.
     mutating func ignore(_ keys: [ByteString], _ why: String) {
         for key in keys {
@@ -91,7 +105,8 @@ struct ObjectCursor {
     }
 
     mutating func object(_ key: ByteString) -> ObjectCursor? {
-        take(key).flatMap { ObjectCursor($0, "\"\(key)\"", problems) }
+        let inner = section?[key]?.value.sections.first
+        return take(key).flatMap { ObjectCursor($0, "\"\(key)\"", problems, inner) }
     }
 
     /// Reports what was not asked for and what was asked for in vain. A missing key that somebody

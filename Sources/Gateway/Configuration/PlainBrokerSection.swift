@@ -32,7 +32,7 @@ extension ConfigurationReader {
         }
         if let field = cursor.take("attachTopic") {
             if field.json.bool == false {
-                if cursor.has("attachMessages"), cursor.bool("attachMessages", default: false) {
+                if cursor.has("attachMessages"), cursor.bool("attachMessages") {
                     problems.error(
                         field.place, "\"attachTopic\" is false although \"attachMessages\" is true")
                 }
@@ -94,7 +94,9 @@ extension ConfigurationReader {
                 proxy($0.string, field)
             }
         }
-        guard var inner = ObjectCursor(field, "\"proxy\"", problems) else { return nil }
+        guard var inner = ObjectCursor(field, "\"proxy\"", problems, BridgeKeys.proxy) else {
+            return nil
+        }
         let url = inner.take("url").flatMap { url in inner.string(of: url).map { (url, $0) } }
         let given = inner.take("password")
         let password = given.flatMap {

@@ -34,17 +34,19 @@ extension ConfigurationReader {
         if let complaint = Self.nameProblem(field.name) {
             problems.error(field.keyPlace, "the port name \(complaint)")
         }
-        guard var cursor = ObjectCursor(field, "port \"\(Notice.printable(field.name))\"", problems)
+        guard
+            var cursor = ObjectCursor(
+                field, "port \"\(Notice.printable(field.name))\"", problems, PortKeys.port)
         else { return nil }
         let name = PortName(field.name)
-        let driver = cursor.choice("driver", default: Configuration.Port.Driver.modbusRTU)
+        let driver = cursor.choice("driver", of: Configuration.Port.Driver.self)
         let line = readLine(&cursor, port: name, driver: driver)
-        let timeout = cursor.duration("responseTimeout", in: .milliseconds(1)...(.seconds(60)))
-        let retries = cursor.integer("retries", in: 0...10)
-        let turnaround = cursor.duration("turnaround", in: .zero...(.seconds(10)))
-        let every = cursor.duration("every", in: Self.intervals) ?? .seconds(10)
-        let maxLoad = cursor.number("maxLoad", in: 0.05...1, default: 0.9)
-        let detachAfter = cursor.duration("detachAfter", in: .seconds(10)...(.seconds(7 * 86_400)))
+        let timeout = cursor.givenDuration("responseTimeout")
+        let retries = cursor.integer("retries")
+        let turnaround = cursor.duration("turnaround")
+        let every = cursor.duration("every")
+        let maxLoad = cursor.ratio("maxLoad")
+        let detachAfter = cursor.duration("detachAfter")
         let checks = line.map { LineChecks($0, problems) }
         checks?.checkRate(cursor.take("baud"))
         checks?.checkTimeout(
@@ -60,9 +62,9 @@ extension ConfigurationReader {
         guard let line else { return nil }
         return Configuration.Port(
             name: name, place: field.keyPlace, driver: driver, line: line,
-            responseTimeout: timeout ?? Self.responseTimeout(of: line), retries: retries ?? 2,
-            turnaround: turnaround ?? .milliseconds(5), every: every, maxLoad: maxLoad,
-            detachAfter: detachAfter ?? .seconds(600), nodes: nodes, serve: serve)
+            responseTimeout: timeout ?? Self.responseTimeout(of: line), retries: retries,
+            turnaround: turnaround, every: every, maxLoad: maxLoad,
+            detachAfter: detachAfter, nodes: nodes, serve: serve)
     }
 
     /// A converter adds its own time, and a segment that was lost is sent again after a second.

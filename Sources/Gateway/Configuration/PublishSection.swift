@@ -8,10 +8,10 @@ struct PublishSection {
 
     init(_ bridge: inout ObjectCursor, gateway: DeviceID?, cloud: Bool) {
         guard !cloud, var cursor = bridge.object("publish") else { return }
-        format.form = cursor.choice("format", default: .readings)
-        format.time = cursor.choice("time", default: .iso)
-        format.booleans = cursor.choice("booleans", default: .json)
-        format.hasUnits = cursor.bool("units", default: false)
+        format.form = cursor.choice("format")
+        format.time = cursor.choice("time")
+        format.booleans = cursor.choice("booleans")
+        format.hasUnits = cursor.bool("units")
         let topic = cursor.take("latestTopic")
         if let topic, let gateway { latestTopic = PointTopic(topic, cursor, gateway) }
         if let field = cursor.take("retain") { readRetain(field, cursor) }

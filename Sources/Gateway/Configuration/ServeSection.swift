@@ -10,7 +10,9 @@ struct LineServiceReader {
 
     func read(_ field: Field, isModbus: Bool) -> LineServiceSettings? {
         if field.json.bool == false { return nil }
-        guard var cursor = ObjectCursor(field, "\"serve\"", problems) else { return nil }
+        guard var cursor = ObjectCursor(field, "\"serve\"", problems, PortKeys.serve) else {
+            return nil
+        }
         if !isModbus {
             problems.error(
                 field.keyPlace, "\"serve\" needs a Modbus driver: other masters speak Modbus")
@@ -20,11 +22,11 @@ struct LineServiceReader {
             ConfigurationReader.readListen(
                 $0, cursor, portDefault: LineServiceSettings.portDefault)
         }
-        let framing = cursor.choice("protocol", default: TCPFraming.modbusTCP)
+        let framing = cursor.choice("protocol", of: TCPFraming.self)
         let allow = cursor.take("allow")
-        let budget = cursor.number("budget", in: 0.01...1, default: 0.3)
-        let maxAge = cursor.duration("maxAge", in: .zero...(.seconds(3600))) ?? .zero
-        let clients = cursor.integer("clients", in: 1...LineServiceSettings.clientsMax) ?? 8
+        let budget = cursor.ratio("budget")
+        let maxAge = cursor.duration("maxAge")
+        let clients = cursor.integer("clients")
         let from = cursor.take("from").map { readFrom($0, cursor) } ?? []
         cursor.finish()
         guard let listen, let endpoint else { return nil }

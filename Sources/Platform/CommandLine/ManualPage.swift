@@ -45,7 +45,7 @@ extension VerbTable {
 
     /// Text as roff takes it: backslashes and hyphens marked, a dot or quote at the start of a line
     /// too.
-    private static func roff(_ text: String) -> String {
+    static func roff(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             var out = ""
             for character in line {

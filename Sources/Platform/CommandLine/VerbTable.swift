@@ -36,11 +36,16 @@ package struct VerbTable: Sendable {
     /// For the manual page: variables that it reads.
     package var environment: [(path: String, meaning: String)]
     package var seeAlso: [String]
+    /// Other texts that `help` prints.
+    package var texts: [HelpText]
+    /// Manual pages beside its own.
+    package var pages: @Sendable () -> [ReferencePage]
 
     package init(
         program: String, summary: String, version: String, verbs: [Verb],
         files: [(path: String, meaning: String)] = [],
-        environment: [(path: String, meaning: String)] = [], seeAlso: [String] = []
+        environment: [(path: String, meaning: String)] = [], seeAlso: [String] = [],
+        texts: [HelpText] = [], pages: @escaping @Sendable () -> [ReferencePage] = { [] }
     ) {
         self.program = program
         self.summary = summary
@@ -49,6 +54,8 @@ package struct VerbTable: Sendable {
         self.files = files
         self.environment = environment
         self.seeAlso = seeAlso
+        self.texts = texts
+        self.pages = pages
     }
 
     /// Columns of help that does not go to a terminal.
@@ -101,10 +108,14 @@ package struct VerbTable: Sendable {
         return code == .ok ? .inputOutput : code
     }
 
-    /// `help`, `help VERB`, `help --man`, `help --completion SHELL`.
+    /// `help`, `help VERB`, `help --man [PAGE]`, `help --completion SHELL`, and `texts`.
     private func help(_ words: ArraySlice<String>) -> ExitCode {
+        if let text = texts.first(where: { "--\($0.option)" == words.first }) {
+            Console.say(text.text())
+            return .ok
+        }
         switch words.first {
-        case "--man": Console.say(manualPage)
+        case "--man": return showManual(words.dropFirst().first ?? program)
         case "--completion":
             guard let shell = words.dropFirst().first.flatMap({ Shell(rawValue: $0) }) else {
                 let known = Shell.allCases.map(\.rawValue).joined(separator: ", ")
@@ -116,6 +127,20 @@ package struct VerbTable: Sendable {
             guard let verb = verbs.first(where: { $0.name == name }) else { return unknown(name) }
             Console.say(help(verb))
         case nil: Console.say(overview)
+        }
+        return .ok
+    }
+
+    private func showManual(_ name: String) -> ExitCode {
+        let pages = pages()
+        if name == program {
+            Console.say(manualPage)
+        } else if let page = pages.first(where: { $0.name == name }) {
+            Console.say(page.manualPage(of: "\(program) \(version)"))
+        } else {
+            let known = ([program] + pages.map(\.name)).joined(separator: ", ")
+            Console.complain("\(program) help: --man takes one of \(known)")
+            return .usage
         }
         return .ok
     }
