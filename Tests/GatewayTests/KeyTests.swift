@@ -148,7 +148,8 @@ import Testing
         let page = Self.root.appendingPathComponent("board/docs/keys.md")
         let text = (try? String(contentsOf: page, encoding: .utf8)) ?? ""
         #expect(
-            text == KeyReference.markdown, "write it with: fieldgw help --keys > board/docs/keys.md"
+            text == KeyReference.markdown + "\n",
+            "write it with: fieldgw help --keys > board/docs/keys.md"
         )
     }
 

@@ -26,7 +26,7 @@ package enum KeyReference {
                 lines.append("| \(name) | \(key.value.description) | \(key.sentence) |")
             }
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.joined(separator: "\n")
     }
 
     /// Entries of the manual page: section, its words, and its keys with value and meaning.
